@@ -1,0 +1,63 @@
+"""Errors of the consuming side. Classes say what the caller should do.
+
+CoalmineError                      (coalmine_schemas.errors)
+├── Transient                      retry after a pause
+│   ├── SourceUnavailable          the broker or the spool cannot be read now
+│   └── StoreLocked                another process owns the store; wait for it (standby)
+├── Terminal                       stop and tell a person
+│   ├── SourceMisconfigured        waiting will not help: wrong credentials, unknown option
+│   └── StoreDamaged               the store contradicts itself; needs a restore or a rebuild
+└── PositionConflict               drop what is buffered, read again from the stored positions
+"""
+
+from coalmine_schemas.errors import CoalmineError, Terminal, Transient
+
+from coalmine_consumers.raw import TopicPartition
+
+
+class SourceUnavailable(Transient):
+    """A source cannot be read at the moment; polling it again may work."""
+
+
+class StoreLocked(Transient):
+    """Another process owns the store.
+
+    Attributes:
+        pid: The owner's process id, or None if it could not be read.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        owner = "another process" if self.pid is None else f"process {self.pid}"
+        return f"the store is in use by {owner}"
+
+
+class SourceMisconfigured(Terminal):
+    """A source can never be read with these settings."""
+
+
+class StoreDamaged(Terminal):
+    """What the store holds contradicts itself."""
+
+
+class PositionConflict(CoalmineError):  # noqa: N818 - named for what the caller should do
+    """A batch does not start where the store stands, so committing it would lose or repeat messages.
+
+    Attributes:
+        partition: The first partition that disagrees.
+        start: Where the batch starts.
+        stored: Where the store stands.
+    """
+
+    def __init__(self, partition: TopicPartition, start: int, stored: int) -> None:
+        super().__init__(partition, start, stored)
+        self.partition = partition
+        self.start = start
+        self.stored = stored
+
+    def __str__(self) -> str:
+        where = f"{self.partition.topic}/{self.partition.partition}"
+        return f"{where}: batch starts at {self.start} but the store stands at {self.stored}"

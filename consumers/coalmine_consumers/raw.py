@@ -1,0 +1,115 @@
+"""What a source hands over: undecoded messages of one poll, and where each of them came from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from coalmine_schemas.events import EventName
+
+GapReason = Literal["expired", "truncated", "skipped", "damaged", "vanished"]
+"""Why positions hold no message we could read.
+
+`expired`: the broker deleted them (retention) before they were consumed.
+`truncated`: the log ends before the position we had reached (topic made anew, unclean election).
+`skipped`: the broker still holds the range but has no record in it (transaction markers, compaction).
+`damaged`: a spool file is corrupt from there on; the file was set aside.
+`vanished`: a spool file was removed by somebody else before it was read to its end.
+"""
+
+IngestedEvent = Literal["requests", "feedback", "scores"]
+"""The events a collector keeps as rows; a subset of `EventName`."""
+
+INGESTED_EVENTS: tuple[IngestedEvent, ...] = ("requests", "feedback", "scores")
+"""`IngestedEvent` as a value, in the order in which the events of one batch are stored."""
+
+UNROUTABLE: Literal["unroutable"] = "unroutable"
+"""Stands for the event in ledgers and dead letters when nothing says which event a message is."""
+
+
+class TopicPartition(NamedTuple):
+    """One ordered stream of messages; a named tuple because it is a key in every mapping."""
+
+    topic: str
+    """Kafka: the full topic name. Spool: always "spool"."""
+    partition: str
+    """Kafka: the partition number in decimal. Spool: the file's sealed name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one message came from; read only for messages that become dead letters."""
+
+    topic: str
+    partition: str
+    offset: int
+    """The message's own position, counted from 0."""
+    timestamp_ms: int | None
+    """When the message was produced, in milliseconds since 1970, or None if unknown."""
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RawColumn:
+    """All messages of one event in a poll, in the order in which they were read."""
+
+    values: Sequence[bytes | None]
+    """Framed payloads; None is a Kafka tombstone."""
+    origin: Callable[[int], Origin]
+    """Finds where the message at an index of `values` came from. Lazy: most are never asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnroutableMessage:
+    """A message that no event claims: an unknown spool topic, say. It becomes a dead letter."""
+
+    value: bytes | None
+    origin: Origin
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Positions that were expected and cannot be read any more: recorded as loss, never just skipped."""
+
+    topic: str
+    partition: str
+    expected_offset: int
+    """The next position to read before the gap."""
+    available_offset: int
+    """The position where reading went on. Below `expected_offset` when a log was truncated."""
+    detected_at: datetime
+    reason: GapReason
+
+    @property
+    def missing(self) -> int:
+        """How many positions are known to be lost; 0 when the number cannot be known."""
+        return max(0, self.available_offset - self.expected_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """One poll. Committing it moves every partition in `starts` to its value in `positions`.
+
+    It may hold no message at all and still matter: gaps and retired partitions are facts to store.
+    """
+
+    columns: Mapping[EventName, RawColumn]
+    starts: Mapping[TopicPartition, int]
+    """Where each partition stood before this batch, gaps included: equals the stored position, if any."""
+    positions: Mapping[TopicPartition, int]
+    """Next position to read, after this batch. Same keys as `starts`."""
+    gaps: Sequence[Gap] = ()
+    unroutable: Sequence[UnroutableMessage] = ()
+    retired: Sequence[TopicPartition] = ()
+    """Partitions that are gone for good (consumed spool files): their stored positions may be forgotten.
+
+    A partition is never in `retired` and in `positions` of the same batch.
+    """
+    size_bytes: int = field(default=0)
+    """Payload bytes, for bounding memory."""
+
+    @property
+    def messages(self) -> int:
+        """Messages in this batch, unroutable ones included."""
+        return sum(len(column.values) for column in self.columns.values()) + len(self.unroutable)
