@@ -1,0 +1,171 @@
+"""The six events as frozen values, one class per Avro record, field for field.
+
+Units and meanings stand in the Avro schemas (`avro/<event>/<version>.avsc`), whose field order this follows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Literal, cast
+
+EventName = Literal["requests", "feedback", "scores", "deployments", "alerts", "dead_letters"]
+"""Name of an event in code; `topics.topic_name` gives the topic."""
+
+ResolutionName = Literal["unknown", "live", "cached", "disk", "fallback", "fixed"]
+ThumbsName = Literal["up", "down"]
+ScoreSourceName = Literal["unknown", "heuristic", "judge", "human"]
+AlertStateName = Literal["unknown", "firing", "resolved"]
+StageName = Literal["unknown", "frame", "decode", "validate"]
+
+
+_GETTERS: dict[type, "tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]"] = {}
+"""Field names of each event class and what reads them all at once; filled at first use."""
+
+
+class _Event:
+    """What all events share."""
+
+    __slots__ = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """The event as the dictionary an Avro encoder takes."""
+        getter = _GETTERS.get(type(self))
+        if getter is None:
+            names = tuple(f.name for f in fields(cast(Any, self)))
+            getter = _GETTERS[type(self)] = names, attrgetter(*names)
+        names, values = getter
+        return dict(zip(names, values(self), strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRequest(_Event):
+    """One call to a language model made with one version of a prompt."""
+
+    request_id: str
+    event_time: datetime
+    app: str
+    environment: str
+    prompt: str
+    version: str
+    label: str | None = None
+    variant: str | None = None
+    experiment: str | None = None
+    allocation_epoch: int | None = None
+    unit_group: int
+    resolution: ResolutionName
+    unit_id: str
+    session_id: str | None = None
+    trace_id: str | None = None
+    parent_request_id: str | None = None
+    provider: str | None = None
+    request_model: str
+    response_model: str | None = None
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_nano_usd: int | None = None
+    latency_ms: float
+    time_to_first_token_ms: float | None = None
+    finish_reason: str | None = None
+    error_type: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    segments: Mapping[str, str] = field(default_factory=dict)
+    input_text: str | None = None
+    output_text: str | None = None
+    client_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFeedback(_Event):
+    """What a person thought of one call."""
+
+    feedback_id: str
+    request_id: str
+    event_time: datetime
+    app: str
+    thumbs: ThumbsName | None = None
+    rating: float | None = None
+    comment: str | None = None
+    correction: str | None = None
+    unit_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptScore(_Event):
+    """One named quality score for one call."""
+
+    score_id: str
+    request_id: str
+    event_time: datetime
+    app: str
+    name: str
+    value: float
+    source: ScoreSourceName
+    scorer: str | None = None
+    rationale: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentArm(_Event):
+    """One arm of an experiment and its share of units."""
+
+    variant: str
+    version: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment(_Event):
+    """What one environment serves of one prompt from now on."""
+
+    environment: str
+    prompt: str
+    event_time: datetime
+    revision: int
+    version: str | None = None
+    experiment: str | None = None
+    allocation_epoch: int | None = None
+    arms: Sequence[DeploymentArm] = ()
+    action: str
+    changed_by: str
+    reason: str | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """The event as the dictionary an Avro encoder takes."""
+        record = _Event.to_record(self)
+        record["arms"] = [arm.to_record() for arm in self.arms]
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertTransition(_Event):
+    """An alert began or ended."""
+
+    fingerprint: str
+    event_time: datetime
+    rule: str
+    state: AlertStateName
+    severity: str
+    summary: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value: float | None = None
+    details_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter(_Event):
+    """A message that could not be consumed: its bytes, where they came from, and why."""
+
+    dead_letter_id: str
+    event_time: datetime
+    source_topic: str
+    source_partition: str
+    source_offset: int
+    source_timestamp: datetime | None = None
+    stage: StageName
+    reason: str
+    schema_ref: str | None = None
+    payload: bytes
+    key: bytes | None = None
