@@ -1,0 +1,73 @@
+"""What housekeeping aims for: sizes, ages and how long things are kept."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SealPolicy:
+    """When hot rows become a Parquet segment."""
+
+    max_rows: int = 200_000
+    """Seal an event's hot table once it holds this many rows."""
+    max_age_s: float = 300.0
+    """Seal it once its oldest row was ingested this long ago, however few rows it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergePolicy:
+    """Which segments of a day become one."""
+
+    target_rows: int = 4_000_000
+    """A merged segment holds at most this many rows; one that holds more than half of it is left alone."""
+    fan_in: int = 8
+    """While a day still receives segments, merge this many of similar size at a time.
+
+    Each row is then rewritten about log_8(rows of the day / rows of a seal) times.
+    """
+    settle_s: float = 3600.0
+    """A day that got no new segment for this long is quiet: all its small segments are merged."""
+    memory_limit_mb: int = 256
+    """Memory of one merge; what does not fit is sorted on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How long things are kept. None keeps them for good."""
+
+    raw_days: int | None = 30
+    """Whole days of raw events, beside today. Rollups and experiment cells outlive them."""
+    rollup_days: int | None = None
+    """Whole days of rollups, beside today."""
+    dead_letter_days: int | None = 90
+    """Dead letters that are still open, replayed or discarded, counted from the day they failed."""
+    file_grace_s: float = 900.0
+    """A retired segment's file stays this long, because a query that began before may still read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgeingPolicy:
+    """When rollups become coarser. Both limits are whole UTC days, so that no bucket is ever split."""
+
+    minute_days: int = 7
+    """Per-minute rows are kept for this many whole days beside today; then they become hours."""
+    hour_days: int = 90
+    """Hours are kept for this many whole days beside today; then they become days."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionPolicy:
+    """When appended rollup and cell rows are folded into one row per key."""
+
+    min_rows: int = 20_000
+    """Fold a table once at least this many rows were appended since it was folded last."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenancePolicy:
+    """Everything housekeeping needs to know."""
+
+    seal: SealPolicy = field(default_factory=SealPolicy)
+    merge: MergePolicy = field(default_factory=MergePolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    ageing: AgeingPolicy = field(default_factory=AgeingPolicy)
+    compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
