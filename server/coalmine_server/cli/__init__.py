@@ -1,0 +1,5 @@
+"""The `coalmine` command."""
+
+from coalmine_server.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,93 @@
+"""The command tree. Commands import what is heavy inside their functions, so that `--help` is quick."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from coalmine_server.cli import (
+    audit,
+    dashboard,
+    dead_letters,
+    demo,
+    ingest_status,
+    rebuild,
+    replay,
+    serve,
+    settings,
+    simulate,
+    timeseries,
+    token,
+    versions,
+)
+from coalmine_server.cli.invocation import Invocation
+
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed (audit, for one); 2 an option or a setting is wrong;
+3 no server, broker or store could be reached, or another process holds it."""
+
+app = typer.Typer(
+    name="coalmine",
+    help="Measures every version of your LLM prompts while it runs, and says when one makes things worse.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"coalmine {version('coalmine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(help="Where everything lives; COALMINE_HOME, else ~/.coalmine.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings file; COALMINE_CONFIG, else coalmine.toml here or in the home.",
+            show_default=False,
+        ),
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="Least important log lines to write; info if not set.", show_default=False),
+    ] = None,
+    log_format: Annotated[
+        Literal["auto", "json", "console"] | None,
+        typer.Option(help="Shape of log lines; auto is console on a terminal.", show_default=False),
+    ] = None,
+    _version_only: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that all commands share; they stand before the command's name."""
+    context.obj = Invocation(home=home, config=config, log_level=log_level, log_format=log_format)
+
+
+RUN = "Run"
+LOOK = "Look"
+CARE = "Take care"
+SET_UP = "Set up"
+
+app.command("serve", rich_help_panel=RUN)(serve.serve)
+app.command("demo", rich_help_panel=RUN)(demo.demo)
+app.command("dashboard", rich_help_panel=RUN)(dashboard.dashboard)
+app.command("replay", rich_help_panel=RUN)(replay.replay)
+app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
+app.command("versions", rich_help_panel=LOOK)(versions.versions)
+app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
+app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
+app.command("audit", rich_help_panel=CARE)(audit.audit)
+app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
+app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
+app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

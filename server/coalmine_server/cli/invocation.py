@@ -1,0 +1,44 @@
+"""What the options before the command's name say, and the settings that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from coalmine_server.settings import LoadedSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The options that all commands share."""
+
+    home: Path | None = None
+    config: Path | None = None
+    log_level: str | None = None
+    log_format: str | None = None
+
+    def load(self, **overrides: object) -> LoadedSettings:
+        """All settings; `overrides` by dotted name with `__` for the dot: `server__port=8000`."""
+        from coalmine_server.settings import load_settings
+
+        common = {"home": self.home, "log.level": self.log_level, "log.format": self.log_format}
+        own = {name.replace("__", "."): value for name, value in overrides.items()}
+        return load_settings({**common, **own}, config=self.config)
+
+    def settings(self, **overrides: object) -> Settings:
+        """All settings, with logging set up as they say."""
+        from coalmine_server.logs import configure_logging
+
+        settings = self.load(**overrides).settings
+        configure_logging(settings.log)
+        return settings
+
+
+def invocation(context: typer.Context) -> Invocation:
+    """The shared options of the running command."""
+    found = context.find_object(Invocation)
+    return Invocation() if found is None else found

@@ -1,0 +1,71 @@
+"""Entry point of the `coalmine` command: runs it, and turns errors into one line and an exit code."""
+
+import importlib
+import os
+import sys
+
+from coalmine_schemas.errors import CoalmineError, InvalidParameter, Transient
+
+from coalmine_server.errors import ConfigurationError, ExitCode, ServerError
+
+_EXTRA_OF_MODULE = {
+    "altair": "dashboards",
+    "streamlit": "dashboards",
+    "coalmine_dashboards": "dashboards",
+    "duckdb": "server",
+    "fastapi": "server",
+    "numpy": "server",
+    "polars": "server",
+    "prometheus_client": "server",
+    "pyarrow": "server",
+    "pydantic": "server",
+    "pydantic_settings": "server",
+    "pyruhvro": "server",
+    "rich": "server",
+    "starlette": "server",
+    "structlog": "server",
+    "typer": "server",
+    "uvicorn": "server",
+}
+"""Which extra brings a module that the base install does without."""
+
+
+def main() -> None:
+    """Runs the command and leaves the process with its exit code."""
+    try:
+        importlib.import_module("coalmine_server.cli.app").app()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing not in _EXTRA_OF_MODULE:
+            raise
+        extra = _EXTRA_OF_MODULE[missing]
+        _fail(
+            ConfigurationError(
+                f"this needs {missing}, which is not installed", f"run: pip install 'coalmine[{extra}]'"
+            )
+        )
+    except ServerError as error:
+        _fail(error)
+    except InvalidParameter as error:
+        _fail(ConfigurationError(str(error)))
+    except Transient as error:
+        _report(str(error))
+        sys.exit(ExitCode.UNAVAILABLE)
+    except CoalmineError as error:
+        _report(str(error))
+        sys.exit(ExitCode.CHECK_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`). Python would complain once more on closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.OK)
+
+
+def _fail(error: ServerError) -> None:
+    _report(str(error))
+    sys.exit(error.exit_code)
+
+
+def _report(text: str) -> None:
+    print(f"coalmine: {text}", file=sys.stderr)  # noqa: T201 - rich may be what is missing

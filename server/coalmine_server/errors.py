@@ -1,0 +1,108 @@
+"""What can go wrong in the server and in the `coalmine` command.
+
+::
+
+    CoalmineError                    (coalmine_schemas.errors)
+    └── ServerError                  carries `message`, an optional `hint`, and the exit code of the command
+        ├── ConfigurationError       settings, options or tokens a person has to change (exit code 2)
+        │   └── UnknownSetting       a key nobody reads, with the nearest one that exists
+        ├── CheckFailed              a check ran and its answer is no (exit code 1)
+        └── Unavailable              somebody else holds it, or nobody answers; trying later may help (3)
+            ├── Unreachable          no server answers at a URL
+            └── AddressInUse         the port to bind is taken
+"""
+
+from enum import IntEnum
+
+from coalmine_schemas.errors import CoalmineError
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the `coalmine` command."""
+
+    OK = 0
+    """Done."""
+    CHECK_FAILED = 1
+    """It ran, and the answer is no: an audit that does not add up, an event that was not stored."""
+    USAGE = 2
+    """An option, a setting or a token has to be changed first."""
+    UNAVAILABLE = 3
+    """No server, broker or store could be reached, or another process holds it."""
+
+
+class ServerError(CoalmineError):
+    """Base of all errors that the command reports in one line, without a traceback."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        """What happened."""
+        self.hint = hint
+        """What to do about it."""
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n{self.hint}"
+
+
+class ConfigurationError(ServerError):
+    """A setting, an option or a token that a person has to change."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnknownSetting(ConfigurationError):
+    """A key that no part of Coalmine reads, most often a typing error."""
+
+    def __init__(self, key: str, where: str, nearest: str | None) -> None:
+        super().__init__(
+            f"unknown setting {key} in {where}",
+            f"did you mean {nearest}?" if nearest else "`coalmine settings show` lists all of them",
+        )
+        self.key = key
+        self.where = where
+        self.nearest = nearest
+
+    def __reduce__(self) -> tuple[type["UnknownSetting"], tuple[str, str, str | None]]:
+        return (type(self), (self.key, self.where, self.nearest))
+
+
+class CheckFailed(ServerError):
+    """A check ran and its answer is no."""
+
+
+class Unavailable(ServerError):
+    """Somebody else holds it, or nobody answers. Trying later may help."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class Unreachable(Unavailable):
+    """No server answers."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"no Coalmine server answers at {url}: {reason}",
+            "start one with `coalmine serve`, or say where one is with COALMINE_SERVER_URL",
+        )
+        self.url = url
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["Unreachable"], tuple[str, str]]:
+        return (type(self), (self.url, self.reason))
+
+
+class AddressInUse(Unavailable):
+    """The address to listen on is taken."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port}: the port is in use",
+            "stop what listens there, or choose another one with --port or COALMINE_SERVER_PORT",
+        )
+        self.host = host
+        self.port = port
+
+    def __reduce__(self) -> tuple[type["AddressInUse"], tuple[str, int]]:
+        return (type(self), (self.host, self.port))

@@ -1,0 +1,89 @@
+"""Structured logs to standard error: JSON for machines, colours for people.
+
+Standard output belongs to data. A value under a name that sounds like a secret is masked, whoever logs it,
+and the access log has the path without its query.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from coalmine_server.settings import LogSettings
+
+_SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key|cookie", re.IGNORECASE)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}|\bcm_[A-Za-z0-9_-]{16,}")
+_PASSWORD_IN_URL = re.compile(r"(\w[\w+.-]*://[^\s/:@]*):[^\s/@]+@")
+MASK = "********"
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Sends structlog and the standard library's loggers to one place, in one shape."""
+    stream = sys.stderr if stream is None else stream
+    as_json = settings.format == "json" or (settings.format == "auto" and not stream.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    final: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        # As text, before masking, also on a console: a drawn traceback would show local variables.
+        structlog.processors.format_exc_info,
+        mask_secrets,
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+    ]
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=final
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for quiet in ("httpx", "httpcore", "asyncio", "fastavro"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    # uvicorn's own access lines have the query; ours, in the API's middleware, do not.
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def mask_secrets(_logger: object, _method: str, event: Event) -> Event:
+    """Masks values with a secret's name, and bearer tokens and URL passwords inside texts."""
+    for name, value in event.items():
+        hidden = name != "event" and isinstance(value, str | bytes) and _SECRET_NAME.search(name)
+        event[name] = MASK if hidden else _masked(value)
+    return event
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str):
+        return _PASSWORD_IN_URL.sub(rf"\1:{MASK}@", _BEARER.sub(MASK, value))
+    if isinstance(value, dict):
+        return {
+            key: MASK if _SECRET_NAME.search(str(key)) and isinstance(inner, str | bytes) else _masked(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return value

@@ -1,0 +1,39 @@
+"""Typed settings: `coalmine.toml`, `COALMINE_*` and the command line, and where each value came from."""
+
+from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
+from coalmine_server.settings.load import LoadedSettings, Origin, load_settings
+from coalmine_server.settings.model import Settings
+from coalmine_server.settings.sections import (
+    DashboardSettings,
+    IngestSettings,
+    KafkaSettings,
+    LogSettings,
+    RetentionSettings,
+    SchemaSettings,
+    Section,
+    ServerSettings,
+    SpoolSettings,
+    StoreSettings,
+)
+from coalmine_server.settings.show import SettingRow, setting_rows
+
+__all__ = [
+    "SETTING_KEYS",
+    "DashboardSettings",
+    "IngestSettings",
+    "KafkaSettings",
+    "LoadedSettings",
+    "LogSettings",
+    "Origin",
+    "RetentionSettings",
+    "SchemaSettings",
+    "Section",
+    "ServerSettings",
+    "SettingKey",
+    "SettingRow",
+    "Settings",
+    "SpoolSettings",
+    "StoreSettings",
+    "load_settings",
+    "setting_rows",
+]

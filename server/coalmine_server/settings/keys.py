@@ -1,0 +1,86 @@
+"""The names of settings: dotted as in `coalmine.toml`, upper case as in the environment."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, SecretStr
+
+from coalmine_server.settings.model import ENV_PREFIX, Settings
+from coalmine_server.settings.sections import Section
+
+CONFIG_VARIABLE = "COALMINE_CONFIG"
+"""Names the settings file; the only variable that is no setting itself."""
+
+TEST_PREFIX = "COALMINE_TEST_"
+"""Variables of the test suite: which broker to use and the like. Not ours to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingKey:
+    """One setting."""
+
+    name: str
+    """Dotted, `kafka.bootstrap_servers`."""
+    variable: str
+    """`COALMINE_KAFKA_BOOTSTRAP_SERVERS`."""
+    description: str
+    secret: bool
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The tables and the key in `coalmine.toml`."""
+        return tuple(self.name.split("."))
+
+
+def _key(path: tuple[str, ...], description: str | None, annotation: object) -> SettingKey:
+    return SettingKey(
+        name=".".join(path),
+        variable=ENV_PREFIX + "_".join(path).upper(),
+        description=description or "",
+        secret="SecretStr" in str(annotation) or annotation is SecretStr,
+    )
+
+
+def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[SettingKey]:
+    for field, info in model.model_fields.items():
+        name = info.alias or field
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+            yield from _walk(info.annotation, (*path, name))
+        else:
+            yield _key((*path, name), info.description, info.annotation)
+
+
+SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))
+"""Every setting there is, in the order of the file."""
+
+
+def nearest(name: str, known: list[str]) -> str | None:
+    """The known name that `name` was most likely meant to be, if any is close."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def unknown_variable(environ: Mapping[str, str]) -> tuple[str, str | None] | None:
+    """The first `COALMINE_*` variable that nothing reads, with the nearest one that exists."""
+    known = [key.variable for key in SETTING_KEYS] + [CONFIG_VARIABLE]
+    for variable in sorted(environ):
+        upper = variable.upper()
+        if upper.startswith(ENV_PREFIX) and not upper.startswith(TEST_PREFIX) and upper not in known:
+            return variable, nearest(upper, known)
+    return None
+
+
+def unknown_key(document: Mapping[str, object]) -> tuple[str, str | None] | None:
+    """The first key of a settings file that nothing reads, dotted, with the nearest one that exists."""
+    known = [key.name for key in SETTING_KEYS]
+    tables = {key.path[0] for key in SETTING_KEYS if len(key.path) > 1}
+    for name, value in document.items():
+        if name in tables and isinstance(value, Mapping):
+            for inner in value:
+                dotted = f"{name}.{inner}"
+                if dotted not in known:
+                    return dotted, nearest(dotted, known)
+        elif name not in known and name not in tables:
+            return name, nearest(name, [*known, *tables])
+    return None

@@ -1,0 +1,185 @@
+"""From the command line, the environment and a file to one `Settings` object that knows where it came from.
+
+The command line wins over the environment, that over the file, that over the defaults.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from coalmine_server.errors import ConfigurationError, UnknownSetting
+from coalmine_server.settings.keys import (
+    CONFIG_VARIABLE,
+    SETTING_KEYS,
+    SettingKey,
+    nearest,
+    unknown_key,
+    unknown_variable,
+)
+from coalmine_server.settings.model import Settings
+
+FILE_NAME = "coalmine.toml"
+
+OriginKind = Literal["command line", "environment", "file", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a setting came from."""
+
+    kind: OriginKind
+    detail: str | None = None
+    """The variable or the file."""
+
+    def __str__(self) -> str:
+        return self.kind if self.detail is None else f"{self.kind} ({self.detail})"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings and their history."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    """By dotted name; every setting has one."""
+    file: Path | None
+    """The file that was read, if there was one."""
+
+
+class _Environ(EnvSettingsSource):
+    """Reads a given mapping, where pydantic-settings would read the process."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environ.items() if value != ""}
+
+
+def load_settings(
+    overrides: Mapping[str, object] | None = None,
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> LoadedSettings:
+    """Merges all sources of settings.
+
+    Args:
+        overrides: What the command line says, by dotted name; None means not said.
+        config: The file to read. By default `$COALMINE_CONFIG`, else `coalmine.toml` in `directory`, else the
+            one in the home directory of Coalmine.
+        environ: Environment variables; those of the process by default.
+        directory: Where to look for `coalmine.toml`; the working directory by default.
+
+    Raises:
+        UnknownSetting: A key or a `COALMINE_*` variable that nothing reads.
+        ConfigurationError: A value of the wrong kind, or a file that is missing or no TOML.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    _refuse_unknown(given, environ)
+    file = _settings_file(given, config, environ, directory or Path.cwd())
+    document = {} if file is None else _read_toml(file)
+    if (found := unknown_key(document)) is not None:
+        raise UnknownSetting(found[0], str(file), found[1])
+
+    environment = _Environ(environ)()
+    merged: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for key in SETTING_KEYS:
+        value, origin = _first_of(key, given, environment, document, file)
+        origins[key.name] = origin
+        if origin.kind != "default":
+            _set(merged, key.path, value)
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise _readable(error, origins) from None
+    return LoadedSettings(settings, origins, file)
+
+
+def _refuse_unknown(given: Mapping[str, object], environ: Mapping[str, str]) -> None:
+    known = [key.name for key in SETTING_KEYS]
+    for name in given:
+        if name not in known:
+            raise UnknownSetting(name, "the command line", nearest(name, known))
+    if (found := unknown_variable(environ)) is not None:
+        raise UnknownSetting(found[0], "the environment", found[1])
+
+
+def _settings_file(
+    given: Mapping[str, object], config: Path | None, environ: Mapping[str, str], directory: Path
+) -> Path | None:
+    named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    if named is not None:
+        named = named.expanduser()
+        if not named.is_file():
+            raise ConfigurationError(f"settings file {named} does not exist")
+        return named
+    home = Path(str(given.get("home") or environ.get("COALMINE_HOME") or "~/.coalmine")).expanduser()
+    for candidate in (directory / FILE_NAME, home / FILE_NAME):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is no valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _first_of(
+    key: SettingKey,
+    given: Mapping[str, object],
+    environment: Mapping[str, Any],
+    document: Mapping[str, Any],
+    file: Path | None,
+) -> tuple[object, Origin]:
+    if key.name in given:
+        return given[key.name], Origin("command line")
+    for tree, origin in (
+        (environment, Origin("environment", key.variable)),
+        (document, Origin("file", str(file))),
+    ):
+        value = _get(tree, key.path)
+        if value is not None:
+            return value, origin
+    return None, Origin("default")
+
+
+def _get(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:
+    node: object = tree
+    for name in path:
+        if not isinstance(node, Mapping):
+            raise ConfigurationError(f"{path[0]} has to be a table: write [{path[0]}] and its keys below")
+        node = node.get(name)
+        if node is None:
+            return None
+    return node
+
+
+def _set(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[path[-1]] = value
+
+
+def _readable(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigurationError:
+    """One line for each wrong value: name, origin, what is expected; not the value, it may be a secret."""
+    lines = []
+    for detail in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in detail["loc"])
+        lines.append(f"{name}, from {origins.get(name, Origin('default'))}: {detail['msg']}")
+    return ConfigurationError("wrong settings:\n  " + "\n  ".join(lines))

@@ -1,0 +1,92 @@
+"""All settings of Coalmine, in one frozen object that the entry point builds once and hands down in parts."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from coalmine_server.settings.sections import (
+    DashboardSettings,
+    IngestSettings,
+    KafkaSettings,
+    LogSettings,
+    RetentionSettings,
+    SchemaSettings,
+    ServerSettings,
+    SpoolSettings,
+    StoreSettings,
+)
+
+ENV_PREFIX = "COALMINE_"
+
+
+class Settings(BaseSettings):
+    """What `coalmine.toml`, the environment and the command line say together."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        env_prefix=ENV_PREFIX,
+        env_prefix_target="all",  # `schema` is an alias: the bare name is a method of pydantic models
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_ignore_empty=True,
+    )
+
+    home: Path = Path("~/.coalmine")
+    """Where everything lives: store, spool, tokens, credentials."""
+    app: str | None = None
+    """Name of the application that produces events (read by the client)."""
+    environment: str = Field(default="prod", min_length=1)
+    """Environment the application runs in (read by the client)."""
+    capture_text: bool = False
+    """Whether events carry input and output texts (read by the client)."""
+    token: SecretStr | None = None
+    """Bearer token for a server elsewhere; on one machine the credentials in `home` are used."""
+    kafka: KafkaSettings = KafkaSettings()
+    """The broker."""
+    schema_: SchemaSettings = Field(default=SchemaSettings(), alias="schema")
+    """The schema registry."""
+    spool: SpoolSettings = SpoolSettings()
+    """The spool."""
+    server: ServerSettings = ServerSettings()
+    """The HTTP API."""
+    ingest: IngestSettings = IngestSettings()
+    """The collector."""
+    store: StoreSettings = StoreSettings()
+    """The store."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long things are kept."""
+    log: LogSettings = LogSettings()
+    """Logs."""
+    dashboard: DashboardSettings = DashboardSettings()
+    """The dashboards."""
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @property
+    def spool_dir(self) -> Path:
+        """The spool's directory."""
+        return (self.spool.dir or self.home / "spool").expanduser().absolute()
+
+    @property
+    def store_dir(self) -> Path:
+        """The directory of the DuckDB file and the segments."""
+        return self.home / "store"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` has merged: it reads the sources, to know each value's origin."""
+        return (init_settings,)

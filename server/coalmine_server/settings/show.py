@@ -1,0 +1,42 @@
+"""Effective settings as rows, for `coalmine settings show`. Secrets are masked."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, SecretStr
+
+from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
+from coalmine_server.settings.load import LoadedSettings
+
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as a person sees it."""
+
+    name: str
+    value: str | int | float | bool | None
+    """What is in effect; a mask where it is a secret."""
+    origin: str
+    variable: str
+    description: str
+
+
+def setting_rows(loaded: LoadedSettings) -> list[SettingRow]:
+    """Every setting with its effective value and where it came from."""
+    return [
+        SettingRow(
+            key.name, _shown(loaded, key), str(loaded.origins[key.name]), key.variable, key.description
+        )
+        for key in SETTING_KEYS
+    ]
+
+
+def _shown(loaded: LoadedSettings, key: SettingKey) -> str | int | float | bool | None:
+    value: object = loaded.settings
+    for name in key.path:
+        assert isinstance(value, BaseModel)
+        value = getattr(value, "schema_" if name == "schema" else name)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return MASK if isinstance(value, SecretStr) else str(value)

@@ -1,0 +1,201 @@
+"""Settings: precedence, unknown keys, origins, secrets."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from coalmine_server.errors import ConfigurationError, UnknownSetting
+from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+INTEGERS = [
+    "kafka.partitions",
+    "server.query_threads",
+    "ingest.batch_max_messages",
+    "store.seal_rows",
+    "retention.minute_days",
+]
+"""Settings that take any integer from 1 to 60."""
+
+VARIABLES = {key.name: key.variable for key in SETTING_KEYS}
+
+
+def load(
+    directory: Path,
+    *,
+    overrides: dict[str, object] | None = None,
+    environ: dict[str, str] | None = None,
+    toml: str | None = None,
+) -> LoadedSettings:
+    """Loads as the command would, with nothing from this machine."""
+    if toml is not None:
+        (directory / "coalmine.toml").write_text(toml, encoding="utf-8")
+    else:
+        (directory / "coalmine.toml").unlink(missing_ok=True)
+    home = {"COALMINE_HOME": str(directory / "home")}
+    return load_settings(overrides, environ={**home, **(environ or {})}, directory=directory)
+
+
+def effective(loaded: LoadedSettings, name: str) -> object:
+    return next(row.value for row in setting_rows(loaded) if row.name == name)
+
+
+values = st.none() | st.integers(min_value=1, max_value=60)
+
+
+@given(name=st.sampled_from(INTEGERS), line=values, variable=values, file=values)
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    line: int | None,
+    variable: int | None,
+    file: int | None,
+) -> None:
+    directory = tmp_path_factory.mktemp("settings")
+    table, key = name.split(".")
+    default = effective(load(directory), name)
+    loaded = load(
+        directory,
+        overrides={name: line},
+        environ={} if variable is None else {VARIABLES[name]: str(variable)},
+        toml=None if file is None else f"[{table}]\n{key} = {file}\n",
+    )
+    expected = [
+        (line, "command line"),
+        (variable, f"environment ({VARIABLES[name]})"),
+        (file, f"file ({directory / 'coalmine.toml'})"),
+        (default, "default"),
+    ]
+    value, origin = next(pair for pair in expected if pair[0] is not None)
+    assert effective(loaded, name) == value
+    assert str(loaded.origins[name]) == origin
+
+
+@given(
+    name=st.sampled_from(sorted(VARIABLES.values())),
+    place=st.integers(min_value=0, max_value=60),
+    letter=st.sampled_from("QXZ"),
+)
+def test_a_misspelt_variable_is_refused_with_the_right_one_as_a_hint(
+    name: str, place: int, letter: str
+) -> None:
+    body = name.removeprefix("COALMINE_")
+    cut = place % (len(body) + 1)
+    misspelt = f"COALMINE_{body[:cut]}{letter}{body[cut:]}"
+    if misspelt in VARIABLES.values() or misspelt.startswith("COALMINE_TEST_"):
+        return
+    with pytest.raises(UnknownSetting) as caught:
+        load_settings(environ={misspelt: "1"}, directory=Path("/nonexistent"))
+    assert caught.value.key == misspelt
+    assert caught.value.nearest is not None
+
+
+def test_the_hint_for_a_typing_error_is_the_setting_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(UnknownSetting, match=r"COALMINE_KAFKA_BOOTSTRAP_SERVER in the environment") as caught:
+        load(tmp_path, environ={"COALMINE_KAFKA_BOOTSTRAP_SERVER": "localhost:9092"})
+    assert caught.value.nearest == "COALMINE_KAFKA_BOOTSTRAP_SERVERS"
+    with pytest.raises(UnknownSetting) as caught:
+        load(tmp_path, toml='[kafka]\nbootstrap_server = "localhost:9092"\n')
+    assert (caught.value.key, caught.value.nearest) == ("kafka.bootstrap_server", "kafka.bootstrap_servers")
+    with pytest.raises(UnknownSetting) as caught:
+        load(tmp_path, toml="[kafkas]\n")
+    assert (caught.value.key, caught.value.nearest) == ("kafkas", "kafka")
+
+
+def test_a_key_at_the_top_of_the_file_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownSetting, match="unknown setting hom in"):
+        load(tmp_path, toml='hom = "/tmp"\n')
+
+
+def test_a_value_where_a_table_belongs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"kafka has to be a table"):
+        load(tmp_path, toml='kafka = "localhost:9092"\n')
+
+
+def test_variables_of_the_test_suite_are_none_of_our_business(tmp_path: Path) -> None:
+    load(tmp_path, environ={"COALMINE_TEST_KAFKA": "localhost:9092"})
+
+
+def test_a_wrong_value_names_the_setting_and_its_origin_but_not_the_value(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, environ={"COALMINE_SERVER_PORT": "s3cr3t-typed-in-the-wrong-place"})
+    assert "server.port" in str(caught.value)
+    assert "COALMINE_SERVER_PORT" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    loaded = load(tmp_path, environ={"COALMINE_KAFKA_BOOTSTRAP_SERVERS": ""})
+    assert loaded.settings.kafka.bootstrap_servers is None
+    assert loaded.origins["kafka.bootstrap_servers"].kind == "default"
+
+
+def test_a_broken_file_is_said_to_be_broken(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no valid TOML"):
+        load(tmp_path, toml="[kafka\n")
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        load_settings(config=tmp_path / "missing.toml", environ={})
+
+
+def test_the_file_in_the_working_directory_goes_before_the_one_in_the_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "coalmine.toml").write_text("[server]\nport = 1111\n", encoding="utf-8")
+    assert load(tmp_path).settings.server.port == 1111
+    assert load(tmp_path, toml="[server]\nport = 2222\n").settings.server.port == 2222
+    named = tmp_path / "named.toml"
+    named.write_text("[server]\nport = 3333\n", encoding="utf-8")
+    assert load(tmp_path, environ={"COALMINE_CONFIG": str(named)}).settings.server.port == 3333
+
+
+def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path, environ={"COALMINE_TOKEN": "s3cr3t-1", "COALMINE_KAFKA_SASL_PASSWORD": "s3cr3t-2"}
+    )
+    shown = (
+        json.dumps([row.value for row in setting_rows(loaded)]) + repr(loaded.settings) + str(loaded.settings)
+    )
+    assert "s3cr3t" not in shown
+    assert effective(loaded, "token") == effective(loaded, "kafka.sasl_password") == "********"
+
+
+def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_path: Path) -> None:
+    samples: dict[str, object] = {}
+    for row in setting_rows(load(tmp_path)):
+        assert row.description, f"{row.name} says nothing about itself"
+        samples[row.name] = {
+            "kafka.security_protocol": "SSL",
+            "kafka.sasl_mechanism": "PLAIN",
+            "log.level": "debug",
+            "log.format": "json",
+            "retention.rollup_days": 7,
+            "kafka.replication_factor": 1,
+        }.get(row.name, row.value if isinstance(row.value, bool | int | float) else "/x")
+    for name, sample in samples.items():
+        written = json.dumps(sample)
+        *table, key = name.split(".")
+        toml = (f"[{table[0]}]\n" if table else "") + f"{key} = {written}\n"
+        assert tomllib.loads(toml)
+        by_file = load_settings(environ={}, config=_write(tmp_path, toml))
+        by_variable = load_settings(environ={VARIABLES[name]: str(sample)}, directory=tmp_path / "empty")
+        assert by_file.origins[name].kind == "file"
+        assert by_variable.origins[name].kind == "environment"
+        assert effective(by_file, name) == effective(by_variable, name)
+
+
+def _write(directory: Path, toml: str) -> Path:
+    file = directory / "one.toml"
+    file.write_text(toml, encoding="utf-8")
+    return file
+
+
+def test_how_long_to_keep_is_days_or_forever(tmp_path: Path) -> None:
+    assert (
+        load(tmp_path, environ={"COALMINE_RETENTION_RAW_DAYS": "forever"}).settings.retention.raw_days
+        == "forever"
+    )
+    assert load(tmp_path, environ={"COALMINE_RETENTION_RAW_DAYS": "3"}).settings.retention.raw_days == 3
+    with pytest.raises(ConfigurationError, match=r"retention\.raw_days"):
+        load(tmp_path, environ={"COALMINE_RETENTION_RAW_DAYS": "never"})
