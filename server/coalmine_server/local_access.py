@@ -1,7 +1,7 @@
 """How a command of the same user finds the running server of a home directory, and proves who it is.
 
 `server.json` says where the server listens. `credentials` (mode 0600) holds the one token that is kept in
-the clear; it goes to the server of `server.json` and nowhere else: no settings file can send it to a stranger.
+the clear; it goes to the server of `server.json` only: no settings file can send it to a stranger.
 """
 
 import json
