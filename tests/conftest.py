@@ -1,0 +1,82 @@
+"""Fixtures every test may use: a real Kafka broker and a real schema registry."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.schema_registry import SchemaRegistry
+from tests.support.server_choice import ServerUnavailable
+
+
+def _unavailable(what: str, reason: ServerUnavailable) -> None:
+    """Skip, saying why; on CI, where the server must be there, fail."""
+    message = f"no {what} to test against: {reason}"
+    if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaBroker]:
+    """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
+    try:
+        broker = KafkaBroker(owned=False)
+    except ServerUnavailable as reason:
+        _unavailable("Kafka broker", reason)
+        raise
+    with broker:
+        yield broker
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
+    """Makes started brokers of the test's own, to stop, kill and restart; takes `KafkaBroker`'s arguments."""
+    with ExitStack() as brokers:
+
+        def make(**arguments: object) -> KafkaBroker:
+            try:
+                broker = KafkaBroker(owned=True, **arguments)  # type: ignore[arg-type]
+            except ServerUnavailable as reason:
+                _unavailable("Kafka broker", reason)
+                raise
+            return brokers.enter_context(broker)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def schema_registry() -> Iterator[SchemaRegistry]:
+    """The schema registry all tests share; never stop it."""
+    try:
+        registry = SchemaRegistry(owned=False)
+    except ServerUnavailable as reason:
+        _unavailable("schema registry", reason)
+        raise
+    with registry:
+        yield registry
+
+
+@pytest.fixture
+def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
+    """Makes started registries of the test's own, to stop and restart."""
+    with ExitStack() as registries:
+
+        def make() -> SchemaRegistry:
+            try:
+                registry = SchemaRegistry(owned=True)
+            except ServerUnavailable as reason:
+                _unavailable("schema registry", reason)
+                raise
+            return registries.enter_context(registry)
+
+        yield make
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A topic prefix no other test uses, also in a broker that outlives this run; for group ids, too."""
+    return f"test-{uuid.uuid4().hex[:12]}."

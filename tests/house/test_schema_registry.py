@@ -1,0 +1,42 @@
+"""The tests' schema registry speaks the part of Confluent's API that our clients use."""
+
+from collections.abc import Callable
+
+import httpx
+
+from tests.support.schema_registry import SchemaRegistry
+
+_STRING = '{"type":"string"}'
+
+
+def _register(registry: SchemaRegistry, subject: str, schema: str) -> int:
+    reply = httpx.post(f"{registry.url}/subjects/{subject}/versions", json={"schema": schema}, timeout=30)
+    reply.raise_for_status()
+    return int(reply.json()["id"])
+
+
+def test_a_schema_is_registered_once_and_found_by_its_id(
+    schema_registry: SchemaRegistry, topic_prefix: str
+) -> None:
+    subject = f"{topic_prefix}requests-value"
+    schema_id = _register(schema_registry, subject, _STRING)
+    assert _register(schema_registry, subject, _STRING) == schema_id
+    reply = httpx.get(f"{schema_registry.url}/schemas/ids/{schema_id}", timeout=30)
+    assert reply.json()["schema"] == _STRING
+
+
+def test_an_unknown_id_is_not_found_with_confluents_error_code(schema_registry: SchemaRegistry) -> None:
+    reply = httpx.get(f"{schema_registry.url}/schemas/ids/987654", timeout=30)
+    assert reply.status_code == 404
+    assert reply.json()["error_code"] == 40403
+
+
+def test_a_restarted_registry_answers_at_the_same_address_and_has_forgotten(
+    own_schema_registry: Callable[[], SchemaRegistry],
+) -> None:
+    registry = own_schema_registry()
+    address = registry.url
+    _register(registry, "kept-value", _STRING)
+    registry.restart()
+    assert registry.url == address
+    assert httpx.get(f"{registry.url}/subjects", timeout=30).json() == []
