@@ -121,7 +121,7 @@ class ChildProcess:
         """Collect both exit codes and let go of pipes, so that nothing lingers."""
         atexit.unregister(self.kill)
         if self._guard is not None:
-            # Killed, not told: once its input closes it kills a process id, which may be somebody else's by now.
+            # Killed, not told: once its input closes it kills a process id, which may be reused by now.
             self._guard.kill()
             self._guard.wait()
             if self._guard.stdin is not None:
