@@ -1,0 +1,20 @@
+"""How a store uses memory, cores and disk."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Limits of one store; the defaults suit two cores and a process of at most 1 GiB."""
+
+    memory_limit_mb: int = 384
+    """What DuckDB may hold in memory; Arrow batches and Parquet writing come on top."""
+    threads: int = 2
+    checkpoint_threshold_mb: int = 64
+    """WAL size at which DuckDB writes its file anew. Small ones made catching up a third slower."""
+    segment_min_rows: int = 50_000
+    """A batch with at least this many rows of an event goes to Parquet at once, a smaller one to hot rows."""
+    segment_min_day_rows: int = 5_000
+    """Of such a batch, days with fewer rows than this go to the hot table all the same."""
+    clock_tolerance_s: float = 300.0
+    """An event later than now by more than this counts as ahead of the clock. It is stored as it says."""

@@ -1,0 +1,108 @@
+"""The store: one DuckDB file and a folder of Parquet segments, owned by one process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.store.lock import StoreLock
+from coalmine_consumers.store.manifest import remove_strays
+from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.settings import StoreSettings
+from coalmine_consumers.store.views import refresh_views
+
+DATABASE_FILE = "coalmine.duckdb"
+LOCK_FILE = "collector.lock"
+
+
+class Store:
+    """What a collector writes and everybody in its process reads.
+
+    Writers (`commit`, `transaction`) take turns; readers see the last committed state and never wait.
+    """
+
+    def __init__(
+        self, directory: Path, settings: StoreSettings, lock: StoreLock, connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        self.directory = directory
+        self.settings = settings
+        self._lock = lock
+        self._connection = connection
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, directory: Path, settings: StoreSettings | None = None) -> Store:
+        """Own the store in `directory`, making it if there is none, and repair what a crash left.
+
+        Raises:
+            StoreLocked: Another process owns it.
+            StoreDamaged: A newer release wrote it.
+        """
+        settings = settings or StoreSettings()
+        directory = directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = StoreLock(directory / LOCK_FILE)
+        try:
+            connection = _connect(directory, settings)
+            try:
+                migrate(connection, published_migrations())
+                store = cls(directory, settings, lock, connection)
+                with store.transaction():
+                    remove_strays(connection, directory, datetime.now(UTC))
+                    refresh_views(connection, directory)
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The writing connection, with everything done in the block committed together or not at all.
+
+        Waits for other writers; not re-entrant. Queries inside must be fetched whole.
+        """
+        with self._writing:
+            self._connection.begin()
+            try:
+                yield self._connection
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                raise
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Where each partition goes on: the next position to read."""
+        with self._connection.cursor() as cursor:
+            rows = cursor.sql('SELECT topic, "partition", next_offset FROM source_positions').fetchall()
+        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+    def close(self) -> None:
+        """Wait for the writer, checkpoint, and let the next owner in."""
+        with self._writing:
+            self._connection.close()
+            self._lock.release()
+
+
+def _connect(directory: Path, settings: StoreSettings) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        directory / DATABASE_FILE,
+        config={
+            "TimeZone": "UTC",
+            "threads": settings.threads,
+            "memory_limit": f"{settings.memory_limit_mb}MiB",
+            "checkpoint_threshold": f"{settings.checkpoint_threshold_mb}MiB",
+            "temp_directory": str(directory / "temporary"),
+            # A few hundred wanted ids become an IN filter, with which DuckDB skips Parquet row groups.
+            "dynamic_or_filter_threshold": 1000,
+            "autoinstall_known_extensions": False,
+        },
+    )

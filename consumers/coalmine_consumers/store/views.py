@@ -1,0 +1,48 @@
+"""The views `requests`, `feedback` and `scores`: hot rows and live segments as one table.
+
+A view names its files, because DuckDB's reader takes no sub-query for them and a glob would show files
+that are not committed. So whoever changes the manifest refreshes the view in the same transaction, and
+a query sees either the old files or the new ones.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.store.manifest import live_segments
+from coalmine_consumers.store.statements import quote_identifier, quote_literal
+
+
+def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> None:
+    """Define an event's view anew from the manifest as this transaction sees it."""
+    paths = [str(directory / segment.path) for segment in live_segments(connection, event)]
+    hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
+    if paths:
+        stored = segment_scan(connection, event, paths)
+        hot += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
+    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {hot}")
+
+
+def refresh_views(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    """`refresh_view` for every event."""
+    for event in INGESTED_EVENTS:
+        refresh_view(connection, directory, event)
+
+
+def segment_scan(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, paths: list[str]) -> str:
+    """A table expression that reads these files as rows of the event's hot table.
+
+    The columns are stated, so that DuckDB opens no file to learn them and a column that an older file
+    lacks reads as null.
+    """
+    columns = connection.sql(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $name ORDER BY column_index",
+        params={"name": f"{event}_hot"},
+    ).fetchall()
+    schema = ", ".join(
+        f"{name}: {{'name': {name}, 'type': {kind}, 'default_value': NULL}}"
+        for name, kind in ((quote_literal(name), quote_literal(kind)) for name, kind in columns)
+    )
+    files = ", ".join(quote_literal(path) for path in paths)
+    return f"read_parquet([{files}], schema = MAP {{{schema}}})"
