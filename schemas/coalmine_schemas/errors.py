@@ -28,7 +28,7 @@ class CoalmineError(Exception):
     """Base of every error raised by Coalmine."""
 
 
-class Transient(CoalmineError):  # noqa: N818 - named for what the caller should know, not for being an error
+class Transient(CoalmineError):
     """Trying the same thing again later may succeed."""
 
 
@@ -36,7 +36,7 @@ class RegistryUnavailable(Transient):
     """The schema registry could not be reached or could not answer now."""
 
 
-class Terminal(CoalmineError):  # noqa: N818
+class Terminal(CoalmineError):
     """Trying again cannot help until somebody changes something."""
 
 
@@ -63,7 +63,7 @@ class CatalogueError(Terminal):
     """A published schema was changed, or a new version is not fully compatible."""
 
 
-class InvalidMessage(CoalmineError):  # noqa: N818
+class InvalidMessage(CoalmineError):
     """One message cannot be consumed; the others can.
 
     Args:
@@ -116,5 +116,5 @@ class InvalidValue(_StagedInvalidMessage):
     _stage = "validate"
 
 
-class InvalidParameter(CoalmineError):  # noqa: N818
+class InvalidParameter(CoalmineError):
     """An argument is out of range: a bug in the calling code."""
