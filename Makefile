@@ -1,0 +1,81 @@
+# `make` runs what a change must pass; `make help` lists everything. Needs Python 3.11 or newer, git and make;
+# the rest goes into .venv.
+
+.DEFAULT_GOAL := all
+.SHELLFLAGS := -eu -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Override these on the command line: make demo DEMO_ARGS="--headless --seconds 20 --json"
+PYTHON ?=
+DEMO_ARGS ?=
+TEST_ARGS ?=
+BENCH_ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: all
+all: format lint types test ## Format, lint, check types and test: the default
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | sort | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(STAMP) ## Install everything into .venv; does nothing when that is up to date
+
+.PHONY: demo
+demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARGS="..."
+	@$(BIN)/coalmine demo $(DEMO_ARGS)
+
+.PHONY: test
+test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: lint
+lint: setup ## Check style and formatting
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "Run 'make format'."; exit 1; }
+
+.PHONY: format
+format: setup ## Format the code and fix what can be fixed by rule
+	@$(BIN)/ruff check --fix --exit-zero --quiet
+	@$(BIN)/ruff format --quiet
+
+.PHONY: types
+types: setup ## Check types, strictly, in code and tests
+	@$(BIN)/mypy
+
+.PHONY: bench
+bench: setup ## Measure ingest, client, visibility and queries; a table each; options by BENCH_ARGS="..."
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: lock
+lock: setup ## Renew requirements.lock from pyproject.toml: newest versions, with hashes
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	    --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command 'make lock' --quiet --output-file requirements.lock
+	@echo "requirements.lock is renewed; the next make target installs it."
+
+.PHONY: ci
+ci: ## What CI runs: install what the machine lacks, then lint, types and all tests
+	@.ci/run
+
+.PHONY: clean
+clean: ## Delete .venv, caches and build results; never your data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Hashes are required, so what is installed here is what was tested. The package itself comes last and without
+# build isolation, because pip would fetch a build backend that no hash vouches for.
+$(STAMP): requirements.lock pyproject.toml
+	@python="$$(PYTHON='$(PYTHON)' .ci/find-python)"; \
+	if ! $(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null; then \
+	    echo "Creating .venv with $$python"; \
+	    "$$python" -m venv --clear .venv; \
+	fi
+	@echo "Installing into .venv: a minute or two, only when requirements.lock or pyproject.toml changed"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
