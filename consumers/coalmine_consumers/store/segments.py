@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 from uuid import UUID
 
 import pyarrow as pa
@@ -80,42 +81,88 @@ def write_segment(
     Returns:
         The manifest row to record. Until `record_segment` commits it, the file is not part of the data.
     """
-    ids = {name: Ids.from_arrow(rows[name]) for name in UUID_COLUMNS[event]}
-    for name, column in ids.items():
-        rows = rows.set_column(rows.column_names.index(name), name, column.to_arrow())
-    segment_id = UUID(uuid7())
-    relative = Path(SEGMENTS_FOLDER, event, f"day={day.isoformat()}", f"{segment_id}.parquet")
-    path = directory / relative
-    _make_durable_folder(path.parent)
-    unfinished = path.with_suffix(".tmp")
-    pq.write_table(
-        rows,
-        unfinished,
-        compression="zstd",
-        compression_level=1,
-        row_group_size=ROW_GROUP_ROWS,
-        use_dictionary=[name for name in rows.column_names if name in _FEW_VALUES],
-        write_statistics=True,
-        store_schema=False,
-    )
-    _sync(unfinished)
-    unfinished.rename(path)
-    _sync(path.parent)
-    times = pc.min_max(rows["event_time"]).as_py()
-    min_id, max_id = ids[ID_COLUMN[event]].bounds()
-    return Segment(
-        segment_id=segment_id,
-        event=event,
-        path=relative.as_posix(),
-        day=day,
-        rows=rows.num_rows,
-        size_bytes=path.stat().st_size,
-        min_event_time=times["min"],
-        max_event_time=times["max"],
-        min_id=min_id,
-        max_id=max_id,
-        created_at=created_at,
-    )
+    with SegmentWriter(directory, event, day, created_at=created_at) as writer:
+        writer.write(rows)
+        return writer.finish()
+
+
+class SegmentWriter:
+    """Writes one segment piece by piece, so that its rows need not be in memory together.
+
+    A context manager: leaving it without `finish` removes what was written.
+    """
+
+    def __init__(self, directory: Path, event: IngestedEvent, day: date, *, created_at: datetime) -> None:
+        self._event = event
+        self._day = day
+        self._created_at = created_at
+        self._segment_id = UUID(uuid7())
+        self._relative = Path(SEGMENTS_FOLDER, event, f"day={day.isoformat()}", f"{self._segment_id}.parquet")
+        self._path = directory / self._relative
+        self._unfinished = self._path.with_suffix(".tmp")
+        self._file: pq.ParquetWriter | None = None
+        self._rows = 0
+        self._times: list[datetime] = []
+        self._ids: list[UUID] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._unfinished.unlink(missing_ok=True)
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows as one row group, or several if they are many. Columns as in `write_segment`."""
+        if rows.num_rows == 0:
+            return
+        for name in UUID_COLUMNS[self._event]:
+            ids = Ids.from_arrow(rows[name])
+            rows = rows.set_column(rows.column_names.index(name), name, ids.to_arrow())
+            if name == ID_COLUMN[self._event]:
+                self._ids += ids.bounds()
+        if self._file is None:
+            self._file = self._create(rows.schema)
+        self._file.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        times = pc.min_max(rows["event_time"]).as_py()
+        self._times += [times["min"], times["max"]]
+        self._rows += rows.num_rows
+
+    def finish(self) -> Segment:
+        """Make the file durable under its name and return its manifest row. At least one row was written."""
+        assert self._file is not None, "a segment holds at least one row"
+        self._file.close()
+        self._file = None
+        _sync(self._unfinished)
+        self._unfinished.rename(self._path)
+        _sync(self._path.parent)
+        return Segment(
+            segment_id=self._segment_id,
+            event=self._event,
+            path=self._relative.as_posix(),
+            day=self._day,
+            rows=self._rows,
+            size_bytes=self._path.stat().st_size,
+            min_event_time=min(self._times),
+            max_event_time=max(self._times),
+            min_id=min(self._ids),
+            max_id=max(self._ids),
+            created_at=self._created_at,
+        )
+
+    def _create(self, schema: pa.Schema) -> pq.ParquetWriter:
+        _make_durable_folder(self._path.parent)
+        return pq.ParquetWriter(
+            self._unfinished,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[name for name in schema.names if name in _FEW_VALUES],
+            write_statistics=True,
+            store_schema=False,
+        )
 
 
 def _make_durable_folder(folder: Path) -> None:
