@@ -1,0 +1,183 @@
+"""Imports point one way, and the client stays light."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.support.repository import (
+    ROOT,
+    import_is_allowed,
+    imported_names,
+    imports_between_packages,
+    packages,
+    tracked_files,
+)
+
+_HEAVY = (
+    "duckdb",
+    "fastapi",
+    "polars",
+    "pyarrow",
+    "pyruhvro",
+    "scipy",
+    "starlette",
+    "statsmodels",
+    "streamlit",
+)
+
+
+def test_every_package_is_found() -> None:
+    found = packages()
+    assert {
+        "coalmine": "producers",
+        "coalmine_consumers": "consumers",
+        "coalmine_dashboards": "dashboards",
+        "coalmine_schemas": "schemas",
+        "coalmine_server": "server",
+        "coalmine_simulator": "producers",
+    }.items() <= found.items()
+
+
+def test_imports_between_packages_are_seen_at_all() -> None:
+    seen = {(found.importer, found.imported) for found in imports_between_packages()}
+    assert ("coalmine_consumers", "coalmine_schemas") in seen
+
+
+def test_parts_import_only_parts_below_them() -> None:
+    part_of = packages()
+    wrong = [
+        str(found)
+        for found in imports_between_packages()
+        if part_of.get(found.imported) != part_of[found.importer]
+        and not import_is_allowed(part_of[found.importer], part_of.get(found.imported, found.imported))
+    ]
+    assert wrong == []
+
+
+def test_the_client_does_not_know_the_simulator() -> None:
+    wrong = [
+        str(found)
+        for found in imports_between_packages()
+        if (found.importer, found.imported) == ("coalmine", "coalmine_simulator")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("server", "consumers", True),
+        ("server", "schemas", True),
+        ("analytics", "producers", True),
+        ("rollouts", "analytics", True),
+        ("consumers", "producers", False),
+        ("schemas", "producers", False),
+        ("rollouts", "evals", False),
+        ("consumers", "server", False),
+        ("dashboards", "schemas", False),
+        ("server", "dashboards", False),
+        ("server", "tests", False),
+    ],
+)
+def test_the_rule_of_direction_is_the_one_in_the_design(importer: str, imported: str, allowed: bool) -> None:
+    assert import_is_allowed(importer, imported) is allowed
+
+
+def test_every_way_to_write_an_import_is_seen() -> None:
+    source = """
+import a.b, c
+from d.e import f
+from .relative import g
+def late():
+    from h import i
+    importlib.import_module("j.k")
+"""
+    assert [name for name, _ in imported_names(source, "example")] == ["a.b", "c", "d.e", "h", "j.k"]
+
+
+@pytest.mark.parametrize("package", ["coalmine", "coalmine_schemas"])
+def test_importing_the_client_loads_nothing_heavy(package: str) -> None:
+    program = f"import {package}, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = done.stdout.split()
+    assert package in loaded
+    assert [name for name in loaded if name in _HEAVY] == []
+
+
+def test_package_files_only_re_export() -> None:
+    wrong = []
+    for path in tracked_files():
+        if path.name != "__init__.py" or path.parts[0] == "tests":
+            continue
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        wrong += [
+            f"{path}:{node.lineno}: {ast.unparse(node)[:60]}" for node in tree.body if not _re_exports(node)
+        ]
+    assert wrong == []
+
+
+def _re_exports(node: ast.stmt) -> bool:
+    """A docstring, an import, or one of the two names a package may define itself."""
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())) | ast.Import() | ast.ImportFrom():
+            return True
+        case ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]):
+            return True
+    return False
+
+
+def test_what_is_imported_is_declared() -> None:
+    """The base install suffices for the client, `[server]` for the server, `[dashboards]` for the pages."""
+    base, extras = _declared()
+    allowed = {
+        "coalmine_schemas": base,
+        "coalmine": base,
+        "coalmine_simulator": base,
+        "coalmine_consumers": base | extras["server"],
+        "coalmine_server": base | extras["server"],
+        "coalmine_dashboards": extras["dashboards"],
+    }
+    # The batch decoder belongs to the contract, but only consumers import it.
+    batch_only = extras["server"]
+    ours = set(packages())
+    wrong = []
+    for path in tracked_files():
+        if path.suffix != ".py" or len(path.parts) < 3 or path.parts[1] not in allowed:
+            continue
+        package = path.parts[1]
+        for module, line in imported_names((ROOT / path).read_text(encoding="utf-8"), str(path)):
+            top = module.partition(".")[0]
+            known = top in sys.stdlib_module_names or top in ours or top in allowed[package]
+            if not known and not (package == "coalmine_schemas" and top in batch_only):
+                wrong.append(f"{path}:{line}: {top}")
+    assert wrong == []
+
+
+# Distributions whose import name differs from their own.
+_IMPORT_NAMES = {
+    "confluent-kafka": "confluent_kafka",
+    "genai-prices": "genai_prices",
+    "prometheus-client": "prometheus_client",
+    "pydantic-settings": "pydantic_settings",
+}
+# Imported together with the declared distribution that needs them and fixes their version.
+_COMES_WITH = {"fastapi": {"starlette", "pydantic"}, "pydantic-settings": {"pydantic"}, "typer": {"click"}}
+
+
+def _declared() -> tuple[set[str], dict[str, set[str]]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    def names(requirements: list[str]) -> set[str]:
+        found = set()
+        for requirement in requirements:
+            name = requirement.replace(">", "=").replace("<", "=").partition("=")[0].strip()
+            found |= {_IMPORT_NAMES.get(name, name), *_COMES_WITH.get(name, set())}
+        return found
+
+    extras = project["optional-dependencies"]
+    return names(project["dependencies"]), {extra: names(needs) for extra, needs in extras.items()}

@@ -1,0 +1,71 @@
+"""`make help` tells the truth, and CI runs what a developer runs."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.support.repository import ROOT
+
+_MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+_TARGETS = sorted(set(re.findall(r"^([a-z][a-z-]*):", _MAKEFILE, flags=re.MULTILINE)))
+
+
+def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_targets_people_need_are_there() -> None:
+    assert {
+        "setup",
+        "demo",
+        "test",
+        "lint",
+        "format",
+        "types",
+        "bench",
+        "lock",
+        "clean",
+        "ci",
+        "help",
+    } <= set(_TARGETS)
+
+
+def test_help_lists_every_target_with_a_sentence() -> None:
+    listed = dict(re.findall(r"^  make (\S+)\s+(\S.*)$", _make("help").stdout, flags=re.MULTILINE))
+    assert sorted(listed) == _TARGETS
+    assert all(len(sentence) > 10 for sentence in listed.values())
+
+
+def test_every_target_is_phony() -> None:
+    assert sorted(re.findall(r"^\.PHONY: (\S+)$", _MAKEFILE, flags=re.MULTILINE)) == _TARGETS
+
+
+@pytest.mark.parametrize("target", _TARGETS)
+def test_every_target_can_be_planned(target: str) -> None:
+    done = _make("--dry-run", target)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_alone_formats_lints_checks_types_and_tests() -> None:
+    planned = _make("--dry-run").stdout
+    positions = [
+        planned.index(words) for words in ("ruff format --quiet", "ruff format --check", "mypy", "pytest")
+    ]
+    assert positions == sorted(positions)
+
+
+def test_ci_runs_the_same_targets_and_can_be_run() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111 == 0o111
+    run = re.findall(r"^make (\S+)", script.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert run == ["setup", "lint", "types", "test"]
+
+
+def test_pre_commit_calls_make_targets_and_nothing_else() -> None:
+    entries = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert entries != []
+    for entry in entries:
+        command, *targets = entry.split()
+        assert command == "make"
+        assert set(targets) <= set(_TARGETS)

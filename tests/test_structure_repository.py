@@ -1,0 +1,124 @@
+"""What every file of the repository obeys."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.support.repository import PARTS, ROOT, tracked_files
+
+# Written in pieces, or this file would hold what it looks for.
+_MACHINE_PATH = re.compile(
+    r"(?<![\w.$}])/(?:"
+    + "|".join(("home/[a-z]", "Users/[A-Za-z]", "root/", "work/[a-z]", "opt/wheels"))
+    + r")"
+    r"|[A-Z]:\\\\?Users" + r"|\." + r"pyenv/"
+)
+_BINARY = {".png", ".gif", ".jpg", ".ico", ".gz", ".avro", ".parquet", ".woff2"}
+
+
+def _text_files() -> list[tuple[str, str]]:
+    return [
+        (path.as_posix(), (ROOT / path).read_text(encoding="utf-8"))
+        for path in tracked_files()
+        if path.suffix not in _BINARY
+    ]
+
+
+def test_no_file_holds_a_path_of_somebodys_machine() -> None:
+    wrong = [
+        f"{name}:{number}: {line.strip()[:100]}"
+        for name, text in _text_files()
+        for number, line in enumerate(text.splitlines(), 1)
+        if _MACHINE_PATH.search(line)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("cd /" + "home/somebody/project", True),
+        ("open('/" + "Users/Somebody/x')", True),
+        ("/" + "work/main/file", True),
+        ("GET /homes", False),
+        ("https://example.com/home/page", False),
+        ("$HOME/work/thing", False),
+        ("framework/", False),
+    ],
+)
+def test_machine_paths_are_told_from_other_text(line: str, found: bool) -> None:
+    assert (_MACHINE_PATH.search(line) is not None) is found
+
+
+def test_files_end_with_a_newline_and_lines_without_blanks() -> None:
+    wrong = []
+    for name, text in _text_files():
+        if text and not text.endswith("\n"):
+            wrong.append(f"{name}: no newline at the end")
+        if "\r" in text and not name.endswith(".csv"):
+            wrong.append(f"{name}: Windows line ends")
+        wrong += [
+            f"{name}:{number}: blanks at the end"
+            for number, line in enumerate(text.splitlines(), 1)
+            if line != line.rstrip() and not name.endswith((".csv", ".md", "LICENSE"))
+        ]
+    assert wrong == []
+
+
+def test_no_single_file_is_large() -> None:
+    large = {path.as_posix(): (ROOT / path).stat().st_size for path in tracked_files()}
+    assert {name: size for name, size in large.items() if size > 2_000_000} == {}
+
+
+def test_the_lock_names_no_registry_and_every_line_has_hashes() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert re.findall(r"https?://|--index|--find-links|--extra-index|file:", lock) == []
+    pinned = re.findall(
+        r"^([A-Za-z0-9_.-]+)==\S+.*\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", lock, re.MULTILINE
+    )
+    named = re.findall(r"^[A-Za-z0-9_.-]+", lock, re.MULTILINE)
+    assert [name for name, _ in pinned] == named
+    assert len(named) > 50
+
+
+def test_the_lock_covers_all_that_pyproject_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = list(project["project"]["dependencies"]) + list(project["dependency-groups"]["dev"])
+    asked += [need for extra in project["project"]["optional-dependencies"].values() for need in extra]
+    asked += project["build-system"]["requires"]
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE))
+    names = {re.split(r"[<>=!~\[ ]", need)[0].lower() for need in asked}
+    assert sorted(names - locked) == []
+
+
+def test_the_changelog_has_a_place_for_what_comes_next_and_the_version_of_now() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[([^\]]+)\]", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    groups = set(re.findall(r"^### (.+)$", changelog, re.MULTILINE))
+    assert groups <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_licence_is_the_one_pyproject_names() -> None:
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == "Apache-2.0"
+
+
+def test_tests_are_no_package_and_lie_where_their_source_lies() -> None:
+    tests = [path for path in tracked_files() if path.parts[0] == "tests"]
+    assert [path.as_posix() for path in tests if path.name == "__init__.py"] == []
+    # Beside the parts: tests of the house itself, of several parts together, and of the benchmarks.
+    folders = {path.parts[1] for path in tests if len(path.parts) > 2}
+    assert folders <= {*PARTS, "house", "support", "system", "benchmarks"}
+
+
+def test_every_sql_file_is_headed_by_what_it_is_for() -> None:
+    wrong = [
+        path.as_posix()
+        for path in tracked_files()
+        if path.suffix == ".sql" and not (ROOT / path).read_text(encoding="utf-8").startswith("--")
+    ]
+    assert wrong == []
