@@ -3,7 +3,8 @@
 CoalmineError                      (coalmine_schemas.errors)
 ├── Transient                      retry after a pause
 │   ├── SourceUnavailable          the broker or the spool cannot be read now
-│   └── StoreLocked                another process owns the store; wait for it (standby)
+│   ├── StoreLocked                another process owns the store; wait for it (standby)
+│   └── MaintenanceConflict        the store changed under a prepared change; prepare it anew
 ├── Terminal                       stop and tell a person
 │   ├── SourceMisconfigured        waiting will not help: wrong credentials, unknown option
 │   └── StoreDamaged               the store contradicts itself; needs a restore or a rebuild
@@ -33,6 +34,10 @@ class StoreLocked(Transient):
     def __str__(self) -> str:
         owner = "another process" if self.pid is None else f"process {self.pid}"
         return f"the store is in use by {owner}"
+
+
+class MaintenanceConflict(Transient):
+    """What was prepared no longer fits what the store holds. Nothing was changed."""
 
 
 class SourceMisconfigured(Terminal):
