@@ -1,1 +1,55 @@
-"""Part of Coalmine."""
+"""Simulated services and replayed traces, driving the real `coalmine` package.
+
+Needs the standard library and the base install only.
+"""
+
+from coalmine_simulator.client import Client, ClientFactory, RecordingClient, SentStats
+from coalmine_simulator.clock import Clock, SystemClock, VirtualClock
+from coalmine_simulator.config import SimulationConfig
+from coalmine_simulator.config_file import load_config
+from coalmine_simulator.errors import InvalidConfig, InvalidTrace, SimulatorError
+from coalmine_simulator.playback import Playback, Progress, SimulationResult, run
+from coalmine_simulator.replay import (
+    ReplayOptions,
+    ReplayProgress,
+    ReplaySummary,
+    parse_speed,
+    replay_trace,
+)
+from coalmine_simulator.sample import sample_trace
+from coalmine_simulator.scenarios import SCENARIOS, scenario
+from coalmine_simulator.simulation import Simulation
+from coalmine_simulator.trace_file import TraceSummary, check_trace
+from coalmine_simulator.truth import VersionTruth, truth_of
+
+__all__ = [
+    "SCENARIOS",
+    "Client",
+    "ClientFactory",
+    "Clock",
+    "InvalidConfig",
+    "InvalidTrace",
+    "Playback",
+    "Progress",
+    "RecordingClient",
+    "ReplayOptions",
+    "ReplayProgress",
+    "ReplaySummary",
+    "SentStats",
+    "Simulation",
+    "SimulationConfig",
+    "SimulationResult",
+    "SimulatorError",
+    "SystemClock",
+    "TraceSummary",
+    "VersionTruth",
+    "VirtualClock",
+    "check_trace",
+    "load_config",
+    "parse_speed",
+    "replay_trace",
+    "run",
+    "sample_trace",
+    "scenario",
+    "truth_of",
+]
