@@ -42,6 +42,7 @@ __all__ = [
     "Recovered",
     "SpoolRecord",
     "SpoolWriter",
+    "claim",
     "count_records",
     "list_open",
     "list_sealed",
@@ -119,15 +120,16 @@ class SpoolWriter:
         fsync: bool = True,
     ) -> None:
         self.directory = directory
+        self.seal_age_s = seal_age_s
         self._seal_size_bytes = seal_size_bytes
-        self._seal_age_s = seal_age_s
         self._fsync = fsync
         self._file: _OpenFile | None = None
 
     def write(self, records: Sequence[SpoolRecord]) -> None:
         """Appends the records as one block: all of them, or none.
 
-        Seals the file afterwards when it is large or old enough.
+        Seals the file before that, should it be large or old enough; call `seal_if_due` now and then, since
+        the last block waits for nobody.
 
         Raises:
             OSError: The block was not written (disk full, read-only, directory gone); what the file held
@@ -135,6 +137,7 @@ class SpoolWriter:
         """
         if not records:
             return
+        self.seal_if_due()
         file = self._file
         if file is not None and file.is_deleted():
             self.abandon()
@@ -149,8 +152,6 @@ class SpoolWriter:
             elif file.torn:
                 self.abandon()
             raise
-        if self.due_in_s() <= 0:
-            self.seal()
 
     def due_in_s(self) -> float:
         """Seconds until the current file should be sealed; infinity when there is none, 0 when overdue."""
@@ -159,7 +160,7 @@ class SpoolWriter:
             return float("inf")
         if file.size_bytes >= self._seal_size_bytes:
             return 0.0
-        return max(0.0, file.created_monotonic_s + self._seal_age_s - time.monotonic())
+        return max(0.0, file.created_monotonic_s + self.seal_age_s - time.monotonic())
 
     def seal_if_due(self) -> Path | None:
         """Seals the current file when it is large or old enough; returns its new name if so."""
@@ -319,6 +320,23 @@ def recover(directory: Path) -> list[Recovered]:
         finally:
             os.close(descriptor)
     return done
+
+
+def claim(path: Path) -> int | None:
+    """Locks a sealed file for one reader among several, such as the drainers of several processes.
+
+    Returns:
+        A descriptor that holds the lock until it is closed; None when another reader has the file or it is
+        gone.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    if _take_lock(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def quarantine(path: Path) -> Path:
