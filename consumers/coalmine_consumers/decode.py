@@ -2,13 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
 from coalmine_schemas.events import EventName
+from coalmine_schemas.identifiers import uuid7
 
-from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
+from coalmine_consumers.raw import (
+    INGESTED_EVENTS,
+    UNROUTABLE,
+    Gap,
+    IngestedEvent,
+    Origin,
+    RawBatch,
+    RawColumn,
+    TopicPartition,
+    UnroutableMessage,
+)
+
+if TYPE_CHECKING:
+    # The store imports this module for its types and needs no decoder.
+    from coalmine_schemas.batch import BatchDecoder, Failure
 
 LedgerEvent = EventName | Literal["unroutable"]
 """What a message counts as in the ledger: its event, or "unroutable" when nothing says which it is."""
@@ -60,3 +75,113 @@ class DecodedBatch:
     gaps: Sequence[Gap] = ()
     retired: Sequence[TopicPartition] = ()
     """Partitions that are gone for good (consumed spool files): delete their stored positions."""
+
+
+class RequestPricer(Protocol):
+    """Fills in costs that clients did not know."""
+
+    def price_requests(self, table: pa.Table) -> pa.Table:
+        """The same rows in the same order, with more of `cost_nano_usd` known."""
+        ...
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) -> DecodedBatch:
+    """Decode every column of a poll, price the requests, and turn what fails into dead letters.
+
+    Raises:
+        Transient: The schema registry does not answer; decode the same batch again later.
+        Terminal: The schema registry refuses us.
+    """
+    tables: dict[IngestedEvent, pa.Table] = {}
+    dead_letters: list[DeadLetterRow] = []
+    consumed: dict[LedgerEvent, int] = {}
+    failed_at = datetime.now(UTC)
+    for event in INGESTED_EVENTS:
+        column = raw.columns.get(event)
+        if column is None or not column.values:
+            continue
+        consumed[event] = len(column.values)
+        result = decoder.decode(event, column.values)
+        dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
+        if result.table.num_rows:
+            tables[event] = result.table
+    if "requests" in tables:
+        tables["requests"] = pricer.price_requests(tables["requests"])
+    if raw.unroutable:
+        consumed[UNROUTABLE] = len(raw.unroutable)
+        dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
+    return DecodedBatch(
+        tables=tables,
+        dead_letters=dead_letters,
+        consumed=consumed,
+        starts=raw.starts,
+        positions=raw.positions,
+        gaps=raw.gaps,
+        retired=raw.retired,
+    )
+
+
+def _undecodable(
+    event: IngestedEvent, column: RawColumn, failure: "Failure", failed_at: datetime
+) -> DeadLetterRow:
+    value, origin = column.values[failure.index], column.origin(failure.index)
+    return _dead_letter(
+        value,
+        origin,
+        failed_at,
+        event=event,
+        stage=failure.stage,
+        reason=failure.reason,
+        schema_ref=failure.schema_ref,
+    )
+
+
+def _unroutable(message: UnroutableMessage, failed_at: datetime) -> DeadLetterRow:
+    return _dead_letter(
+        message.value,
+        message.origin,
+        failed_at,
+        event=UNROUTABLE,
+        stage="frame",
+        reason=message.reason,
+        schema_ref=None,
+    )
+
+
+def _dead_letter(
+    value: bytes | None,
+    origin: Origin,
+    failed_at: datetime,
+    *,
+    event: LedgerEvent,
+    stage: Stage,
+    reason: str,
+    schema_ref: str | None,
+) -> DeadLetterRow:
+    return DeadLetterRow(
+        dead_letter_id=uuid7(),
+        failed_at=failed_at,
+        source_topic=origin.topic,
+        source_partition=origin.partition,
+        source_offset=origin.offset,
+        source_timestamp=_moment(origin.timestamp_ms),
+        event=event,
+        stage=stage,
+        reason=reason,
+        schema_ref=schema_ref,
+        payload=value or b"",
+        key=origin.key,
+    )
+
+
+def _moment(timestamp_ms: int | None) -> datetime | None:
+    """A producer's timestamp as a moment; None where the producer's clock is beyond the calendar."""
+    if timestamp_ms is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=timestamp_ms)
+    except OverflowError:
+        return None

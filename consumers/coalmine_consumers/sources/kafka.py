@@ -99,7 +99,13 @@ class KafkaSource:
         """See `Source.poll`."""
         if self._closed:
             return None
-        deadline = time.monotonic() + timeout_s
+        try:
+            return self._poll(max_messages, time.monotonic() + timeout_s)
+        except Exception:
+            self._rewind = True  # what this poll had gathered already is read again
+            raise
+
+    def _poll(self, max_messages: int, deadline: float) -> RawBatch | None:
         assembly = self._assembly = BatchAssembly()
         if self._rewind:
             self._restart()
@@ -283,11 +289,7 @@ class KafkaSource:
         self._out_of_range.clear()
         if not owned:
             return
-        try:
-            starts = self._starts(owned)
-        except Exception:
-            self._rewind = True
-            raise
+        starts = self._starts(owned)
         self._consumer.incremental_unassign(owned)
         self._consumer.incremental_assign(starts)
         self._own(starts)

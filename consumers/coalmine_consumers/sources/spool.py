@@ -15,6 +15,7 @@ from typing import Final
 from coalmine_schemas.events import EventName
 from coalmine_schemas.spool_format import SpoolRecord, count_records, list_sealed, recover
 
+from coalmine_consumers.errors import SourceUnavailable
 from coalmine_consumers.raw import INGESTED_EVENTS, Gap, GapReason, Origin, RawBatch, UnroutableMessage
 from coalmine_consumers.raw import TopicPartition as Partition
 from coalmine_consumers.sources.assembly import BatchAssembly, Run
@@ -85,7 +86,13 @@ class SpoolSource:
         """See `Source.poll`."""
         if self._closed:
             return None
-        deadline = time.monotonic() + timeout_s
+        try:
+            return self._poll(max_messages, time.monotonic() + timeout_s)
+        except OSError as error:
+            self._rewind = True  # what this poll had gathered already is read again
+            raise SourceUnavailable(f"the spool cannot be read: {error}") from error
+
+    def _poll(self, max_messages: int, deadline: float) -> RawBatch | None:
         if self._rewind:
             self._restart()
         self._files.remove_committed()
@@ -122,7 +129,11 @@ class SpoolSource:
         counts: dict[str, int] = {}
         estimated = 0
         budget = COUNT_AT_ONCE
-        for path in list_sealed(self._directory):
+        try:
+            paths = list_sealed(self._directory)
+        except OSError as error:
+            return SourceLag(0, note=f"the spool cannot be read: {error}")
+        for path in paths:
             partition = spool_partition(path)
             if partition in done:
                 continue

@@ -1,0 +1,55 @@
+"""How much to read at once: little while live, so that events show at once; much while catching up."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class PacePolicy:
+    """Batch sizes and waits.
+
+    Small batches cost a third of the throughput, large ones cost delay; which matters depends on the lag.
+    """
+
+    live_messages: int = 20_000
+    """A live batch holds at most this; a full one means that we have fallen behind."""
+    live_min_wait_s: float = 0.1
+    """A live poll gathers at least this long."""
+    live_max_wait_s: float = 0.5
+    """A live poll gathers at most this long, however slow commits are."""
+    catch_up_messages: int = 150_000
+    """A batch while catching up. From 50,000 rows of an event on, the store writes Parquet at once."""
+    catch_up_wait_s: float = 1.0
+    """A poll while catching up gathers at most this long."""
+
+
+class Request(NamedTuple):
+    """What to ask the source for."""
+
+    max_messages: int
+    timeout_s: float
+
+
+class Pace:
+    """Decides the next request from how the last ones went."""
+
+    def __init__(self, policy: PacePolicy) -> None:
+        self._policy = policy
+        self.catching_up = False
+        """Whether batches are large now."""
+
+    def request(self, last_commit_s: float) -> Request:
+        """What to ask for next.
+
+        Args:
+            last_commit_s: How long the last commit took. Gathering for as long keeps the two in step.
+        """
+        policy = self._policy
+        if self.catching_up:
+            return Request(policy.catch_up_messages, policy.catch_up_wait_s)
+        wait_s = min(policy.live_max_wait_s, max(policy.live_min_wait_s, last_commit_s))
+        return Request(policy.live_messages, wait_s)
+
+    def polled(self, messages: int) -> None:
+        """Take note of how many messages the last request got."""
+        self.catching_up = messages >= self._policy.live_messages
