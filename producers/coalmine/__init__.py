@@ -1,1 +1,30 @@
-"""Part of Coalmine."""
+"""What applications import: make a call with a version of a prompt, give feedback, and it is measured.
+
+```python
+from coalmine import Coalmine
+
+cm = Coalmine.from_env()
+with cm.call("support-refund", version="1.2.0", model="gpt-4o-mini", unit_id=user_id) as call:
+    call.record(client.chat.completions.create(model=call.model, messages=messages))
+cm.feedback(call.request_id, thumbs="up")
+```
+"""
+
+from coalmine.call import Call
+from coalmine.client import Coalmine
+from coalmine.redaction import Redact, TextField
+from coalmine.served import Served
+from coalmine.settings import OnFull
+from coalmine.stats import DropReason, ProblemKind, Stats
+
+__all__ = [
+    "Call",
+    "Coalmine",
+    "DropReason",
+    "OnFull",
+    "ProblemKind",
+    "Redact",
+    "Served",
+    "Stats",
+    "TextField",
+]

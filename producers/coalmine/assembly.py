@@ -1,0 +1,116 @@
+"""Puts together what a client's background thread works with."""
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.errors import InvalidParameter
+from confluent_kafka import KafkaException, Producer
+
+from coalmine.build import RecordBuilder
+from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter, producer_config
+from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFraming
+from coalmine.limited_log import LimitedLog
+from coalmine.pipeline import Works
+from coalmine.prepare import Preparer
+from coalmine.pricing import load_prices
+from coalmine.redaction import Redactor
+from coalmine.settings import ClientSettings
+from coalmine.stats import Counters
+
+
+def prepare_process(settings: ClientSettings) -> None:
+    """Does what should be done once, by the thread that makes a client.
+
+    Loads what is loaded at first use, since a fork while a thread imports leaves the child with locked
+    modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
+
+    Raises:
+        InvalidParameter: librdkafka does not take the settings.
+    """
+    load_prices()
+    _client_version()
+    for event in PRODUCED:
+        latest(event)
+    if settings.kafka_bootstrap_servers and settings.kafka_config:
+        try:
+            Producer(_kafka_config(settings))
+        except (KafkaException, ValueError, TypeError) as error:
+            raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
+
+
+def make_works(settings: ClientSettings, counters: Counters, log: LimitedLog) -> Works:
+    """Makes the works; called on the background thread, and again in each forked child that sends events.
+
+    Args:
+        settings: What the client was told.
+        counters: Counts events.
+        log: Says what is lost.
+    """
+    builder = RecordBuilder(
+        app=settings.app,
+        environment=settings.environment,
+        client_version=_client_version(),
+        capture_text=settings.capture_text,
+        redactor=Redactor(settings.redact, counters, log),
+        counters=counters,
+        log=log,
+    )
+    preparer = Preparer(builder, max_message_bytes=settings.max_message_bytes, counters=counters, log=log)
+    return Works(preparer, _make_emitter(settings, counters, log))
+
+
+def _make_emitter(settings: ClientSettings, counters: Counters, log: LimitedLog) -> Emitter:
+    spool = SpoolEmitter(
+        settings.spool_dir,
+        max_bytes=settings.spool_max_bytes,
+        max_pending=settings.max_queued_events,
+        counters=counters,
+        log=log,
+    )
+    if not settings.kafka_bootstrap_servers:
+        return spool
+    try:
+        return KafkaEmitter(
+            _kafka_config(settings),
+            topic_prefix=settings.topic_prefix,
+            framing=_make_framing(settings, log),
+            spool=spool,
+            counters=counters,
+            log=log,
+        )
+    except (KafkaException, ValueError, TypeError) as error:
+        counters.problem("kafka_config")
+        log.say("kafka_config", "no Kafka producer, events go to the spool: %s", type(error).__name__)
+        return spool
+
+
+def _make_framing(settings: ClientSettings, log: LimitedLog) -> KafkaFraming:
+    if settings.schema_registry_url is None:
+        return PlainFraming()
+    return RegistryFraming(settings.schema_registry_url, topic_prefix=settings.topic_prefix, log=log)
+
+
+def _kafka_config(settings: ClientSettings) -> dict[str, object]:
+    return producer_config(
+        settings.kafka_bootstrap_servers or "",
+        delivery_timeout_s=settings.kafka_delivery_timeout_s,
+        max_message_bytes=settings.max_message_bytes,
+        extra=settings.kafka_config,
+    )
+
+
+def _without_secrets(text: str, settings: ClientSettings) -> str:
+    """Librdkafka quotes values it does not like."""
+    for value in settings.kafka_config.values():
+        if isinstance(value, str) and len(value) > 2:
+            text = text.replace(value, "***")
+    return text
+
+
+@cache
+def _client_version() -> str | None:
+    try:
+        return version("coalmine")
+    except PackageNotFoundError:
+        return None

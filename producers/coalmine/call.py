@@ -1,0 +1,295 @@
+"""One call to a model, from the moment it begins until its event is queued."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
+from coalmine.served import Served
+from coalmine.values import captured_text
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Final = ReplyFacts()
+
+
+class CallSink(Protocol):
+    """What a call needs of the client that made it. No method blocks or raises, unless told to wait."""
+
+    @property
+    def wants_text(self) -> bool:
+        """Whether texts are captured."""
+
+    @property
+    def generation(self) -> int:
+        """Changes in a forked child, so that a call that began before the fork ends once."""
+
+    def finish(self, call: "Call") -> None:
+        """Queues the call's event."""
+
+    def unknown_reply(self, reply: object) -> None:
+        """Notes that `record` did not know a reply's shape."""
+
+    def misuse(self, what: str) -> None:
+        """Notes that the service used a call in a way that has no effect."""
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Notes a bug of ours that was caught."""
+
+
+class Call:
+    """A call in progress: `with cm.call(...) as call:`, or `async with`.
+
+    Made by `Coalmine.call`. Its event is queued when the block ends, also when it ends by an exception,
+    which is passed on untouched. For one task or thread at a time. No method raises.
+    """
+
+    __slots__ = (
+        "_began_ns",
+        "_generation",
+        "_sink",
+        "_state",
+        "cost_nano_usd",
+        "duration_ns",
+        "error_type",
+        "facts",
+        "first_token_ns",
+        "input_text",
+        "metrics",
+        "output_text",
+        "parent_request_id",
+        "prompt",
+        "provider",
+        "request_id",
+        "request_model",
+        "segments",
+        "served",
+        "session_id",
+        "started_at",
+        "time_ns",
+        "trace_id",
+        "unit_id",
+    )
+
+    def __init__(
+        self,
+        sink: CallSink,
+        request_id: str,
+        prompt: str,
+        served: Served,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        unit_id: str | None = None,
+        session_id: str | None = None,
+        segments: Mapping[str, str] | None = None,
+        trace_id: str | None = None,
+        parent_request_id: str | None = None,
+        started_at: datetime | None = None,
+    ) -> None:
+        self._sink = sink
+        self._generation = sink.generation
+        self._state = 0
+        self._began_ns = 0
+        self.request_id = request_id
+        """Identity of the call, for feedback and scores; a UUIDv7."""
+        self.prompt = prompt
+        self.served = served
+        """Version that is used, and how it was chosen."""
+        self.request_model = model
+        self.provider = provider
+        self.unit_id = unit_id
+        self.session_id = session_id
+        self.segments = dict(segments) if segments else None
+        self.trace_id = trace_id
+        self.parent_request_id = parent_request_id
+        self.started_at = started_at
+        self.time_ns = 0
+        self.duration_ns = 0
+        self.first_token_ns: int | None = None
+        self.facts = _NOTHING
+        self.cost_nano_usd: int | None = None
+        self.error_type: str | None = None
+        self.metrics: dict[str, float] | None = None
+        self.input_text: str | None = None
+        self.output_text: str | None = None
+
+    @property
+    def model(self) -> str:
+        """The model to ask, as given to `Coalmine.call`; empty when none was given."""
+        return self.request_model or ""
+
+    @property
+    def version(self) -> str:
+        """Version of the prompt that is used."""
+        return self.served.version
+
+    def __enter__(self) -> Self:
+        if self._state:
+            self._sink.misuse("a call was entered twice")
+            return self
+        self._state = 1
+        self.time_ns = time.time_ns()
+        self._began_ns = time.perf_counter_ns()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        ended_ns = time.perf_counter_ns()
+        if self._state != 1 or self._generation != self._sink.generation:
+            # A child forked inside the block leaves the event to its parent.
+            return
+        self._state = 2
+        self.duration_ns = ended_ns - self._began_ns
+        if exc_type is not None and self.error_type is None:
+            self.error_type = exc_type.__qualname__
+        self._sink.finish(self)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(exc_type, exc, traceback)
+
+    def record(
+        self,
+        reply: object = None,
+        *,
+        input_text: object = None,
+        output_text: object = None,
+        response_model: str | None = None,
+        input_tokens: int | None = None,
+        cached_input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        finish_reason: str | None = None,
+        cost_nano_usd: int | None = None,
+    ) -> None:
+        """Takes what a reply says: tokens, finish reason, the model that answered and, if captured, its text.
+
+        May be called several times: for each piece of a stream, or for one last reply that carries the
+        usage. What a later reply says replaces what an earlier one said; arguments win over the reply.
+
+        Args:
+            reply: What the provider's client returned: OpenAI chat completion or response, Anthropic
+                message, the pieces of their streams, or mappings of the same shapes. A reply of another
+                shape is counted and logged at a limited rate.
+            input_text: Text sent to the model, or its messages, which are kept as JSON. Kept only if the
+                client captures texts.
+            output_text: Text received, instead of the reply's own. Kept only if the client captures texts.
+            response_model: Model that answered.
+            input_tokens: Tokens read, cached ones included.
+            cached_input_tokens: Of those, read from the provider's cache.
+            output_tokens: Tokens written.
+            finish_reason: Why the model stopped.
+            cost_nano_usd: What the call cost, where the service knows better than the price list.
+        """
+        if self._has_ended("record()"):
+            return
+        try:
+            if reply is not None:
+                self._read(reply)
+            given = {
+                name: value
+                for name, value in (
+                    ("response_model", response_model),
+                    ("input_tokens", input_tokens),
+                    ("cached_input_tokens", cached_input_tokens),
+                    ("output_tokens", output_tokens),
+                    ("finish_reason", finish_reason),
+                )
+                if value is not None
+            }
+            if given:
+                self.facts = replace(self.facts, **given)  # type: ignore[arg-type]  # checked when built
+            if cost_nano_usd is not None:
+                self.cost_nano_usd = cost_nano_usd
+            if self._sink.wants_text:
+                self.input_text = captured_text(input_text) or self.input_text
+                self.output_text = captured_text(output_text) or self.output_text
+        except Exception as error:  # noqa: BLE001 - whatever a reply's properties raise stays here
+            self._sink.failed("record", error)
+
+    def metric(self, name: str, value: float) -> None:
+        """Adds a named number to the event, e.g. `call.metric("retrieved_documents", 4)`.
+
+        Args:
+            name: Name of the metric; `quality` is shown beside cost and latency.
+            value: A finite number; others are left out and counted.
+        """
+        if self._has_ended("metric()"):
+            return
+        if self.metrics is None:
+            self.metrics = {}
+        try:
+            self.metrics[name] = value
+        except TypeError as error:
+            self._sink.failed("metric", error)
+
+    def first_token(self) -> None:
+        """Marks the moment of the first token; later marks do nothing.
+
+        `record` marks it by itself when it is given the pieces of a stream.
+        """
+        if self.first_token_ns is None and self._state == 1:
+            self.first_token_ns = time.perf_counter_ns() - self._began_ns
+
+    def error(self, error_type: str | BaseException) -> None:
+        """Marks the call as failed although no exception leaves the block.
+
+        Args:
+            error_type: Name of the error, or the exception that was caught.
+        """
+        if self._has_ended("error()"):
+            return
+        if isinstance(error_type, BaseException):
+            error_type = type(error_type).__qualname__
+        self.error_type = error_type
+
+    def _has_ended(self, what: str) -> bool:
+        if self._state == 2:
+            self._sink.misuse(f"{what} after the call ended")
+        return self._state == 2
+
+    def _read(self, reply: object) -> None:
+        facts = read_reply(reply, want_text=self._sink.wants_text)
+        if facts is None:
+            self._sink.unknown_reply(reply)
+            return
+        if facts.is_piece and self.first_token_ns is None and is_first_token(reply):
+            self.first_token()
+        self.facts = facts if self.facts is _NOTHING else merge(self.facts, facts)
+
+    def forget_texts(self) -> None:
+        """Drops the captured texts."""
+        self.input_text = self.output_text = None
+        self.facts = replace(self.facts, text=None)
+
+    def start_us(self) -> int:
+        """When the call began, microseconds since 1970 UTC."""
+        if self.started_at is not None:
+            return (self.started_at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+        return self.time_ns // 1000
+
+    def latency_ms(self) -> float:
+        """From the call's start to its end; from `started_at`, if that was given and lies in the past."""
+        return (self.duration_ns + self._head_start_ns()) / 1e6
+
+    def time_to_first_token_ms(self) -> float | None:
+        """From the call's start to its first token; None when there was no mark."""
+        if self.first_token_ns is None:
+            return None
+        return (self.first_token_ns + self._head_start_ns()) / 1e6
+
+    def _head_start_ns(self) -> int:
+        return max(0, self.time_ns - self.start_us() * 1000) if self.started_at is not None else 0

@@ -1,0 +1,399 @@
+"""The client that services make once and keep."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from weakref import finalize
+
+from coalmine_schemas.events import (
+    PromptFeedback,
+    PromptRequest,
+    PromptScore,
+    ResolutionName,
+    ScoreSourceName,
+    ThumbsName,
+)
+from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.topics import DEFAULT_PREFIX
+
+from coalmine.assembly import make_works, prepare_process
+from coalmine.at_exit import close_at_exit
+from coalmine.call import Call
+from coalmine.limited_log import LimitedLog
+from coalmine.pipeline import Pipeline
+from coalmine.redaction import Redact
+from coalmine.served import Served, fixed_version
+from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
+from coalmine.sink import Sink
+from coalmine.stats import Counters, Stats
+from coalmine.values import optional_text, text_map
+
+DEFAULT_TIMEOUT_S: Final = 5.0
+"""How long `flush` and `close` take at most unless told otherwise."""
+
+_LOGGER: Final = logging.getLogger("coalmine")
+
+
+class Coalmine:
+    """Sends what happens in a service to Coalmine, without ever being in its way.
+
+    Make one per process and keep it; it is safe to share between threads and tasks, and after a fork. A
+    background thread builds, prices, redacts, encodes and writes; a call only adds to a queue in memory. No
+    method raises or blocks because of Coalmine, the network or the disk; what is lost is counted in
+    `stats` and logged, at a limited rate, by the logger `coalmine`.
+
+    ```python
+    cm = Coalmine(app="support-bot")
+    with cm.call("support-refund", version="1.2.0", model="gpt-4o-mini", unit_id=user_id) as call:
+        reply = openai_client.chat.completions.create(model=call.model, messages=messages)
+        call.record(reply)
+    cm.feedback(call.request_id, thumbs="down", comment="promised a refund")
+    ```
+
+    With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
+    to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
+
+    Args:
+        app: Name of the service.
+        environment: Where it runs, e.g. `prod`.
+        home: Where everything lives; `~/.coalmine` if neither this nor COALMINE_HOME says otherwise.
+        spool_dir: Directory of the spool; `spool` below the home unless given.
+        kafka_bootstrap_servers: Kafka brokers, `host:port,...`.
+        kafka_config: Further settings of librdkafka, e.g. for TLS and SASL; they win over our own.
+        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool.
+        schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
+            events wait in the spool.
+        topic_prefix: Prefix of the topics.
+        capture_text: Send the texts of inputs and outputs. Comments and corrections are always sent.
+        redact: Called with every text and which one it is, before the text leaves the process; returns what
+            may be kept, or None. Runs on the background thread. If it raises, the text is dropped.
+        on_full: What to do when the queue is full: `drop` (count and go on; for services) or `wait` (block
+            until there is room; for tools that play events as fast as they can).
+        max_queued_events: Size of the queue.
+        max_queued_text_chars: Characters of text in the queue; beyond that events go without.
+        max_message_bytes: Largest event; a larger one goes without its texts.
+        spool_max_bytes: Size of the spool directory from which on events are dropped; None for no limit.
+        exit_timeout_s: How long the process may wait at its end for events to be written.
+        log_every_s: Least time between two log lines of the same kind.
+
+    Raises:
+        InvalidParameter: An argument is unusable. Only here, never later.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        environment: str = "prod",
+        *,
+        home: str | Path | None = None,
+        spool_dir: str | Path | None = None,
+        kafka_bootstrap_servers: str | None = None,
+        kafka_config: Mapping[str, Any] | None = None,
+        kafka_delivery_timeout_s: float = 10.0,
+        schema_registry_url: str | None = None,
+        topic_prefix: str = DEFAULT_PREFIX,
+        capture_text: bool = False,
+        redact: Redact | None = None,
+        on_full: OnFull = "drop",
+        max_queued_events: int = 10_000,
+        max_queued_text_chars: int = 32 * 1024 * 1024,
+        max_message_bytes: int = 1_000_000,
+        spool_max_bytes: int | None = 4 * 1024 * 1024 * 1024,
+        exit_timeout_s: float = DEFAULT_TIMEOUT_S,
+        log_every_s: float = 60.0,
+    ) -> None:
+        self.settings = ClientSettings(
+            app=app,
+            environment=environment,
+            spool_dir=spool_dir_of(spool_dir, home),
+            kafka_bootstrap_servers=kafka_bootstrap_servers,
+            kafka_config=dict(kafka_config or {}),
+            kafka_delivery_timeout_s=kafka_delivery_timeout_s,
+            schema_registry_url=schema_registry_url,
+            topic_prefix=topic_prefix,
+            capture_text=capture_text,
+            redact=redact,
+            on_full=on_full,
+            max_queued_events=max_queued_events,
+            max_queued_text_chars=max_queued_text_chars,
+            max_message_bytes=max_message_bytes,
+            spool_max_bytes=spool_max_bytes,
+            exit_timeout_s=exit_timeout_s,
+            log_every_s=log_every_s,
+        )
+        """What this client was told."""
+        log = LimitedLog(_LOGGER, every_s=log_every_s)
+        counters = Counters()
+        prepare_process(self.settings)
+        self._pipeline = Pipeline(
+            partial(make_works, self.settings, counters, log),
+            counters=counters,
+            log=log,
+            limit=max_queued_events,
+            text_limit=max_queued_text_chars,
+            on_full=on_full,
+        )
+        self._sink = Sink(self._pipeline, counters=counters, log=log, wants_text=capture_text)
+        close_at_exit(self._pipeline, exit_timeout_s)
+        # A client that nobody holds any more still sends what it was given.
+        finalize(self, self._pipeline.close_soon, exit_timeout_s).atexit = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:  # noqa: ANN401
+        """Makes a client from environment variables.
+
+        COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
+        COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL.
+
+        Args:
+            environ: The variables; those of the process unless given.
+            arguments: Arguments of `Coalmine`, which win.
+
+        Raises:
+            InvalidParameter: A value is unusable, or neither COALMINE_APP nor `app` names the service.
+        """
+        return cls(**{"app": "", **arguments_from_env(environ), **arguments})
+
+    def call(
+        self,
+        prompt: str,
+        *,
+        version: str,
+        model: str | None = None,
+        provider: str | None = None,
+        unit_id: str | None = None,
+        session_id: str | None = None,
+        segments: Mapping[str, str] | None = None,
+        label: str | None = None,
+        variant: str | None = None,
+        experiment: str | None = None,
+        allocation_epoch: int | None = None,
+        resolution: ResolutionName = "fixed",
+        trace_id: str | None = None,
+        parent_request_id: str | None = None,
+        started_at: datetime | None = None,
+    ) -> Call:
+        """Begins a call to a model: `with cm.call(...) as call:`, or `async with`.
+
+        Args:
+            prompt: Name of the prompt.
+            version: Version of the prompt that is used.
+            model: Model to ask; `call.model` gives it back.
+            provider: Whom to ask, e.g. `openai`; helps to find the price.
+            unit_id: Who is served: the unit that experiments are randomised by and measured per, usually
+                the user. Without it the session counts, and without that every call for itself.
+            session_id: Conversation the call belongs to.
+            segments: Named properties to compare by, e.g. `{"tier": "enterprise"}`.
+            label: What was asked for instead of a version.
+            variant: Arm of an experiment that was chosen.
+            experiment: Experiment that chose it.
+            allocation_epoch: Counter of the experiment's allocations.
+            resolution: Source of the choice.
+            trace_id: Distributed trace the call belongs to.
+            parent_request_id: `request_id` of the call this one continues.
+            started_at: When the call began, if that was before the block; latency counts from it.
+
+        Returns:
+            The call, to be used once.
+        """
+        try:
+            served = self._served(
+                version,
+                label=label,
+                variant=variant,
+                experiment=experiment,
+                allocation_epoch=allocation_epoch,
+                resolution=resolution,
+            )
+            return Call(
+                self._sink,
+                uuid7(),
+                prompt,
+                served,
+                model=model,
+                provider=provider,
+                unit_id=unit_id,
+                session_id=session_id,
+                segments=segments,
+                trace_id=trace_id,
+                parent_request_id=parent_request_id,
+                started_at=started_at,
+            )
+        except Exception as error:  # noqa: BLE001 - e.g. segments that are no mapping
+            self._sink.failed("call", error)
+            return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model)
+
+    def feedback(
+        self,
+        request_id: str,
+        thumbs: ThumbsName | None = None,
+        *,
+        rating: float | None = None,
+        comment: str | None = None,
+        correction: str | None = None,
+        unit_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        event_time: datetime | None = None,
+    ) -> bool:
+        """Sends what a person thought of a call.
+
+        Args:
+            request_id: The call's `request_id`; the call may be any time ago, in any process.
+            thumbs: `up` or `down`.
+            rating: A number, on the service's own scale.
+            comment: What the person wrote.
+            correction: What the answer should have been.
+            unit_id: Who gave it.
+            metadata: Named texts to keep with it.
+            event_time: When, if not now; aware.
+
+        Returns:
+            Whether it was queued.
+        """
+        try:
+            event = PromptFeedback(
+                feedback_id=uuid7(),
+                request_id=str(request_id),
+                event_time=event_time or datetime.now(UTC),
+                app=self.settings.app,
+                thumbs=thumbs,
+                rating=rating,
+                comment=optional_text(comment),
+                correction=optional_text(correction),
+                unit_id=optional_text(unit_id),
+                metadata=text_map(metadata),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it was given
+            self._sink.lost("feedback", error)
+            return False
+        return self._sink.offer(event)
+
+    def score(
+        self,
+        request_id: str,
+        name: str,
+        value: float,
+        *,
+        source: ScoreSourceName = "unknown",
+        scorer: str | None = None,
+        rationale: str | None = None,
+        event_time: datetime | None = None,
+    ) -> bool:
+        """Sends a quality score for a call.
+
+        Args:
+            request_id: The call's `request_id`.
+            name: Name of the score; `quality` is shown beside cost and latency.
+            value: A finite number.
+            source: `heuristic`, `judge` or `human`.
+            scorer: What or who scored, e.g. `toxicity@3`.
+            rationale: Why.
+            event_time: When, if not now; aware.
+
+        Returns:
+            Whether it was queued.
+        """
+        try:
+            event = PromptScore(
+                score_id=uuid7(),
+                request_id=str(request_id),
+                event_time=event_time or datetime.now(UTC),
+                app=self.settings.app,
+                name=str(name),
+                value=float(value),
+                source=source,
+                scorer=optional_text(scorer),
+                rationale=optional_text(rationale),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it was given
+            self._sink.lost("score", error)
+            return False
+        return self._sink.offer(event)
+
+    def emit_request(self, event: PromptRequest, /, *, wait_s: float | None = None) -> bool:
+        """Sends a finished call with the times, tokens and identity it says.
+
+        For replays, back-fills and services that measure by themselves; `call` is the way for all others.
+        The event's own app and environment are kept, its texts are dropped unless this client captures
+        texts, and a cost it does not know is looked up at the event's time.
+
+        Args:
+            event: The call.
+            wait_s: How long to wait for room when the queue is full; None does what `on_full` says.
+
+        Returns:
+            Whether it was queued.
+        """
+        return self._sink.offer(event, wait_s=wait_s)
+
+    def emit_feedback(self, event: PromptFeedback, /, *, wait_s: float | None = None) -> bool:
+        """Sends finished feedback, as `emit_request` does a call."""
+        return self._sink.offer(event, wait_s=wait_s)
+
+    def emit_score(self, event: PromptScore, /, *, wait_s: float | None = None) -> bool:
+        """Sends a finished score, as `emit_request` does a call."""
+        return self._sink.offer(event, wait_s=wait_s)
+
+    def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
+        """Waits until everything so far is acknowledged by Kafka or in a sealed spool file, or was dropped.
+
+        Args:
+            timeout_s: Longest wait.
+
+        Returns:
+            False when that took too long; nothing is lost by it.
+        """
+        return self._pipeline.flush(timeout_s)
+
+    def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
+        """Writes everything and ends the background thread; called by itself when the process ends.
+
+        What Kafka has not acknowledged shortly before the time is over goes to the spool. Events made after
+        this are dropped and counted.
+
+        Args:
+            timeout_s: Longest wait.
+
+        Returns:
+            False when that was too short.
+        """
+        return self._pipeline.close(timeout_s)
+
+    def stats(self) -> Stats:
+        """What became of the events of this process so far."""
+        return self._pipeline.stats()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _served(
+        self,
+        version: str,
+        *,
+        label: str | None,
+        variant: str | None,
+        experiment: str | None,
+        allocation_epoch: int | None,
+        resolution: ResolutionName,
+    ) -> Served:
+        """The one place where it is decided what a call serves; today always what the service names."""
+        return fixed_version(
+            version,
+            label=label,
+            variant=variant,
+            experiment=experiment,
+            allocation_epoch=allocation_epoch,
+            resolution=resolution,
+        )

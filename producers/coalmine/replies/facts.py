@@ -1,0 +1,58 @@
+"""What a provider's reply says about a call, whatever shape the reply had."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFacts:
+    """Facts read out of one reply, or out of one piece of a stream; None where it does not say."""
+
+    response_model: str | None = None
+    """Model that says it answered."""
+    input_tokens: int | None = None
+    """Tokens read, cached ones included, whatever the provider's own convention."""
+    cached_input_tokens: int | None = None
+    """Of those, read from the provider's cache."""
+    cache_write_tokens: int | None = None
+    """Of those, written to the provider's cache, for any lifetime."""
+    cache_write_1h_tokens: int | None = None
+    """Of the written ones, those with a lifetime of one hour, which cost more."""
+    output_tokens: int | None = None
+    """Tokens written."""
+    finish_reason: str | None = None
+    """Why the model stopped, in the provider's words; `refusal` where it says that it refused."""
+    text: str | None = None
+    """The answer, or this piece of it."""
+    is_piece: bool = False
+    """Whether this is a piece of a stream: its text is appended, its token counts are running totals."""
+
+
+def get(reply: object, name: str) -> Any:  # noqa: ANN401 - a reply is anything until it is looked at
+    """A field of a reply given as an object or as a mapping; None when it has none."""
+    if isinstance(reply, Mapping):
+        return reply.get(name)
+    return getattr(reply, name, None)
+
+
+def text_of(value: object) -> str | None:
+    """The value if it is non-empty text."""
+    return value if isinstance(value, str) and value else None
+
+
+def count_of(value: object) -> int | None:
+    """The value if it is a count; a mock, a bool or a negative number is not."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def items_of(value: object) -> list[Any]:
+    """The value if it is a list or tuple, else an empty list."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def first_of(value: object) -> Any:  # noqa: ANN401
+    """The first item of a list or tuple; None when there is none."""
+    return value[0] if isinstance(value, list | tuple) and value else None

@@ -1,0 +1,60 @@
+"""Replies of OpenAI's Responses API, whole and streamed."""
+
+from coalmine.replies.facts import ReplyFacts, count_of, get, items_of, text_of
+
+_FINISH_BY_INCOMPLETE = {"max_output_tokens": "length"}
+# The Responses API has a status where chat completions have a finish reason; the same words for the
+# same thing let one page compare both.
+
+
+def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
+    """Reads a `response` object.
+
+    Its status is given as the finish reason that chat completions would have had: `stop`, `tool_calls`,
+    `length`, `content_filter`; any other status is passed on as it is.
+    """
+    usage = get(reply, "usage")
+    output = items_of(get(reply, "output"))
+    parts = [part for item in output for part in items_of(get(item, "content"))]
+    return ReplyFacts(
+        response_model=text_of(get(reply, "model")),
+        input_tokens=count_of(get(usage, "input_tokens")),
+        cached_input_tokens=count_of(get(get(usage, "input_tokens_details"), "cached_tokens")),
+        output_tokens=count_of(get(usage, "output_tokens")),
+        finish_reason=_finish_reason(reply, output, parts),
+        text=_text(parts) if want_text else None,
+    )
+
+
+def read_response_event(event: object, *, want_text: bool) -> ReplyFacts:
+    """Reads one event of a stream; the last one carries the whole response."""
+    response = get(event, "response")
+    kind = get(event, "type")
+    if response is not None and kind in ("response.completed", "response.incomplete", "response.failed"):
+        return read_response(response, want_text=want_text)
+    is_text = kind == "response.output_text.delta"
+    return ReplyFacts(text=text_of(get(event, "delta")) if is_text and want_text else None, is_piece=True)
+
+
+def is_first_response_token(event: object) -> bool:
+    """Whether an event carries something the model wrote."""
+    kind = get(event, "type")
+    return isinstance(kind, str) and kind.endswith(".delta")
+
+
+def _finish_reason(reply: object, output: list[object], parts: list[object]) -> str | None:
+    if any(get(part, "type") == "refusal" for part in parts):
+        return "refusal"
+    status = text_of(get(reply, "status"))
+    if status == "completed":
+        called = any(str(get(item, "type")).endswith("_call") for item in output[-1:])
+        return "tool_calls" if called else "stop"
+    if status == "incomplete":
+        reason = text_of(get(get(reply, "incomplete_details"), "reason"))
+        return _FINISH_BY_INCOMPLETE.get(reason or "", reason or status)
+    return status
+
+
+def _text(parts: list[object]) -> str | None:
+    texts = [text_of(get(part, "text")) or text_of(get(part, "refusal")) for part in parts]
+    return "".join(text for text in texts if text) or None

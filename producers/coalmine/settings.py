@@ -1,0 +1,126 @@
+"""What a client is told once, when it is made."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.topics import DEFAULT_PREFIX
+
+from coalmine.redaction import Redact
+
+OnFull = Literal["drop", "wait"]
+"""What a call does when the queue is full: lose its event (services), or wait for room (tools)."""
+
+DEFAULT_HOME: Final = "~/.coalmine"
+"""Where everything lives unless COALMINE_HOME says otherwise."""
+
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Everything a client can be told. `Coalmine` takes the same names."""
+
+    app: str
+    """Name of the service, e.g. `support-bot`. Not empty."""
+    environment: str = "prod"
+    """Environment the service runs in. Not empty."""
+    spool_dir: Path
+    """Directory of the spool."""
+    kafka_bootstrap_servers: str | None = None
+    """Kafka brokers, `host:port,...`; None writes events to the spool only."""
+    kafka_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Further settings of librdkafka, e.g. for TLS and SASL; these win over the client's own."""
+    kafka_delivery_timeout_s: float = 10.0
+    """What Kafka has not acknowledged in this time goes to the spool."""
+    schema_registry_url: str | None = None
+    """Confluent-compatible schema registry; None frames events without one."""
+    topic_prefix: str = DEFAULT_PREFIX
+    """Prefix of every topic."""
+    capture_text: bool = False
+    """Whether the texts of inputs and outputs are sent."""
+    redact: Redact | None = field(default=None, repr=False)
+    """Sees every text before it leaves the process."""
+    on_full: OnFull = "drop"
+    """What to do when the queue is full."""
+    max_queued_events: int = 10_000
+    """Events held in memory for the background thread."""
+    max_queued_text_chars: int = 32 * 1024 * 1024
+    """Characters of captured text held in memory; beyond this a text is dropped, never its event."""
+    max_message_bytes: int = 1_000_000
+    """Largest event; a larger one loses its texts. Not above the broker's own limit."""
+    spool_max_bytes: int | None = 4 * 1024 * 1024 * 1024
+    """Size of the whole spool directory from which on events are dropped; None for no limit."""
+    exit_timeout_s: float = 5.0
+    """How long the process may wait at its end for events to be written."""
+    log_every_s: float = 60.0
+    """Least time between two log lines of the same kind."""
+
+    def __post_init__(self) -> None:
+        for name in ("app", "environment"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value:
+                raise InvalidParameter(f"{name} must be text and not empty, not {value!r}")
+        if self.on_full not in ("drop", "wait"):
+            raise InvalidParameter(f"on_full must be 'drop' or 'wait', not {self.on_full!r}")
+        for name in ("max_queued_events", "max_message_bytes", "kafka_delivery_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")
+
+
+def spool_dir_of(
+    spool_dir: str | Path | None, home: str | Path | None, environ: Mapping[str, str] | None = None
+) -> Path:
+    """The spool's directory: as given, else `spool` below the home.
+
+    Args:
+        spool_dir: As given by the service.
+        home: As given by the service.
+        environ: Where to look for COALMINE_HOME if neither is given; None looks nowhere.
+    """
+    if spool_dir is not None:
+        return Path(spool_dir).expanduser().absolute()
+    if home is None:
+        home = (environ or {}).get("COALMINE_HOME") or DEFAULT_HOME
+    return Path(home).expanduser().absolute() / "spool"
+
+
+def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Arguments of `Coalmine` as the environment gives them; a variable that is not set gives none.
+
+    Raises:
+        InvalidParameter: COALMINE_CAPTURE_TEXT is neither a yes nor a no.
+    """
+    environ = os.environ if environ is None else environ
+    arguments: dict[str, Any] = {
+        name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)
+    }
+    capture_text = environ.get("COALMINE_CAPTURE_TEXT")
+    if capture_text is not None:
+        arguments["capture_text"] = _yes_or_no("COALMINE_CAPTURE_TEXT", capture_text)
+    return arguments
+
+
+_VARIABLES: Final = {
+    "COALMINE_APP": "app",
+    "COALMINE_ENVIRONMENT": "environment",
+    "COALMINE_HOME": "home",
+    "COALMINE_SPOOL_DIR": "spool_dir",
+    "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
+    "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
+    "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
+}
+"""Environment variables and the arguments they stand for."""
+
+
+def _yes_or_no(variable: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise InvalidParameter(f"{variable} must be one of 1/0, true/false, yes/no, on/off, not {text!r}")

@@ -1,0 +1,87 @@
+"""Values as services give them, made into values an event may hold."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from coalmine_schemas.errors import InvalidParameter
+
+Complain = Callable[[str], None]
+"""Told the name of a field whose value was unusable and left out."""
+
+
+def required_text(name: str, value: object) -> str:
+    """Text for a field that must have some; a number or a UUID becomes its text.
+
+    Raises:
+        InvalidParameter: There is none.
+    """
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    if not text:
+        raise InvalidParameter(f"{name} is empty")
+    return text
+
+
+def optional_text(value: object) -> str | None:
+    """Text for a field that may be null; empty text is null, a number or a UUID becomes its text."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return str(value) or None
+
+
+def optional_count(name: str, value: object, complain: Complain) -> int | None:
+    """A count for a field that may be null; anything that is no count is left out."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
+        return value
+    complain(name)
+    return None
+
+
+def number_map(name: str, values: Mapping[str, float] | None, complain: Complain) -> dict[str, float]:
+    """Named finite numbers; one that is not finite or not a number is left out."""
+    kept: dict[str, float] = {}
+    for key, value in (values or {}).items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number) and isinstance(key, str):
+            kept[key] = number
+        else:
+            complain(f"{name}[{str(key)[:64]!r}]")
+    return kept
+
+
+def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
+    """Named texts; null ones are left out, others become their text."""
+    if not values:
+        return {}
+    return {str(key): str(value) for key, value in values.items() if value is not None}
+
+
+def captured_text(value: object) -> str | None:
+    """Text to capture; a list of messages, or whatever else is no text, becomes JSON."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def encodable(text: str) -> str:
+    """The text as UTF-8 can hold it: half a surrogate pair becomes `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def encodable_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with `encodable` applied to every text in it."""
+    return {name: _encodable_value(value) for name, value in record.items()}
+
+
+def _encodable_value(value: Any) -> Any:  # noqa: ANN401 - any field of any event
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, Mapping):
+        return {encodable(key): _encodable_value(item) for key, item in value.items()}
+    return value
