@@ -15,6 +15,10 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# For every platform and Python at once, and without the address of the index that was asked.
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
 .PHONY: all
 all: format lint types test ## Format, lint, check types and test: the default
 
@@ -52,11 +56,11 @@ bench: setup ## Measure ingest, client, visibility and queries; a table each; op
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: lock
-lock: setup ## Renew requirements.lock from pyproject.toml: newest versions, with hashes
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
-	    --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
-	    --custom-compile-command 'make lock' --quiet --output-file requirements.lock
-	@echo "requirements.lock is renewed; the next make target installs it."
+lock: setup ## Renew the lock files from pyproject.toml: newest versions, with hashes
+	@$(LOCK) --upgrade --all-extras --group dev --output-file requirements.lock
+	@$(LOCK) --constraint requirements.lock --extra server --extra dashboards --group build \
+	    --output-file requirements-image.lock
+	@echo "The lock files are renewed; the next make target installs them."
 
 .PHONY: ci
 ci: ## What CI runs: install what the machine lacks, then lint, types and all tests

@@ -54,7 +54,7 @@ def test_parts_import_only_parts_below_them() -> None:
         if part_of.get(found.imported) != part_of[found.importer]
         and not import_is_allowed(part_of[found.importer], part_of.get(found.imported, found.imported))
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_client_does_not_know_the_simulator() -> None:
@@ -63,7 +63,7 @@ def test_the_client_does_not_know_the_simulator() -> None:
         for found in imports_between_packages()
         if (found.importer, found.imported) == ("coalmine", "coalmine_simulator")
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_package_files_only_re_export() -> None:
         wrong += [
             f"{path}:{node.lineno}: {ast.unparse(node)[:60]}" for node in tree.body if not _re_exports(node)
         ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def _re_exports(node: ast.stmt) -> bool:
@@ -155,7 +155,7 @@ def test_what_is_imported_is_declared() -> None:
             known = top in sys.stdlib_module_names or top in ours or top in allowed[package]
             if not known and not (package == "coalmine_schemas" and top in batch_only):
                 wrong.append(f"{path}:{line}: {top}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 # Distributions whose import name differs from their own.

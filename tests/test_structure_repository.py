@@ -32,7 +32,7 @@ def test_no_file_holds_a_path_of_somebodys_machine() -> None:
         for number, line in enumerate(text.splitlines(), 1)
         if _MACHINE_PATH.search(line)
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_files_end_with_a_newline_and_lines_without_blanks() -> None:
             for number, line in enumerate(text.splitlines(), 1)
             if line != line.rstrip() and not name.endswith((".csv", ".md", "LICENSE"))
         ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_no_single_file_is_large() -> None:
@@ -71,8 +71,9 @@ def test_no_single_file_is_large() -> None:
     assert {name: size for name, size in large.items() if size > 2_000_000} == {}
 
 
-def test_the_lock_names_no_registry_and_every_line_has_hashes() -> None:
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-image.lock"])
+def test_the_locks_name_no_registry_and_every_line_has_hashes(name: str) -> None:
+    lock = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"https?://|--index|--find-links|--extra-index|file:", lock) == []
     pinned = re.findall(
         r"^([A-Za-z0-9_.-]+)==\S+.*\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", lock, re.MULTILINE
@@ -82,9 +83,34 @@ def test_the_lock_names_no_registry_and_every_line_has_hashes() -> None:
     assert len(named) > 50
 
 
+def test_the_image_installs_the_versions_that_are_tested_and_no_tools() -> None:
+    tested = _pins("requirements.lock")
+    image = _pins("requirements-image.lock")
+    assert image.items() <= tested.items()
+    assert {package for package, _ in image} & {
+        "pytest",
+        "mypy",
+        "ruff",
+        "testcontainers",
+        "playwright",
+        "uv",
+    } == set()
+
+
+def _pins(name: str) -> dict[tuple[str, str], str]:
+    """Versions by package and environment marker."""
+    found = re.findall(
+        r"^([A-Za-z0-9_.-]+)==(\S+)([^\\\n]*)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {(package, marker.strip()): version for package, version, marker in found}
+
+
 def test_the_lock_covers_all_that_pyproject_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = list(project["project"]["dependencies"]) + list(project["dependency-groups"]["dev"])
+    asked = list(project["project"]["dependencies"])
+    asked += [
+        need for group in project["dependency-groups"].values() for need in group if isinstance(need, str)
+    ]
     asked += [need for extra in project["project"]["optional-dependencies"].values() for need in extra]
     asked += project["build-system"]["requires"]
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -121,4 +147,4 @@ def test_every_sql_file_is_headed_by_what_it_is_for() -> None:
         for path in tracked_files()
         if path.suffix == ".sql" and not (ROOT / path).read_text(encoding="utf-8").startswith("--")
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)

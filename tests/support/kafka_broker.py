@@ -55,6 +55,7 @@ class KafkaBroker:
         self.choice: ServerChoice = choose_server(VARIABLE, allow_named=not owned)
         self._ready_timeout_s = ready_timeout_s
         self._engine: KafkaEngine | None = None
+        self._admin: AdminClient | None = None
         self._named = ""
         extra = dict(settings or {})
         if self.choice.kind == "named":
@@ -106,12 +107,20 @@ class KafkaBroker:
 
     def close(self) -> None:
         """End it and delete its data; a named broker is left alone."""
+        self._admin = None
         if self._engine is not None:
             self._engine.close()
 
     def admin(self) -> AdminClient:
-        """A new admin client; silent about a broker that is away."""
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        """The broker's admin client; silent, and quick to notice that the broker is back.
+
+        One and the same until `close`: a client that is collected takes its futures with it.
+        """
+        if self._admin is None:
+            self._admin = AdminClient(
+                {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 200}
+            )
+        return self._admin
 
     def create_topics(
         self,
@@ -137,8 +146,7 @@ class KafkaBroker:
 
     def delete_topics(self, *names: str, timeout_s: float = 60.0) -> None:
         """Delete topics; those that do not exist are no error."""
-        admin = self.admin()  # kept in a name: its futures fail when it is collected
-        for future in admin.delete_topics(list(names), operation_timeout=timeout_s).values():
+        for future in self.admin().delete_topics(list(names), operation_timeout=timeout_s).values():
             try:
                 future.result(timeout_s)
             except KafkaException as error:

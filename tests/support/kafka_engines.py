@@ -51,9 +51,7 @@ class KafkaEngine(Protocol):
         """The last lines of its log."""
 
 
-def broker_settings(
-    *, listeners: str, advertised: str, controller: str, extra: dict[str, str]
-) -> dict[str, str]:
+def broker_settings(*, listeners: str, advertised: str, extra: dict[str, str]) -> dict[str, str]:
     """Settings of a broker for tests: everything on one node, nothing waits, a 5 MB message fits."""
     return {
         "process.roles": "broker,controller",
@@ -63,7 +61,6 @@ def broker_settings(
         "advertised.listeners": advertised,
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
-        "controller.quorum.bootstrap.servers": controller,
         "auto.create.topics.enable": "false",
         "message.max.bytes": str(10 * 1024 * 1024),
         "replica.fetch.max.bytes": str(10 * 1024 * 1024),
@@ -83,6 +80,11 @@ def broker_settings(
         "broker.heartbeat.interval.ms": "500",
         **extra,
     }
+
+
+def _new_cluster_id() -> str:
+    """A random id in Kafka's own spelling, which must not begin like an option."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=").replace("-", "_")
 
 
 class JavaKafka:
@@ -139,8 +141,11 @@ class JavaKafka:
         settings = broker_settings(
             listeners=listeners,
             advertised=listeners,
-            controller=f"127.0.0.1:{controller_port}",
-            extra={"log.dirs": str(self._directory / "data"), **self._extra},
+            extra={
+                "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+                "log.dirs": str(self._directory / "data"),
+                **self._extra,
+            },
         )
         properties = self._directory / "server.properties"
         properties.write_text(
@@ -157,13 +162,10 @@ class JavaKafka:
         )
 
     def _format(self, properties: Path, log_file: Path) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-        # A leading dash would be read as an option.
-        cluster_id = cluster_id.replace("-", "A", 1) if cluster_id.startswith("-") else cluster_id
         tool = [*self._java(), "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
         with log_file.open("ab") as log:
             done = subprocess.run(
-                [*tool, "--standalone", "-t", cluster_id, "-c", str(properties)],
+                [*tool, "--standalone", "-t", _new_cluster_id(), "-c", str(properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -247,10 +249,11 @@ class ContainerKafka:
         settings = broker_settings(
             listeners="PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
             advertised=f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:9093",
-            controller="127.0.0.1:9093",
-            extra=self._extra,
+            # The image formats the storage by itself, and for a fixed set of controllers only.
+            extra={"controller.quorum.voters": "1@127.0.0.1:9093", **self._extra},
         )
         for name, value in settings.items():
             # The image's rule: KAFKA_ and the setting's name in capitals, dots as underscores.
             container = container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", value)
+        container = container.with_env("CLUSTER_ID", _new_cluster_id())
         return container.with_env("KAFKA_HEAP_OPTS", f"-Xms{self._heap_mb}m -Xmx{self._heap_mb}m")

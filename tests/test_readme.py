@@ -1,0 +1,83 @@
+"""What our documents show works: blocks of code are run, parsed or checked, links lead somewhere."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coalmine_server.settings import SETTING_KEYS
+
+from tests.support.documents import LANGUAGES, check_data, run_bash, run_python
+from tests.support.markdown import Block, blocks, links
+from tests.support.repository import ROOT, tracked_files
+
+_DOCUMENTS = [
+    path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in {"tests", "schemas"}
+]
+_BLOCKS = [block for path in _DOCUMENTS for block in blocks(ROOT / path)]
+_SETTINGS = {key.name: key for key in SETTING_KEYS}
+
+
+def _of(language: str) -> list[Any]:
+    return [
+        pytest.param(block, id=str(block))
+        for block in _BLOCKS
+        if block.language == language and not block.skip
+    ]
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> dict[Path, dict[str, Any]]:
+    """The Python names of each document: one block builds on those before it."""
+    return {}
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty COALMINE_HOME and none of our variables but those a README would have one set."""
+    for name in [name for name in os.environ if name.startswith("COALMINE_") and "_TEST_" not in name]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_APP", "readme")
+    yield tmp_path
+
+
+def test_there_is_a_readme() -> None:
+    assert Path("README.md") in _DOCUMENTS
+    assert Path("CONTRIBUTING.md") in _DOCUMENTS
+
+
+def test_every_block_says_what_it_is() -> None:
+    wrong = [
+        f"{block}: {block.language or 'no language'}" for block in _BLOCKS if block.language not in LANGUAGES
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("block", _of("bash"))
+def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
+    run_bash(block, tmp_path)
+
+
+@pytest.mark.parametrize("block", _of("python"))
+def test_python_blocks_work(block: Block, own_home: Path, namespaces: dict[Path, dict[str, Any]]) -> None:
+    assert own_home.is_dir()
+    run_python(block, namespaces.setdefault(block.path, {"__name__": "__readme__"}))
+
+
+@pytest.mark.parametrize("block", [*_of("json"), *_of("yaml"), *_of("toml")])
+def test_data_blocks_can_be_read(block: Block) -> None:
+    check_data(block, _SETTINGS)
+
+
+@pytest.mark.parametrize("path", _DOCUMENTS, ids=str)
+def test_links_into_the_repository_lead_somewhere(path: Path) -> None:
+    folder = (ROOT / path).parent
+    wrong = [
+        target
+        for target in links(ROOT / path)
+        if not target.startswith(("http://", "https://", "mailto:", "#"))
+        and not (folder / target.partition("#")[0]).exists()
+    ]
+    assert not wrong, "\n".join(wrong)
