@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,35 @@ def test_importing_the_client_loads_nothing_heavy(package: str) -> None:
     loaded = done.stdout.split()
     assert package in loaded
     assert [name for name in loaded if name in _HEAVY] == []
+
+
+_SERVICE = f"""
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {{*{_HEAVY!r}, "altair", "numpy", "pandas", "rich", "structlog", "typer"}}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+
+from coalmine import Coalmine
+
+client = Coalmine(app="base-install", home=sys.argv[1])
+with client.call("greeting", version="1.0.0", model="gpt-4o-mini") as call:
+    call.record({{"choices": [], "usage": {{"prompt_tokens": 3, "completion_tokens": 5}}}})
+client.feedback(call.request_id, thumbs="up")
+client.close(30)
+print(client.stats())
+"""
+
+
+def test_a_service_with_the_base_install_alone_sends_events(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", _SERVICE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "spool").glob("*.avro"))) == 1, done.stdout + done.stderr
+    assert done.stderr == ""
 
 
 def test_package_files_only_re_export() -> None:
