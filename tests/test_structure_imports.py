@@ -110,12 +110,13 @@ def test_importing_the_client_loads_nothing_heavy(package: str) -> None:
     assert [name for name in loaded if name in _HEAVY] == []
 
 
+_NOT_IN_THE_BASE = (*_HEAVY, "altair", "numpy", "pandas", "rich", "structlog", "typer")
 _SERVICE = f"""
 import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {{*{_HEAVY!r}, "altair", "numpy", "pandas", "rich", "structlog", "typer"}}:
+        if name.partition(".")[0] in {_NOT_IN_THE_BASE!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -196,7 +197,7 @@ _IMPORT_NAMES = {
     "pydantic-settings": "pydantic_settings",
 }
 # Imported together with the declared distribution that needs them and fixes their version.
-_COMES_WITH = {"fastapi": {"starlette", "pydantic"}, "pydantic-settings": {"pydantic"}, "typer": {"click"}}
+_COMES_WITH = {"fastapi": {"anyio", "pydantic", "starlette"}, "pydantic-settings": {"pydantic"}, "typer": {"click"}}
 
 
 def _declared() -> tuple[set[str], dict[str, set[str]]]:
