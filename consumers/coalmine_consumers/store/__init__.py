@@ -1,5 +1,7 @@
 """The store of events, rollups and experiment cells."""
 
+from coalmine_consumers.store.commit import CommitResult
+from coalmine_consumers.store.ledger import EventCounts
 from coalmine_consumers.store.manifest import (
     live_segments,
     missing_files,
@@ -7,6 +9,7 @@ from coalmine_consumers.store.manifest import (
     remove_strays,
     retire_segments,
 )
+from coalmine_consumers.store.reader import Reader, Snapshot
 from coalmine_consumers.store.segments import ID_COLUMN, Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.store import Store
@@ -14,7 +17,11 @@ from coalmine_consumers.store.views import refresh_view, refresh_views, segment_
 
 __all__ = [
     "ID_COLUMN",
+    "CommitResult",
+    "EventCounts",
+    "Reader",
     "Segment",
+    "Snapshot",
     "Store",
     "StoreSettings",
     "live_segments",

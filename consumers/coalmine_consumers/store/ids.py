@@ -4,8 +4,8 @@ Ids travel as UUID text and are stored as 16 bytes, whose order DuckDB, Parquet'
 `uuid.UUID` agree on; UUIDv7 makes it the order of time.
 """
 
+import binascii
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,12 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 UInt64s = npt.NDArray[np.uint64]
+Indexes = npt.NDArray[np.intp]
 
-_HEX = np.full(256, 255, np.uint8)
-_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
-_HEX[np.frombuffer(b"ABCDEF", np.uint8)] = np.arange(10, 16, dtype=np.uint8)
-_HYPHENS = (8, 13, 18, 23)
-_DIGITS = np.array([place for place in range(36) if place not in _HYPHENS])
+_HYPHENS = np.array([8, 13, 18, 23])
+_DIGITS = np.setdiff1d(np.arange(36), _HYPHENS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +35,13 @@ class Ids:
         """
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         parts = [_bytes_of(chunk) for chunk in chunks]
-        halves = np.concatenate(parts).view(">u8") if parts else np.empty((0, 2), ">u8")
+        halves = np.ascontiguousarray(np.concatenate(parts)).view(">u8") if parts else np.empty((0, 2), ">u8")
         return cls(halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64))
+
+    @classmethod
+    def none(cls) -> "Ids":
+        """No id at all."""
+        return cls(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
     def to_arrow(self) -> pa.Array:
         """As Arrow's uuid type, which Parquet and DuckDB know as UUID."""
@@ -52,17 +55,45 @@ class Ids:
     def __len__(self) -> int:
         return len(self.high)
 
-    def take(self, chosen: npt.NDArray[Any]) -> "Ids":
+    def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Ids":
         """The ids at these indexes, or where this mask is true."""
         return Ids(self.high[chosen], self.low[chosen])
 
-    def order(self) -> npt.NDArray[np.intp]:
+    def order(self) -> Indexes:
         """Indexes that sort the ids; equal ids keep their order."""
-        by_high = np.argsort(self.high, kind="stable")
-        high = self.high[by_high]
-        if not np.any(high[1:] == high[:-1]):  # the usual case: no two ids share their first 64 bits
-            return by_high
-        return np.lexsort((self.low, self.high))
+        order = np.argsort(self.high)
+        high = self.high[order]
+        same = high[1:] == high[:-1]
+        # A millisecond's ids often share their first 64 bits; only those need the second half.
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same)) if same.any() else None
+        if tied is not None:
+            rows = order[tied]
+            order[tied] = rows[np.lexsort((rows, self.low[rows], self.high[rows]))]
+        return order
+
+    def first_of_each(self) -> Indexes:
+        """Ascending indexes of each id's first occurrence."""
+        order = self.order()
+        high, low = self.high[order], self.low[order]
+        again = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+        return np.sort(order[np.append(True, ~again)[: len(order)]])
+
+    def find(self, wanted: "Ids") -> Indexes:
+        """Where each wanted id is in this column, or -1. No id may occur here twice."""
+        order = self.order()
+        high, low = self.high[order], self.low[order]
+        found = np.full(len(wanted), -1, np.intp)
+        place = np.searchsorted(high, wanted.high, side="left")
+        open_ = np.flatnonzero(place < len(high))
+        while len(open_):  # more than once only for ids that share their first 64 bits
+            at = place[open_]
+            same_high = high[at] == wanted.high[open_]
+            hit = same_high & (low[at] == wanted.low[open_])
+            found[open_[hit]] = order[at[hit]]
+            open_ = open_[same_high & ~hit]
+            place[open_] += 1
+            open_ = open_[place[open_] < len(high)]
+        return found
 
     def bounds(self) -> tuple[UUID, UUID]:
         """The least and the greatest id. At least one id must be there."""
@@ -83,10 +114,10 @@ def _bytes_of(chunk: pa.Array) -> npt.NDArray[np.uint8]:
     text = _hyphenated(chunk)
     if text is None:
         return np.array([list(UUID(value).bytes) for value in chunk.to_pylist()], np.uint8).reshape(-1, 16)
-    digits = _HEX[text[:, _DIGITS]]
-    if digits.max(initial=0) > 15 or np.any(text[:, _HYPHENS] != ord("-")):
+    if np.any(text.take(_HYPHENS, axis=1) != ord("-")):
         raise ValueError("an id is not a UUID")
-    return (digits[:, 0::2] << np.uint8(4)) | digits[:, 1::2]
+    # binascii.Error, which says what is no hexadecimal digit, is a ValueError.
+    return np.frombuffer(binascii.unhexlify(text.take(_DIGITS, axis=1).data), np.uint8).reshape(-1, 16)
 
 
 def _hyphenated(chunk: pa.Array) -> npt.NDArray[np.uint8] | None:

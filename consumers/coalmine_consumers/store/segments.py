@@ -40,12 +40,19 @@ ROW_GROUP_ROWS = 100_000
 
 SEGMENTS_FOLDER = "segments"
 
-_FEW_VALUES = frozenset(
-    ("app", "environment", "prompt", "version", "label", "variant", "experiment", "resolution", "provider")
-    + ("request_model", "response_model", "finish_reason", "error_type", "client_version")
-    + ("thumbs", "name", "source", "scorer")
-)
-# Dictionary pages pay only where values repeat; trying them on ids and measures cost half the write.
+_FEW_VALUES = {"app", "environment", "prompt", "version", "label", "variant", "experiment", "resolution"}
+_FEW_VALUES |= {
+    "provider",
+    "request_model",
+    "response_model",
+    "finish_reason",
+    "error_type",
+    "client_version",
+}
+_FEW_VALUES |= {"thumbs", "name", "source", "scorer"}
+_PRUNED_BY = {"request_id", "feedback_id", "score_id", "event_time", "prompt", "version", "environment"}
+# Dictionary pages pay only where values repeat; trying them on ids and measures cost half the
+# write. Statistics of columns nobody filters by cost a tenth.
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,7 @@ class SegmentWriter:
             compression="zstd",
             compression_level=1,
             use_dictionary=[name for name in schema.names if name in _FEW_VALUES],
-            write_statistics=True,
+            write_statistics=[name for name in schema.names if name in _PRUNED_BY],
             store_schema=False,
         )
 

@@ -12,7 +12,7 @@ class StoreSettings:
     threads: int = 2
     checkpoint_threshold_mb: int = 64
     """WAL size at which DuckDB writes its file anew. Small ones made catching up a third slower."""
-    segment_min_rows: int = 50_000
+    segment_min_rows: int = 25_000
     """A batch with at least this many rows of an event goes to Parquet at once, a smaller one to hot rows."""
     segment_min_day_rows: int = 5_000
     """Of such a batch, days with fewer rows than this go to the hot table all the same."""

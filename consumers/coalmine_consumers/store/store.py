@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from coalmine_consumers.decode import DecodedBatch
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.store.commit import BatchWriter, CommitResult
 from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.positions import read_positions
+from coalmine_consumers.store.reader import Reader
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_views
 
@@ -35,6 +40,8 @@ class Store:
         self._lock = lock
         self._connection = connection
         self._writing = threading.Lock()
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segment-writer")
+        self._next_ingest_id = _next_ingest_id(connection)
 
     @classmethod
     def open(cls, directory: Path, settings: StoreSettings | None = None) -> Store:
@@ -79,15 +86,35 @@ class Store:
                 self._connection.rollback()
                 raise
 
+    def commit(self, batch: DecodedBatch) -> CommitResult:
+        """Store a batch: all of it, or on any error nothing.
+
+        Raises:
+            PositionConflict: The batch does not begin where the store stands.
+        """
+        with self.transaction() as connection:
+            writer = BatchWriter(connection, self.directory, self.settings, self._executor)
+            result = writer.write(batch, self._next_ingest_id, datetime.now(UTC))
+        self._next_ingest_id = result.ingest_id + 1
+        return result
+
+    def reader(self) -> Reader:
+        """A way to query from any thread while this store is open."""
+        return Reader(self._connection)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for reading at length beside the writer, for one thread; the caller closes it."""
+        return self._connection.cursor()
+
     def positions(self) -> dict[TopicPartition, int]:
         """Where each partition goes on: the next position to read."""
         with self._connection.cursor() as cursor:
-            rows = cursor.sql('SELECT topic, "partition", next_offset FROM source_positions').fetchall()
-        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+            return read_positions(cursor)
 
     def close(self) -> None:
         """Wait for the writer, checkpoint, and let the next owner in."""
         with self._writing:
+            self._executor.shutdown()
             self._connection.close()
             self._lock.release()
 
@@ -106,3 +133,8 @@ def _connect(directory: Path, settings: StoreSettings) -> duckdb.DuckDBPyConnect
             "autoinstall_known_extensions": False,
         },
     )
+
+
+def _next_ingest_id(connection: duckdb.DuckDBPyConnection) -> int:
+    ((last,),) = connection.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+    return int(last) + 1

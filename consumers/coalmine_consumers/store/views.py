@@ -10,13 +10,17 @@ from pathlib import Path
 import duckdb
 
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.store.manifest import live_segments
 from coalmine_consumers.store.statements import quote_identifier, quote_literal
+
+_LIVE_PATHS = """
+SELECT path FROM segments WHERE retired_at IS NULL AND event = $event ORDER BY created_at, segment_id
+"""
 
 
 def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> None:
     """Define an event's view anew from the manifest as this transaction sees it."""
-    paths = [str(directory / segment.path) for segment in live_segments(connection, event)]
+    live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
+    paths = [str(directory / path) for (path,) in live]
     hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
     if paths:
         stored = segment_scan(connection, event, paths)
@@ -36,13 +40,10 @@ def segment_scan(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, pa
     The columns are stated, so that DuckDB opens no file to learn them and a column that an older file
     lacks reads as null.
     """
-    columns = connection.sql(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $name ORDER BY column_index",
-        params={"name": f"{event}_hot"},
-    ).fetchall()
+    hot = connection.table(f"{event}_hot")
+    columns = zip(map(quote_literal, hot.columns), map(quote_literal, map(str, hot.types)), strict=True)
     schema = ", ".join(
-        f"{name}: {{'name': {name}, 'type': {kind}, 'default_value': NULL}}"
-        for name, kind in ((quote_literal(name), quote_literal(kind)) for name, kind in columns)
+        f"{name}: {{'name': {name}, 'type': {kind}, 'default_value': NULL}}" for name, kind in columns
     )
     files = ", ".join(quote_literal(path) for path in paths)
     return f"read_parquet([{files}], schema = MAP {{{schema}}})"

@@ -157,32 +157,32 @@ CREATE TABLE rollups (
     environment VARCHAR NOT NULL,
     app VARCHAR NOT NULL,
     model VARCHAR NOT NULL,             -- the response's model, else the request's
-    requests BIGINT NOT NULL,
-    errors BIGINT NOT NULL,
-    refusals BIGINT NOT NULL,
-    input_tokens_known BIGINT NOT NULL, -- requests whose count is known
-    input_tokens HUGEINT NOT NULL,
-    cached_input_tokens_known BIGINT NOT NULL,
-    cached_input_tokens HUGEINT NOT NULL,
-    output_tokens_known BIGINT NOT NULL,
-    output_tokens HUGEINT NOT NULL,
-    cost_known BIGINT NOT NULL,
-    cost_nano_usd HUGEINT NOT NULL,
+    requests BIGINT NOT NULL DEFAULT 0,
+    errors BIGINT NOT NULL DEFAULT 0,
+    refusals BIGINT NOT NULL DEFAULT 0,
+    input_tokens_known BIGINT NOT NULL DEFAULT 0,  -- requests whose count is known
+    input_tokens HUGEINT NOT NULL DEFAULT 0,
+    cached_input_tokens_known BIGINT NOT NULL DEFAULT 0,
+    cached_input_tokens HUGEINT NOT NULL DEFAULT 0,
+    output_tokens_known BIGINT NOT NULL DEFAULT 0,
+    output_tokens HUGEINT NOT NULL DEFAULT 0,
+    cost_known BIGINT NOT NULL DEFAULT 0,
+    cost_nano_usd HUGEINT NOT NULL DEFAULT 0,
     cost_mean DOUBLE,                   -- nano-USD
     cost_m2 DOUBLE,
-    latency_n BIGINT NOT NULL,
+    latency_n BIGINT NOT NULL DEFAULT 0,
     latency_mean DOUBLE,                -- ms
     latency_m2 DOUBLE,
-    ttft_n BIGINT NOT NULL,
+    ttft_n BIGINT NOT NULL DEFAULT 0,
     ttft_mean DOUBLE,                   -- ms, time to first token
     ttft_m2 DOUBLE,
-    feedback BIGINT NOT NULL,
-    thumbs_up BIGINT NOT NULL,
-    thumbs_down BIGINT NOT NULL,
-    rating_n BIGINT NOT NULL,
+    feedback BIGINT NOT NULL DEFAULT 0,
+    thumbs_up BIGINT NOT NULL DEFAULT 0,
+    thumbs_down BIGINT NOT NULL DEFAULT 0,
+    rating_n BIGINT NOT NULL DEFAULT 0,
     rating_mean DOUBLE,
     rating_m2 DOUBLE,
-    corrections BIGINT NOT NULL,
+    corrections BIGINT NOT NULL DEFAULT 0,
     first_event_time TIMESTAMPTZ,       -- of requests; null where a row holds feedback only
     last_event_time TIMESTAMPTZ
 );

@@ -1,0 +1,97 @@
+"""Aggregates that add: computed per group, folded into coarser groups, exact where exactness is possible."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+MAGNITUDE_LIMIT = 1e140
+"""Larger values count as this much in moments, so that one absurd event cannot make a sum infinite."""
+
+_HALF = 32
+
+
+def count_rows(of_row: Int64s, groups: int, where: Booleans | None = None) -> Int64s:
+    """Rows per group, of those where the mask holds."""
+    return np.bincount(of_row if where is None else of_row[where], minlength=groups).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExactSums:
+    """Sums of 64-bit integers that may need more than 64 bits: total = high * 2^32 + low.
+
+    Both halves stay far below 2^53 for batches of a million rows, so adding them as doubles is exact.
+    """
+
+    high: Int64s
+    low: Int64s
+
+    @classmethod
+    def of(cls, of_row: Int64s, groups: int, values: Int64s) -> Self:
+        """Sum per group. Unknown values must be zero."""
+        return cls(_add(of_row, groups, values >> _HALF), _add(of_row, groups, values & (2**_HALF - 1)))
+
+    def folded(self, of_group: Int64s, groups: int) -> Self:
+        """Sums of coarser groups."""
+        return type(self)(_add(of_group, groups, self.high), _add(of_group, groups, self.low))
+
+    def to_arrow(self) -> pa.Array:
+        """As int64 where all fit, else as decimal."""
+        if not len(self.high) or int(np.abs(self.high).max()) < 2**30:
+            return pa.array((self.high << _HALF) + self.low)
+        totals = [int(high) * 2**_HALF + int(low) for high, low in zip(self.high, self.low, strict=True)]
+        return pa.array(totals, pa.decimal128(38))
+
+    def to_floats(self) -> Floats:
+        """As doubles, rounded."""
+        return self.high.astype(np.float64) * 2.0**_HALF + self.low
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Count, mean and sum of squared deviations per group: mergeable without cancellation.
+
+    References:
+        Chan, Golub, LeVeque (1979), "Updating formulae and a pairwise algorithm", eq. 2.1.
+    """
+
+    n: Int64s
+    mean: Floats
+    """Zero where n is."""
+    m2: Floats
+
+    @classmethod
+    def of(cls, of_row: Int64s, groups: int, values: Floats) -> Self:
+        """Moments per group of values that are all known."""
+        n = count_rows(of_row, groups)
+        values = np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
+        mean = total(of_row, groups, values) / np.maximum(n, 1)
+        deviation = values - mean[of_row]
+        return cls(n, mean, total(of_row, groups, deviation * deviation))
+
+    def folded(self, of_group: Int64s, groups: int) -> Self:
+        """Moments of coarser groups, by the exact formula for merging."""
+        n = _add(of_group, groups, self.n)
+        mean = total(of_group, groups, self.n * self.mean) / np.maximum(n, 1)
+        between = self.n * (self.mean - mean[of_group]) ** 2
+        return type(self)(n, mean, total(of_group, groups, self.m2 + between))
+
+
+def total(of_row: Int64s, groups: int, values: Floats) -> Floats:
+    """Sums per group."""
+    return np.bincount(of_row, weights=values, minlength=groups).astype(np.float64, copy=False)
+
+
+def _add(of_row: Int64s, groups: int, values: Int64s) -> Int64s:
+    return np.bincount(of_row, weights=values, minlength=groups).astype(np.int64)
+
+
+def add_counts(of_group: Int64s, groups: int, counts: Int64s) -> Int64s:
+    """Counts of coarser groups."""
+    return _add(of_group, groups, counts)

@@ -1,0 +1,183 @@
+"""One batch, one transaction: everything a batch changes becomes visible together or not at all."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from coalmine_consumers.decode import DecodedBatch, LedgerEvent
+from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.store.attribution import Arrivals, attribute
+from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.store.columns import microseconds
+from coalmine_consumers.store.ids import Ids
+from coalmine_consumers.store.landing import insert_hot, split
+from coalmine_consumers.store.ledger import EventCounts, record_dead_letters, record_gaps, record_ledger
+from coalmine_consumers.store.lookup import stored_positions
+from coalmine_consumers.store.manifest import record_segment
+from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
+from coalmine_consumers.store.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
+from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
+from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.segments import Segment, write_segment
+from coalmine_consumers.store.settings import StoreSettings
+from coalmine_consumers.store.statements import quote_identifier
+from coalmine_consumers.store.views import refresh_view
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of a batch."""
+
+    ingest_id: int
+    stored: int
+    duplicates: int
+    dead_lettered: int
+    by_event: Mapping[LedgerEvent, EventCounts]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _New:
+    """Events of one kind that are not stored yet."""
+
+    rows: pa.Table
+    ids: Ids
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWriter:
+    """Writes batches into one store. The caller owns the transaction and takes turns."""
+
+    connection: duckdb.DuckDBPyConnection
+    directory: Path
+    settings: StoreSettings
+    executor: Executor
+    """Writes Parquet while the transaction goes on; pyarrow lets other threads run meanwhile."""
+
+    def write(self, batch: DecodedBatch, ingest_id: int, now: datetime) -> CommitResult:
+        """Write everything a batch changes into the open transaction.
+
+        Raises:
+            PositionConflict: The batch does not go on where the store stands. Nothing was written.
+        """
+        require_starts(read_positions(self.connection), batch.starts)
+        new = {
+            event: self._new(event, rows, ingest_id, now)
+            for event in INGESTED_EVENTS
+            if (rows := batch.tables.get(event)) is not None and rows.num_rows
+        }
+        with self._landing(new, now):
+            self._aggregate(new)
+        counts = self._counts(batch, new, now)
+        record_dead_letters(self.connection, ingest_id, batch.dead_letters)
+        record_gaps(self.connection, ingest_id, batch.gaps)
+        record_ledger(self.connection, ingest_id, now, counts)
+        move_positions(self.connection, batch.positions, batch.retired)
+        return CommitResult(
+            ingest_id,
+            stored=sum(each.stored for each in counts.values()),
+            duplicates=sum(each.duplicates for each in counts.values()),
+            dead_lettered=sum(each.dead_lettered for each in counts.values()),
+            by_event=counts,
+        )
+
+    def _new(self, event: IngestedEvent, decoded: pa.Table, ingest_id: int, now: datetime) -> _New:
+        rows = stored_rows(event, decoded, ingest_id, now)
+        ids = ids_of(event, rows)
+        kept = ids.first_of_each()
+        known = stored_positions(self.connection, self.directory, event, ids)
+        kept = np.setdiff1d(kept, known, assume_unique=True)
+        if len(kept) == rows.num_rows:
+            return _New(rows, ids, 0)
+        return _New(rows.take(kept), ids.take(kept), rows.num_rows - len(kept))
+
+    @contextmanager
+    def _landing(self, new: Mapping[IngestedEvent, _New], now: datetime) -> Iterator[None]:
+        """Land raw rows; segments are written while the block runs, and removed again if it fails."""
+        writing: list[tuple[IngestedEvent, Future[Segment]]] = []
+        try:
+            for event, each in new.items():
+                large, small = split(
+                    each.rows,
+                    min_rows=self.settings.segment_min_rows,
+                    min_day_rows=self.settings.segment_min_day_rows,
+                )
+                for day, rows in large:
+                    future = self.executor.submit(
+                        write_segment, self.directory, event, day, rows, created_at=now
+                    )
+                    writing.append((event, future))
+                insert_hot(self.connection, event, small)
+            yield
+            for _, future in writing:
+                record_segment(self.connection, future.result())
+            for event in {event for event, _ in writing}:
+                refresh_view(self.connection, self.directory, event)
+        except BaseException:
+            self._remove(future for _, future in writing)
+            raise
+
+    def _remove(self, written: Iterator[Future[Segment]]) -> None:
+        """Remove files that will never have a row. What cannot be removed now is at the next start."""
+        futures = list(written)
+        wait(futures)
+        for future in futures:
+            if future.exception() is None:
+                (self.directory / future.result().path).unlink(missing_ok=True)
+
+    def _aggregate(self, new: Mapping[IngestedEvent, _New]) -> None:
+        """Append rollups and cells of what is new, and of what it brings together."""
+        requests = new.get("requests")
+        facts = with_model(requests.rows) if requests is not None else pa.table({})
+        arrivals = Arrivals(requests.ids if requests is not None else Ids.none(), facts)
+        if requests is not None:
+            self._append(rollup_requests(facts), request_cells(facts))
+        feedback = attribute(
+            self.connection, self.directory, "feedback", _rows(new.get("feedback")), arrivals
+        )
+        self._append(rollup_feedback(feedback), feedback_cells(feedback))
+        scores = attribute(self.connection, self.directory, "scores", _rows(new.get("scores")), arrivals)
+        self._append(rollup_scores(scores), score_cells(scores))
+
+    def _append(self, *groups: RollupRows | CellRows) -> None:
+        for group in groups:
+            for field in fields(group):
+                rows: pa.Table | None = getattr(group, field.name)
+                if rows is not None and rows.num_rows:
+                    with lent(self.connection, appended=rows):
+                        table = quote_identifier(field.name)
+                        self.connection.execute(
+                            f"INSERT INTO {table} BY NAME SELECT * FROM appended"  # noqa: S608
+                        )
+
+    def _counts(
+        self, batch: DecodedBatch, new: Mapping[IngestedEvent, _New], now: datetime
+    ) -> dict[LedgerEvent, EventCounts]:
+        horizon = now + timedelta(seconds=self.settings.clock_tolerance_s)
+        horizon_us = int(horizon.timestamp() * 1_000_000)
+        counts: dict[LedgerEvent, EventCounts] = {}
+        for event, consumed in batch.consumed.items():
+            each = _by_name(new, event)
+            stored = each.rows.num_rows if each is not None else 0
+            ahead = 0
+            if each is not None and stored:
+                ahead = int(np.count_nonzero(microseconds(each.rows["event_time"]) > horizon_us))
+            dead = sum(letter.event == event for letter in batch.dead_letters)
+            duplicates = each.duplicates if each is not None else 0
+            counts[event] = EventCounts(consumed, stored, duplicates, dead, ahead)
+        return counts
+
+
+def _by_name(new: Mapping[IngestedEvent, _New], event: LedgerEvent) -> _New | None:
+    return next((each for name, each in new.items() if name == event), None)
+
+
+def _rows(new: _New | None) -> pa.Table:
+    return new.rows if new is not None else pa.table({})

@@ -1,0 +1,79 @@
+"""The books: what became of every message, and what could not be read at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.decode import DeadLetterRow, LedgerEvent
+from coalmine_consumers.raw import Gap
+from coalmine_consumers.store.scope import lent
+
+_TIME = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """What became of the messages of one event in one batch; consumed is the sum of the others."""
+
+    consumed: int
+    stored: int
+    duplicates: int
+    dead_lettered: int
+    ahead_of_clock: int = 0
+    """How many of the stored ones claim a time too far in the future."""
+
+
+def record_ledger(
+    connection: duckdb.DuckDBPyConnection,
+    ingest_id: int,
+    committed_at: datetime,
+    counts: Mapping[LedgerEvent, EventCounts],
+) -> None:
+    """One row per event of the batch."""
+    for event, each in counts.items():
+        connection.execute(
+            "INSERT INTO batches VALUES ($ingest_id, $committed_at, $event, $consumed, $stored, $duplicates, "
+            "$dead_lettered, $ahead_of_clock)",
+            {"ingest_id": ingest_id, "committed_at": committed_at, "event": event, **asdict(each)},
+        )
+
+
+def record_gaps(connection: duckdb.DuckDBPyConnection, ingest_id: int, gaps: Sequence[Gap]) -> None:
+    """One row per gap."""
+    for gap in gaps:
+        connection.execute(
+            "INSERT INTO gaps VALUES ($topic, $partition, $expected_offset, $available_offset, $reason, "
+            "$detected_at, $ingest_id)",
+            {"ingest_id": ingest_id, **asdict(gap)},
+        )
+
+
+def record_dead_letters(
+    connection: duckdb.DuckDBPyConnection, ingest_id: int, letters: Sequence[DeadLetterRow]
+) -> None:
+    """One row per message that could not be stored, with its bytes."""
+    if not letters:
+        return
+    table = pa.table(
+        {
+            "dead_letter_id": pa.array([UUID(each.dead_letter_id).bytes for each in letters], pa.uuid()),
+            "failed_at": pa.array([each.failed_at for each in letters], _TIME),
+            "source_topic": pa.array([each.source_topic for each in letters], pa.string()),
+            "source_partition": pa.array([each.source_partition for each in letters], pa.string()),
+            "source_offset": pa.array([each.source_offset for each in letters], pa.int64()),
+            "source_timestamp": pa.array([each.source_timestamp for each in letters], _TIME),
+            "event": pa.array([each.event for each in letters], pa.string()),
+            "stage": pa.array([each.stage for each in letters], pa.string()),
+            "reason": pa.array([each.reason for each in letters], pa.string()),
+            "schema_ref": pa.array([each.schema_ref for each in letters], pa.string()),
+            "payload": pa.array([each.payload for each in letters], pa.large_binary()),
+            "key": pa.array([each.key for each in letters], pa.large_binary()),
+            "ingest_id": pa.array([ingest_id] * len(letters), pa.int64()),
+        }
+    )
+    with lent(connection, letters=table):
+        connection.execute("INSERT INTO dead_letters BY NAME SELECT * FROM letters")

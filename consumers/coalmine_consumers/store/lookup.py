@@ -1,0 +1,88 @@
+"""Finding stored events by id without reading what cannot hold them.
+
+Hot rows are few. Segments are chosen by the manifest's bounds of ids, and of those only the ones some
+wanted id really falls into; inside a file DuckDB skips row groups by their statistics. UUIDv7 ids are
+ordered by time, so what is left is small whether ids are of now or of last month.
+"""
+
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.store.ids import Ids, Indexes
+from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.statements import statement
+
+FACTS = (
+    ("event_time", pa.timestamp("us", "UTC")),
+    ("prompt", pa.string()),
+    ("version", pa.string()),
+    ("variant", pa.string()),
+    ("environment", pa.string()),
+    ("app", pa.string()),
+    ("model", pa.string()),
+    ("experiment", pa.string()),
+    ("allocation_epoch", pa.int32()),
+    ("unit_group", pa.int32()),
+)
+"""What rollups and cells need to know of a request."""
+
+
+def stored_positions(
+    connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent, ids: Ids
+) -> Indexes:
+    """Indexes of those ids that are stored already, hot or in a segment, each once."""
+    found = _search(
+        connection, directory, event, ids, (f"stored_in_hot_{event}", f"stored_in_segments_{event}")
+    )
+    return np.unique(found["position"].to_numpy()).astype(np.intp)
+
+
+def request_facts(connection: duckdb.DuckDBPyConnection, directory: Path, request_ids: Ids) -> pa.Table:
+    """Facts of those requests that are stored: `position`, an index into the ids, and `FACTS`."""
+    found = _search(connection, directory, "requests", request_ids, ("facts_in_hot", "facts_in_segments"))
+    return found.cast(pa.schema([("position", pa.int64()), *FACTS]))
+
+
+def _search(
+    connection: duckdb.DuckDBPyConnection,
+    directory: Path,
+    event: IngestedEvent,
+    ids: Ids,
+    statements: tuple[str, str],
+) -> pa.Table:
+    in_hot, in_segments = statements
+    least, greatest = ids.bounds() if len(ids) else (UUID(int=0), UUID(int=0))
+    bounds = {"min_id": least, "max_id": greatest}
+    wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
+    with lent(connection, wanted=wanted):
+        found = [connection.sql(statement(in_hot), params=bounds).to_arrow_table()]
+        paths = _segments_with(connection, directory, event, ids)
+        if paths:
+            found.append(
+                connection.sql(statement(in_segments), params={**bounds, "paths": paths}).to_arrow_table()
+            )
+    return pa.concat_tables(found)
+
+
+def _segments_with(
+    connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent, ids: Ids
+) -> list[str]:
+    """Files of live segments between whose bounds at least one of the ids lies."""
+    if not len(ids):
+        return []
+    least, greatest = ids.bounds()
+    rows = connection.sql(
+        statement("overlapping_segments"), params={"event": event, "min_id": least, "max_id": greatest}
+    ).fetchall()
+    high = np.sort(ids.high)  # the first half decides as well as the whole id, but for ties, which are kept
+    return [
+        str(directory / path)
+        for path, min_id, max_id in rows
+        if np.searchsorted(high, np.uint64(min_id.int >> 64), side="left")
+        < np.searchsorted(high, np.uint64(max_id.int >> 64), side="right")
+    ]

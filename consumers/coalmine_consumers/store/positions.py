@@ -1,0 +1,51 @@
+"""Where each partition goes on, kept in the same transaction as what was read from it."""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.errors import PositionConflict
+from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.statements import statement
+
+
+def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
+    """Every stored position: next to read."""
+    rows = connection.sql('SELECT topic, "partition", next_offset FROM source_positions').fetchall()
+    return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+
+
+def require_starts(stored: Mapping[TopicPartition, int], starts: Mapping[TopicPartition, int]) -> None:
+    """Refuse a batch that does not go on where the store stands.
+
+    Raises:
+        PositionConflict: It would repeat messages or leave some out.
+    """
+    for partition, start in starts.items():
+        expected = stored.get(partition, start)
+        if start != expected:
+            raise PositionConflict(partition, start, expected)
+
+
+def move_positions(
+    connection: duckdb.DuckDBPyConnection,
+    positions: Mapping[TopicPartition, int],
+    retired: Sequence[TopicPartition],
+) -> None:
+    """Store where partitions go on, and forget partitions that are gone for good."""
+    if positions:
+        with lent(connection, moved=_table(list(positions), next_offset=list(positions.values()))):
+            connection.execute(statement("move_positions"))
+    if retired:
+        with lent(connection, gone=_table(retired)):
+            connection.execute('DELETE FROM source_positions WHERE (topic, "partition") IN (FROM gone)')
+
+
+def _table(partitions: Sequence[TopicPartition], **columns: list[int]) -> pa.Table:
+    names = {
+        "topic": pa.array([each.topic for each in partitions], pa.string()),
+        "partition": pa.array([each.partition for each in partitions], pa.string()),
+    }
+    return pa.table(names | {name: pa.array(values, pa.int64()) for name, values in columns.items()})

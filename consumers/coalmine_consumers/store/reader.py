@@ -1,0 +1,48 @@
+"""Reading a store from many threads while its writer commits."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+
+class Reader:
+    """Runs queries, each on a cursor of its own, so that any number of threads may share a reader.
+
+    A query sees the last committed state. Several queries that must agree belong into one `snapshot`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one statement and return all of its rows."""
+        with self._connection.cursor() as cursor:
+            return _fetch(cursor, sql, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Snapshot"]:
+        """Several queries that all see the same state."""
+        with self._connection.cursor() as cursor:
+            cursor.begin()
+            try:
+                yield Snapshot(cursor)
+            finally:
+                cursor.rollback()
+
+
+class Snapshot:
+    """One state of the store. For one thread, inside the block that made it."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one statement and return all of its rows."""
+        return _fetch(self._cursor, sql, parameters)
+
+
+def _fetch(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None) -> pa.Table:
+    return cursor.sql(sql, params=dict(parameters) if parameters else None).to_arrow_table()

@@ -1,0 +1,56 @@
+"""Decoded events as the store's own rows: 16-byte ids, and texts with few values coded once."""
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.store.grouping import unify
+from coalmine_consumers.store.ids import Ids
+from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
+
+_CODED = (
+    "app",
+    "environment",
+    "prompt",
+    "version",
+    "variant",
+    "experiment",
+    "request_model",
+    "response_model",
+)
+# Coded columns serve rollups, cells and Parquet alike. Coding more than the keys does not pay for itself.
+
+
+def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingested_at: datetime) -> pa.Table:
+    """What is to be stored of decoded events, in the same order.
+
+    Args:
+        event: What the rows are.
+        decoded: The canonical Arrow schema.
+        ingest_id: The batch.
+        ingested_at: When it is committed.
+    """
+    rows = decoded.combine_chunks()
+    for name in UUID_COLUMNS[event]:
+        rows = rows.set_column(rows.column_names.index(name), name, Ids.from_arrow(rows[name]).to_arrow())
+    if event == "requests":
+        for name in _CODED:
+            coded = pc.dictionary_encode(rows[name])
+            rows = rows.set_column(rows.column_names.index(name), name, coded)
+    count = rows.num_rows
+    rows = rows.append_column("ingest_id", pa.array(np.full(count, ingest_id)))
+    moment = pa.scalar(ingested_at, pa.timestamp("us", "UTC"))
+    return rows.append_column("ingested_at", pa.repeat(moment, count))
+
+
+def with_model(requests: pa.Table) -> pa.Table:
+    """Requests with the column `model`: the response's where it is known, else the request's."""
+    return requests.append_column("model", unify(requests["response_model"], requests["request_model"]))
+
+
+def ids_of(event: IngestedEvent, rows: pa.Table) -> Ids:
+    """The ids that make these events unique."""
+    return Ids.from_arrow(rows[ID_COLUMN[event]])
