@@ -31,15 +31,23 @@ def require_starts(stored: Mapping[TopicPartition, int], starts: Mapping[TopicPa
 
 def move_positions(
     connection: duckdb.DuckDBPyConnection,
+    starts: Mapping[TopicPartition, int],
     positions: Mapping[TopicPartition, int],
     retired: Sequence[TopicPartition],
 ) -> None:
     """Store where partitions go on, and forget partitions that are gone for good."""
     if positions:
-        with lent(connection, moved=_table(list(positions), next_offset=list(positions.values()))):
+        moved = list(positions)
+        table = _table(
+            moved,
+            start_offset=[starts[each] for each in moved],
+            next_offset=[positions[each] for each in moved],
+        )
+        with lent(connection, moved=table):
             connection.execute(statement("move_positions"))
     if retired:
         with lent(connection, gone=_table(retired)):
+            connection.execute(statement("retire_positions"))
             connection.execute('DELETE FROM source_positions WHERE (topic, "partition") IN (FROM gone)')
 
 
