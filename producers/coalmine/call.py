@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -211,7 +210,7 @@ class Call:
                 if value is not None
             }
             if given:
-                self.facts = replace(self.facts, **given)  # type: ignore[arg-type]  # checked when built
+                self.facts = self.facts._replace(**given)  # type: ignore[arg-type]  # checked when built
             if cost_nano_usd is not None:
                 self.cost_nano_usd = cost_nano_usd
             if self._sink.wants_text:
@@ -273,7 +272,7 @@ class Call:
     def forget_texts(self) -> None:
         """Drops the captured texts."""
         self.input_text = self.output_text = None
-        self.facts = replace(self.facts, text=None)
+        self.facts = self.facts._replace(text=None)
 
     def start_us(self) -> int:
         """When the call began, microseconds since 1970 UTC."""

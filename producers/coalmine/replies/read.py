@@ -1,6 +1,5 @@
 """Finds out what shape a reply has and reads it, without importing any provider's package."""
 
-from dataclasses import replace
 from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
@@ -87,8 +86,7 @@ def merge(known: ReplyFacts, new: ReplyFacts) -> ReplyFacts:
     totals, only ever raise those known.
     """
     if not new.is_piece:
-        return replace(
-            new,
+        return new._replace(
             response_model=new.response_model or known.response_model,
             finish_reason=new.finish_reason or known.finish_reason,
             text=new.text or known.text,
