@@ -1,0 +1,252 @@
+"""Batches of frames to Arrow tables: the hot path of ingestion.
+
+A batch of good frames of one schema takes one call to decode and a few looks at whole columns. Where
+something does not fit, the frames are grouped by header, the bad ones found (`vectorised/scan.py`), and only
+those go through `codec.Decoder` one by one, which has the last word on each and says exactly what is wrong.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+from fastavro import schemaless_writer
+
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.codec import Decoder
+from coalmine_schemas.errors import FailureStage, InvalidMessage
+from coalmine_schemas.events import EventName
+from coalmine_schemas.framing import (
+    CONFLUENT_HEADER_SIZE,
+    CONFLUENT_MAGIC,
+    SINGLE_OBJECT_HEADER_SIZE,
+    Header,
+    SingleObject,
+    check_present,
+    parse_header,
+    single_object_header,
+)
+from coalmine_schemas.reader import check_same_event
+from coalmine_schemas.resolver import SchemaResolver
+from coalmine_schemas.validate import broken_rules
+from coalmine_schemas.vectorised.arrow_schema import arrow_schema
+from coalmine_schemas.vectorised.columns import IntArray
+from coalmine_schemas.vectorised.plan import Plan, make_plan
+from coalmine_schemas.vectorised.unread import doubtful_rows
+from coalmine_schemas.writer_schema import plain_reader
+
+__all__ = ["BatchDecoder", "BatchResult", "Failure", "arrow_schema"]
+
+MAX_CALL_BYTES = 1 << 29
+"""Bytes decoded in one call; Arrow's texts end at 2 GiB a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that cannot be consumed."""
+
+    index: int
+    """Its place in the batch, from 0."""
+    stage: FailureStage
+    """Step that failed."""
+    reason: str
+    """Why, in words."""
+    schema_ref: str | None
+    """Schema its frame named; None if none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a batch: every message is either a row or a failure."""
+
+    table: pa.Table
+    """The good events, with the columns of `arrow_schema(event)`."""
+    rows: IntArray
+    """Index in the batch of each row of the table, ascending."""
+    failures: list[Failure]
+    """The other messages, by ascending index."""
+
+
+class BatchDecoder:
+    """Decodes batches of one event each, whatever schemas their messages were written with.
+
+    Accepts exactly the messages `codec.Decoder` accepts, with the same values. One decoder serves one thread.
+
+    Args:
+        resolver: Where writer schemas come from.
+        max_call_bytes: Bytes decoded in one call.
+    """
+
+    def __init__(self, resolver: SchemaResolver, *, max_call_bytes: int = MAX_CALL_BYTES) -> None:
+        self._resolver = resolver
+        self._exact = Decoder(resolver)
+        self._max_call_bytes = max_call_bytes
+        self._plans: dict[tuple[EventName, Header], Plan | None] = {}
+
+    def decode(self, event: EventName, frames: Sequence[bytes | None]) -> BatchResult:
+        """Decode a batch. May block on the schema registry where a frame names an id not seen before.
+
+        Args:
+            event: Which event all messages should be.
+            frames: The messages as they came; None for a tombstone.
+
+        Raises:
+            RegistryUnavailable: A schema is unknown and the registry does not answer. Nothing was decided;
+            the
+                whole batch is to be decoded again later.
+            RegistryRefused: A schema is unknown and the registry does not want us.
+        """
+        frames = list(frames)
+        work = _Work(event, frames)
+        if not self._decode_as_one(work):
+            self._decode_by_header(work)
+        self._decode_exactly(work)
+        return work.result()
+
+    def _decode_as_one(self, work: "_Work") -> bool:
+        """Decode the whole batch with the schema its first frame names; False if that does not do."""
+        try:
+            header = parse_header(check_present(next(iter(work.frames), None)))
+            plan = self._plan(work.event, header)
+        except InvalidMessage:
+            return False
+        if plan is None:
+            return False
+        try:
+            size = sum(map(len, work.frames))  # type: ignore[arg-type] # the handler is for None
+        except TypeError:
+            return False
+        batch = plan.decode_all(cast(list[bytes], work.frames)) if size <= self._max_call_bytes else None
+        if batch is not None:
+            work.add(plan, batch, np.arange(len(work.frames)))
+        return batch is not None
+
+    def _decode_by_header(self, work: "_Work") -> None:
+        for members in _grouped_by_header(work.frames):
+            try:
+                header = parse_header(check_present(work.frames[members[0]]))
+                plan = self._plan(work.event, header)
+            except InvalidMessage as problem:
+                work.fail_all(members, problem)
+                continue
+            if plan is None:
+                work.doubtful.extend(members)
+                continue
+            frames = cast(list[bytes], [work.frames[index] for index in members])
+            index = np.array(members, np.int64)
+            for part in self._parts(frames):
+                batch, good = plan.decode_good(frames[part])
+                work.doubtful.extend(index[part][~good].tolist())
+                if batch is not None:
+                    work.add(plan, batch, index[part][good])
+
+    def _decode_exactly(self, work: "_Work") -> None:
+        """Let the exact path decide about the doubtful messages; write anew and add what it accepts."""
+        schema = latest(work.event)
+        header = single_object_header(schema)
+        accepted, rewritten = [], []
+        for index in sorted(work.doubtful):
+            try:
+                record = self._exact.decode_plain(work.event, work.frames[index])
+            except InvalidMessage as problem:
+                work.fail(index, problem)
+                continue
+            out = BytesIO()
+            schemaless_writer(out, plain_reader(schema), record)
+            accepted.append(index)
+            rewritten.append(header + out.getvalue())
+        if accepted:
+            plan = self._plan(work.event, SingleObject(schema.fingerprint))
+            batch = plan.decode_all(rewritten) if plan is not None else None
+            if plan is None or batch is None:
+                raise AssertionError("an event written with our latest schema must be readable")
+            work.add(plan, batch, np.array(accepted, np.int64))
+
+    def _plan(self, event: EventName, header: Header) -> Plan | None:
+        key = event, header
+        if key not in self._plans:
+            writer = self._resolver.writer_schema(header)
+            check_same_event(latest(event), writer)
+            self._plans[key] = make_plan(latest(event), writer, header)
+        return self._plans[key]
+
+    def _parts(self, frames: Sequence[bytes]) -> Iterator[slice]:
+        """Parts of at most `max_call_bytes`, or of one message."""
+        ends = np.cumsum(np.fromiter(map(len, frames), np.int64, len(frames)))
+        start = 0
+        while start < len(frames):
+            before = ends[start - 1] if start else 0
+            stop = int(np.searchsorted(ends, before + self._max_call_bytes, side="right"))
+            stop = max(stop, start + 1)
+            yield slice(start, stop)
+            start = stop
+
+
+class _Work:
+    """What is known about a batch so far."""
+
+    def __init__(self, event: EventName, frames: list[bytes | None]) -> None:
+        self.event: EventName = event
+        self.frames = frames
+        self.doubtful: list[int] = []
+        """Messages for the exact path."""
+        self._failures: list[Failure] = []
+        self._parts: list[tuple[pa.RecordBatch, IntArray]] = []
+
+    def add(self, plan: Plan, batch: pa.RecordBatch, index: IntArray) -> None:
+        """Take in the rows of a physical batch, but for those that are doubtful or break a rule."""
+        doubtful = doubtful_rows(plan.physical.document, batch)
+        if len(doubtful):
+            self.doubtful.extend(index[doubtful].tolist())
+            batch, index = _without(doubtful, batch, index)
+        canonical = plan.projection.apply(batch)
+        broken = broken_rules(self.event, canonical)
+        if broken:
+            ref = plan.header.schema_ref
+            self._failures.extend(
+                Failure(int(index[row]), "validate", reason, ref) for row, reason in broken.items()
+            )
+            canonical, index = _without(np.fromiter(broken, np.int64), canonical, index)
+        self._parts.append((canonical, index))
+
+    def fail(self, index: int, problem: InvalidMessage) -> None:
+        """Count one message as a failure."""
+        self._failures.append(Failure(index, problem.stage, problem.reason, problem.schema_ref))
+
+    def fail_all(self, members: Iterable[int], problem: InvalidMessage) -> None:
+        """Count messages as failures for the same reason."""
+        for index in members:
+            self.fail(index, problem)
+
+    def result(self) -> BatchResult:
+        """The batch, put together in the order it came in."""
+        failures = sorted(self._failures, key=lambda failure: failure.index)
+        parts = [part for part, _ in self._parts]
+        table = pa.Table.from_batches(parts, schema=arrow_schema(self.event))
+        rows = np.concatenate([index for _, index in self._parts] or [np.empty(0, np.int64)])
+        if len(parts) > 1:
+            order = np.argsort(rows)
+            table, rows = table.combine_chunks().take(pa.array(order)), rows[order]
+        return BatchResult(table, rows, failures)
+
+
+def _without(dropped: IntArray, batch: pa.RecordBatch, index: IntArray) -> tuple[pa.RecordBatch, IntArray]:
+    keep = np.ones(len(index), np.bool_)
+    keep[dropped] = False
+    return batch.filter(pa.array(keep)), index[keep]
+
+
+def _grouped_by_header(frames: Sequence[bytes | None]) -> Iterable[list[int]]:
+    """Indexes of the frames, those that begin with the same header together."""
+    groups: defaultdict[bytes | None, list[int]] = defaultdict(list)
+    for index, frame in enumerate(frames):
+        if frame is None:
+            groups[None].append(index)
+        elif frame[:1] == CONFLUENT_MAGIC:
+            groups[frame[:CONFLUENT_HEADER_SIZE]].append(index)
+        else:
+            groups[frame[:SINGLE_OBJECT_HEADER_SIZE]].append(index)
+    return groups.values()
