@@ -197,7 +197,11 @@ _IMPORT_NAMES = {
     "pydantic-settings": "pydantic_settings",
 }
 # Imported together with the declared distribution that needs them and fixes their version.
-_COMES_WITH = {"fastapi": {"anyio", "pydantic", "starlette"}, "pydantic-settings": {"pydantic"}, "typer": {"click"}}
+_COMES_WITH = {
+    "fastapi": {"anyio", "pydantic", "starlette"},
+    "pydantic-settings": {"pydantic"},
+    "typer": {"click"},
+}
 
 
 def _declared() -> tuple[set[str], dict[str, set[str]]]:
