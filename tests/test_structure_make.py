@@ -55,6 +55,19 @@ def test_make_alone_formats_lints_checks_types_and_tests() -> None:
     assert positions == sorted(positions)
 
 
+def test_a_second_setup_installs_nothing_and_a_new_lock_installs_again() -> None:
+    unchanged = _make("--dry-run", "-o", "requirements.lock", "-o", "pyproject.toml", "setup")
+    assert "pip install" not in unchanged.stdout
+    for changed in ("requirements.lock", "pyproject.toml"):
+        assert "--require-hashes" in _make("--dry-run", "-W", changed, "setup").stdout
+
+
+def test_options_reach_the_commands() -> None:
+    assert "coalmine demo --headless --json" in _make("-n", "demo", "DEMO_ARGS=--headless --json").stdout
+    assert "-m pytest -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
+    assert "-m benchmarks ingest" in _make("-n", "bench", "BENCH_ARGS=ingest").stdout
+
+
 def test_ci_runs_the_same_targets_and_can_be_run() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111
