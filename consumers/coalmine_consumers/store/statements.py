@@ -5,9 +5,9 @@ from importlib.resources import files
 
 
 @cache
-def statement(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+def statement(name: str, package: str = __package__) -> str:
+    """The text of `sql/<name>.sql` in a package, this one unless said otherwise."""
+    return files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
 def quote_identifier(name: str) -> str:

@@ -1,0 +1,72 @@
+"""Covering a stretch of time with as few rollup rows as possible: days, and hours and minutes at its ends.
+
+Rollups count every event at each resolution, so a stretch is cut into pieces that do not overlap, each
+read at one resolution. That makes a month cost no more than an hour.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
+
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+END = datetime(9999, 12, 30, tzinfo=UTC)
+"""Midnights beyond every event."""
+
+_FINEST_FIRST: tuple[Resolution, ...] = tuple(LENGTH_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Buckets of one resolution that begin at or after `since` and before `until`."""
+
+    resolution: Resolution
+    since: datetime
+    until: datetime
+
+
+KeptFrom = Mapping[Resolution, datetime]
+"""From when on a resolution is complete; one that is absent is complete from the beginning."""
+
+
+def cover(since: datetime | None, until: datetime | None, kept_from: KeptFrom) -> list[Piece]:
+    """Cut [since, until) into pieces.
+
+    Both ends are widened to whole buckets of the finest resolution that still has them. Nothing else is
+    added and nothing is counted twice.
+    """
+    start = BEGINNING if since is None else floor(since, _finest_kept(since, kept_from))
+    end = END if until is None else ceiling(until, _finest_kept(until, kept_from))
+    return _cut(start, end, _FINEST_FIRST[::-1])
+
+
+def floor(moment: datetime, resolution: Resolution) -> datetime:
+    """Where the bucket around a moment begins."""
+    moment = moment.astimezone(UTC)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    length = timedelta(seconds=LENGTH_S[resolution])
+    return midnight + (moment - midnight) // length * length
+
+
+def ceiling(moment: datetime, resolution: Resolution) -> datetime:
+    """The first beginning of a bucket that is not before a moment."""
+    below = floor(moment, resolution)
+    return below if below == moment else below + timedelta(seconds=LENGTH_S[resolution])
+
+
+def _finest_kept(moment: datetime, kept_from: KeptFrom) -> Resolution:
+    for resolution in _FINEST_FIRST[:-1]:
+        if kept_from.get(resolution, BEGINNING) <= floor(moment, resolution):
+            return resolution
+    return _FINEST_FIRST[-1]
+
+
+def _cut(start: datetime, end: datetime, coarsest_first: tuple[Resolution, ...]) -> list[Piece]:
+    if start >= end or not coarsest_first:
+        return []
+    resolution, finer = coarsest_first[0], coarsest_first[1:]
+    first, last = ceiling(start, resolution), floor(end, resolution)
+    if first >= last:
+        return _cut(start, end, finer)
+    return [*_cut(start, first, finer), Piece(resolution, first, last), *_cut(last, end, finer)]

@@ -1,0 +1,111 @@
+"""How ingest stands, as far as the store knows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.store.reader import Reader
+from coalmine_consumers.store.statements import statement
+
+MOST_GAPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of messages; consumed is the sum of the others."""
+
+    consumed: int
+    stored: int
+    duplicates: int
+    dead_lettered: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """Positions that could not be read any more."""
+
+    topic: str
+    partition: str
+    expected_offset: int
+    available_offset: int
+    reason: str
+    detected_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSizes:
+    """What the store takes."""
+
+    database_bytes: int
+    """DuckDB's file, as of its last checkpoint."""
+    segment_bytes: int
+    """Live segments."""
+    segments: int
+    """Number of live segments."""
+    rows: dict[str, int]
+    """Raw rows by event, hot and in segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestHealth:
+    """Everything the store can say about ingest."""
+
+    last_commit_at: datetime | None
+    counts: Counts
+    """Over all events."""
+    by_event: dict[str, Counts]
+    """"unroutable" are messages of which nothing says which event they are."""
+    ahead_of_clock: int
+    """Stored events that claim a time too far in the future."""
+    dead_letters_open: int
+    unattributed_feedback: int
+    """Feedback whose request has not come."""
+    unattributed_scores: int
+    gaps: list[GapRow]
+    """Newest first, at most `MOST_GAPS`."""
+    gaps_total: int
+    positions: dict[TopicPartition, int]
+    """Next to read."""
+    store: StoreSizes
+
+
+def ingest_health(reader: Reader) -> IngestHealth:
+    """Read the books and the manifest; no raw row is touched."""
+    with reader.snapshot() as snapshot:
+        ledger = snapshot.table(statement("ingest_counts", __package__)).to_pylist()
+        (standing,) = snapshot.table(statement("standing", __package__)).to_pylist()
+        gaps = snapshot.table(statement("latest_gaps", __package__), {"limit": MOST_GAPS}).to_pylist()
+        sizes = snapshot.table(statement("store_rows", __package__)).to_pylist()
+        positions = snapshot.table(
+            'SELECT topic, "partition", next_offset FROM source_positions ORDER BY ALL'
+        ).to_pylist()
+    return IngestHealth(
+        last_commit_at=max((row["last_commit_at"] for row in ledger), default=None),
+        counts=_counts(ledger),
+        by_event={row["event"]: _counts([row]) for row in ledger},
+        ahead_of_clock=sum(row["ahead_of_clock"] for row in ledger),
+        dead_letters_open=standing["dead_letters_open"],
+        unattributed_feedback=standing["unattributed_feedback"],
+        unattributed_scores=standing["unattributed_scores"],
+        gaps=[GapRow(**row) for row in gaps],
+        gaps_total=standing["gaps_total"],
+        positions={TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in positions},
+        store=StoreSizes(
+            database_bytes=standing["database_bytes"],
+            segment_bytes=sum(row["size_bytes"] for row in sizes),
+            segments=sum(row["files"] for row in sizes),
+            rows={row["event"]: row["rows"] for row in sizes},
+        ),
+    )
+
+
+def _counts(rows: Iterable[Mapping[str, Any]]) -> Counts:
+    rows = list(rows)
+    return Counts(
+        consumed=sum(row["consumed"] for row in rows),
+        stored=sum(row["stored"] for row in rows),
+        duplicates=sum(row["duplicates"] for row in rows),
+        dead_lettered=sum(row["dead_lettered"] for row in rows),
+    )

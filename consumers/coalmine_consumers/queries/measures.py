@@ -1,0 +1,196 @@
+"""What is measured of a set of requests, put together from rollups."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from coalmine_consumers.queries.cover import KeptFrom, Piece
+from coalmine_consumers.queries.filters import Filters
+from coalmine_consumers.store.histograms import quantiles
+from coalmine_consumers.store.statements import statement
+
+NANO = Decimal(10) ** 9
+
+Key = tuple[datetime | None, str, str]
+"""Bucket (None where time is not kept apart), prompt, version."""
+
+
+class Source(Protocol):
+    """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one statement and return all of its rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Sums are over the requests that say so, and null where none does: unknown is never zero."""
+
+    requests: int
+    errors: int
+    error_rate: float | None
+    """Errors per request."""
+    input_tokens: int | None
+    """Cached ones included."""
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    cost_usd: str | None
+    """Exact decimal number of US dollars."""
+    cost_usd_per_request: float | None
+    """Mean over the requests whose cost is known."""
+    latency_ms_mean: float | None
+    latency_ms_p50: float | None
+    latency_ms_p95: float | None
+    time_to_first_token_ms_p50: float | None
+    time_to_first_token_ms_p95: float | None
+    quality_mean: float | None
+    """Of metrics and scores named "quality"."""
+    feedback: int
+    thumbs_up: int
+    thumbs_down: int
+    thumbs_up_rate: float | None
+    """Thumbs up per thumb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of a query: its key, its row of totals, and everything else measured of it."""
+
+    key: Key
+    totals: Mapping[str, Any]
+    measures: Mapping[str, Any]
+    """Arguments for `Measures`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """A histogram of one metric of one group."""
+
+    buckets: np.ndarray[Any, np.dtype[np.int32]]
+    counts: np.ndarray[Any, np.dtype[np.int64]]
+
+    @property
+    def n(self) -> int:
+        """Number of values."""
+        return int(self.counts.sum())
+
+    def quantiles(self, at: Sequence[float]) -> list[float | None]:
+        """See `coalmine_consumers.store.histograms.quantiles`."""
+        return quantiles(self.buckets, self.counts, at)
+
+
+def kept_from(source: Source) -> KeptFrom:
+    """From when on each resolution is complete."""
+    rows = source.table(
+        "SELECT resolution, max(kept_from) AS kept_from FROM rollup_kept_from GROUP BY resolution"
+    )
+    return {row["resolution"]: row["kept_from"] for row in rows.to_pylist()}
+
+
+def measured_groups(
+    source: Source, filters: Filters, pieces: Sequence[Piece], *, by_time: bool
+) -> Iterator[Group]:
+    """Everything measured, by prompt and version and, if asked for, by bucket of time."""
+    parameters = {**filters.parameters(), "pieces": _rows(pieces), "by_time": by_time}
+    totals = source.table(statement("totals", __package__), parameters).to_pylist()
+    quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
+    means = {_key(row): row["mean"] for row in quality.to_pylist()}
+    found = histograms(source, filters, pieces, ("latency_ms", "time_to_first_token_ms"), by_time=by_time)
+    for row in totals:
+        key = _key(row)
+        latency, first_token = found.get((*key, "latency_ms")), found.get((*key, "time_to_first_token_ms"))
+        latency_p50, latency_p95 = _middle_and_tail(latency)
+        first_token_p50, first_token_p95 = _middle_and_tail(first_token)
+        yield Group(
+            key,
+            row,
+            {
+                **_from_totals(row),
+                "latency_ms_p50": latency_p50,
+                "latency_ms_p95": latency_p95,
+                "time_to_first_token_ms_p50": first_token_p50,
+                "time_to_first_token_ms_p95": first_token_p95,
+                "quality_mean": means.get(key),
+            },
+        )
+
+
+def histograms(
+    source: Source, filters: Filters, pieces: Sequence[Piece], metrics: Sequence[str], *, by_time: bool
+) -> dict[tuple[datetime | None, str, str, str], Histogram]:
+    """Histograms by group and metric."""
+    parameters = {
+        **filters.parameters(),
+        "pieces": _rows(pieces),
+        "by_time": by_time,
+        "metrics": list(metrics),
+    }
+    rows = source.table(statement("histograms", __package__), parameters).combine_chunks()
+    if not rows.num_rows:
+        return {}
+    buckets = rows["histogram_bucket"].to_numpy()
+    counts = rows["n"].to_numpy()
+    keys = rows.select(["bucket", "prompt", "version", "metric"])
+    # Rows come sorted by key: a group begins where some part of the key differs from the row before.
+    changed = np.zeros(rows.num_rows, np.bool_)
+    changed[0] = True
+    for column in keys.columns:
+        codes = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        indices = codes.indices.to_numpy(zero_copy_only=False)
+        changed[1:] |= indices[1:] != indices[:-1]
+    starts = np.flatnonzero(changed)
+    ends = np.append(starts[1:], rows.num_rows)
+    return {
+        (row["bucket"], row["prompt"], row["version"], row["metric"]): Histogram(
+            buckets[start:end], counts[start:end]
+        )
+        for row, start, end in zip(keys.take(starts).to_pylist(), starts, ends, strict=True)
+    }
+
+
+def _from_totals(row: Mapping[str, Any]) -> dict[str, Any]:
+    requests, errors = int(row["requests"]), int(row["errors"])
+    up, down = int(row["thumbs_up"]), int(row["thumbs_down"])
+    cost_known = int(row["cost_known"])
+    cost = Decimal(int(row["cost_nano_usd"])) / NANO
+    return {
+        "requests": requests,
+        "errors": errors,
+        "error_rate": _ratio(errors, requests),
+        "input_tokens": _known(row, "input_tokens"),
+        "output_tokens": _known(row, "output_tokens"),
+        "cached_input_tokens": _known(row, "cached_input_tokens"),
+        "cost_usd": f"{cost:f}" if cost_known else None,
+        "cost_usd_per_request": float(cost / cost_known) if cost_known else None,
+        "latency_ms_mean": row["latency_ms_mean"],
+        "feedback": int(row["feedback"]),
+        "thumbs_up": up,
+        "thumbs_down": down,
+        "thumbs_up_rate": _ratio(up, up + down),
+    }
+
+
+def _known(row: Mapping[str, Any], name: str) -> int | None:
+    return int(row[name]) if row[f"{name}_known"] else None
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _middle_and_tail(histogram: Histogram | None) -> list[float | None]:
+    return [None, None] if histogram is None else histogram.quantiles((0.5, 0.95))
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return (row["bucket"], row["prompt"], row["version"])
+
+
+def _rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    return [{"resolution": piece.resolution, "since": piece.since, "until": piece.until} for piece in pieces]

@@ -1,0 +1,21 @@
+-- Purpose: the mean of one named metric over time and over the dimensions that were not asked for.
+-- Grain: one row per prompt and version, and per bucket if $by_time.
+-- Parameters: as totals.sql; $name.
+-- Units: the metric's own.
+SELECT
+    CASE WHEN $by_time THEN bucket_start END AS bucket,
+    prompt,
+    version,
+    sum(n * mean) / sum(n) AS mean
+FROM rollup_metrics
+JOIN (SELECT unnest($pieces, recursive := true)) AS piece
+    ON rollup_metrics.resolution = piece.resolution
+    AND bucket_start >= piece.since
+    AND bucket_start < piece.until
+WHERE name = $name
+  AND ($prompt IS NULL OR prompt = $prompt)
+  AND ($version IS NULL OR version = $version)
+  AND ($environment IS NULL OR environment = $environment)
+  AND ($app IS NULL OR app = $app)
+GROUP BY ALL
+ORDER BY bucket, prompt, version

@@ -1,0 +1,38 @@
+-- Purpose: add up rollups over time and over the dimensions that were not asked for.
+-- Grain: one row per prompt and version, and per bucket if $by_time.
+-- Parameters: $pieces (list of resolution, since, until: disjoint stretches of time, each read at one
+--   resolution); $prompt, $version, $environment, $app (null: any); $by_time (keep buckets apart).
+-- Units: cost in nano-USD, latency in ms, times UTC.
+SELECT
+    CASE WHEN $by_time THEN bucket_start END AS bucket,
+    prompt,
+    version,
+    sum(requests) AS requests,
+    sum(errors) AS errors,
+    sum(input_tokens_known) AS input_tokens_known,
+    sum(input_tokens) AS input_tokens,
+    sum(cached_input_tokens_known) AS cached_input_tokens_known,
+    sum(cached_input_tokens) AS cached_input_tokens,
+    sum(output_tokens_known) AS output_tokens_known,
+    sum(output_tokens) AS output_tokens,
+    sum(cost_known) AS cost_known,
+    sum(cost_nano_usd) AS cost_nano_usd,
+    sum(latency_n * latency_mean) / sum(latency_n) AS latency_ms_mean,
+    sum(feedback) AS feedback,
+    sum(thumbs_up) AS thumbs_up,
+    sum(thumbs_down) AS thumbs_down,
+    list_sort(list(DISTINCT environment)) AS environments,
+    list_sort(list(DISTINCT model)) AS models,
+    min(first_event_time) AS first_event_time,
+    max(last_event_time) AS last_event_time
+FROM rollups
+JOIN (SELECT unnest($pieces, recursive := true)) AS piece
+    ON rollups.resolution = piece.resolution
+    AND bucket_start >= piece.since
+    AND bucket_start < piece.until
+WHERE ($prompt IS NULL OR prompt = $prompt)
+  AND ($version IS NULL OR version = $version)
+  AND ($environment IS NULL OR environment = $environment)
+  AND ($app IS NULL OR app = $app)
+GROUP BY ALL
+ORDER BY bucket, prompt, version
