@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 INTEGERS = [
     "kafka.partitions",
     "server.query_threads",
-    "ingest.batch_max_messages",
+    "ingest.live_messages",
     "store.seal_rows",
     "retention.minute_days",
 ]

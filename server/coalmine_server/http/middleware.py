@@ -5,7 +5,7 @@ import uuid
 
 import structlog
 from coalmine_server.http.http_metrics import HttpMetrics
-from coalmine_server.http.problems import INTERNAL, UNAUTHENTICATED, problem_response
+from coalmine_server.http.problems import UNAUTHENTICATED, problem_response
 from coalmine_server.tokens import TokenBook
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,23 +32,25 @@ class Observed:
             return
         started = time.perf_counter()
         request_id = uuid.uuid4().hex
-        status = 0
+        status, complete = 0, False
+        scope["coalmine.request_id"] = request_id
 
         async def observed_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif message["type"] == "http.response.body":
+                complete = not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, observed_send)
         except Exception:
+            # Starlette has answered (see `install_problem_handlers`) and raises on, for the log.
             _log.exception("fault while answering", request_id=request_id, path=scope["path"])
-            if status != 0:  # the answer has begun: only closing the connection can tell the client
+            if not complete:
                 raise
-            detail = f"the server's log says more about request {request_id}"
-            await problem_response(INTERNAL, detail)(scope, receive, observed_send)
         finally:
             duration_s = time.perf_counter() - started
             method = scope["method"] if scope["method"] in _METHODS else "other"

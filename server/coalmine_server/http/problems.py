@@ -47,6 +47,7 @@ NOT_FOUND = ProblemKind("not-found", "There is nothing here", 404)
 NOT_ACCEPTABLE = ProblemKind("not-acceptable", "No such representation", 406)
 STANDBY = ProblemKind("standby", "This server is a standby", 503)
 STARTING = ProblemKind("starting", "This server is starting", 503)
+STOPPING = ProblemKind("stopping", "This server is stopping", 503)
 FAILED = ProblemKind("failed", "This server cannot serve", 503)
 INTERNAL = ProblemKind("internal", "This is a fault of the server", 500)
 
@@ -91,7 +92,7 @@ def problem_response(
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Makes every error of an application a problem document, but faults: the middleware has those."""
+    """Makes every error of an application a problem document."""
 
     @app.exception_handler(ProblemError)
     async def problem(_request: Request, error: ProblemError) -> JSONResponse:
@@ -123,3 +124,8 @@ def install_problem_handlers(app: FastAPI) -> None:
             kind = ProblemKind(name, str(error.detail), error.status_code)
             detail = f"{request.method} {request.url.path}: {error.detail}"
         return problem_response(kind, detail, headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, _error: Exception) -> JSONResponse:
+        request_id = request.scope.get("coalmine.request_id")
+        return problem_response(INTERNAL, f"the server's log says more about request {request_id}")

@@ -13,7 +13,7 @@ from coalmine_server.settings.sections import (
     Section,
     ServerSettings,
     SpoolSettings,
-    StoreSettings,
+    StoreSection,
 )
 from coalmine_server.settings.show import SettingRow, setting_rows
 
@@ -33,7 +33,7 @@ __all__ = [
     "SettingRow",
     "Settings",
     "SpoolSettings",
-    "StoreSettings",
+    "StoreSection",
     "load_settings",
     "setting_rows",
 ]

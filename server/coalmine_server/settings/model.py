@@ -14,7 +14,7 @@ from coalmine_server.settings.sections import (
     SchemaSettings,
     ServerSettings,
     SpoolSettings,
-    StoreSettings,
+    StoreSection,
 )
 
 ENV_PREFIX = "COALMINE_"
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     """The HTTP API."""
     ingest: IngestSettings = IngestSettings()
     """The collector."""
-    store: StoreSettings = StoreSettings()
+    store: StoreSection = StoreSection()
     """The store."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""

@@ -91,18 +91,22 @@ Days = Annotated[int, Field(ge=0)] | Literal["forever"]
 
 
 class IngestSettings(Section):
-    """The collector: how it batches, and what it does with an idle source."""
+    """The collector. Small batches show events at once; large ones are cheaper while catching up."""
 
-    batch_max_messages: int = Field(default=100_000, ge=1)
-    """Most messages in one batch, and so in one transaction."""
-    poll_timeout_s: float = Field(default=0.25, gt=0, le=10)
-    """How long one poll waits for a first message."""
+    live_messages: int = Field(default=20_000, ge=1)
+    """Most messages in a batch while the collector keeps up. A full batch means that it fell behind."""
+    live_wait_s: float = Field(default=0.1, gt=0, le=10)
+    """A batch gathers messages for at least this long while the collector keeps up."""
+    catch_up_messages: int = Field(default=150_000, ge=1)
+    """Most messages in a batch while it catches up. Memory grows with it."""
+    retry_max_s: float = Field(default=10.0, gt=0)
+    """Longest pause before something that failed for a passing reason is tried again."""
 
 
-class StoreSettings(Section):
+class StoreSection(Section):
     """DuckDB and the Parquet segments."""
 
-    memory_limit_mb: int = Field(default=256, ge=64)
+    memory_limit_mb: int = Field(default=384, ge=64)
     """Memory DuckDB may use, in MiB; what does not fit is worked on in `home`."""
     threads: int = Field(default=2, ge=1)
     """Threads DuckDB may use."""
@@ -112,6 +116,8 @@ class StoreSettings(Section):
     """It becomes one, too, once its oldest row is this old."""
     merge_rows: int = Field(default=4_000_000, ge=1)
     """Small segments of a day are merged into segments of at most this many rows."""
+    clock_tolerance_s: float = Field(default=300.0, ge=0)
+    """Events that are further in the future are stored as they say and counted as ahead of the clock."""
 
 
 class RetentionSettings(Section):

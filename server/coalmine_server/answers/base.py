@@ -1,0 +1,96 @@
+"""The questions one can ask Coalmine, whoever answers: the store in this process or a server elsewhere."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from coalmine_server.answers.models import (
+    AuditReport,
+    DeadLetterDetail,
+    DeadLetters,
+    DeadLettersChanged,
+    Facets,
+    IngestStatus,
+    QuantileMetric,
+    Quantiles,
+    Timeseries,
+    Versions,
+)
+
+StepChoice = Literal["auto", "minute", "hour", "day"]
+DeadLetterStatus = Literal["open", "replayed", "discarded"]
+DeadLetterAction = Literal["replay", "discard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which requests. None leaves a dimension open."""
+
+    prompt: str | None = None
+    version: str | None = None
+    environment: str | None = None
+    app: str | None = None
+    since: datetime | None = None
+    """Calls that began at or after this; to the rollups' resolution."""
+    until: datetime | None = None
+    """Calls that began before this; to the rollups' resolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list that may be long."""
+
+    limit: int = 1_000
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterSelection:
+    """Which dead letters. None leaves a property open; `ids` narrows to these."""
+
+    status: DeadLetterStatus | None = "open"
+    event: str | None = None
+    stage: str | None = None
+    ids: tuple[str, ...] | None = None
+
+
+class Answers(Protocol):
+    """Answers questions."""
+
+    def versions(self, selection: Selection, page: Page) -> Versions:
+        """Measures of each version of a prompt."""
+        ...
+
+    def timeseries(self, selection: Selection, step: StepChoice, page: Page) -> Timeseries:
+        """Measures over time."""
+        ...
+
+    def quantiles(self, selection: Selection, metric: QuantileMetric, shares: tuple[float, ...]) -> Quantiles:
+        """Quantiles of a metric, within 1 %."""
+        ...
+
+    def facets(self) -> Facets:
+        """What there is to choose from."""
+        ...
+
+    def ingest(self) -> IngestStatus:
+        """How the collector is."""
+        ...
+
+    def audit(self) -> AuditReport:
+        """Whether everything adds up."""
+        ...
+
+    def dead_letters(self, selection: DeadLetterSelection, limit: int, before: str | None) -> DeadLetters:
+        """Dead letters, newest first, those older than `before`."""
+        ...
+
+    def dead_letter(self, dead_letter_id: str) -> DeadLetterDetail | None:
+        """One dead letter with its bytes, or None if there is none of that id."""
+        ...
+
+    def change_dead_letters(
+        self, action: DeadLetterAction, selection: DeadLetterSelection
+    ) -> DeadLettersChanged:
+        """Replays or discards open dead letters."""
+        ...

@@ -1,0 +1,99 @@
+"""Answers of a server elsewhere, over HTTP."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from coalmine_server.answers.base import DeadLetterAction, DeadLetterSelection, Page, Selection, StepChoice
+from coalmine_server.answers.http_client import Parameters, ServerClient
+from coalmine_server.answers.models import (
+    AuditReport,
+    DeadLetterDetail,
+    DeadLetters,
+    DeadLettersChanged,
+    Facets,
+    IngestStatus,
+    QuantileMetric,
+    Quantiles,
+    Timeseries,
+    Versions,
+)
+
+
+class RemoteAnswers:
+    """Implements `Answers` by asking."""
+
+    def __init__(self, client: ServerClient) -> None:
+        self._client = client
+
+    def versions(self, selection: Selection, page: Page) -> Versions:
+        """See `Answers.versions`."""
+        return Versions.model_validate(self._client.get("/v1/versions", _parameters(selection, page)))
+
+    def timeseries(self, selection: Selection, step: StepChoice, page: Page) -> Timeseries:
+        """See `Answers.timeseries`."""
+        parameters = {**_parameters(selection, page), "step": step}
+        return Timeseries.model_validate(self._client.get("/v1/timeseries", parameters))
+
+    def quantiles(self, selection: Selection, metric: QuantileMetric, shares: tuple[float, ...]) -> Quantiles:
+        """See `Answers.quantiles`."""
+        parameters = {**_parameters(selection), "metric": metric, "q": list(shares)}
+        return Quantiles.model_validate(self._client.get("/v1/quantiles", parameters))
+
+    def facets(self) -> Facets:
+        """See `Answers.facets`."""
+        return Facets.model_validate(self._client.get("/v1/facets"))
+
+    def ingest(self) -> IngestStatus:
+        """See `Answers.ingest`."""
+        return IngestStatus.model_validate(self._client.get("/v1/ingest"))
+
+    def audit(self) -> AuditReport:
+        """See `Answers.audit`."""
+        return AuditReport.model_validate(self._client.get("/v1/audit"))
+
+    def dead_letters(self, selection: DeadLetterSelection, limit: int, before: str | None) -> DeadLetters:
+        """See `Answers.dead_letters`."""
+        parameters: Parameters = {
+            "status": selection.status,
+            "event": selection.event,
+            "stage": selection.stage,
+            "limit": limit,
+            "before": before,
+        }
+        return DeadLetters.model_validate(self._client.get("/v1/dead-letters", parameters))
+
+    def dead_letter(self, dead_letter_id: str) -> DeadLetterDetail | None:
+        """See `Answers.dead_letter`."""
+        found = self._client.find(f"/v1/dead-letters/{dead_letter_id}")
+        return None if found is None else DeadLetterDetail.model_validate(found)
+
+    def change_dead_letters(
+        self, action: DeadLetterAction, selection: DeadLetterSelection
+    ) -> DeadLettersChanged:
+        """See `Answers.change_dead_letters`."""
+        given = {"ids": selection.ids, "event": selection.event, "stage": selection.stage}
+        body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return DeadLettersChanged.model_validate(
+            self._client.post(f"/v1/dead-letters/{action}", body or {"all": True})
+        )
+
+
+def _parameters(selection: Selection, page: Page | None = None) -> Parameters:
+    return dict(_pairs(selection, page))
+
+
+def _pairs(selection: Selection, page: Page | None) -> Iterator[tuple[str, str | int | None]]:
+    yield "prompt", selection.prompt
+    yield "version", selection.version
+    yield "environment", selection.environment
+    yield "app", selection.app
+    yield "since", _iso(selection.since)
+    yield "until", _iso(selection.until)
+    if page is not None:
+        yield "limit", page.limit
+        yield "offset", page.offset
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

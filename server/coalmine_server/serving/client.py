@@ -1,0 +1,22 @@
+"""Clients of the producing side, made from the settings of the server and the command."""
+
+from coalmine import Coalmine
+from coalmine_server.serving.kafka_client import kafka_security_config
+from coalmine_server.settings import Settings
+
+
+def make_client(settings: Settings, app: str, environment: str) -> Coalmine:
+    """A client that waits when its queue is full: it loses nothing, however fast events are played."""
+    kafka = settings.kafka
+    servers = kafka.bootstrap_servers
+    return Coalmine(
+        app,
+        environment,
+        spool_dir=settings.spool_dir,
+        kafka_bootstrap_servers=servers,
+        kafka_config=None if servers is None else kafka_security_config(kafka),
+        schema_registry_url=settings.schema_.registry_url,
+        topic_prefix=kafka.topic_prefix,
+        capture_text=settings.capture_text,
+        on_full="wait",
+    )

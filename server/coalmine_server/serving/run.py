@@ -1,0 +1,127 @@
+"""`coalmine serve`: HTTP and ingest in one process, from the first signal of life to the last commit."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from coalmine_schemas.errors import CoalmineError, Terminal
+from coalmine_server.errors import ExitCode
+from coalmine_server.http.app import create_app
+from coalmine_server.local_access import announce_server, ensure_local_credentials, withdraw_server
+from coalmine_server.serving.http_server import HttpServer
+from coalmine_server.serving.ingest import IngestService
+from coalmine_server.serving.ingest_metrics import IngestMetrics, process_registry
+from coalmine_server.serving.state import ServerState
+from coalmine_server.settings import Settings
+from coalmine_server.tokens import TokenBook
+from prometheus_client import CollectorRegistry
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+_log = structlog.stdlib.get_logger("coalmine.serve")
+
+
+class Server:
+    """One server: `start`, then `stop`. Used by `coalmine serve` and by the demonstration."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Binds the port; nothing else has begun.
+
+        Raises:
+            AddressInUse: The port is taken.
+        """
+        self._settings = settings
+        self._http = HttpServer(settings.server.host, settings.server.port)
+        self.ingest = IngestService(settings, on_owned=self._announce)
+        self.state = ServerState(settings, self.ingest)
+        self._registry = process_registry()
+        self._registry.register(IngestMetrics(self.ingest))
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._http.url
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Its metrics."""
+        return self._registry
+
+    def start(self) -> None:
+        """Begins to answer and to ingest, and returns."""
+        settings = self._settings
+        ensure_local_credentials(settings.home)
+        app = create_app(
+            self.state,
+            TokenBook(settings.home),
+            self._registry,
+            query_threads=settings.server.query_threads,
+        )
+        self._http.start(app, shutdown_timeout_s=settings.server.shutdown_timeout_s)
+        self.ingest.start()
+        _log.info("listening", url=self.url)
+        if not settings.server.host.startswith(LOOPBACK):
+            _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
+
+    def stop(self) -> bool:
+        """Commits what was read, answers what was asked, lets the store go. Whether in time."""
+        deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
+        withdraw_server(self._settings.home)
+        in_time = self.ingest.stop(_until(deadline))
+        in_time = self._http.stop(_until(deadline)) and in_time
+        if in_time:
+            self.ingest.close()
+        return in_time
+
+    def _announce(self) -> None:
+        announce_server(self._settings.home, self.url)
+
+
+def serve_until_signal(settings: Settings, *, on_started: Callable[[Server], None]) -> ExitCode:
+    """Runs a server until SIGTERM, SIGINT or a failure. A second signal ends the process at once.
+
+    Args:
+        settings: All of them.
+        on_started: Told once it listens.
+    """
+    server = Server(settings)
+    told_to_stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if told_to_stop.is_set():
+            os._exit(128 + number)
+        told_to_stop.set()
+
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.start()
+        on_started(server)
+        while not (told_to_stop.wait(0.1) or server.ingest.wait_ended(0)):
+            pass
+        _log.info("stopping", signal=told_to_stop.is_set())
+        in_time = server.stop()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if not in_time:
+        _log.error("not stopped in time; what was not committed is read again at the next start")
+        # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
+        os._exit(ExitCode.CHECK_FAILED)
+    _log.info("stopped")
+    return _exit_code(server.ingest.failure)
+
+
+def _exit_code(failure: BaseException | None) -> ExitCode:
+    if failure is None:
+        return ExitCode.OK
+    if isinstance(failure, Terminal):
+        return ExitCode.USAGE
+    return ExitCode.UNAVAILABLE if isinstance(failure, CoalmineError) else ExitCode.CHECK_FAILED
+
+
+def _until(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

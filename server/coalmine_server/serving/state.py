@@ -1,0 +1,45 @@
+"""What the HTTP API may do at the moment, from where the ingest service stands."""
+
+from coalmine_server.answers.base import Answers
+from coalmine_server.answers.local import LocalAnswers
+from coalmine_server.http.problems import FAILED, STANDBY, STARTING, STOPPING, ProblemError
+from coalmine_server.serving.ingest import IngestService
+from coalmine_server.settings import Settings
+
+RETRY_AFTER_S = 1
+
+
+class ServerState:
+    """Implements `coalmine_server.http.app.Serving` over an ingest service."""
+
+    def __init__(self, settings: Settings, ingest: IngestService) -> None:
+        self._settings = settings
+        self._ingest = ingest
+
+    def why_not_ready(self) -> ProblemError | None:
+        """None if the store is ours and the collector has once reached its source.
+
+        A broker that goes away later does not make it less ready: questions can be answered.
+        """
+        situation = self._ingest.situation
+        match situation.phase:
+            case "starting":
+                return ProblemError(STARTING, "opening the store", retry_after_s=RETRY_AFTER_S)
+            case "standby":
+                return ProblemError(STANDBY, situation.reason or "", retry_after_s=RETRY_AFTER_S)
+            case "stopping":
+                return ProblemError(STOPPING, "asked to stop", retry_after_s=RETRY_AFTER_S)
+            case "failed":
+                return ProblemError(FAILED, situation.reason or "see the log")
+            case "running" if self._ingest.health() is None:
+                reason = self._ingest.waiting_for or "opening the source"
+                return ProblemError(STARTING, reason, retry_after_s=RETRY_AFTER_S)
+            case "running":
+                return None
+
+    def answers(self) -> Answers:
+        """The store, while it is ours; also while stopping, until it is let go."""
+        owned = self._ingest.owned
+        if owned is None:
+            raise self.why_not_ready() or ProblemError(STOPPING, "asked to stop")
+        return LocalAnswers(owned.store, self._settings, since=owned.since, ingest=self._ingest)
