@@ -90,7 +90,7 @@ class SchemaRegistryClient:
             raise UnknownSchema(f"schema id {schema_id} is beyond what registries give out", ref)
         self._raise_if_known_unknown(schema_id)
         response = self._request("GET", f"/schemas/ids/{schema_id}")
-        if response.status_code == httpx.codes.NOT_FOUND and _error_code(response) is not None:
+        if response.status_code == httpx.codes.NOT_FOUND and _is_unknown(_error_code(response)):
             raise self._remember_unknown(schema_id, f"the schema registry has no schema {schema_id}")
         answer = self._answer(response)
         schema, kind = answer.get("schema"), answer.get("schemaType", "AVRO")
@@ -167,8 +167,16 @@ def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
+def _is_unknown(error_code: int | None) -> bool:
+    """Whether the registry knows the path but not the id: Confluent's codes 40401 to 40403.
+
+    A wrong path gives 404 (Confluent), 0 (Apicurio) or no code at all. Were it taken for an unknown id, one
+    wrong setting would turn every message into a dead letter.
+    """
+    return error_code is not None and error_code // 100 == 404
+
+
 def _error_code(response: httpx.Response) -> int | None:
-    """Confluent's own error code: tells an unknown id from an unknown path."""
     code = (_json_object(response) or {}).get("error_code")
     return code if isinstance(code, int) else None
 
