@@ -33,8 +33,10 @@ def prepare_process(settings: ClientSettings) -> None:
     for event in PRODUCED:
         latest(event)
     if settings.kafka_bootstrap_servers and settings.kafka_config:
+        # Neither connects nor writes to stderr, as librdkafka does before it has a logger.
+        config = {**_kafka_config(settings), "bootstrap.servers": "", "log_level": 0}
         try:
-            Producer(_kafka_config(settings))
+            Producer(config)
         except (KafkaException, ValueError, TypeError) as error:
             raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
 

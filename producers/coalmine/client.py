@@ -1,6 +1,7 @@
 """The client that services make once and keep."""
 
 import logging
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from weakref import finalize
 
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
     PromptRequest,
@@ -109,7 +111,7 @@ class Coalmine:
         self.settings = ClientSettings(
             app=app,
             environment=environment,
-            spool_dir=spool_dir_of(spool_dir, home),
+            spool_dir=spool_dir_of(spool_dir, home, os.environ),
             kafka_bootstrap_servers=kafka_bootstrap_servers,
             kafka_config=dict(kafka_config or {}),
             kafka_delivery_timeout_s=kafka_delivery_timeout_s,
@@ -156,7 +158,10 @@ class Coalmine:
         Raises:
             InvalidParameter: A value is unusable, or neither COALMINE_APP nor `app` names the service.
         """
-        return cls(**{"app": "", **arguments_from_env(environ), **arguments})
+        found = {**arguments_from_env(environ), **arguments}
+        if not found.get("app"):
+            raise InvalidParameter("COALMINE_APP is not set: it names the service, e.g. support-bot")
+        return cls(**found)
 
     def call(
         self,

@@ -72,20 +72,18 @@ class ClientSettings:
                 raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")
 
 
-def spool_dir_of(
-    spool_dir: str | Path | None, home: str | Path | None, environ: Mapping[str, str] | None = None
-) -> Path:
+def spool_dir_of(spool_dir: str | Path | None, home: str | Path | None, environ: Mapping[str, str]) -> Path:
     """The spool's directory: as given, else `spool` below the home.
 
     Args:
         spool_dir: As given by the service.
         home: As given by the service.
-        environ: Where to look for COALMINE_HOME if neither is given; None looks nowhere.
+        environ: Where to look for COALMINE_HOME if neither is given.
     """
     if spool_dir is not None:
         return Path(spool_dir).expanduser().absolute()
     if home is None:
-        home = (environ or {}).get("COALMINE_HOME") or DEFAULT_HOME
+        home = environ.get("COALMINE_HOME") or DEFAULT_HOME
     return Path(home).expanduser().absolute() / "spool"
 
 

@@ -1,0 +1,172 @@
+"""Feedback and scores, and whole events given to the client."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coalmine import Coalmine
+from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
+from coalmine_schemas.identifiers import unit_group, uuid7
+
+from tests.support.produced import spooled
+
+_LAST_MONTH = datetime(2025, 11, 3, 4, 5, 6, 789, tzinfo=UTC)
+_REQUEST = PromptRequest(
+    request_id=uuid7(),
+    event_time=_LAST_MONTH,
+    app="other-app",
+    environment="staging",
+    prompt="p",
+    version="1.0.0",
+    unit_group=unit_group("u"),
+    resolution="fixed",
+    unit_id="u",
+    request_model="gpt-4o-mini",
+    input_tokens=1000,
+    output_tokens=100,
+    latency_ms=1234.5,
+    input_text="a secret",
+)
+
+
+@pytest.fixture
+def cm(tmp_path: Path) -> Iterator[Coalmine]:
+    with Coalmine("support-bot", home=tmp_path) as client:
+        yield client
+
+
+def test_feedback_carries_what_the_person_said(cm: Coalmine, tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    request_id = uuid7()
+    assert cm.feedback(
+        request_id,
+        thumbs="down",
+        rating=2,
+        comment="promised a refund",
+        correction="No refunds.",
+        unit_id="user-7",
+        metadata={"channel": "email"},
+    )
+    cm.flush(30)
+    (one,) = spooled(tmp_path)
+    assert (one.event, one.key) == ("feedback", request_id.encode())
+    assert before <= one.record.pop("event_time") <= datetime.now(UTC)
+    assert one.record == {
+        "feedback_id": one.id,
+        "request_id": request_id,
+        "app": "support-bot",
+        "thumbs": "down",
+        "rating": 2.0,
+        "comment": "promised a refund",
+        "correction": "No refunds.",
+        "unit_id": "user-7",
+        "metadata": {"channel": "email"},
+    }
+
+
+def test_a_score_carries_its_source(cm: Coalmine, tmp_path: Path) -> None:
+    request_id = uuid7()
+    assert cm.score(
+        request_id,
+        "quality",
+        1,
+        source="judge",
+        scorer="rubric@3",
+        rationale="polite",
+        event_time=_LAST_MONTH,
+    )
+    cm.flush(30)
+    (one,) = spooled(tmp_path)
+    assert (one.event, one.key) == ("scores", request_id.encode())
+    assert one.record == {
+        "score_id": one.id,
+        "request_id": request_id,
+        "event_time": _LAST_MONTH,
+        "app": "support-bot",
+        "name": "quality",
+        "value": 1.0,
+        "source": "judge",
+        "scorer": "rubric@3",
+        "rationale": "polite",
+    }
+
+
+def test_comments_are_sent_although_texts_of_calls_are_not_captured(cm: Coalmine, tmp_path: Path) -> None:
+    cm.feedback(uuid7(), comment="good")
+    cm.flush(30)
+    assert spooled(tmp_path)[0].record["comment"] == "good"
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"thumbs": "sideways"}, {"rating": float("nan")}, {"rating": "five"}, {"request_id": "12"}]
+)
+def test_feedback_that_breaks_the_rules_is_dropped_and_counted(
+    cm: Coalmine, arguments: dict[str, Any]
+) -> None:
+    cm.feedback(**{"request_id": uuid7(), **arguments})
+    assert cm.flush(30)
+    assert cm.stats().dropped == {"invalid": 1}
+
+
+@pytest.mark.parametrize("metadata", [5, ["a"]])
+def test_feedback_that_cannot_be_made_raises_nothing(cm: Coalmine, metadata: Any) -> None:
+    assert not cm.feedback(uuid7(), metadata=metadata)
+    assert not cm.score(uuid7(), "quality", [metadata])  # type: ignore[arg-type]
+    assert (cm.stats().produced, cm.stats().dropped) == (2, {"internal": 2})
+
+
+def test_a_whole_event_is_sent_with_the_times_it_says(cm: Coalmine, tmp_path: Path) -> None:
+    cm.emit_request(_REQUEST)
+    cm.flush(30)
+    (one,) = spooled(tmp_path)
+    expected = _REQUEST.to_record()
+    expected["input_text"] = None  # this client captures no texts
+    expected["cost_nano_usd"] = 1000 * 150 + 100 * 600
+    assert one.record == expected
+    assert one.key == b"u"
+
+
+def test_a_whole_events_own_cost_is_kept(cm: Coalmine, tmp_path: Path) -> None:
+    cm.emit_request(replace(_REQUEST, cost_nano_usd=5))
+    cm.flush(30)
+    assert spooled(tmp_path)[0].record["cost_nano_usd"] == 5
+
+
+def test_whole_feedback_and_scores_are_sent_as_they_are(cm: Coalmine, tmp_path: Path) -> None:
+    feedback = PromptFeedback(
+        feedback_id=uuid7(), request_id=uuid7(), event_time=_LAST_MONTH, app="a", thumbs="up"
+    )
+    score = PromptScore(
+        score_id=uuid7(),
+        request_id=uuid7(),
+        event_time=_LAST_MONTH,
+        app="a",
+        name="n",
+        value=0.5,
+        source="human",
+    )
+    assert cm.emit_feedback(feedback)
+    assert cm.emit_score(score)
+    cm.flush(30)
+    assert [one.record for one in spooled(tmp_path)] == [feedback.to_record(), score.to_record()]
+
+
+def test_the_same_event_sent_twice_keeps_its_identity(cm: Coalmine, tmp_path: Path) -> None:
+    cm.emit_request(_REQUEST)
+    cm.emit_request(_REQUEST)
+    cm.flush(30)
+    assert [one.id for one in spooled(tmp_path)] == [_REQUEST.request_id] * 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"latency_ms": float("nan")}, {"prompt": ""}, {"latency_ms": "slow"}, {"version": None}]
+)
+def test_a_whole_event_that_breaks_the_rules_is_dropped_and_counted(
+    cm: Coalmine, change: dict[str, Any]
+) -> None:
+    cm.emit_request(replace(_REQUEST, **change))
+    assert cm.flush(30)
+    assert cm.stats().dropped == {"invalid": 1}
