@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 from fastavro import schemaless_writer
 
@@ -13,7 +13,6 @@ from coalmine_schemas.errors import InvalidParameter, InvalidValue
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import check_present, confluent_header, parse_header, single_object_header
 from coalmine_schemas.reader import PayloadReader
-from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.rules import first_problem
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
@@ -30,11 +29,24 @@ class SingleObjectFraming:
         return single_object_header(schema)
 
 
+class SchemaRegistrar(Protocol):
+    """What Confluent framing needs of a schema registry; `SchemaRegistryClient` is one."""
+
+    def register(self, subject: str, schema_json: str) -> int:
+        """The id of a schema under a subject, registered now if it is new.
+
+        Raises:
+            RegistryUnavailable: Ask again later.
+            RegistryRefused: Do not ask again.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConfluentFraming:
     """Confluent wire format; the schema is registered under `<topic>-value` at its first use."""
 
-    client: SchemaRegistryClient
+    client: SchemaRegistrar
     topic_prefix: str = DEFAULT_PREFIX
 
     def header(self, schema: Schema) -> bytes:

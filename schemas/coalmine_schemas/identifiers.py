@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from coalmine_schemas.errors import InvalidParameter
 
@@ -20,9 +21,13 @@ class _Generator:
     Layout (RFC 9562, section 6.2, method 1): 48 bits of milliseconds, then a counter of 42 bits that is
     seeded at random each millisecond with its top bit clear (room for 2 * 10**12 identifiers before it
     could run over), then 32 random bits. A clock that steps back keeps the last time and counts on.
+
+    Args:
+        clock_ns: Nanoseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self._clock_ns = clock_ns
         self._lock = threading.Lock()
         self._time_ms = 0
         self._counter = 0
@@ -39,7 +44,7 @@ class _Generator:
         return int.from_bytes(self._entropy[start : self._at], "big")
 
     def next(self) -> int:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._clock_ns() // 1_000_000
         with self._lock:
             if now_ms > self._time_ms:
                 self._time_ms = now_ms

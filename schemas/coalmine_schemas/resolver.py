@@ -1,14 +1,28 @@
 """From the header of a frame to the schema it was written with."""
 
 from collections import OrderedDict
+from typing import Protocol
 
 from coalmine_schemas.catalogue import by_fingerprint
 from coalmine_schemas.errors import UnknownSchema
 from coalmine_schemas.framing import Confluent, Header
-from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.writer_schema import WriterSchema, published_writer, vet_writer_schema
 
 _MAX_REMEMBERED = 1_000
+
+
+class SchemaSource(Protocol):
+    """What a resolver needs of a schema registry; `SchemaRegistryClient` is one."""
+
+    def schema_by_id(self, schema_id: int) -> str:
+        """The schema with this id, as JSON.
+
+        Raises:
+            UnknownSchema: There is none.
+            RegistryUnavailable: Ask again later.
+            RegistryRefused: Do not ask again.
+        """
+        ...
 
 
 class SchemaResolver:
@@ -18,7 +32,7 @@ class SchemaResolver:
         registry: Asked for the ids of Confluent frames; without one, such frames cannot be read.
     """
 
-    def __init__(self, registry: SchemaRegistryClient | None = None) -> None:
+    def __init__(self, registry: SchemaSource | None = None) -> None:
         self._registry = registry
         self._found: OrderedDict[Header, WriterSchema] = OrderedDict()
 

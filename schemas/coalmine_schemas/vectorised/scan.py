@@ -72,7 +72,8 @@ class _Scanner:
             self._blocks(node, rows)
 
     def _get(self, column: IntArray, rows: IntArray) -> IntArray:
-        return column if len(rows) == len(column) else column[rows]
+        chosen: IntArray = column if len(rows) == len(column) else column[rows]
+        return chosen
 
     def _move(self, rows: IntArray, at: IntArray) -> None:
         if len(rows) == len(self.at):

@@ -1,0 +1,88 @@
+"""The event classes are the Avro records, field for field."""
+
+from dataclasses import FrozenInstanceError, fields
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+from coalmine_schemas import events
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
+from coalmine_schemas.events import EventName
+from coalmine_schemas.resolver import SchemaResolver
+from coalmine_schemas.topics import EVENT_NAMES
+
+from tests.support.example_events import load_examples
+
+CLASSES: dict[EventName, type[Any]] = {
+    "requests": events.PromptRequest,
+    "feedback": events.PromptFeedback,
+    "scores": events.PromptScore,
+    "deployments": events.Deployment,
+    "alerts": events.AlertTransition,
+    "dead_letters": events.DeadLetter,
+}
+ENUMS: dict[str, Any] = {
+    "coalmine.events.Resolution": events.ResolutionName,
+    "coalmine.events.Thumbs": events.ThumbsName,
+    "coalmine.events.ScoreSource": events.ScoreSourceName,
+    "coalmine.events.AlertState": events.AlertStateName,
+    "coalmine.events.Stage": events.StageName,
+}
+
+
+def _build(event: EventName, record: dict[str, Any]) -> Any:
+    if event == "deployments":
+        record = {**record, "arms": [events.DeploymentArm(**arm) for arm in record["arms"]]}
+    return CLASSES[event](**record)
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_a_class_has_the_fields_of_its_record_in_order(event: EventName) -> None:
+    assert [f.name for f in fields(CLASSES[event])] == [f["name"] for f in latest(event).parsed["fields"]]
+
+
+def test_an_arm_has_the_fields_of_its_record() -> None:
+    arms = next(f["type"]["items"] for f in latest("deployments").parsed["fields"] if f["name"] == "arms")
+    assert [f.name for f in fields(events.DeploymentArm)] == [f["name"] for f in arms["fields"]]
+
+
+def test_enum_types_have_the_symbols_of_the_schemas() -> None:
+    found = {}
+    for event in EVENT_NAMES:
+        for member in latest(event).parsed["fields"]:
+            for branch in member["type"] if isinstance(member["type"], list) else [member["type"]]:
+                if isinstance(branch, dict) and branch["type"] == "enum":
+                    found[branch["name"]] = tuple(branch["symbols"])
+    assert found == {name: get_args(literal) for name, literal in ENUMS.items()}
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_an_event_survives_encoding_and_decoding(event: EventName) -> None:
+    for record in load_examples(event):
+        value = _build(event, record)
+        frame = Encoder(SingleObjectFraming()).encode(event, value.to_record())
+        assert _build(event, Decoder(SchemaResolver()).decode(event, frame)) == value
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_what_avro_gives_a_default_may_be_left_out(event: EventName) -> None:
+    needed = {f["name"] for f in latest(event).parsed["fields"] if "default" not in f}
+    record = {name: value for name, value in load_examples(event)[0].items() if name in needed}
+    value = _build(event, {"arms": (), **record} if event == "deployments" else record)
+    defaults = {f["name"]: f["default"] for f in latest(event).parsed["fields"] if "default" in f}
+    assert {name: value.to_record()[name] for name in defaults} == defaults
+
+
+def test_events_cannot_be_changed() -> None:
+    score = events.PromptScore(
+        score_id="a",
+        request_id="b",
+        event_time=datetime(2026, 1, 1, tzinfo=UTC),
+        app="c",
+        name="quality",
+        value=1.0,
+        source="human",
+    )
+    with pytest.raises(FrozenInstanceError):
+        score.value = 2.0  # type: ignore[misc] # the point of the test
