@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "draw_outcome"]
 
 _OWN_ERRORS = ("rate_limit", "timeout", "server_error")
-_OWN_ERROR_SHARES = (0.5, 0.3, 0.2)
+_OWN_ERROR_SHARES = (0.55, 0.15, 0.3)
 _TIMEOUT_MS = 30_000.0
 _TOKEN_LATENCY_CORRELATION = 0.8
 """Of log output tokens and log latency within a version: long answers take long."""

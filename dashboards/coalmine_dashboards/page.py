@@ -1,0 +1,218 @@
+"""The page: fetches, formats, draws. It runs again, whole or in part, at each touch and each refresh."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from coalmine_dashboards.api import ApiClient, ApiError, Facets, Selection
+from coalmine_dashboards.connection import find_connection
+from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
+from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
+from coalmine_dashboards.snapshot import Snapshot, fetch
+from coalmine_dashboards.steps import whole_steps
+from coalmine_dashboards.views.charts import draw
+from coalmine_dashboards.views.health import health_items
+from coalmine_dashboards.views.markup import health_strip, stylesheet, versions_table
+from coalmine_dashboards.views.panels import PANELS, panel_points
+from coalmine_dashboards.views.problems import Advice, advice_for, nothing_in_range, nothing_yet
+from coalmine_dashboards.views.table import table_rows
+
+__all__ = ["REFRESH_S", "show"]
+
+REFRESH_S = 3.0
+"""Between two refreshes. A new event is visible to the server's queries after about a second."""
+
+_ALL = "all"
+_CHARTS_IN_A_ROW = 3
+_ICONS = {"info": ":material/info:", "warning": ":material/hourglass_empty:", "error": ":material/link_off:"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the reader wants to see."""
+
+    prompt: str | None
+    environment: str | None
+    time_range: TimeRange
+    live: bool
+
+    def selection(self, now: datetime) -> Selection:
+        """The same as a question to the server."""
+        return Selection(self.prompt, self.environment, self.time_range.since(now))
+
+    def words(self) -> str:
+        """The same for people."""
+        prompt = f"prompt {self.prompt}" if self.prompt else "any prompt"
+        environment = f"environment {self.environment}" if self.environment else "any environment"
+        when = "any time" if self.time_range.length is None else f"the last {self.time_range.label}"
+        return f"{prompt}, {environment}, {when}"
+
+
+def show() -> None:
+    """Draw the whole page."""
+    st.set_page_config(page_title="Coalmine", page_icon="🐤", layout="wide")
+    st.html(stylesheet())
+    facets = _known_facets()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
+        st.title("Coalmine", anchor=False, width="content")
+        st.caption("Every prompt version, measured while it runs.", width="stretch")
+    chosen = _filters(facets) if facets is not None and facets.prompts else None
+    live = chosen is None or chosen.live
+    st.fragment(_refreshing, run_every=REFRESH_S if live else None)(chosen)
+
+
+def _known_facets() -> Facets | None:
+    """What there is to choose from, as last heard; the refreshing part tells when it changes."""
+    if "facets" not in st.session_state:
+        try:
+            st.session_state.facets = _client().facets()
+        except ApiError:
+            return None  # the refreshing part meets the same error and shows it
+    facets: Facets = st.session_state.facets
+    return facets
+
+
+def _filters(facets: Facets) -> Chosen:
+    """The filters, kept in the page's address so that it can be bookmarked and shared."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        prompt = st.selectbox(
+            "Prompt",
+            [_ALL, *facets.prompts],
+            format_func=lambda name: "All prompts" if name == _ALL else name,
+            key="prompt",
+            bind="query-params",
+            width=260,
+        )
+        environment = st.selectbox(
+            "Environment",
+            [_ALL, *facets.environments],
+            format_func=lambda name: "All environments" if name == _ALL else name,
+            key="environment",
+            bind="query-params",
+            width=220,
+        )
+        time_range = st.segmented_control(
+            "Time",
+            [choice.key for choice in RANGES],
+            default=DEFAULT_RANGE,
+            format_func=lambda key: range_named(key).label,
+            required=True,
+            key="time",
+            bind="query-params",
+        )
+        live = st.toggle(
+            "Live",
+            value=True,
+            key="live",
+            bind="query-params",
+            help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to study the page as it is.",
+        )
+    return Chosen(
+        prompt=None if prompt == _ALL else prompt,
+        environment=None if environment == _ALL else environment,
+        time_range=range_named(time_range),
+        live=live,
+    )
+
+
+def _refreshing(chosen: Chosen | None) -> None:
+    """The part that draws itself anew every few seconds, without the rest of the page."""
+    now = datetime.now(UTC)
+    wanted = chosen or Chosen(None, None, range_named(_ALL), live=True)
+    try:
+        snapshot = fetch(_client(), wanted.selection(now), now)
+    except ApiError as error:
+        _advise(advice_for(error))
+        _draw_last(wanted)
+        return
+    known = st.session_state.get("facets")
+    st.session_state.facets = snapshot.facets
+    if known is None or _choices(known) != _choices(snapshot.facets):
+        st.rerun()  # the filters above have something new to offer
+    st.session_state.last = (wanted, snapshot)
+    st.html(health_strip(health_items(snapshot.ingest, now)))
+    _draw(wanted, snapshot)
+
+
+def _choices(facets: Facets) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return facets.prompts, facets.environments
+
+
+def _draw_last(wanted: Chosen) -> None:
+    """While the server is away: its last figures, if they are about the same question."""
+    if "last" not in st.session_state:
+        return
+    asked, snapshot = st.session_state.last
+    if (asked.prompt, asked.environment, asked.time_range) == (
+        wanted.prompt,
+        wanted.environment,
+        wanted.time_range,
+    ):
+        st.caption(f"Below: the figures of {snapshot.taken_at:%H:%M:%S} UTC, the last ones that came.")
+        _draw(asked, snapshot)
+
+
+def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
+    if not snapshot.facets.prompts:
+        _advise(nothing_yet())
+        return
+    if not snapshot.versions:
+        _advise(nothing_in_range(snapshot.facets, chosen.words()))
+        if chosen.time_range.length is not None and st.button("Show all time", on_click=_choose_all_time):
+            st.rerun()
+        return
+    mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
+    slots = _slots(snapshot)
+    st.html(versions_table(table_rows(snapshot.versions, slots, mode, snapshot.taken_at)))
+    _draw_charts(chosen, snapshot, slots, mode)
+    st.caption(f"As of {snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC. Times in charts are UTC.")
+
+
+def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:
+    series, since, now = snapshot.timeseries, snapshot.selection.since, snapshot.taken_at
+    ends = None if since is None else whole_steps(since, now, series.step)
+    with_prompt = chosen.prompt is None
+    for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
+        columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
+        for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
+            points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
+            drawing = draw(panel, points, slots, step=series.step, mode=mode, with_prompt=with_prompt)
+            with column:
+                st.markdown(f"**{panel.title}** :gray[:small[{panel.aside}]]")
+                st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")
+
+
+def _slots(snapshot: Snapshot) -> dict[VersionKey, int]:
+    """Numbers of the versions, which give their colours; kept while the page is open."""
+    everything = [
+        (prompt, version)
+        for prompt in snapshot.facets.prompts
+        for version in snapshot.facets.versions.get(prompt, ())
+    ]
+    seen = [(row.prompt, row.version) for row in (*snapshot.versions, *snapshot.timeseries.items)]
+    slots = assign_slots(st.session_state.get("slots", {}), [*everything, *seen])
+    st.session_state.slots = slots
+    return slots
+
+
+def _advise(advice: Advice) -> None:
+    box = {"info": st.info, "warning": st.warning, "error": st.error}[advice.tone]
+    box(f"**{advice.title}**  \n{advice.text}", icon=_ICONS[advice.tone])
+    if advice.code is not None:
+        st.code(advice.code, language=advice.language)
+
+
+def _choose_all_time() -> None:
+    st.session_state.time = _ALL
+
+
+def _client() -> ApiClient:
+    connection = find_connection(os.environ)
+    return _client_for(connection.url, connection.token)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _client_for(url: str, token: str | None) -> ApiClient:
+    return ApiClient(url, token)

@@ -1,0 +1,1 @@
+"""Pure functions from what the server answered to what the page shows."""

@@ -1,0 +1,120 @@
+"""How a panel's points are drawn.
+
+The specification holds no data and changes only when versions or colours do; the
+points travel beside it as a named data set. So a refresh replaces the points inside the chart that is on
+the page, which neither flickers nor loses the tooltip under the mouse.
+"""
+
+from collections.abc import Mapping
+
+import altair as alt
+
+from coalmine_dashboards.palette import Mode, VersionKey, style_of
+from coalmine_dashboards.steps import Step
+from coalmine_dashboards.views.panels import Panel, Point, label_of, step_in_words
+
+__all__ = ["draw"]
+
+_HEIGHT_PX = 190
+_POINTS = "points"
+# Midnights show the date, other ticks the time. UTC, as logs and the command have it.
+_TIME_LABEL = (
+    "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
+    " ? utcFormat(datum.value, '%b %d') : utcFormat(datum.value, '%H:%M')"
+)
+
+
+def draw(
+    panel: Panel,
+    points: list[Point],
+    slots: Mapping[VersionKey, int],
+    *,
+    step: Step,
+    mode: Mode,
+    with_prompt: bool,
+) -> alt.LayerChart:
+    """The panel drawn.
+
+    Args:
+        panel: Which.
+        points: From `panel_points`.
+        slots: Number of each version, which gives its colour; it may have more than are drawn.
+        step: Length of a stretch.
+        mode: Of the page.
+        with_prompt: As given to `panel_points`.
+    """
+    drawn = {point["series"] for point in points if point["series"]}
+    named = {label_of(version, with_prompt=with_prompt): slot for version, slot in slots.items()}
+    names = {name: slot for name, slot in sorted(named.items(), key=lambda item: item[1]) if name in drawn}
+    base = alt.Chart(alt.NamedData(_POINTS)).encode(
+        x=_time_axis(),
+        color=alt.Color(
+            "series:N",
+            scale=alt.Scale(
+                domain=list(names), range=[style_of(slot, mode).colour for slot in names.values()]
+            ),
+            legend=None,
+        ),
+    )
+    layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names)
+    return alt.LayerChart(layer=layers, height=_HEIGHT_PX, datasets={_POINTS: list(points)})
+
+
+def _bars(panel: Panel, base: alt.Chart, step: Step) -> list[alt.Chart]:
+    return [
+        base.transform_calculate(top="datum.bottom + datum.value")
+        .mark_rect()
+        .encode(x2="until:T", y=_value_axis(panel, "bottom", step), y2="top:Q", tooltip=_tooltip(panel))
+    ]
+
+
+def _lines(panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int]) -> list[alt.Chart]:
+    base = base.encode(y=_value_axis(panel, "value", step), detail="line:N")
+    return [
+        base.mark_line(strokeWidth=1.8).encode(strokeDash=_dash(panel, names)),
+        base.mark_point(size=14, filled=True, opacity=1).transform_filter("datum.alone"),
+        # Seen by the mouse only: a line is too thin to hit.
+        base.mark_point(size=150, opacity=0).encode(tooltip=_tooltip(panel)),
+    ]
+
+
+def _time_axis() -> alt.X:
+    return alt.X(
+        "time:T",
+        title=None,
+        # No ends are given: two empty points stand there, and the specification stays the same.
+        scale=alt.Scale(type="utc", nice=False),
+        axis=alt.Axis(tickCount=6, labelExpr=_TIME_LABEL, labelOverlap=True, grid=False),
+    )
+
+
+def _value_axis(panel: Panel, field: str, step: Step) -> alt.Y:
+    free = alt.Scale(zero=panel.from_zero, nice=True)
+    scale = free if panel.top is None else alt.Scale(domain=[0, panel.top])
+    return alt.Y(
+        f"{field}:Q",
+        title=panel.axis.format(step=step_in_words(step)),
+        scale=scale,
+        axis=alt.Axis(format=panel.axis_format, tickCount=4, titleFontWeight="normal"),
+    )
+
+
+def _tooltip(panel: Panel) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("series:N", title="Version"),
+        alt.Tooltip("time:T", title="From (UTC)", format="%Y-%m-%d %H:%M", formatType="utc"),
+        *([alt.Tooltip("line:N", title="Quantile")] if len(panel.lines) > 1 else []),
+        alt.Tooltip("value:Q", title=panel.title, format=panel.number_format),
+        *([] if panel.stacked else [alt.Tooltip("requests:Q", title="Requests", format=",d")]),
+    ]
+
+
+def _dash(panel: Panel, names: Mapping[str, int]) -> alt.StrokeDash:
+    """By line where a panel has several, else by version."""
+    if len(panel.lines) > 1:
+        field, domain = "line:N", [line.name for line in panel.lines]
+        dashes = [list(line.dash) for line in panel.lines]
+    else:
+        field, domain = "series:N", list(names)
+        dashes = [list(style_of(slot, "light").dash) for slot in names.values()]
+    return alt.StrokeDash(field, scale=alt.Scale(domain=domain, range=dashes), legend=None)

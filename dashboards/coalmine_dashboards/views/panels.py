@@ -1,0 +1,235 @@
+"""From a time series to the points of each chart. Every figure is the server's own; only places are new."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict
+
+from coalmine_dashboards.api import Timeseries, TimeseriesRow
+from coalmine_dashboards.palette import VersionKey
+from coalmine_dashboards.steps import Step, length_of
+
+__all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "panel_points"]
+
+
+class Point(TypedDict):
+    """What a chart draws of one version in one stretch of time. Times are milliseconds since 1970 UTC."""
+
+    time: float
+    until: float
+    series: str
+    """The version, as tooltips call it; empty for the ends of the axis."""
+    line: str
+    """Name of the panel's line."""
+    value: float | None
+    """None breaks the line."""
+    bottom: float | None
+    """Where the bar begins, in stacked panels."""
+    requests: int | None
+    """What the value rests on."""
+    alone: bool
+    """No line leads here or on from here, so that it needs a dot to be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One quantity of a panel."""
+
+    value: Callable[[TimeseriesRow], float | None]
+    name: str = ""
+    """Told apart by this where a panel has several."""
+    dash: tuple[int, ...] = (1, 0)
+    """Strokes and gaps where a panel has several lines; otherwise the version's own are used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One chart."""
+
+    key: str
+    title: str
+    aside: str = ""
+    """Said after the title in a lower voice."""
+    axis: str
+    """The unit, on the axis; `{step}` becomes the length of a stretch."""
+    axis_format: str
+    """Of numbers on the axis, as d3-format has it."""
+    number_format: str
+    """Of numbers in the tooltip."""
+    lines: tuple[Line, ...]
+    stacked: bool = False
+    """Bars on top of each other rather than lines: for amounts."""
+    top: float | None = None
+    """The axis ends here, where the quantity cannot exceed it."""
+    from_zero: bool = True
+    """Whether the axis begins at zero; false where small differences far from it matter."""
+
+
+PANELS = (
+    Panel(
+        key="requests",
+        title="Requests",
+        axis="requests per {step}",
+        axis_format=",.0f",
+        number_format=",.0f",
+        lines=(Line(lambda row: float(row.requests)),),
+        stacked=True,
+    ),
+    Panel(
+        key="cost",
+        title="Cost per request",
+        axis="US dollars",
+        axis_format="$.6~f",
+        number_format="$.3~r",
+        lines=(Line(lambda row: row.cost_usd_per_request),),
+    ),
+    Panel(
+        key="latency",
+        title="Latency",
+        aside="p50 solid, p95 dotted",
+        axis="seconds",
+        axis_format=".6~f",
+        number_format=".3~r",
+        lines=(
+            Line(lambda row: _seconds(row.latency_ms_p50), "p50"),
+            Line(lambda row: _seconds(row.latency_ms_p95), "p95", (2, 3)),
+        ),
+    ),
+    Panel(
+        key="quality",
+        title="Quality",
+        axis="mean score",
+        axis_format=".6~f",
+        number_format=".3f",
+        lines=(Line(lambda row: row.quality_mean),),
+        from_zero=False,
+    ),
+    Panel(
+        key="thumbs",
+        title="Thumbs up",
+        axis="share of thumbs",
+        axis_format=".0%",
+        number_format=".1%",
+        lines=(Line(lambda row: row.thumbs_up_rate),),
+        top=1.0,
+    ),
+    Panel(
+        key="errors",
+        title="Error rate",
+        axis="share of requests",
+        axis_format=".6~p",
+        number_format=".2%",
+        lines=(Line(lambda row: row.error_rate),),
+    ),
+)
+"""In the order of the page."""
+
+
+def label_of(version: VersionKey, *, with_prompt: bool) -> str:
+    """How a version is called in charts."""
+    prompt, number = version
+    return f"{prompt} {number}" if with_prompt else number
+
+
+def panel_points(
+    panel: Panel,
+    series: Timeseries,
+    *,
+    now: datetime,
+    ends: tuple[datetime, datetime] | None,
+    with_prompt: bool,
+) -> list[Point]:
+    """The points of a panel.
+
+    A stretch without calls is no zero and no straight line either: between points that are further apart
+    than one step stands an empty one, which breaks the line. The stretch that is still going on is left
+    out where it would mislead: of amounts always, of means only while stretches are short, when it has
+    too few calls to mean much.
+
+    Args:
+        panel: Which.
+        series: What was measured.
+        now: When it was.
+        ends: Ends of the time axis, as two empty points; None fits the axis to what was measured.
+        with_prompt: Whether versions are called by prompt and version, or by version alone.
+    """
+    step = length_of(series.step)
+    partial_misleads = panel.stacked or step < timedelta(hours=1)
+    finished = [row for row in series.items if row.bucket_start + step <= now]
+    by_version = _by_version(finished if finished and partial_misleads else series.items)
+    points = [_empty(end) for end in ends or ()]
+    if panel.stacked:
+        return points + _stacked(panel.lines[0], by_version, step, with_prompt)
+    for version, rows in by_version.items():
+        for line in panel.lines:
+            points += _connected(rows, line, label_of(version, with_prompt=with_prompt), step)
+    return points
+
+
+def step_in_words(step: Step) -> str:
+    """For the axis: `minute`, `5 minutes`."""
+    return {"5m": "5 minutes", "15m": "15 minutes", "6h": "6 hours"}.get(step, step)
+
+
+def _by_version(rows: Sequence[TimeseriesRow]) -> dict[VersionKey, list[TimeseriesRow]]:
+    """The rows of each version by time; versions in the order of the server's list."""
+    found: dict[VersionKey, list[TimeseriesRow]] = {}
+    for row in sorted(rows, key=lambda row: row.bucket_start):
+        found.setdefault((row.prompt, row.version), []).append(row)
+    return found
+
+
+def _connected(rows: Sequence[TimeseriesRow], line: Line, name: str, step: timedelta) -> list[Point]:
+    points: list[Point] = []
+    for index, row in enumerate(rows):
+        first = index == 0 or row.bucket_start - rows[index - 1].bucket_start > step
+        last = index == len(rows) - 1 or rows[index + 1].bucket_start - row.bucket_start > step
+        if first and index:
+            points.append(_empty(row.bucket_start - step, name, line.name))
+        points.append(_point(row, step, name, line, alone=first and last))
+    return points
+
+
+def _stacked(
+    line: Line, by_version: Mapping[VersionKey, list[TimeseriesRow]], step: timedelta, with_prompt: bool
+) -> list[Point]:
+    heights: dict[datetime, float] = {}
+    points: list[Point] = []
+    for version, rows in by_version.items():
+        name = label_of(version, with_prompt=with_prompt)
+        for row in rows:
+            bottom = heights.get(row.bucket_start, 0.0)
+            heights[row.bucket_start] = bottom + (line.value(row) or 0.0)
+            points.append(_point(row, step, name, line, bottom=bottom))
+    return points
+
+
+def _point(
+    row: TimeseriesRow, step: timedelta, name: str, line: Line, *, bottom: float = 0.0, alone: bool = False
+) -> Point:
+    return Point(
+        time=milliseconds_of(row.bucket_start),
+        until=milliseconds_of(row.bucket_start + step),
+        series=name,
+        line=line.name,
+        value=line.value(row),
+        bottom=bottom,
+        requests=row.requests,
+        alone=alone,
+    )
+
+
+def _empty(at: datetime, name: str = "", line: str = "") -> Point:
+    time = milliseconds_of(at)
+    return Point(
+        time=time, until=time, series=name, line=line, value=None, bottom=None, requests=None, alone=False
+    )
+
+
+def milliseconds_of(moment: datetime) -> float:
+    """Milliseconds since 1970 UTC, as browsers count."""
+    return moment.astimezone(UTC).timestamp() * 1000.0
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000.0

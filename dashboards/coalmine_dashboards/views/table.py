@@ -1,0 +1,92 @@
+"""From the measures of versions to the rows of the table."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from coalmine_dashboards.api import VersionRow
+from coalmine_dashboards.formatting import ago, count, milliseconds, moment, money, percent, quality
+from coalmine_dashboards.palette import Mode, VersionKey, style_of
+
+__all__ = ["COLUMNS", "Column", "TableRow", "table_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of figures."""
+
+    title: str
+    explanation: str
+    """Shown on hovering."""
+
+
+COLUMNS = (
+    Column("Requests", "Calls made."),
+    Column("Cost", "US dollars, over the calls whose cost is known."),
+    Column("Cost / request", "US dollars per call, over the calls whose cost is known."),
+    Column("Latency p50", "Half of the calls were at most this long. Within 1 %."),
+    Column("Latency p95", "95 of 100 calls were at most this long. Within 1 %."),
+    Column("Quality", "Mean of the metric or score named quality."),
+    Column("Thumbs up", "Thumbs up per thumb, and how many thumbs there were."),
+    Column("Errors", "Failed calls per call, and how many failed."),
+    Column("Last call", "When the last call began."),
+)
+"""Between the version and the end of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure."""
+
+    text: str
+    aside: str | None = None
+    """Said after it in a lower voice: what the figure rests on. Empty keeps its place in the column."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One version."""
+
+    prompt: str
+    version: str
+    models: str
+    colour: str
+    cells: tuple[Cell, ...]
+    """As `COLUMNS` names them."""
+    explanation: str
+    """Shown on hovering over the version."""
+
+
+def table_rows(
+    versions: Iterable[VersionRow], slots: Mapping[VersionKey, int], mode: Mode, now: datetime
+) -> tuple[TableRow, ...]:
+    """The table, in the server's order: by prompt and version."""
+    return tuple(
+        TableRow(
+            prompt=row.prompt,
+            version=row.version,
+            models=", ".join(row.models),
+            colour=style_of(slots[row.prompt, row.version], mode).colour,
+            cells=_cells(row, now),
+            explanation=(
+                f"In {', '.join(row.environments) or 'no environment'}; "
+                f"from {moment(row.first_event_time)} to {moment(row.last_event_time)}"
+            ),
+        )
+        for row in versions
+    )
+
+
+def _cells(row: VersionRow, now: datetime) -> tuple[Cell, ...]:
+    thumbs = row.thumbs_up + row.thumbs_down
+    return (
+        Cell(count(row.requests)),
+        Cell(money(row.cost_usd)),
+        Cell(money(row.cost_usd_per_request)),
+        Cell(milliseconds(row.latency_ms_p50)),
+        Cell(milliseconds(row.latency_ms_p95)),
+        Cell(quality(row.quality_mean)),
+        Cell(percent(row.thumbs_up_rate), f"of {count(thumbs)}" if thumbs else ""),
+        Cell(percent(row.error_rate), f"{count(row.errors)}" if row.errors else ""),
+        Cell(ago(row.last_event_time, now)),
+    )

@@ -1,0 +1,83 @@
+"""A small real HTTP server that answers as the API does, for states a real one is hard to bring into."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+Answer = tuple[int, Any]
+Handler = Callable[[dict[str, str]], Any]
+
+
+class DashboardApi:
+    """Serves handlers by path, and remembers what it was asked."""
+
+    def __init__(self, handlers: dict[str, Handler], *, token: str | None = None) -> None:
+        self.handlers = handlers
+        self.token = token
+        self.problem: Answer | None = None
+        """What everything is answered with, while set: status and document."""
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.authorizations: list[str | None] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, path: str, parameters: dict[str, str], authorization: str | None) -> Answer:
+        self.asked.append((path, parameters))
+        self.authorizations.append(authorization)
+        if self.token is not None and authorization != f"Bearer {self.token}":
+            return 401, problem("unauthenticated", 401, "this needs a bearer token")
+        if self.problem is not None:
+            return self.problem
+        handler = self.handlers.get(path)
+        if handler is None:
+            return 404, problem("not-found", 404, f"no resource at {path}")
+        return 200, handler(parameters)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        api = self
+
+        class Handles(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                split = urlsplit(self.path)
+                status, document = api.answer(
+                    split.path, dict(parse_qsl(split.query)), self.headers.get("Authorization")
+                )
+                raw = document if isinstance(document, bytes) else json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handles
+
+
+def problem(kind: str, status: int, detail: str) -> dict[str, object]:
+    """A problem document."""
+    return {"type": f"urn:coalmine:{kind}", "title": kind, "status": status, "detail": detail}
