@@ -14,7 +14,8 @@
 
 from enum import IntEnum
 
-from coalmine_schemas.errors import CoalmineError
+from coalmine_consumers.errors import StoreDamaged
+from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
 
 
 class ExitCode(IntEnum):
@@ -106,3 +107,18 @@ class AddressInUse(Unavailable):
 
     def __reduce__(self) -> tuple[type["AddressInUse"], tuple[str, int]]:
         return (type(self), (self.host, self.port))
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit code that tells what kind of thing went wrong."""
+    match error:
+        case ServerError():
+            return error.exit_code
+        case Transient():
+            return ExitCode.UNAVAILABLE
+        case StoreDamaged():
+            return ExitCode.CHECK_FAILED
+        case Terminal() | InvalidParameter():
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.CHECK_FAILED

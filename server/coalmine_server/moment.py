@@ -8,6 +8,9 @@ from coalmine_schemas.errors import InvalidParameter
 _AGO = re.compile(r"([0-9]{1,9})(s|m|h|d|w)")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
+_EARLIEST, _LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+"""Between these, buckets of any length around a moment can be computed."""
+
 MOMENT_HELP = (
     "ISO 8601 (2026-03-01, 2026-03-01T12:00:00Z; UTC if it names no zone) or how long ago (15m, 1h, 7d)"
 )
@@ -27,12 +30,18 @@ def parse_moment(text: str, now: datetime) -> datetime:
     if text == "now":
         return now
     try:
-        if (ago := _AGO.fullmatch(text)) is not None:
-            return now - timedelta(seconds=int(ago[1]) * _UNIT_S[ago[2]])
-        # A plus sign that was not escaped in a URL arrives as a space.
-        moment = datetime.fromisoformat(
-            re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text) if "T" in text else text
-        )
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = _parse(text, now)
     except (ValueError, OverflowError):
-        raise InvalidParameter(f"{text!r} is no moment: give {MOMENT_HELP}") from None
+        moment = None
+    if moment is None or not _EARLIEST <= moment <= _LATEST:
+        raise InvalidParameter(f"{text!r} is no moment: give {MOMENT_HELP}")
+    return moment
+
+
+def _parse(text: str, now: datetime) -> datetime:
+    if (ago := _AGO.fullmatch(text)) is not None:
+        return now - timedelta(seconds=int(ago[1]) * _UNIT_S[ago[2]])
+    # A plus sign that was not escaped in a URL arrives as a space.
+    escaped = re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text) if "T" in text else text
+    moment = datetime.fromisoformat(escaped)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

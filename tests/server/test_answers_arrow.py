@@ -7,7 +7,7 @@ from coalmine_server.answers import models
 from coalmine_server.answers.arrow import arrow_schema, arrow_table, ipc_stream
 from pydantic import TypeAdapter
 
-ROW_MODELS = [models.VersionRow, models.TimeseriesRow, models.QuantileRow]
+ROW_MODELS: list[type[models.Answer]] = [models.VersionRow, models.TimeseriesRow, models.QuantileRow]
 
 
 def test_an_answer_without_rows_still_has_typed_columns() -> None:

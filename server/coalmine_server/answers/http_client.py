@@ -61,9 +61,7 @@ class ServerClient:
         deadline = time.monotonic() + self._patience_s
         while True:
             with _reachable(self.url):
-                response = self._client.request(
-                    method, path, params=given, **({} if body is None else {"json": body})
-                )
+                response = self._client.request(method, path, params=given, json=body)
             if response.is_success:
                 return response.json()
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:

@@ -56,13 +56,17 @@ class Measures(Answer):
     """Thumbs up per thumb, 0 to 1."""
 
 
-class VersionRow(Measures):
-    """One version of a prompt."""
-
+class _OfVersion(Answer):
+    # As the second base class: pydantic lists these fields first.
     prompt: str
     """Name of the prompt."""
     version: str
     """Version of the prompt."""
+
+
+class VersionRow(Measures, _OfVersion):
+    """One version of a prompt."""
+
     environments: list[str]
     """Environments that served it."""
     models: list[str]
@@ -84,13 +88,13 @@ class Versions(Answer):
 Step = Literal["minute", "hour", "day"]
 
 
-class TimeseriesRow(Measures):
-    """One version of a prompt in one stretch of time."""
-
+class _InTime(_OfVersion):
     bucket_start: datetime
     """Where the stretch begins, UTC."""
-    prompt: str
-    version: str
+
+
+class TimeseriesRow(Measures, _InTime):
+    """One version of a prompt in one stretch of time."""
 
 
 class Timeseries(Answer):

@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
-    audit,
     dashboard,
     dead_letters,
     demo,
     ingest_status,
-    rebuild,
     replay,
     serve,
     settings,
@@ -46,6 +44,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
+    *,
     home: Annotated[
         Path | None,
         typer.Option(help="Where everything lives; COALMINE_HOME, else ~/.coalmine.", show_default=False),
@@ -86,8 +85,6 @@ app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
-app.command("audit", rich_help_panel=CARE)(audit.audit)
-app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
 app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
 app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

@@ -4,9 +4,9 @@ import importlib
 import os
 import sys
 
-from coalmine_schemas.errors import CoalmineError, InvalidParameter, Transient
+from coalmine_schemas.errors import CoalmineError
 
-from coalmine_server.errors import ConfigurationError, ExitCode, ServerError
+from coalmine_server.errors import ConfigurationError, ExitCode, exit_code_of
 
 _EXTRA_OF_MODULE = {
     "altair": "dashboards",
@@ -44,16 +44,8 @@ def main() -> None:
                 f"this needs {missing}, which is not installed", f"run: pip install 'coalmine[{extra}]'"
             )
         )
-    except ServerError as error:
-        _fail(error)
-    except InvalidParameter as error:
-        _fail(ConfigurationError(str(error)))
-    except Transient as error:
-        _report(str(error))
-        sys.exit(ExitCode.UNAVAILABLE)
     except CoalmineError as error:
-        _report(str(error))
-        sys.exit(ExitCode.CHECK_FAILED)
+        _fail(error)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -62,10 +54,6 @@ def main() -> None:
         sys.exit(ExitCode.OK)
 
 
-def _fail(error: ServerError) -> None:
-    _report(str(error))
-    sys.exit(error.exit_code)
-
-
-def _report(text: str) -> None:
-    print(f"coalmine: {text}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
+def _fail(error: CoalmineError) -> None:
+    print(f"coalmine: {error}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
+    sys.exit(exit_code_of(error))

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
-from coalmine_schemas.errors import CoalmineError, Terminal
-from coalmine_server.errors import ExitCode
+from coalmine_server.errors import ExitCode, exit_code_of
 from coalmine_server.http.app import create_app
 from coalmine_server.local_access import announce_server, ensure_local_credentials, withdraw_server
 from coalmine_server.serving.http_server import HttpServer
@@ -112,15 +111,8 @@ def serve_until_signal(settings: Settings, *, on_started: Callable[[Server], Non
         # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
         os._exit(ExitCode.CHECK_FAILED)
     _log.info("stopped")
-    return _exit_code(server.ingest.failure)
-
-
-def _exit_code(failure: BaseException | None) -> ExitCode:
-    if failure is None:
-        return ExitCode.OK
-    if isinstance(failure, Terminal):
-        return ExitCode.USAGE
-    return ExitCode.UNAVAILABLE if isinstance(failure, CoalmineError) else ExitCode.CHECK_FAILED
+    failure = server.ingest.failure
+    return ExitCode.OK if failure is None else exit_code_of(failure)
 
 
 def _until(deadline: float) -> float:

@@ -42,4 +42,4 @@ class ServerState:
         owned = self._ingest.owned
         if owned is None:
             raise self.why_not_ready() or ProblemError(STOPPING, "asked to stop")
-        return LocalAnswers(owned.store, self._settings, since=owned.since, ingest=self._ingest)
+        return LocalAnswers(owned.store, self._settings, owned.since, self._ingest)

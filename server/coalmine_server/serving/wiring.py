@@ -54,7 +54,7 @@ def make_source(settings: Settings) -> Source:
 
 
 def _make_topics(settings: KafkaSettings) -> None:
-    admin = AdminClient(kafka_client_config(settings))
+    admin = AdminClient({**kafka_client_config(settings)})
     replicas = -1 if settings.replication_factor is None else settings.replication_factor
     ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
 

@@ -1,0 +1,105 @@
+"""Answers from the store of this process."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from coalmine_consumers import queries
+from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.queries import Filters
+from coalmine_consumers.store import Store
+from coalmine_server.answers.base import Page, Selection, StepChoice
+from coalmine_server.answers.ingest_status import ingest_status
+from coalmine_server.answers.models import (
+    Facets,
+    IngestStatus,
+    QuantileMetric,
+    QuantileRow,
+    Quantiles,
+    Timeseries,
+    TimeseriesRow,
+    VersionRow,
+    Versions,
+)
+from coalmine_server.settings import Settings
+
+Row = TypeVar("Row")
+
+
+class Ingest(Protocol):
+    """What an answer needs to know of the collector, where one runs."""
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What keeps the collector from its source."""
+        ...
+
+    def health(self) -> CollectorHealth | None:
+        """How the collector is, once there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAnswers:
+    """Implements `Answers` over a store that this process owns."""
+
+    store: Store
+    settings: Settings
+    since: datetime
+    """When the store became ours."""
+    ingest_service: Ingest | None = None
+    """The collector; none where a command asks without a server."""
+
+    def versions(self, selection: Selection, page: Page) -> Versions:
+        """See `Answers.versions`."""
+        rows = queries.versions(self.store.reader(), _filters(selection))
+        chosen, next_offset = _part(rows, page)
+        return Versions(items=[VersionRow.model_validate(row) for row in chosen], next_offset=next_offset)
+
+    def timeseries(self, selection: Selection, step: StepChoice, page: Page) -> Timeseries:
+        """See `Answers.timeseries`."""
+        found = queries.timeseries(self.store.reader(), _filters(selection), step)
+        chosen, next_offset = _part(found.items, page)
+        return Timeseries(
+            step=found.step,
+            items=[TimeseriesRow.model_validate(row) for row in chosen],
+            next_offset=next_offset,
+        )
+
+    def quantiles(self, selection: Selection, metric: QuantileMetric, shares: tuple[float, ...]) -> Quantiles:
+        """See `Answers.quantiles`."""
+        rows = queries.quantiles(self.store.reader(), metric, shares, _filters(selection))
+        return Quantiles(metric=metric, items=[QuantileRow.model_validate(row) for row in rows])
+
+    def facets(self) -> Facets:
+        """See `Answers.facets`."""
+        return Facets.model_validate(queries.facets(self.store.reader()))
+
+    def ingest(self) -> IngestStatus:
+        """See `Answers.ingest`."""
+        service = self.ingest_service
+        return ingest_status(
+            queries.ingest_health(self.store.reader()),
+            None if service is None else service.health(),
+            source="spool" if self.settings.kafka.bootstrap_servers is None else "kafka",
+            since=self.since,
+            embedded=service is None,
+            waiting_for=None if service is None else service.waiting_for,
+        )
+
+
+def _filters(selection: Selection) -> Filters:
+    return Filters(
+        prompt=selection.prompt,
+        version=selection.version,
+        environment=selection.environment,
+        app=selection.app,
+        since=selection.since,
+        until=selection.until,
+    )
+
+
+def _part(rows: list[Row], page: Page) -> tuple[list[Row], int | None]:
+    """Rows of a page, and where the next page begins if there is one."""
+    end = page.offset + page.limit
+    return rows[page.offset : end], end if end < len(rows) else None

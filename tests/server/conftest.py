@@ -1,0 +1,58 @@
+"""Fixtures: a home of one's own, and a running server with real events in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from coalmine import Coalmine
+from coalmine_schemas.spool_blocks import SpoolRecord
+from coalmine_schemas.spool_format import SpoolWriter
+from coalmine_simulator import sample_trace
+
+from tests.server.harness import ServerProcess, coalmine_json, eventually
+
+PROMPT = "support-refund"
+TRACE = "azure_llm_trace_conv_sample"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where everything of one test lives."""
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def trace() -> Iterator[Path]:
+    """500 real calls."""
+    with sample_trace() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def busy_server(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Iterator[ServerProcess]:
+    """A server that has ingested a trace, two versions of a prompt with feedback, and a dead letter."""
+    home = tmp_path_factory.mktemp("busy") / "home"
+    with Coalmine("support-bot", spool_dir=home / "spool") as client:
+        for number in range(20):
+            version = "1.0.0" if number % 2 else "1.1.0"
+            with client.call(PROMPT, version=version, model="gpt-4o-mini", provider="openai") as call:
+                call.record(input_tokens=100, output_tokens=10)
+                call.metric("quality", 0.5)
+            client.feedback(call.request_id, thumbs="up" if number % 4 else "down")
+        client.feedback("01a00000-0000-7000-8000-000000000000", thumbs="up")
+    write_poison(home / "spool", 3)
+    coalmine_json("replay", trace, "--speed", "max", home=home)
+    with ServerProcess(home) as server:
+        server.wait_ready()
+        expected = 500 + 20 + 20 + 1 + 3
+        eventually(
+            lambda: server.json("/v1/ingest")["counts"]["consumed"] == expected, what="everything ingested"
+        )
+        yield server
+
+
+def write_poison(spool: Path, count: int) -> None:
+    """Puts messages into the spool that are no events."""
+    writer = SpoolWriter(spool)
+    writer.write([SpoolRecord("requests", None, b"poison %d" % number, 0) for number in range(count)])
+    writer.close()
