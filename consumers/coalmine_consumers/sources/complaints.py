@@ -41,16 +41,12 @@ class Complaints:
             lasted_s = now - trouble.since
             self.log.warning("%s (%d times in %.0f s)", text, trouble.times, lasted_s)
 
-    def over(self, key: str) -> None:
-        """Note that a trouble is over; logs it if it was on."""
-        trouble = self._troubles.pop(key, None)
-        if trouble is not None:
-            self.log.info("over after %.0f s: %s", self.clock() - trouble.since, trouble.text)
-
-    def over_all(self) -> None:
-        """Note that every trouble is over."""
-        for key in list(self._troubles):
-            self.over(key)
+    def over(self, *keys: str) -> None:
+        """Note that troubles are over; logs those that were on."""
+        for key in keys:
+            trouble = self._troubles.pop(key, None)
+            if trouble is not None:
+                self.log.info("over after %.0f s: %s", self.clock() - trouble.since, trouble.text)
 
     @property
     def current(self) -> str | None:

@@ -36,8 +36,11 @@ REPORT_EVERY_S: Final = 1.0
 """How often positions are committed to the broker, for lag tools."""
 WATERMARK_TIMEOUT_S: Final = 5.0
 """How long a question for a partition's first and last offset may take."""
-SMALLEST_CHUNK: Final = 100
+SMALLEST_CHUNK: Final = 20
 """Messages taken from librdkafka at once when they are huge."""
+
+_CLIENT_TROUBLES: Final = ("client", "messages", "watermarks")
+"""Troubles that a message, or any answer of the broker, shows to be over."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ class KafkaSource:
         self._assembly = BatchAssembly()
         self._rewind = False
         self._rebalance_error: Exception | None = None
-        self._average_bytes = 512.0
+        self._average_bytes = 4096.0
         self._probe_at = 0.0
         self._report_at = 0.0
         self._closed = False
@@ -184,9 +187,10 @@ class KafkaSource:
     def _take(self, messages: list[Message], assembly: BatchAssembly) -> None:
         if not messages:
             return
-        self._complaints.over_all()
+        self._complaints.over(*_CLIENT_TROUBLES)
         size_bytes = sum(map(len, messages))
-        self._average_bytes += 0.2 * (size_bytes / len(messages) - self._average_bytes)
+        average = size_bytes / len(messages)
+        self._average_bytes = max(average, 0.8 * self._average_bytes + 0.2 * average)
         for first, last in self._runs(messages):
             self._take_run(messages[first:last], assembly)
 
@@ -230,6 +234,7 @@ class KafkaSource:
         end = offset + len(messages)
         assembly.advance(partition, start, end)
         self._next[partition] = end
+        self._complaints.over(f"topic {partition.topic}")
 
     def _why_jumped(self, partition: TopicPartition, expected: int) -> GapReason:
         watermarks = self._watermarks(partition)
@@ -349,7 +354,7 @@ class KafkaSource:
         elif code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             self._complaints.raise_(f"topic {message.topic()}", f"topic {message.topic()} does not exist yet")
         elif code != KafkaError._PARTITION_EOF:
-            self._complaints.raise_(f"error {code}", f"Kafka: {error.str()}")
+            self._complaints.raise_("messages", f"Kafka: {error.str()}")
 
     def _probe(self) -> None:
         """Find out that a trouble is over although no message comes."""
@@ -361,10 +366,8 @@ class KafkaSource:
             known = self._consumer.list_topics(timeout=1.0).topics
         except KafkaException:
             return
-        self._complaints.over_all()
-        for topic in self._topics:
-            if topic not in known:
-                self._complaints.raise_(f"topic {topic}", f"topic {topic} does not exist yet")
+        self._complaints.over(*_CLIENT_TROUBLES)
+        self._complaints.over(*(f"topic {topic}" for topic in self._topics if topic in known))
 
     def _report(self) -> None:
         """Commit positions to the broker. Only lag tools read them, so failures do not matter."""
