@@ -364,7 +364,7 @@ class Coalmine:
             timeout_s: Longest wait.
 
         Returns:
-            False when that was too short.
+            False when that was too short; the thread then goes on while the process lives.
         """
         return self._pipeline.close(timeout_s)
 

@@ -29,8 +29,6 @@ _YIELD_S: Final = 50e-6
 # Between a few events the thread lets go of the interpreter, so that a request waits for the time of a few
 # events (some 100 us) and not for the interpreter's own switch interval of 5 ms. Not while it is behind.
 _FORK_WAIT_S: Final = 1.0
-_CLOSE_RESERVE_S: Final = 0.5
-# What `close` keeps of its time for what the emitter has to do after the last event.
 
 
 class _Flush:
@@ -95,7 +93,7 @@ class Pipeline:
         self._wake = threading.Event()
         self._is_asleep = False
         self._is_closing = False
-        self._close_at = self._take_until = float("inf")
+        self._close_at = float("inf")
         self._fork_holder: int | None = None
         self._start_lock = threading.Lock()
         self._works_lock = threading.Lock()
@@ -163,14 +161,15 @@ class Pipeline:
         while not flush.done.is_set():
             left_s = give_up_at - time.monotonic()
             if left_s <= 0 or self._ended.is_set():
-                return flush.done.is_set() or self._counters_settled()
+                return flush.done.is_set() or (self._ended.is_set() and self._counters_settled())
             flush.done.wait(min(left_s, 1.0))
         return True
 
     def close(self, timeout_s: float) -> bool:
         """Makes everything offered so far safe and ends the thread; False when time ran out.
 
-        Events offered from now on are dropped. What is not safe in time is dropped, too, and counted.
+        Events offered from now on are dropped. When time ran out the thread goes on for as long as the
+        process lives.
         """
         self.close_soon(timeout_s)
         if self._thread is None and self._queue:
@@ -181,16 +180,14 @@ class Pipeline:
 
     def close_soon(self, timeout_s: float) -> None:
         """The same without waiting for it."""
-        self._close_at = min(self._close_at, _deadline(timeout_s))
-        self._take_until = self._close_at - min(_CLOSE_RESERVE_S, timeout_s / 4)
+        self._close_at = _deadline(timeout_s)
         self._is_closing = True
         self._wake.set()
 
     def stats(self) -> Stats:
         """The counters now."""
-        works = self._works
         waiting = sum(not isinstance(item, _Flush) for item in tuple(self._queue))
-        return self._counters.snapshot(waiting=waiting, pending=works.emitter.pending() if works else 0)
+        return self._counters.snapshot(waiting=waiting)
 
     def _counters_settled(self) -> bool:
         return self.stats().queued == 0
@@ -255,8 +252,6 @@ class Pipeline:
             if self._flushes:
                 works.emitter.seal()
                 self._finish_flushes(works)
-            if self._is_closing and time.monotonic() >= self._take_until:
-                self._drop_queue()
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the thread
             self._counters.problem("internal")
             self._log.say("internal", "the client's thread caught a bug: %r", error)
@@ -267,16 +262,18 @@ class Pipeline:
         is_behind = len(queue) > self._wake_above or self._is_closing
         taken = 0
         while taken < _AT_ONCE:
-            try:
-                item = queue.popleft()
-            except IndexError:
+            if not queue:
                 break
+            # Counted before it leaves the queue, so that at no moment it is nowhere.
+            item = queue[0]
             if isinstance(item, _Flush):
+                queue.popleft()
                 item.mark = works.emitter.mark()
                 self._flushes.append(item)
                 continue
             taken += 1
             self._counters.take(1)
+            queue.popleft()
             self._process(works, item)
             if taken % _YIELD_EVERY == 0 and not is_behind:
                 time.sleep(_YIELD_S)
@@ -298,13 +295,6 @@ class Pipeline:
             if flush.mark is not None and works.emitter.settled(flush.mark):
                 self._flushes.remove(flush)
                 flush.done.set()
-
-    def _drop_queue(self) -> None:
-        """Closing ran out of time."""
-        lost = sum(not isinstance(item, _Flush) for item in self._queue)
-        self._queue.clear()
-        self._counters.take(lost)
-        self._counters.drop("closed", lost)
 
     def _rest(self, works: Works) -> None:
         if len(self._queue) > self._wake_above or (self._is_closing and self._queue):

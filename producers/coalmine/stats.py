@@ -8,7 +8,7 @@ from typing import Literal
 
 DropReason = Literal[
     "queue_full",  # the application made events faster than they could be written
-    "closed",  # made after close(), or still unsent when close() ran out of time
+    "closed",  # made after close()
     "invalid",  # breaks the event's rules, e.g. an empty prompt name
     "too_large",  # larger than a Kafka message may be, even without its texts
     "spool_full",  # the spool reached `spool_max_bytes`
@@ -39,8 +39,7 @@ ProblemKind = Literal[
 class Stats:
     """A snapshot of the client's counters since it was made, or since the fork in a child process.
 
-    `produced == delivered + spooled + sum(dropped.values()) + queued`, exactly, whenever nothing is moving
-    (after `flush`, for example).
+    `produced == delivered + spooled + sum(dropped.values()) + queued`, whatever happens.
     """
 
     produced: int
@@ -70,6 +69,7 @@ class Counters:
         self._lock = threading.Lock()
         self._taken = 0
         self._refused = 0
+        self._lost = 0
         self._delivered = 0
         self._spooled = 0
         self._drained = 0
@@ -90,6 +90,7 @@ class Counters:
     def drop(self, reason: DropReason, events: int = 1) -> None:
         """Events were lost after they were taken out of the queue."""
         with self._lock:
+            self._lost += events
             self._dropped[reason] += events
 
     def deliver(self) -> None:
@@ -112,20 +113,21 @@ class Counters:
         with self._lock:
             self._problems[kind] += 1
 
-    def snapshot(self, *, waiting: int, pending: int) -> Stats:
+    def snapshot(self, *, waiting: int) -> Stats:
         """The counters now.
 
         Args:
-            waiting: Events in the queue.
-            pending: Events taken out of it that are neither delivered, spooled nor dropped yet.
+            waiting: Events in the queue. The others that were taken from it and are neither delivered,
+                spooled nor dropped are in memory, too.
         """
         with self._lock:
+            unsettled = self._taken - self._delivered - self._spooled - self._lost
             return Stats(
                 produced=self._taken + self._refused + waiting,
                 delivered=self._delivered,
                 spooled=self._spooled,
                 drained=self._drained,
-                queued=waiting + pending,
+                queued=waiting + unsettled,
                 dropped=dict(self._dropped),
                 problems=dict(self._problems),
             )

@@ -20,9 +20,6 @@ class Emitter(Protocol):
     def due_in_s(self) -> float:
         """Seconds until `poll` has something to do if no event comes; infinity for never."""
 
-    def pending(self) -> int:
-        """Events taken that are neither safe nor dropped yet."""
-
     def mark(self) -> int:
         """A mark after all events taken so far, for `settled`."""
 

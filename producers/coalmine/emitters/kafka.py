@@ -101,10 +101,6 @@ class KafkaEmitter:
             return 0.0
         return min(self._spool.due_in_s(), self._drainer.due_in_s())
 
-    def pending(self) -> int:
-        """Events without an acknowledgement, and those on their way to the spool."""
-        return self._in_flight() + self._spool.pending()
-
     def mark(self) -> int:
         """A mark after all events taken so far."""
         mark, self._mark = self._mark, self._mark + 1
@@ -112,7 +108,7 @@ class KafkaEmitter:
 
     def settled(self, mark: int) -> bool:
         """Whether all events before the mark are acknowledged or in a file."""
-        return self._spool.pending() == 0 and all(open_mark > mark for open_mark in self._outstanding)
+        return not self._spool.is_waiting() and all(open_mark > mark for open_mark in self._outstanding)
 
     def seal(self) -> None:
         """Finishes the open spool file."""

@@ -91,9 +91,9 @@ class SpoolEmitter:
             return max(0.0, self._retry_at - self._clock())
         return self._writer.due_in_s()
 
-    def pending(self) -> int:
-        """Events that wait to be written."""
-        return len(self._waiting)
+    def is_waiting(self) -> bool:
+        """Whether events wait to be written."""
+        return bool(self._waiting)
 
     def mark(self) -> int:
         """A mark after all events taken so far. Here one mark serves all: `poll` writes everything."""

@@ -1,0 +1,239 @@
+"""The queue between a service and the background thread: bounded, counted, on time."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coalmine import Coalmine, Stats, TextField
+from coalmine.build import RecordBuilder
+from coalmine_schemas.events import PromptScore
+from coalmine_schemas.identifiers import uuid7
+
+from tests.support.produced import ids, requests_of, spooled, wait_until
+from tests.support.replies import OPENAI_CHAT
+
+
+class _Gate:
+    """A redaction hook that holds up the background thread until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.reached = threading.Event()
+
+    def __call__(self, text: str, field: TextField) -> str | None:
+        self.reached.set()
+        assert self.opened.wait(60)
+        return text
+
+
+@contextmanager
+def _held_up(home: Path, **arguments: Any) -> Iterator[tuple[Coalmine, _Gate]]:
+    """A client whose background thread stands still over its first event until the gate is opened."""
+    gate = _Gate()
+    cm = Coalmine("bot", home=home, redact=gate, **arguments)
+    try:
+        cm.feedback(uuid7(), comment="hold")
+        assert gate.reached.wait(60)
+        yield cm, gate
+    finally:
+        gate.opened.set()
+        cm.close(30)
+
+
+def _call(cm: Coalmine) -> str:
+    with cm.call("p", version="1") as call:
+        pass
+    return call.request_id
+
+
+def _adds_up(stats: Stats) -> bool:
+    return stats.produced == stats.delivered + stats.spooled + sum(stats.dropped.values()) + stats.queued
+
+
+def test_a_full_queue_drops_and_counts_and_logs_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _held_up(tmp_path, max_queued_events=10) as (cm, gate):
+        kept = [_call(cm) for _ in range(10)]
+        lost = [_call(cm) for _ in range(7)]
+        assert cm.stats().dropped == {"queue_full": 7}
+        assert cm.stats().produced == 18
+        assert not cm.flush(0)
+        gate.opened.set()
+        assert cm.flush(30)
+        later = _call(cm)
+    found = {record["request_id"] for record in requests_of(spooled(tmp_path))}
+    assert found == {*kept, later}
+    assert not found & set(lost)
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "events are made faster than they can be written"
+    ]
+    assert cm.stats().spooled == 12
+    assert _adds_up(cm.stats())
+
+
+def test_a_tool_may_wait_for_room_and_loses_nothing(tmp_path: Path) -> None:
+    with _held_up(tmp_path, max_queued_events=10, on_full="wait") as (cm, gate):
+        with ThreadPoolExecutor(3) as pool:
+            made = [pool.submit(_call, cm) for _ in range(200)]
+            wait_until(lambda: cm.stats().queued >= 11)
+            gate.opened.set()
+            expected = {future.result(60) for future in made}
+        assert cm.flush(30)
+        assert cm.stats().dropped == {}
+    assert {record["request_id"] for record in requests_of(spooled(tmp_path))} == expected
+
+
+def test_one_event_may_wait_for_room_for_a_given_time(tmp_path: Path) -> None:
+    with _held_up(tmp_path, max_queued_events=1) as (cm, gate):
+        cm.feedback(uuid7(), thumbs="up")
+        score = PromptScore(
+            score_id=uuid7(),
+            request_id=uuid7(),
+            event_time=datetime.now(UTC),
+            app="a",
+            name="quality",
+            value=1.0,
+            source="judge",
+        )
+        assert not cm.emit_score(score, wait_s=0.05)
+        assert cm.stats().dropped == {"queue_full": 1}
+        threading.Timer(0.1, gate.opened.set).start()
+        assert cm.emit_score(score, wait_s=60)
+        assert cm.flush(30)
+    assert [one.event for one in spooled(tmp_path)] == ["feedback", "feedback", "scores"]
+
+
+def test_text_that_waits_is_bounded_and_events_go_without(tmp_path: Path) -> None:
+    with _held_up(tmp_path, capture_text=True, max_queued_text_chars=1000) as (cm, gate):
+        for _ in range(5):
+            with cm.call("p", version="1") as call:
+                call.record(input_text="x" * 400)
+        assert cm.stats().problems == {"text_backlog": 3}
+        gate.opened.set()
+        assert cm.flush(30)
+        with cm.call("p", version="1") as call:
+            call.record(input_text="x" * 900)  # the room was given back
+        cm.feedback(call.request_id, comment="y" * 1001)
+    texts = [record["input_text"] for record in requests_of(spooled(tmp_path))]
+    assert [text and len(text) for text in texts] == [400, 400, None, None, None, 900]
+    assert spooled(tmp_path)[-1].record["comment"] is None
+
+
+def test_flush_waits_for_what_was_made_before_it(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        assert cm.flush(0)  # nothing yet
+        for made in range(1, 20):
+            _call(cm)
+            assert cm.flush(30)
+            assert len(spooled(tmp_path)) == made
+
+
+def test_flush_keeps_its_deadline(tmp_path: Path) -> None:
+    with _held_up(tmp_path) as (cm, gate):
+        began = time.monotonic()
+        assert not cm.flush(0.2)
+        assert 0.2 <= time.monotonic() - began < 30
+        gate.opened.set()
+        assert cm.flush(30)
+
+
+def test_flush_may_be_called_from_many_threads_while_events_are_made(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path) as cm, ThreadPoolExecutor(8) as pool:
+
+        def work(_: int) -> tuple[str, bool]:
+            return _call(cm), cm.flush(60)
+
+        done = list(pool.map(work, range(100)))
+    assert all(flushed for _, flushed in done)
+    assert len(spooled(tmp_path)) == 100
+
+
+def test_close_keeps_its_deadline_and_the_thread_goes_on(tmp_path: Path) -> None:
+    with _held_up(tmp_path) as (cm, gate):
+        for _ in range(5):
+            _call(cm)
+        began = time.monotonic()
+        assert not cm.close(0.2)
+        assert time.monotonic() - began < 30
+        assert cm.stats().queued == 6
+        gate.opened.set()
+        wait_until(lambda: cm.stats().spooled == 6)
+        assert cm.close(30)
+    assert len(spooled(tmp_path)) == 6
+
+
+def test_an_event_after_close_is_dropped_and_counted(tmp_path: Path) -> None:
+    cm = Coalmine("bot", home=tmp_path)
+    _call(cm)
+    assert cm.close(30)
+    _call(cm)
+    assert not cm.feedback(uuid7(), thumbs="up")
+    assert cm.close(30)
+    assert cm.stats().dropped == {"closed": 2}
+    assert cm.stats().spooled == 1
+    assert _adds_up(cm.stats())
+
+
+def test_closing_a_client_that_made_nothing_takes_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    cm = Coalmine("bot", home=tmp_path)
+    assert threading.active_count() == before
+    assert cm.close(0)
+    assert not (tmp_path / "spool").exists()
+
+
+def test_many_threads_lose_nothing(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path, max_queued_events=100_000) as cm, ThreadPoolExecutor(8) as pool:
+
+        def work(thread: int) -> list[str]:
+            made = []
+            for number in range(500):
+                with cm.call("p", version="1", unit_id=f"{thread}-{number}") as call:
+                    call.record(OPENAI_CHAT)
+                made.append(call.request_id)
+            return made
+
+        made = [request_id for batch in pool.map(work, range(8)) for request_id in batch]
+        assert cm.flush(60)
+        assert cm.stats() == Stats(
+            produced=4000, delivered=0, spooled=4000, drained=0, queued=0, dropped={}, problems={}
+        )
+    assert ids(spooled(tmp_path)) == dict.fromkeys(made, 1)
+
+
+def test_an_event_is_there_for_readers_soon_without_flush_also_after_a_pause(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        for made in range(1, 4):
+            _call(cm)
+            wait_until(lambda made=made: len(spooled(tmp_path)) == made)  # type: ignore[misc]
+            wait_until(lambda: cm._pipeline._is_asleep)
+
+
+def test_a_bug_in_the_background_costs_one_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    honest = RecordBuilder.build
+
+    def build(self: RecordBuilder, draft: Any) -> Any:
+        if getattr(draft, "prompt", None) == "bug":
+            raise MemoryError("secret")
+        return honest(self, draft)
+
+    monkeypatch.setattr(RecordBuilder, "build", build)
+    with caplog.at_level(logging.WARNING), Coalmine("bot", home=tmp_path) as cm:
+        with cm.call("bug", version="1"):
+            pass
+        _call(cm)
+        assert cm.flush(30)
+        assert sum(cm.stats().dropped.values()) == 1
+        assert _adds_up(cm.stats())
+    assert len(spooled(tmp_path)) == 1
+    assert "secret" not in caplog.text
