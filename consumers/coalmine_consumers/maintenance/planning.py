@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, RetentionPolicy
+from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, RetentionPolicy, SealPolicy
 from coalmine_consumers.raw import IngestedEvent
 
 TIER_BASE_ROWS = 1_000
@@ -22,6 +22,7 @@ class LiveSegment:
     event: IngestedEvent
     day: date
     rows: int
+    size_bytes: int
     created_at: datetime
 
 
@@ -39,23 +40,46 @@ class MergePlan:
         return sum(segment.rows for segment in self.segments)
 
 
+@dataclass(frozen=True, slots=True)
+class HotDay:
+    """One UTC day of an event's hot rows."""
+
+    day: date
+    rows: int
+    oldest_ingested_at: datetime
+
+
+def days_to_seal(days: Sequence[HotDay], policy: SealPolicy, now: datetime) -> list[date]:
+    """Choose which days of one event's hot rows become segments now."""
+    if not days:
+        return []
+    age_s = (now - min(day.oldest_ingested_at for day in days)).total_seconds()
+    due = sum(day.rows for day in days) >= policy.max_rows or age_s >= policy.max_age_s
+    return sorted(
+        day.day
+        for day in days
+        if (due and day.rows >= policy.min_day_rows)
+        or (now - day.oldest_ingested_at).total_seconds() >= policy.small_day_max_age_s
+    )
+
+
 def plan_merges(segments: Iterable[LiveSegment], policy: MergePolicy, now: datetime) -> list[MergePlan]:
     """Choose what to merge now. Carried out, each plan leaves fewer segments, so planning comes to rest.
 
     A day that still receives segments is merged by similar size, so that a row is rewritten a
-    logarithmic number of times; a quiet day is packed as tightly as `target_rows` allows.
+    logarithmic number of times; a quiet day is packed as tightly as the policy allows.
     """
     days: defaultdict[tuple[IngestedEvent, date], list[LiveSegment]] = defaultdict(list)
     for segment in segments:
-        if segment.rows <= policy.target_rows // 2:
+        if segment.rows <= policy.target_rows // 2 and segment.size_bytes <= policy.target_bytes // 2:
             days[segment.event, segment.day].append(segment)
     plans: list[MergePlan] = []
     for (event, day), small in sorted(days.items()):
         quiet = now - max(segment.created_at for segment in small) >= timedelta(seconds=policy.settle_s)
         groups = [small] if quiet else _similar_sizes(small, policy.fan_in)
         for group in groups:
-            for pack in _pack(group, policy.target_rows, at_least=2 if quiet else policy.fan_in):
-                plans.append(MergePlan(event, day, pack))
+            packs = _pack(group, policy, at_least=2 if quiet else policy.fan_in)
+            plans += [MergePlan(event, day, pack) for pack in packs]
     return plans
 
 
@@ -67,17 +91,18 @@ def _similar_sizes(segments: Sequence[LiveSegment], fan_in: int) -> list[list[Li
 
 
 def _pack(
-    segments: Sequence[LiveSegment], target_rows: int, *, at_least: int
+    segments: Sequence[LiveSegment], policy: MergePolicy, *, at_least: int
 ) -> list[tuple[LiveSegment, ...]]:
-    """Cut segments, oldest first, into packs of at most `target_rows`; too short a last pack is dropped."""
+    """Cut segments, oldest first, into packs within the policy; too short a last pack is dropped."""
     packs: list[list[LiveSegment]] = [[]]
-    rows = 0
+    rows = size_bytes = 0
     for segment in sorted(segments, key=lambda segment: (segment.created_at, segment.segment_id)):
-        if packs[-1] and rows + segment.rows > target_rows:
-            packs.append([])
-            rows = 0
-        packs[-1].append(segment)
         rows += segment.rows
+        size_bytes += segment.size_bytes
+        if packs[-1] and (rows > policy.target_rows or size_bytes > policy.target_bytes):
+            packs.append([])
+            rows, size_bytes = segment.rows, segment.size_bytes
+        packs[-1].append(segment)
     full, last = packs[:-1], packs[-1]
     return [tuple(pack) for pack in full if len(pack) >= 2] + ([tuple(last)] if len(last) >= at_least else [])
 

@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SealPolicy:
-    """When hot rows become a Parquet segment."""
+    """When hot rows become a Parquet segment.
+
+    A segment holds one day of events, so late events of many days would become many tiny files: a day with
+    few hot rows waits longer.
+    """
 
     max_rows: int = 200_000
-    """Seal an event's hot table once it holds this many rows."""
+    """Seal once an event's hot table holds this many rows."""
     max_age_s: float = 300.0
-    """Seal it once its oldest row was ingested this long ago, however few rows it holds."""
+    """Seal once the oldest row was ingested this long ago."""
+    min_day_rows: int = 1_000
+    """A day with fewer hot rows than this waits until `small_day_max_age_s`."""
+    small_day_max_age_s: float = 21_600.0
+    """Seal a day once its oldest row was ingested this long ago, however few rows it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +26,9 @@ class MergePolicy:
     """Which segments of a day become one."""
 
     target_rows: int = 4_000_000
-    """A merged segment holds at most this many rows; one that holds more than half of it is left alone."""
+    """A merged segment holds at most this many rows."""
+    target_bytes: int = 256 * 1024 * 1024
+    """And takes at most about this much on disk. One that has half of either limit is left alone."""
     fan_in: int = 8
     """While a day still receives segments, merge this many of similar size at a time.
 
@@ -26,8 +36,8 @@ class MergePolicy:
     """
     settle_s: float = 3600.0
     """A day that got no new segment for this long is quiet: all its small segments are merged."""
-    memory_limit_mb: int = 256
-    """Memory of one merge; what does not fit is sorted on disk."""
+    memory_limit_mb: int = 192
+    """What reading and sorting may take; writing takes about 64 MiB more."""
 
 
 @dataclass(frozen=True, slots=True)

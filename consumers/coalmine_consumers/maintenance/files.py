@@ -1,0 +1,57 @@
+"""Segment files that are no part of the data: written in vain, or retired long enough ago."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from coalmine_consumers.store import Segment, Store
+
+_RETIRED = """
+SELECT path FROM segments WHERE retired_at <= $before AND deleted_at IS NULL ORDER BY retired_at
+"""
+_MARK_DELETED = """
+UPDATE segments SET deleted_at = $now WHERE path IN (SELECT unnest($paths)) AND deleted_at IS NULL
+"""
+_FORGET = "DELETE FROM segments WHERE deleted_at <= $before"
+
+REMEMBER_DELETED = timedelta(days=7)
+"""A deleted segment's manifest row stays this long, for people who wonder where a file went."""
+
+
+@contextmanager
+def discarded_on_error(directory: Path, written: list[Segment]) -> Iterator[list[Segment]]:
+    """Remove the files of `written` if the block fails, before a manifest row made them data."""
+    try:
+        yield written
+    except BaseException:
+        for segment in written:
+            (directory / segment.path).unlink(missing_ok=True)
+        raise
+
+
+def delete_retired_files(store: Store, *, grace_s: float, now: datetime) -> list[str]:
+    """Delete files of segments that were retired more than `grace_s` ago.
+
+    A query that began while a segment was live may go on reading its file for that long.
+
+    Returns:
+        Paths of the deleted files, relative to the store's folder.
+    """
+    with store.transaction() as connection:
+        retired = connection.sql(_RETIRED, params={"before": now - timedelta(seconds=grace_s)}).fetchall()
+    paths = [path for (path,) in retired]
+    # Files first: a crash in between leaves rows without files, which the next run marks as deleted.
+    _unlink(store.directory / path for path in paths)
+    with store.transaction() as connection:
+        if paths:
+            connection.execute(_MARK_DELETED, {"now": now, "paths": paths}).fetchall()
+        connection.execute(_FORGET, {"before": now - REMEMBER_DELETED}).fetchall()
+    return paths
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()  # of its day, if nothing else is in it
