@@ -76,7 +76,8 @@ def attribute(
         request_ids = Ids.from_arrow(rows["request_id"])
         here = arrivals.ids.find(request_ids)
         same_batch = np.flatnonzero(here >= 0)
-        parts.append(_joined(reaction, rows.take(same_batch), arrivals.facts_at(here[same_batch])))
+        if len(same_batch):
+            parts.append(_joined(reaction, rows.take(same_batch), arrivals.facts_at(here[same_batch])))
         elsewhere = np.flatnonzero(here < 0)
         if len(elsewhere):
             facts = request_facts(connection, directory, request_ids.take(elsewhere))

@@ -73,13 +73,13 @@ class BatchWriter:
             for event in INGESTED_EVENTS
             if (rows := batch.tables.get(event)) is not None and rows.num_rows
         }
+        counts = self._counts(batch, new, now)
         with self._landing(new, now):
             self._aggregate(new)
-        counts = self._counts(batch, new, now)
-        record_dead_letters(self.connection, ingest_id, batch.dead_letters)
-        record_gaps(self.connection, ingest_id, batch.gaps)
-        record_ledger(self.connection, ingest_id, now, counts)
-        move_positions(self.connection, batch.starts, batch.positions, batch.retired)
+            record_dead_letters(self.connection, ingest_id, batch.dead_letters)
+            record_gaps(self.connection, ingest_id, batch.gaps)
+            record_ledger(self.connection, ingest_id, now, counts)
+            move_positions(self.connection, batch.starts, batch.positions, batch.retired)
         return CommitResult(
             ingest_id,
             stored=sum(each.stored for each in counts.values()),
@@ -100,7 +100,10 @@ class BatchWriter:
 
     @contextmanager
     def _landing(self, new: Mapping[IngestedEvent, _New], now: datetime) -> Iterator[None]:
-        """Land raw rows; segments are written while the block runs, and removed again if it fails."""
+        """Land raw rows; segments are written while the block runs, and removed again if it fails.
+
+        Once the block has ended they stay, even if committing fails then: it may have succeeded after all.
+        """
         writing: list[tuple[IngestedEvent, Future[Segment]]] = []
         try:
             for event, each in new.items():

@@ -6,6 +6,7 @@ moment: a crash leaves at worst a file without a row, which `Store.open` removes
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -160,16 +161,18 @@ class SegmentWriter:
         )
 
     def _create(self, schema: pa.Schema) -> pq.ParquetWriter:
-        _make_durable_folder(self._path.parent)
-        return pq.ParquetWriter(
-            self._unfinished,
-            schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[name for name in schema.names if name in _FEW_VALUES],
-            write_statistics=[name for name in schema.names if name in _PRUNED_BY],
-            store_schema=False,
-        )
+        while True:
+            _make_durable_folder(self._path.parent)
+            with suppress(FileNotFoundError):  # housekeeping removes a day's folder while it is empty
+                return pq.ParquetWriter(
+                    self._unfinished,
+                    schema,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=[name for name in schema.names if name in _FEW_VALUES],
+                    write_statistics=[name for name in schema.names if name in _PRUNED_BY],
+                    store_schema=False,
+                )
 
 
 def _make_durable_folder(folder: Path) -> None:
@@ -178,8 +181,9 @@ def _make_durable_folder(folder: Path) -> None:
         missing.append(folder)
         folder = folder.parent
     for new in reversed(missing):
-        new.mkdir(exist_ok=True)
-        _sync(new.parent)
+        with suppress(FileNotFoundError):
+            new.mkdir(exist_ok=True)
+            _sync(new.parent)
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+from coalmine_consumers.errors import StoreDamaged
+from coalmine_consumers.store import Store
+from coalmine_consumers.store.migrate import Migration, migrate, published_migrations
+
+FIRST = Migration("0001_first", "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);")
+SECOND = Migration("0002_second", "ALTER TABLE a ADD COLUMN y INTEGER DEFAULT 7;")
+BROKEN = Migration("0003_broken", "INSERT INTO a VALUES (2, 2); SELECT * FROM nowhere;")
+
+
+def names(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    found: list[tuple[str]] = connection.sql("SELECT name FROM schema_migrations ORDER BY name").fetchall()
+    return found
+
+
+def test_each_migration_is_applied_once_and_in_order() -> None:
+    connection = duckdb.connect()
+    assert migrate(connection, [FIRST]) == ["0001_first"]
+    assert migrate(connection, [FIRST, SECOND]) == ["0002_second"]
+    assert migrate(connection, [FIRST, SECOND]) == []
+    assert connection.sql("SELECT * FROM a").fetchall() == [(1, 7)]
+    assert names(connection) == [("0001_first",), ("0002_second",)]
+
+
+def test_a_migration_that_fails_changes_nothing() -> None:
+    connection = duckdb.connect()
+    migrate(connection, [FIRST, SECOND])
+    with pytest.raises(duckdb.Error):
+        migrate(connection, [FIRST, SECOND, BROKEN])
+    assert connection.sql("SELECT * FROM a").fetchall() == [(1, 7)]
+    assert len(names(connection)) == 2
+
+
+def test_a_store_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    with duckdb.connect(tmp_path / "coalmine.duckdb") as connection:
+        connection.execute("INSERT INTO schema_migrations (name) VALUES ('9999_future')").fetchall()
+    with pytest.raises(StoreDamaged, match="9999_future"):
+        Store.open(tmp_path)
+
+
+def test_published_migrations_are_numbered_without_gaps() -> None:
+    found = [migration.name for migration in published_migrations()]
+    assert [name[:4] for name in found] == [f"{number:04d}" for number in range(1, len(found) + 1)]
+
+
+def test_every_table_says_what_a_row_is() -> None:
+    for migration in published_migrations():
+        for part in migration.sql.split("CREATE TABLE")[:-1]:
+            comment = part.rstrip().splitlines()[-1]
+            # The tables of raw events share the comment before the first of them.
+            assert comment.startswith("--") or comment == ");", comment
+        assert "Grain: one row per" in migration.sql
