@@ -4,12 +4,13 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
 
-from coalmine_schemas.errors import RegistryRefused, RegistryUnavailable, UnknownSchema
+from coalmine_schemas.errors import InvalidParameter, RegistryRefused, RegistryUnavailable, UnknownSchema
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _MAX_SCHEMA_ID = (1 << 31) - 1
@@ -30,6 +31,9 @@ class SchemaRegistryClient:
         timeout_s: For connecting, and for each wait on the socket.
         unknown_for_s: How long an id the registry did not know is not asked for again.
         clock: Seconds that only go forward.
+
+    Raises:
+        InvalidParameter: `url` is no HTTP address.
     """
 
     def __init__(
@@ -46,12 +50,19 @@ class SchemaRegistryClient:
         self._timeout_s = timeout_s
         self._unknown_for_s = unknown_for_s
         self._clock = clock
-        parts = urlsplit(url)
-        self._shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        self._shown = _without_credentials(url)
         self._http: tuple[int, httpx.Client] | None = None
         self._schemas: OrderedDict[int, str] = OrderedDict()
         self._unknown: OrderedDict[int, tuple[float, str]] = OrderedDict()
         self._ids: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"SchemaRegistryClient({self._shown!r})"  # the address without credentials
@@ -138,8 +149,6 @@ class SchemaRegistryClient:
         headers = {"Content-Type": _MEDIA_TYPE} if body is not None else None
         try:
             return self._client().request(method, self._url + path, json=body, headers=headers)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise RegistryRefused(f"not the address of a schema registry: {self._shown}", 0) from error
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__
             raise RegistryUnavailable(f"schema registry {self._shown} did not answer: {problem}") from error
@@ -157,6 +166,20 @@ class SchemaRegistryClient:
         if status >= 500 or status in _BUSY:
             raise RegistryUnavailable(text)
         raise RegistryRefused(text, status, _error_code(response))
+
+
+def _without_credentials(url: str) -> str:
+    """An address as it may be shown."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise InvalidParameter("the schema registry's URL is not valid") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidParameter(
+            "the schema registry's URL must begin with http:// or https:// and name a host"
+        )
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ class _Scanner:
         """Read a number of each row; 0 where that fails."""
         start = self._get(self.at, rows)
         byte = self._data[start]
-        value = _SMALL[byte & 0x7F]
+        value: IntArray = _SMALL[byte & 0x7F]
         end = start + 1
         more = np.flatnonzero(byte >= 0x80)
         if len(more):

@@ -1,0 +1,129 @@
+"""The rules of values: each broken one is found, in records and in columns alike."""
+
+import math
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from coalmine_schemas.batch import BatchDecoder, arrow_schema
+from coalmine_schemas.codec import Decoder
+from coalmine_schemas.errors import InvalidValue
+from coalmine_schemas.events import EventName
+from coalmine_schemas.resolver import SchemaResolver
+from coalmine_schemas.rules import MAX_INSTANT_US, RULES, first_problem
+from coalmine_schemas.topics import EVENT_NAMES
+from coalmine_schemas.validate import broken_rules
+
+from tests.support.example_events import example, frame, load_examples
+
+ARM = {"variant": "a", "version": "1.0.0", "weight": 0.5}
+
+BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
+    ("requests", {"request_id": ""}, "request_id is not a UUID: ''"),
+    ("requests", {"request_id": "01997d3a5c007a108f3e2b9c64d1e001"}, "request_id is not a UUID"),
+    ("requests", {"request_id": "01997d3a-5c00-7a10-8f3e-2b9c64d1e00g"}, "request_id is not a UUID"),
+    ("requests", {"request_id": "01997d3a-5c00-7a10-8f3e2-b9c64d1e001"}, "request_id is not a UUID"),
+    ("requests", {"request_id": "-1997d3a-5c00-7a10-8f3e-2b9c64d1e001"}, "request_id is not a UUID"),
+    ("requests", {"request_id": "x" * 200}, f"request_id is not a UUID: '{'x' * 64}...'"),
+    ("requests", {"request_id": "\u06601997d3a-5c00-7a10-8f3e-2b9c64d1e00"}, "request_id is not a UUID"),
+    ("requests", {"event_time": -1}, "event_time is outside the years 1970 to 9999: -1 microseconds"),
+    ("requests", {"event_time": MAX_INSTANT_US}, "event_time is outside the years 1970 to 9999"),
+    ("requests", {"event_time": -(2**63)}, "event_time is outside the years 1970 to 9999"),
+    ("requests", {"app": ""}, "app is empty"),
+    ("requests", {"environment": ""}, "environment is empty"),
+    ("requests", {"prompt": ""}, "prompt is empty"),
+    ("requests", {"version": ""}, "version is empty"),
+    ("requests", {"unit_group": -1}, "unit_group is below 0: -1"),
+    ("requests", {"unit_group": 256}, "unit_group is above 255: 256"),
+    ("requests", {"input_tokens": -1}, "input_tokens is below 0: -1"),
+    ("requests", {"cached_input_tokens": -5}, "cached_input_tokens is below 0: -5"),
+    ("requests", {"output_tokens": -(2**63)}, "output_tokens is below 0"),
+    ("requests", {"cost_nano_usd": -1}, "cost_nano_usd is below 0: -1"),
+    ("requests", {"latency_ms": math.nan}, "latency_ms is not finite: nan"),
+    ("requests", {"latency_ms": math.inf}, "latency_ms is not finite: inf"),
+    ("requests", {"latency_ms": -0.001}, "latency_ms is below 0: -0.001"),
+    ("requests", {"time_to_first_token_ms": -math.inf}, "time_to_first_token_ms is not finite: -inf"),
+    ("requests", {"metrics": {"a": 1.0, "b": math.nan}}, "metrics['b'] is not finite: nan"),
+    ("requests", {"version": "", "app": "", "latency_ms": -1.0}, "app is empty"),
+    ("feedback", {"feedback_id": "x"}, "feedback_id is not a UUID: 'x'"),
+    ("feedback", {"request_id": "x"}, "request_id is not a UUID: 'x'"),
+    ("feedback", {"app": ""}, "app is empty"),
+    ("feedback", {"rating": math.inf}, "rating is not finite: inf"),
+    ("scores", {"score_id": "x"}, "score_id is not a UUID: 'x'"),
+    ("scores", {"name": ""}, "name is empty"),
+    ("scores", {"value": math.nan}, "value is not finite: nan"),
+    ("deployments", {"environment": ""}, "environment is empty"),
+    ("deployments", {"revision": -1}, "revision is below 0: -1"),
+    ("deployments", {"arms": [ARM, {**ARM, "weight": -0.5}]}, "arms[1].weight is below 0: -0.5"),
+    ("deployments", {"arms": [{**ARM, "variant": ""}]}, "arms[0].variant is empty"),
+    ("deployments", {"action": ""}, "action is empty"),
+    ("alerts", {"fingerprint": ""}, "fingerprint is empty"),
+    ("alerts", {"value": math.nan}, "value is not finite: nan"),
+    ("dead_letters", {"dead_letter_id": "x"}, "dead_letter_id is not a UUID: 'x'"),
+    ("dead_letters", {"source_timestamp": -1}, "source_timestamp is outside the years 1970 to 9999"),
+]
+
+ALLOWED: list[tuple[EventName, dict[str, Any]]] = [
+    ("requests", {"request_id": "01997D3A-5C00-7A10-8F3E-2B9C64D1E001"}),
+    ("requests", {"request_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}),
+    ("requests", {"event_time": 0}),
+    ("requests", {"event_time": MAX_INSTANT_US - 1}),
+    ("requests", {"unit_group": 0, "input_tokens": 0, "cost_nano_usd": 0, "latency_ms": 0.0}),
+    ("requests", {"unit_group": 255, "input_tokens": 2**63 - 1, "latency_ms": 1.7e308}),
+    ("requests", {"latency_ms": -0.0, "metrics": {"": -1e300, "a": 5e-324}, "unit_id": ""}),
+    ("feedback", {"rating": -3.5}),
+    ("scores", {"value": -1e300}),
+    ("deployments", {"arms": [{**ARM, "weight": 0.0}]}),
+]
+
+
+@pytest.mark.parametrize(("event", "changes", "reason"), BROKEN)
+def test_a_broken_rule_is_found_by_both_paths(event: EventName, changes: dict[str, Any], reason: str) -> None:
+    bad = frame(event, **changes)
+    with pytest.raises(InvalidValue) as refused:
+        Decoder(SchemaResolver()).decode(event, bad)
+    assert refused.value.reason.startswith(reason)
+    good = [frame(event, **record) for record in load_examples(event)]
+    result = BatchDecoder(SchemaResolver()).decode(event, [good[0], bad, *good, bad])
+    assert [(f.index, f.stage, f.reason) for f in result.failures] == [
+        (1, "validate", refused.value.reason),
+        (2 + len(good), "validate", refused.value.reason),
+    ]
+    assert result.rows.tolist() == [0, *range(2, 2 + len(good))]
+
+
+@pytest.mark.parametrize(("event", "changes"), ALLOWED)
+def test_values_at_the_edge_are_allowed_by_both_paths(event: EventName, changes: dict[str, Any]) -> None:
+    message = frame(event, **changes)
+    decoded = Decoder(SchemaResolver()).decode_plain(event, message)
+    assert {name: decoded[name] for name in changes} == changes
+    assert BatchDecoder(SchemaResolver()).decode(event, [message]).failures == []
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_every_rule_has_a_case_here(event: EventName) -> None:
+    tried = {name for other, changes, _ in BROKEN for name in changes if other == event}
+    other_events_cover = {"event_time", "app", "environment", "prompt", "request_id", "rule"}
+    assert {rule.field for rule in RULES[event]} - other_events_cover <= tried
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_rules_are_about_fields_that_exist(event: EventName) -> None:
+    assert {rule.field for rule in RULES[event]} <= set(arrow_schema(event).names)
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_examples_and_empty_batches_break_no_rule(event: EventName) -> None:
+    assert [first_problem(event, record) for record in load_examples(event)] == [None] * len(
+        load_examples(event)
+    )
+    empty = pa.RecordBatch.from_pylist([], schema=arrow_schema(event))
+    assert broken_rules(event, empty) == {}
+
+
+def test_null_is_no_broken_rule_wherever_it_stands() -> None:
+    unknown = {"input_tokens": None, "cost_nano_usd": None, "time_to_first_token_ms": None}
+    frames = [frame("requests", **unknown), frame("requests", input_tokens=-1), frame("requests", **unknown)]
+    result = BatchDecoder(SchemaResolver()).decode("requests", frames)
+    assert [failure.index for failure in result.failures] == [1]
+    assert example("requests")["input_tokens"] == 812
