@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+import duckdb
 from coalmine_schemas.errors import Transient
 
 from coalmine_consumers.decode import DecodedBatch, RequestPricer, decode_batch
-from coalmine_consumers.errors import PositionConflict
+from coalmine_consumers.errors import PositionConflict, StoreUnavailable
 from coalmine_consumers.health import CollectorHealth, HealthRecord
 from coalmine_consumers.pace import Pace, PacePolicy
 from coalmine_consumers.pipe import Pipe
@@ -236,7 +237,7 @@ class Collector:
 
     def _commit(self, batch: DecodedBatch) -> None:
         began = time.monotonic()
-        outcome = self._retried("committing", lambda: self._store.commit(batch))
+        outcome = self._retried("committing", lambda: _commit_once(self._store, batch))
         self._source.committed(batch.positions)
         self._record.committed(
             consumed=sum(batch.consumed.values()),
@@ -255,3 +256,16 @@ class Collector:
         result = retry(action, self._settings.retry, self._stop, on_failure)
         self._record.works(what)
         return result
+
+
+def _commit_once(store: StoreProtocol, batch: DecodedBatch) -> CommitOutcome:
+    """Commit; what the operating system or DuckDB cannot do now becomes a `StoreUnavailable`.
+
+    Should the commit have worked nevertheless, the next attempt starts where the store no longer stands: it
+    is refused, and reading goes on after it.
+    """
+    try:
+        return store.commit(batch)
+    except (OSError, duckdb.OperationalError) as error:
+        cause = error.__context__ or error  # the failed undoing of a transaction hides why it failed
+        raise StoreUnavailable(f"{type(cause).__name__}: {cause}") from error

@@ -3,6 +3,7 @@
 CoalmineError                      (coalmine_schemas.errors)
 ├── Transient                      retry after a pause
 │   ├── SourceUnavailable          the broker or the spool cannot be read now
+│   ├── StoreUnavailable           the store cannot be written now: disk full, out of memory
 │   ├── StoreLocked                another process owns the store; wait for it (standby)
 │   └── MaintenanceConflict        the store changed under a prepared change; prepare it anew
 ├── Terminal                       stop and tell a person
@@ -18,6 +19,10 @@ from coalmine_consumers.raw import TopicPartition
 
 class SourceUnavailable(Transient):
     """A source cannot be read at the moment; polling it again may work."""
+
+
+class StoreUnavailable(Transient):
+    """The store cannot be written at the moment. The transaction is undone, and may be tried again."""
 
 
 class StoreLocked(Transient):
@@ -48,7 +53,7 @@ class StoreDamaged(Terminal):
     """What the store holds contradicts itself."""
 
 
-class PositionConflict(CoalmineError):  # noqa: N818 - named for what the caller should do
+class PositionConflict(CoalmineError):
     """A batch does not start where the store stands, so committing it would lose or repeat messages.
 
     Attributes:

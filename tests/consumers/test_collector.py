@@ -1,4 +1,4 @@
-"""The collector: nothing lost, nothing twice, whatever fails meanwhile; it stops in order and says how it is."""
+"""The collector: nothing lost, nothing twice, whatever fails; it stops in order and says how it is."""
 
 import logging
 import threading
