@@ -18,7 +18,13 @@ from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cel
 from coalmine_consumers.store.columns import microseconds
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.landing import insert_hot, split
-from coalmine_consumers.store.ledger import EventCounts, record_dead_letters, record_gaps, record_ledger
+from coalmine_consumers.store.ledger import (
+    EventCounts,
+    StoredSpan,
+    record_dead_letters,
+    record_gaps,
+    record_ledger,
+)
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
@@ -169,12 +175,14 @@ class BatchWriter:
         for event, consumed in batch.consumed.items():
             each = _by_name(new, event)
             stored = each.rows.num_rows if each is not None else 0
-            ahead = 0
+            ahead, span = 0, None
             if each is not None and stored:
-                ahead = int(np.count_nonzero(microseconds(each.rows["event_time"]) > horizon_us))
+                times = microseconds(each.rows["event_time"])
+                ahead = int(np.count_nonzero(times > horizon_us))
+                span = StoredSpan.of(each.ids, times)
             dead = sum(letter.event == event for letter in batch.dead_letters)
             duplicates = each.duplicates if each is not None else 0
-            counts[event] = EventCounts(consumed, stored, duplicates, dead, ahead)
+            counts[event] = EventCounts(consumed, stored, duplicates, dead, ahead, span)
         return counts
 
 

@@ -95,6 +95,11 @@ class Ids:
             open_ = open_[place[open_] < len(high)]
         return found
 
+    def exclusive_or(self) -> UUID:
+        """All ids combined by exclusive or; it does not depend on their order."""
+        high, low = np.bitwise_xor.reduce(self.high), np.bitwise_xor.reduce(self.low)
+        return UUID(int=(int(high) << 64) | int(low))
+
     def bounds(self) -> tuple[UUID, UUID]:
         """The least and the greatest id. At least one id must be there."""
         least, greatest = self.high.min(), self.high.max()

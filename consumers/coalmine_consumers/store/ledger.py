@@ -1,18 +1,40 @@
 """The books: what became of every message, and what could not be read at all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.decode import DeadLetterRow, LedgerEvent
 from coalmine_consumers.raw import Gap
+from coalmine_consumers.store.columns import Int64s, timestamps
+from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.statements import statement
 
 _TIME = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """What tells an audit which rows are missing, should some be."""
+
+    first_event_time: datetime
+    last_event_time: datetime
+    id_xor: UUID
+    """Exclusive or of all ids."""
+
+    @classmethod
+    def of(cls, ids: Ids, event_times_us: Int64s) -> "StoredSpan | None":
+        """The span of some rows; None of none."""
+        if not len(ids):
+            return None
+        first, last = timestamps(np.array([event_times_us.min(), event_times_us.max()])).to_pylist()
+        return cls(first, last, ids.exclusive_or())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +47,8 @@ class EventCounts:
     dead_lettered: int
     ahead_of_clock: int = 0
     """How many of the stored ones claim a time too far in the future."""
+    span: StoredSpan | None = field(default=None, compare=False)
+    """Which rows were stored; None if none was."""
 
 
 def record_ledger(
@@ -36,9 +60,20 @@ def record_ledger(
     """One row per event of the batch."""
     for event, each in counts.items():
         connection.execute(
-            "INSERT INTO batches VALUES ($ingest_id, $committed_at, $event, $consumed, $stored, $duplicates, "
-            "$dead_lettered, $ahead_of_clock)",
-            {"ingest_id": ingest_id, "committed_at": committed_at, "event": event, **asdict(each)},
+            statement("record_ledger"),
+            {
+                "ingest_id": ingest_id,
+                "committed_at": committed_at,
+                "event": event,
+                "consumed": each.consumed,
+                "stored": each.stored,
+                "duplicates": each.duplicates,
+                "dead_lettered": each.dead_lettered,
+                "ahead_of_clock": each.ahead_of_clock,
+                "first_event_time": each.span and each.span.first_event_time,
+                "last_event_time": each.span and each.span.last_event_time,
+                "id_xor": each.span and each.span.id_xor,
+            },
         )
 
 

@@ -96,3 +96,12 @@ def test_no_ids_are_an_empty_column() -> None:
     assert Ids.none().to_arrow().type == pa.uuid()
     assert list(Ids.none().find(ids([UUID(int=1)]))) == [-1]
     assert np.array_equal(Ids.none().first_of_each(), np.empty(0))
+
+
+@given(st.lists(ANY, min_size=1), st.data())
+def test_the_exclusive_or_of_all_ids_and_all_but_one_is_that_one(
+    values: list[UUID], data: st.DataObject
+) -> None:
+    missing = data.draw(st.integers(0, len(values) - 1))
+    rest = ids(values[:missing] + values[missing + 1 :]).exclusive_or()
+    assert rest.int ^ ids(values).exclusive_or().int == values[missing].int
