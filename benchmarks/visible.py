@@ -1,0 +1,281 @@
+"""How long from an event's emission until the HTTP API shows it, through a real Kafka broker.
+
+A producer process emits calls of the full schema through the client at a steady rate; `coalmine serve` runs
+in a process of its own, with everything on; this process asks `/v1/versions` over and over, as a dashboard
+would.
+
+The k-th event counts as visible when an answer arrived that shows at least k events. Beside that, markers
+(single events of a version of their own, five a second) are timed one by one, whatever the order of events.
+
+Run alone: `python -m benchmarks.visible [--seconds 30] [--rate 5000] [--json]`.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from coalmine import Coalmine
+
+from tests.support.kafka_broker import KafkaBroker
+
+PROMPT, MARKER = "visible", "visible-marker"
+TICK_S = 0.01
+MARKER_EVERY_TICKS = 20
+POLL_EVERY_S = 0.02
+TARGET_S = 2.0
+"""What the p99 may be at most at 5,000 events/s."""
+GIVE_UP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was measured."""
+
+    visible_s_p50: float
+    visible_s_p99: float
+    marker_s_p50: float
+    marker_s_p99: float
+    events_per_s: float
+    events: int
+    polls: int
+    server_peak_rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to emit, and where."""
+
+    bootstrap_servers: str
+    prefix: str
+    spool: Path
+    rate: int
+    seconds: float
+
+
+def emit(connection: Any, load: Load) -> None:  # noqa: ANN401
+    """Emits calls at a steady rate; sends back when each was emitted, by kind. Runs in its own process."""
+    client = Coalmine(
+        "bench",
+        spool_dir=load.spool,
+        kafka_bootstrap_servers=load.bootstrap_servers,
+        topic_prefix=load.prefix,
+        on_full="wait",
+    )
+    emitted: list[float] = []
+    markers: list[float] = []
+    _call(client, "visible-warm-up", "1.0.0", 0)
+    client.flush(30)
+    connection.send("ready")
+    connection.recv()
+    began = time.perf_counter()
+    for tick in range(round(load.seconds / TICK_S)):
+        due = began + tick * TICK_S
+        time.sleep(max(0.0, due - time.perf_counter()))
+        if tick % MARKER_EVERY_TICKS == 0:
+            markers.append(time.time())
+            _call(client, MARKER, f"1.0.{tick // MARKER_EVERY_TICKS}", tick)
+        for number in range(round(load.rate * (tick + 1) * TICK_S) - len(emitted) - len(markers)):
+            emitted.append(time.time())
+            _call(client, PROMPT, "1.0.0", tick * 1000 + number)
+    flushed = client.flush(30)
+    stats = client.stats()
+    connection.send((emitted, markers, time.perf_counter() - began, flushed, stats.delivered))
+    client.close()
+
+
+def _call(client: Coalmine, prompt: str, version: str, number: int) -> None:
+    with client.call(
+        prompt,
+        version=version,
+        model="gpt-4o-mini",
+        provider="openai",
+        unit_id=f"user-{number % 5000}",
+        session_id=f"session-{number % 20000}",
+        segments={"tier": "enterprise" if number % 7 == 0 else "free", "language": "en"},
+        experiment="refund-1.4",
+        allocation_epoch=1,
+        variant="treatment" if number % 2 else "control",
+    ) as call:
+        call.record(
+            input_tokens=900 + number % 300,
+            cached_input_tokens=number % 100,
+            output_tokens=150 + number % 90,
+            finish_reason="stop",
+            response_model="gpt-4o-mini-2024-07-18",
+        )
+        call.metric("quality", 0.8)
+
+
+class Watcher:
+    """Asks the API over and over and keeps what it showed when."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self.shown: list[tuple[float, int]] = []
+        self.markers: dict[str, float] = {}
+        self.polls = 0
+
+    def look(self) -> int:
+        """One look: how many events are shown now."""
+        self.polls += 1
+        parameters = {"prompt": PROMPT, "since": "1h"}
+        items = self._client.get("/v1/versions", params=parameters).raise_for_status().json()["items"]
+        count: int = sum(item["requests"] for item in items)
+        self.shown.append((time.time(), count))
+        facets = self._client.get("/v1/facets").raise_for_status().json()
+        now = time.time()
+        for version in facets["versions"].get(MARKER, []):
+            self.markers.setdefault(version, now)
+        return count
+
+    def facet_prompts(self) -> list[str]:
+        """Prompts that are shown."""
+        prompts: list[str] = self._client.get("/v1/facets").raise_for_status().json()["prompts"]
+        return prompts
+
+
+@contextmanager
+def serving(home: Path, env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
+    """A server of its own: the process, its URL and its token."""
+    command = [sys.executable, "-c", "from coalmine_server.cli import main; main()", "serve", "--port", "0"]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, env=env, cwd=home, stdout=log, stderr=log)
+    try:
+        url = _ready_url(home, process)
+        yield process, url, (home / "credentials").read_text(encoding="utf-8").strip()
+        process.send_signal(signal.SIGTERM)
+        if process.wait(60) != 0:
+            raise RuntimeError(f"the server did not end well, see its log:\n{_log(home)}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _ready_url(home: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + GIVE_UP_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            url = str(json.loads((home / "server.json").read_text(encoding="utf-8"))["url"])
+            if httpx.get(f"{url}/readyz").is_success:
+                return url
+        except (FileNotFoundError, httpx.HTTPError):
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{_log(home)}")
+
+
+def _log(home: Path) -> str:
+    return (home / "server.log").read_text(encoding="utf-8", errors="replace")[-4000:]
+
+
+def measure(broker: KafkaBroker, *, rate: int, seconds: float) -> Result:
+    """Runs producer, server and watcher."""
+    prefix = f"bench-{uuid.uuid4().hex[:8]}."
+    with tempfile.TemporaryDirectory(prefix="coalmine-visible-") as directory:
+        home = Path(directory)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
+        env = {
+            **kept,
+            "COALMINE_HOME": directory,
+            "COALMINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "COALMINE_KAFKA_TOPIC_PREFIX": prefix,
+            "COALMINE_KAFKA_GROUP_ID": prefix,
+            "COALMINE_LOG_LEVEL": "warning",
+        }
+        with serving(home, env) as (process, url, token):
+            ours, theirs = multiprocessing.get_context("spawn").Pipe()
+            arguments = (theirs, Load(broker.bootstrap_servers, prefix, home / "producer", rate, seconds))
+            producer = multiprocessing.get_context("spawn").Process(target=emit, args=arguments)
+            producer.start()
+            try:
+                return _watch(ours, Watcher(url, token), process.pid)
+            finally:
+                producer.join(30)
+                producer.kill()
+
+
+def _watch(producer: Any, watcher: Watcher, server_pid: int) -> Result:  # noqa: ANN401
+    producer.recv()
+    deadline = time.monotonic() + GIVE_UP_S
+    while "visible-warm-up" not in watcher.facet_prompts():  # the group has its partitions from then on
+        if time.monotonic() > deadline:
+            raise RuntimeError("the first event never became visible")
+        time.sleep(0.1)
+    producer.send("go")
+    while not producer.poll():
+        watcher.look()
+        time.sleep(POLL_EVERY_S)
+    emitted, markers, took_s, flushed, delivered = producer.recv()
+    if not flushed or delivered != len(emitted) + len(markers) + 1:
+        raise RuntimeError(f"Kafka took {delivered} of {len(emitted) + len(markers) + 1} events")
+    deadline = time.monotonic() + GIVE_UP_S
+    while watcher.look() < len(emitted) or len(watcher.markers) < len(markers):
+        if time.monotonic() > deadline:
+            raise RuntimeError("not everything became visible")
+        time.sleep(POLL_EVERY_S)
+    if watcher.look() != len(emitted):
+        raise RuntimeError("more is visible than was emitted")
+    seen_at, counts = np.array(watcher.shown).T
+    # The first look that showed at least k events.
+    visible = seen_at[np.searchsorted(counts, np.arange(1, len(emitted) + 1))] - np.array(emitted)
+    marked = np.array([watcher.markers[f"1.0.{number}"] - at for number, at in enumerate(markers)])
+    return Result(
+        visible_s_p50=float(np.quantile(visible, 0.5)),
+        visible_s_p99=float(np.quantile(visible, 0.99)),
+        marker_s_p50=float(np.quantile(marked, 0.5)),
+        marker_s_p99=float(np.quantile(marked, 0.99)),
+        events_per_s=(len(emitted) + len(markers)) / took_s,
+        events=len(emitted) + len(markers),
+        polls=watcher.polls,
+        server_peak_rss_mb=_peak_rss_mb(server_pid),
+    )
+
+
+def _peak_rss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def main() -> int:
+    """Measures, prints, and says whether the target was met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.visible", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long to emit (%(default)s)")
+    parser.add_argument("--rate", type=int, default=5000, help="events per second (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    with KafkaBroker(owned=False) as broker:
+        result = measure(broker, rate=arguments.rate, seconds=arguments.seconds)
+    met = result.visible_s_p99 <= TARGET_S
+    print(
+        f"emit to visible over HTTP, {result.events:,} events at {result.events_per_s:,.0f}/s through Kafka"
+    )
+    print(f"{'':14}{'p50':>9}{'p99':>9}")
+    print(f"{'all events':14}{result.visible_s_p50:>8.3f}s{result.visible_s_p99:>8.3f}s")
+    print(f"{'markers':14}{result.marker_s_p50:>8.3f}s{result.marker_s_p99:>8.3f}s")
+    print(f"target: p99 of all events at most {TARGET_S} s: {'met' if met else 'MISSED'}")
+    print(f"server: peak memory {result.server_peak_rss_mb:.0f} MB; {result.polls} looks")
+    if arguments.json:
+        names = ("visible_s_p50", "visible_s_p99", "events_per_s", "events", "marker_s_p50", "marker_s_p99")
+        print(json.dumps({name: round(getattr(result, name), 4) for name in names}))
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Servers on a real Kafka broker."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from coalmine import Coalmine
+from coalmine_schemas.topics import EVENT_NAMES, topic_name
+
+from tests.server.conftest import TRACE
+from tests.server.harness import ServerProcess, coalmine_json, eventually
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.kafka
+
+
+def kafka_env(broker: KafkaBroker, prefix: str) -> dict[str, str]:
+    """Settings of a server and its producers."""
+    return {
+        "COALMINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "COALMINE_KAFKA_TOPIC_PREFIX": prefix,
+        "COALMINE_KAFKA_GROUP_ID": prefix,
+        "COALMINE_KAFKA_PARTITIONS": "2",
+    }
+
+
+def requests(server: ServerProcess) -> int:
+    """Requests the server shows."""
+    return sum(item["requests"] for item in server.json("/v1/versions")["items"])
+
+
+def test_a_trace_through_the_broker_is_measured_exactly(
+    home: Path, trace: Path, kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    env = kafka_env(kafka, topic_prefix)
+    with ServerProcess(home, env) as server:
+        server.wait_ready()
+        existing = kafka.admin().list_topics(timeout=10).topics
+        for event in EVENT_NAMES:
+            assert topic_name(event, topic_prefix) in existing
+        replayed = coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        assert replayed["stats"]["delivered"] == 500
+        eventually(lambda: requests(server) == 500, what="stored")
+        (version,) = coalmine_json("versions", home=home, env=env)
+        measured = version["requests"], version["input_tokens"], version["output_tokens"]
+        assert measured == (replayed["rows"], replayed["input_tokens"], replayed["output_tokens"])
+        assert version["prompt"] == TRACE
+        status = server.json("/v1/ingest")
+        assert (status["source"], status["state"], status["lag"]) == ("kafka", "running", 0)
+        assert sum(part["position"] or 0 for part in status["partitions"]) == 500
+        assert server.stop() == 0
+
+
+def test_the_standby_takes_over_from_a_killed_server_without_loss_or_duplicates(
+    home: Path, kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    env = kafka_env(kafka, topic_prefix)
+    with (
+        ServerProcess(home, env, name="first") as first,
+        ServerProcess(home, env, name="second") as second,
+        Coalmine(
+            "app",
+            spool_dir=home / "producer-spool",
+            kafka_bootstrap_servers=kafka.bootstrap_servers,
+            topic_prefix=topic_prefix,
+            on_full="wait",
+        ) as client,
+    ):
+        first.wait_ready()
+        for number in range(2000):
+            with client.call("p", version="1.0.0"):
+                pass
+            if number == 1000:
+                eventually(lambda: requests(first) > 0, what="first commit")
+                first.signal(signal.SIGKILL)
+                first.wait()
+        assert client.flush(30)
+        second.wait_ready()
+        eventually(lambda: requests(second) == 2000, what="everything stored by the standby")
+        counts = second.json("/v1/ingest")["counts"]
+        assert (counts["stored"], counts["duplicates"], counts["dead_lettered"]) == (2000, 0, 0)
+        assert second.stop() == 0
+
+
+def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
+    env = {"COALMINE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    with ServerProcess(home, env) as server:
+        reason = eventually(
+            lambda: _reason_not_ready(server, "broker"), what="a reason that names the broker"
+        )
+        assert "did not answer" in reason
+        # Questions are answered meanwhile.
+        assert server.json("/v1/versions")["items"] == []
+        status = server.json("/v1/ingest")
+        assert (status["state"], "broker" in status["reason"]) == ("waiting", True)
+        assert server.stop() == 0
+
+
+def _reason_not_ready(server: ServerProcess, word: str) -> str | None:
+    response = httpx.get(f"{server.url}/readyz")
+    assert response.status_code == 503
+    detail = str(response.json()["detail"])
+    return detail if word in detail else None
+
+
+def test_what_a_producer_left_in_the_spool_is_sent_on(
+    home: Path, own_kafka: Callable[..., KafkaBroker], topic_prefix: str
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with Coalmine(
+        "app", spool_dir=home / "spool", kafka_bootstrap_servers=nowhere, kafka_delivery_timeout_s=0.5
+    ) as client:
+        for _ in range(30):
+            with client.call("p", version="1.0.0"):
+                pass
+        assert client.flush(30)
+        assert client.stats().spooled == 30
+    with ServerProcess(home, kafka_env(own_kafka(), topic_prefix)) as server:
+        server.wait_ready()
+        eventually(lambda: requests(server) == 30, what="the spool sent on and stored")
+        assert server.stop() == 0
