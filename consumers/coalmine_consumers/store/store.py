@@ -130,6 +130,8 @@ def _connect(directory: Path, settings: StoreSettings) -> duckdb.DuckDBPyConnect
             "temp_directory": str(directory / "temporary"),
             # A few hundred wanted ids become an IN filter, with which DuckDB skips Parquet row groups.
             "dynamic_or_filter_threshold": 1000,
+            # Everything needed is built in. Without this line DuckDB 2.0 refuses the time zone above: it
+            # looks for the extension that knows time zones on the network, not among those it has.
             "autoinstall_known_extensions": False,
         },
     )

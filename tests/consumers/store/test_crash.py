@@ -45,8 +45,10 @@ def state(folder: Path) -> dict[str, Any]:
                 (SELECT count(*) FROM dead_letters) AS dead_letters,
                 (SELECT count(*) FROM pending_feedback) AS pending_feedback,
                 (SELECT count(*) FROM pending_scores) AS pending_scores,
-                (SELECT coalesce(sum(requests), 0)::BIGINT FROM rollups WHERE resolution = 'minute') AS rolled,
-                (SELECT coalesce(sum(feedback), 0)::BIGINT FROM rollups WHERE resolution = 'hour') AS attributed,
+                (SELECT coalesce(sum(requests), 0)::BIGINT FROM rollups
+                    WHERE resolution = 'minute') AS rolled,
+                (SELECT coalesce(sum(feedback), 0)::BIGINT FROM rollups
+                    WHERE resolution = 'hour') AS attributed,
                 (SELECT coalesce(sum(n), 0)::BIGINT FROM rollup_metrics WHERE resolution = 'day') AS scored,
                 (SELECT coalesce(sum(list_sum(counts)), 0)::BIGINT FROM rollup_histograms
                     WHERE resolution = 'day' AND metric = 'latency_ms') AS in_histograms,

@@ -1,0 +1,237 @@
+"""Each SQL file of the store, with given rows and expected rows."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from coalmine_consumers.store.ids import Ids
+from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.statements import quote_identifier, quote_literal, statement
+
+A, B, C, D = (UUID(int=number << 64) for number in (1, 2, 3, 2**63))
+BOUNDS = {"min_id": A, "max_id": D}
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """All tables of a store, in memory, without a row."""
+    with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as opened:
+        migrate(opened, published_migrations())
+        yield opened
+
+
+def ids(name: str, *values: UUID, extra: dict[str, list[Any]] | None = None) -> pa.Table:
+    column = Ids.from_arrow(pa.array([str(value) for value in values], pa.string())).to_arrow()
+    return pa.table({name: column, **(extra or {})})
+
+
+def lend_ids(connection: duckdb.DuckDBPyConnection, name: str, *values: UUID) -> None:
+    positions = pa.array(range(len(values)), pa.int64())
+    connection.register(name, ids("id", *values, extra={"position": positions}))
+
+
+def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        connection.sql(statement(name), params=parameters or None).to_arrow_table().to_pylist()
+    )
+    return found
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
+    for row in rows:
+        names = ", ".join(map(quote_identifier, row))
+        places = ", ".join("?" for _ in row)
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(row.values())).fetchall()
+
+
+AT = "2026-03-10 08:00:00+00"
+HOT = {"ingest_id": 1, "ingested_at": AT, "event_time": AT, "app": "a"}
+REQUEST = {
+    **HOT,
+    "environment": "prod",
+    "prompt": "refund",
+    "version": "1.0.0",
+    "unit_group": 5,
+    "resolution": "live",
+    "unit_id": "u",
+    "request_model": "asked",
+    "latency_ms": 1.0,
+}
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "requests": ("request_id", REQUEST),
+    "feedback": ("feedback_id", {**HOT, "request_id": C}),
+    "scores": ("score_id", {**HOT, "request_id": C, "name": "q", "value": 1.0, "source": "human"}),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_stored_in_hot(connection: duckdb.DuckDBPyConnection, event: str) -> None:
+    id_name, row = EVENTS[event]
+    insert(connection, f"{event}_hot", {**row, id_name: A}, {**row, id_name: D})
+    lend_ids(connection, "wanted", D, B, A, C)
+    found = run(connection, f"stored_in_hot_{event}", **BOUNDS)
+    assert sorted(row["position"] for row in found) == [0, 2]
+    assert run(connection, f"stored_in_hot_{event}", min_id=B, max_id=C) == []
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_stored_in_segments(connection: duckdb.DuckDBPyConnection, event: str, tmp_path: Path) -> None:
+    id_name, _ = EVENTS[event]
+    paths = [str(tmp_path / name) for name in ("one.parquet", "two.parquet")]
+    pq.write_table(ids(id_name, A), paths[0])
+    pq.write_table(ids(id_name, D, B), paths[1])
+    lend_ids(connection, "wanted", D, C, A)
+    found = run(connection, f"stored_in_segments_{event}", **BOUNDS, paths=paths)
+    assert sorted(row["position"] for row in found) == [0, 2]
+    assert run(connection, f"stored_in_segments_{event}", min_id=B, max_id=C, paths=paths) == []
+
+
+FACTS = {
+    "event_time": "2026-03-10 08:00:00+00:00",
+    "prompt": "refund",
+    "version": "1.0.0",
+    "variant": None,
+    "environment": "prod",
+    "app": "a",
+    "model": "asked",
+    "experiment": None,
+    "allocation_epoch": None,
+    "unit_group": 5,
+}
+
+
+@pytest.mark.parametrize("place", ["hot", "segments"])
+def test_facts(connection: duckdb.DuckDBPyConnection, tmp_path: Path, place: str) -> None:
+    arm: dict[str, Any] = {"variant": "treatment", "experiment": "exp", "allocation_epoch": 2}
+    answered = {**REQUEST, **arm, "request_id": B, "response_model": "answered"}
+    insert(connection, "requests_hot", {**REQUEST, "request_id": A}, answered)
+    lend_ids(connection, "wanted", B, C, A, B)
+    parameters: dict[str, Any] = dict(BOUNDS)
+    if place == "segments":
+        path = str(tmp_path / "moved.parquet")
+        rows = connection.sql("SELECT * FROM requests_hot").to_arrow_table()
+        rows = rows.set_column(0, "request_id", Ids.from_arrow(rows["request_id"]).to_arrow())
+        pq.write_table(rows, path)
+        parameters["paths"] = [path]
+    found = sorted(run(connection, f"facts_in_{place}", **parameters), key=lambda row: row["position"])
+    for row in found:
+        row["event_time"] = str(row["event_time"])
+    plain = {"position": 2, **FACTS}
+    in_arm = {**FACTS, **arm, "model": "answered"}
+    assert found == [{"position": 0, **in_arm}, plain, {"position": 3, **in_arm}]
+
+
+def segment(number: int, low: UUID, high: UUID, **values: Any) -> dict[str, Any]:
+    moments = dict.fromkeys(("min_event_time", "max_event_time", "created_at"), AT)
+    row = {"segment_id": UUID(int=number), "event": "requests", "path": f"{number}", "day": "2026-03-10"}
+    return {**row, **moments, "rows": 1, "size_bytes": 1, "min_id": low, "max_id": high, **values}
+
+
+def test_overlapping_segments(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "segments",
+        segment(1, A, A),
+        segment(2, A, B),
+        segment(3, C, D),
+        segment(4, D, D),
+        segment(5, A, D, event="scores"),
+        segment(6, A, D, retired_at="2026-03-11 00:00:00+00"),
+        segment(7, A, D),
+    )
+    found = run(connection, "overlapping_segments", event="requests", min_id=B, max_id=C)
+    assert {row["path"] for row in found} == {"2", "3", "7"}
+
+
+def test_pending_feedback_of(connection: duckdb.DuckDBPyConnection) -> None:
+    waiting = {"event_time": AT, "ingest_id": 1}
+    said = {"thumbs": "up", "rating": 2.0, "has_correction": True}
+    insert(
+        connection,
+        "pending_feedback",
+        {**waiting, **said, "feedback_id": A, "request_id": C},
+        {**waiting, "feedback_id": B, "request_id": D, "has_correction": False},
+    )
+    lend_ids(connection, "arrived", A, C)
+    found = run(connection, "pending_feedback_of", min_id=A, max_id=C)
+    assert found == [{"position": 1, "feedback_id": str(A), **said}]
+
+
+def test_pending_scores_of(connection: duckdb.DuckDBPyConnection) -> None:
+    waiting = {"event_time": AT, "ingest_id": 1, "name": "q", "value": 0.5}
+    insert(
+        connection,
+        "pending_scores",
+        {**waiting, "score_id": A, "request_id": C},
+        {**waiting, "score_id": B, "request_id": D},
+    )
+    lend_ids(connection, "arrived", C, A)
+    found = run(connection, "pending_scores_of", min_id=A, max_id=C)
+    assert found == [{"position": 0, "score_id": str(A), "name": "q", "value": 0.5}]
+
+
+POSITIONS = 'SELECT topic, "partition", first_offset, next_offset FROM source_positions ORDER BY ALL'
+
+
+def moved(*rows: tuple[str, str, int, int]) -> pa.Table:
+    names = ("topic", "partition", "start_offset", "next_offset")
+    return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
+def test_move_positions(connection: duckdb.DuckDBPyConnection) -> None:
+    for rows in ([("t", "0", 5, 9), ("t", "1", 0, 2)], [("t", "0", 9, 12), ("u", "0", 1, 1)]):
+        connection.register("moved", moved(*rows))
+        connection.execute(statement("move_positions")).fetchall()
+    found = connection.sql(POSITIONS).fetchall()
+    assert found == [("t", "0", 5, 12), ("t", "1", 0, 2), ("u", "0", 1, 1)]
+
+
+def test_retire_positions(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = [("spool", "a", 0, 4), ("spool", "b", 3, 5), ("spool", "c", 0, 9), ("other", "a", 1, 2)]
+    connection.register("moved", moved(*rows))
+    connection.execute(statement("move_positions")).fetchall()
+    connection.register("gone", pa.table({"topic": ["spool"] * 3, "partition": ["a", "b", "unknown"]}))
+    connection.execute(statement("retire_positions")).fetchall()
+    held = connection.sql("SELECT topic, partitions, consumed FROM retired_positions").fetchall()
+    assert held == [("spool", 2, 6)]
+
+
+def test_record_ledger(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = connection.table("batches").columns
+    row: dict[str, Any] = dict(zip(columns, range(1, len(columns) + 1), strict=True))
+    row |= {
+        "event": "scores",
+        "committed_at": AT,
+        "first_event_time": AT,
+        "last_event_time": None,
+        "id_xor": B,
+    }
+    connection.execute(statement("record_ledger"), row).fetchall()
+    (found,) = connection.sql("SELECT * FROM batches").to_arrow_table().to_pylist()
+    assert {name: str(value) for name, value in found.items()} == {
+        name: f"{value}:00" if value == AT else str(value) for name, value in row.items()
+    }
+
+
+def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
+    folder = files("coalmine_consumers.store").joinpath("sql")
+    mine = Path(__file__).read_text(encoding="utf-8")
+    for entry in folder.iterdir():
+        name = entry.name.removesuffix(".sql")
+        names = {name, *(name.removesuffix(f"_{last}") for last in ("in_hot", "in_segments", *EVENTS))}
+        assert any(f"def test_{each}(" in mine for each in names), name
+        for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: "):
+            assert heading in entry.read_text(encoding="utf-8"), (name, heading)
+
+
+def test_names_and_texts_are_quoted(connection: duckdb.DuckDBPyConnection) -> None:
+    name, text = 'a "wild" name', "it's"
+    view = f"CREATE VIEW {quote_identifier(name)} AS SELECT {quote_literal(text)} AS x"
+    connection.execute(view).fetchall()
+    assert connection.sql(f"FROM {quote_identifier(name)}").fetchall() == [(text,)]
