@@ -239,6 +239,7 @@ class IngestStatus(Answer):
     partitions: list[PartitionStatus]
     """Positions and lags."""
     store: StoreSizes
+    """What the store takes on disk."""
 
 
 class DeadLetterRow(Answer):

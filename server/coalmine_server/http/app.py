@@ -9,6 +9,7 @@ from anyio import to_thread
 from coalmine_server.answers.base import Answers
 from coalmine_server.http.http_metrics import HttpMetrics
 from coalmine_server.http.middleware import Authenticated, Observed
+from coalmine_server.http.openapi import install_openapi, operation_id
 from coalmine_server.http.problems import ProblemError, install_problem_handlers
 from coalmine_server.http.routes import health, measures, pipeline
 from coalmine_server.tokens import TokenBook
@@ -65,10 +66,12 @@ def create_app(
         # The interactive pages load scripts from elsewhere and cannot send a token.
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.serving = serving
     app.state.registry = registry
     install_problem_handlers(app)
+    install_openapi(app)
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
     app.include_router(health.router)
     app.include_router(measures.router, dependencies=[bearer])

@@ -78,7 +78,7 @@ Asked = Annotated[Answers, Depends(answers)]
 
 def documented(model: type[Answer], *, arrow: bool = False) -> dict[int | str, dict[str, Any]]:
     """What a route may answer, for OpenAPI."""
-    problem = {"model": Problem, "content": {"application/problem+json": {}}}
+    problem = {"model": Problem}
     content = {ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}} if arrow else {}
     return {
         200: {"model": model, "content": content},
