@@ -4,9 +4,10 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command", "main"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command", "main", "page_file"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -23,6 +24,11 @@ _OPTIONS: Mapping[str, str] = {
 }
 
 
+def page_file() -> Path:
+    """The script that Streamlit runs."""
+    return Path(str(files("coalmine_dashboards") / "entry" / "dashboard.py"))
+
+
 def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
     """The command line that serves the page.
 
@@ -31,14 +37,13 @@ def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
             who can reach it: think before leaving the loopback interface.
         port: Port to listen on.
     """
-    page = str(files("coalmine_dashboards") / "entry" / "dashboard.py")
     options = {"server.address": host, "server.port": str(port), **_OPTIONS}
     return [
         sys.executable,
         "-m",
         "streamlit",
         "run",
-        page,
+        str(page_file()),
         *(f"--{name}={value}" for name, value in options.items()),
     ]
 

@@ -19,7 +19,7 @@ from coalmine_dashboards.views.panels import PANELS, panel_points
 from coalmine_dashboards.views.problems import Advice, advice_for, nothing_in_range, nothing_yet
 from coalmine_dashboards.views.table import table_rows
 
-__all__ = ["REFRESH_S", "show"]
+__all__ = ["REFRESH_S", "client_for", "show"]
 
 REFRESH_S = 3.0
 """Between two refreshes. A new event is visible to the server's queries after about a second."""
@@ -97,7 +97,6 @@ def _filters(facets: Facets) -> Chosen:
             "Time",
             [choice.key for choice in RANGES],
             default=DEFAULT_RANGE,
-            format_func=lambda key: range_named(key).label,
             required=True,
             key="time",
             bind="query-params",
@@ -174,11 +173,13 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
     series, since, now = snapshot.timeseries, snapshot.selection.since, snapshot.taken_at
     ends = None if since is None else whole_steps(since, now, series.step)
     with_prompt = chosen.prompt is None
+    # Two prompts may have versions of the same number: only those that were asked for may lend a colour.
+    shown = {key: slots[key] for key in {(row.prompt, row.version) for row in series.items}}
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
         columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
         for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
             points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
-            drawing = draw(panel, points, slots, step=series.step, mode=mode, with_prompt=with_prompt)
+            drawing = draw(panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt)
             with column:
                 st.markdown(f"**{panel.title}** :gray[:small[{panel.aside}]]")
                 st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")
@@ -210,9 +211,10 @@ def _choose_all_time() -> None:
 
 def _client() -> ApiClient:
     connection = find_connection(os.environ)
-    return _client_for(connection.url, connection.token)
+    return client_for(connection.url, connection.token)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _client_for(url: str, token: str | None) -> ApiClient:
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=ApiClient.close)
+def client_for(url: str, token: str | None) -> ApiClient:
+    """The client that all open pages share for one server."""
     return ApiClient(url, token)

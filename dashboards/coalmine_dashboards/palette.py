@@ -1,9 +1,8 @@
 """A colour for each version that stays the same for as long as the page is open.
 
-The colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with any of the
-common colour deficiencies can tell apart. Their yellow and black are left out: one is lost on white, the
-other on a dark page. Lightness is adapted to the page's background. After seven versions colours
-repeat with another dash pattern.
+The hues are those of Okabe and Ito ("Color Universal Design", 2008), shifted until any two differ clearly
+(CIE76 above 20) for people with protanopia or deuteranopia, and each stands out 3:1 from the page, light or
+dark; the tests compute both. After seven versions colours repeat with another dash pattern.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,8 @@ Mode = Literal["light", "dark"]
 
 _COLOURS: dict[Mode, tuple[str, ...]] = {
     # blue, vermilion, bluish green, reddish purple, orange, sky blue, grey
-    "light": ("#0072B2", "#D55E00", "#009E73", "#B45C91", "#C98700", "#2E9BDC", "#767676"),
-    "dark": ("#4FA8E0", "#F2803D", "#2CC295", "#E39AC4", "#EDB233", "#8CD0F5", "#A8A8A8"),
+    "light": ("#174C80", "#AC3C00", "#00A96B", "#C472B1", "#C88800", "#009AF8", "#6E6E6E"),
+    "dark": ("#3891D5", "#EA7956", "#5AD7A6", "#E08FBF", "#EDB233", "#A8DEFF", "#7C7C7C"),
 }
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (2, 3), (10, 3, 2, 3))

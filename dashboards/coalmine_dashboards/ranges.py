@@ -11,9 +11,9 @@ class TimeRange:
     """One choice."""
 
     key: str
-    """What stands in the page's address."""
+    """On the button and in the page's address, which takes what the button says."""
     label: str
-    """What the reader sees."""
+    """In a sentence."""
     length: timedelta | None
     """How far back; None: everything there is."""
 
@@ -23,13 +23,13 @@ class TimeRange:
 
 
 RANGES = (
-    TimeRange("15m", "15 min", timedelta(minutes=15)),
-    TimeRange("1h", "1 hour", timedelta(hours=1)),
+    TimeRange("15m", "15 minutes", timedelta(minutes=15)),
+    TimeRange("1h", "hour", timedelta(hours=1)),
     TimeRange("6h", "6 hours", timedelta(hours=6)),
     TimeRange("24h", "24 hours", timedelta(hours=24)),
     TimeRange("7d", "7 days", timedelta(days=7)),
     TimeRange("30d", "30 days", timedelta(days=30)),
-    TimeRange("all", "All", None),
+    TimeRange("all", "", None),
 )
 """From short to long."""
 

@@ -38,14 +38,15 @@ def draw(
     Args:
         panel: Which.
         points: From `panel_points`.
-        slots: Number of each version, which gives its colour; it may have more than are drawn.
+        slots: Number of each version that was asked for, which gives its colour.
         step: Length of a stretch.
         mode: Of the page.
         with_prompt: As given to `panel_points`.
     """
     drawn = {point["series"] for point in points if point["series"]}
-    named = {label_of(version, with_prompt=with_prompt): slot for version, slot in slots.items()}
-    names = {name: slot for name, slot in sorted(named.items(), key=lambda item: item[1]) if name in drawn}
+    ordered = sorted(slots.items(), key=lambda item: item[1])
+    named = {label_of(version, with_prompt=with_prompt): slot for version, slot in ordered}
+    names = {name: slot for name, slot in named.items() if name in drawn}
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=_time_axis(),
         color=alt.Color(

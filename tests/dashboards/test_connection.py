@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+from coalmine_dashboards.connection import DEFAULT_SERVER_URL, Connection, find_connection
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home as a running server leaves it."""
+    (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:4000", "pid": 1}))
+    (tmp_path / "credentials").write_text("local-token\n")
+    return tmp_path
+
+
+def test_without_anything_the_default_address_is_asked_without_a_token(tmp_path: Path) -> None:
+    assert find_connection({"COALMINE_HOME": str(tmp_path)}) == Connection(DEFAULT_SERVER_URL, None)
+
+
+def test_the_server_of_the_home_is_found_with_its_token(home: Path) -> None:
+    assert find_connection({"COALMINE_HOME": str(home)}) == Connection("http://127.0.0.1:4000", "local-token")
+
+
+def test_the_environment_wins(home: Path) -> None:
+    environ = {
+        "COALMINE_HOME": str(home),
+        "COALMINE_SERVER_URL": "http://elsewhere:1/",
+        "COALMINE_TOKEN": "mine",
+    }
+    assert find_connection(environ) == Connection("http://elsewhere:1", "mine")
+
+
+def test_the_local_token_is_not_shown_to_a_stranger(home: Path) -> None:
+    environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": "http://elsewhere:1"}
+    assert find_connection(environ).token is None
+
+
+def test_the_local_token_goes_to_its_own_server_named_in_the_environment(home: Path) -> None:
+    environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": "http://127.0.0.1:4000/"}
+    assert find_connection(environ).token == "local-token"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"url": 5}', '{"pid": 1}'])
+def test_a_broken_announcement_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "server.json").write_text(content)
+    assert find_connection({"COALMINE_HOME": str(tmp_path)}).url == DEFAULT_SERVER_URL
+
+
+def test_the_token_does_not_show_when_printed() -> None:
+    assert "secret" not in repr(Connection("http://h", "secret"))

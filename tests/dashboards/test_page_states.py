@@ -1,0 +1,223 @@
+"""Every state of the page, run by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coalmine_dashboards.launch import page_file
+from coalmine_dashboards.page import client_for
+from coalmine_dashboards.views.panels import PANELS
+from coalmine_simulator import Simulation, scenario
+from streamlit.testing.v1 import AppTest
+
+from tests.support.dashboard_api import DashboardApi, problem
+from tests.support.measured_simulation import MeasuredSimulation, ingest_status
+from tests.support.ports import free_port
+
+STORY_S = 1800.0
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def measured() -> MeasuredSimulation:
+    began = datetime.now(UTC) - timedelta(seconds=STORY_S + 60)
+    return MeasuredSimulation(Simulation(scenario("demo", STORY_S), 1).until(STORY_S), began)
+
+
+@pytest.fixture
+def api(measured: MeasuredSimulation) -> Iterator[DashboardApi]:
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: measured.facets(),
+        "/v1/versions": measured.versions,
+        "/v1/timeseries": measured.timeseries,
+        "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
+    }
+    with DashboardApi(handlers) as api:
+        yield api
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server, as if its address had this query string."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(page_file()), default_timeout=30)
+        for name, value in query.items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    yield run
+    client_for.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def advice(page: AppTest) -> str:
+    return " ".join(box.value for box in (*page.error, *page.warning, *page.info))
+
+
+def test_the_page_shows_every_version_with_the_server_s_figures(
+    open_page: Open, measured: MeasuredSimulation
+) -> None:
+    shown = html(open_page())
+    rows = measured.versions({})["items"]
+    assert rows
+    for row in rows:
+        assert f'data-version="{row["prompt"]} {row["version"]}"' in shown
+        assert f"<td>{row['requests']:,}</td>" in shown
+        assert f"<td>{row['quality_mean']:.3f}</td>" in shown
+    assert 'data-health="Lag"' in shown
+
+
+def test_there_is_a_chart_for_every_panel(open_page: Open) -> None:
+    page = open_page()
+    assert len(page.get("vega_lite_chart")) == len(PANELS)
+    headings = " ".join(element.value for element in page.markdown)
+    assert all(f"**{panel.title}**" in headings for panel in PANELS)
+
+
+def test_filters_ask_the_server_for_less(open_page: Open, api: DashboardApi) -> None:
+    page = open_page()
+    api.asked.clear()
+    page.selectbox(key="prompt").select("support-refund").run()
+    page.selectbox(key="environment").select("prod").run()
+    asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
+    assert asked[-1]["prompt"] == "support-refund"
+    assert asked[-1]["environment"] == "prod"
+    assert 'data-version="support-refund 1.3.0"' in html(page)
+    assert "search-answer" not in html(page)
+
+
+def test_the_time_range_is_what_the_server_is_asked_for(open_page: Open, api: DashboardApi) -> None:
+    page = open_page()
+    for key, length in (("1h", timedelta(hours=1)), ("7d", timedelta(days=7))):
+        page.session_state["time"] = key
+        page.run()
+        since = [parameters["since"] for path, parameters in api.asked if path == "/v1/timeseries"][-1]
+        age = datetime.now(UTC) - datetime.fromisoformat(since)
+        assert length <= age < length + timedelta(minutes=1)
+    page.session_state["time"] = "all"
+    page.run()
+    assert "since" not in [parameters for path, parameters in api.asked if path == "/v1/timeseries"][-1]
+
+
+def test_the_address_of_the_page_brings_the_filters_back(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(prompt="search-answer", time="1h", live="false")
+    assert page.selectbox(key="prompt").value == "search-answer"
+    assert page.toggle(key="live").value is False
+    asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
+    assert asked[-1]["prompt"] == "search-answer"
+    age = datetime.now(UTC) - datetime.fromisoformat(asked[-1]["since"])
+    assert age < timedelta(hours=1, minutes=1)
+
+
+def test_an_empty_server_says_how_to_send_the_first_event(open_page: Open, api: DashboardApi) -> None:
+    nothing = MeasuredSimulation([], datetime.now(UTC))
+    api.handlers["/v1/facets"] = lambda _parameters: nothing.facets()
+    api.handlers["/v1/versions"] = nothing.versions
+    api.handlers["/v1/timeseries"] = nothing.timeseries
+    page = open_page()
+    assert "No events yet" in advice(page)
+    assert "from coalmine import Coalmine" in page.code[0].value
+    assert not page.selectbox
+    assert 'data-health="Collector"' in html(page)
+
+
+def test_the_first_event_brings_the_filters(
+    open_page: Open, api: DashboardApi, measured: MeasuredSimulation
+) -> None:
+    nothing = MeasuredSimulation([], datetime.now(UTC))
+    api.handlers["/v1/facets"] = lambda _parameters: nothing.facets()
+    page = open_page()
+    assert not page.selectbox
+    api.handlers["/v1/facets"] = lambda _parameters: measured.facets()
+    page.run()
+    assert page.selectbox(key="prompt").options[1:] == measured.facets()["prompts"]
+
+
+def test_an_empty_selection_says_where_the_data_is_and_leads_there(
+    open_page: Open, api: DashboardApi, measured: MeasuredSimulation
+) -> None:
+    api.handlers["/v1/versions"] = lambda asked: (
+        {"items": []} if "since" in asked else measured.versions(asked)
+    )
+    page = open_page()
+    assert "the last 6 hours" in advice(page)
+    page.button[0].click().run()
+    assert page.session_state["time"] == "all"
+    assert "data-version" in html(page)
+
+
+def test_a_server_that_is_not_there_is_an_error_with_a_way_out(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COALMINE_SERVER_URL", f"http://127.0.0.1:{free_port()}")
+    page = open_page()
+    assert "The server does not answer" in page.error[0].value
+    assert "coalmine serve" in page.code[0].value
+
+
+def test_without_the_right_token_the_page_says_how_to_get_one(open_page: Open, api: DashboardApi) -> None:
+    api.token = "right"
+    assert "The server wants a token" in advice(open_page())
+
+
+def test_a_wrong_token_is_not_shown_on_the_page(
+    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.token = "right"
+    monkeypatch.setenv("COALMINE_TOKEN", "wrong-secret")
+    page = open_page()
+    assert "does not accept the token" in advice(page)
+    assert "wrong-secret" not in str(page)
+
+
+def test_the_token_of_the_home_is_used_for_its_own_server(
+    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    api.token = "right"
+    monkeypatch.delenv("COALMINE_SERVER_URL")
+    (tmp_path / "server.json").write_text(f'{{"url": "{api.url}", "pid": 1}}')
+    (tmp_path / "credentials").write_text("right\n")
+    assert "data-version" in html(open_page())
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"), [("standby", "This server is a standby"), ("starting", "The server is not ready")]
+)
+def test_a_standby_and_a_starting_server_are_warnings(
+    open_page: Open, api: DashboardApi, kind: str, title: str
+) -> None:
+    api.problem = (503, problem(kind, 503, "the store is held by process 7"))
+    page = open_page()
+    assert title in page.warning[0].value
+    assert "process 7" in page.warning[0].value
+
+
+def test_an_answer_that_makes_no_sense_does_not_break_the_page(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/timeseries"] = lambda _parameters: {"step": "fortnight", "items": []}
+    assert "makes no sense" in advice(open_page())
+
+
+def test_while_the_server_is_away_the_last_figures_stay(open_page: Open, api: DashboardApi) -> None:
+    page = open_page()
+    api.problem = (503, problem("starting", 503, "opens the store"))
+    page.run()
+    assert "The server is not ready" in advice(page)
+    assert "the last ones that came" in " ".join(caption.value for caption in page.caption)
+    assert "data-version" in html(page)
+    page.selectbox(key="prompt").select("support-refund").run()
+    assert "data-version" not in html(page), "the last figures were about another question"
+    api.problem = None
+    page.run()
+    assert not page.warning
+    assert 'data-version="support-refund' in html(page)

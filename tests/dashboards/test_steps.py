@@ -1,0 +1,46 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, range_named
+from coalmine_dashboards.steps import STEPS, Step, length_of, whole_steps
+from hypothesis import given
+from hypothesis import strategies as st
+
+TIMES = st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds + 0.25, UTC))
+
+
+@given(TIMES, TIMES, st.sampled_from(STEPS))
+def test_whole_steps_contain_the_span_and_waste_less_than_one_at_either_end(
+    one: datetime, other: datetime, step: Step
+) -> None:
+    since, until = sorted((one, other))
+    start, end = whole_steps(since, until, step)
+    length = length_of(step)
+    assert start <= since < start + length
+    assert end - length < until <= end
+    assert (end - start) % length == timedelta(0)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_steps_begin_at_midnight(step: Step) -> None:
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+    assert whole_steps(midnight, midnight, step) == (midnight, midnight)
+
+
+def test_ranges_go_from_short_to_long_and_have_names_of_their_own() -> None:
+    lengths = [choice.length for choice in RANGES]
+    assert lengths[-1] is None
+    limited = [length for length in lengths if length is not None]
+    assert limited == sorted(limited)
+    assert len({choice.key for choice in RANGES}) == len(RANGES)
+
+
+def test_a_range_begins_its_length_ago() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    assert range_named("24h").since(now) == now - timedelta(days=1)
+    assert range_named("all").since(now) is None
+
+
+@pytest.mark.parametrize("key", [None, "", "fortnight"])
+def test_an_unknown_range_is_the_default(key: str | None) -> None:
+    assert range_named(key).key == DEFAULT_RANGE
