@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.schema_registry import SchemaRegistry
 from tests.support.server_choice import ServerUnavailable
+
+settings.register_profile("coalmine", deadline=None)  # a busy machine is no failed test
+settings.load_profile("coalmine")
 
 
 def _unavailable(what: str, reason: ServerUnavailable) -> None:

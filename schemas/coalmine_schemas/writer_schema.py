@@ -71,7 +71,7 @@ def vet_writer_schema(text: str, ref: str) -> WriterSchema:
         raise UnknownSchema(f"writer schema of {len(text)} characters is too large", ref)
     try:
         document = json.loads(text)
-        parsed = cast(Any, parse_schema(document, _write_hint=False))
+        parsed = cast(Any, parse_schema(document, _write_hint=False, _ignore_default_error=True))
     except (
         ValueError,
         RecursionError,
@@ -88,8 +88,9 @@ def vet_writer_schema(text: str, ref: str) -> WriterSchema:
         raise UnknownSchema("writer schema is not a record", ref)
     names: dict[str, dict[str, Any]] = {}
     _Vetting(ref, names).visit(parsed, ())
-    plain = without_logical_types(parsed)
-    return WriterSchema(ref, parsed, names, cast(dict[str, Any], parse_schema(plain)))
+    # A writer's defaults mean nothing to its readers, and other tools let wrong ones pass.
+    plain = parse_schema(without_logical_types(parsed), _ignore_default_error=True)
+    return WriterSchema(ref, parsed, names, cast(dict[str, Any], plain))
 
 
 def without_logical_types(node: Any) -> Any:  # noqa: ANN401 - a piece of JSON
