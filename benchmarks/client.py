@@ -1,0 +1,211 @@
+"""What a call costs the service that makes it, beside what the obvious ways would cost.
+
+A request parses a reply's JSON, as every service does; that is the timed body. Each side wraps it in what
+it does to have an event sent, and what it takes beyond the body is its overhead. The sides take turns, in
+bursts of ten requests with a pause between bursts, so that they share whatever else the machine does.
+
+* an empty block: what measuring itself costs;
+* coalmine: enter to exit of `cm.call(...)` with `call.record(reply)`, by way of Kafka and of the spool;
+* plain: the same event encoded by fastavro and given to confluent-kafka in the request's own thread.
+
+A second table shows each side when every request comes alone, after a pause of 5 ms, as in a service with
+little to do: the processor's caches are cold then, which makes every Python function several times slower.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from coalmine import Coalmine
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.events import PromptRequest
+from coalmine_schemas.framing import single_object_header
+from coalmine_schemas.identifiers import unit_group, uuid7
+from coalmine_schemas.topics import topic_name
+from confluent_kafka import Producer
+from fastavro import schemaless_writer
+
+from tests.support.kafka_broker import KafkaBroker
+from tests.support.replies import OPENAI_CHAT
+from tests.support.server_choice import ServerUnavailable
+
+PREFIX = "bench-client."
+BURST = 10
+PAUSE_S = 0.005
+_REPLY_JSON = json.dumps(OPENAI_CHAT)
+
+Request = Callable[[], int]
+"""Serves one request and returns its overhead in nanoseconds."""
+
+
+@dataclass(slots=True)
+class Side:
+    """One way to have events sent."""
+
+    name: str
+    request: Request
+    overheads_ns: list[int] = field(default_factory=list)
+
+    def quantile_us(self, q: float) -> float:
+        """Overhead that a share `q` of the requests did not exceed, microseconds."""
+        ordered = sorted(self.overheads_ns)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * q))] / 1000
+
+
+def by_nothing() -> int:
+    """The body alone."""
+    entered = time.perf_counter_ns()
+    with nullcontext():
+        began = time.perf_counter_ns()
+        json.loads(_REPLY_JSON)
+        ended = time.perf_counter_ns()
+    return time.perf_counter_ns() - entered - (ended - began)
+
+
+def by_coalmine(cm: Coalmine) -> Request:
+    """The body inside a call of ours."""
+
+    def request() -> int:
+        entered = time.perf_counter_ns()
+        with cm.call(
+            "support-refund",
+            version="1.2.0",
+            model="gpt-4o-mini",
+            unit_id="user-4711",
+            segments={"tier": "enterprise"},
+        ) as call:
+            began = time.perf_counter_ns()
+            reply = json.loads(_REPLY_JSON)
+            ended = time.perf_counter_ns()
+            call.record(reply)
+        return time.perf_counter_ns() - entered - (ended - began)
+
+    return request
+
+
+def by_hand(producer: Producer) -> Request:
+    """The body, then the event encoded and produced on the spot, without a price."""
+    schema = latest("requests")
+    header = single_object_header(schema)
+    topic = topic_name("requests", PREFIX)
+
+    def request() -> int:
+        entered = time.perf_counter_ns()
+        event_us = time.time_ns() // 1000
+        began = time.perf_counter_ns()
+        reply = json.loads(_REPLY_JSON)
+        ended = time.perf_counter_ns()
+        usage = reply["usage"]
+        record: dict[str, Any] = PromptRequest(
+            request_id=uuid7(),
+            event_time=event_us,  # type: ignore[arg-type]  # the encoder takes microseconds, too
+            app="bench",
+            environment="prod",
+            prompt="support-refund",
+            version="1.2.0",
+            unit_group=unit_group("user-4711"),
+            resolution="fixed",
+            unit_id="user-4711",
+            request_model="gpt-4o-mini",
+            response_model=reply["model"],
+            input_tokens=usage["prompt_tokens"],
+            cached_input_tokens=usage["prompt_tokens_details"]["cached_tokens"],
+            output_tokens=usage["completion_tokens"],
+            finish_reason=reply["choices"][0]["finish_reason"],
+            latency_ms=(ended - began) / 1e6,
+            segments={"tier": "enterprise"},
+        ).to_record()
+        out = BytesIO()
+        out.write(header)
+        schemaless_writer(out, schema.parsed, record)
+        producer.produce(topic, out.getvalue(), b"user-4711")
+        producer.poll(0)
+        return time.perf_counter_ns() - entered - (ended - began)
+
+    return request
+
+
+def measure(sides: list[Side], *, requests: int, burst: int) -> None:
+    """Lets the sides take turns until each has served `requests`."""
+    for side in sides:
+        side.overheads_ns.clear()
+        for _ in range(50):  # warm up: first events start threads
+            side.request()
+    for _ in range(requests // burst):
+        for side in sides:
+            time.sleep(PAUSE_S)
+            side.overheads_ns += [side.request() for _ in range(burst)]
+
+
+def print_table(title: str, sides: list[Side]) -> None:
+    """One row per side."""
+    print(f"\n{title}")
+    print(f"{'':<46}{'p50 us':>10}{'p99 us':>10}")
+    for side in sides:
+        print(f"{side.name:<46}{side.quantile_us(0.5):>10.1f}{side.quantile_us(0.99):>10.1f}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures, prints the tables and, if asked, a last line of JSON."""
+    parser = argparse.ArgumentParser(prog="benchmarks.client", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--requests", type=int, default=10_000, help="requests per side (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one last line of JSON")
+    options = parser.parse_args(arguments)
+
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        spooling = stack.enter_context(Coalmine("bench", home=home / "spooling"))
+        sides = [Side("empty block", by_nothing), Side("coalmine to the spool", by_coalmine(spooling))]
+        clients = [spooling]
+        try:
+            broker = stack.enter_context(KafkaBroker())
+        except ServerUnavailable as reason:
+            print(f"without Kafka: {reason}", file=sys.stderr)
+        else:
+            broker.create_topics(topic_name("requests", PREFIX), partitions=3)
+            servers = broker.bootstrap_servers
+            sending = stack.enter_context(
+                Coalmine("bench", home=home / "sending", kafka_bootstrap_servers=servers, topic_prefix=PREFIX)
+            )
+            clients.append(sending)
+            sides.append(Side("coalmine to Kafka", by_coalmine(sending)))
+            plain = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 20})
+            stack.callback(plain.flush, 30)
+            sides.append(Side("plain fastavro + confluent-kafka, same thread", by_hand(plain)))
+
+        ours = sides[2] if len(sides) > 2 else sides[1]
+        measure(sides, requests=max(options.requests // 20, BURST), burst=1)
+        print_table("Beyond the body, every request alone after a pause of 5 ms", sides)
+        alone_p50 = ours.quantile_us(0.5)
+        measure(sides, requests=options.requests, burst=BURST)
+        print_table("Beyond the body, in bursts of ten requests", sides)
+
+        for client in clients:
+            client.flush(30)
+            stats = client.stats()
+            if stats.dropped or stats.queued:
+                print(f"events were lost: {stats}", file=sys.stderr)
+                return 1
+        result = {
+            "call_overhead_us_p50": round(ours.quantile_us(0.5), 2),
+            "call_overhead_us_p99": round(ours.quantile_us(0.99), 2),
+            "alone_call_overhead_us_p50": round(alone_p50, 2),
+        }
+        if len(sides) > 3:
+            result["plain_overhead_us_p50"] = round(sides[3].quantile_us(0.5), 2)
+            result["plain_overhead_us_p99"] = round(sides[3].quantile_us(0.99), 2)
+    if options.json:
+        print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Fills a topic with events of the full schema, as fast as two processes can make them."""
+
+import multiprocessing
+import time
+
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.topics import topic_name
+from confluent_kafka import Producer
+
+from tests.support.event_factory import EventFactory
+
+PROCESSES = 2
+"""Producing processes, each a simulated service with events of its own."""
+
+
+def produce_requests(bootstrap_servers: str, prefix: str, events: int, partitions: int) -> float:
+    """Produce `events` requests, in order of event time, over all partitions; returns the seconds it took."""
+    began = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    shares = [events // PROCESSES + (index < events % PROCESSES) for index in range(PROCESSES)]
+    workers = [
+        context.Process(target=_produce, args=(bootstrap_servers, prefix, seed, share, partitions))
+        for seed, share in enumerate(shares)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        if worker.exitcode != 0:
+            raise RuntimeError(f"a producer ended with exit code {worker.exitcode}")
+    return time.monotonic() - began
+
+
+def _produce(bootstrap_servers: str, prefix: str, seed: int, events: int, partitions: int) -> None:
+    # The settings of the real client.
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "enable.idempotence": True,
+            "compression.type": "zstd",
+            "linger.ms": 20,
+            "queue.buffering.max.messages": 500_000,
+            "queue.buffering.max.kbytes": 262_144,
+        }
+    )
+    factory, encoder = EventFactory(seed=seed), Encoder(SingleObjectFraming())
+    topic = topic_name("requests", prefix)
+    for index in range(events):
+        record = factory.request(index)
+        frame = encoder.encode("requests", record)
+        while True:
+            try:
+                producer.produce(topic, frame, record["unit_id"].encode(), partition=index % partitions)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if index % 1000 == 0:
+            producer.poll(0)
+    if producer.flush(120):
+        raise RuntimeError("not everything was delivered")
