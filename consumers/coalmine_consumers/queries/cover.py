@@ -27,7 +27,10 @@ class Piece:
 
 
 KeptFrom = Mapping[Resolution, datetime]
-"""From when on a resolution is complete; one that is absent is complete from the beginning."""
+"""From when on a resolution is complete; one that is absent is complete from the beginning.
+
+Midnights, and a coarser resolution is complete for at least as long as a finer one.
+"""
 
 
 def cover(since: datetime | None, until: datetime | None, kept_from: KeptFrom) -> list[Piece]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from coalmine_consumers.raw import TopicPartition
@@ -39,7 +40,7 @@ class StoreSizes:
     """What the store takes."""
 
     database_bytes: int
-    """DuckDB's file, as of its last checkpoint."""
+    """DuckDB's file and its write-ahead log."""
     segment_bytes: int
     """Live segments."""
     segments: int
@@ -93,12 +94,17 @@ def ingest_health(reader: Reader) -> IngestHealth:
         gaps_total=standing["gaps_total"],
         positions={TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in positions},
         store=StoreSizes(
-            database_bytes=standing["database_bytes"],
+            database_bytes=_database_bytes(Path(standing["database_path"])),
             segment_bytes=sum(row["size_bytes"] for row in sizes),
             segments=sum(row["files"] for row in sizes),
             rows={row["event"]: row["rows"] for row in sizes},
         ),
     )
+
+
+def _database_bytes(path: Path) -> int:
+    files = (path, path.with_name(f"{path.name}.wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _counts(rows: Iterable[Mapping[str, Any]]) -> Counts:

@@ -97,6 +97,8 @@ def measured_groups(
     source: Source, filters: Filters, pieces: Sequence[Piece], *, by_time: bool
 ) -> Iterator[Group]:
     """Everything measured, by prompt and version and, if asked for, by bucket of time."""
+    if not pieces:
+        return
     parameters = {**filters.parameters(), "pieces": _rows(pieces), "by_time": by_time}
     totals = source.table(statement("totals", __package__), parameters).to_pylist()
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
@@ -125,6 +127,8 @@ def histograms(
     source: Source, filters: Filters, pieces: Sequence[Piece], metrics: Sequence[str], *, by_time: bool
 ) -> dict[tuple[datetime | None, str, str, str], Histogram]:
     """Histograms by group and metric."""
+    if not pieces:
+        return {}
     parameters = {
         **filters.parameters(),
         "pieces": _rows(pieces),

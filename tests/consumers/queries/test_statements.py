@@ -1,0 +1,252 @@
+"""Each SQL file of the queries, with given rows and expected rows."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.statements import quote_identifier, statement
+
+QUERIES = "coalmine_consumers.queries"
+HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ANY = dict.fromkeys(("prompt", "version", "environment", "app"))
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """All tables of a store, in memory, without a row."""
+    with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as opened:
+        migrate(opened, published_migrations())
+        yield opened
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
+    for row in rows:
+        names = ", ".join(map(quote_identifier, row))
+        places = ", ".join("?" for _ in row)
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(row.values())).fetchall()
+
+
+def run(connection: duckdb.DuckDBPyConnection, file: str, /, **parameters: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        connection.sql(statement(file, QUERIES), params=parameters or None).to_arrow_table().to_pylist()
+    )
+    return found
+
+
+def piece(resolution: str, since: datetime, until: datetime) -> dict[str, Any]:
+    return {"resolution": resolution, "since": since, "until": until}
+
+
+MINUTES = [piece("minute", HOUR, HOUR + 2 * MINUTE)]
+
+
+def row(minute: int, version: str = "1", resolution: str = "minute", **values: Any) -> dict[str, Any]:
+    keys = {
+        "resolution": resolution,
+        "bucket_start": HOUR + minute * MINUTE,
+        "prompt": "p",
+        "version": version,
+    }
+    return {**keys, "environment": "prod", "app": "a", "model": "m", **values}
+
+
+def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=2, errors=1, latency_n=2, latency_mean=10.0, cost_known=1, cost_nano_usd=10**30),
+        row(
+            1, requests=1, latency_n=1, latency_mean=40.0, environment="dev", model="a", first_event_time=HOUR
+        ),
+        row(1, feedback=3, thumbs_up=2, thumbs_down=1, first_event_time=HOUR),
+        row(1, version="2", requests=5, input_tokens=7, input_tokens_known=4, variant="treatment"),
+        row(2, requests=100),
+        row(0, resolution="hour", requests=1000),
+        row(0, resolution="day", requests=10_000),
+    )
+    both = run(connection, "totals", **ANY, pieces=MINUTES, by_time=False)
+    assert [(found["version"], found["requests"]) for found in both] == [("1", 3), ("2", 5)]
+    first, second = both
+    assert first["latency_ms_mean"] == 20.0
+    assert (first["errors"], first["feedback"], first["thumbs_up"], first["thumbs_down"]) == (1, 3, 2, 1)
+    assert (first["cost_known"], int(first["cost_nano_usd"])) == (1, 10**30)
+    assert (first["environments"], first["models"]) == (["dev", "prod"], ["a", "m"])
+    assert (first["bucket"], first["first_event_time"], first["last_event_time"]) == (None, HOUR, None)
+    assert (second["input_tokens_known"], second["input_tokens"], second["latency_ms_mean"]) == (4, 7, None)
+
+    by_time = run(connection, "totals", **ANY, pieces=MINUTES, by_time=True)
+    assert [(found["bucket"], found["version"], found["requests"]) for found in by_time] == [
+        (HOUR, "1", 2),
+        (HOUR + MINUTE, "1", 1),
+        (HOUR + MINUTE, "2", 5),
+    ]
+    mixed = [piece("minute", HOUR + 2 * MINUTE, HOUR + 3 * MINUTE), piece("day", HOUR, HOUR + MINUTE)]
+    (found,) = run(connection, "totals", **ANY, pieces=mixed, by_time=False)
+    assert found["requests"] == 10_100
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "requests"),
+    [
+        ("prompt", "p", 3),
+        ("prompt", "q", 0),
+        ("version", "2", 2),
+        ("environment", "dev", 2),
+        ("app", "b", 2),
+    ],
+)
+def test_totals_of_one_value(
+    connection: duckdb.DuckDBPyConnection, name: str, value: str, requests: int
+) -> None:
+    insert(connection, "rollups", row(0, requests=1), row(0, "2", requests=2, environment="dev", app="b"))
+    found = run(connection, "totals", **{**ANY, name: value}, pieces=MINUTES, by_time=False)
+    assert sum(each["requests"] for each in found) == requests
+
+
+def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollup_histograms",
+        row(0, metric="latency_ms", buckets=[1, 5], counts=[2, 3]),
+        row(1, metric="latency_ms", buckets=[5, -2147483648], counts=[4, 1]),
+        row(1, metric="cost_nano_usd", buckets=[5], counts=[9]),
+        row(1, version="2", metric="latency_ms", buckets=[], counts=[]),
+        row(2, metric="latency_ms", buckets=[7], counts=[100]),
+    )
+    found = run(connection, "histograms", **ANY, pieces=MINUTES, by_time=False, metrics=["latency_ms"])
+    key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
+    assert found == [
+        {**key, "histogram_bucket": -2147483648, "n": 1},
+        {**key, "histogram_bucket": 1, "n": 2},
+        {**key, "histogram_bucket": 5, "n": 7},
+    ]
+    both = ["latency_ms", "cost_nano_usd"]
+    by_time = run(connection, "histograms", **ANY, pieces=MINUTES, by_time=True, metrics=both)
+    assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
+        (HOUR, "latency_ms", 2),
+        (HOUR, "latency_ms", 3),
+        (HOUR + MINUTE, "cost_nano_usd", 9),
+        (HOUR + MINUTE, "latency_ms", 1),
+        (HOUR + MINUTE, "latency_ms", 4),
+    ]
+
+
+def test_named_means(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollup_metrics",
+        row(0, name="quality", n=1, mean=1.0, m2=0.0),
+        row(1, name="quality", n=3, mean=0.0, m2=0.0),
+        row(1, name="other", n=3, mean=9.0, m2=0.0),
+        row(2, name="quality", n=3, mean=9.0, m2=0.0),
+    )
+    found = run(connection, "named_means", **ANY, pieces=MINUTES, by_time=False, name="quality")
+    assert found == [{"bucket": None, "prompt": "p", "version": "1", "mean": 0.25}]
+    by_time = run(connection, "named_means", **ANY, pieces=MINUTES, by_time=True, name="quality")
+    assert [(each["bucket"], each["mean"]) for each in by_time] == [(HOUR, 1.0), (HOUR + MINUTE, 0.0)]
+
+
+def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, resolution="day", first_event_time=HOUR, last_event_time=HOUR),
+        row(1, resolution="day", model="n", first_event_time=HOUR - MINUTE, last_event_time=HOUR),
+        row(1, resolution="day", version="2"),
+        row(1, version="3"),
+    )
+    key = {"prompt": "p", "environment": "prod", "app": "a"}
+    assert run(connection, "facets") == [
+        {**key, "version": "1", "first_event_time": HOUR - MINUTE, "last_event_time": HOUR},
+        {**key, "version": "2", "first_event_time": None, "last_event_time": None},
+    ]
+
+
+def test_ingest_counts(connection: duckdb.DuckDBPyConnection) -> None:
+    ledger = {"ingest_id": 1, "stored": 1, "duplicates": 2, "dead_lettered": 3, "ahead_of_clock": 1}
+    insert(
+        connection,
+        "batches",
+        {**ledger, "event": "requests", "consumed": 6, "committed_at": HOUR},
+        {**ledger, "event": "requests", "consumed": 6, "committed_at": HOUR + MINUTE},
+        {**ledger, "event": "scores", "consumed": 6, "committed_at": HOUR},
+    )
+    sums = {"stored": 2, "duplicates": 4, "dead_lettered": 6, "ahead_of_clock": 2}
+    assert run(connection, "ingest_counts") == [
+        {"event": "requests", "consumed": 12, **sums, "last_commit_at": HOUR + MINUTE},
+        {
+            "event": "scores",
+            "consumed": 6,
+            **{name: value // 2 for name, value in sums.items()},
+            "last_commit_at": HOUR,
+        },
+    ]
+
+
+def test_store_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    hot = {"app": "a", "event_time": HOUR, "ingest_id": 1, "ingested_at": HOUR}
+    some_id = "00000000-0000-0000-0000-000000000001"
+    insert(connection, "feedback_hot", {**hot, "feedback_id": some_id, "request_id": some_id})
+    segment = {"segment_id": some_id, "path": "x", "day": HOUR.date(), "min_id": some_id, "max_id": some_id}
+    segment |= dict.fromkeys(("min_event_time", "max_event_time", "created_at"), HOUR)
+    insert(
+        connection,
+        "segments",
+        {**segment, "event": "feedback", "rows": 5, "size_bytes": 100},
+        {**segment, "event": "feedback", "rows": 6, "size_bytes": 200},
+        {**segment, "event": "requests", "rows": 7, "size_bytes": 300, "retired_at": HOUR},
+    )
+    assert run(connection, "store_rows") == [
+        {"event": "feedback", "rows": 12, "files": 2, "size_bytes": 300},
+        {"event": "requests", "rows": 0, "files": 0, "size_bytes": 0},
+        {"event": "scores", "rows": 0, "files": 0, "size_bytes": 0},
+    ]
+
+
+def test_standing(connection: duckdb.DuckDBPyConnection) -> None:
+    some_id = "00000000-0000-0000-0000-000000000001"
+    pending = {"request_id": some_id, "event_time": HOUR, "ingest_id": 1}
+    insert(connection, "pending_feedback", {**pending, "feedback_id": some_id, "has_correction": False})
+    insert(connection, "pending_scores", *[{**pending, "score_id": some_id, "name": "q", "value": 1.0}] * 2)
+    letter = {"dead_letter_id": some_id, "failed_at": HOUR, "source_topic": "t", "source_partition": "0"}
+    letter |= {"source_offset": 0, "event": "scores", "stage": "frame", "reason": "r", "payload": b""}
+    insert(
+        connection,
+        "dead_letters",
+        *(
+            {**letter, "status": status, "ingest_id": 1}
+            for status in ("open", "replayed", "open", "discarded")
+        ),
+    )
+    (found,) = run(connection, "standing")
+    assert (found["dead_letters_open"], found["unattributed_feedback"], found["unattributed_scores"]) == (
+        2,
+        1,
+        2,
+    )
+    assert found["gaps_total"] == 0
+
+
+def test_latest_gaps(connection: duckdb.DuckDBPyConnection) -> None:
+    gap = {"topic": "t", "partition": "0", "available_offset": 9, "reason": "expired", "ingest_id": 1}
+    insert(
+        connection,
+        "gaps",
+        *({**gap, "expected_offset": number, "detected_at": HOUR + number * MINUTE} for number in range(4)),
+    )
+    found = run(connection, "latest_gaps", limit=2)
+    assert [each["expected_offset"] for each in found] == [3, 2]
+
+
+def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
+    mine = Path(__file__).read_text(encoding="utf-8")
+    for entry in files(QUERIES).joinpath("sql").iterdir():
+        assert f"def test_{entry.name.removesuffix('.sql')}(" in mine, entry.name
+        for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: ", "-- Units: "):
+            assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)

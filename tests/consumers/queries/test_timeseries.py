@@ -1,0 +1,100 @@
+from datetime import datetime, timedelta
+
+import pytest
+from coalmine_consumers.queries import Filters, StepChoice, timeseries, versions
+from coalmine_consumers.queries.timeseries import choose_step
+from coalmine_consumers.store import Store
+from coalmine_consumers.store.resolutions import Resolution
+
+from tests.support.store_feed import START, Feed, request
+
+STEPS: dict[Resolution, timedelta] = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step: Resolution) -> None:
+    reader = filled.reader()
+    found = timeseries(reader, Filters(environment="prod"), step)
+    assert found.step == step
+    buckets = sorted({row.bucket_start for row in found.items})
+    for bucket in buckets[:: max(1, len(buckets) // 5)]:
+        within = Filters(environment="prod", since=bucket, until=bucket + STEPS[step])
+        expected = {(row.prompt, row.version): row for row in versions(reader, within)}
+        mine = {(row.prompt, row.version): row for row in found.items if row.bucket_start == bucket}
+        assert mine.keys() == expected.keys()
+        for key, row in mine.items():
+            for name in (
+                "requests",
+                "errors",
+                "cost_usd",
+                "latency_ms_mean",
+                "latency_ms_p95",
+                "quality_mean",
+            ):
+                assert getattr(row, name) == pytest.approx(getattr(expected[key], name)), name
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_all_buckets_together_are_everything(filled: Store, step: Resolution) -> None:
+    found = timeseries(filled.reader(), step=step)
+    assert sum(row.requests for row in found.items) == 3200
+    order = [(row.bucket_start, row.prompt) for row in found.items]
+    assert order == sorted(order)
+
+
+def test_a_stretch_holds_only_its_buckets(filled: Store) -> None:
+    since, until = START + timedelta(minutes=65), START + timedelta(minutes=190)
+    found = timeseries(filled.reader(), Filters(since=since, until=until), "hour")
+    starts = {row.bucket_start for row in found.items}
+    assert starts == {START + timedelta(hours=hours) for hours in (1, 2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("span", "asked", "expected"),
+    [
+        (timedelta(minutes=0), "auto", "minute"),
+        (timedelta(hours=6), "auto", "minute"),
+        (timedelta(hours=7), "auto", "hour"),
+        (timedelta(days=16), "auto", "hour"),
+        (timedelta(days=17), "auto", "day"),
+        (timedelta(days=900), "auto", "day"),
+        (timedelta(days=900), "minute", "minute"),
+        (timedelta(minutes=5), "day", "day"),
+    ],
+)
+def test_a_step_chosen_by_itself_gives_a_line_that_can_be_drawn(
+    span: timedelta, asked: StepChoice, expected: str
+) -> None:
+    assert choose_step(START, START + span, asked, {}) == expected
+
+
+def test_a_step_that_is_not_kept_for_the_beginning_becomes_coarser() -> None:
+    kept: dict[Resolution, datetime] = {
+        "minute": START + timedelta(days=2),
+        "hour": START.replace(hour=0),
+    }
+    asked: list[StepChoice] = ["minute", "auto"]
+    for step in asked:
+        assert choose_step(START, START + timedelta(hours=1), step, kept) == "hour"
+        assert choose_step(START - timedelta(days=1), START, step, kept) == "day"
+        later = START + timedelta(days=3)
+        assert choose_step(later, later + timedelta(hours=1), step, kept) == "minute"
+
+
+def test_an_empty_store_has_an_empty_series(store: Store) -> None:
+    assert timeseries(store.reader()).items == []
+    assert timeseries(store.reader(), step="day").step == "day"
+
+
+def test_a_series_follows_new_batches(store: Store) -> None:
+    feed, reader = Feed(), store.reader()
+    for minutes in range(3):
+        store.commit(feed.batch([request(minutes, START + timedelta(minutes=minutes))]))
+        found = timeseries(reader)
+        assert [row.bucket_start for row in found.items] == [
+            START + timedelta(minutes=each) for each in range(minutes + 1)
+        ]
