@@ -1,1 +1,11 @@
-"""Part of Coalmine."""
+"""The contract between the parts of Coalmine: what events are, and how they become bytes and columns.
+
+What is where, from small to large; each module exports what its name says, and nothing is re-exported here:
+
+- `errors`, `identifiers`, `events`, `topics`: names and values everybody shares
+- `catalogue`, `compatibility`, `freeze`: published schema versions, and how new ones come to be
+- `framing`, `registry_client`, `resolver`, `writer_schema`: from the first bytes of a message to its schema
+- `rules`, `payload`, `reader`, `codec`: one message, exactly
+- `batch`, `validate`, `vectorised`: many messages, fast; the only modules that need pyarrow and pyruhvro
+- `spool_format`, `spool_blocks`: files of messages
+"""
