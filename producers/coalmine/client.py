@@ -263,7 +263,7 @@ class Coalmine:
             event = PromptFeedback(
                 feedback_id=uuid7(),
                 request_id=str(request_id),
-                event_time=event_time or datetime.now(UTC),
+                event_time=event_time.astimezone(UTC) if event_time else datetime.now(UTC),
                 app=self.settings.app,
                 thumbs=thumbs,
                 rating=rating,
@@ -306,7 +306,7 @@ class Coalmine:
             event = PromptScore(
                 score_id=uuid7(),
                 request_id=str(request_id),
-                event_time=event_time or datetime.now(UTC),
+                event_time=event_time.astimezone(UTC) if event_time else datetime.now(UTC),
                 app=self.settings.app,
                 name=str(name),
                 value=float(value),

@@ -22,7 +22,7 @@ PRODUCED: Final[tuple[EventName, ...]] = ("requests", "feedback", "scores")
 """The events a client produces."""
 
 _FIRST_RETRY_S: Final = 0.5
-_LAST_RETRY_S: Final = 15.0
+_LAST_RETRY_S: Final = 5.0
 
 
 class KafkaFraming(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from coalmine_schemas.catalogue import Schema, latest
 from coalmine_schemas.errors import InvalidParameter, InvalidValue
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import check_present, confluent_header, parse_header, single_object_header
+from coalmine_schemas.payload_writer import PayloadWriter, payload_writer
 from coalmine_schemas.reader import PayloadReader
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.rules import first_problem
@@ -72,7 +74,7 @@ class Encoder:
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._known: dict[EventName, tuple[bytes, dict[str, Any]]] = {}
+        self._known: dict[EventName, tuple[bytes, PayloadWriter]] = {}
 
     def encode(self, event: EventName, record: Mapping[str, Any]) -> bytes:
         """Frame one event. Blocks at most at the first event of its kind, on the schema registry.
@@ -90,19 +92,17 @@ class Encoder:
         known = self._known.get(event)
         if known is None:
             schema = latest(event)
-            known = self._known[event] = self._framing.header(schema), schema.parsed
-        header, parsed = known
+            write = payload_writer(schema.parsed) or partial(_write_payload, schema.parsed)
+            known = self._known[event] = self._framing.header(schema), write
+        header, write = known
         event_time = record.get("event_time")
         if isinstance(event_time, datetime) and event_time.tzinfo is None:
             # fastavro would take it for local time.
             raise InvalidParameter(f"{event}: event_time {event_time} has no time zone")
-        out = BytesIO()
-        out.write(header)
         try:
-            schemaless_writer(out, parsed, record)
+            return header + write(record)
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
             raise InvalidParameter(f"{event}: {type(error).__name__}: {error}"[:500]) from error
-        return out.getvalue()
 
 
 class Decoder:
@@ -149,6 +149,12 @@ class Decoder:
         if problem is not None:
             raise InvalidValue(problem, ref)
         return record
+
+
+def _write_payload(parsed: dict[str, Any], record: Mapping[str, Any]) -> bytes:
+    out = BytesIO()
+    schemaless_writer(out, parsed, record)
+    return out.getvalue()
 
 
 def _time_fields(event: EventName) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Pure functions from records to bytes and back; no file is opened here.
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
@@ -76,7 +77,8 @@ class SpoolRecord(NamedTuple):
     """When the event was handed to the client, microseconds since 1970 UTC."""
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Block:
     """Where one whole block stands in a file's bytes."""
 
     start: int
@@ -99,15 +101,15 @@ def encode_header(sync: bytes) -> bytes:
 
 def encode_block(records: Sequence[SpoolRecord], sync: bytes) -> bytes:
     """The records as one block: count, length, records, marker."""
-    buffer = io.BytesIO()
-    rows = [
-        {"topic": topic, "key": key, "value": value, "produced_at": produced_at_us}
-        for topic, key, value, produced_at_us in records
-    ]
-    schemaless_writer(buffer, _BLOCK, rows)
-    count = _varint(len(rows))
-    body = buffer.getbuffer()[len(count) : -1]
-    return b"".join((count, _varint(len(body)), body, sync))
+    # By hand, since this runs in services: fastavro takes five times as long.
+    parts: list[bytes] = []
+    for topic, key, value, produced_at_us in records:
+        name = topic.encode()
+        parts += (_varint(len(name)), name)
+        parts += (b"\0",) if key is None else (b"\x02", _varint(len(key)), key)
+        parts += (_varint(len(value)), value, _varint(produced_at_us))
+    body = b"".join(parts)
+    return b"".join((_varint(len(records)), _varint(len(body)), body, sync))
 
 
 def decode_block(data: bytes, block: Block, writer_schema: Schema) -> list[SpoolRecord]:
@@ -151,8 +153,10 @@ class Layout:
         except Exception as error:  # noqa: BLE001 - any bytes may stand where a header should
             self.reason = f"no readable header ({error!r})"
             return
-        while self.reason is None and self.end < len(data):
-            self._read_block(data, sync)
+        while self.end < len(data):
+            self.reason = self._read_block(data, sync)
+            if self.reason is not None:
+                break
 
     def _read_header(self, data: bytes) -> bytes:
         buffer = io.BytesIO(data)
@@ -172,27 +176,26 @@ class Layout:
         sync: bytes = header["sync"]
         return sync
 
-    def _read_block(self, data: bytes, sync: bytes) -> None:
+    def _read_block(self, data: bytes, sync: bytes) -> str | None:
+        """Notes the block that begins at `end`; returns what is wrong with it, if anything."""
         try:
             count, position = _read_varint(data, self.end)
             size, body_start = _read_varint(data, position)
         except IndexError:
-            self.reason = "torn block"
-            return
+            return "torn block"
         except OverflowError:
-            self.reason = "impossible block length"
-            return
+            return "impossible block length"
         body_end = body_start + size
         after = body_end + SYNC_BYTES
         if count <= 0 or size <= 0:
-            self.reason = "impossible block length"
-        elif after > len(data):
-            self.reason = "torn block"
-        elif data[body_end:after] != sync:
-            self.reason = "wrong sync marker"
-        else:
-            self.blocks.append(Block(self.end, count, body_start, body_end))
-            self.end = after
+            return "impossible block length"
+        if after > len(data):
+            return "torn block"
+        if data[body_end:after] != sync:
+            return "wrong sync marker"
+        self.blocks.append(Block(self.end, count, body_start, body_end))
+        self.end = after
+        return None
 
 
 def _varint(value: int) -> bytes:

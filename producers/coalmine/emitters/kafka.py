@@ -71,6 +71,7 @@ class KafkaEmitter:
         self._mark = 0
         self._outstanding: Counter[int] = Counter()
         self._producer = self._new_producer()
+        self._retired: list[Producer] = []
         self._drainer = Drainer(spool.directory, send=self._resend, counters=counters, log=log, clock=clock)
         framing.start()
 
@@ -91,6 +92,8 @@ class KafkaEmitter:
         if self._is_fatal:
             self._renew()
         self._producer.poll(0)
+        for retired in self._retired:
+            retired.poll(0)
         self._spool.poll()
         if self._framing.ready():
             self._drainer.step(may_send=self._is_up, may_probe=self._may_probe())
@@ -120,7 +123,7 @@ class KafkaEmitter:
         wait_until = deadline_s - _PURGE_RESERVE_S
         while self._in_flight() and self._clock() < wait_until:
             self._producer.poll(0.05)
-        self._purge()
+        self._purge(max(deadline_s, self._clock() + _PURGE_RESERVE_S))
         self._framing.stop()
         self._spool.close(deadline_s)
 
@@ -221,16 +224,17 @@ class KafkaEmitter:
         """After a fatal error an idempotent producer is of no more use; its events go to the spool."""
         self._log.say("kafka_fatal", "Kafka's producer failed for good and is made anew")
         self._drainer.stop()
-        self._purge()
+        self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False
+        # Kept for the reports it may still owe.
+        self._retired = [producer for producer in (*self._retired, self._producer) if len(producer)]
         with suppress(KafkaException):
             self._producer = self._new_producer()
 
-    def _purge(self) -> None:
+    def _purge(self, give_up_at_s: float) -> None:
         """Takes back what Kafka has not acknowledged; the reports put it into the spool."""
-        give_up_at = self._clock() + _PURGE_RESERVE_S / 2
         self._producer.purge()
-        while len(self._producer) and self._clock() < give_up_at:
+        while len(self._producer) and self._clock() < give_up_at_s:
             self._producer.poll(0.01)
 
 

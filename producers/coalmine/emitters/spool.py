@@ -16,7 +16,8 @@ from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters, DropReason
 
 _BLOCK_BYTES: Final = 1024 * 1024
-_BLOCK_RECORDS: Final = 2000
+_BLOCK_RECORDS: Final = 500
+# Encoding a block holds the interpreter for as long; this many take some 2 ms.
 _RETRY_S: Final = 1.0
 _LOOK_EVERY_S: Final = 10.0
 # With nobody reading, two files a second would pile up; the more there are, the longer each one grows.
