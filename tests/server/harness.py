@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,7 +135,5 @@ class ServerProcess:
 
     def _listening(self) -> str | None:
         assert self.process.poll() is None, f"ended at once:\n{self.log_text()}"
-        for line in self.log_lines():
-            if line.get("event") == "listening":
-                return str(line["url"])
-        return None
+        said = re.search(r"^coalmine listens on (\S+)", self.log_text(), re.MULTILINE)
+        return None if said is None else said[1]

@@ -13,7 +13,7 @@ from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
-from coalmine_server.serving.spool_drain import SpoolDrain
+from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
     collector_settings,
     make_decoder,
@@ -26,6 +26,9 @@ Phase = Literal["starting", "standby", "running", "stopping", "failed"]
 
 WATCH_EVERY_S = 0.5
 """How often the collector's threads are looked at."""
+
+JOB_TIMEOUT_S = 5.0
+"""How long a side job may take to end."""
 
 _log = structlog.stdlib.get_logger("coalmine.ingest")
 
@@ -67,6 +70,7 @@ class IngestService:
         self._failure: BaseException | None = None
         self._stop_timeout_s = settings.server.shutdown_timeout_s
         self._clean = True
+        self._lingering: list[str] = []
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self) -> None:
@@ -97,6 +101,11 @@ class IngestService:
         """How the collector is, once there is one."""
         collector = self._collector
         return None if collector is None else collector.health()
+
+    @property
+    def lingering(self) -> list[str]:
+        """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
+        return self._lingering
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself; whether it has."""
@@ -161,17 +170,18 @@ class IngestService:
             make_decoder(self._settings),
             settings=collector_settings(self._settings.ingest),
         )
-        drain = SpoolDrain(self._settings)
+        jobs = side_jobs(self._settings, store)
         collector.start()
-        drain.start()
+        for job in jobs:
+            job.start()
         self._collector = collector
         try:
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
         finally:
-            drain.stop()
             self._clean = collector.stop(self._stop_timeout_s)
+            self._lingering = [job.name for job in jobs if not job.stop(JOB_TIMEOUT_S)]
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

@@ -1,5 +1,6 @@
 """`coalmine serve`: HTTP and ingest in one process, from the first signal of life to the last commit."""
 
+import faulthandler
 import os
 import signal
 import threading
@@ -72,7 +73,7 @@ class Server:
         withdraw_server(self._settings.home)
         in_time = self.ingest.stop(_until(deadline))
         in_time = self._http.stop(_until(deadline)) and in_time
-        if in_time:
+        if in_time and not self.ingest.lingering:
             self.ingest.close()
         return in_time
 
@@ -87,6 +88,8 @@ def serve_until_signal(settings: Settings, *, on_started: Callable[[Server], Non
         settings: All of them.
         on_started: Told once it listens.
     """
+    # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     server = Server(settings)
     told_to_stop = threading.Event()
 
@@ -111,6 +114,10 @@ def serve_until_signal(settings: Settings, *, on_started: Callable[[Server], Non
         # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
         os._exit(ExitCode.CHECK_FAILED)
     _log.info("stopped")
+    if server.ingest.lingering and server.ingest.failure is None:
+        # Everything is committed; what they were at is done again at the next start.
+        _log.warning("left jobs behind", jobs=server.ingest.lingering)
+        os._exit(ExitCode.OK)
     failure = server.ingest.failure
     return ExitCode.OK if failure is None else exit_code_of(failure)
 

@@ -20,38 +20,23 @@ SHORTEST_REST_S, LONGEST_REST_S = 0.02, 1.0
 _log = logging.getLogger("coalmine.drain")
 
 
-class SpoolDrain:
-    """The emitter of a client that produces nothing itself. Without Kafka it does nothing."""
+def drain_spool(settings: Settings, stop: threading.Event) -> None:
+    """Goes on until told to stop; what is not sent by then stays in the spool.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begins to look for spool files."""
-        if self._settings.kafka.bootstrap_servers is not None:
-            self._thread = threading.Thread(target=self._run, name="spool-drain", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ends; what is not sent stays in the spool."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(2 * CLOSE_TIMEOUT_S)
-
-    def _run(self) -> None:
-        kafka = self._settings.kafka
-        client = ClientSettings(
-            app="coalmine-server",
-            spool_dir=self._settings.spool_dir,
-            kafka_bootstrap_servers=kafka.bootstrap_servers,
-            kafka_config=kafka_security_config(kafka),
-            schema_registry_url=self._settings.schema_.registry_url,
-            topic_prefix=kafka.topic_prefix,
-        )
-        emitter = make_works(client, Counters(), LimitedLog(_log, every_s=client.log_every_s)).emitter
-        while not self._stop.is_set():
+    It is the emitter of a client that produces nothing itself.
+    """
+    client = ClientSettings(
+        app="coalmine-server",
+        spool_dir=settings.spool_dir,
+        kafka_bootstrap_servers=settings.kafka.bootstrap_servers,
+        kafka_config=kafka_security_config(settings.kafka),
+        schema_registry_url=settings.schema_.registry_url,
+        topic_prefix=settings.kafka.topic_prefix,
+    )
+    emitter = make_works(client, Counters(), LimitedLog(_log, every_s=client.log_every_s)).emitter
+    try:
+        while not stop.is_set():
             emitter.poll()
-            self._stop.wait(min(LONGEST_REST_S, max(SHORTEST_REST_S, emitter.due_in_s())))
+            stop.wait(min(LONGEST_REST_S, max(SHORTEST_REST_S, emitter.due_in_s())))
+    finally:
         emitter.close(time.monotonic() + CLOSE_TIMEOUT_S)
