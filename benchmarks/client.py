@@ -153,11 +153,20 @@ def print_table(title: str, sides: list[Side]) -> None:
         print(f"{side.name:<46}{side.quantile_us(0.5):>10.1f}{side.quantile_us(0.99):>10.1f}")
 
 
+def _broker(stack: ExitStack) -> KafkaBroker | None:
+    try:
+        return stack.enter_context(KafkaBroker())
+    except ServerUnavailable as reason:
+        print(f"without Kafka: {reason}", file=sys.stderr)
+        return None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measures, prints the tables and, if asked, a last line of JSON."""
-    parser = argparse.ArgumentParser(prog="benchmarks.client", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--requests", type=int, default=10_000, help="requests per side (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one last line of JSON")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.client", description=__doc__)
+    parser.add_argument("--requests", type=int, default=10_000, help="requests a side (default: %(default)s)")
+    parser.add_argument("--no-kafka", action="store_true", help="measure by way of the spool only")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
 
     with ExitStack() as stack:
@@ -165,11 +174,8 @@ def main(arguments: list[str] | None = None) -> int:
         spooling = stack.enter_context(Coalmine("bench", home=home / "spooling"))
         sides = [Side("empty block", by_nothing), Side("coalmine to the spool", by_coalmine(spooling))]
         clients = [spooling]
-        try:
-            broker = stack.enter_context(KafkaBroker())
-        except ServerUnavailable as reason:
-            print(f"without Kafka: {reason}", file=sys.stderr)
-        else:
+        broker = None if options.no_kafka else _broker(stack)
+        if broker is not None:
             broker.create_topics(topic_name("requests", PREFIX), partitions=3)
             servers = broker.bootstrap_servers
             sending = stack.enter_context(
@@ -177,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             clients.append(sending)
             sides.append(Side("coalmine to Kafka", by_coalmine(sending)))
-            plain = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 20})
+            plain = Producer({"bootstrap.servers": servers, "enable.idempotence": True, "log_level": 0})
             stack.callback(plain.flush, 30)
             sides.append(Side("plain fastavro + confluent-kafka, same thread", by_hand(plain)))
 

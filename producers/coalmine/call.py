@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
+from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply, with_arguments
 from coalmine.served import Served
 from coalmine.values import captured_text
 
@@ -198,19 +198,9 @@ class Call:
         try:
             if reply is not None:
                 self._read(reply)
-            given = {
-                name: value
-                for name, value in (
-                    ("response_model", response_model),
-                    ("input_tokens", input_tokens),
-                    ("cached_input_tokens", cached_input_tokens),
-                    ("output_tokens", output_tokens),
-                    ("finish_reason", finish_reason),
-                )
-                if value is not None
-            }
-            if given:
-                self.facts = self.facts._replace(**given)  # type: ignore[arg-type]  # checked when built
+            self.facts = with_arguments(
+                self.facts, response_model, input_tokens, cached_input_tokens, output_tokens, finish_reason
+            )
             if cost_nano_usd is not None:
                 self.cost_nano_usd = cost_nano_usd
             if self._sink.wants_text:

@@ -58,6 +58,8 @@ class Coalmine:
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
+    A process that ends writes what it made; one that is killed loses what it made in the last 100 ms and,
+    with Kafka, what was not acknowledged yet.
 
     Args:
         app: Name of the service.

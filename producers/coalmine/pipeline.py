@@ -155,6 +155,8 @@ class Pipeline:
         give_up_at = _deadline(timeout_s)
         if self._thread is None and not self._queue:
             return True
+        if self._thread is None:
+            self._start()
         flush = _Flush()
         self._queue.append(flush)
         self._wake.set()

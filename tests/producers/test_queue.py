@@ -237,3 +237,35 @@ def test_a_bug_in_the_background_costs_one_event(
         assert _adds_up(cm.stats())
     assert len(spooled(tmp_path)) == 1
     assert "secret" not in caplog.text
+
+
+def test_without_a_thread_to_be_had_events_are_written_when_the_client_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    cm = Coalmine("bot", home=tmp_path)
+    made = [_call(cm) for _ in range(5)]
+    assert not cm.flush(0)
+    assert cm.stats().queued == 5
+    assert cm.close(30)
+    assert cm.stats().spooled == 5
+    assert ids(spooled(tmp_path)) == dict.fromkeys(made, 1)
+    assert len(caplog.records) == 1
+
+
+def test_a_thread_that_could_not_start_is_started_by_a_later_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Coalmine("bot", home=tmp_path) as cm:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            _call(cm)
+        _call(cm)
+        assert cm.flush(30)
+        assert cm.stats().spooled == 2

@@ -8,29 +8,31 @@ from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, r
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
 
 
+_NONE_GIVEN: Final = (None,) * 5
+
+
 class _Reader(Protocol):
     def __call__(self, reply: object, /, *, want_text: bool) -> ReplyFacts: ...
 
 
-_READERS: Final[dict[str, dict[str, _Reader]]] = {
-    "object": {
-        "chat.completion": read_chat_completion,
-        "chat.completion.chunk": read_chat_chunk,
-        "text_completion": read_chat_completion,
-        "response": read_response,
-    },
-    "type": {
-        "message": read_message,
-        "message_start": read_message_event,
-        "message_delta": read_message_event,
-        "message_stop": read_message_event,
-        "content_block_start": read_message_event,
-        "content_block_delta": read_message_event,
-        "content_block_stop": read_message_event,
-        "ping": read_message_event,
-    },
+_BY_OBJECT: Final[dict[str, _Reader]] = {
+    "chat.completion": read_chat_completion,
+    "chat.completion.chunk": read_chat_chunk,
+    "text_completion": read_chat_completion,
+    "response": read_response,
 }
-"""By the field that names a reply's kind, then by the kind."""
+"""Readers by what OpenAI calls the kind of a reply."""
+_BY_TYPE: Final[dict[str, _Reader]] = {
+    "message": read_message,
+    "message_start": read_message_event,
+    "message_delta": read_message_event,
+    "message_stop": read_message_event,
+    "content_block_start": read_message_event,
+    "content_block_delta": read_message_event,
+    "content_block_stop": read_message_event,
+    "ping": read_message_event,
+}
+"""Readers by what Anthropic calls the kind of a reply."""
 
 
 def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
@@ -45,14 +47,15 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
     Returns:
         The facts, or None for a shape that is not known.
     """
-    for field, readers in _READERS.items():
-        kind = get(reply, field)
-        reader = readers.get(kind) if isinstance(kind, str) else None
-        if reader is not None:
-            return reader(reply, want_text=want_text)
+    kind = get(reply, "object")
+    if isinstance(kind, str) and kind in _BY_OBJECT:
+        return _BY_OBJECT[kind](reply, want_text=want_text)
     kind = get(reply, "type")
-    if isinstance(kind, str) and kind.startswith("response."):
-        return read_response_event(reply, want_text=want_text)
+    if isinstance(kind, str):
+        if kind in _BY_TYPE:
+            return _BY_TYPE[kind](reply, want_text=want_text)
+        if kind.startswith("response."):
+            return read_response_event(reply, want_text=want_text)
     return _read_by_fields(reply, want_text=want_text)
 
 
@@ -106,6 +109,27 @@ def merge(known: ReplyFacts, new: ReplyFacts) -> ReplyFacts:
         finish_reason=_finish(known.finish_reason, new.finish_reason),
         text=(known.text or "") + new.text if new.text else known.text,
         is_piece=True,
+    )
+
+
+def with_arguments(  # noqa: PLR0917 - one after the other as `Call.record` has them
+    facts: ReplyFacts,
+    response_model: str | None,
+    input_tokens: int | None,
+    cached_input_tokens: int | None,
+    output_tokens: int | None,
+    finish_reason: str | None,
+) -> ReplyFacts:
+    """The facts with what the service itself says put in their place."""
+    given = (response_model, input_tokens, cached_input_tokens, output_tokens, finish_reason)
+    if given == _NONE_GIVEN:
+        return facts
+    return facts._replace(
+        response_model=response_model or facts.response_model,
+        input_tokens=_either(input_tokens, facts.input_tokens),
+        cached_input_tokens=_either(cached_input_tokens, facts.cached_input_tokens),
+        output_tokens=_either(output_tokens, facts.output_tokens),
+        finish_reason=finish_reason or facts.finish_reason,
     )
 
 
