@@ -138,7 +138,7 @@ def test_tests_are_no_package_and_lie_where_their_source_lies() -> None:
     assert [path.as_posix() for path in tests if path.name == "__init__.py"] == []
     # Beside the parts: tests of the house itself, of several parts together, and of the benchmarks.
     folders = {path.parts[1] for path in tests if len(path.parts) > 2}
-    assert folders <= {*PARTS, "house", "support", "system", "benchmarks"}
+    assert folders <= {*PARTS, "house", "support", "torture", "benchmarks"}
 
 
 def test_every_sql_file_is_headed_by_what_it_is_for() -> None:
