@@ -39,7 +39,7 @@ def find_connection(environ: Mapping[str, str]) -> Connection:
     announced = _announced_url(home)
     url = (environ.get("COALMINE_SERVER_URL") or announced or DEFAULT_SERVER_URL).rstrip("/")
     token = environ.get("COALMINE_TOKEN") or None
-    if token is None and url in (announced, DEFAULT_SERVER_URL):
+    if token is None and url == announced:
         token = _local_token(home)
     return Connection(url, token)
 

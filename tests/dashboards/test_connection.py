@@ -46,5 +46,10 @@ def test_a_broken_announcement_is_as_good_as_none(tmp_path: Path, content: str) 
     assert find_connection({"COALMINE_HOME": str(tmp_path)}).url == DEFAULT_SERVER_URL
 
 
+def test_without_an_announcement_the_local_token_is_shown_to_nobody(home: Path) -> None:
+    (home / "server.json").unlink()
+    assert find_connection({"COALMINE_HOME": str(home)}) == Connection(DEFAULT_SERVER_URL, None)
+
+
 def test_the_token_does_not_show_when_printed() -> None:
     assert "secret" not in repr(Connection("http://h", "secret"))

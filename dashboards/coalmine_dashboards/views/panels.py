@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from coalmine_dashboards.api import Timeseries, TimeseriesRow
 from coalmine_dashboards.palette import VersionKey
@@ -157,9 +157,11 @@ def panel_points(
     partial_misleads = panel.stacked or step < timedelta(hours=1)
     finished = [row for row in series.items if row.bucket_start + step <= now]
     by_version = _by_version(finished if finished and partial_misleads else series.items)
-    points = [_empty(end) for end in ends or ()]
     if panel.stacked:
-        return points + _stacked(panel.lines[0], by_version, step, with_prompt)
+        # A bar without a height would not count for the axis; one of height zero does.
+        flat = [{**_empty(end), "value": 0.0, "bottom": 0.0} for end in ends or ()]
+        return [*cast("list[Point]", flat), *_stacked(panel.lines[0], by_version, step, with_prompt)]
+    points = [_empty(end) for end in ends or ()]
     for version, rows in by_version.items():
         for line in panel.lines:
             points += _connected(rows, line, label_of(version, with_prompt=with_prompt), step)

@@ -142,6 +142,12 @@ def test_the_ends_of_the_axis_are_empty_points() -> None:
     assert [point["value"] for point in found] == [None, None, 0.01]
 
 
+def test_the_ends_of_a_stacked_axis_are_bars_of_no_height() -> None:
+    ends = (START, START + timedelta(minutes=5))
+    found = points(BY_KEY["requests"], [row(0)], ends=ends)
+    assert [(point["bottom"], point["value"]) for point in found] == [(0.0, 0.0), (0.0, 0.0), (0.0, 10.0)]
+
+
 def test_versions_are_called_by_their_number_where_the_prompt_is_clear() -> None:
     assert label_of(("greet", "1.0.0"), with_prompt=False) == "1.0.0"
     assert label_of(("greet", "1.0.0"), with_prompt=True) == "greet 1.0.0"

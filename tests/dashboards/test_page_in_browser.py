@@ -1,0 +1,224 @@
+"""The page as people see it: a real browser, the real dashboard, a real server with simulated services."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from coalmine import Coalmine
+from coalmine_simulator import Playback, Simulation, run, scenario
+from playwright.sync_api import Browser, Page, expect
+
+from tests.server.harness import ServerProcess, eventually
+from tests.support.browser import BrowserUnavailable, chromium
+from tests.support.dashboard_process import dashboard_process
+
+STORY_S = 3600.0
+WITHIN_MS = 60_000
+CHARTS = "[data-testid=stVegaLiteChart] .marks"
+NEVER_IN_THE_REAL_WORLD = "greet <b>loudly</b>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(chromium())
+        except BrowserUnavailable as reason:
+            pytest.skip(f"no browser to look with: {reason}")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dashboard")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[ServerProcess]:
+    """A server with an hour of the demo in it."""
+    config = scenario("demo", STORY_S).with_rate(1.0)
+    with ExitStack() as clients:
+
+        def make(app: str, environment: str) -> Coalmine:
+            return clients.enter_context(Coalmine(app, environment, home=home, on_full="wait"))
+
+        result = run(Simulation(config, 1), make, Playback(history_s=STORY_S))
+    with ServerProcess(home) as server:
+        server.wait_ready()
+        eventually(
+            lambda: server.json("/v1/ingest")["counts"]["stored"] == result.total, what="everything stored"
+        )
+        yield server
+
+
+@pytest.fixture(scope="module")
+def dashboard(home: Path, server: ServerProcess) -> Iterator[str]:
+    with dashboard_process(home) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose scripts may not fail and that talks to nobody but the dashboard."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    failures: list[str] = []
+    strangers: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None if urlsplit(request.url).hostname in ("127.0.0.1", None) else strangers.append(request.url)
+        ),
+    )
+    yield page
+    context.close()
+    assert failures == []
+    assert strangers == []
+
+
+def opened(page: Page, url: str) -> Page:
+    page.goto(url)
+    expect(page.locator(".cm-table")).to_be_visible(timeout=WITHIN_MS)
+    expect(page.locator(CHARTS)).to_have_count(6, timeout=WITHIN_MS)
+    return page
+
+
+def table(page: Page) -> dict[str, list[str]]:
+    """The figures by version, as shown; read in one go, because the page may refresh at any time."""
+    rows: dict[str, list[str]] = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.cm-table tbody tr')].map(
+            row => [row.dataset.version, [...row.querySelectorAll('td')].map(cell => cell.innerText.trim())]))"""
+    )
+    return rows
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def by_version(server: ServerProcess, **parameters: str) -> dict[str, dict[str, Any]]:
+    items = server.json("/v1/versions", params=parameters)["items"]
+    return {f"{row['prompt']} {row['version']}": row for row in items}
+
+
+def test_the_page_shows_the_numbers_that_the_api_gives(
+    page: Page, dashboard: str, server: ServerProcess
+) -> None:
+    shown = table(opened(page, f"{dashboard}/?time=6h"))
+    rows = by_version(server)
+    assert set(shown) == set(rows)
+    assert len(rows) == 6
+    for version, row in rows.items():
+        model, requests, cost, _, p50, p95, quality, thumbs, errors, _ = shown[version]
+        assert model == ", ".join(row["models"])
+        assert requests == f"{row['requests']:,}"
+        assert float(cost.strip("$").replace(",", "")) == pytest.approx(float(row["cost_usd"]), rel=0.01)
+        for text, milliseconds in ((p50, row["latency_ms_p50"]), (p95, row["latency_ms_p95"])):
+            number, unit = text.split()
+            assert float(number) * (1000 if unit == "s" else 1) == pytest.approx(milliseconds, rel=0.01)
+        assert quality == f"{row['quality_mean']:.3f}"
+        assert thumbs.startswith(f"{row['thumbs_up_rate'] * 100:.1f} %")
+        assert thumbs.endswith(f"of {row['thumbs_up'] + row['thumbs_down']:,}")
+        assert errors.startswith(f"{row['error_rate'] * 100:.1f} %")
+    health = page.locator("[data-health=Stored] dd")
+    assert health.inner_text() == f"{server.json('/v1/ingest')['counts']['stored']:,}"
+
+
+def test_a_filter_narrows_the_page_and_stays_in_its_address(
+    page: Page, dashboard: str, server: ServerProcess
+) -> None:
+    opened(page, dashboard)
+    choose(page, "Prompt", "support-refund")
+    expect(page.locator(".cm-table tbody tr")).to_have_count(2, timeout=WITHIN_MS)
+    page.get_by_text("24h", exact=True).click()
+    expect(page).to_have_url(re.compile("time=24h"), timeout=WITHIN_MS)
+    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-refund"], "time": ["24h"]}
+    expected = by_version(server, prompt="support-refund")
+    assert set(table(page)) == set(expected)
+
+    opened(page, page.url)
+    assert set(table(page)) == set(expected)
+    assert page.get_by_role("combobox", name="Prompt").input_value() == "support-refund"
+
+
+def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters(
+    page: Page, dashboard: str, home: Path, server: ServerProcess
+) -> None:
+    opened(page, f"{dashboard}/?prompt=support-triage&time=1h")
+    page.evaluate("query => document.querySelectorAll(query).forEach((chart, i) => chart.known = i)", CHARTS)
+    before = int(table(page)["support-triage 2.0.1"][1].replace(",", ""))
+    with Coalmine("support-bot", home=home) as client:
+        for _ in range(5):
+            with client.call("support-triage", version="2.0.1", model="gpt-4.1-mini") as call:
+                call.record(input_tokens=10, output_tokens=1)
+    figure = page.locator("[data-version='support-triage 2.0.1'] td").nth(1)
+    expect(figure).to_have_text(f"{before + 5:,}", timeout=WITHIN_MS)
+    known = page.evaluate("query => [...document.querySelectorAll(query)].map(chart => chart.known)", CHARTS)
+    assert known == [0, 1, 2, 3, 4, 5], "the charts were made anew, which blinks"
+    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-triage"], "time": ["1h"]}
+    assert set(table(page)) == {"support-triage 2.0.1"}
+
+
+def test_a_new_prompt_appears_in_the_table_and_in_the_filter_as_plain_text(
+    page: Page, dashboard: str, home: Path, server: ServerProcess
+) -> None:
+    opened(page, f"{dashboard}/?time=1h")
+    with (
+        Coalmine("support-bot", home=home) as client,
+        client.call(NEVER_IN_THE_REAL_WORLD, version="0.1.0", model="none-such") as call,
+    ):
+        call.record(input_tokens=10, output_tokens=1)
+    row = page.locator(".cm-table tbody tr").filter(has_text=NEVER_IN_THE_REAL_WORLD)
+    expect(row).to_have_count(1, timeout=WITHIN_MS)
+    assert row.locator("th b").all_inner_texts() == ["0.1.0"]
+    choose(page, "Prompt", NEVER_IN_THE_REAL_WORLD)
+    expect(page.locator(".cm-table tbody tr")).to_have_count(1, timeout=WITHIN_MS)
+
+
+def test_live_can_be_switched_off_to_study_the_page(
+    page: Page, dashboard: str, home: Path, server: ServerProcess
+) -> None:
+    opened(page, f"{dashboard}/?prompt=code-review&live=false")
+    taken = page.get_by_text("As of").inner_text()
+    page.wait_for_timeout(4_000)  # longer than a refresh takes to come
+    assert page.get_by_text("As of").inner_text() == taken
+    page.get_by_text("Live", exact=True).click()
+    expect(page.get_by_text("As of")).not_to_have_text(taken, timeout=WITHIN_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_both_schemes(browser: Browser, dashboard: str, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    try:
+        page = opened(context.new_page(), f"{dashboard}/?prompt=search-answer")
+        text, behind = page.evaluate(
+            """() => [getComputedStyle(document.querySelector('.cm-table td')).color,
+                      getComputedStyle(document.querySelector('.stApp')).backgroundColor]"""
+        )
+        dark_text, dark_page = (sum(map(int, c[4:-1].split(","))) < 384 for c in (text, behind))
+        assert dark_page is (scheme == "dark")
+        assert dark_text is not dark_page
+    finally:
+        context.close()
+
+
+def test_the_page_outlives_its_server(
+    page: Page, home: Path, browser: Browser, server: ServerProcess
+) -> None:
+    with dashboard_process(home) as url:
+        opened(page, f"{url}/?time=6h")
+        server.stop()
+        # Without an announcement the page asks the default address, where another server may well listen.
+        away = page.get_by_text(re.compile("The server does not answer|The server wants a token"))
+        expect(away).to_be_visible(timeout=WITHIN_MS)
+        assert table(page), "the last figures stay"
+        with ServerProcess(home, name="again") as again:
+            again.wait_ready()
+            expect(away).not_to_be_visible(timeout=WITHIN_MS)
+            assert table(page)
