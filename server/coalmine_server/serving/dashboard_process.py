@@ -1,8 +1,8 @@
 """The dashboards are a process of their own: Streamlit, told where the server is."""
 
-import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping
 
 from coalmine_server.serving.http_server import HttpServer
@@ -31,8 +31,8 @@ def dashboard_command(host: str, port: int) -> list[str]:
     for name in ("streamlit", "coalmine_dashboards"):
         if importlib.util.find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    launch = importlib.import_module("coalmine_dashboards.launch")
-    return list(launch.command(host, port))
+    # Run, not imported: the pages share no code with the server. The process becomes Streamlit itself.
+    return [sys.executable, "-m", "coalmine_dashboards", "--host", host, "--port", str(port)]
 
 
 def dashboard_environment(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
