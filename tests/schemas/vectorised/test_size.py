@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.event_strategies import plain_records
+from tests.support.example_events import frame
 from tests.support.loose_avro import LooseWriter
 
 
@@ -43,3 +44,13 @@ def test_no_other_layout_is_shorter(
     shortest = Encoder(SingleObjectFraming()).encode(event, record)
     loose = single_object_header(schema) + LooseWriter(seed, looseness).write(schema.parsed, record) + rest
     assert _size(event, [loose]) == len(shortest) <= len(loose)
+
+
+@pytest.mark.parametrize("bits", range(6, 64, 7))
+def test_numbers_at_the_edges_of_their_sizes_are_measured_exactly(bits: int) -> None:
+    edge = 1 << bits
+    values = [value for v in (edge - 1, edge, edge + 1) for value in (v, -v) if -(2**63) <= value < 2**63]
+    frames = [frame("dead_letters", source_offset=value) for value in values]
+    for message in frames:
+        assert _size("dead_letters", [message]) == len(message)
+    assert _size("dead_letters", frames) == sum(map(len, frames))
