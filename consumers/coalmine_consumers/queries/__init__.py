@@ -6,6 +6,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import Counts, GapRow, IngestHealth, StoreSizes, ingest_health
 from coalmine_consumers.queries.measures import Measures
 from coalmine_consumers.queries.metric_quantiles import QuantileMetric, QuantileRow, QuantileValue, quantiles
+from coalmine_consumers.queries.steps import Step
 from coalmine_consumers.queries.timeseries import StepChoice, Timeseries, TimeseriesRow, timeseries
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.queries.versions import VersionRow, versions
@@ -20,6 +21,7 @@ __all__ = [
     "QuantileMetric",
     "QuantileRow",
     "QuantileValue",
+    "Step",
     "StepChoice",
     "StoreSizes",
     "Timeseries",

@@ -94,16 +94,16 @@ def kept_from(source: Source) -> KeptFrom:
 
 
 def measured_groups(
-    source: Source, filters: Filters, pieces: Sequence[Piece], *, by_time: bool
+    source: Source, filters: Filters, pieces: Sequence[Piece], *, bucket_s: int | None
 ) -> Iterator[Group]:
-    """Everything measured, by prompt and version and, if asked for, by bucket of time."""
+    """Everything measured, by prompt and version and, if it has a length, by bucket of time."""
     if not pieces:
         return
-    parameters = {**filters.parameters(), "pieces": _rows(pieces), "by_time": by_time}
+    parameters = {**filters.parameters(), "pieces": _rows(pieces), "bucket_s": bucket_s}
     totals = source.table(statement("totals", __package__), parameters).to_pylist()
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
     means = {_key(row): row["mean"] for row in quality.to_pylist()}
-    found = histograms(source, filters, pieces, ("latency_ms", "time_to_first_token_ms"), by_time=by_time)
+    found = histograms(source, filters, pieces, ("latency_ms", "time_to_first_token_ms"), bucket_s=bucket_s)
     for row in totals:
         key = _key(row)
         latency, first_token = found.get((*key, "latency_ms")), found.get((*key, "time_to_first_token_ms"))
@@ -124,7 +124,7 @@ def measured_groups(
 
 
 def histograms(
-    source: Source, filters: Filters, pieces: Sequence[Piece], metrics: Sequence[str], *, by_time: bool
+    source: Source, filters: Filters, pieces: Sequence[Piece], metrics: Sequence[str], *, bucket_s: int | None
 ) -> dict[tuple[datetime | None, str, str, str], Histogram]:
     """Histograms by group and metric."""
     if not pieces:
@@ -132,7 +132,7 @@ def histograms(
     parameters = {
         **filters.parameters(),
         "pieces": _rows(pieces),
-        "by_time": by_time,
+        "bucket_s": bucket_s,
         "metrics": list(metrics),
     }
     rows = source.table(statement("histograms", __package__), parameters).combine_chunks()

@@ -53,7 +53,7 @@ def quantiles(
     filters = filters or Filters()
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
-        found = histograms(snapshot, filters, pieces, [metric], by_time=False)
+        found = histograms(snapshot, filters, pieces, [metric], bucket_s=None)
     rows = [
         QuantileRow(
             prompt,

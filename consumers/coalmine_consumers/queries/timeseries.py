@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, ceiling, floor
+from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, floor
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import Measures, Source, kept_from, measured_groups
+from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, Step, ceiling_to_step, floor_to_step
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
 
-StepChoice = Resolution | Literal["auto"]
+StepChoice = Step | Literal["auto"]
 
-MOST_POINTS = 400
+MOST_POINTS = 180
 """With the step chosen by itself, a line has at most about this many points."""
 
 _SPAN = """
@@ -34,7 +34,7 @@ class TimeseriesRow(Measures):
 class Timeseries:
     """Rows by time, prompt and version, and the step they were made at."""
 
-    step: Resolution
+    step: Step
     items: list[TimeseriesRow]
 
 
@@ -46,9 +46,10 @@ def timeseries(reader: Reader, filters: Filters | None = None, step: StepChoice 
     filters = filters or Filters()
     with reader.snapshot() as snapshot:
         chosen = _choose(snapshot, filters, step)
-        since = BEGINNING if filters.since is None else floor(filters.since, chosen)
-        until = END if filters.until is None else ceiling(filters.until, chosen)
-        groups = list(measured_groups(snapshot, filters, [Piece(chosen, since, until)], by_time=True))
+        since = BEGINNING if filters.since is None else floor_to_step(filters.since, chosen)
+        until = END if filters.until is None else ceiling_to_step(filters.until, chosen)
+        piece = Piece(RESOLUTION_OF[chosen], since, until)
+        groups = list(measured_groups(snapshot, filters, [piece], bucket_s=STEP_S[chosen]))
     rows = [
         TimeseriesRow(bucket_start=bucket, prompt=prompt, version=version, **group.measures)
         for group in groups
@@ -62,7 +63,7 @@ def _order(row: TimeseriesRow) -> tuple[object, ...]:
     return (row.bucket_start, row.prompt, version_key(row.version))
 
 
-def _choose(source: Source, filters: Filters, step: StepChoice) -> Resolution:
+def _choose(source: Source, filters: Filters, step: StepChoice) -> Step:
     (span,) = source.table(_SPAN).to_pylist()
     now = datetime.now(UTC)
     first = max(span["first"] or now, filters.since or BEGINNING)
@@ -70,12 +71,13 @@ def _choose(source: Source, filters: Filters, step: StepChoice) -> Resolution:
     return choose_step(first, last, step, kept_from(source))
 
 
-def choose_step(first: datetime, last: datetime, step: StepChoice, kept: KeptFrom) -> Resolution:
-    """The finest resolution that is complete from `first` on and, for "auto", gives few enough points."""
-    for resolution, length_s in LENGTH_S.items():
-        if step != "auto" and length_s < LENGTH_S[step]:
+def choose_step(first: datetime, last: datetime, step: StepChoice, kept: KeptFrom) -> Step:
+    """The finest step that is complete from `first` on and, for "auto", gives few enough points."""
+    for candidate, length_s in STEP_S.items():
+        if step != "auto" and length_s < STEP_S[step]:
             continue
         fits = step != "auto" or last - first <= MOST_POINTS * timedelta(seconds=length_s)
+        resolution = RESOLUTION_OF[candidate]
         if fits and kept.get(resolution, BEGINNING) <= floor(first, resolution):
-            return resolution
+            return candidate
     return "day"

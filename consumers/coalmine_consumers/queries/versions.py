@@ -30,7 +30,7 @@ def versions(reader: Reader, filters: Filters | None = None) -> list[VersionRow]
     filters = filters or Filters()
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
-        groups = list(measured_groups(snapshot, filters, pieces, by_time=False))
+        groups = list(measured_groups(snapshot, filters, pieces, bucket_s=None))
     rows = [
         VersionRow(
             prompt=group.key[1],

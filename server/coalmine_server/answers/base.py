@@ -17,7 +17,7 @@ from coalmine_server.answers.models import (
     Versions,
 )
 
-StepChoice = Literal["auto", "minute", "hour", "day"]
+StepChoice = Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"]
 DeadLetterStatus = Literal["open", "replayed", "discarded"]
 DeadLetterAction = Literal["replay", "discard"]
 

@@ -29,7 +29,7 @@ def timeseries(
     since: SinceOption = None,
     until: UntilOption = None,
     step: Annotated[
-        Literal["auto", "minute", "hour", "day"],
+        Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"],
         typer.Option(help="Length of each stretch of time; auto fits it to the time asked for."),
     ] = "auto",
     as_json: AsJson = False,

@@ -70,7 +70,7 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
         row(0, resolution="hour", requests=1000),
         row(0, resolution="day", requests=10_000),
     )
-    both = run(connection, "totals", **ANY, pieces=MINUTES, by_time=False)
+    both = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=None)
     assert [(found["version"], found["requests"]) for found in both] == [("1", 3), ("2", 5)]
     first, second = both
     assert first["latency_ms_mean"] == 20.0
@@ -80,14 +80,21 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
     assert (first["bucket"], first["first_event_time"], first["last_event_time"]) == (None, HOUR, None)
     assert (second["input_tokens_known"], second["input_tokens"], second["latency_ms_mean"]) == (4, 7, None)
 
-    by_time = run(connection, "totals", **ANY, pieces=MINUTES, by_time=True)
+    by_time = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=60)
     assert [(found["bucket"], found["version"], found["requests"]) for found in by_time] == [
         (HOUR, "1", 2),
         (HOUR + MINUTE, "1", 1),
         (HOUR + MINUTE, "2", 5),
     ]
+    in_fives = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=300)
+    assert [(found["bucket"], found["version"], found["requests"]) for found in in_fives] == [
+        (HOUR, "1", 3),
+        (HOUR, "2", 5),
+    ]
+    in_sixths = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=21_600)
+    assert {found["bucket"] for found in in_sixths} == {HOUR.replace(hour=6)}
     mixed = [piece("minute", HOUR + 2 * MINUTE, HOUR + 3 * MINUTE), piece("day", HOUR, HOUR + MINUTE)]
-    (found,) = run(connection, "totals", **ANY, pieces=mixed, by_time=False)
+    (found,) = run(connection, "totals", **ANY, pieces=mixed, bucket_s=None)
     assert found["requests"] == 10_100
 
 
@@ -105,7 +112,7 @@ def test_totals_of_one_value(
     connection: duckdb.DuckDBPyConnection, name: str, value: str, requests: int
 ) -> None:
     insert(connection, "rollups", row(0, requests=1), row(0, "2", requests=2, environment="dev", app="b"))
-    found = run(connection, "totals", **{**ANY, name: value}, pieces=MINUTES, by_time=False)
+    found = run(connection, "totals", **{**ANY, name: value}, pieces=MINUTES, bucket_s=None)
     assert sum(each["requests"] for each in found) == requests
 
 
@@ -119,7 +126,7 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, version="2", metric="latency_ms", buckets=[], counts=[]),
         row(2, metric="latency_ms", buckets=[7], counts=[100]),
     )
-    found = run(connection, "histograms", **ANY, pieces=MINUTES, by_time=False, metrics=["latency_ms"])
+    found = run(connection, "histograms", **ANY, pieces=MINUTES, bucket_s=None, metrics=["latency_ms"])
     key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
     assert found == [
         {**key, "histogram_bucket": -2147483648, "n": 1},
@@ -127,7 +134,7 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         {**key, "histogram_bucket": 5, "n": 7},
     ]
     both = ["latency_ms", "cost_nano_usd"]
-    by_time = run(connection, "histograms", **ANY, pieces=MINUTES, by_time=True, metrics=both)
+    by_time = run(connection, "histograms", **ANY, pieces=MINUTES, bucket_s=60, metrics=both)
     assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
         (HOUR, "latency_ms", 2),
         (HOUR, "latency_ms", 3),
@@ -146,9 +153,9 @@ def test_named_means(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, name="other", n=3, mean=9.0, m2=0.0),
         row(2, name="quality", n=3, mean=9.0, m2=0.0),
     )
-    found = run(connection, "named_means", **ANY, pieces=MINUTES, by_time=False, name="quality")
+    found = run(connection, "named_means", **ANY, pieces=MINUTES, bucket_s=None, name="quality")
     assert found == [{"bucket": None, "prompt": "p", "version": "1", "mean": 0.25}]
-    by_time = run(connection, "named_means", **ANY, pieces=MINUTES, by_time=True, name="quality")
+    by_time = run(connection, "named_means", **ANY, pieces=MINUTES, bucket_s=60, name="quality")
     assert [(each["bucket"], each["mean"]) for each in by_time] == [(HOUR, 1.0), (HOUR + MINUTE, 0.0)]
 
 

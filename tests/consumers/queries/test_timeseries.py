@@ -1,22 +1,25 @@
 from datetime import datetime, timedelta
 
 import pytest
-from coalmine_consumers.queries import Filters, StepChoice, timeseries, versions
+from coalmine_consumers.queries import Filters, Step, StepChoice, timeseries, versions
 from coalmine_consumers.queries.timeseries import choose_step
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.resolutions import Resolution
 
 from tests.support.store_feed import START, Feed, request
 
-STEPS: dict[Resolution, timedelta] = {
+STEPS: dict[Step, timedelta] = {
     "minute": timedelta(minutes=1),
+    "5m": timedelta(minutes=5),
+    "15m": timedelta(minutes=15),
     "hour": timedelta(hours=1),
+    "6h": timedelta(hours=6),
     "day": timedelta(days=1),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step: Resolution) -> None:
+def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step: Step) -> None:
     reader = filled.reader()
     found = timeseries(reader, Filters(environment="prod"), step)
     assert found.step == step
@@ -39,7 +42,7 @@ def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_all_buckets_together_are_everything(filled: Store, step: Resolution) -> None:
+def test_all_buckets_together_are_everything(filled: Store, step: Step) -> None:
     found = timeseries(filled.reader(), step=step)
     assert sum(row.requests for row in found.items) == 3200
     order = [(row.bucket_start, row.prompt) for row in found.items]
@@ -57,12 +60,15 @@ def test_a_stretch_holds_only_its_buckets(filled: Store) -> None:
     ("span", "asked", "expected"),
     [
         (timedelta(minutes=0), "auto", "minute"),
-        (timedelta(hours=6), "auto", "minute"),
-        (timedelta(hours=7), "auto", "hour"),
-        (timedelta(days=16), "auto", "hour"),
-        (timedelta(days=17), "auto", "day"),
+        (timedelta(hours=3), "auto", "minute"),
+        (timedelta(hours=6), "auto", "5m"),
+        (timedelta(hours=24), "auto", "15m"),
+        (timedelta(days=7), "auto", "hour"),
+        (timedelta(days=30), "auto", "6h"),
+        (timedelta(days=46), "auto", "day"),
         (timedelta(days=900), "auto", "day"),
         (timedelta(days=900), "minute", "minute"),
+        (timedelta(days=900), "15m", "15m"),
         (timedelta(minutes=5), "day", "day"),
     ],
 )
@@ -77,12 +83,13 @@ def test_a_step_that_is_not_kept_for_the_beginning_becomes_coarser() -> None:
         "minute": START + timedelta(days=2),
         "hour": START.replace(hour=0),
     }
-    asked: list[StepChoice] = ["minute", "auto"]
+    asked: list[StepChoice] = ["minute", "15m", "auto"]
     for step in asked:
         assert choose_step(START, START + timedelta(hours=1), step, kept) == "hour"
         assert choose_step(START - timedelta(days=1), START, step, kept) == "day"
         later = START + timedelta(days=3)
-        assert choose_step(later, later + timedelta(hours=1), step, kept) == "minute"
+        finest = "15m" if step == "15m" else "minute"
+        assert choose_step(later, later + timedelta(hours=1), step, kept) == finest
 
 
 def test_an_empty_store_has_an_empty_series(store: Store) -> None:

@@ -1,10 +1,10 @@
 -- Purpose: add up histograms over time and over the dimensions that were not asked for.
--- Grain: one row per metric, prompt, version, histogram bucket, and per time bucket if $by_time.
+-- Grain: one row per metric, prompt, version, histogram bucket, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $metrics (list of names).
 -- Units: buckets are logarithmic, see store/histograms.py.
 WITH entries AS (
     SELECT
-        CASE WHEN $by_time THEN bucket_start END AS bucket,
+        time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
         prompt,
         version,
         metric,

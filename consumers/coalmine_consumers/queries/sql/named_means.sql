@@ -1,9 +1,9 @@
 -- Purpose: the mean of one named metric over time and over the dimensions that were not asked for.
--- Grain: one row per prompt and version, and per bucket if $by_time.
+-- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $name.
 -- Units: the metric's own.
 SELECT
-    CASE WHEN $by_time THEN bucket_start END AS bucket,
+    time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
     prompt,
     version,
     sum(n * mean) / sum(n) AS mean

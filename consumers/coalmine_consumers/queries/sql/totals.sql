@@ -1,10 +1,11 @@
 -- Purpose: add up rollups over time and over the dimensions that were not asked for.
--- Grain: one row per prompt and version, and per bucket if $by_time.
+-- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
 -- Parameters: $pieces (list of resolution, since, until: disjoint stretches of time, each read at one
---   resolution); $prompt, $version, $environment, $app (null: any); $by_time (keep buckets apart).
+--   resolution); $prompt, $version, $environment, $app (null: any); $bucket_s (seconds of a bucket
+--   of time that is kept apart, a multiple of the resolutions read and a divisor of a day; null: none is).
 -- Units: cost in nano-USD, latency in ms, times UTC.
 SELECT
-    CASE WHEN $by_time THEN bucket_start END AS bucket,
+    time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
     prompt,
     version,
     sum(requests) AS requests,
