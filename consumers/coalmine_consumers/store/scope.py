@@ -1,7 +1,7 @@
 """Lending Arrow tables to SQL for the length of a block."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +14,13 @@ def lent(connection: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[
         connection.register(name, table)
     try:
         yield
-    finally:
-        for name in tables:
-            connection.unregister(name)
+    except BaseException:
+        with suppress(duckdb.Error):  # a transaction that failed takes them back itself, on rollback
+            _take_back(connection, tables)
+        raise
+    _take_back(connection, tables)
+
+
+def _take_back(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    for name in names:
+        connection.unregister(name)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from coalmine_consumers.decode import DecodedBatch
 from coalmine_consumers.errors import PositionConflict
@@ -20,6 +22,7 @@ from tests.support.store_feed import (
     many_requests,
     request,
     score,
+    table,
 )
 
 REQUESTS = [request(number) for number in range(30)]
@@ -182,6 +185,19 @@ def test_an_error_late_in_a_batch_takes_back_its_segments_too(store: Store) -> N
     assert everything(store) == before
     assert segment_files(store) == set()
     assert store.commit(replace(batch, dead_letters=[dead_letter(b"x")])).ingest_id == 1
+
+
+def test_an_error_in_sql_is_told_as_it_is_and_the_store_goes_on(store: Store) -> None:
+    rows = table("requests", REQUESTS[:2])
+    place = rows.column_names.index("unit_id")
+    broken = rows.set_column(place, pa.field("unit_id", pa.string()), pa.nulls(2, pa.string()))
+    batch = Feed().batch(broken)
+    before = everything(store)
+    for _ in range(2):
+        with pytest.raises(duckdb.ConstraintException, match="unit_id"):
+            store.commit(batch)
+    assert everything(store) == before
+    assert store.commit(replace(batch, tables={"requests": rows})).stored == 2
 
 
 def test_dead_letters_keep_every_byte(store: Store) -> None:
