@@ -1,6 +1,6 @@
 """Segment files that are no part of the data: written in vain, or retired long enough ago."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,10 +20,13 @@ REMEMBER_DELETED = timedelta(days=7)
 
 
 @contextmanager
-def discarded_on_error(directory: Path, written: list[Segment]) -> Iterator[list[Segment]]:
-    """Remove the files of `written` if the block fails, before a manifest row made them data."""
+def discarded_on_error(directory: Path, written: Sequence[Segment]) -> Iterator[None]:
+    """Remove the files of `written`, as it is by then, if the block fails.
+
+    The block must not include the transaction's commit: when that fails, it may have succeeded after all.
+    """
     try:
-        yield written
+        yield
     except BaseException:
         for segment in written:
             (directory / segment.path).unlink(missing_ok=True)

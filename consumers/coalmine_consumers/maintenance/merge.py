@@ -18,6 +18,7 @@ from coalmine_consumers.maintenance.files import discarded_on_error
 from coalmine_consumers.maintenance.planning import LiveSegment, MergePlan, plan_merges
 from coalmine_consumers.maintenance.policy import MergePolicy
 from coalmine_consumers.maintenance.streaming import write_stream
+from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.maintenance.windows import Window, windows_over
 from coalmine_consumers.store import (
     Segment,
@@ -61,6 +62,11 @@ def merge(store: Store, chosen: MergePlan, policy: MergePolicy, now: datetime) -
         StoreDamaged: A file is missing or does not hold the rows the manifest says; nothing changed, so
             that `audit` still finds it.
     """
+    with turn(store):
+        return _merge(store, chosen, policy, now)
+
+
+def _merge(store: Store, chosen: MergePlan, policy: MergePolicy, now: datetime) -> Merged:
     wanted = {segment.segment_id for segment in chosen.segments}
     with store.cursor() as cursor:
         sources = [segment for segment in live_segments(cursor, chosen.event) if segment.segment_id in wanted]
@@ -69,19 +75,18 @@ def merge(store: Store, chosen: MergePlan, policy: MergePolicy, now: datetime) -
             raise StoreDamaged(f"segment file is missing: {', '.join(segment.path for segment in missing)}")
         paths = [store.directory / segment.path for segment in sources]
         scan = segment_scan(cursor, chosen.event, [str(path) for path in paths])
-    with discarded_on_error(store.directory, []) as written:
-        batches = _in_order(scan, windows_over(paths), policy.memory_limit_mb)
-        writer = SegmentWriter(store.directory, chosen.event, chosen.day, created_at=now)
-        written.append(_write_sorted(chosen, batches, writer))
-        with store.transaction() as connection:
-            still = [
-                segment for segment in live_segments(connection, chosen.event) if segment.segment_id in wanted
-            ]
-            _check_complete(still, wanted)
-            record_segment(connection, written[0])
-            retire_segments(connection, wanted, "merged", now)
-            refresh_view(connection, store.directory, chosen.event)
-    return Merged(tuple(sources), written[0])
+    batches = _in_order(scan, windows_over(paths), policy.memory_limit_mb)
+    writer = SegmentWriter(store.directory, chosen.event, chosen.day, created_at=now)
+    merged = _write_sorted(chosen, batches, writer)
+    with store.transaction() as connection, discarded_on_error(store.directory, [merged]):
+        still = [
+            segment for segment in live_segments(connection, chosen.event) if segment.segment_id in wanted
+        ]
+        _check_complete(still, wanted)
+        record_segment(connection, merged)
+        retire_segments(connection, wanted, "merged", now)
+        refresh_view(connection, store.directory, chosen.event)
+    return Merged(tuple(sources), merged)
 
 
 def _write_sorted(chosen: MergePlan, batches: Iterator[pa.RecordBatch], writer: SegmentWriter) -> Segment:

@@ -69,7 +69,9 @@ class CompactionPolicy:
     """When appended rollup and cell rows are folded into one row per key."""
 
     min_rows: int = 20_000
-    """Fold a table once at least this many rows were appended since it was folded last."""
+    """Fold a table once this many rows, and half as many as it had, were appended since last time."""
+    rows_at_once: int = 20_000
+    """About how many rows of a rollup table one transaction folds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from coalmine_consumers.maintenance.planning import HotDay, days_to_seal
 from coalmine_consumers.maintenance.policy import SealPolicy
 from coalmine_consumers.maintenance.statements import fetch, statement
 from coalmine_consumers.maintenance.streaming import READ_ROWS, write_stream
+from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store import Segment, Store, record_segment, refresh_view
 from coalmine_consumers.store.segments import SegmentWriter
@@ -43,19 +44,25 @@ def seal(store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime) 
     Raises:
         MaintenanceConflict: Somebody else sealed the same rows meanwhile; nothing changed.
     """
-    with discarded_on_error(store.directory, []) as written:
-        through = _write_due_days(store, event, policy, now, written)
-        if not written:
-            return None
-        with store.transaction() as connection:
-            for segment in written:
-                _exchange(connection, segment, through)
-            refresh_view(connection, store.directory, event)
+    with turn(store):
+        return _seal(store, event, policy, now)
+
+
+def _seal(store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime) -> Sealed | None:
+    written: list[Segment] = []
+    with discarded_on_error(store.directory, written):
+        through = _write_due_days(store, event, policy, now, into=written)
+    if not written:
+        return None
+    with store.transaction() as connection, discarded_on_error(store.directory, written):
+        for segment in written:
+            _exchange(connection, segment, through)
+        refresh_view(connection, store.directory, event)
     return Sealed(event, tuple(written))
 
 
 def _write_due_days(
-    store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime, written: list[Segment]
+    store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime, *, into: list[Segment]
 ) -> int:
     """Write the files; returns the last ingest id they may hold rows of."""
     with store.cursor() as cursor:
@@ -67,7 +74,7 @@ def _write_due_days(
             found = cursor.sql(query, params=_bounds(day)).to_arrow_reader(READ_ROWS)
             with SegmentWriter(store.directory, event, day, created_at=now) as writer:
                 write_stream(writer, found)
-                written.append(writer.finish())
+                into.append(writer.finish())
         cursor.rollback()
     return through
 

@@ -1,17 +1,16 @@
 """SQL that lives in files beside the code that runs it, and its rows as Python values."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import duckdb
 
+from coalmine_consumers.store import statements
 
-@cache
+
 def statement(name: str) -> str:
-    """The text of `sql/<name>.sql`."""
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    """The text of `sql/<name>.sql` in this package."""
+    return statements.statement(name, __package__)
 
 
 def fetch(

@@ -7,4 +7,4 @@ SELECT
     (SELECT count(*) FROM pending_feedback) AS unattributed_feedback,
     (SELECT count(*) FROM pending_scores) AS unattributed_scores,
     (SELECT count(*) FROM gaps) AS gaps_total,
-    (SELECT path FROM duckdb_databases() WHERE NOT internal) AS database_path
+    (SELECT path FROM duckdb_databases() WHERE database_name = current_database()) AS database_path

@@ -1,0 +1,205 @@
+"""Retention of raw rows: whole segments of days that are old enough stop being data.
+
+The ledger goes on counting their rows, as expired, so an audit still balances; and what their requests
+had added to experiment cells is kept, so a rebuild still arrives at the same numbers. For the latter,
+feedback and scores stay at least as long as the requests they are about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.errors import MaintenanceConflict
+from coalmine_consumers.maintenance.compact import AdditiveTable
+from coalmine_consumers.maintenance.horizon import keep_raw_from
+from coalmine_consumers.maintenance.planning import first_kept_day
+from coalmine_consumers.maintenance.policy import RetentionPolicy
+from coalmine_consumers.maintenance.rebuild import EXPIRED
+from coalmine_consumers.maintenance.recount import Batches, Counted, Relations, recount_cells
+from coalmine_consumers.maintenance.statements import statement
+from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.store import (
+    ID_COLUMN,
+    Segment,
+    Store,
+    live_segments,
+    refresh_view,
+    retire_segments,
+    segment_scan,
+)
+from coalmine_consumers.store.scope import lent
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What retention removed."""
+
+    segments: tuple[Segment, ...]
+    held_back: tuple[Segment, ...]
+    """Old enough, but about requests that are not."""
+
+    @property
+    def rows(self) -> int:
+        """Raw rows that are gone."""
+        return sum(segment.rows for segment in self.segments)
+
+
+def expire(store: Store, policy: RetentionPolicy, now: datetime) -> Expired:
+    """Take segments of days before the first to keep out of the data. Their files go later, as after a merge.
+
+    Raises:
+        MaintenanceConflict: A request came meanwhile whose early feedback was to go; nothing changed.
+    """
+    first = first_kept_day(now, policy.raw_days)
+    if first is None:
+        return Expired((), ())
+    with turn(store):
+        expiry = _Expiry(store, first)
+        if expiry.segments:
+            expiry.carry_out(now)
+        return Expired(tuple(expiry.segments), tuple(expiry.held_back))
+
+
+class _Expiry:
+    """One run of retention: what it found, and what that added to the cells."""
+
+    def __init__(self, store: Store, first: date) -> None:
+        self._store = store
+        self._first = first
+        with store.cursor() as cursor:
+            ((self._last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            self._live = live_segments(cursor)
+            old = [segment for segment in self._live if segment.day < first]
+            self.held_back = [segment for segment in old if self._is_needed(cursor, segment)]
+            self.segments = [segment for segment in old if segment not in self.held_back]
+            self._counted = self._count_expiring(cursor)
+
+    def carry_out(self, now: datetime) -> None:
+        """Take the segments out of the data."""
+        with self._store.transaction() as connection:
+            self._counted += self._count_meanwhile()
+            for event in {segment.event for segment in self.segments}:
+                self._book(connection, event)
+                keep_raw_from(connection, event, self._first)
+            _add_to_expired(connection, self._counted)
+            chosen = [segment.segment_id for segment in self.segments]
+            retire_segments(connection, chosen, "retention", now)
+            for event in INGESTED_EVENTS:
+                refresh_view(connection, self._store.directory, event)
+
+    def _is_needed(self, cursor: duckdb.DuckDBPyConnection, segment: Segment) -> bool:
+        """Whether a segment is about requests that stay."""
+        if segment.event == "requests":
+            return False
+        reactions = self._scan(cursor, segment.event, [segment])
+        (bounds,) = cursor.sql(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
+        kept = [
+            each
+            for each in self._live
+            if each.event == "requests"
+            and each.day >= self._first
+            and each.min_id <= bounds[1]
+            and each.max_id >= bounds[0]
+        ]
+        query = statement("reactions_to_kept_requests").format(
+            reactions=reactions, requests=self._scan(cursor, "requests", kept, "TRUE")
+        )
+        ((found,),) = cursor.sql(query, params={"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
+        return int(found) > 0
+
+    def _count_expiring(self, cursor: duckdb.DuckDBPyConnection) -> list[Counted]:
+        """What expiring requests added to the cells, so far."""
+        requests = self._of("requests")
+        if not requests:
+            return []
+        relations = Relations(requests=self._scan(cursor, "requests", requests))
+        return list(recount_cells(cursor, relations, Batches(through=self._last)))
+
+    def _count_meanwhile(self) -> list[Counted]:
+        """What commits added to the cells of expiring requests since. Commits wait while this runs."""
+        with self._store.cursor() as cursor:
+            old = {segment.segment_id for segment in self._live}
+            new = [segment for segment in live_segments(cursor) if segment.segment_id not in old]
+            since = {
+                event: self._scan(
+                    cursor,
+                    event,
+                    [segment for segment in new if segment.event == event],
+                    f"ingest_id > {self._last:d}",
+                )
+                for event in INGESTED_EVENTS
+            }
+            for event in ("feedback", "scores"):
+                self._refuse_needed(cursor, event, since["requests"])
+            if not (requests := self._of("requests")):
+                return []
+            relations = Relations(
+                self._scan(cursor, "requests", requests), since["feedback"], since["scores"]
+            )
+            return list(recount_cells(cursor, relations, Batches(after=self._last)))
+
+    def _refuse_needed(
+        self, cursor: duckdb.DuckDBPyConnection, event: IngestedEvent, new_requests: str
+    ) -> None:
+        if not (expiring := self._of(event)):
+            return
+        reactions = self._scan(cursor, event, expiring)
+        query = f"SELECT count(*) FROM {reactions} SEMI JOIN {new_requests} AS new USING (request_id)"  # noqa: S608
+        if cursor.sql(query).fetchall() != [(0,)]:
+            raise MaintenanceConflict(f"a request came for {event} that were about to expire")
+
+    def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent) -> None:
+        expiring = self._scan(connection, event, self._of(event))
+        name = ID_COLUMN[event]
+        nothing = f"(SELECT NULL::UUID AS {name} WHERE FALSE)"
+        pending = nothing if event == "requests" else f"pending_{event}"
+        book = statement("book_expired_rows").format(expiring=expiring, pending=pending, id=name)
+        connection.execute(book, {"event": event}).fetchall()
+        if event != "requests":
+            forget = f"DELETE FROM {pending} WHERE {name} IN (SELECT {name} FROM {expiring})"  # noqa: S608
+            connection.execute(forget).fetchall()
+
+    def _of(self, event: IngestedEvent) -> list[Segment]:
+        return [segment for segment in self.segments if segment.event == event]
+
+    def _scan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        event: IngestedEvent,
+        segments: Sequence[Segment],
+        hot_where: str = "FALSE",
+    ) -> str:
+        """A relation of the rows of some segments and of those hot rows for which `hot_where` holds."""
+        relation = f"SELECT * FROM {event}_hot WHERE {hot_where}"  # noqa: S608 - closed set
+        if segments:
+            paths = [str(self._store.directory / segment.path) for segment in segments]
+            relation += f" UNION ALL BY NAME SELECT * FROM {segment_scan(connection, event, paths)}"  # noqa: S608
+        return f"({relation})"
+
+
+def _add_to_expired(connection: duckdb.DuckDBPyConnection, counted: Sequence[Counted]) -> None:
+    """Append cells and units to what is kept of expired requests, one row per key."""
+    for table, target in EXPIRED.items():
+        added = [each.tables[table] for each in counted if table in each.tables]
+        if not added:
+            continue
+        for rows in added:
+            _insert(connection, target, rows)
+        _fold(connection, table, target)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, target: str, rows: pa.Table) -> None:
+    with lent(connection, appended=rows):
+        connection.execute(f"INSERT INTO {target} BY NAME SELECT * FROM appended").fetchall()  # noqa: S608
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, target: str) -> None:
+    connection.execute(f"CREATE TEMP TABLE folding AS SELECT * FROM {target}").fetchall()  # noqa: S608
+    connection.execute(f"DELETE FROM {target}").fetchall()  # noqa: S608 - closed set
+    fold = statement(f"fold_{table}").format(source="folding")
+    connection.execute(f"INSERT INTO {target} BY NAME {fold}").fetchall()
+    connection.execute("DROP TABLE folding")

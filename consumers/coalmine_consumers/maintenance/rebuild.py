@@ -1,0 +1,167 @@
+"""Rebuild: rollups and cells counted anew from raw rows, exchanged for the old ones at once.
+
+Counting goes on beside ingest. What is committed meanwhile is counted in further rounds, and the last
+round, a few batches, inside the transaction that exchanges old for new. What retention has removed
+from raw rows stays as it was: rollups of earlier days, and the share of expired requests in the cells.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable, row_count
+from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollups_kept_from
+from coalmine_consumers.maintenance.recount import Batches, Relations, recount
+from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
+from coalmine_consumers.maintenance.statements import fetch
+from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.store import Store
+from coalmine_consumers.store.scope import lent
+
+LAST_ROUND_BATCHES = 8
+"""At most this many batches are counted while commits wait."""
+MOST_ROUNDS = 20
+"""After so many rounds commits have to wait, however many batches are left."""
+
+EXPIRED: dict[AdditiveTable, str] = {
+    "experiment_cells": "expired_cells",
+    "experiment_units": "expired_units",
+}
+"""Where the share of expired requests is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rebuild is."""
+
+    counted: int
+    """Raw rows counted."""
+    total: int
+    """Raw rows there were when it began; commits meanwhile may add some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did."""
+
+    counted: int
+    """Raw rows counted: requests, and feedback and scores with a request."""
+    rebuilt_from: datetime | None
+    """Rollups before this were left as they are, because their raw rows have expired; None if all are new."""
+    rows_before: dict[AdditiveTable, int]
+    rows_after: dict[AdditiveTable, int]
+
+
+def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
+    """Count everything anew. Readers see the old numbers until the end, then the new ones."""
+    with turn(store), scratch(store) as fresh:
+        rounds = _Rounds(store, fresh, progress)
+        rounds.count_until_little_is_left()
+        fresh.fold()
+        for table, source in EXPIRED.items():
+            fresh.add_from(source, table)
+        fresh.fold()
+        with store.transaction() as connection:
+            rest = rounds.rest()
+            horizon = raw_horizon(connection)
+            before = _rows(connection)
+            _exchange(connection, horizon)
+            for tables in rest:
+                _append(connection, tables, horizon)
+            after = _rows(connection)
+    return Rebuilt(rounds.counted, None if horizon == BEGINNING else horizon, before, after)
+
+
+class _Rounds:
+    """Counts batch by batch what is committed, the first time everything."""
+
+    def __init__(self, store: Store, fresh: Scratch, progress: Callable[[Progress], None]) -> None:
+        self.counted = 0
+        self._store = store
+        self._fresh = fresh
+        self._progress = progress
+        self._through = 0
+        with store.cursor() as cursor:
+            (row,) = fetch(cursor, _TOTAL)
+        self._total: int = row["total"]
+
+    def count_until_little_is_left(self) -> None:
+        """All but the last few batches."""
+        for _ in range(MOST_ROUNDS):
+            last = _last_ingest_id(self._store)
+            for tables in self._count(last):
+                self._fresh.append(tables)
+            if _last_ingest_id(self._store) - last <= LAST_ROUND_BATCHES:
+                return
+
+    def rest(self) -> list[dict[AdditiveTable, pa.Table]]:
+        """What is left. The caller keeps commits waiting, so nothing can follow."""
+        return list(self._count(_last_ingest_id(self._store)))
+
+    def _count(self, through: int) -> Iterator[dict[AdditiveTable, pa.Table]]:
+        if through == self._through:
+            return
+        with self._store.cursor() as cursor:
+            for counted in recount(cursor, Relations(), Batches(self._through, through)):
+                self.counted += counted.raw_rows
+                yield counted.tables
+                self._progress(Progress(self.counted, max(self._total, self.counted)))
+        self._through = through
+
+
+_TOTAL = """
+SELECT
+    (SELECT count(*) FROM requests) + (SELECT count(*) FROM feedback) + (SELECT count(*) FROM scores) AS total
+"""
+
+
+def _last_ingest_id(store: Store) -> int:
+    with store.cursor() as cursor:
+        ((last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+    return int(last)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[AdditiveTable, int]:
+    return {table: row_count(connection, table) for table in ADDITIVE_TABLES}
+
+
+def _exchange(connection: duckdb.DuckDBPyConnection, horizon: datetime) -> None:
+    for table in ADDITIVE_TABLES:
+        where, bounds = _kept(connection, table, horizon)
+        old = "WHERE bucket_start >= $horizon" if table in BUCKET_KEYS else ""
+        connection.execute(
+            f"DELETE FROM {table} {old}",  # noqa: S608 - closed set
+            {"horizon": horizon} if old else {},
+        ).fetchall()
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT * FROM {SCRATCH}.{table} {where}",  # noqa: S608 - closed set
+            bounds,
+        ).fetchall()
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection, tables: dict[AdditiveTable, pa.Table], horizon: datetime
+) -> None:
+    for table, rows in tables.items():
+        where, bounds = _kept(connection, table, horizon)
+        with lent(connection, appended=rows):
+            connection.execute(
+                f"INSERT INTO {table} BY NAME SELECT * FROM appended {where}",  # noqa: S608 - closed set
+                bounds,
+            ).fetchall()
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection, table: AdditiveTable, horizon: datetime
+) -> tuple[str, dict[str, Any]]:
+    """Which counted rows replace old ones: those whose raw rows are complete and that have not aged away."""
+    if table not in BUCKET_KEYS:
+        return "", {}
+    kept = rollups_kept_from(connection)
+    cases = " ".join(f"WHEN '{resolution}' THEN ${resolution}" for resolution in kept)
+    where = f"WHERE bucket_start >= greatest($horizon, CASE resolution {cases} END)"
+    return where, {"horizon": horizon} | {str(resolution): since for resolution, since in kept.items()}

@@ -1,0 +1,89 @@
+"""A database beside the store's own, for building new rollups and cells without anybody noticing.
+
+It is a file of its own that is thrown away afterwards, so building takes neither memory nor the store's log.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, AdditiveTable
+from coalmine_consumers.maintenance.statements import statement
+from coalmine_consumers.store import Store
+from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.statements import quote_literal
+
+SCRATCH = "scratch"
+"""The name the database is attached by. One at a time: the caller has the store's `turn`."""
+
+_FILE = "scratch.duckdb"
+_FOLD_ROWS = 500_000
+"""A table is folded whenever this many rows were appended, so that the file stays small."""
+
+
+class Scratch:
+    """Tables shaped like the store's additive ones; readable from any cursor as `scratch.<table>`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self._appended: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
+        for table in ADDITIVE_TABLES:
+            self._create(table)
+
+    def append(self, tables: Mapping[AdditiveTable, pa.Table]) -> None:
+        """Append rows."""
+        for table, rows in tables.items():
+            with lent(self._cursor, appended=rows):
+                self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME SELECT * FROM appended")  # noqa: S608
+            self._appended[table] += rows.num_rows
+            if self._appended[table] >= _FOLD_ROWS:
+                self._fold(table)
+
+    def add_from(self, source: str, table: AdditiveTable) -> None:
+        """Append the rows of one of the store's tables."""
+        self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME SELECT * FROM {source}")  # noqa: S608
+        self._appended[table] += 1
+
+    def fold(self) -> None:
+        """Make one row of each key."""
+        for table in ADDITIVE_TABLES:
+            if self._appended[table]:
+                self._fold(table)
+
+    def _fold(self, table: AdditiveTable) -> None:
+        folding = statement(f"fold_{table}").format(source=f"{SCRATCH}.unfolded")
+        self._cursor.execute(f"ALTER TABLE {SCRATCH}.{table} RENAME TO unfolded")
+        self._create(table)
+        self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME {folding}")
+        self._cursor.execute(f"DROP TABLE {SCRATCH}.unfolded")
+        self._appended[table] = 0
+
+    def _create(self, table: AdditiveTable) -> None:
+        found = self._cursor.sql(
+            "SELECT sql FROM duckdb_tables() WHERE table_name = $table AND database_name <> $scratch",
+            params={"table": table, "scratch": SCRATCH},
+        )
+        ((sql,),) = found.fetchall()
+        self._cursor.execute(sql.replace(f"CREATE TABLE {table}(", f"CREATE TABLE {SCRATCH}.{table}(", 1))
+
+
+@contextmanager
+def scratch(store: Store) -> Iterator[Scratch]:
+    """Attach an empty scratch database for the length of the block."""
+    path = store.directory / _FILE
+    _remove(path)  # of a process that was killed
+    with store.cursor() as cursor:
+        cursor.execute(f"ATTACH {quote_literal(str(path))} AS {SCRATCH}")
+        try:
+            yield Scratch(cursor)
+        finally:
+            cursor.execute(f"DETACH {SCRATCH}")
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)

@@ -1,0 +1,6 @@
+-- Purpose: fold units that share a key into one row.
+-- Grain: one row per experiment, epoch, arm and unit.
+-- Parameters: {source}, a table with the columns of experiment_units.
+SELECT experiment, allocation_epoch, variant, unit_group, unit_id, sum(requests) AS requests
+FROM {source}
+GROUP BY experiment, allocation_epoch, variant, unit_group, unit_id

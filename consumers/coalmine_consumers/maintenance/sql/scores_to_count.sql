@@ -1,0 +1,12 @@
+-- Purpose: read raw scores together with what rollups and cells need to know of their request.
+-- Grain: one row per score whose request is there and that was attributed by a batch in (after, through].
+-- Parameters: {requests} and {reactions}, relations of raw rows; $after and $through, ingest ids.
+SELECT
+    request.event_time, request.prompt, request.version, request.variant, request.environment, request.app,
+    coalesce(request.response_model, request.request_model) AS model,
+    request.experiment, request.allocation_epoch, request.unit_group,
+    reaction.name, reaction.value
+FROM {reactions} AS reaction
+JOIN {requests} AS request ON request.request_id = reaction.request_id
+WHERE greatest(reaction.ingest_id, request.ingest_id) > $after
+  AND greatest(reaction.ingest_id, request.ingest_id) <= $through
