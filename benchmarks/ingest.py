@@ -54,11 +54,16 @@ class Side:
     events: int
     seconds: float
     peak_rss_mb: float
+    cpu_us_per_event: float
+    """Processor time of the process, all threads, from its start on."""
 
     @property
     def events_per_s(self) -> float:
         """Its rate."""
         return self.events / self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.events_per_s:,.0f} events/s with {self.cpu_us_per_event:.2f} us of processor time each"
 
 
 def fetch_only(bootstrap_servers: str, group: str, events: int, directory: str) -> Side:
@@ -84,7 +89,7 @@ def fetch_only(bootstrap_servers: str, group: str, events: int, directory: str) 
         got += len(messages)
     seconds = time.monotonic() - assigned_at[0]
     consumer.close()
-    return Side(got, seconds, _peak_rss_mb())
+    return Side(got, seconds, *_used(got))
 
 
 class _TimedSource(KafkaSource):
@@ -111,7 +116,7 @@ def ingest(bootstrap_servers: str, group: str, events: int, directory: str) -> S
         if collector.wait(0.02):
             raise RuntimeError("the collector ended early")
     seconds = time.monotonic() - source.assigned_at
-    peak = _peak_rss_mb()
+    used = _used(events)
     collector.stop()
     (row,) = (
         store.reader().table("SELECT count(*) AS rows, sum(cost_nano_usd) AS cost FROM requests").to_pylist()
@@ -119,7 +124,7 @@ def ingest(bootstrap_servers: str, group: str, events: int, directory: str) -> S
     store.close()
     if row["rows"] != events or not row["cost"]:
         raise RuntimeError(f"stored {row} instead of {events} events")
-    return Side(events, seconds, peak)
+    return Side(events, seconds, *used)
 
 
 def per_message(bootstrap_servers: str, group: str, events: int, directory: str) -> Side:
@@ -157,7 +162,7 @@ def per_message(bootstrap_servers: str, group: str, events: int, directory: str)
     seconds = time.monotonic() - assigned_at[0]
     consumer.close()
     connection.close()
-    return Side(got, seconds, _peak_rss_mb())
+    return Side(got, seconds, *_used(got))
 
 
 def _column_type(node: Any) -> str:  # noqa: ANN401 - an Avro type as JSON
@@ -172,8 +177,10 @@ def _column_type(node: Any) -> str:  # noqa: ANN401 - an Avro type as JSON
     return {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "double": "DOUBLE"}[node]
 
 
-def _peak_rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _used(events: int) -> tuple[float, float]:
+    """Peak memory in MB, and processor time in microseconds per event."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_maxrss / 1024, (usage.ru_utime + usage.ru_stime) * 1e6 / events
 
 
 SIDES = {"fetch": fetch_only, "ingest": ingest, "per_message": per_message}
@@ -220,9 +227,9 @@ def measure(events: int, rounds: int, say: Callable[[str], None]) -> dict[str, f
         ingests: list[Side] = []
         for round_ in range(rounds):
             fetches.append(run_side("fetch", servers, f"fetch-{time.time_ns()}", events))
-            say(f"round {round_ + 1}: fetched {fetches[-1].events_per_s:,.0f} events/s")
+            say(f"round {round_ + 1}: fetched {fetches[-1]}")
             ingests.append(run_side("ingest", servers, f"ingest-{time.time_ns()}", events))
-            say(f"round {round_ + 1}: ingested {ingests[-1].events_per_s:,.0f} events/s")
+            say(f"round {round_ + 1}: ingested {ingests[-1]}")
         plain = run_side("per_message", servers, f"plain-{time.time_ns()}", min(events, PER_MESSAGE_EVENTS))
     fetch = max(fetches, key=lambda side: side.events_per_s)
     best = max(ingests, key=lambda side: side.events_per_s)
