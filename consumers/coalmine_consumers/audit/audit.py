@@ -1,0 +1,196 @@
+"""Whether everything adds up: messages, ledger, rows, files, dead letters, rollups and cells.
+
+Each figure is compared with one that was kept for another purpose, so an accident to one shows in the other:
+positions say what was read, the ledger what became of it, rows and files what is there.
+"""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from coalmine_consumers.audit.files import FileFinding, check_files
+from coalmine_consumers.audit.report import AuditReport, Check, Identity
+from coalmine_consumers.audit.rows import BatchDifference, batch_differences, rows_there
+from coalmine_consumers.raw import INGESTED_EVENTS
+from coalmine_consumers.store import Segment, Store, live_segments
+from coalmine_consumers.store.statements import statement
+
+MOST_BATCHES = 20
+"""At most so many batches with a difference are named; a count tells of the others."""
+
+
+def audit(store: Store, *, waiting: int = 0) -> AuditReport:
+    """Compare all books of a store with each other and with what is there.
+
+    Every raw row's batch number is read and every segment's footer; nothing else of the raw data.
+    May run while the store commits: all of it sees one state. Files that maintenance retires meanwhile
+    stay for a grace period, which must be longer than an audit.
+
+    Args:
+        store: The store.
+        waiting: Messages that its source holds and that were not read yet (`Source.lag`).
+    """
+    with store.cursor() as cursor:
+        cursor.begin()
+        try:
+            return _audit(store, cursor, waiting)
+        finally:
+            cursor.rollback()
+
+
+def _audit(store: Store, cursor: duckdb.DuckDBPyConnection, waiting: int) -> AuditReport:
+    segments = live_segments(cursor)
+    ledger = _figures(cursor, "ledger_totals")
+    read = _figures(cursor, "positions_consumed")
+    findings = list(check_files(store.directory, segments))
+    unreadable = {finding.segment.segment_id for finding in findings if not finding.readable}
+    readable = [segment for segment in segments if segment.segment_id not in unreadable]
+    differences = [
+        each
+        for event in INGESTED_EVENTS
+        for each in batch_differences(cursor, event, rows_there(cursor, store.directory, event, readable))
+    ]
+    ((expired,),) = cursor.sql("SELECT coalesce(sum(rows), 0)::BIGINT FROM expired_rows").fetchall()
+    consumed = read["passed"] + read["retired"] - read["skipped"]
+    rollups = _figures(cursor, "rollup_totals")
+    checks = (
+        _ledger_check(ledger),
+        Check("positions", consumed == ledger["consumed"], consumed, ledger["consumed"], _POSITIONS),
+        _files_check(segments, findings),
+        _rows_check(ledger["stored"] - expired, differences),
+        _dead_letters_check(cursor),
+        *_rollup_checks(rollups),
+        *_cell_checks(cursor, store, readable),
+    )
+    return AuditReport(
+        identity=Identity(
+            produced=consumed + waiting,
+            stored=ledger["stored"],
+            duplicates=ledger["duplicates"],
+            dead_lettered=ledger["dead_lettered"],
+            spooled=waiting,
+            expired=expired,
+            lost=read["lost"],
+        ),
+        checks=checks,
+        missing=_missing(findings, differences, checks),
+        unattributed_feedback=rollups["pending_feedback"] + rollups["expired_unattributed_feedback"],
+        unattributed_scores=rollups["pending_scores"] + rollups["expired_unattributed_scores"],
+    )
+
+
+_POSITIONS = "messages read, by the positions of the source, are those in the ledger"
+
+
+def _figures(cursor: duckdb.DuckDBPyConnection, name: str, **relations: str) -> dict[str, int]:
+    (row,) = cursor.sql(statement(name, __package__).format(**relations)).to_arrow_table().to_pylist()
+    return {key: int(value) for key, value in row.items()}
+
+
+def _ledger_check(ledger: Mapping[str, int]) -> Check:
+    became = ledger["stored"] + ledger["duplicates"] + ledger["dead_lettered"]
+    return Check(
+        "ledger",
+        became == ledger["consumed"] and not ledger["wrong_rows"],
+        ledger["consumed"],
+        became,
+        "in every batch, messages read are stored, duplicates or dead letters",
+    )
+
+
+def _files_check(segments: list[Segment], findings: list[FileFinding]) -> Check:
+    return Check(
+        "segments",
+        not findings,
+        len(segments),
+        len(segments) - len(findings),
+        "every segment of the manifest is a Parquet file of its size and number of rows",
+    )
+
+
+def _rows_check(expected: int, differences: list[BatchDifference]) -> Check:
+    return Check(
+        "rows",
+        not differences,
+        expected,
+        expected + sum(each.found + each.expired - each.stored for each in differences),
+        "of every batch, the rows that were stored and have not expired are there",
+    )
+
+
+def _dead_letters_check(cursor: duckdb.DuckDBPyConnection) -> Check:
+    totals = _figures(cursor, "dead_letter_totals")
+    found = totals["kept"] + totals["expired"]
+    return Check(
+        "dead letters",
+        found == totals["booked"],
+        totals["booked"],
+        found,
+        "dead letters in the ledger are there, or have expired",
+    )
+
+
+def _rollup_checks(totals: Mapping[str, int]) -> tuple[Check, Check]:
+    requests = totals["requests"] + totals["expired_requests"]
+    feedback = (
+        totals["feedback"]
+        + totals["expired_feedback"]
+        + totals["pending_feedback"]
+        + totals["expired_unattributed_feedback"]
+    )
+    return (
+        Check(
+            "rollups of requests",
+            requests == totals["stored_requests"],
+            totals["stored_requests"],
+            requests,
+            "rollups count every stored request once",
+        ),
+        Check(
+            "rollups of feedback",
+            feedback == totals["stored_feedback"],
+            totals["stored_feedback"],
+            feedback,
+            "rollups count all stored feedback once, but for what waits for its request",
+        ),
+    )
+
+
+def _cell_checks(
+    cursor: duckdb.DuckDBPyConnection, store: Store, readable: list[Segment]
+) -> tuple[Check, Check]:
+    requests = rows_there(cursor, store.directory, "requests", readable)
+    totals = _figures(cursor, "cell_totals", requests=requests)
+    raw = totals["raw"] + totals["expired"]
+    return (
+        Check(
+            "experiment cells",
+            totals["cells"] == raw,
+            raw,
+            totals["cells"],
+            "experiment cells count every request of an experiment once",
+        ),
+        Check(
+            "experiment units",
+            totals["units"] == totals["cells"],
+            totals["cells"],
+            totals["units"],
+            "requests per unit add up to the requests of the cells",
+        ),
+    )
+
+
+def _missing(
+    findings: list[FileFinding], differences: list[BatchDifference], checks: tuple[Check, ...]
+) -> tuple[str, ...]:
+    """Sentences on what is wrong, the cause before its consequences."""
+    named = [str(each) for each in differences[:MOST_BATCHES]]
+    if len(differences) > MOST_BATCHES:
+        rows = sum(abs(each.stored - each.expired - each.found) for each in differences[MOST_BATCHES:])
+        named.append(f"{rows:,} more rows differ in {len(differences) - MOST_BATCHES:,} other batches")
+    others = [
+        f"{check.name}: expected {check.expected:,}, found {check.found:,} ({check.explanation})"
+        for check in checks
+        if not check.ok and check.name not in {"segments", "rows"}
+    ]
+    return (*(finding.problem for finding in findings), *named, *others)
