@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
 
-BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
-END = datetime(9999, 12, 30, tzinfo=UTC)
-"""Midnights beyond every event."""
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""A midnight that no event comes before."""
+END = datetime.max.replace(tzinfo=UTC)
+"""No event comes after it; counts as the end of a bucket of any length."""
 
 _FINEST_FIRST: tuple[Resolution, ...] = tuple(LENGTH_S)
 
@@ -69,7 +70,7 @@ def _cut(start: datetime, end: datetime, coarsest_first: tuple[Resolution, ...])
     if start >= end or not coarsest_first:
         return []
     resolution, finer = coarsest_first[0], coarsest_first[1:]
-    first, last = ceiling(start, resolution), floor(end, resolution)
+    first, last = ceiling(start, resolution), end if end == END else floor(end, resolution)
     if first >= last:
         return _cut(start, end, finer)
     return [*_cut(start, first, finer), Piece(resolution, first, last), *_cut(last, end, finer)]

@@ -1,7 +1,11 @@
 """Which requests a query is about."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from coalmine_schemas.errors import InvalidParameter
+
+from coalmine_consumers.queries.cover import BEGINNING, END
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,21 @@ class Filters:
     """Requests that began at or after this, rounded down to the finest resolution kept for that time."""
     until: datetime | None = None
     """Requests that began before this, rounded up likewise."""
+
+    def __post_init__(self) -> None:
+        """Bring ends that lie beyond all events near, so that no one need calculate at the edge of time.
+
+        Raises:
+            InvalidParameter: A time does not say its offset from UTC.
+        """
+        for moment in (self.since, self.until):
+            if moment is not None and moment.utcoffset() is None:
+                raise InvalidParameter("a time needs an offset from UTC")
+        last_day = END - timedelta(days=1)
+        since = None if self.since is None or self.since <= BEGINNING else min(self.since, last_day)
+        until = None if self.until is None or self.until >= last_day else max(self.until, BEGINNING)
+        object.__setattr__(self, "since", since)
+        object.__setattr__(self, "until", until)
 
     def parameters(self) -> dict[str, str | None]:
         """The dimensions as SQL parameters."""
