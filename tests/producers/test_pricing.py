@@ -105,8 +105,9 @@ def test_a_model_that_is_listed_without_prices_has_no_cost() -> None:
     for provider, model in unpriced:
         _, found = get_snapshot().find_provider_model(model, None, provider, None)
         if found.id == model:
-            cost = Pricer().cost_nano_usd(TokenUsage(10, 10), models=(model,), provider=provider, at=_AT)
-            assert cost is None
+            for usage in (TokenUsage(10, 10), TokenUsage(0, 0)):
+                cost = Pricer().cost_nano_usd(usage, models=(model,), provider=provider, at=_AT)
+                assert cost is None
 
 
 def test_an_embedding_costs_its_input_and_output_it_cannot_have_is_unknown() -> None:

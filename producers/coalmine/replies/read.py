@@ -7,7 +7,6 @@ from coalmine.replies.facts import ReplyFacts, count_of, get
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
 
-
 _NONE_GIVEN: Final = (None,) * 5
 
 
