@@ -1,5 +1,7 @@
 """Each SQL file of the queries, with given rows and expected rows."""
 
+from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
+
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files

@@ -1,5 +1,7 @@
 """Each SQL file of the store, with given rows and expected rows."""
 
+from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
+
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
