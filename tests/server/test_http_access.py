@@ -20,6 +20,8 @@ PROTECTED = {
     ("get", "/v1/facets"),
     ("get", "/v1/ingest"),
     ("get", "/v1/audit"),
+    ("get", "/v1/rebuild"),
+    ("post", "/v1/rebuild"),
     ("get", "/v1/dead-letters"),
     ("get", "/v1/dead-letters/{dead_letter_id}"),
     ("post", "/v1/dead-letters/replay"),
@@ -69,7 +71,7 @@ def test_everything_else_needs_a_token_that_is_known(
         assert response.json()["type"] == "urn:coalmine:unauthenticated"
         assert token not in response.text
     accepted = ask(busy_server, method, path, {"Authorization": f"Bearer {token}"})
-    assert accepted.status_code == (404 if "{" in path else 200)
+    assert accepted.status_code in ((404,) if "{" in path else (200, 202))
     assert ask(busy_server, method, path, {"Authorization": f"bearer  {token}"}).status_code != 401
 
 

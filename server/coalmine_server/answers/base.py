@@ -13,6 +13,7 @@ from coalmine_server.answers.models import (
     IngestStatus,
     QuantileMetric,
     Quantiles,
+    RebuildStatus,
     Timeseries,
     Versions,
 )
@@ -93,4 +94,12 @@ class Answers(Protocol):
         self, action: DeadLetterAction, selection: DeadLetterSelection
     ) -> DeadLettersChanged:
         """Replays or discards open dead letters."""
+        ...
+
+    def start_rebuild(self) -> RebuildStatus:
+        """Begins to count rollups and experiment cells anew from raw rows, unless that is under way."""
+        ...
+
+    def rebuild_status(self) -> RebuildStatus:
+        """How the rebuild is coming on."""
         ...

@@ -1,26 +1,31 @@
 """Answers from the store of this process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from coalmine_consumers import queries
+from coalmine_consumers import audit, queries
 from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Store
 from coalmine_server.answers.base import Page, Selection, StepChoice
 from coalmine_server.answers.ingest_status import ingest_status
 from coalmine_server.answers.models import (
+    AuditCheck,
+    AuditIdentity,
+    AuditReport,
     Facets,
     IngestStatus,
     QuantileMetric,
     QuantileRow,
     Quantiles,
+    RebuildStatus,
     Timeseries,
     TimeseriesRow,
     VersionRow,
     Versions,
 )
+from coalmine_server.answers.rebuild_task import RebuildTask
 from coalmine_server.settings import Settings
 
 Row = TypeVar("Row")
@@ -49,6 +54,8 @@ class LocalAnswers:
     """When the store became ours."""
     ingest_service: Ingest | None = None
     """The collector; none where a command asks without a server."""
+    rebuild_task: RebuildTask = field(default_factory=RebuildTask)
+    """The rebuild of this process."""
 
     def versions(self, selection: Selection, page: Page) -> Versions:
         """See `Answers.versions`."""
@@ -86,6 +93,28 @@ class LocalAnswers:
             embedded=service is None,
             waiting_for=None if service is None else service.waiting_for,
         )
+
+    def audit(self) -> AuditReport:
+        """See `Answers.audit`."""
+        collector = None if self.ingest_service is None else self.ingest_service.health()
+        report = audit.audit(self.store, waiting=0 if collector is None else collector.lag.messages)
+        return AuditReport(
+            ok=report.ok,
+            summary=str(report.identity),
+            identity=AuditIdentity.model_validate(report.identity),
+            checks=[AuditCheck.model_validate(check) for check in report.checks],
+            missing=list(report.missing),
+            unattributed_feedback=report.unattributed_feedback,
+            unattributed_scores=report.unattributed_scores,
+        )
+
+    def start_rebuild(self) -> RebuildStatus:
+        """See `Answers.start_rebuild`."""
+        return self.rebuild_task.start(self.store)
+
+    def rebuild_status(self) -> RebuildStatus:
+        """See `Answers.rebuild_status`."""
+        return self.rebuild_task.status
 
 
 def _filters(selection: Selection) -> Filters:

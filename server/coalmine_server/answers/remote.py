@@ -15,6 +15,7 @@ from coalmine_server.answers.models import (
     IngestStatus,
     QuantileMetric,
     Quantiles,
+    RebuildStatus,
     Timeseries,
     Versions,
 )
@@ -77,6 +78,14 @@ class RemoteAnswers:
         return DeadLettersChanged.model_validate(
             self._client.post(f"/v1/dead-letters/{action}", body or {"all": True})
         )
+
+    def start_rebuild(self) -> RebuildStatus:
+        """See `Answers.start_rebuild`."""
+        return RebuildStatus.model_validate(self._client.post("/v1/rebuild", {}))
+
+    def rebuild_status(self) -> RebuildStatus:
+        """See `Answers.rebuild_status`."""
+        return RebuildStatus.model_validate(self._client.get("/v1/rebuild"))
 
 
 def _parameters(selection: Selection, page: Page | None = None) -> Parameters:

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
+    audit,
     dashboard,
     dead_letters,
     demo,
     ingest_status,
+    rebuild,
     replay,
     serve,
     settings,
@@ -85,6 +87,8 @@ app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
+app.command("audit", rich_help_panel=CARE)(audit.audit)
+app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
 app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
 app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

@@ -51,7 +51,7 @@ def demo(
     from coalmine_server.serving.demonstration import demo_settings, play, report, running_server
 
     shared = invocation(context)
-    given = shared.settings(log__level=shared.log_level or "warning", dashboard__port=dashboard_port)
+    given = shared.settings(dashboard__port=dashboard_port)
     with contextlib.ExitStack() as stack:
         home = shared.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
         settings = demo_settings(given, home.expanduser().absolute(), port)

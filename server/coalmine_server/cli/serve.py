@@ -40,7 +40,7 @@ def serve(
     from coalmine_server.serving.run import Server, serve_until_signal
 
     settings = invocation(context).settings(
-        server__host=host, server__port=port, kafka__bootstrap_servers=kafka
+        quiet=False, server__host=host, server__port=port, kafka__bootstrap_servers=kafka
     )
 
     def started(server: Server) -> None:

@@ -76,12 +76,14 @@ Wanted = Annotated[Representation, Depends(wanted)]
 Asked = Annotated[Answers, Depends(answers)]
 
 
-def documented(model: type[Answer], *, arrow: bool = False) -> dict[int | str, dict[str, Any]]:
+def documented(
+    model: type[Answer], *, arrow: bool = False, success: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """What a route may answer, for OpenAPI."""
     problem = {"model": Problem}
     content = {ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}} if arrow else {}
     return {
-        200: {"model": model, "content": content},
+        success: {"model": model, "content": content},
         401: {**problem, "description": "No token, or none that is known."},
         422: {**problem, "description": "A parameter is wrong."},
         503: {**problem, "description": "A standby, or not ready yet."},

@@ -2,6 +2,7 @@
 
 from coalmine_server.answers.base import Answers
 from coalmine_server.answers.local import LocalAnswers
+from coalmine_server.answers.rebuild_task import RebuildTask
 from coalmine_server.http.problems import FAILED, STANDBY, STARTING, STOPPING, ProblemError
 from coalmine_server.serving.ingest import IngestService
 from coalmine_server.settings import Settings
@@ -15,6 +16,7 @@ class ServerState:
     def __init__(self, settings: Settings, ingest: IngestService) -> None:
         self._settings = settings
         self._ingest = ingest
+        self._rebuild = RebuildTask()
 
     def why_not_ready(self) -> ProblemError | None:
         """None if the store is ours and the collector has once reached its source.
@@ -42,4 +44,4 @@ class ServerState:
         owned = self._ingest.owned
         if owned is None:
             raise self.why_not_ready() or ProblemError(STOPPING, "asked to stop")
-        return LocalAnswers(owned.store, self._settings, owned.since, self._ingest)
+        return LocalAnswers(owned.store, self._settings, owned.since, self._ingest, self._rebuild)

@@ -10,6 +10,7 @@ from coalmine_server.answers.models import (
     DeadLetters,
     DeadLettersChanged,
     IngestStatus,
+    RebuildStatus,
 )
 from coalmine_server.http.parameters import Asked, Wanted, documented
 from coalmine_server.http.problems import NOT_FOUND, Problem, ProblemError
@@ -32,6 +33,18 @@ def ingest(asked: Asked) -> IngestStatus:
 def audit(asked: Asked) -> AuditReport:
     """Checks that everything adds up. Reads much; `ok` says whether it does, the status is 200 either way."""
     return asked.audit()
+
+
+@router.post("/rebuild", status_code=202, responses=documented(RebuildStatus, success=202))
+def start_rebuild(asked: Asked) -> RebuildStatus:
+    """Counts rollups and experiment cells anew from raw rows, beside everything else; watch it by GET."""
+    return asked.start_rebuild()
+
+
+@router.get("/rebuild", responses=documented(RebuildStatus))
+def rebuild_status(asked: Asked) -> RebuildStatus:
+    """How the rebuild is coming on."""
+    return asked.rebuild_status()
 
 
 @router.get("/dead-letters", responses=documented(DeadLetters, arrow=True))

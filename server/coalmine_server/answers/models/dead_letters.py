@@ -1,0 +1,71 @@
+"""Messages that could not be stored."""
+
+from datetime import datetime
+from typing import Literal
+
+from coalmine_server.answers.models.base import Answer
+
+
+class DeadLetterRow(Answer):
+    """A message that could not be stored."""
+
+    dead_letter_id: str
+    failed_at: datetime
+    """When it was set aside, UTC."""
+    source_topic: str
+    source_partition: str
+    source_offset: int
+    source_timestamp: datetime | None
+    """When it was produced, UTC, as far as the source knows."""
+    event: str
+    """Which event it was sent as; `unroutable` if nothing says so."""
+    stage: str
+    """Step that failed: `frame`, `decode` or `validate`."""
+    reason: str
+    """Why it failed."""
+    schema_ref: str | None
+    """Schema that the message named: `fingerprint:...` or `id:...`."""
+    status: str
+    """`open`, `replayed` or `discarded`."""
+    size_bytes: int
+    """Bytes of the message."""
+
+
+class DeadLetters(Answer):
+    """Dead letters, newest first."""
+
+    items: list[DeadLetterRow]
+    next_before: str | None = None
+    """The `before` of the next page, or null."""
+
+
+class DeadLetterDetail(DeadLetterRow):
+    """A dead letter with its bytes."""
+
+    payload_base64: str
+    """The original message."""
+    key_base64: str | None
+    """Its key, if it had one."""
+
+
+class StillFailing(Answer):
+    """A dead letter that cannot be stored yet."""
+
+    dead_letter_id: str
+    reason: str
+
+
+class DeadLettersChanged(Answer):
+    """What became of the dead letters that were chosen."""
+
+    action: Literal["replay", "discard"]
+    selected: int
+    """Open dead letters that were chosen."""
+    replayed: int
+    """Events that are stored now."""
+    duplicates: int
+    """Events that had been stored meanwhile."""
+    discarded: int
+    """Dead letters that were given up."""
+    failing: list[StillFailing]
+    """Those that stay open, and why."""

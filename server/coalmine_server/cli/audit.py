@@ -1,0 +1,34 @@
+"""`coalmine audit`: whether everything adds up."""
+
+import typer
+
+from coalmine_server.cli.asking import asking
+from coalmine_server.cli.output import AsJson, write_facts, write_json
+from coalmine_server.errors import CheckFailed
+
+
+def audit(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Check that every message that was produced is accounted for, and say what is missing.
+
+    Compares positions, ledger, raw rows, files, dead letters, rollups and cells with each other. Exits with 1
+    if something does not add up.
+    """
+    with asking(context, quiet=as_json) as answers:
+        report = answers.audit()
+    if as_json:
+        write_json(report.model_dump(mode="json"))
+    else:
+        typer.echo(report.summary)
+        marks = {True: "ok", False: "FAILED"}
+        write_facts({check.name: f"{marks[check.ok]:6}  {check.explanation}" for check in report.checks})
+        others = {
+            "removed by retention": report.identity.expired,
+            "lost before they could be read": report.identity.lost,
+            "feedback without its request": report.unattributed_feedback,
+            "scores without their request": report.unattributed_scores,
+        }
+        write_facts({name: count for name, count in others.items() if count})
+        for sentence in report.missing:
+            typer.echo(f"missing: {sentence}")
+    if not report.ok:
+        raise CheckFailed("it does not add up")
