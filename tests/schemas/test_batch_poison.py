@@ -30,6 +30,7 @@ POISON: dict[str, tuple[Poison, str]] = {
     "unknown fingerprint": (lambda r, good: b"\xc3\x01" + r.randbytes(8) + good[10:], "frame"),
     "unknown schema id": (lambda r, good: confluent_header(r.randrange(500, 2**31)) + good[10:], "frame"),
     "impossible schema id": (lambda _, good: b"\x00\xff\xff\xff\xff" + good[10:], "frame"),
+    "another magic": (lambda _, good: b"\xc5\x01" + good[2:], "frame"),
     "another event": (lambda _r, _g: frame("scores"), "decode"),
     "wrong types": (lambda r, good: good[:10] + b"\x04" + r.randbytes(200), "decode"),
     "trailing bytes": (lambda r, good: good + r.randbytes(r.randrange(1, 9)), "decode"),

@@ -5,12 +5,13 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from coalmine_schemas.errors import InvalidParameter, RegistryRefused, RegistryUnavailable, UnknownSchema
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 SCHEMA = '{"type":"record","name":"R","fields":[]}'
 BY_ID = "/api/schemas/ids/7"
@@ -208,25 +209,37 @@ def test_an_address_that_is_none_is_refused_at_once_and_not_repeated(url: str) -
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_forked_child_talks_on_its_own_connection(
-    httpserver: HTTPServer, client: SchemaRegistryClient
-) -> None:
-    ports: list[int] = []
+class _KeepAlive(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    ports: ClassVar[list[int]] = []
 
-    def handler(request: Request) -> Response:
-        ports.append(int(request.environ["REMOTE_PORT"]))
-        return Response(json.dumps({"schema": SCHEMA}), content_type="application/json")
+    def do_GET(self) -> None:
+        self.ports.append(self.client_address[1])
+        body = json.dumps({"schema": SCHEMA}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-    for schema_id in (1, 2, 3):
-        httpserver.expect_request(f"/api/schemas/ids/{schema_id}").respond_with_handler(handler)
-    client.schema_by_id(1)
-    child = os.fork()
-    if child == 0:  # pragma: no cover - runs in the child
-        os._exit(0 if client.schema_by_id(2) == SCHEMA else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    client.schema_by_id(3)
-    assert len(ports) == 3
-    assert ports[1] != ports[0]
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test counts."""
+
+
+def test_a_forked_child_talks_on_its_own_connection() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _KeepAlive) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with SchemaRegistryClient(f"http://127.0.0.1:{server.server_port}") as client:
+            client.schema_by_id(1)
+            child = os.fork()
+            if child == 0:  # pragma: no cover - runs in the child
+                os._exit(0 if client.schema_by_id(2) == SCHEMA else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            client.schema_by_id(3)
+        server.shutdown()
+        thread.join()
+    ours, childs, ours_again = _KeepAlive.ports
+    assert ours == ours_again != childs
 
 
 def test_threads_share_a_client(httpserver: HTTPServer, client: SchemaRegistryClient) -> None:
