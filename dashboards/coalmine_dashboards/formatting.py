@@ -24,7 +24,7 @@ def count(number: int | None) -> str:
 
 
 def money(usd: Decimal | float | None) -> str:
-    """Dollars: two decimals from a dollar on, three significant digits below a cent's worth of them."""
+    """Dollars: cents from a dollar on, three significant digits below."""
     if usd is None:
         return UNKNOWN
     amount = Decimal(repr(usd)) if isinstance(usd, float) else usd
@@ -33,7 +33,7 @@ def money(usd: Decimal | float | None) -> str:
     if abs(amount) >= 1:
         return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}"
     digits = 2 - amount.adjusted()  # three significant digits
-    return f"${amount.quantize(Decimal(1).scaleb(-max(digits, 4)), ROUND_HALF_EVEN):f}"
+    return f"${amount.quantize(Decimal(1).scaleb(-max(digits, 2)), ROUND_HALF_EVEN):f}"
 
 
 def milliseconds(ms: float | None) -> str:

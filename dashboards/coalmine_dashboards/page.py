@@ -144,7 +144,7 @@ def _draw_last(wanted: Chosen) -> None:
     if "last" not in st.session_state:
         return
     asked, snapshot = st.session_state.last
-    if (asked.prompt, asked.environment, asked.time_range) == (
+    if snapshot.versions and (asked.prompt, asked.environment, asked.time_range) == (
         wanted.prompt,
         wanted.environment,
         wanted.time_range,
@@ -171,7 +171,7 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
 
 def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:
     series, since, now = snapshot.timeseries, snapshot.selection.since, snapshot.taken_at
-    ends = None if since is None else whole_steps(since, now, series.step)
+    ends = None if since is None else whole_steps(_beginning(snapshot, since), now, series.step)
     with_prompt = chosen.prompt is None
     # Two prompts may have versions of the same number: only those that were asked for may lend a colour.
     shown = {key: slots[key] for key in {(row.prompt, row.version) for row in series.items}}
@@ -183,6 +183,11 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
             with column:
                 st.markdown(f"**{panel.title}** :gray[:small[{panel.aside}]]")
                 st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")
+
+
+def _beginning(snapshot: Snapshot, since: datetime) -> datetime:
+    """Where the time axis begins: with the first call of all, if that is later than what was asked for."""
+    return max(since, snapshot.facets.first_event_time or since)
 
 
 def _slots(snapshot: Snapshot) -> dict[VersionKey, int]:

@@ -27,7 +27,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (money(Decimal("1234.567")), "$1,234.57"),
         (money(Decimal("1")), "$1.00"),
         (money(Decimal("0")), "$0"),
-        (money(Decimal("0.5")), "$0.5000"),
+        (money(Decimal("0.5")), "$0.500"),
         (money(Decimal("0.0123456")), "$0.0123"),
         (money(0.000298123), "$0.000298"),
         (money(7.5e-9), "$0.00000000750"),

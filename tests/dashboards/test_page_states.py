@@ -208,6 +208,25 @@ def test_an_answer_that_makes_no_sense_does_not_break_the_page(open_page: Open, 
     assert "makes no sense" in advice(open_page())
 
 
+def test_a_collector_in_trouble_says_why_on_the_page(open_page: Open, api: DashboardApi) -> None:
+    trouble = ingest_status(datetime.now(UTC), state="waiting", reason="Kafka does not answer", gaps_total=2)
+    api.handlers["/v1/ingest"] = lambda _parameters: trouble
+    shown = html(open_page())
+    assert "It waits: Kafka does not answer" in shown
+    assert "See: coalmine audit" in shown
+
+
+def test_an_empty_page_is_not_repeated_below_an_error(open_page: Open, api: DashboardApi) -> None:
+    nothing = MeasuredSimulation([], datetime.now(UTC))
+    for path in ("facets", "versions", "timeseries"):
+        api.handlers[f"/v1/{path}"] = lambda _parameters: {"items": [], "step": "day", **nothing.facets()}
+    page = open_page()
+    assert "No events yet" in advice(page)
+    api.problem = (503, problem("starting", 503, "opens the store"))
+    page.run()
+    assert "No events yet" not in advice(page)
+
+
 def test_while_the_server_is_away_the_last_figures_stay(open_page: Open, api: DashboardApi) -> None:
     page = open_page()
     api.problem = (503, problem("starting", 503, "opens the store"))

@@ -1,6 +1,6 @@
 """HTML of the strip and the table. Whatever comes from outside is escaped here and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -18,8 +18,8 @@ def stylesheet() -> str:
     return f"<style>{css}</style>"
 
 
-def health_strip(items: Iterable[HealthItem]) -> str:
-    """The figures of the collector, as a description list."""
+def health_strip(items: Sequence[HealthItem]) -> str:
+    """The figures of the collector, as a description list, and what to do about those that are bad."""
     cells = []
     for item in items:
         dot = _DOTS.get(item.tone)
@@ -28,7 +28,12 @@ def health_strip(items: Iterable[HealthItem]) -> str:
             f'<div title="{escape(item.explanation)}" data-health="{escape(item.label)}">'
             f"<dt>{escape(item.label)}</dt><dd>{mark}{escape(item.value)}</dd></div>"
         )
-    return f'<dl class="cm-strip" aria-label="Ingest health">{"".join(cells)}</dl>'
+    strip = f'<dl class="cm-strip" aria-label="Ingest health">{"".join(cells)}</dl>'
+    # Who has trouble should not have to find it by hovering.
+    notes = [
+        f"<b>{escape(item.label)}</b> {escape(item.explanation)}" for item in items if item.tone == "bad"
+    ]
+    return strip + (f'<p class="cm-note" role="alert">{"<br>".join(notes)}</p>' if notes else "")
 
 
 def versions_table(rows: Iterable[TableRow]) -> str:

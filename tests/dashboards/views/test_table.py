@@ -111,6 +111,12 @@ def test_whatever_comes_from_outside_is_escaped() -> None:
         assert nasty in unescape(html)
 
 
+def test_what_is_bad_says_so_without_hovering() -> None:
+    items = [HealthItem("Lag", "7", "good", "fine"), HealthItem("Gaps", "2", "bad", "look here & there")]
+    assert "<b>Gaps</b> look here &amp; there</p>" in health_strip(items)
+    assert "cm-note" not in health_strip(items[:1])
+
+
 def test_the_stylesheet_has_every_class_that_is_used() -> None:
     css = stylesheet()
     html = versions_table(table_rows([ROW], {("greet", "1.0.0"): 0}, "light", NOW)) + health_strip(
