@@ -1,6 +1,16 @@
 """Whether everything adds up."""
 
 from coalmine_consumers.audit.audit import audit
-from coalmine_consumers.audit.report import AuditReport, Check, Identity
+from coalmine_consumers.audit.report import AuditReport, Check, Identity, as_json, as_text
+from coalmine_consumers.audit.waiting import waiting_before, waiting_in_spool
 
-__all__ = ["AuditReport", "Check", "Identity", "audit"]
+__all__ = [
+    "AuditReport",
+    "Check",
+    "Identity",
+    "as_json",
+    "as_text",
+    "audit",
+    "waiting_before",
+    "waiting_in_spool",
+]

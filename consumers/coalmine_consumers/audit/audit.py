@@ -4,13 +4,19 @@ Each figure is compared with one that was kept for another purpose, so an accide
 positions say what was read, the ledger what became of it, rows and files what is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import duckdb
 
 from coalmine_consumers.audit.files import FileFinding, check_files
+from coalmine_consumers.audit.recounted import check_recount
 from coalmine_consumers.audit.report import AuditReport, Check, Identity
+from coalmine_consumers.audit.rollup_days import check_days, check_resolutions
 from coalmine_consumers.audit.rows import BatchDifference, batch_differences, rows_there
+from coalmine_consumers.maintenance.recount import Relations
+from coalmine_consumers.maintenance.scratch import Scratch, scratch
+from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Segment, Store, live_segments
 from coalmine_consumers.store.statements import statement
@@ -19,49 +25,68 @@ MOST_BATCHES = 20
 """At most so many batches with a difference are named; a count tells of the others."""
 
 
-def audit(store: Store, *, waiting: int = 0) -> AuditReport:
+def audit(store: Store, *, waiting: int = 0, deep: bool = False) -> AuditReport:
     """Compare all books of a store with each other and with what is there.
 
-    Every raw row's batch number is read and every segment's footer; nothing else of the raw data.
+    Every raw row's batch number and time is read and every segment's footer; nothing else of the raw data.
     May run while the store commits: all of it sees one state. Files that maintenance retires meanwhile
     stay for a grace period, which must be longer than an audit.
 
     Args:
         store: The store.
-        waiting: Messages that its source holds and that were not read yet (`Source.lag`).
+        waiting: Messages that its source holds and that were not read yet (`waiting.py`, `Source.lag`).
+        deep: Also count all rollups and cells anew from raw rows, and compare every number. Takes as long
+            as a rebuild and keeps other maintenance waiting, but not ingest.
     """
-    with store.cursor() as cursor:
+    with ExitStack() as stack:
+        fresh = None
+        if deep:
+            stack.enter_context(turn(store))
+            fresh = stack.enter_context(scratch(store))
+        cursor = stack.enter_context(store.cursor())
         cursor.begin()
         try:
-            return _audit(store, cursor, waiting)
+            return _audit(store, cursor, waiting, fresh)
         finally:
             cursor.rollback()
 
 
-def _audit(store: Store, cursor: duckdb.DuckDBPyConnection, waiting: int) -> AuditReport:
+def _audit(
+    store: Store, cursor: duckdb.DuckDBPyConnection, waiting: int, fresh: Scratch | None
+) -> AuditReport:
     segments = live_segments(cursor)
     ledger = _figures(cursor, "ledger_totals")
     read = _figures(cursor, "positions_consumed")
     findings = list(check_files(store.directory, segments))
     unreadable = {finding.segment.segment_id for finding in findings if not finding.readable}
     readable = [segment for segment in segments if segment.segment_id not in unreadable]
+    relations = Relations(
+        *(rows_there(cursor, store.directory, event, readable) for event in INGESTED_EVENTS)
+    )
     differences = [
         each
         for event in INGESTED_EVENTS
-        for each in batch_differences(cursor, event, rows_there(cursor, store.directory, event, readable))
+        for each in batch_differences(cursor, event, getattr(relations, event))
     ]
     ((expired,),) = cursor.sql("SELECT coalesce(sum(rows), 0)::BIGINT FROM expired_rows").fetchall()
     consumed = read["passed"] + read["retired"] - read["skipped"]
     rollups = _figures(cursor, "rollup_totals")
-    checks = (
+    checks = [
         _ledger_check(ledger),
         Check("positions", consumed == ledger["consumed"], consumed, ledger["consumed"], _POSITIONS),
         _files_check(segments, findings),
         _rows_check(ledger["stored"] - expired, differences),
         _dead_letters_check(cursor),
         *_rollup_checks(rollups),
-        *_cell_checks(cursor, store, readable),
-    )
+        check_resolutions(cursor),
+        *_cell_checks(cursor, relations.requests),
+    ]
+    if not differences:  # where rows are missing, comparing more with them tells nothing new
+        checks.append(check_days(cursor, relations.requests))
+        if fresh is not None:
+            ((through,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            with store.cursor() as reading:
+                checks += check_recount(cursor, reading, fresh, relations, through)
     return AuditReport(
         identity=Identity(
             produced=consumed + waiting,
@@ -72,7 +97,7 @@ def _audit(store: Store, cursor: duckdb.DuckDBPyConnection, waiting: int) -> Aud
             expired=expired,
             lost=read["lost"],
         ),
-        checks=checks,
+        checks=tuple(checks),
         missing=_missing(findings, differences, checks),
         unattributed_feedback=rollups["pending_feedback"] + rollups["expired_unattributed_feedback"],
         unattributed_scores=rollups["pending_scores"] + rollups["expired_unattributed_scores"],
@@ -156,10 +181,7 @@ def _rollup_checks(totals: Mapping[str, int]) -> tuple[Check, Check]:
     )
 
 
-def _cell_checks(
-    cursor: duckdb.DuckDBPyConnection, store: Store, readable: list[Segment]
-) -> tuple[Check, Check]:
-    requests = rows_there(cursor, store.directory, "requests", readable)
+def _cell_checks(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[Check, Check]:
     totals = _figures(cursor, "cell_totals", requests=requests)
     raw = totals["raw"] + totals["expired"]
     return (
@@ -181,7 +203,7 @@ def _cell_checks(
 
 
 def _missing(
-    findings: list[FileFinding], differences: list[BatchDifference], checks: tuple[Check, ...]
+    findings: list[FileFinding], differences: list[BatchDifference], checks: Sequence[Check]
 ) -> tuple[str, ...]:
     """Sentences on what is wrong, the cause before its consequences."""
     named = [str(each) for each in differences[:MOST_BATCHES]]

@@ -1,6 +1,7 @@
-"""What an audit finds, as values."""
+"""What an audit finds: as values, as JSON and as text."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,26 @@ class AuditReport:
     def ok(self) -> bool:
         """Whether everything adds up."""
         return self.identity.balanced and not self.missing and all(check.ok for check in self.checks)
+
+
+def as_json(report: AuditReport) -> dict[str, Any]:
+    """The report as values that JSON knows."""
+    return {"ok": report.ok} | asdict(report)
+
+
+def as_text(report: AuditReport) -> str:
+    """The report in plain lines, for people."""
+    identity = report.identity
+    lines = [
+        str(identity),
+        f"of the stored, {identity.expired:,} have expired; {identity.lost:,} messages were lost unread; "
+        f"{report.unattributed_feedback:,} feedback and {report.unattributed_scores:,} scores "
+        "have no request",
+    ]
+    lines += [
+        f"{'ok    ' if check.ok else 'FAILED'}  {check.name}: {check.found:,} of {check.expected:,}; "
+        f"{check.explanation}"
+        for check in report.checks
+    ]
+    lines += [f"missing: {sentence}" for sentence in report.missing]
+    return "\n".join(lines)

@@ -1,14 +1,23 @@
 """An audit of a store that is whole balances; after any accident it says what is missing."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from coalmine_consumers.audit import AuditReport, audit
-from coalmine_consumers.raw import Gap
+from coalmine_consumers.audit import (
+    AuditReport,
+    as_json,
+    as_text,
+    audit,
+    waiting_before,
+    waiting_in_spool,
+)
+from coalmine_consumers.raw import Gap, TopicPartition
 from coalmine_consumers.store import Store, StoreSettings, live_segments
+from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 
 from tests.support.store_feed import START, Feed, dead_letter, feedback, request, score
 
@@ -17,7 +26,7 @@ EXPERIMENT = {"experiment": "refund-tone", "allocation_epoch": 1, "variant": "tr
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with two batches, the first of them in a segment: rows of all kinds and some of each trouble."""
+    """Two batches, the first of them in a segment: rows of all kinds and some of each trouble."""
     settings = StoreSettings(segment_min_rows=50, segment_min_day_rows=10)
     store = Store.open(tmp_path, settings)
     feed = Feed()
@@ -149,3 +158,81 @@ def test_what_was_lost_before_it_could_be_read_is_told_apart(store: Store) -> No
     gap = Gap("coalmine.mixed", "0", start, start, datetime.now(UTC), "expired")
     store.commit(feed.batch([request(900)], gaps=[gap]))
     assert audit(store).ok
+
+
+@pytest.mark.parametrize(
+    ("accident", "check"),
+    [
+        ("UPDATE rollups SET requests = requests - 1 WHERE resolution = 'minute'", "resolutions of rollups"),
+        ("DELETE FROM rollups WHERE resolution = 'hour' AND requests > 0", "resolutions of rollups"),
+        (
+            "UPDATE rollups SET bucket_start = bucket_start + INTERVAL 1 DAY WHERE resolution = 'day'",
+            "rollups of each day",
+        ),
+    ],
+)
+def test_days_and_resolutions_are_compared_and_named(store: Store, accident: str, check: str) -> None:
+    with store.transaction() as connection:
+        connection.execute(accident).fetchall()
+    report = audit(store)
+    assert not report.ok
+    (problem,) = [problem for problem in report.missing if problem.startswith(f"{check}: ")]
+    assert "2026-03-10" in problem
+
+
+@pytest.mark.parametrize(
+    ("accident", "table"),
+    [
+        ("UPDATE rollups SET latency_mean = latency_mean * (1 + 1e-6)", "rollups"),
+        ("UPDATE rollup_histograms SET counts = [x + 1 for x in counts]", "rollup_histograms"),
+        ("DELETE FROM rollup_metrics WHERE resolution = 'hour'", "rollup_metrics"),
+        (
+            "UPDATE experiment_cells SET sum_y = sum_y + 1 WHERE unit_group = (SELECT max(unit_group) "
+            "FROM experiment_cells) AND metric = 'latency_ms'",
+            "experiment_cells",
+        ),
+        ("UPDATE experiment_units SET unit_id = unit_id || '!' WHERE requests > 5", "experiment_units"),
+    ],
+)
+def test_a_deep_audit_sees_what_sums_do_not_show(store: Store, accident: str, table: str) -> None:
+    whole = audit(store, deep=True)
+    assert whole.ok, whole.missing
+    with store.transaction() as connection:
+        assert connection.execute(accident).fetchall() != [(0,)]
+    assert audit(store).ok
+    report = audit(store, deep=True)
+    assert [check.name for check in report.checks if not check.ok] == [f"recount of {table}"]
+
+
+def test_the_report_is_told_in_json_and_in_plain_text(store: Store) -> None:
+    report = audit(store, waiting=7)
+    told = json.loads(json.dumps(as_json(report)))
+    assert told["ok"] is True
+    assert told["identity"]["produced"] == 99
+    assert {check["name"] for check in told["checks"]} >= {"ledger", "positions", "rows", "segments"}
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM requests_hot").fetchall()
+    text = as_text(audit(store, waiting=7))
+    assert "produced 99 = stored 85 + duplicates 5 + dead-lettered 2 + spooled 7" in text
+    assert "FAILED  rows:" in text
+    assert "missing: 20 requests missing: batch 2" in text
+
+
+def test_the_spool_is_counted_to_the_last_record(tmp_path: Path) -> None:
+    record = SpoolRecord("requests", None, b"x", 1_760_000_000_000_000)
+    sealed, unsealed = SpoolWriter(tmp_path), SpoolWriter(tmp_path)
+    sealed.write([record] * 5)
+    path = sealed.seal()
+    assert path is not None
+    unsealed.write([record] * 3)
+    assert waiting_in_spool(tmp_path, {}).messages == 8
+    read = {TopicPartition("spool", path.name): 4}
+    assert waiting_in_spool(tmp_path, read).messages == 4
+    assert waiting_in_spool(tmp_path / "none", {}).messages == 0
+    unsealed.close()
+
+
+def test_a_log_is_counted_from_where_the_store_stands() -> None:
+    known, new = TopicPartition("t", "0"), TopicPartition("t", "1")
+    assert waiting_before({known: 10, new: 3}, {known: 4}).messages == 9
+    assert waiting_before({known: 2}, {known: 4}).messages == 0

@@ -98,8 +98,10 @@ PARTS = st.lists(
 @given(PARTS)
 def test_any_moments_fold_to_the_moments_of_all_of_them(parts: list[tuple[int, float, float]]) -> None:
     total = sum(n for n, _, _ in parts)
-    exact_mean = sum(n * Fraction(mean) for n, mean, _ in parts) / total
-    exact_m2 = sum(Fraction(m2) + n * (Fraction(mean) - exact_mean) ** 2 for n, mean, m2 in parts)
+    exact_mean = sum((n * Fraction(mean) for n, mean, _ in parts), Fraction()) / total
+    exact_m2 = Fraction()
+    for n, mean, m2 in parts:
+        exact_m2 += Fraction(m2) + n * (Fraction(mean) - exact_mean) ** 2
     (found,) = fold_in_memory(
         "rollup_metrics", [{**NAMED, "n": n, "mean": mean, "m2": m2} for n, mean, m2 in parts]
     )
