@@ -59,7 +59,7 @@ def wait_until_caught_up(server: ServerProcess) -> None:
 
     def caught_up() -> bool:
         status = server.json("/v1/ingest")
-        return status["counts"]["stored"] > expected and status["events_per_s"] < 10 * REQUESTS_PER_S
+        return bool(status["counts"]["stored"] > expected and status["events_per_s"] < 10 * REQUESTS_PER_S)
 
     eventually(caught_up, within_s=300, what="catching up with the history")
 

@@ -92,7 +92,10 @@ def table(page: Page) -> dict[str, list[str]]:
     """The figures by version, as shown; read in one go, because the page may refresh at any time."""
     rows: dict[str, list[str]] = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('.cm-table tbody tr')].map(
-            row => [row.dataset.version, [...row.querySelectorAll('td')].map(cell => cell.innerText.trim())]))"""
+            row => [
+                row.dataset.version,
+                [...row.querySelectorAll('td')].map(cell => cell.innerText.trim()),
+            ]))"""
     )
     return rows
 

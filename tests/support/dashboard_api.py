@@ -24,7 +24,7 @@ class DashboardApi:
         """What everything is answered with, while set: status and document."""
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.authorizations: list[str | None] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -76,6 +76,11 @@ class DashboardApi:
                 pass
 
         return Handles
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that lost their patience are part of what is tested."""
 
 
 def problem(kind: str, status: int, detail: str) -> dict[str, object]:
