@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +24,10 @@ from coalmine_consumers.store.views import refresh_views
 
 DATABASE_FILE = "coalmine.duckdb"
 LOCK_FILE = "collector.lock"
+
+
+Also = Callable[[duckdb.DuckDBPyConnection, CommitResult], None]
+"""Changes that belong to a batch's transaction."""
 
 
 class Store:
@@ -86,8 +90,12 @@ class Store:
                 self._connection.rollback()
                 raise
 
-    def commit(self, batch: DecodedBatch) -> CommitResult:
-        """Store a batch: all of it, or on any error nothing.
+    def commit(self, batch: DecodedBatch, also: Also | None = None) -> CommitResult:
+        """Store a batch: all of it, or on any error nothing. Any thread may call it.
+
+        Args:
+            batch: What to store.
+            also: Makes further changes in the same transaction, once the batch is written into it.
 
         Raises:
             PositionConflict: The batch does not begin where the store stands.
@@ -95,7 +103,10 @@ class Store:
         with self.transaction() as connection:
             writer = BatchWriter(connection, self.directory, self.settings, self._executor)
             result = writer.write(batch, self._next_ingest_id, datetime.now(UTC))
-        self._next_ingest_id = result.ingest_id + 1
+            if also is not None:
+                also(connection, result)
+            # Inside: the next writer may already wait. A number is lost if committing fails, which is no harm.
+            self._next_ingest_id = result.ingest_id + 1
         return result
 
     def reader(self) -> Reader:
