@@ -5,6 +5,7 @@ Recorded from the actions themselves, so it holds whatever becomes of the events
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
@@ -60,12 +61,17 @@ class VersionTruth:
         return self.thumbs_up / thumbs if thumbs else None
 
     def latency_ms_quantile(self, q: float) -> float | None:
-        """The smallest latency that at least a share `q` of the calls did not exceed; None without calls."""
+        """The latency that a share `q` of the calls did not exceed, 0 <= q <= 1; None without calls.
+
+        By linear interpolation between order statistics, as `numpy.quantile` and the server have it.
+        """
         if not self.latencies_ms:
             return None
         ranked = sorted(self.latencies_ms)
-        # ceil(q * n) - 1, at least 0, as sketches and log-bucket histograms count.
-        return ranked[max(0, -int(-q * len(ranked) // 1) - 1)]
+        rank = q * (len(ranked) - 1)
+        below = math.floor(rank)
+        above = min(below + 1, len(ranked) - 1)
+        return ranked[below] + (ranked[above] - ranked[below]) * (rank - below)
 
 
 def record(truths: dict[VersionKey, VersionTruth], action: Action) -> None:

@@ -56,8 +56,8 @@ def test_what_is_unknown_is_none() -> None:
     assert empty.latency_ms_quantile(0.5) is None
 
 
-@given(st.lists(st.floats(1, 1e6), min_size=1, max_size=50), st.floats(0.01, 1.0))
-def test_quantiles_are_numpy_s_inverted_cdf(values: list[float], q: float) -> None:
+@given(st.lists(st.floats(1, 1e6), min_size=1, max_size=50), st.floats(0.0, 1.0))
+def test_quantiles_are_numpy_s(values: list[float], q: float) -> None:
     truth = VersionTruth("greet", "1.0.0")
     truth.latencies_ms.extend(values)
-    assert truth.latency_ms_quantile(q) == np.quantile(values, q, method="inverted_cdf")
+    assert truth.latency_ms_quantile(q) == pytest.approx(float(np.quantile(values, q)))
