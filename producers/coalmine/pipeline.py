@@ -22,6 +22,7 @@ from coalmine.stats import Counters, Stats
 from coalmine.texts import Draft, TextBudget, has_text, text_chars, without_texts
 
 _TICK_S: Final = 0.05
+_BUSY_S: Final = 0.005
 _FULL_POLL_S: Final = 0.001
 _AT_ONCE: Final = 500
 _YIELD_EVERY: Final = 8
@@ -301,9 +302,9 @@ class Pipeline:
     def _rest(self, works: Works) -> None:
         if len(self._queue) > self._wake_above or (self._is_closing and self._queue):
             return
-        due_in_s = 0.0 if self._flushes else works.emitter.due_in_s()
+        due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, works.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:
-            self._wake.wait(_TICK_S)
+            self._wake.wait(min(due_in_s, _TICK_S))
             self._wake.clear()
             return
         self._is_asleep = True

@@ -15,7 +15,10 @@ class Emitter(Protocol):
         """Takes one event; does not block on the network."""
 
     def poll(self) -> None:
-        """Does what is due: writes what is waiting, serves delivery reports. To be called every 50 ms."""
+        """Does what is due: writes what is waiting, serves delivery reports.
+
+        To be called every 50 ms while there are events, else when `due_in_s` says.
+        """
 
     def due_in_s(self) -> float:
         """Seconds until `poll` has something to do if no event comes; infinity for never."""

@@ -95,9 +95,13 @@ class Drainer:
             self._log.say("drain", "cannot re-send the spool %s: %s", self._directory, error)
             self._let_go(look_in_s=_RETRY_S)
 
+    def is_busy(self) -> bool:
+        """Whether a file is being sent."""
+        return self._current is not None
+
     def due_in_s(self) -> float:
-        """Seconds until `step` has something to do."""
-        return 0.0 if self._current is not None else max(0.0, self._look_at - self._clock())
+        """Seconds until it looks for a file."""
+        return max(0.0, self._look_at - self._clock())
 
     def hurry(self) -> None:
         """Looks at the directory at the next step."""

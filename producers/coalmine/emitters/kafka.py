@@ -29,6 +29,7 @@ from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
 
 _PROBE_EVERY_S: Final = 1.0
+_REPORTS_EVERY_S: Final = 0.05
 _PURGE_RESERVE_S: Final = 0.5
 # What `close` keeps of its time to move into the spool what Kafka has not acknowledged by then.
 
@@ -100,9 +101,11 @@ class KafkaEmitter:
 
     def due_in_s(self) -> float:
         """Seconds until `poll` has something to do if no event comes."""
-        if self._in_flight() or len(self._producer):
+        if self._is_up and self._drainer.is_busy():
             return 0.0
-        return min(self._spool.due_in_s(), self._drainer.due_in_s())
+        if self._in_flight() or len(self._producer):
+            return _REPORTS_EVERY_S
+        return min(self._spool.due_in_s(), max(_REPORTS_EVERY_S, self._drainer.due_in_s()))
 
     def mark(self) -> int:
         """A mark after all events taken so far."""
