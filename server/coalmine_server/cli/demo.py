@@ -1,6 +1,7 @@
 """`coalmine demo`: everything at once, on this machine alone."""
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -46,14 +47,17 @@ def demo(
     """Watch it work: simulated services, a good canary and a bad one, and the dashboards.
 
     Needs neither Kafka nor anything else, and keeps everything in a temporary folder, or in the one that
-    `coalmine --home FOLDER demo` names. With --json, the last line is one JSON object.
+    `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a
+    COALMINE_HOME that holds a store already is left alone. With --json, the last line is one JSON object.
     """
     from coalmine_server.serving.demonstration import demo_settings, play, report, running_server
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
     with contextlib.ExitStack() as stack:
-        home = shared.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
+        home = shared.home or _unused_home()
+        if home is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
         settings = demo_settings(given, home.expanduser().absolute(), port)
         stop = stack.enter_context(stop_on_signals())
         server = stack.enter_context(running_server(settings))
@@ -77,6 +81,18 @@ def demo(
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
+
+
+def _unused_home() -> Path | None:
+    """The folder that COALMINE_HOME names, unless somebody keeps events there."""
+    named = os.environ.get("COALMINE_HOME")
+    if not named:
+        return None
+    home = Path(named).expanduser()
+    kept = [
+        folder for folder in (home / "store", home / "spool") if folder.is_dir() and any(folder.iterdir())
+    ]
+    return None if kept else home
 
 
 @contextlib.contextmanager
