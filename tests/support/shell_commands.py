@@ -5,9 +5,10 @@ import shlex
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from tests.support.repository import ROOT
 
@@ -17,12 +18,12 @@ _NEVER_END = {"serve", "demo", "dashboard"}
 
 
 @lru_cache(maxsize=1)
-def coalmine_command() -> click.Group:
+def coalmine_command() -> TyperGroup:
     """The `coalmine` command tree."""
     from coalmine_server.cli.app import app  # noqa: PLC0415 - only some documents show commands
 
     command = typer.main.get_command(app)
-    assert isinstance(command, click.Group)
+    assert isinstance(command, TyperGroup)
     return command
 
 
@@ -76,7 +77,7 @@ def _make(arguments: list[str]) -> str | None:
 
 def _coalmine(arguments: list[str]) -> str | None:
     """Follow the words down the command tree; options must be known where they stand."""
-    command: click.Command = coalmine_command()
+    command: Any = coalmine_command()  # typer names the common base of commands and groups only privately
     path = "coalmine"
     takes_value = False
     for word in arguments:
@@ -87,13 +88,13 @@ def _coalmine(arguments: list[str]) -> str | None:
             option = next((opt for opt in command.params if name in (*opt.opts, *opt.secondary_opts)), None)
             if option is None and name not in {"-h", "--help"}:
                 return f"`{path}` has no option {name}"
-            takes_value = isinstance(option, click.Option) and not option.is_flag and not equals
-        elif isinstance(command, click.Group):
+            takes_value = isinstance(option, TyperOption) and not option.is_flag and not equals
+        elif isinstance(command, TyperGroup):
             inner = command.commands.get(word)
             if inner is None:
                 return f"`{path}` has no command {word}"
             command, path = inner, f"{path} {word}"
-        elif not any(isinstance(parameter, click.Argument) for parameter in command.params):
+        elif not any(isinstance(parameter, TyperArgument) for parameter in command.params):
             return f"`{path}` takes no argument, and is given {word}"
     return None
 
