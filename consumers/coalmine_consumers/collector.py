@@ -1,7 +1,7 @@
 """Moves events from a source into the store: one thread reads and decodes, one writes.
 
 `poll -> decode -> price` and `commit` take about as long as each other and mostly run outside Python's
-lock, so two threads nearly double the throughput. Between them stands a `Pipe` of a few batches.
+lock, so two threads nearly double the throughput. Between them stands a short `Pipe`.
 
 Nothing here remembers a position. A batch that cannot follow on what the store holds is refused by the
 store, everything buffered is dropped, and the source reads again from the stored positions.
@@ -77,8 +77,9 @@ class CollectorSettings:
 
     pace: PacePolicy = field(default_factory=PacePolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    pipe_batches: int = 2
-    """Decoded batches that may wait for the writing thread."""
+    pipe_batches: int = 1
+    """Decoded batches that may wait for the writing thread, besides the one that is being decoded. More only
+    take memory: while catching up a batch is some 60 MB."""
 
 
 class Collector:

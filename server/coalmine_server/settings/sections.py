@@ -97,7 +97,7 @@ class IngestSettings(Section):
     """Most messages in a batch while the collector keeps up. A full batch means that it fell behind."""
     live_wait_s: float = Field(default=0.1, gt=0, le=10)
     """A batch gathers messages for at least this long while the collector keeps up."""
-    catch_up_messages: int = Field(default=150_000, ge=1)
+    catch_up_messages: int = Field(default=100_000, ge=1)
     """Most messages in a batch while it catches up. Memory grows with it."""
     retry_max_s: float = Field(default=10.0, gt=0)
     """Longest pause before something that failed for a passing reason is tried again."""
