@@ -200,7 +200,6 @@ _IMPORT_NAMES = {
 _COMES_WITH = {
     "fastapi": {"anyio", "pydantic", "starlette"},
     "pydantic-settings": {"pydantic"},
-    "typer": {"click"},
 }
 
 
