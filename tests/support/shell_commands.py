@@ -93,7 +93,6 @@ def _coalmine(arguments: list[str]) -> str | None:
             inner = command.commands.get(word)
             if inner is None:
                 return f"`{path}` has no command {word}"
-            assert isinstance(inner, TyperGroup | TyperCommand)
             command, path = inner, f"{path} {word}"
         elif not any(isinstance(parameter, TyperArgument) for parameter in command.params):
             return f"`{path}` takes no argument, and is given {word}"
