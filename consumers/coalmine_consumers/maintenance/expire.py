@@ -27,6 +27,7 @@ from coalmine_consumers.store import (
     Segment,
     Store,
     live_segments,
+    missing_files,
     refresh_view,
     retire_segments,
     segment_scan,
@@ -73,8 +74,9 @@ class _Expiry:
         with store.cursor() as cursor:
             ((self._last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
             self._live = live_segments(cursor)
-            old = [segment for segment in self._live if segment.day < first]
-            self.held_back = [segment for segment in old if self._is_needed(cursor, segment)]
+            lost = missing_files(store.directory, self._live)  # stay, so that audit goes on telling of them
+            old = [segment for segment in self._live if segment.day < first and segment not in lost]
+            self.held_back = [segment for segment in old if self._is_needed(cursor, segment, [*old, *lost])]
             self.segments = [segment for segment in old if segment not in self.held_back]
             self._counted = self._count_expiring(cursor)
 
@@ -91,7 +93,9 @@ class _Expiry:
             for event in INGESTED_EVENTS:
                 refresh_view(connection, self._store.directory, event)
 
-    def _is_needed(self, cursor: duckdb.DuckDBPyConnection, segment: Segment) -> bool:
+    def _is_needed(
+        self, cursor: duckdb.DuckDBPyConnection, segment: Segment, expiring: Sequence[Segment]
+    ) -> bool:
         """Whether a segment is about requests that stay."""
         if segment.event == "requests":
             return False
@@ -101,7 +105,7 @@ class _Expiry:
             each
             for each in self._live
             if each.event == "requests"
-            and each.day >= self._first
+            and each not in expiring
             and each.min_id <= bounds[1]
             and each.max_id >= bounds[0]
         ]

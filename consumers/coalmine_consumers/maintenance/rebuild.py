@@ -12,14 +12,16 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from coalmine_consumers.errors import StoreDamaged
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable, row_count
 from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
 from coalmine_consumers.maintenance.statements import fetch
 from coalmine_consumers.maintenance.turns import turn
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, live_segments
 from coalmine_consumers.store.scope import lent
 
 LAST_ROUND_BATCHES = 8
@@ -57,8 +59,13 @@ class Rebuilt:
 
 
 def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
-    """Count everything anew. Readers see the old numbers until the end, then the new ones."""
+    """Count everything anew. Readers see the old numbers until the end, then the new ones.
+
+    Raises:
+        StoreDamaged: Raw rows are missing. Nothing was changed: the rollups still count those rows.
+    """
     with turn(store), scratch(store) as fresh:
+        _require_raw_rows(store)
         rounds = _Rounds(store, fresh, progress)
         rounds.count_until_little_is_left()
         fresh.fold()
@@ -74,6 +81,17 @@ def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None)
                 _append(connection, tables, horizon)
             after = _rows(connection)
     return Rebuilt(rounds.counted, None if horizon == BEGINNING else horizon, before, after)
+
+
+def _require_raw_rows(store: Store) -> None:
+    with store.cursor() as cursor:
+        for segment in live_segments(cursor):
+            try:
+                rows = pq.read_metadata(store.directory / segment.path).num_rows
+            except (OSError, pa.ArrowException) as error:
+                raise StoreDamaged(f"segment file {segment.path} cannot be read: {error}") from error
+            if rows != segment.rows:
+                raise StoreDamaged(f"segment file {segment.path} has {rows} rows, not {segment.rows}")
 
 
 class _Rounds:

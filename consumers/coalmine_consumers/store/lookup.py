@@ -72,7 +72,7 @@ def _search(
 def _segments_with(
     connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent, ids: Ids
 ) -> list[str]:
-    """Files of live segments between whose bounds at least one of the ids lies."""
+    """Files of live segments between whose bounds at least one of the ids lies; those that are there."""
     if not len(ids):
         return []
     least, greatest = ids.bounds()
@@ -85,4 +85,5 @@ def _segments_with(
         for path, min_id, max_id in rows
         if np.searchsorted(high, np.uint64(min_id.int >> 64), side="left")
         < np.searchsorted(high, np.uint64(max_id.int >> 64), side="right")
+        and (directory / path).is_file()
     ]

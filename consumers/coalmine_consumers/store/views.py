@@ -5,6 +5,7 @@ that are not committed. So whoever changes the manifest refreshes the view in th
 a query sees either the old files or the new ones.
 """
 
+import logging
 from pathlib import Path
 
 import duckdb
@@ -12,15 +13,23 @@ import duckdb
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store.statements import quote_identifier, quote_literal
 
+_log = logging.getLogger(__name__)
+
 _LIVE_PATHS = """
 SELECT path FROM segments WHERE retired_at IS NULL AND event = $event ORDER BY created_at, segment_id
 """
 
 
 def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> None:
-    """Define an event's view anew from the manifest as this transaction sees it."""
+    """Define an event's view anew from the manifest as this transaction sees it.
+
+    A file that is gone is left out, so that an accident to one file stops neither ingest nor queries nor
+    opening the store; `audit` says what is missing.
+    """
     live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
-    paths = [str(directory / path) for (path,) in live]
+    paths = [str(directory / path) for (path,) in live if (directory / path).is_file()]
+    if len(paths) < len(live):
+        _log.error("%d of %d segment files of %s are missing", len(live) - len(paths), len(live), event)
     hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
     if paths:
         stored = segment_scan(connection, event, paths)
