@@ -105,7 +105,7 @@ class Store:
             result = writer.write(batch, self._next_ingest_id, datetime.now(UTC))
             if also is not None:
                 also(connection, result)
-            # Inside: the next writer may already wait. A number is lost if committing fails, which is no harm.
+            # Inside: the next writer may already wait. A number is lost if committing fails; no harm.
             self._next_ingest_id = result.ingest_id + 1
         return result
 
