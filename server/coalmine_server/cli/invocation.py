@@ -29,13 +29,21 @@ class Invocation:
         own = {name.replace("__", "."): value for name, value in overrides.items()}
         return load_settings({**common, **own}, config=self.config)
 
-    def settings(self, **overrides: object) -> Settings:
-        """All settings, with logging set up as they say."""
+    def settings(self, *, quiet: bool = True, **overrides: object) -> Settings:
+        """All settings, with logging set up as they say.
+
+        Args:
+            quiet: Log only warnings and errors, unless somebody has set a level.
+            overrides: As in `load`.
+        """
         from coalmine_server.logs import configure_logging
 
-        settings = self.load(**overrides).settings
-        configure_logging(settings.log)
-        return settings
+        loaded = self.load(**overrides)
+        log = loaded.settings.log
+        if quiet and loaded.origins["log.level"].kind == "default":
+            log = log.model_copy(update={"level": "warning"})
+        configure_logging(log)
+        return loaded.settings
 
 
 def invocation(context: typer.Context) -> Invocation:
