@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from coalmine_schemas.errors import Transient
 
 from coalmine_consumers.decode import DecodedBatch, RequestPricer, decode_batch
 from coalmine_consumers.errors import PositionConflict, StoreUnavailable
+from coalmine_consumers.garbage import collection_paused
 from coalmine_consumers.health import CollectorHealth, HealthRecord
 from coalmine_consumers.pace import Pace, PacePolicy
 from coalmine_consumers.pipe import Pipe
@@ -198,7 +200,9 @@ class Collector:
             self._pipe.close()
 
     def _read_batch(self, generation: int) -> None:
-        batch = self._next_batch()
+        # Live batches are small: nothing needs holding back for them, and a poll may last long.
+        with collection_paused() if self._pace.catching_up else nullcontext():
+            batch = self._next_batch()
         if batch is not None:
             self._pipe.put(batch, generation)
 

@@ -107,7 +107,7 @@ class RawBatch:
     A partition is never in `retired` and in `positions` of the same batch.
     """
     size_bytes: int = field(default=0)
-    """Payload bytes, for bounding memory."""
+    """Payload bytes, about; for bounding memory."""
 
     @property
     def messages(self) -> int:

@@ -20,6 +20,7 @@ class Run:
     origin: Callable[[int], Origin]
     """Origin of the message at an index of `values`."""
     size_bytes: int
+    """Payload bytes, about."""
 
 
 class BatchAssembly:

@@ -188,11 +188,10 @@ class KafkaSource:
         if not messages:
             return
         self._complaints.over(*_CLIENT_TROUBLES)
-        size_bytes = sum(map(len, messages))
-        average = size_bytes / len(messages)
+        average = sum(map(len, messages)) / len(messages)
         self._average_bytes = max(average, 0.8 * self._average_bytes + 0.2 * average)
         for first, last in self._runs(messages):
-            self._take_run(messages[first:last], assembly)
+            self._take_run(messages[first:last], average, assembly)
 
     def _runs(self, messages: Sequence[Message]) -> list[tuple[int, int]]:
         """Index ranges of messages that follow each other in one partition."""
@@ -204,7 +203,7 @@ class KafkaSource:
         edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), count]
         return list(pairwise(edges))
 
-    def _take_run(self, messages: list[Message], assembly: BatchAssembly) -> None:
+    def _take_run(self, messages: list[Message], average_bytes: float, assembly: BatchAssembly) -> None:
         first = messages[0]
         partition = TopicPartition(str(first.topic()), str(first.partition()))
         if partition not in self._next:
@@ -228,7 +227,7 @@ class KafkaSource:
             self._events[partition.topic],
             values,
             lambda index: _origin(partition, messages[index]),
-            sum(map(len, messages)),
+            round(len(messages) * average_bytes),
         )
         assembly.add(run)
         end = offset + len(messages)
