@@ -36,6 +36,8 @@ def test_minutes_become_hours_and_hours_become_days_with_the_same_sums(tmp_path:
     assert aged.finer_rows > 0
     assert aged.expired_rows == 0
     assert resolutions(store) == {"minute": ("12 08", 400), "hour": ("11 08", 800), "day": ("10 00", 1200)}
+    kept = "SELECT resolution, strftime(kept_from, '%d %H') FROM rollup_kept_from ORDER BY ALL"
+    assert query(store, kept) == [("hour", "11 00"), ("minute", "12 00")]
     assert queries.versions(store.reader(), queries.Filters()) == before
     assert age(store, AgeingPolicy(0, 1), FOREVER, START + timedelta(days=2)).finer_rows == 0
     store.close()

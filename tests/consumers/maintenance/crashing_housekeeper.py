@@ -1,0 +1,89 @@
+"""Maintenance that kills itself in the middle: run by `test_crash.py` in a process of its own.
+
+Arguments: a store's folder, and after how many executed lines of our code to die (0: never). Seals, merges,
+folds, lets expire and age, deletes files and rebuilds, and prints how many lines that took.
+"""
+
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from coalmine_consumers.maintenance import (
+    AgeingPolicy,
+    CompactionPolicy,
+    Housekeeping,
+    MaintenancePolicy,
+    MergePolicy,
+    RetentionPolicy,
+    SealPolicy,
+    rebuild,
+)
+from coalmine_consumers.store import Store, StoreSettings
+
+from tests.support.store_feed import START, Feed, feedback, request, score
+
+SETTINGS = StoreSettings(segment_min_rows=10, segment_min_day_rows=4, threads=1, memory_limit_mb=256)
+POLICY = MaintenancePolicy(
+    seal=SealPolicy(max_rows=1, min_day_rows=1),
+    merge=MergePolicy(settle_s=-1e9),  # commits make their segments today, long after NOW
+    retention=RetentionPolicy(raw_days=1, file_grace_s=0),
+    ageing=AgeingPolicy(minute_days=0, hour_days=1),
+    compaction=CompactionPolicy(min_rows=1, rows_at_once=30),
+)
+NOW = START + timedelta(days=2)
+FIRST_KEPT = NOW.date() - timedelta(days=1)
+
+
+def prepare(folder: Path) -> None:
+    """A store of three days: hot rows and segments, requests with and without feedback."""
+    store = Store.open(folder, SETTINGS)
+    feed = Feed()
+    for day in range(3):
+        for part in range(3):
+            first = 100 * day + 20 * part
+            rows = [
+                request(
+                    first + place,
+                    START + timedelta(days=day, minutes=place),
+                    experiment="tone",
+                    allocation_epoch=1,
+                    variant="treatment",
+                )
+                for place in range(14 if part else 6)
+            ]
+            given = [feedback(10_000 + first + place, row, rating=3.0) for place, row in enumerate(rows[:3])]
+            scores = [score(20_000 + first + place, row, 0.5) for place, row in enumerate(rows[:2])]
+            store.commit(feed.batch(rows, given, scores))
+    store.close()
+
+
+def run(folder: Path, lines: int) -> int:
+    """Do everything there is to do; returns how many lines of our code ran."""
+    executed = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal executed
+        if "coalmine_consumers/" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            executed += 1
+            if executed == lines:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    store = Store.open(folder, SETTINGS)
+    sys.settrace(trace)
+    keeper = Housekeeping(store, POLICY)
+    keeper.settle(NOW)
+    rebuild(store)
+    sys.settrace(None)
+    store.close()
+    return executed
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{run(Path(sys.argv[1]), int(sys.argv[2]))}\n")
