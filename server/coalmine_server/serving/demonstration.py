@@ -18,13 +18,7 @@ from coalmine_simulator import Playback, Progress, Simulation, SimulationResult,
 
 HOUR_S = 3600.0
 STORY_S = 6 * HOUR_S
-"""A good canary goes all the way, a bad one is taken back."""
-
-HISTORY_SHARE = 0.6
-"""Share of the story that has happened when the pages open, so that there is something to see."""
-
-LIVE_S = 180.0
-"""Seconds in which the rest is told when nobody says how long."""
+"""A good canary goes all the way, a bad one is taken back. It has just happened when the pages open."""
 
 CALLS_PER_S = 2.0
 """Simulated calls per simulated second: about 50,000 over the story."""
@@ -88,7 +82,7 @@ def play(
     stop: threading.Event,
     progress: Callable[[Progress], None],
 ) -> SimulationResult:
-    """Plays the story through real clients: its first part into the past at once, the rest live.
+    """Plays the story through real clients into the past, at once, and goes on live as time passes.
 
     Args:
         settings: Of the demonstration.
@@ -98,9 +92,7 @@ def play(
         progress: Told how far it has come.
     """
     config = scenario("demo", STORY_S).with_rate(CALLS_PER_S)
-    history_s = HISTORY_SHARE * STORY_S
-    told_in_s = LIVE_S if seconds is None else max(seconds, 1.0)
-    playback = Playback(history_s=history_s, live_s=seconds, speed=(STORY_S - history_s) / told_in_s)
+    playback = Playback(history_s=STORY_S, live_s=seconds)
     clients: list[Coalmine] = []
 
     def client_of(app: str, environment: str) -> Coalmine:
