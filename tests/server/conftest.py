@@ -42,7 +42,9 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Iterat
         client.feedback("01a00000-0000-7000-8000-000000000000", thumbs="up")
     write_poison(home / "spool", 3)
     coalmine_json("replay", trace, "--speed", "max", home=home)
-    with ServerProcess(home) as server:
+    # The trace is from 2023: its minutes and its raw rows would have aged away.
+    keep = {"COALMINE_RETENTION_MINUTE_DAYS": "100000", "COALMINE_RETENTION_RAW_DAYS": "forever"}
+    with ServerProcess(home, keep) as server:
         server.wait_ready()
         expected = 500 + 20 + 20 + 1 + 3
         eventually(

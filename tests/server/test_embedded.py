@@ -1,19 +1,44 @@
 """Without a server: commands open the store themselves and first ingest what the spool holds."""
 
 import csv
+import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+import duckdb
 import pytest
 from coalmine import Coalmine
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import PromptRequest
+from coalmine_schemas.framing import confluent_header
 from coalmine_schemas.identifiers import unit_group, uuid7
-from coalmine_schemas.spool_format import list_sealed
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_schemas.spool_blocks import SpoolRecord
+from coalmine_schemas.spool_format import SpoolWriter, list_sealed
 
 from tests.server.conftest import TRACE, write_poison
 from tests.server.harness import COMMAND, coalmine, coalmine_json, environment
+from tests.support.schema_registry import SchemaRegistry
+
+
+def request(request_id: str, latency_ms: float) -> PromptRequest:
+    """A call that took so long."""
+    return PromptRequest(
+        request_id=request_id,
+        event_time=datetime.now(UTC),
+        app="app",
+        environment="prod",
+        prompt="p",
+        version="1.0.0",
+        unit_group=unit_group(request_id),
+        resolution="fixed",
+        unit_id=request_id,
+        request_model="unknown",
+        latency_ms=latency_ms,
+    )
 
 
 def totals(trace: Path) -> tuple[int, int, int]:
@@ -51,22 +76,7 @@ def test_latencies_are_those_of_the_calls_within_one_percent(home: Path) -> None
     latencies = [1.5**power for power in range(1, 22)]
     with Coalmine("app", spool_dir=home / "spool") as client:
         for latency_ms in latencies:
-            request_id = uuid7()
-            client.emit_request(
-                PromptRequest(
-                    request_id=request_id,
-                    event_time=datetime.now(UTC),
-                    app="app",
-                    environment="prod",
-                    prompt="p",
-                    version="1.0.0",
-                    unit_group=unit_group(request_id),
-                    resolution="fixed",
-                    unit_id=request_id,
-                    request_model="unknown",
-                    latency_ms=latency_ms,
-                )
-            )
+            client.emit_request(request(uuid7(), latency_ms))
     (version,) = coalmine_json("versions", home=home)
     assert version["latency_ms_mean"] == pytest.approx(fmean(latencies))
     assert version["latency_ms_p50"] == pytest.approx(latencies[10], rel=0.0101)
@@ -145,3 +155,52 @@ def test_poison_becomes_dead_letters_that_can_be_listed_shown_and_given_up(home:
 def test_json_is_all_there_is_on_standard_output(home: Path, trace: Path, arguments: list[str]) -> None:
     coalmine_json("replay", trace, "--speed", "max", home=home)
     coalmine_json("--log-level", "debug", *arguments, home=home)
+
+
+def test_an_audit_prints_the_identity_and_names_what_was_deleted(home: Path, trace: Path) -> None:
+    coalmine_json("replay", trace, "--speed", "max", home=home)
+    good = coalmine("audit", home=home)
+    assert good.returncode == 0, good.stderr
+    assert "produced 500 = stored 500 + duplicates 0 + dead-lettered 0 + spooled 0" in good.stdout
+    with duckdb.connect(home / "store" / "coalmine.duckdb") as connection:
+        connection.execute(
+            "DELETE FROM requests_hot WHERE request_id = (SELECT min(request_id) FROM requests_hot)"
+        ).fetchall()
+    bad = coalmine("audit", home=home)
+    assert bad.returncode == 1
+    assert "missing: " in bad.stdout
+    report = coalmine("audit", "--json", home=home)
+    assert report.returncode == 1
+    document = json.loads(report.stdout)
+    assert document["ok"] is False
+    assert document["missing"]
+
+
+def test_a_rebuild_gives_the_same_numbers(home: Path, trace: Path) -> None:
+    coalmine_json("replay", trace, "--speed", "max", "--model", "gpt-4o-mini", home=home)
+    before = coalmine_json("versions", home=home)
+    rebuilt = coalmine_json("rebuild", home=home)
+    assert rebuilt["counted"] == 500
+    assert coalmine_json("versions", home=home) == before
+    assert coalmine("audit", home=home).returncode == 0
+
+
+def test_dead_letters_are_stored_once_what_made_them_fail_is_repaired(
+    home: Path, schema_registry: SchemaRegistry
+) -> None:
+    registry = SchemaRegistryClient(schema_registry.url)
+    schema_id = registry.register("embedded-requests-value", latest("requests").json)
+    request_id = uuid7()
+    framed = Encoder(SingleObjectFraming()).encode("requests", request(request_id, 5.0).to_record())
+    frame = confluent_header(schema_id) + framed[10:]
+    writer = SpoolWriter(home / "spool")
+    writer.write([SpoolRecord("requests", None, frame, 0)])
+    writer.close()
+    (letter,) = coalmine_json("dead-letters", "list", home=home)
+    assert (letter["stage"], letter["schema_ref"]) == ("frame", f"id:{schema_id}")
+    assert coalmine_json("versions", home=home) == []
+    repaired = {"COALMINE_SCHEMA_REGISTRY_URL": schema_registry.url}
+    changed = coalmine_json("dead-letters", "replay", "--all", home=home, env=repaired)
+    assert (changed["selected"], changed["replayed"], changed["failing"]) == (1, 1, [])
+    assert coalmine_json("versions", home=home)[0]["requests"] == 1
+    assert coalmine("audit", home=home).returncode == 0

@@ -5,15 +5,23 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from coalmine_consumers import audit, queries
+from coalmine_consumers import dead_letters as letters
+from coalmine_consumers.audit.waiting import waiting_in_spool
 from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Store
-from coalmine_server.answers.base import Page, Selection, StepChoice
+from coalmine_server.answers.base import DeadLetterAction, DeadLetterSelection, Page, Selection, StepChoice
+from coalmine_server.answers.dead_letters import dead_letter_detail, discarded, replayed
 from coalmine_server.answers.ingest_status import ingest_status
 from coalmine_server.answers.models import (
     AuditCheck,
     AuditIdentity,
     AuditReport,
+    DeadLetterDetail,
+    DeadLetterRow,
+    DeadLetters,
+    DeadLettersChanged,
     Facets,
     IngestStatus,
     QuantileMetric,
@@ -26,6 +34,7 @@ from coalmine_server.answers.models import (
     Versions,
 )
 from coalmine_server.answers.rebuild_task import RebuildTask
+from coalmine_server.serving.wiring import make_decoder
 from coalmine_server.settings import Settings
 
 Row = TypeVar("Row")
@@ -96,8 +105,7 @@ class LocalAnswers:
 
     def audit(self) -> AuditReport:
         """See `Answers.audit`."""
-        collector = None if self.ingest_service is None else self.ingest_service.health()
-        report = audit.audit(self.store, waiting=0 if collector is None else collector.lag.messages)
+        report = audit.audit(self.store, waiting=self._waiting())
         return AuditReport(
             ok=report.ok,
             summary=str(report.identity),
@@ -108,6 +116,38 @@ class LocalAnswers:
             unattributed_scores=report.unattributed_scores,
         )
 
+    def _waiting(self) -> int:
+        """Messages that are somewhere on their way into the store, as far as this machine knows."""
+        in_spool = waiting_in_spool(self.settings.spool_dir, self.store.positions()).messages
+        collector = None if self.ingest_service is None else self.ingest_service.health()
+        if self.settings.kafka.bootstrap_servers is None or collector is None:
+            return in_spool
+        return in_spool + collector.lag.messages
+
+    def dead_letters(self, selection: DeadLetterSelection, limit: int, before: str | None) -> DeadLetters:
+        """See `Answers.dead_letters`."""
+        page = letters.list_dead_letters(
+            self.store.reader(), _letter_filter(selection), limit=limit, before=before
+        )
+        return DeadLetters(
+            items=[DeadLetterRow.model_validate(item) for item in page.items], next_before=page.next_before
+        )
+
+    def dead_letter(self, dead_letter_id: str) -> DeadLetterDetail | None:
+        """See `Answers.dead_letter`."""
+        found = letters.get_dead_letter(self.store.reader(), dead_letter_id)
+        return None if found is None else dead_letter_detail(found)
+
+    def change_dead_letters(
+        self, action: DeadLetterAction, selection: DeadLetterSelection
+    ) -> DeadLettersChanged:
+        """See `Answers.change_dead_letters`."""
+        chosen = _letter_filter(selection)
+        if action == "discard":
+            return discarded(letters.discard_dead_letters(self.store, chosen))
+        decoder = make_decoder(self.settings)
+        return replayed(letters.replay_dead_letters(self.store, decoder, Pricer(), chosen))
+
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""
         return self.rebuild_task.start(self.store)
@@ -115,6 +155,12 @@ class LocalAnswers:
     def rebuild_status(self) -> RebuildStatus:
         """See `Answers.rebuild_status`."""
         return self.rebuild_task.status
+
+
+def _letter_filter(selection: DeadLetterSelection) -> letters.DeadLetterFilter:
+    return letters.DeadLetterFilter(
+        status=selection.status, event=selection.event, stage=selection.stage, ids=selection.ids
+    )
 
 
 def _filters(selection: Selection) -> Filters:

@@ -9,6 +9,7 @@ from typing import Literal
 import structlog
 from coalmine_consumers.collector import Collector
 from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
 from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
@@ -16,6 +17,7 @@ from coalmine_schemas.errors import Transient
 from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
     collector_settings,
+    maintenance_policy,
     make_decoder,
     make_source,
     store_settings,
@@ -66,6 +68,7 @@ class IngestService:
         self._situation = Situation("starting")
         self._owned: Owned | None = None
         self._collector: Collector | None = None
+        self._housekeeping: Housekeeping | None = None
         self._waiting_for: str | None = None
         self._failure: BaseException | None = None
         self._stop_timeout_s = settings.server.shutdown_timeout_s
@@ -106,6 +109,10 @@ class IngestService:
     def lingering(self) -> list[str]:
         """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
         return self._lingering
+
+    def housekeeping(self) -> HousekeepingHealth | None:
+        """How housekeeping is, once it has begun."""
+        return None if self._housekeeping is None else self._housekeeping.health()
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself; whether it has."""
@@ -170,7 +177,9 @@ class IngestService:
             make_decoder(self._settings),
             settings=collector_settings(self._settings.ingest),
         )
-        jobs = side_jobs(self._settings, store)
+        policy = maintenance_policy(self._settings.store, self._settings.retention)
+        self._housekeeping = Housekeeping(store, policy)
+        jobs = side_jobs(self._settings, store, self._housekeeping)
         collector.start()
         for job in jobs:
             job.start()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
@@ -51,9 +52,9 @@ class SideJob:
                 self._stop.wait(AGAIN_AFTER_S)
 
 
-def side_jobs(settings: Settings, store: Store) -> Sequence[SideJob]:
+def side_jobs(settings: Settings, store: Store, housekeeping: Housekeeping) -> Sequence[SideJob]:
     """The jobs of a server with these settings."""
-    jobs: list[SideJob] = []
+    jobs = [SideJob("housekeeping", housekeeping.run)]
     if settings.kafka.bootstrap_servers is not None:
         jobs.append(SideJob("spool-drain", lambda stop: drain_spool(settings, stop)))
         jobs.append(SideJob("dead-letter-topic", lambda stop: _publish_dead_letters(settings, store, stop)))

@@ -22,11 +22,17 @@ class DeadLetterRow(Answer):
     stage: str
     """Step that failed: `frame`, `decode` or `validate`."""
     reason: str
-    """Why it failed."""
+    """Why it failed, the last time that was tried."""
     schema_ref: str | None
     """Schema that the message named: `fingerprint:...` or `id:...`."""
-    status: str
-    """`open`, `replayed` or `discarded`."""
+    status: Literal["open", "replayed", "discarded"]
+    """`discarded`: somebody gave it up."""
+    attempts: int
+    """How often storing it was tried again in vain."""
+    attempted_at: datetime | None
+    """When that was tried last, UTC."""
+    published_at: datetime | None
+    """When it was sent to the topic of dead letters, UTC; null if it was not."""
     size_bytes: int
     """Bytes of the message."""
 
@@ -42,6 +48,10 @@ class DeadLetters(Answer):
 class DeadLetterDetail(DeadLetterRow):
     """A dead letter with its bytes."""
 
+    frame: str
+    """What its first bytes say: `single_object`, `confluent`, or `none` if it is no frame."""
+    published_as: str | None
+    """The event and version that its frame names, if this server knows them."""
     payload_base64: str
     """The original message."""
     key_base64: str | None
@@ -52,7 +62,10 @@ class StillFailing(Answer):
     """A dead letter that cannot be stored yet."""
 
     dead_letter_id: str
+    stage: str
+    """Step that failed: `frame`, `decode`, `validate`, or `unknown`."""
     reason: str
+    """Why."""
 
 
 class DeadLettersChanged(Answer):
