@@ -24,6 +24,8 @@ class BatchDifference:
 
     event: IngestedEvent
     ingest_id: int
+    first_ingest_id: int | None
+    """Less than `ingest_id` where the ledger has folded a run of batches into one row."""
     committed_at: datetime | None
     """None when the ledger does not know the batch at all."""
     stored: int
@@ -40,7 +42,7 @@ class BatchDifference:
         expected = self.stored - self.expired
         fault = "missing" if self.found < expected else "too many"
         text = (
-            f"{abs(expected - self.found):,} {self.event} {fault}: batch {self.ingest_id}, committed "
+            f"{abs(expected - self.found):,} {self.event} {fault}: {self._batch}, committed "
             f"{self.committed_at:{_MOMENT}} UTC, stored {expected:,} and {self.found:,} are there"
         )
         if self.missing_id is not None:
@@ -49,6 +51,12 @@ class BatchDifference:
             span = f"{self.first_event_time:{_MOMENT}} to {self.last_event_time:{_MOMENT}} UTC"
             text += f"; its events are from {span}"
         return text
+
+    @property
+    def _batch(self) -> str:
+        if self.first_ingest_id is None or self.first_ingest_id == self.ingest_id:
+            return f"batch {self.ingest_id}"
+        return f"one of the batches {self.first_ingest_id} to {self.ingest_id}, the last"
 
 
 def rows_there(
@@ -85,7 +93,8 @@ def _missing_id(
     one_missing = difference["stored"] - difference["found"] == 1 and not difference["expired"]
     if not one_missing or difference["id_xor"] is None:
         return None
-    query = f"SELECT {ID_COLUMN[event]} FROM {rows} WHERE ingest_id = $ingest_id"  # noqa: S608 - a closed set
-    ids = cursor.sql(query, params={"ingest_id": difference["ingest_id"]}).fetchall()
+    query = f"SELECT {ID_COLUMN[event]} FROM {rows} WHERE ingest_id BETWEEN $first AND $last"  # noqa: S608
+    span = {"first": difference["first_ingest_id"], "last": difference["ingest_id"]}
+    ids = cursor.sql(query, params=span).fetchall()
     whole = UUID(str(difference["id_xor"])).int
     return UUID(int=reduce(xor, (row[0].int for row in ids), whole))

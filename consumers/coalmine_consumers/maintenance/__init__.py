@@ -9,6 +9,7 @@ from coalmine_consumers.maintenance.housekeeping import (
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
     CompactionPolicy,
+    LedgerPolicy,
     MaintenancePolicy,
     MergePolicy,
     RetentionPolicy,
@@ -21,6 +22,7 @@ __all__ = [
     "CompactionPolicy",
     "Housekeeping",
     "HousekeepingHealth",
+    "LedgerPolicy",
     "MaintenancePolicy",
     "MergePolicy",
     "Outcome",

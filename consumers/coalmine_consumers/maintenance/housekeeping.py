@@ -20,6 +20,7 @@ from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_letters
 from coalmine_consumers.maintenance.files import delete_retired_files
+from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
 from coalmine_consumers.maintenance.planning import LiveSegment
 from coalmine_consumers.maintenance.policy import MaintenancePolicy
@@ -28,7 +29,7 @@ from coalmine_consumers.maintenance.turns import turn_if_free
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
 
-TaskName = Literal["seal", "compact", "merge", "expire", "age", "dead_letters", "files"]
+TaskName = Literal["seal", "compact", "merge", "expire", "age", "dead_letters", "ledger", "files"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Rhythm:
     expire: float = 600.0
     age: float = 600.0
     dead_letters: float = 3600.0
+    ledger: float = 600.0
     files: float = 60.0
     overtaken: float = 1.0
     """A task that was overtaken, or found another one running, tries again after this."""
@@ -97,6 +99,7 @@ class Housekeeping:
             "expire": self._expire,
             "age": self._age,
             "dead_letters": self._dead_letters,
+            "ledger": self._ledger,
             "files": self._files,
         }
         self._due: dict[TaskName, datetime] = {}
@@ -215,6 +218,10 @@ class Housekeeping:
     def _dead_letters(self, now: datetime) -> _Done:
         removed = expire_dead_letters(self._store, self._policy.retention, now)
         return _Done(f"let {removed:,} dead letters expire" if removed else None)
+
+    def _ledger(self, now: datetime) -> _Done:
+        fewer = fold_ledger(self._store, self._policy.ledger, now)
+        return _Done(f"folded {fewer:,} rows of the ledger away" if fewer else None)
 
     def _files(self, now: datetime) -> _Done:
         deleted = delete_retired_files(self._store, grace_s=self._policy.retention.file_grace_s, now=now)

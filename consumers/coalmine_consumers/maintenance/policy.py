@@ -75,6 +75,14 @@ class CompactionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerPolicy:
+    """When the ledger's rows of single batches are folded into hours."""
+
+    apart_s: float = 86_400.0
+    """Batches committed in about this time are told apart, so an audit can name the batch that lost rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenancePolicy:
     """Everything housekeeping needs to know."""
 
@@ -83,3 +91,4 @@ class MaintenancePolicy:
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     ageing: AgeingPolicy = field(default_factory=AgeingPolicy)
     compaction: CompactionPolicy = field(default_factory=CompactionPolicy)
+    ledger: LedgerPolicy = field(default_factory=LedgerPolicy)

@@ -7,7 +7,7 @@ folds, lets expire and age, deletes files and rebuilds, and prints how many line
 import os
 import signal
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,12 +16,14 @@ from coalmine_consumers.maintenance import (
     AgeingPolicy,
     CompactionPolicy,
     Housekeeping,
+    LedgerPolicy,
     MaintenancePolicy,
     MergePolicy,
     RetentionPolicy,
     SealPolicy,
     rebuild,
 )
+from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.store import Store, StoreSettings
 
 from tests.support.store_feed import START, Feed, feedback, request, score
@@ -79,6 +81,7 @@ def run(folder: Path, lines: int) -> int:
     sys.settrace(trace)
     keeper = Housekeeping(store, POLICY)
     keeper.settle(NOW)
+    fold_ledger(store, LedgerPolicy(apart_s=-7200.0), datetime.now(UTC))
     rebuild(store)
     sys.settrace(None)
     store.close()

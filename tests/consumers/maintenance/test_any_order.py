@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from coalmine_consumers.audit import audit
 from coalmine_consumers.dead_letters import DeadLetterFilter, discard_dead_letters, replay_dead_letters
 from coalmine_consumers.maintenance import (
     AgeingPolicy,
+    LedgerPolicy,
     MergePolicy,
     RetentionPolicy,
     SealPolicy,
@@ -21,6 +22,7 @@ from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, fold
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_letters
 from coalmine_consumers.maintenance.files import delete_retired_files
+from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.pricing import Pricer
@@ -173,6 +175,11 @@ class AnyOrder(RuleBasedStateMachine):
         assert not query(
             self.store, f"SELECT 1 FROM segments WHERE retired_reason = 'retention' AND day >= '{kept_from}'"
         )
+
+    @rule(hours=st.integers(-2, 1))
+    def fold_ledger(self, hours: int) -> None:
+        policy = LedgerPolicy(apart_s=0)
+        self._unchanged(lambda: fold_ledger(self.store, policy, datetime.now(UTC) - timedelta(hours=hours)))
 
     @rule()
     def delete_files(self) -> None:
