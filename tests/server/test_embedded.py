@@ -188,8 +188,8 @@ def test_a_rebuild_gives_the_same_numbers(home: Path, trace: Path) -> None:
 def test_dead_letters_are_stored_once_what_made_them_fail_is_repaired(
     home: Path, schema_registry: SchemaRegistry
 ) -> None:
-    registry = SchemaRegistryClient(schema_registry.url)
-    schema_id = registry.register("embedded-requests-value", latest("requests").json)
+    with SchemaRegistryClient(schema_registry.url) as registry:
+        schema_id = registry.register("embedded-requests-value", latest("requests").json)
     request_id = uuid7()
     framed = Encoder(SingleObjectFraming()).encode("requests", request(request_id, 5.0).to_record())
     frame = confluent_header(schema_id) + framed[10:]

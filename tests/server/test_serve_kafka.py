@@ -7,12 +7,18 @@ from pathlib import Path
 import httpx
 import pytest
 from coalmine import Coalmine
+from coalmine_schemas.codec import Decoder
+from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from tests.server.conftest import TRACE
 from tests.server.harness import ServerProcess, coalmine_json, eventually
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.ports import free_port
+from tests.support.schema_registry import SchemaRegistry
 
 pytestmark = pytest.mark.kafka
 
@@ -122,3 +128,45 @@ def test_what_a_producer_left_in_the_spool_is_sent_on(
         server.wait_ready()
         eventually(lambda: requests(server) == 30, what="the spool sent on and stored")
         assert server.stop() == 0
+
+
+def test_with_a_registry_frames_are_confluents_and_poison_reaches_the_topic_of_dead_letters(
+    home: Path, trace: Path, kafka: KafkaBroker, schema_registry: SchemaRegistry, topic_prefix: str
+) -> None:
+    env = {**kafka_env(kafka, topic_prefix), "COALMINE_SCHEMA_REGISTRY_URL": schema_registry.url}
+    with ServerProcess(home, env) as server:
+        server.wait_ready()
+        coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+        producer.produce(topic_name("requests", topic_prefix), b"poison")
+        assert producer.flush(30) == 0
+        eventually(lambda: requests(server) == 500, what="stored")
+        letter = eventually(lambda: _first(kafka, topic_name("dead_letters", topic_prefix)), what="published")
+        with SchemaRegistryClient(schema_registry.url) as registry:
+            record = Decoder(SchemaResolver(registry)).decode("dead_letters", letter)
+        assert (record["payload"], record["source_topic"]) == (
+            b"poison",
+            topic_name("requests", topic_prefix),
+        )
+        assert letter[0] == 0  # Confluent's magic byte, not Avro's
+        assert server.json("/v1/ingest")["dead_letters_open"] == 1
+        assert server.json("/v1/audit")["ok"] is True
+        assert server.stop() == 0
+
+
+def _first(broker: KafkaBroker, topic: str) -> bytes | None:
+    """The first message of a topic, if there is one."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "group.id": f"look-{uuid7()}",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+        message = consumer.poll(3.0)
+        return None if message is None or message.error() else message.value()
+    finally:
+        consumer.close()

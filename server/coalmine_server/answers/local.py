@@ -34,7 +34,7 @@ from coalmine_server.answers.models import (
     Versions,
 )
 from coalmine_server.answers.rebuild_task import RebuildTask
-from coalmine_server.serving.wiring import make_decoder
+from coalmine_server.serving.wiring import decoding
 from coalmine_server.settings import Settings
 
 Row = TypeVar("Row")
@@ -145,8 +145,8 @@ class LocalAnswers:
         chosen = _letter_filter(selection)
         if action == "discard":
             return discarded(letters.discard_dead_letters(self.store, chosen))
-        decoder = make_decoder(self.settings)
-        return replayed(letters.replay_dead_letters(self.store, decoder, Pricer(), chosen))
+        with decoding(self.settings) as decoder:
+            return replayed(letters.replay_dead_letters(self.store, decoder, Pricer(), chosen))
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

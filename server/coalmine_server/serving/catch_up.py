@@ -7,7 +7,7 @@ from coalmine_consumers.collector import Collector
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.spool_format import list_open, list_sealed
-from coalmine_server.serving.wiring import collector_settings, make_decoder
+from coalmine_server.serving.wiring import collector_settings, decoding
 from coalmine_server.settings import Settings
 
 LOOK_EVERY_S = 0.2
@@ -33,12 +33,13 @@ def catch_up(store: Store, settings: Settings, progress: CatchUpProgress | None 
     """
     if settings.kafka.bootstrap_servers is not None or not _anything_spooled(settings):
         return
-    collector = Collector(
-        SpoolSource(settings.spool_dir),
-        store,
-        make_decoder(settings),
-        settings=collector_settings(settings.ingest),
-    )
+    with decoding(settings) as decoder:
+        source = SpoolSource(settings.spool_dir)
+        collector = Collector(source, store, decoder, settings=collector_settings(settings.ingest))
+        _run_dry(collector, progress)
+
+
+def _run_dry(collector: Collector, progress: CatchUpProgress | None) -> None:
     collector.start()
     try:
         while not collector.wait_until_dry(LOOK_EVERY_S):

@@ -17,8 +17,8 @@ from coalmine_schemas.errors import Transient
 from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
     collector_settings,
+    decoding,
     maintenance_policy,
-    make_decoder,
     make_source,
     store_settings,
 )
@@ -171,12 +171,11 @@ class IngestService:
             self._source_fails,
         )
         self._waiting_for = None
-        collector = Collector(
-            source,
-            store,
-            make_decoder(self._settings),
-            settings=collector_settings(self._settings.ingest),
-        )
+        with decoding(self._settings) as decoder:
+            settings = collector_settings(self._settings.ingest)
+            self._run_collector(store, Collector(source, store, decoder, settings=settings))
+
+    def _run_collector(self, store: Store, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(store, policy)
         jobs = side_jobs(self._settings, store, self._housekeeping)

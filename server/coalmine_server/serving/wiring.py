@@ -1,5 +1,7 @@
 """From settings to the parts of the pipeline: the one place where their names meet."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from coalmine_consumers.collector import CollectorSettings
@@ -59,10 +61,15 @@ def _make_topics(settings: KafkaSettings) -> None:
     ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
 
 
-def make_decoder(settings: Settings) -> BatchDecoder:
-    """Decodes batches; asks the schema registry if there is one."""
+@contextmanager
+def decoding(settings: Settings) -> Iterator[BatchDecoder]:
+    """Decodes batches, for the length of a block and one thread; asks the schema registry if there is one."""
     url = settings.schema_.registry_url
-    return BatchDecoder(SchemaResolver(None if url is None else SchemaRegistryClient(url)))
+    if url is None:
+        yield BatchDecoder(SchemaResolver())
+        return
+    with SchemaRegistryClient(url) as registry:
+        yield BatchDecoder(SchemaResolver(registry))
 
 
 def collector_settings(settings: IngestSettings) -> CollectorSettings:
