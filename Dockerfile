@@ -16,6 +16,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY schemas ./schemas
 COPY producers ./producers
 COPY consumers ./consumers
+COPY analytics ./analytics
 COPY server ./server
 COPY dashboards ./dashboards
 RUN pip install --no-deps --no-build-isolation .

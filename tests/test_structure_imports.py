@@ -34,6 +34,7 @@ def test_every_package_is_found() -> None:
     found = packages()
     assert {
         "coalmine": "producers",
+        "coalmine_analytics": "analytics",
         "coalmine_consumers": "consumers",
         "coalmine_dashboards": "dashboards",
         "coalmine_schemas": "schemas",
@@ -74,6 +75,8 @@ def test_the_client_does_not_know_the_simulator() -> None:
         ("server", "schemas", True),
         ("analytics", "producers", True),
         ("rollouts", "analytics", True),
+        ("server", "analytics", True),
+        ("consumers", "analytics", False),
         ("consumers", "producers", False),
         ("schemas", "producers", False),
         ("rollouts", "evals", False),
@@ -170,6 +173,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine": base,
         "coalmine_simulator": base,
         "coalmine_consumers": base | extras["server"],
+        "coalmine_analytics": base | extras["server"],
         "coalmine_server": base | extras["server"],
         "coalmine_dashboards": extras["dashboards"],
     }

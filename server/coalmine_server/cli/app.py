@@ -16,6 +16,7 @@ from coalmine_server.cli import (
     serve,
     settings,
     simulate,
+    stats_check,
     timeseries,
     token,
     versions,
@@ -87,6 +88,7 @@ app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
+app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
 app.command("audit", rich_help_panel=CARE)(audit.audit)
 app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)

@@ -22,6 +22,7 @@ _EXTRA_OF_MODULE = {
     "pydantic_settings": "server",
     "pyruhvro": "server",
     "rich": "server",
+    "scipy": "server",
     "starlette": "server",
     "structlog": "server",
     "typer": "server",

@@ -1,0 +1,1 @@
+"""Part of Coalmine: what the numbers mean. Sequential tests that hold while someone watches."""

@@ -1,0 +1,69 @@
+"""How many units are still needed until a decision, if things go on as they are."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from coalmine_analytics.core.e_process import Alternative, information, mixture_log_e
+from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.errors import check_alpha
+
+_FURTHEST = 40
+"""The search ends at 2^40 times the data seen so far: never, in practice."""
+
+
+def units_needed(
+    effect: Effect,
+    units: npt.ArrayLike,
+    *,
+    mde: FloatArray | float,
+    true_effect: FloatArray | float | None = None,
+    theta0: FloatArray | float = 0.0,
+    alternative: Alternative = "two-sided",
+    alpha: float = 0.05,
+) -> FloatArray:
+    """Further units until the e-value reaches 1/alpha, if from now on chance had no part.
+
+    A middling case, not a promise: chance makes about half of the runs later. The split, the variance per
+    unit and the degrees of freedom are taken to stay.
+
+    Args:
+        effect: Differences now, fields of shape (...,).
+        units: Units seen so far, both arms together, shape (...,).
+        mde: As for `log_e_value`.
+        true_effect: Effect to plan with, metric's own unit; the one estimated now if None.
+        theta0: As for `log_e_value`.
+        alternative: As for `log_e_value`.
+        alpha: In (0, 1).
+
+    Returns:
+        Shape (...,), whole numbers; 0 if the data now suffice, infinite if that effect never will, NaN where
+        the effect is not usable.
+
+    Raises:
+        InvalidParameter: alpha or mde out of range.
+    """
+    check_alpha(alpha)
+    target = -math.log(alpha)
+    usable = effect.usable
+    se = np.where(usable, effect.standard_error, 1.0)
+    df = np.where(usable, effect.degrees_of_freedom, 1.0)
+    shift = np.where(
+        usable, (effect.estimate if true_effect is None else true_effect) - np.asarray(theta0), 0.0
+    )
+    a = information(se, mde)
+
+    def reached(doublings: FloatArray) -> npt.NDArray[np.bool_]:
+        times = np.exp2(doublings)
+        return mixture_log_e(shift / se * np.sqrt(times), a * times, df, alternative) >= target
+
+    low, high = np.zeros(shift.shape), np.full(shift.shape, float(_FURTHEST))
+    now, ever = reached(low), reached(high)
+    for _ in range(50):  # bisection: the evidence for an exact effect rises with the data once it exceeds 1
+        middle = 0.5 * (low + high)
+        enough = reached(middle)
+        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    more = np.ceil(np.asarray(units, np.float64) * (np.exp2(high) - 1.0))
+    return np.where(usable, np.where(now, 0.0, np.where(ever, more, np.inf)), np.nan)

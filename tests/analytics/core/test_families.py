@@ -1,0 +1,100 @@
+"""Several looks, several hypotheses, several epochs."""
+
+import numpy as np
+import pytest
+from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.epochs import combine_epochs
+from coalmine_analytics.core.holm import holm
+from coalmine_analytics.core.running import continue_p, first_crossing, running_p
+from coalmine_schemas.errors import InvalidParameter
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@given(ps)
+def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+
+
+@given(ps, st.data())
+def test_holm_rises_with_every_p(p: list[float], data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(p) - 1))
+    larger = [*p[:at], data.draw(st.floats(p[at], 1)), *p[at + 1 :]]
+    assert (holm(larger) >= holm(p)).all()
+    assert (holm(p) >= p).all()
+
+
+def test_a_hypothesis_without_a_look_still_counts_for_the_family() -> None:
+    adjusted = holm([0.01, np.nan, 0.04])
+    assert adjusted[0] == pytest.approx(0.03)
+    assert np.isnan(adjusted[1])
+    assert adjusted[2] == pytest.approx(0.08)
+    by_column = holm(np.array([[0.01, 0.5], [0.04, 0.5]]), axis=0)
+    np.testing.assert_allclose(by_column, [[0.02, 1.0], [0.04, 1.0]])
+    with pytest.raises(InvalidParameter, match="between 0 and 1"):
+        holm([1.5])
+
+
+@given(st.lists(st.floats(-5, 30) | st.just(np.nan), min_size=1, max_size=20))
+def test_the_running_p_only_falls_and_can_be_continued(log_e: list[float]) -> None:
+    p = running_p(log_e)
+    known = p[~np.isnan(p)]
+    assert (np.diff(known) <= 0).all()
+    assert (known <= 1).all()
+    step: np.ndarray = np.array(np.nan)
+    for look, value in enumerate(log_e):
+        step = continue_p(step, value)
+        np.testing.assert_equal(step, p[look])
+
+
+def test_no_look_yet_is_no_p_value_rather_than_1() -> None:
+    p = running_p([np.nan, np.nan, -1.0, 3.0])
+    assert np.isnan(p[:2]).all()
+    assert p[2] == 1.0
+    assert p[3] == pytest.approx(np.exp(-3.0))
+
+
+def test_a_decision_latches_at_the_first_crossing() -> None:
+    log_e = np.array([[np.nan, 0.0, 4.0, 1.0], [0.0, 1.0, 2.0, 2.9]])
+    assert first_crossing(log_e, alpha=0.05).tolist() == [2, -1]
+
+
+def effect(estimate: list[float], se: list[float], df: float = 100.0) -> Effect:
+    return Effect(np.array(estimate), np.array(se), np.full(len(se), df))
+
+
+def test_epochs_combine_by_inverse_variance() -> None:
+    found = combine_epochs(effect([0.1, 0.4], [0.1, 0.2]))
+    w = np.array([100.0, 25.0]) / 125.0
+    assert float(found.estimate) == pytest.approx(w @ [0.1, 0.4])
+    assert float(found.standard_error) == pytest.approx(np.sqrt(w**2 @ [0.01, 0.04]))
+    assert float(found.degrees_of_freedom) == pytest.approx(1 / (w**2 / 100.0).sum())
+
+
+def test_one_epoch_is_left_as_it_is_and_their_order_does_not_matter() -> None:
+    one = combine_epochs(effect([0.1], [0.3]))
+    assert float(one.estimate) == pytest.approx(0.1)
+    assert float(one.standard_error) == pytest.approx(0.3)
+    assert float(one.degrees_of_freedom) == pytest.approx(100.0)
+    there, back = combine_epochs(effect([1, 2, 3], [1, 2, 3])), combine_epochs(effect([3, 2, 1], [3, 2, 1]))
+    assert float(there.estimate) == pytest.approx(float(back.estimate), rel=1e-13)
+
+
+def test_epochs_that_say_nothing_are_left_out() -> None:
+    usable = combine_epochs(effect([0.1, np.nan, 9.0], [0.1, 0.1, 0.1]), enough=np.array([True, True, False]))
+    assert float(usable.estimate) == pytest.approx(0.1)
+    none = combine_epochs(effect([np.nan], [0.1]))
+    assert not none.usable
+
+
+def test_pooling_a_ramp_fails_where_combining_epochs_does_not() -> None:
+    """Simpson: the base rate moves from 0.2 to 0.6 while the split goes from 5 to 50 per cent; no effect."""
+    rate, share, n = np.array([0.2, 0.6]), np.array([0.05, 0.5]), 20_000
+    n_t, n_c = n * share, n * (1 - share)
+    pooled = (n_t @ rate) / n_t.sum() - (n_c @ rate) / n_c.sum()
+    assert pooled > 0.1
+    se = np.sqrt(rate * (1 - rate) * (1 / n_t + 1 / n_c))
+    assert float(combine_epochs(Effect(rate - rate, se, np.full(2, np.inf))).estimate) == 0.0
