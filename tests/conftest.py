@@ -1,19 +1,26 @@
 """Fixtures every test may use: a real Kafka broker and a real schema registry."""
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.schema_registry import SchemaRegistry
 from tests.support.server_choice import ServerUnavailable
 
-settings.register_profile("coalmine", deadline=None)  # a busy machine is no failed test
+# A busy machine is no failed test.
+settings.register_profile("coalmine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("coalmine")
+
+# A job started in the background of a script ignores Ctrl-C, and so would every process that tests start and
+# then stop with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _unavailable(what: str, reason: ServerUnavailable) -> None:
