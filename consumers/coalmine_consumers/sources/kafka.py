@@ -4,16 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Final
 
-import numpy as np
 from coalmine_schemas.events import EventName
 from coalmine_schemas.topics import topic_name
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
-    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
@@ -22,10 +19,19 @@ from confluent_kafka import (
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from coalmine_consumers.errors import SourceMisconfigured
-from coalmine_consumers.raw import Gap, GapReason, Origin, RawBatch, TopicPartition
+from coalmine_consumers.raw import Gap, GapReason, RawBatch, TopicPartition
 from coalmine_consumers.sources.assembly import BatchAssembly, Run
 from coalmine_consumers.sources.base import Positions, SourceLag
 from coalmine_consumers.sources.complaints import Complaints
+from coalmine_consumers.sources.kafka_messages import (
+    is_fatal,
+    kafka_partition,
+    names_of,
+    offset_of,
+    origin_of,
+    partition_of,
+    runs,
+)
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config
 
 DRY_AFTER_S: Final = 0.1
@@ -66,7 +72,7 @@ class KafkaSource:
         self._topics = list(self._events)
         self._complaints = Complaints(_log)
         librdkafka_log = logging.getLogger(f"{__name__}.librdkafka")
-        librdkafka_log.setLevel(logging.ERROR)  # what matters arrives through error_cb, once
+        librdkafka_log.setLevel(logging.CRITICAL)  # what matters arrives through error_cb
         config = {**consumer_config(settings), "error_cb": self._on_error}
         try:
             self._consumer = Consumer(config, logger=librdkafka_log)
@@ -85,6 +91,7 @@ class KafkaSource:
         self._assembly = BatchAssembly()
         self._rewind = False
         self._rebalance_error: Exception | None = None
+        self._fatal: str | None = None
         self._average_bytes = 4096.0
         self._probe_at = 0.0
         self._report_at = 0.0
@@ -141,9 +148,10 @@ class KafkaSource:
         waiting: dict[TopicPartition, int] = {}
         note = self._complaints.current
         for partition in list(self._next):
-            if self._closed:
-                break
-            low, end = self._consumer.get_watermark_offsets(_kafka(partition), cached=True)
+            try:
+                low, end = self._consumer.get_watermark_offsets(kafka_partition(partition), cached=True)
+            except (KafkaException, RuntimeError):
+                break  # closed, or closing, in another thread
             end = max(end, self._ends.get(partition, end))
             if end < 0:
                 note = note or "some partitions have not answered yet"
@@ -173,6 +181,8 @@ class KafkaSource:
     def _consume(self, limit: int, timeout_s: float) -> list[Message]:
         self._stale.clear()
         messages = self._consumer.consume(limit, timeout_s)
+        if self._fatal is not None:
+            raise SourceMisconfigured(self._fatal)
         if self._rebalance_error is not None:
             error, self._rebalance_error = self._rebalance_error, None
             raise error
@@ -190,25 +200,15 @@ class KafkaSource:
         self._complaints.over(*_CLIENT_TROUBLES)
         average = sum(map(len, messages)) / len(messages)
         self._average_bytes = max(average, 0.8 * self._average_bytes + 0.2 * average)
-        for first, last in self._runs(messages):
+        for first, last in runs(messages, self._codes):
             self._take_run(messages[first:last], average, assembly)
-
-    def _runs(self, messages: Sequence[Message]) -> list[tuple[int, int]]:
-        """Index ranges of messages that follow each other in one partition."""
-        count = len(messages)
-        topics = np.fromiter(map(self._codes.__getitem__, map(Message.topic, messages)), np.int64, count)
-        partitions = np.fromiter(map(Message.partition, messages), np.int64, count)
-        offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
-        breaks = (np.diff(topics) != 0) | (np.diff(partitions) != 0) | (np.diff(offsets) != 1)
-        edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), count]
-        return list(pairwise(edges))
 
     def _take_run(self, messages: list[Message], average_bytes: float, assembly: BatchAssembly) -> None:
         first = messages[0]
         partition = TopicPartition(str(first.topic()), str(first.partition()))
         if partition not in self._next:
             return  # revoked meanwhile
-        offset = _offset(first)
+        offset = offset_of(first)
         expected = self._next[partition]
         start = offset if expected is None else expected
         if offset < start:  # read twice, after a seek
@@ -226,7 +226,7 @@ class KafkaSource:
             partition,
             self._events[partition.topic],
             values,
-            lambda index: _origin(partition, messages[index]),
+            lambda index: origin_of(partition, messages[index]),
             round(len(messages) * average_bytes),
         )
         assembly.add(run)
@@ -254,8 +254,8 @@ class KafkaSource:
             self._add_gap(partition, expected, low, reason, assembly)
             assembly.advance(partition, expected, low)
             target = low
-        self._consumer.incremental_unassign([_kafka(partition)])
-        self._consumer.incremental_assign([_kafka(partition, target)])
+        self._consumer.incremental_unassign([kafka_partition(partition)])
+        self._consumer.incremental_assign([kafka_partition(partition, target)])
         self._next[partition] = target
         self._out_of_range.discard(partition)
 
@@ -276,7 +276,7 @@ class KafkaSource:
         try:
             # None after a timeout, whatever the type stubs say.
             found: tuple[int, int] | None = self._consumer.get_watermark_offsets(
-                _kafka(partition), timeout=WATERMARK_TIMEOUT_S
+                kafka_partition(partition), timeout=WATERMARK_TIMEOUT_S
             )
         except KafkaException as error:
             self._complaints.raise_("watermarks", f"the broker does not tell offsets: {error.args[0].str()}")
@@ -299,21 +299,23 @@ class KafkaSource:
         self._own(starts)
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        self._stale.update(map(_partition, partitions))
+        self._stale.update(map(partition_of, partitions))
         try:
             starts = self._starts(partitions)
         except Exception as error:  # noqa: BLE001 - raised again from `poll`, outside librdkafka's callback
             # The assignment must be answered. Nothing is taken from these until `_restart` has positions.
-            consumer.incremental_assign([_kafka(_partition(part), OFFSET_END) for part in partitions])
+            consumer.incremental_assign(
+                [kafka_partition(partition_of(part), OFFSET_END) for part in partitions]
+            )
             self._rewind = True
             self._rebalance_error = error
             return
         consumer.incremental_assign(starts)
         self._own(starts)
-        _log.info("assigned %s", _names(partitions))
+        _log.info("assigned %s", names_of(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
-        for revoked in map(_partition, partitions):
+        for revoked in map(partition_of, partitions):
             self._stale.add(revoked)
             self._assembly.drop(revoked)
             self._next.pop(revoked, None)
@@ -321,7 +323,7 @@ class KafkaSource:
             self._ends.pop(revoked, None)
             self._out_of_range.discard(revoked)
         if not self._closed:
-            _log.info("revoked %s", _names(partitions))
+            _log.info("revoked %s", names_of(partitions))
         consumer.incremental_unassign(partitions)
 
     def _starts(self, partitions: Sequence[KafkaPartition]) -> list[KafkaPartition]:
@@ -329,24 +331,27 @@ class KafkaSource:
         self._quiesce()
         stored = self._positions()
         return [
-            _kafka(partition, stored.get(partition, OFFSET_BEGINNING))
-            for partition in map(_partition, partitions)
+            kafka_partition(partition, stored.get(partition, OFFSET_BEGINNING))
+            for partition in map(partition_of, partitions)
         ]
 
     def _own(self, starts: Sequence[KafkaPartition]) -> None:
         for start in starts:
-            partition = _partition(start)
+            partition = partition_of(start)
             self._next[partition] = None if start.offset < 0 else start.offset
             if start.offset >= 0:
                 self._committed[partition] = start.offset
 
     def _on_error(self, error: KafkaError) -> None:
+        if is_fatal(error):
+            self._fatal = f"Kafka: {error.str()}"
+            return
         self._complaints.raise_("client", f"Kafka: {error.str()}")
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
-        code = error.code()
-        if error.fatal():
+        if is_fatal(error):
             raise SourceMisconfigured(f"Kafka: {error.str()}")
+        code = error.code()
         if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             partition = TopicPartition(str(message.topic()), str(message.partition()))
             self._out_of_range.add(partition)
@@ -374,38 +379,11 @@ class KafkaSource:
         if now < self._report_at:
             return
         self._report_at = now + REPORT_EVERY_S
-        offsets = [_kafka(part, at) for part, at in self._committed.copy().items() if part in self._next]
+        offsets = [
+            kafka_partition(part, at) for part, at in self._committed.copy().items() if part in self._next
+        ]
         if offsets:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
                 _log.debug("positions not reported to the broker: %s", error)
-
-
-def _partition(partition: KafkaPartition) -> TopicPartition:
-    return TopicPartition(partition.topic, str(partition.partition))
-
-
-def _kafka(partition: TopicPartition, offset: int = OFFSET_END) -> KafkaPartition:
-    return KafkaPartition(partition.topic, int(partition.partition), offset)
-
-
-def _names(partitions: Sequence[KafkaPartition]) -> str:
-    return ", ".join(f"{part.topic}/{part.partition}" for part in partitions) or "nothing"
-
-
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    assert offset is not None, "a consumed message has an offset"
-    return offset
-
-
-def _origin(partition: TopicPartition, message: Message) -> Origin:
-    kind, timestamp_ms = message.timestamp()
-    return Origin(
-        partition.topic,
-        partition.partition,
-        _offset(message),
-        None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
-        message.key(),
-    )
