@@ -11,7 +11,7 @@ import httpx
 import pytest
 from coalmine import Coalmine
 
-from tests.server.conftest import TRACE
+from tests.server.conftest import TRACE, write_poison
 from tests.server.harness import ServerProcess, coalmine, coalmine_json, eventually
 
 
@@ -185,3 +185,39 @@ def test_a_second_signal_does_not_wait(home: Path) -> None:
         os.kill(server.process.pid, signal.SIGTERM)
         os.kill(server.process.pid, signal.SIGTERM)
         assert server.wait() in (0, 128 + signal.SIGTERM)
+
+
+def test_commands_that_take_care_work_beside_a_running_server(home: Path) -> None:
+    write_poison(home / "spool", 2)
+    calls(home, 30)
+    with ServerProcess(home) as server:
+        server.wait_ready()
+        eventually(lambda: server.json("/v1/ingest")["counts"]["consumed"] == 32, what="everything ingested")
+        first, second = coalmine_json("dead-letters", "list", home=home)
+        shown = coalmine_json("dead-letters", "show", first["dead_letter_id"], home=home)
+        assert (shown["frame"], shown["size_bytes"]) == ("none", len(b"poison 0"))
+        unknown = coalmine("dead-letters", "show", "01a00000-0000-7000-8000-000000000000", home=home)
+        assert unknown.returncode == 2
+        failing = coalmine("dead-letters", "replay", second["dead_letter_id"], home=home)
+        assert (failing.returncode, second["dead_letter_id"] in failing.stderr) == (1, True)
+        discarded = coalmine_json("dead-letters", "discard", "--all", "--stage", "frame", home=home)
+        assert discarded["discarded"] == 2
+        assert coalmine_json("rebuild", home=home)["counted"] == 30
+        report = coalmine_json("audit", home=home)
+        assert report["identity"]["produced"] == 32
+        assert server.json("/v1/rebuild")["state"] == "done"
+        assert server.stop() == 0
+
+
+def test_a_stop_in_the_middle_of_a_backlog_loses_and_repeats_nothing(home: Path) -> None:
+    for _ in range(40):
+        calls(home, 100)
+    few_at_once = {"COALMINE_INGEST_LIVE_MESSAGES": "200", "COALMINE_INGEST_CATCH_UP_MESSAGES": "200"}
+    with ServerProcess(home, few_at_once, name="first") as first:
+        first.wait_ready()
+        eventually(lambda: stored(first) > 0, what="a first batch")
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+    status = coalmine_json("ingest-status", home=home)
+    assert (status["counts"]["stored"], status["counts"]["duplicates"]) == (4000, 0)
+    assert coalmine("audit", home=home).returncode == 0
