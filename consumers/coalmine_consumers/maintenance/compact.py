@@ -7,15 +7,19 @@ cells are small and are folded whole.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from coalmine_consumers.maintenance.policy import CompactionPolicy
+from coalmine_consumers.maintenance.slices import slices
 from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store
+from coalmine_consumers.store.scope import lent
 
 AdditiveTable = Literal[
     "rollups", "rollup_histograms", "rollup_metrics", "experiment_cells", "experiment_units"
@@ -60,16 +64,12 @@ def is_due(rows: int, rows_when_folded: int, policy: CompactionPolicy) -> bool:
 
 
 def compact(store: Store, policy: CompactionPolicy, state: CompactionState) -> list[Folded]:
-    """Fold the tables that are due, one transaction's worth each; call again until nothing is left to do."""
+    """Fold the tables that are due, in transactions of about `rows_at_once` rows."""
     done: list[Folded] = []
     for table, rows in table_rows(store).items():
-        if not is_due(rows, state.rows.get(table, 0), policy):
-            continue
-        folded = fold(store, table, max_rows=policy.rows_at_once)
-        left = rows - folded.rows_before + folded.rows_after
-        if table not in BUCKET_KEYS or folded.rows_before < policy.rows_at_once:
-            state.rows[table] = left
-        if folded.rows_before:
+        if is_due(rows, state.rows.get(table, 0), policy):
+            folded = fold(store, table, rows_at_once=policy.rows_at_once)
+            state.rows[table] = rows - folded.rows_before + folded.rows_after
             done.append(folded)
     return done
 
@@ -86,31 +86,40 @@ def row_count(connection: duckdb.DuckDBPyConnection, table: AdditiveTable) -> in
     return int(rows)
 
 
-def fold(store: Store, table: AdditiveTable, *, max_rows: int) -> Folded:
-    """Fold one table in one transaction; of a rollup table, buckets of about `max_rows` rows."""
-    with turn(store), store.transaction() as connection:
-        return fold_within(connection, table, max_rows=max_rows)
+def fold(store: Store, table: AdditiveTable, *, rows_at_once: int, most_slices: int | None = None) -> Folded:
+    """Fold one table: a rollup table in several transactions, `most_slices` at most, others in one."""
+    before = after = 0
+    with turn(store):
+        for part in _parts(store, table, rows_at_once, most_slices):
+            with store.transaction() as connection:
+                folded = _fold_part(connection, table, part)
+            before += folded.rows_before
+            after += folded.rows_after
+    return Folded(table, before, after)
 
 
-def fold_within(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, *, max_rows: int) -> Folded:
-    """`fold`, inside the caller's transaction."""
-    if key := BUCKET_KEYS.get(table):
-        chosen = statement("buckets_to_fold").format(table=table, key=key)
-        connection.execute(f"CREATE TEMP TABLE folding_buckets AS {chosen}", {"max_rows": max_rows})
-        where = "SEMI JOIN folding_buckets USING (resolution, bucket_start)"
-        delete = "WHERE (resolution, bucket_start) IN (FROM folding_buckets)"
-    else:
-        connection.execute("CREATE TEMP TABLE folding_buckets AS SELECT 1 AS everything")
-        where = delete = ""
-    copy = f"CREATE TEMP TABLE folding AS SELECT * FROM {table} {where}"  # noqa: S608 - closed set
-    before = _rows(connection, copy)
-    after = before
-    if before:
+def _parts(
+    store: Store, table: AdditiveTable, rows_at_once: int, most_slices: int | None
+) -> list[pa.Table | None]:
+    """Slices of a rollup table with something to fold; None stands for a whole table."""
+    if (key := BUCKET_KEYS.get(table)) is None:
+        return [None]
+    with store.cursor() as cursor:
+        found = slices(cursor, table, key, max_rows=rows_at_once, only_unfolded=True)
+        return list(islice(found, most_slices))
+
+
+def _fold_part(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, part: pa.Table | None) -> Folded:
+    chosen = {} if part is None else {"folding_buckets": part}
+    where = "" if part is None else "SEMI JOIN folding_buckets USING (resolution, bucket_start)"
+    delete = "" if part is None else "WHERE (resolution, bucket_start) IN (FROM folding_buckets)"
+    with lent(connection, **chosen):
+        copy = f"CREATE TEMP TABLE folding AS SELECT * FROM {table} {where}"  # noqa: S608 - closed set
+        before = _rows(connection, copy)
         connection.execute(f"DELETE FROM {table} {delete}").fetchall()  # noqa: S608 - closed set
-        folding = statement(f"fold_{table}").format(source="folding")
-        after = _rows(connection, f"INSERT INTO {table} BY NAME {folding}")
+    folding = statement(f"fold_{table}").format(source="folding")
+    after = _rows(connection, f"INSERT INTO {table} BY NAME {folding}")
     connection.execute("DROP TABLE folding")
-    connection.execute("DROP TABLE folding_buckets")
     return Folded(table, before, after)
 
 

@@ -186,7 +186,7 @@ class Housekeeping:
     def _compact(self, _: datetime) -> _Done:
         done = compact(self._store, self._policy.compaction, self._compaction)
         told = [f"{each.rows_before:,} rows of {each.table} into {each.rows_after:,}" for each in done]
-        return _Done(f"folded {', '.join(told)}" if told else None, more=bool(told))
+        return _Done(f"folded {', '.join(told)}" if told else None)
 
     def _merge(self, now: datetime) -> _Done:
         plans = plan(self._store, self._policy.merge, now)

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, AdditiveTable
+from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable
+from coalmine_consumers.maintenance.slices import slices
 from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.scope import lent
@@ -20,8 +21,10 @@ SCRATCH = "scratch"
 """The name the database is attached by. One at a time: the caller has the store's `turn`."""
 
 _FILE = "scratch.duckdb"
-_FOLD_ROWS = 500_000
-"""A table is folded whenever this many rows were appended, so that the file stays small."""
+_FOLD_ROWS = 300_000
+"""A table is folded once this many rows, and as many as it had, were appended: the file stays small."""
+_SLICE_ROWS = 50_000
+"""And so many rows at a time, so that memory stays small."""
 
 
 class Scratch:
@@ -30,6 +33,7 @@ class Scratch:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._appended: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
+        self._folded: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
         for table in ADDITIVE_TABLES:
             self._create(table)
 
@@ -37,15 +41,14 @@ class Scratch:
         """Append rows."""
         for table, rows in tables.items():
             with lent(self._cursor, appended=rows):
-                self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME SELECT * FROM appended")  # noqa: S608
+                self._insert(table, "SELECT * FROM appended")
             self._appended[table] += rows.num_rows
-            if self._appended[table] >= _FOLD_ROWS:
+            if self._appended[table] >= max(_FOLD_ROWS, self._folded[table]):
                 self._fold(table)
 
     def add_from(self, source: str, table: AdditiveTable) -> None:
         """Append the rows of one of the store's tables."""
-        self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME SELECT * FROM {source}")  # noqa: S608
-        self._appended[table] += 1
+        self._appended[table] += self._insert(table, f"SELECT * FROM {source}")  # noqa: S608 - closed set
 
     def fold(self) -> None:
         """Make one row of each key."""
@@ -54,12 +57,24 @@ class Scratch:
                 self._fold(table)
 
     def _fold(self, table: AdditiveTable) -> None:
-        folding = statement(f"fold_{table}").format(source=f"{SCRATCH}.unfolded")
+        unfolded = f"{SCRATCH}.unfolded"
         self._cursor.execute(f"ALTER TABLE {SCRATCH}.{table} RENAME TO unfolded")
         self._create(table)
-        self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME {folding}")
-        self._cursor.execute(f"DROP TABLE {SCRATCH}.unfolded")
-        self._appended[table] = 0
+        folding = statement(f"fold_{table}")
+        rows = 0
+        if (key := BUCKET_KEYS.get(table)) is None:
+            rows = self._insert(table, folding.format(source=unfolded))
+        else:
+            source = f"(SELECT * FROM {unfolded} SEMI JOIN slice USING (resolution, bucket_start))"  # noqa: S608
+            for part in slices(self._cursor, unfolded, key, max_rows=_SLICE_ROWS):
+                with lent(self._cursor, slice=part):
+                    rows += self._insert(table, folding.format(source=source))
+        self._cursor.execute(f"DROP TABLE {unfolded}")
+        self._appended[table], self._folded[table] = 0, rows
+
+    def _insert(self, table: AdditiveTable, query: str) -> int:
+        ((rows,),) = self._cursor.execute(f"INSERT INTO {SCRATCH}.{table} BY NAME {query}").fetchall()
+        return int(rows)
 
     def _create(self, table: AdditiveTable) -> None:
         found = self._cursor.sql(

@@ -144,11 +144,11 @@ class AnyOrder(RuleBasedStateMachine):
 
         self._unchanged(merge_all)
 
-    @rule(max_rows=st.integers(1, 50))
-    def compact(self, max_rows: int) -> None:
+    @rule(rows_at_once=st.integers(1, 50))
+    def compact(self, rows_at_once: int) -> None:
         def fold_all() -> None:
             for table in ADDITIVE_TABLES:
-                fold(self.store, table, max_rows=max_rows)
+                fold(self.store, table, rows_at_once=rows_at_once)
 
         self._unchanged(fold_all)
 
