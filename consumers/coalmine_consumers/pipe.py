@@ -36,9 +36,7 @@ class Pipe:
     def put(self, batch: DecodedBatch, generation: int) -> bool:
         """Wait for room and append; False if the batch was dropped (closed, or of an older generation)."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: len(self._batches) < self._limit or self._closed or generation != self._generation
-            )
+            self._changed.wait_for(lambda: len(self._batches) < self._limit or self._closed)
             if self._closed or generation != self._generation:
                 return False
             self._batches.append(batch)

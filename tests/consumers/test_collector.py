@@ -152,10 +152,18 @@ def test_stopping_does_not_wait_for_a_store_that_keeps_failing(running: Running)
         tried.set()
         raise Transient("the disk is full")
 
+    polls: list[RawBatch | None] = []
+
+    class Counting(MemorySource):
+        def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:
+            polls.append(super().poll(max_messages, timeout_s))
+            return polls[-1]
+
     store.before_commit = fail
     produce(broker, 0, 600)
-    collector = running.start(MemorySource(broker), store)
+    collector = running.start(Counting(broker), store)
     assert tried.wait(10)
+    wait_for(lambda: len(polls) == 3)  # one is committed again and again, one waits, one finds no room
     assert collector.stop(10)
     assert store.count() == 0
     store.before_commit = lambda batch: None
@@ -191,6 +199,44 @@ def test_conflicts_without_end_are_a_failure(running: Running) -> None:
     with pytest.raises(PositionConflict):
         collector.wait(20)
     assert collector.health().state == "failed"
+
+
+def test_a_partition_that_comes_back_is_read_on_only_after_what_was_read_of_it_is_committed(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker, store = MemoryBroker(), FakeStore()
+    began, go_on = threading.Event(), threading.Event()
+    polls = 0
+
+    class Counting(MemorySource):
+        def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:
+            nonlocal polls
+            polls += 1
+            return super().poll(max_messages, timeout_s)
+
+    def slow(batch: DecodedBatch) -> None:
+        began.set()
+        go_on.wait(20)
+
+    def two_more_polls() -> None:
+        seen = polls
+        wait_for(lambda: polls >= seen + 2)
+
+    store.before_commit = slow
+    produce(broker, 0, 20)
+    source = Counting(broker)
+    running.start(source, store)
+    assert began.wait(10)
+    source.assign(frozenset())
+    two_more_polls()
+    seen = polls
+    source.assign(None)
+    produce(broker, 20, 40)
+    wait_for(lambda: polls > seen)
+    go_on.set()
+    wait_for(lambda: store.count() == 40)
+    assert sum(store.batches) == 40
+    assert not caplog.messages
 
 
 def test_partitions_that_move_while_batches_wait_lose_and_repeat_nothing(running: Running) -> None:

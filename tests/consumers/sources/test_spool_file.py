@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from coalmine_consumers.sources.spool_file import Damage, Records, read_pieces
+from coalmine_schemas.spool_blocks import Layout
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,14 +54,14 @@ def test_reading_goes_on_from_any_record() -> None:
         assert read(THREE, start) == (ALL[start:], [], 12)
 
 
-def test_blocks_after_a_damaged_one_are_kept() -> None:
-    at = THREE.index(b"value-6")
-    damaged = THREE[: at - 40] + bytes(200)[:20] + THREE[at - 20 :]
-    kept, damages, end = read(damaged)
-    assert kept[:5] == ALL[:5]
-    assert kept[-4:] == ALL[8:]
-    assert damages
-    assert end > len(kept)
+def test_blocks_after_one_of_unknown_length_are_found_by_their_marker() -> None:
+    damaged = bytearray(THREE)
+    start = Layout(THREE).blocks[1].start
+    damaged[start : start + 3] = b"\xff\xff\xff"
+    kept, damages, end = read(bytes(damaged))
+    assert kept == ALL[:5] + ALL[8:]
+    assert [(damage.first, damage.end) for damage in damages] == [(5, 6)]
+    assert end == 10
 
 
 def test_a_block_whose_records_cannot_be_read_takes_the_positions_it_claims() -> None:
