@@ -13,6 +13,7 @@ from coalmine_consumers.errors import PositionConflict, SourceUnavailable, Store
 from coalmine_consumers.pace import PacePolicy
 from coalmine_consumers.raw import RawBatch
 from coalmine_consumers.retry import RetryPolicy
+from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
@@ -205,10 +206,17 @@ def test_a_partition_that_comes_back_is_read_on_only_after_what_was_read_of_it_i
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker, store = MemoryBroker(), FakeStore()
-    began, go_on = threading.Event(), threading.Event()
+    began, go_on, asked = threading.Event(), threading.Event(), threading.Event()
     polls = 0
 
-    class Counting(MemorySource):
+    class Telling(MemorySource):
+        def start(self, positions: Callable[[], Positions], quiesce: Callable[[], None]) -> None:
+            def told() -> None:
+                asked.set()
+                quiesce()
+
+            super().start(positions, told)
+
         def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:
             nonlocal polls
             polls += 1
@@ -218,21 +226,18 @@ def test_a_partition_that_comes_back_is_read_on_only_after_what_was_read_of_it_i
         began.set()
         go_on.wait(20)
 
-    def two_more_polls() -> None:
-        seen = polls
-        wait_for(lambda: polls >= seen + 2)
-
     store.before_commit = slow
     produce(broker, 0, 20)
-    source = Counting(broker)
+    source = Telling(broker)
     running.start(source, store)
     assert began.wait(10)
     source.assign(frozenset())
-    two_more_polls()
     seen = polls
+    wait_for(lambda: polls >= seen + 2)
+    asked.clear()
     source.assign(None)
     produce(broker, 20, 40)
-    wait_for(lambda: polls > seen)
+    assert asked.wait(10)
     go_on.set()
     wait_for(lambda: store.count() == 40)
     assert sum(store.batches) == 40
