@@ -10,7 +10,13 @@ from coalmine_consumers.maintenance.horizon import raw_horizon, rollups_kept_fro
 from coalmine_consumers.maintenance.rebuild import EXPIRED
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch
+from coalmine_consumers.maintenance.slices import slices
 from coalmine_consumers.maintenance.statements import statement
+from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.statements import quote_literal
+
+_SLICE_ROWS = 50_000
+"""Rows of a rollup table compared at a time."""
 
 TOLERANCE = 1e-9
 """Relative difference that the order of adding floats may make."""
@@ -49,27 +55,43 @@ def check_recount(
 
 
 def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> Check:
+    where = _where(cursor, table)
+    stored = f"SELECT * FROM {table} {where}"  # noqa: S608 - closed set
+    anew = f"SELECT * FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
+    found = wrong = 0
+    if (key := BUCKET_KEYS.get(table)) is None:
+        found, wrong = _count_differences(cursor, table, stored, anew)
+    else:
+        both = f"({stored} UNION ALL {anew})"
+        here = "SEMI JOIN slice USING (resolution, bucket_start)"
+        for part in slices(cursor, both, key, max_rows=_SLICE_ROWS):
+            with lent(cursor, slice=part):
+                more = _count_differences(cursor, table, f"FROM ({stored}) {here}", f"FROM ({anew}) {here}")
+            found, wrong = found + more[0], wrong + more[1]
+    return Check(
+        f"recount of {table}", not wrong, found, found - wrong, "a full recount gives the same numbers"
+    )
+
+
+def _count_differences(
+    cursor: duckdb.DuckDBPyConnection, table: AdditiveTable, stored: str, anew: str
+) -> tuple[int, int]:
+    """How many keys there are, and how many of them have other numbers."""
     columns = [
         (name, kind)
         for name, kind in zip(*_columns(cursor, table), strict=True)
         if name not in ("first_event_time", "last_event_time")
     ]
     keys = [name for name, kind in columns if _is_key(table, name, kind)]
-    values = [(name, kind) for name, kind in columns if name not in keys]
-    where, parameters = _where(cursor, table)
-    source = f"(SELECT * FROM {table} {where})"  # noqa: S608 - closed set
-    stored = statement(f"fold_{table}").format(source=source)
-    anew = f"SELECT * FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
+    differs = " OR ".join(_differs(name, kind) for name, kind in columns if name not in keys)
     same = " AND ".join(f"stored.{name} IS NOT DISTINCT FROM anew.{name}" for name in keys)
-    differs = " OR ".join(_differs(name, kind) for name, kind in values)
+    fold = statement(f"fold_{table}").format(source=f"({stored})")
     query = (
         f"SELECT count(*) AS keys, count(*) FILTER (WHERE {differs}) AS wrong "  # noqa: S608 - closed set
-        f"FROM ({stored}) AS stored FULL JOIN ({anew}) AS anew ON {same}"
+        f"FROM ({fold}) AS stored FULL JOIN ({anew}) AS anew ON {same}"
     )
-    ((found, wrong),) = cursor.sql(query, params=parameters or None).fetchall()
-    return Check(
-        f"recount of {table}", not wrong, found, found - wrong, "a full recount gives the same numbers"
-    )
+    ((found, wrong),) = cursor.sql(query).fetchall()
+    return int(found), int(wrong)
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> tuple[list[str], list[str]]:
@@ -98,11 +120,17 @@ def _differs(name: str, kind: str) -> str:
     return f"({unknown} OR abs(stored.{name} - anew.{name}) > {TOLERANCE} * {scale})"
 
 
-def _where(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> tuple[str, dict[str, datetime]]:
+def _where(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> str:
     """Buckets whose raw rows are all there and that have not aged away."""
     if table not in BUCKET_KEYS:
-        return "", {}
-    kept = rollups_kept_from(cursor)
-    cases = " ".join(f"WHEN '{resolution}' THEN ${resolution}" for resolution in kept)
-    where = f"WHERE bucket_start >= greatest($horizon, CASE resolution {cases} END)"
-    return where, {"horizon": raw_horizon(cursor)} | {str(name): since for name, since in kept.items()}
+        return ""
+    horizon = raw_horizon(cursor)
+    cases = " ".join(
+        f"WHEN '{resolution}' THEN {_moment(max(since, horizon))}"
+        for resolution, since in rollups_kept_from(cursor).items()
+    )
+    return f"WHERE bucket_start >= CASE resolution {cases} END"
+
+
+def _moment(moment: datetime) -> str:
+    return f"TIMESTAMPTZ {quote_literal(moment.isoformat())}"
