@@ -188,8 +188,10 @@ class IngestService:
                 if collector.wait(WATCH_EVERY_S):
                     break
         finally:
+            for job in jobs:
+                job.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
-            self._lingering = [job.name for job in jobs if not job.stop(JOB_TIMEOUT_S)]
+            self._lingering = [job.name for job in jobs if not job.wait_stopped(JOB_TIMEOUT_S)]
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

@@ -72,6 +72,7 @@ class Server:
         deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
         withdraw_server(self._settings.home)
         in_time = self.ingest.stop(_until(deadline))
+        withdraw_server(self._settings.home)  # it may have taken over meanwhile
         in_time = self._http.stop(_until(deadline)) and in_time
         if in_time and not self.ingest.lingering:
             self.ingest.close()

@@ -36,9 +36,12 @@ class SideJob:
         """Begins, and returns."""
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Asks it to end and waits; whether it did in time."""
+    def ask_to_stop(self) -> None:
+        """Asks it to end, and returns."""
         self._stop.set()
+
+    def wait_stopped(self, timeout_s: float) -> bool:
+        """Waits until it has ended; whether it did in time."""
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()

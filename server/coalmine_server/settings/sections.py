@@ -95,7 +95,7 @@ class IngestSettings(Section):
 
     live_messages: int = Field(default=20_000, ge=1)
     """Most messages in a batch while the collector keeps up. A full batch means that it fell behind."""
-    live_wait_s: float = Field(default=0.1, gt=0, le=10)
+    live_wait_s: float = Field(default=0.2, gt=0, le=10)
     """A batch gathers messages for at least this long while the collector keeps up."""
     catch_up_messages: int = Field(default=100_000, ge=1)
     """Most messages in a batch while it catches up. Memory grows with it."""
