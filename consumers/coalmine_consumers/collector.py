@@ -164,12 +164,17 @@ class Collector:
         """
         deadline = time.monotonic() + timeout_s
         self._dry.clear()
-        while not (self._dry.wait(0.05) and self._pipe.quiet):
+        while not (self._dry.wait(0.05) and self._pipe.quiet and self._nothing_waits()):
             if self._failure is not None:
                 raise self._failure
             if time.monotonic() > deadline or self._stop.is_set():
                 return False
         return True
+
+    def _nothing_waits(self) -> bool:
+        """Whether the source knows that it holds no more: one that has no partitions yet only seems empty."""
+        lag = self._source.lag()
+        return lag.messages == 0 and lag.note is None
 
     def health(self) -> CollectorHealth:
         """How it is doing; may be asked at any time, from any thread."""
