@@ -179,6 +179,7 @@ def test_an_audit_prints_the_identity_and_names_what_was_deleted(home: Path, tra
 def test_a_rebuild_gives_the_same_numbers(home: Path, trace: Path) -> None:
     coalmine_json("replay", trace, "--speed", "max", "--model", "gpt-4o-mini", home=home)
     before = coalmine_json("versions", home=home)
+    assert coalmine("audit", "--deep", home=home).returncode == 0
     rebuilt = coalmine_json("rebuild", home=home)
     assert rebuilt["counted"] == 500
     assert coalmine_json("versions", home=home) == before

@@ -78,8 +78,8 @@ class Answers(Protocol):
         """How the collector is."""
         ...
 
-    def audit(self) -> AuditReport:
-        """Whether everything adds up."""
+    def audit(self, *, deep: bool) -> AuditReport:
+        """Whether everything adds up; deep: every number of rollups and cells, too, counted anew."""
         ...
 
     def dead_letters(self, selection: DeadLetterSelection, limit: int, before: str | None) -> DeadLetters:

@@ -35,11 +35,13 @@ class ServerClient:
         self.url = url.rstrip("/")
         self._has_token = token is not None
         self._patience_s = patience_s
-        self._client = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._timeout_s = timeout_s
+        # No proxy from the environment: it would get to see the token of a server on this machine.
+        self._client = httpx.Client(base_url=self.url, headers=headers, trust_env=False)
 
-    def get(self, path: str, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, parameters: Parameters | None = None, *, timeout_s: float | None = None) -> Any:  # noqa: ANN401 - JSON
         """The answer to a GET, as parsed JSON."""
-        return self._ask("GET", path, parameters, None)
+        return self._ask("GET", path, parameters, timeout_s=timeout_s)
 
     def find(self, path: str) -> Any | None:  # noqa: ANN401 - JSON
         """The answer to a GET, or None where there is nothing."""
@@ -50,18 +52,28 @@ class ServerClient:
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """The answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, None, body)
+        return self._ask("POST", path, body=body)
 
     def close(self) -> None:
         """Lets the connection go."""
         self._client.close()
 
-    def _ask(self, method: str, path: str, parameters: Parameters | None, body: object) -> Any:  # noqa: ANN401
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> Any:  # noqa: ANN401
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         deadline = time.monotonic() + self._patience_s
         while True:
             with _reachable(self.url):
-                response = self._client.request(method, path, params=given, json=body)
+                response = self._client.request(
+                    method, path, params=given, json=body, timeout=timeout_s or self._timeout_s
+                )
             if response.is_success:
                 return response.json()
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:

@@ -103,9 +103,9 @@ class LocalAnswers:
             waiting_for=None if service is None else service.waiting_for,
         )
 
-    def audit(self) -> AuditReport:
+    def audit(self, *, deep: bool) -> AuditReport:
         """See `Answers.audit`."""
-        report = audit.audit(self.store, waiting=self._waiting())
+        report = audit.audit(self.store, waiting=self._waiting(), deep=deep)
         return AuditReport(
             ok=report.ok,
             summary=str(report.identity),

@@ -20,6 +20,9 @@ from coalmine_server.answers.models import (
     Versions,
 )
 
+AUDIT_TIMEOUT_S = 3600.0
+"""A deep audit reads every raw row."""
+
 
 class RemoteAnswers:
     """Implements `Answers` by asking."""
@@ -49,9 +52,11 @@ class RemoteAnswers:
         """See `Answers.ingest`."""
         return IngestStatus.model_validate(self._client.get("/v1/ingest"))
 
-    def audit(self) -> AuditReport:
+    def audit(self, *, deep: bool) -> AuditReport:
         """See `Answers.audit`."""
-        return AuditReport.model_validate(self._client.get("/v1/audit"))
+        parameters: Parameters = {"deep": "true" if deep else "false"}
+        found = self._client.get("/v1/audit", parameters, timeout_s=AUDIT_TIMEOUT_S)
+        return AuditReport.model_validate(found)
 
     def dead_letters(self, selection: DeadLetterSelection, limit: int, before: str | None) -> DeadLetters:
         """See `Answers.dead_letters`."""

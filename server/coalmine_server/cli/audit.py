@@ -1,5 +1,7 @@
 """`coalmine audit`: whether everything adds up."""
 
+from typing import Annotated
+
 import typer
 
 from coalmine_server.cli.asking import asking
@@ -7,14 +9,21 @@ from coalmine_server.cli.output import AsJson, write_facts, write_json
 from coalmine_server.errors import CheckFailed
 
 
-def audit(context: typer.Context, *, as_json: AsJson = False) -> None:
+def audit(
+    context: typer.Context,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Count rollups and cells anew, too, and compare every number.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check that every message that was produced is accounted for, and say what is missing.
 
     Compares positions, ledger, raw rows, files, dead letters, rollups and cells with each other. Exits with 1
     if something does not add up.
     """
     with asking(context, quiet=as_json) as answers:
-        report = answers.audit()
+        report = answers.audit(deep=deep)
     if as_json:
         write_json(report.model_dump(mode="json"))
     else:

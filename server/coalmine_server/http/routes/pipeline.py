@@ -30,9 +30,14 @@ def ingest(asked: Asked) -> IngestStatus:
 
 
 @router.get("/audit", responses=documented(AuditReport))
-def audit(asked: Asked) -> AuditReport:
+def audit(
+    asked: Asked,
+    deep: Annotated[
+        bool, Query(description="Count rollups and cells anew and compare.")
+    ] = False,
+) -> AuditReport:
     """Checks that everything adds up. Reads much; `ok` says whether it does, the status is 200 either way."""
-    return asked.audit()
+    return asked.audit(deep=deep)
 
 
 @router.post("/rebuild", status_code=202, responses=documented(RebuildStatus, success=202))
