@@ -32,9 +32,7 @@ def ingest(asked: Asked) -> IngestStatus:
 @router.get("/audit", responses=documented(AuditReport))
 def audit(
     asked: Asked,
-    deep: Annotated[
-        bool, Query(description="Count rollups and cells anew and compare.")
-    ] = False,
+    deep: Annotated[bool, Query(description="Count rollups and cells anew and compare.")] = False,
 ) -> AuditReport:
     """Checks that everything adds up. Reads much; `ok` says whether it does, the status is 200 either way."""
     return asked.audit(deep=deep)
