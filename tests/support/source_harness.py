@@ -122,15 +122,24 @@ class SpoolHarness:
         return "spool", None, index
 
 
+TOPIC_CONFIG = {
+    "max.message.bytes": "8388608",
+    "retention.ms": "-1",  # the messages are years old: the broker would soon delete them
+}
+
+
 class KafkaHarness:
     poll_s = 5.0
 
     def __init__(self, broker: KafkaBroker, prefix: str, partitions: int = 2) -> None:
         self.broker = broker
         self.prefix = prefix
-        self.producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
+        # One request in flight: a retry, as after a topic was made anew, must not change the order.
+        self.producer = Producer(
+            {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0, "max.in.flight": 1}
+        )
         names = [topic_name(event, prefix) for event in ("requests", "feedback", "scores")]
-        broker.create_topics(*names, partitions=partitions, config={"max.message.bytes": "8388608"})
+        broker.create_topics(*names, partitions=partitions, config=TOPIC_CONFIG)
 
     def settings(self) -> KafkaSourceSettings:
         return KafkaSourceSettings(

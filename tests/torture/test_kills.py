@@ -13,7 +13,7 @@ import pytest
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.torture_check import check_all
@@ -64,12 +64,11 @@ def other_member_comes_and_goes(where: Where) -> None:
             "bootstrap.servers": str(where.servers),
             "group.id": where.group,
             "partition.assignment.strategy": "cooperative-sticky",
-            "auto.offset.reset": "earliest",
             "enable.auto.commit": True,  # and it commits what it read, which must not matter
         }
     )
     try:
-        consumer.subscribe([topic_name("requests", where.prefix)])
+        consumer.subscribe([topic_name("requests", where.prefix)], on_assign=_from_the_beginning)
         deadline = time.monotonic() + 60
         read = 0
         while not consumer.assignment() or read == 0:
@@ -77,6 +76,13 @@ def other_member_comes_and_goes(where: Where) -> None:
             read += len(consumer.consume(1000, 0.2))
     finally:
         consumer.close()
+
+
+def _from_the_beginning(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    """There is always something to read, also when the collector has read everything already."""
+    consumer.incremental_assign(
+        [TopicPartition(part.topic, part.partition, OFFSET_BEGINNING) for part in partitions]
+    )
 
 
 @pytest.mark.kafka

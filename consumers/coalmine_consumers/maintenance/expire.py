@@ -5,20 +5,19 @@ had added to experiment cells is kept, so a rebuild still arrives at the same nu
 feedback and scores stay at least as long as the requests they are about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import duckdb
-import pyarrow as pa
 
 from coalmine_consumers.errors import MaintenanceConflict
-from coalmine_consumers.maintenance.compact import AdditiveTable
 from coalmine_consumers.maintenance.horizon import keep_raw_from
 from coalmine_consumers.maintenance.planning import first_kept_day
 from coalmine_consumers.maintenance.policy import RetentionPolicy
 from coalmine_consumers.maintenance.rebuild import EXPIRED
 from coalmine_consumers.maintenance.recount import Batches, Counted, Relations, recount_cells
+from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
 from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
@@ -32,7 +31,6 @@ from coalmine_consumers.store import (
     retire_segments,
     segment_scan,
 )
-from coalmine_consumers.store.scope import lent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +59,45 @@ def expire(store: Store, policy: RetentionPolicy, now: datetime) -> Expired:
     with turn(store):
         expiry = _Expiry(store, first)
         if expiry.segments:
-            expiry.carry_out(now)
+            with scratch(store) as fresh:
+                expiry.carry_out(fresh, now)
         return Expired(tuple(expiry.segments), tuple(expiry.held_back))
 
 
 class _Expiry:
-    """One run of retention: what it found, and what that added to the cells."""
+    """One run of retention: what is old enough, and what that had added to the cells."""
 
     def __init__(self, store: Store, first: date) -> None:
         self._store = store
         self._first = first
         with store.cursor() as cursor:
+            cursor.begin()  # the last batch and the segments must be of one state
             ((self._last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
             self._live = live_segments(cursor)
             lost = missing_files(store.directory, self._live)  # stay, so that audit goes on telling of them
             old = [segment for segment in self._live if segment.day < first and segment not in lost]
             self.held_back = [segment for segment in old if self._is_needed(cursor, segment, [*old, *lost])]
             self.segments = [segment for segment in old if segment not in self.held_back]
-            self._counted = self._count_expiring(cursor)
+            cursor.rollback()
 
-    def carry_out(self, now: datetime) -> None:
-        """Take the segments out of the data."""
+    def carry_out(self, fresh: Scratch, now: datetime) -> None:
+        """Take the segments out of the data.
+
+        Raises:
+            MaintenanceConflict: See `expire`.
+        """
+        for counted in self._count_expiring():
+            fresh.append(counted.tables)
+        fresh.fold()
         with self._store.transaction() as connection:
-            self._counted += self._count_meanwhile()
+            for counted in self._count_meanwhile():
+                fresh.append(counted.tables)
             for event in {segment.event for segment in self.segments}:
                 self._book(connection, event)
                 keep_raw_from(connection, event, self._first)
-            _add_to_expired(connection, self._counted)
+            for table, target in EXPIRED.items():
+                add = f"INSERT INTO {target} BY NAME SELECT * FROM {SCRATCH}.{table}"  # noqa: S608
+                connection.execute(add).fetchall()
             chosen = [segment.segment_id for segment in self.segments]
             retire_segments(connection, chosen, "retention", now)
             for event in INGESTED_EVENTS:
@@ -115,15 +125,14 @@ class _Expiry:
         ((found,),) = cursor.sql(query, params={"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
         return int(found) > 0
 
-    def _count_expiring(self, cursor: duckdb.DuckDBPyConnection) -> list[Counted]:
+    def _count_expiring(self) -> Iterator[Counted]:
         """What expiring requests added to the cells, so far."""
-        requests = self._of("requests")
-        if not requests:
-            return []
-        relations = Relations(requests=self._scan(cursor, "requests", requests))
-        return list(recount_cells(cursor, relations, Batches(through=self._last)))
+        if requests := self._of("requests"):
+            with self._store.cursor() as cursor:
+                relations = Relations(requests=self._scan(cursor, "requests", requests))
+                yield from recount_cells(cursor, relations, Batches(through=self._last))
 
-    def _count_meanwhile(self) -> list[Counted]:
+    def _count_meanwhile(self) -> Iterator[Counted]:
         """What commits added to the cells of expiring requests since. Commits wait while this runs."""
         with self._store.cursor() as cursor:
             old = {segment.segment_id for segment in self._live}
@@ -139,12 +148,10 @@ class _Expiry:
             }
             for event in ("feedback", "scores"):
                 self._refuse_needed(cursor, event, since["requests"])
-            if not (requests := self._of("requests")):
-                return []
-            relations = Relations(
-                self._scan(cursor, "requests", requests), since["feedback"], since["scores"]
-            )
-            return list(recount_cells(cursor, relations, Batches(after=self._last)))
+            if requests := self._of("requests"):
+                expiring = self._scan(cursor, "requests", requests)
+                relations = Relations(expiring, since["feedback"], since["scores"])
+                yield from recount_cells(cursor, relations, Batches(after=self._last))
 
     def _refuse_needed(
         self, cursor: duckdb.DuckDBPyConnection, event: IngestedEvent, new_requests: str
@@ -183,27 +190,3 @@ class _Expiry:
             paths = [str(self._store.directory / segment.path) for segment in segments]
             relation += f" UNION ALL BY NAME SELECT * FROM {segment_scan(connection, event, paths)}"  # noqa: S608
         return f"({relation})"
-
-
-def _add_to_expired(connection: duckdb.DuckDBPyConnection, counted: Sequence[Counted]) -> None:
-    """Append cells and units to what is kept of expired requests, one row per key."""
-    for table, target in EXPIRED.items():
-        added = [each.tables[table] for each in counted if table in each.tables]
-        if not added:
-            continue
-        for rows in added:
-            _insert(connection, target, rows)
-        _fold(connection, table, target)
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, target: str, rows: pa.Table) -> None:
-    with lent(connection, appended=rows):
-        connection.execute(f"INSERT INTO {target} BY NAME SELECT * FROM appended").fetchall()  # noqa: S608
-
-
-def _fold(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, target: str) -> None:
-    connection.execute(f"CREATE TEMP TABLE folding AS SELECT * FROM {target}").fetchall()  # noqa: S608
-    connection.execute(f"DELETE FROM {target}").fetchall()  # noqa: S608 - closed set
-    fold = statement(f"fold_{table}").format(source="folding")
-    connection.execute(f"INSERT INTO {target} BY NAME {fold}").fetchall()
-    connection.execute("DROP TABLE folding")

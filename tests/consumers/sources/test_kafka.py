@@ -21,7 +21,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.ports import free_port
-from tests.support.source_harness import KafkaHarness, Ledger, drain
+from tests.support.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
 
 pytestmark = pytest.mark.kafka
 
@@ -143,7 +143,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning_and_the_loss_recorded(
     first.close()
     topic = topic_name("requests", harness.prefix)
     harness.broker.delete_topics(topic)
-    harness.broker.create_topics(topic, partitions=2)
+    harness.broker.create_topics(topic, partitions=2, config=TOPIC_CONFIG)
     harness.produce("requests", some("b", 5))
     drain(open_source(harness.settings(), ledger), ledger, 25)
     assert ledger.values["requests"] == some("a", 20) + some("b", 5)
@@ -162,7 +162,7 @@ def test_a_topic_made_anew_while_it_is_read_is_read_from_its_beginning(
     topic = topic_name("requests", harness.prefix)
     harness.broker.delete_topics(topic)
     poll_until(source, ledger, lambda: source.lag().note is not None)
-    harness.broker.create_topics(topic, partitions=2)
+    harness.broker.create_topics(topic, partitions=2, config=TOPIC_CONFIG)
     harness.produce("requests", some("b", 5))
     drain(source, ledger, 25)
     assert ledger.values["requests"] == some("a", 20) + some("b", 5)

@@ -1,0 +1,1 @@
+"""The prompt registry: immutable versions, environments, approvals, deployments, experiments, audit."""
