@@ -83,8 +83,8 @@ class KafkaSource:
         self._next: dict[TopicPartition, int | None] = {}
         """Next to read of each partition we own; None until its first message when nothing is stored."""
         self._committed: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
-        """Each partition's end as last heard; librdkafka forgets its figure at every assignment."""
+        self._bounds: dict[TopicPartition, tuple[int, int]] = {}
+        """Each partition's first offset and end as last heard; librdkafka forgets them at every assignment."""
         self._out_of_range: set[TopicPartition] = set()
         self._stale: set[TopicPartition] = set()
         """Partitions whose messages of this chunk may come from an assignment that ended within it."""
@@ -133,6 +133,7 @@ class KafkaSource:
                 break
         if assembly.empty:
             self._probe()
+        self._note_bounds()
         return assembly.build()
 
     def committed(self, positions: Positions) -> None:
@@ -145,19 +146,17 @@ class KafkaSource:
 
     def lag(self) -> SourceLag:
         """See `Source.lag`."""
+        # From another thread than the polling one: the client would make it wait, for seconds, until polls
+        # leave it a gap.
         waiting: dict[TopicPartition, int] = {}
         note = self._complaints.current
+        bounds = self._bounds.copy()
         for partition in list(self._next):
-            try:
-                low, end = self._consumer.get_watermark_offsets(kafka_partition(partition), cached=True)
-            except (KafkaException, RuntimeError):
-                break  # closed, or closing, in another thread
-            end = max(end, self._ends.get(partition, end))
-            if end < 0:
+            if partition not in bounds:
                 note = note or "some partitions have not answered yet"
                 continue
-            self._ends[partition] = end
-            waiting[partition] = max(0, end - self._committed.get(partition, max(low, 0)))
+            low, end = bounds[partition]
+            waiting[partition] = max(0, end - self._committed.get(partition, low))
         if not self._next and note is None:
             note = "no partition assigned"
         return SourceLag(sum(waiting.values()), waiting, note)
@@ -171,6 +170,14 @@ class KafkaSource:
         self._closed = True
         self._consumer.close()
         self._next.clear()
+
+    def _note_bounds(self) -> None:
+        """Keep for `lag` what the client knows of each partition without asking the broker."""
+        for partition in self._next:
+            low, end = self._consumer.get_watermark_offsets(kafka_partition(partition), cached=True)
+            if end >= 0:
+                known = self._bounds.get(partition, (0, 0))
+                self._bounds[partition] = (max(low, 0), max(end, known[1]))
 
     def _chunk_size(self, room: int, size_bytes: int) -> int:
         """How many messages to take at once so that bytes stay bounded, going by the recent average."""
@@ -282,7 +289,7 @@ class KafkaSource:
             self._complaints.raise_("watermarks", f"the broker does not tell offsets: {error.args[0].str()}")
             return None
         if found is not None:
-            self._ends[partition] = found[1]
+            self._bounds[partition] = found
         return found
 
     def _restart(self) -> None:
@@ -320,7 +327,7 @@ class KafkaSource:
             self._assembly.drop(revoked)
             self._next.pop(revoked, None)
             self._committed.pop(revoked, None)
-            self._ends.pop(revoked, None)
+            self._bounds.pop(revoked, None)
             self._out_of_range.discard(revoked)
         if not self._closed:
             _log.info("revoked %s", names_of(partitions))
