@@ -11,6 +11,8 @@ PYTHON ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+# Processes that share the tests, each with a broker of its own. Many tests wait more than they compute.
+TEST_WORKERS ?= 3
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -35,7 +37,7 @@ demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARG
 
 .PHONY: test
 test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and formatting

@@ -269,7 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="events to ingest (default: 1,000,000)")
-    parser.add_argument("--rounds", type=int, default=2, help="fetch and ingest this often; the best counts")
+    parser.add_argument("--rounds", type=int, default=3, help="fetch and ingest this often; the best counts")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
     result = measure(options.events, options.rounds, lambda text: print(text, file=sys.stderr, flush=True))
