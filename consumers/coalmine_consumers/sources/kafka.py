@@ -84,7 +84,7 @@ class KafkaSource:
         """Next to read of each partition we own; None until its first message when nothing is stored."""
         self._committed: dict[TopicPartition, int] = {}
         self._bounds: dict[TopicPartition, tuple[int, int]] = {}
-        """Each partition's first offset and end as last heard; librdkafka forgets them at every assignment."""
+        """Each partition's first offset and end, as last heard: librdkafka forgets them at assignments."""
         self._out_of_range: set[TopicPartition] = set()
         self._stale: set[TopicPartition] = set()
         """Partitions whose messages of this chunk may come from an assignment that ended within it."""
