@@ -1,0 +1,125 @@
+"""A folder of prompts: `<name>/<version>.md` below it, and nothing else that looks like one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.names import check_prompt_name, check_version
+from semver import Version
+
+from coalmine_registry.prompt_files.markdown import parse_prompt
+
+SUFFIX = ".md"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """One version, as a file says it."""
+
+    path: Path
+    name: str
+    version: str
+    content: PromptContent
+
+    @property
+    def reference(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+class InvalidFiles(InvalidParameter):
+    """Files of a folder are no prompts.
+
+    Args:
+        problems: What is wrong, one text per file, each beginning with the path.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+def file_of(directory: Path, name: str, version: str) -> Path:
+    """Where a version belongs."""
+    return directory / name / f"{version}{SUFFIX}"
+
+
+def read_folder(directory: Path) -> list[PromptFile]:
+    """All prompts of a folder, each after the ones it includes and after its own older versions.
+
+    Files and folders whose names begin with a point or an underscore, `README.md`, and files that do not end
+    with `.md` are left out.
+
+    Raises:
+        InvalidFiles: The folder is not there, or some files are no prompts; all of them are named.
+    """
+    if not directory.is_dir():
+        raise InvalidFiles([f"{directory}: no such folder; it should hold <name>/<version>.md"])
+    found: list[PromptFile] = []
+    problems: list[str] = []
+    for path in sorted(directory.rglob(f"*{SUFFIX}")):
+        relative = path.relative_to(directory)
+        if any(part[0] in "._" for part in relative.parts) or path.name == "README.md":
+            continue
+        try:
+            name, version = name_and_version(relative)
+            found.append(PromptFile(path, name, version, parse_prompt(path.read_text(encoding="utf-8"))))
+        except InvalidPrompt as error:
+            problems.append(f"{path}: {error}")
+        except UnicodeDecodeError as error:
+            problems.append(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8")
+    if problems:
+        raise InvalidFiles(problems)
+    return in_order(found)
+
+
+def name_and_version(relative: PurePath) -> tuple[str, str]:
+    """Name and version of the prompt at a path below the folder of prompts.
+
+    Raises:
+        InvalidPrompt: The path is not `<name>/<version>.md`.
+    """
+    if len(relative.parts) != 2:
+        raise InvalidPrompt("path", relative.as_posix(), "put it at <name>/<version>.md")
+    name, version = relative.parts[0], relative.name.removesuffix(SUFFIX)
+    check_prompt_name(name)
+    check_version(version)
+    return name, version
+
+
+def in_order(files: Iterable[PromptFile]) -> list[PromptFile]:
+    """Each file after those it includes and after older versions of its own prompt.
+
+    Raises:
+        InvalidFiles: Files include each other in a circle.
+    """
+    by_reference = {
+        each.reference: each
+        for each in sorted(files, key=lambda file: (file.name, Version.parse(file.version), file.version))
+    }
+    needs = {reference: _needed(each, by_reference) for reference, each in by_reference.items()}
+    done: dict[str, PromptFile] = {}
+    while len(done) < len(by_reference):
+        ready = [name for name, before in needs.items() if name not in done and before <= done.keys()]
+        if not ready:
+            circle = sorted(by_reference.keys() - done.keys())
+            raise InvalidFiles([f"{by_reference[each].path}: in a circle of includes" for each in circle])
+        done.update((name, by_reference[name]) for name in ready)
+    return list(done.values())
+
+
+def _needed(file: PromptFile, known: Mapping[str, PromptFile]) -> set[str]:
+    """References of the files that have to be registered first."""
+    version = Version.parse(file.version)
+    needed = {
+        each.reference
+        for each in known.values()
+        if each.name == file.name and Version.parse(each.version) < version
+    }
+    return needed | {reference for reference in file.content.includes() if reference in known}

@@ -1,0 +1,93 @@
+"""A published version is never edited: which changes in a git repository would do so.
+
+What the base of a change already holds counts as published, as does what is committed when a commit is made.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts.errors import InvalidPrompt
+
+from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
+
+_VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedEdit:
+    """A change of a version that is published."""
+
+    path: str
+    """Relative to the repository's root."""
+    verb: str
+    """What the change does to it, e.g. `edits`."""
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.verb} {self.name}@{self.version}, which is published; put it back and add a "
+            "new version beside it"
+        )
+
+
+def published_edits(directory: Path, *, base: str | None = None) -> list[PublishedEdit]:
+    """What a change does to versions that its base already holds.
+
+    Args:
+        directory: The folder of prompts, in a git repository.
+        base: Commit that the work tree's HEAD is compared with, from where the two parted; the usual case in
+            CI, e.g. `origin/main`. None compares what is staged with HEAD, as a pre-commit hook does.
+
+    Raises:
+        InvalidParameter: The folder is in no git repository, or there is no such base.
+    """
+    if not directory.is_dir():
+        raise InvalidParameter(f"{directory}: no such folder; it should hold <name>/<version>.md")
+    if base is not None and base.startswith("-"):
+        raise InvalidParameter(f"{base!r} is no commit: name a branch, a tag or a commit, e.g. origin/main")
+    root = Path(_git(directory, "rev-parse", "--show-toplevel").strip())
+    below = PurePosixPath(directory.resolve().relative_to(root.resolve()).as_posix())
+    if base is not None:
+        compared = [f"{base}...HEAD"]
+    elif _has_commits(directory):
+        compared = ["--cached", "HEAD"]
+    else:
+        return []
+    options = ["--name-status", "-z", "--no-renames", "--diff-filter=MDT"]
+    listed = _git(root, "diff", *options, *compared, "--", below.as_posix()).split("\0")
+    edits = []
+    for status, path in zip(listed[0::2], listed[1::2], strict=False):
+        if not path.endswith(SUFFIX):
+            continue
+        try:
+            name, version = name_and_version(PurePosixPath(path).relative_to(below))
+        except InvalidPrompt:
+            continue  # no version of a prompt, such as a README
+        edits.append(PublishedEdit(path, _VERBS[status[0]], name, version))
+    return edits
+
+
+def _has_commits(directory: Path) -> bool:
+    return _run(directory, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    done = _run(directory, *arguments)
+    if done.returncode != 0:
+        raise InvalidParameter(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603 - our own arguments; a base that begins with a hyphen is refused
+            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise InvalidParameter("git is not installed, or not in PATH") from None
