@@ -15,6 +15,7 @@ RUN pip install --require-hashes --only-binary :all: -r requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas ./schemas
 COPY producers ./producers
+COPY registry ./registry
 COPY consumers ./consumers
 COPY analytics ./analytics
 COPY server ./server

@@ -68,7 +68,7 @@ def format_prompt(content: PromptContent) -> str:
         ordered = {key: front[key] for key in _KEYS if key in front}
         lines = yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     for field, template in content.templates():
-        if "\r\n" in template:
+        if "\r" in template:
             raise InvalidPrompt(field, template, "end lines with a line feed alone: files are read that way")
         for line in template.split("\n"):
             if _ROLE.fullmatch(line):
@@ -152,5 +152,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Mapping[Hashable, Any]:
     return found
 
 
+def _as_text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
