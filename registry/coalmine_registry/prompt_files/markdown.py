@@ -57,6 +57,17 @@ def format_prompt(content: PromptContent) -> str:
     Raises:
         InvalidPrompt: A template has a line that a file would read as the beginning of a message.
     """
+    for field, template in content.templates():
+        if "\r" in template:
+            raise InvalidPrompt(field, template, "end lines with a line feed alone: files are read that way")
+        for line in template.split("\n"):
+            if _ROLE.fullmatch(line):
+                raise InvalidPrompt(field, line, "a file would begin a message there: change the line")
+    return readable_text(content)
+
+
+def readable_text(content: PromptContent) -> str:
+    """What a file would say, for people to read; any content can be shown this way."""
     front: dict[str, Any] = {key: value for key, value in content.to_json().items() if key in _KEYS}
     if content.variables:
         front["variables"] = {
@@ -67,12 +78,6 @@ def format_prompt(content: PromptContent) -> str:
     if front:
         ordered = {key: front[key] for key in _KEYS if key in front}
         lines = yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    for field, template in content.templates():
-        if "\r" in template:
-            raise InvalidPrompt(field, template, "end lines with a line feed alone: files are read that way")
-        for line in template.split("\n"):
-            if _ROLE.fullmatch(line):
-                raise InvalidPrompt(field, line, "a file would begin a message there: change the line")
     if content.kind == "chat":
         body = "".join(f"<|{message.role}|>\n{message.template}\n" for message in content.messages)
     else:
