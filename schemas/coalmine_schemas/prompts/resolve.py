@@ -1,0 +1,82 @@
+"""From what an environment serves to the version one unit gets: rules first, then the split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.prompts.assignment import assignment_point, choose_arm
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.prompts.errors import UnknownPrompt
+from coalmine_schemas.prompts.snapshot import Rule, Serve, ServedPrompt, ServeVersion, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one unit is served, and why."""
+
+    version: str
+    content: PromptContent
+    variant: str | None = None
+    """Arm of the experiment; None where no experiment chose."""
+    experiment: str | None = None
+    allocation_epoch: int | None = None
+    unit_id: str | None = None
+    """Unit that was served; made up where an experiment had to choose and none was given."""
+
+
+def resolve(
+    snapshot: Snapshot, prompt: str, unit_id: str | None, segments: Mapping[str, str] | None
+) -> Choice:
+    """What a unit is served.
+
+    Deterministic where a unit is given. Where none is and an experiment has to choose, a new unit is made up:
+    the call counts for itself.
+
+    Args:
+        snapshot: What the environment serves.
+        prompt: Name of the prompt.
+        unit_id: Who is served: the user, else the session, else None.
+        segments: Named properties that rules look at.
+
+    Raises:
+        UnknownPrompt: The environment does not serve the prompt.
+    """
+    served = snapshot.prompts.get(prompt)
+    if served is None:
+        raise UnknownPrompt(_unknown(snapshot, prompt))
+    serve = _serve_of(served, segments)
+    if isinstance(serve, ServeVersion):
+        return Choice(serve.version, snapshot.contents[f"{prompt}@{serve.version}"], unit_id=unit_id)
+    experiment = served.experiments[serve.experiment]
+    unit_id = unit_id or uuid7()
+    arm = choose_arm(experiment.arms, assignment_point(experiment.salt, unit_id))
+    return Choice(
+        arm.version,
+        snapshot.contents[f"{prompt}@{arm.version}"],
+        arm.variant,
+        serve.experiment,
+        experiment.allocation_epoch,
+        unit_id,
+    )
+
+
+def _serve_of(served: ServedPrompt, segments: Mapping[str, str] | None) -> Serve:
+    for rule in served.rules:
+        if matches(rule, segments or {}):
+            return rule.serve
+    return served.default
+
+
+def matches(rule: Rule, segments: Mapping[str, str]) -> bool:
+    """Whether a rule is about these segments: all it names match, each with any of its values."""
+    return all(segments.get(segment) in values for segment, values in rule.when.items())
+
+
+def _unknown(snapshot: Snapshot, prompt: str) -> str:
+    near = get_close_matches(str(prompt), snapshot.prompts, n=1)
+    hint = f"did you mean {near[0]}? Otherwise promote" if near else "promote"
+    return (
+        f"environment {snapshot.environment} (revision {snapshot.revision}) serves no prompt {prompt!r}: "
+        f"{hint} a version of it there: coalmine promote {prompt} VERSION {snapshot.environment}"
+    )

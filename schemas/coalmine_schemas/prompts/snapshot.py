@@ -1,0 +1,258 @@
+"""What one environment serves: pointers, targeting rules, experiments, and every content they can lead to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeAlias
+
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts.assignment import Arm, check_arms
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidSnapshot
+from coalmine_schemas.prompts.fields import integer, list_of, object_of, text
+from coalmine_schemas.prompts.json_values import JsonObject
+from coalmine_schemas.prompts.names import check_prompt_name, check_version, parse_reference, reference_to
+
+_LONGEST_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ServeVersion:
+    """Serve one version."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServeExperiment:
+    """Let an experiment of the same prompt choose."""
+
+    experiment: str
+
+
+Serve: TypeAlias = ServeVersion | ServeExperiment
+"""What a pointer or a rule leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Serves something else to some segments."""
+
+    name: str
+    when: Mapping[str, tuple[str, ...]]
+    """Values by segment. All segments have to match, each with any of its values."""
+    serve: Serve
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A running experiment."""
+
+    salt: str
+    """Its own for its whole life; see `assignment_point`."""
+    allocation_epoch: int
+    """Counts changes of weights, from 1."""
+    arms: tuple[Arm, ...]
+    """Treatments first, control last."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPrompt:
+    """How the environment serves one prompt."""
+
+    revision: int
+    """Counts changes of this prompt in this environment, from 1."""
+    default: Serve
+    """What is served where no rule matches."""
+    rules: tuple[Rule, ...] = ()
+    """The first that matches wins."""
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    """Running experiments by name."""
+
+    def versions(self) -> tuple[str, ...]:
+        """Every version it can serve, each once."""
+        found = [serve.version for serve in self._serves() if isinstance(serve, ServeVersion)]
+        found += [arm.version for each in self.experiments.values() for arm in each.arms]
+        return tuple(dict.fromkeys(found))
+
+    def _serves(self) -> tuple[Serve, ...]:
+        return (self.default, *(rule.serve for rule in self.rules))
+
+    def _check(self) -> None:
+        for serve in self._serves():
+            if isinstance(serve, ServeExperiment) and serve.experiment not in self.experiments:
+                raise InvalidSnapshot(
+                    f"it serves experiment {serve.experiment!r}, which it does not describe"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one environment serves at one revision. Never changed, only replaced."""
+
+    environment: str
+    revision: int
+    """Changes with every change of what the environment serves."""
+    prompts: Mapping[str, ServedPrompt] = field(default_factory=dict)
+    """By name."""
+    contents: Mapping[str, PromptContent] = field(default_factory=dict)
+    """By `name@version`: all that can be served, and all they include."""
+
+    def to_json(self) -> JsonObject:
+        """The snapshot as JSON."""
+        return {
+            "environment": self.environment,
+            "revision": self.revision,
+            "prompts": {name: _prompt_json(served) for name, served in self.prompts.items()},
+            "contents": {reference: content.to_json() for reference, content in self.contents.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Reads a snapshot and checks it wholly: what it names it also describes.
+
+        Keys that are not known are ignored: a newer registry may say more.
+
+        Raises:
+            InvalidSnapshot: It is none; says what is wrong.
+        """
+        try:
+            found = object_of(value, "the snapshot")
+            snapshot = cls(
+                environment=_name(found, "environment", ""),
+                revision=integer(found, "revision", "", at_least=0),
+                prompts={
+                    check_prompt_name(name, "the name of a prompt"): _prompt(each, f"prompts.{name}")
+                    for name, each in object_of(found.get("prompts"), "prompts").items()
+                },
+                contents={
+                    reference_to(*parse_reference(reference, "a key of contents")): PromptContent.from_json(
+                        each, f"contents.{reference}"
+                    )
+                    for reference, each in object_of(found.get("contents"), "contents").items()
+                },
+            )
+            snapshot.check()
+        except InvalidSnapshot:
+            raise
+        except InvalidParameter as error:
+            raise InvalidSnapshot(f"this describes no environment: {error}") from error
+        except RecursionError as error:
+            raise InvalidSnapshot("this describes no environment: it nests too deep") from error
+        return snapshot
+
+    def check(self) -> None:
+        """Refuses a snapshot that names what it does not describe.
+
+        Raises:
+            InvalidSnapshot: An experiment or a content is missing.
+        """
+        for name, served in self.prompts.items():
+            try:
+                served._check()
+            except InvalidSnapshot as error:
+                raise InvalidSnapshot(f"prompt {name}: {error}") from None
+            for version in served.versions():
+                if reference_to(name, version) not in self.contents:
+                    raise InvalidSnapshot(f"it serves {reference_to(name, version)} without its content")
+        for reference, content in self.contents.items():
+            for included in content.includes():
+                if included not in self.contents:
+                    raise InvalidSnapshot(f"{reference} includes {included}, whose content is missing")
+
+
+def _prompt(value: object, where: str) -> ServedPrompt:
+    found = object_of(value, where)
+    return ServedPrompt(
+        revision=integer(found, "revision", where, at_least=0),
+        default=_serve(found.get("default"), f"{where}.default"),
+        rules=tuple(
+            _rule(each, f"{where}.rules[{place}]")
+            for place, each in enumerate(list_of(found.get("rules") or (), f"{where}.rules"))
+        ),
+        experiments={
+            name: _experiment(each, f"{where}.experiments.{name}")
+            for name, each in object_of(found.get("experiments") or {}, f"{where}.experiments").items()
+        },
+    )
+
+
+def _serve(value: object, where: str) -> Serve:
+    match object_of(value, where):
+        case {"version": version, **others} if "experiment" not in others:
+            return ServeVersion(check_version(version, f"{where}.version"))
+        case {"experiment": str(experiment), **others} if "version" not in others and experiment:
+            return ServeExperiment(experiment)
+    raise InvalidPrompt(where, value, 'give {"version": ...} or {"experiment": ...}')
+
+
+def _rule(value: object, where: str) -> Rule:
+    found = object_of(value, where)
+    when: dict[str, tuple[str, ...]] = {}
+    for segment, values in object_of(found.get("when"), f"{where}.when").items():
+        when[segment] = tuple(list_of(values, f"{where}.when.{segment}"))
+        if not all(isinstance(each, str) for each in when[segment]):
+            raise InvalidPrompt(f"{where}.when.{segment}", values, "give a list of texts")
+    return Rule(text(found, "name", where), when, _serve(found.get("serve"), f"{where}.serve"))
+
+
+def _experiment(value: object, where: str) -> Experiment:
+    found = object_of(value, where)
+    arms = tuple(
+        _arm(each, f"{where}.arms[{place}]")
+        for place, each in enumerate(list_of(found.get("arms"), f"{where}.arms"))
+    )
+    try:
+        check_arms(arms)
+    except InvalidParameter as error:
+        raise InvalidSnapshot(f"{where}: {error}") from None
+    return Experiment(
+        _name(found, "salt", where), integer(found, "allocation_epoch", where, at_least=0), arms
+    )
+
+
+def _arm(value: object, where: str) -> Arm:
+    found = object_of(value, where)
+    weight = found.get("weight")
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise InvalidPrompt(f"{where}.weight", weight, "give a share from 0 to 1")
+    version = check_version(found.get("version"), f"{where}.version")
+    return Arm(_name(found, "variant", where), version, float(weight))
+
+
+def _name(found: Mapping[str, Any], key: str, where: str) -> str:
+    value = text(found, key, where)
+    if 0 < len(value) <= _LONGEST_NAME:
+        return value
+    raise InvalidPrompt(f"{where}.{key}" if where else key, value, f"give 1 to {_LONGEST_NAME} characters")
+
+
+def _prompt_json(served: ServedPrompt) -> JsonObject:
+    return {
+        "revision": served.revision,
+        "default": _serve_json(served.default),
+        "rules": [
+            {
+                "name": rule.name,
+                "when": {segment: list(values) for segment, values in rule.when.items()},
+                "serve": _serve_json(rule.serve),
+            }
+            for rule in served.rules
+        ],
+        "experiments": {
+            name: {
+                "salt": each.salt,
+                "allocation_epoch": each.allocation_epoch,
+                "arms": [
+                    {"variant": arm.variant, "version": arm.version, "weight": arm.weight}
+                    for arm in each.arms
+                ],
+            }
+            for name, each in served.experiments.items()
+        },
+    }
+
+
+def _serve_json(serve: Serve) -> JsonObject:
+    if isinstance(serve, ServeVersion):
+        return {"version": serve.version}
+    return {"experiment": serve.experiment}

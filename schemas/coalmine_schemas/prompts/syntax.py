@@ -1,0 +1,69 @@
+"""Reads templates of prompts without running them: their tree, and which other prompts they include."""
+
+from typing import Final
+
+from jinja2 import Environment, TemplateError, nodes
+
+from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
+from coalmine_schemas.prompts.names import parse_reference
+
+MAX_TEMPLATE_CHARS: Final = 262_144
+"""Longest template of one prompt or message."""
+
+_PARSER: Final = Environment(autoescape=False, keep_trailing_newline=True)  # noqa: S701 - prompts are no HTML
+
+
+def parse_template(source: str, field: str = "template") -> nodes.Template:
+    """The tree of a template.
+
+    Args:
+        source: Jinja2.
+        field: What to call it in the error.
+
+    Raises:
+        InvalidTemplate: It is too long, or no Jinja2.
+    """
+    if len(source) > MAX_TEMPLATE_CHARS:
+        raise InvalidTemplate(field, source, f"a template has at most {MAX_TEMPLATE_CHARS} characters")
+    try:
+        return _PARSER.parse(source)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        where = f" in line {line}" if line else ""
+        raise InvalidTemplate(field, source, f"{error.message or error}{where}") from error
+    except (RecursionError, MemoryError, ValueError, OverflowError) as error:
+        raise InvalidTemplate(field, source, "it nests too deep, or a number in it is too long") from error
+
+
+def included_references(source: str, field: str = "template") -> tuple[str, ...]:
+    """The prompts a template includes, `name@version`, each once, in order of appearance.
+
+    Raises:
+        InvalidTemplate: It is no template, or an include names no exact version in plain text.
+    """
+    if "include" not in source:  # reading the whole template takes a millisecond, and few include anything
+        return ()
+    tree = parse_template(source, field)
+    return tuple(dict.fromkeys(include_target(node, field) for node in tree.find_all(nodes.Include)))
+
+
+def include_target(node: nodes.Include, field: str = "template") -> str:
+    """The reference an include names.
+
+    Raises:
+        InvalidTemplate: It names no exact version in plain text, or asks to be ignored when missing.
+    """
+    target = node.template.value if isinstance(node.template, nodes.Const) else None
+    if not isinstance(target, str):
+        raise InvalidTemplate(
+            field,
+            "an include of something computed",
+            'name a prompt and its exact version in plain text, e.g. {% include "house-style@1.2.0" %}',
+        )
+    if node.ignore_missing or not node.with_context:
+        raise InvalidTemplate(field, target, "include it without 'ignore missing' and 'without context'")
+    try:
+        parse_reference(target)
+    except InvalidPrompt as error:
+        raise InvalidTemplate(f"an include in {field}", target, error.remedy) from error
+    return target
