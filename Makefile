@@ -37,7 +37,7 @@ demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARG
 
 .PHONY: test
 test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
-	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and formatting

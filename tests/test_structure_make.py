@@ -64,7 +64,8 @@ def test_a_second_setup_installs_nothing_and_a_new_lock_installs_again() -> None
 
 def test_options_reach_the_commands() -> None:
     assert "coalmine demo --headless --json" in _make("-n", "demo", "DEMO_ARGS=--headless --json").stdout
-    assert "-m pytest -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
+    assert "--dist worksteal -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
+    assert "--numprocesses 7" in _make("-n", "test", "TEST_WORKERS=7").stdout
     assert "-m benchmarks ingest" in _make("-n", "bench", "BENCH_ARGS=ingest").stdout
 
 
