@@ -197,6 +197,9 @@ def _rule(value: object, where: str) -> Rule:
 
 def _experiment(value: object, where: str) -> Experiment:
     found = object_of(value, where)
+    salt = _name(found, "salt", where)
+    if "\0" in salt:  # it ends at a zero byte in what is hashed
+        raise InvalidPrompt(f"{where}.salt", salt, "give one without zero bytes")
     arms = tuple(
         _arm(each, f"{where}.arms[{place}]")
         for place, each in enumerate(list_of(found.get("arms"), f"{where}.arms"))
@@ -205,9 +208,7 @@ def _experiment(value: object, where: str) -> Experiment:
         check_arms(arms)
     except InvalidParameter as error:
         raise InvalidSnapshot(f"{where}: {error}") from None
-    return Experiment(
-        _name(found, "salt", where), integer(found, "allocation_epoch", where, at_least=0), arms
-    )
+    return Experiment(salt, integer(found, "allocation_epoch", where, at_least=0), arms)
 
 
 def _arm(value: object, where: str) -> Arm:
