@@ -164,9 +164,9 @@ def _prompt(value: object, where: str) -> ServedPrompt:
     found = object_of(value, where)
     return ServedPrompt(
         revision=integer(found, "revision", where, at_least=0),
-        default=_serve(found.get("default"), f"{where}.default"),
+        default=parse_serve(found.get("default"), f"{where}.default"),
         rules=tuple(
-            _rule(each, f"{where}.rules[{place}]")
+            parse_rule(each, f"{where}.rules[{place}]")
             for place, each in enumerate(list_of(found.get("rules") or (), f"{where}.rules"))
         ),
         experiments={
@@ -176,7 +176,12 @@ def _prompt(value: object, where: str) -> ServedPrompt:
     )
 
 
-def _serve(value: object, where: str) -> Serve:
+def parse_serve(value: object, where: str) -> Serve:
+    """Reads what `serve_json` wrote.
+
+    Raises:
+        InvalidPrompt: It is something else; names where it stands.
+    """
     match object_of(value, where):
         case {"version": version, **others} if "experiment" not in others:
             return ServeVersion(check_version(version, f"{where}.version"))
@@ -185,14 +190,19 @@ def _serve(value: object, where: str) -> Serve:
     raise InvalidPrompt(where, value, 'give {"version": ...} or {"experiment": ...}')
 
 
-def _rule(value: object, where: str) -> Rule:
+def parse_rule(value: object, where: str) -> Rule:
+    """Reads what `rule_json` wrote.
+
+    Raises:
+        InvalidPrompt: It is something else; names where it stands.
+    """
     found = object_of(value, where)
     when: dict[str, tuple[str, ...]] = {}
     for segment, values in object_of(found.get("when"), f"{where}.when").items():
         when[segment] = tuple(list_of(values, f"{where}.when.{segment}"))
         if not all(isinstance(each, str) for each in when[segment]):
             raise InvalidPrompt(f"{where}.when.{segment}", values, "give a list of texts")
-    return Rule(text(found, "name", where), when, _serve(found.get("serve"), f"{where}.serve"))
+    return Rule(text(found, "name", where), when, parse_serve(found.get("serve"), f"{where}.serve"))
 
 
 def _experiment(value: object, where: str) -> Experiment:
@@ -201,7 +211,7 @@ def _experiment(value: object, where: str) -> Experiment:
     if "\0" in salt:  # it ends at a zero byte in what is hashed
         raise InvalidPrompt(f"{where}.salt", salt, "give one without zero bytes")
     arms = tuple(
-        _arm(each, f"{where}.arms[{place}]")
+        parse_arm(each, f"{where}.arms[{place}]")
         for place, each in enumerate(list_of(found.get("arms"), f"{where}.arms"))
     )
     try:
@@ -211,7 +221,12 @@ def _experiment(value: object, where: str) -> Experiment:
     return Experiment(salt, integer(found, "allocation_epoch", where, at_least=0), arms)
 
 
-def _arm(value: object, where: str) -> Arm:
+def parse_arm(value: object, where: str) -> Arm:
+    """Reads what `arm_json` wrote.
+
+    Raises:
+        InvalidPrompt: It is something else; names where it stands.
+    """
     found = object_of(value, where)
     weight = found.get("weight")
     if isinstance(weight, bool) or not isinstance(weight, int | float):
@@ -230,30 +245,35 @@ def _name(found: Mapping[str, Any], key: str, where: str) -> str:
 def _prompt_json(served: ServedPrompt) -> JsonObject:
     return {
         "revision": served.revision,
-        "default": _serve_json(served.default),
-        "rules": [
-            {
-                "name": rule.name,
-                "when": {segment: list(values) for segment, values in rule.when.items()},
-                "serve": _serve_json(rule.serve),
-            }
-            for rule in served.rules
-        ],
+        "default": serve_json(served.default),
+        "rules": [rule_json(rule) for rule in served.rules],
         "experiments": {
             name: {
                 "salt": each.salt,
                 "allocation_epoch": each.allocation_epoch,
-                "arms": [
-                    {"variant": arm.variant, "version": arm.version, "weight": arm.weight}
-                    for arm in each.arms
-                ],
+                "arms": [arm_json(arm) for arm in each.arms],
             }
             for name, each in served.experiments.items()
         },
     }
 
 
-def _serve_json(serve: Serve) -> JsonObject:
+def rule_json(rule: Rule) -> JsonObject:
+    """A rule as JSON."""
+    return {
+        "name": rule.name,
+        "when": {segment: list(values) for segment, values in rule.when.items()},
+        "serve": serve_json(rule.serve),
+    }
+
+
+def arm_json(arm: Arm) -> JsonObject:
+    """An arm as JSON."""
+    return {"variant": arm.variant, "version": arm.version, "weight": arm.weight}
+
+
+def serve_json(serve: Serve) -> JsonObject:
+    """What a pointer or a rule leads to, as JSON."""
     if isinstance(serve, ServeVersion):
         return {"version": serve.version}
     return {"experiment": serve.experiment}
