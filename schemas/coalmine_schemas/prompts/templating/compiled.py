@@ -1,0 +1,190 @@
+"""From the content of a prompt to something that renders: compiled once, used by all threads."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jinja2 import TemplateError, UndefinedError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.meta import find_undeclared_variables
+
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.prompts.errors import (
+    InvalidTemplate,
+    InvalidVariable,
+    MissingVariables,
+    RenderError,
+    short,
+)
+from coalmine_schemas.prompts.templating.budget import Budget
+from coalmine_schemas.prompts.templating.environment import PromptEnvironment
+from coalmine_schemas.prompts.templating.rewrite import Lookup, Rewriter
+from coalmine_schemas.prompts.variables import Variable, is_of_type
+
+_ENVIRONMENT: Final = PromptEnvironment()
+
+
+class CompiledPrompt:
+    """A prompt ready to be rendered. Thread-safe.
+
+    Made by `compile_prompt`.
+    """
+
+    __slots__ = ("_defaults", "_names", "_roles", "_templates", "_variables", "kind")
+
+    def __init__(
+        self, content: PromptContent, templates: list[Any], variables: Mapping[str, Variable]
+    ) -> None:
+        self.kind = content.kind
+        """`text` renders to one text, `chat` to messages."""
+        self._roles = [message.role for message in content.messages]
+        self._templates = templates
+        self._variables = variables
+        self._names = [(name, variable.type, variable.required) for name, variable in variables.items()]
+        self._defaults = {name: each.default for name, each in variables.items() if not each.required}
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """The text of a text prompt; of a chat prompt its messages' texts, a blank line between them.
+
+        Args:
+            variables: Values by name. Others than the declared ones are ignored.
+
+        Raises:
+            MissingVariables: Values that have to be given were not; names all of them.
+            InvalidVariable: A value has another type than declared.
+            RenderLimitExceeded: Too much output or work.
+            RenderError: The template fails with these values.
+        """
+        budget = Budget()
+        values = self._values(variables, budget)
+        if len(self._templates) == 1:
+            return _render(self._templates[0], values, budget)
+        return "\n\n".join(_render(template, values, budget) for template in self._templates)
+
+    def messages(self, variables: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The messages of a chat prompt, `role` and `content`; a text prompt is one message of the user.
+
+        Args:
+            variables: Values by name. Others than the declared ones are ignored.
+
+        Raises:
+            MissingVariables: Values that have to be given were not; names all of them.
+            InvalidVariable: A value has another type than declared.
+            RenderLimitExceeded: Too much output or work.
+            RenderError: The template fails with these values.
+        """
+        budget = Budget()
+        values = self._values(variables, budget)
+        return [
+            {"role": role, "content": _render(template, values, budget)}
+            for role, template in zip(self._roles or ["user"], self._templates, strict=True)
+        ]
+
+    def _values(self, given: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
+        values: dict[str, Any] = dict(self._defaults)
+        missing = []
+        for name, kind, required in self._names:
+            if name in given:
+                value = given[name]
+                if value is None and not required:
+                    continue
+                if not is_of_type(value, kind):
+                    raise InvalidVariable(f"variable {name} is {short(value)}: give a value of type {kind}")
+                if kind == "array" or kind == "object" or kind == "integer":  # noqa: PLR1714 - the fast form
+                    budget.weigh(value)
+                values[name] = value
+            elif required:
+                missing.append(name)
+        if missing:
+            raise MissingVariables(missing)
+        return values
+
+
+def compile_prompt(content: PromptContent, lookup: Lookup) -> CompiledPrompt:
+    """Makes a prompt ready to be rendered. Takes a millisecond or more: keep the result.
+
+    Variables that included prompts declare join those of the prompt itself, whose own declaration wins.
+
+    Args:
+        content: The prompt.
+        lookup: Content of an included `name@version`; raises KeyError when there is none.
+
+    Raises:
+        InvalidTemplate: A template is none, does what a prompt may not do, uses a variable nobody declares,
+            or includes what does not exist, too deep or in a cycle.
+    """
+    included: dict[str, PromptContent] = {}
+    trees = [
+        (field, Rewriter(field, lookup, included).template(source)) for field, source in content.templates()
+    ]
+    variables = _all_variables(content, included)
+    templates = []
+    for field, tree in trees:
+        _refuse_undeclared(field, tree, variables)
+        templates.append(_compile(field, tree))
+    return CompiledPrompt(content, templates, variables)
+
+
+def check_template(content: PromptContent, lookup: Lookup) -> None:
+    """Refuses at registration what would fail, or be refused, whatever the values.
+
+    Args:
+        content: The prompt.
+        lookup: Content of an included `name@version`; raises KeyError when there is none.
+
+    Raises:
+        InvalidTemplate: As for `compile_prompt`.
+    """
+    compile_prompt(content, lookup)
+
+
+def _all_variables(content: PromptContent, included: Mapping[str, PromptContent]) -> dict[str, Variable]:
+    found: dict[str, Variable] = {}
+    for reference, each in included.items():
+        for name, variable in each.variables.items():
+            own = content.variables.get(name) or found.setdefault(name, variable)
+            if own.type != variable.type:
+                raise InvalidTemplate(
+                    f"variables.{name}.type",
+                    own.type,
+                    f"{reference}, which is included, wants {variable.type}",
+                )
+    return {**found, **content.variables}
+
+
+def _refuse_undeclared(field: str, tree: nodes.Template, variables: Mapping[str, Variable]) -> None:
+    tree.environment = _ENVIRONMENT
+    try:
+        used = find_undeclared_variables(tree)
+    except TemplateError as error:
+        raise InvalidTemplate(field, "a template", str(error)) from error
+    undeclared = sorted(used - set(variables) - {"loop"})
+    if undeclared:
+        raise InvalidTemplate(
+            field, f"using {', '.join(undeclared)}", "declare each of them under variables, or take it out"
+        )
+
+
+def _compile(field: str, tree: nodes.Template) -> Any:  # noqa: ANN401 - Jinja2's render function
+    tree.set_environment(_ENVIRONMENT)
+    try:
+        code = _ENVIRONMENT.compile(tree, field)
+    except (TemplateError, SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as error:
+        raise InvalidTemplate(field, "a template", f"it cannot be compiled: {error}") from error
+    return _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, {}, None)
+
+
+def _render(template: Any, values: dict[str, Any], budget: Budget) -> str:  # noqa: ANN401
+    context = _ENVIRONMENT.context_class(_ENVIRONMENT, values, None, {})
+    context.budget = budget
+    try:
+        return "".join(template.root_render_func(context))
+    except RenderError:
+        raise
+    except UndefinedError as error:
+        raise RenderError(f"the template uses what is not there: {error.message}") from error
+    except SecurityError as error:
+        raise RenderError(f"the template does what it may not do: {error}") from error
+    except Exception as error:
+        # Whatever else an operation of a template may raise on odd values, e.g. a division by zero.
+        what = f"{type(error).__name__}: {error}"
+        raise RenderError(f"the template fails with these values: {what}") from error

@@ -1,0 +1,132 @@
+"""The sandbox: an environment of Jinja2 in which a template reaches values and nothing else.
+
+Jinja2's own sandbox refuses private attributes and unsafe calls of any object. Ours goes further, as it
+can since prompts only need values that JSON can say: no attribute of any object is read, no object is called,
+and every operation is weighed. `rewrite` turns what a template says into that.
+"""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, Undefined, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context, LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded
+from coalmine_schemas.prompts.templating.budget import MAX_INTEGER_BITS
+from coalmine_schemas.prompts.templating.context import RenderContext
+from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, INTERNAL
+
+LOOP_ATTRIBUTES: Final = frozenset(
+    {"depth", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex", "revindex0"}
+)
+"""What a template may ask `loop`."""
+
+_NUMBERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+}
+
+
+@pass_context
+def _finalize(context: RenderContext, value: Any) -> str:  # noqa: ANN401
+    """A value as it is written out."""
+    kind = type(value)
+    if kind is not str:
+        if kind is not int and kind is not float:
+            context.budget.weigh(value)
+        value = str(value)
+    context.budget.steps -= 1
+    context.budget.write(len(value))
+    return value  # type: ignore[no-any-return]
+
+
+class PromptEnvironment(ImmutableSandboxedEnvironment):
+    """The environment all prompts are compiled in; stateless, shared by all threads."""
+
+    context_class = RenderContext
+    intercepted_binops = frozenset(_NUMBERS)
+    intercepted_unops = frozenset({"+", "-"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            autoescape=False,  # prompts are no HTML
+            keep_trailing_newline=True,
+            undefined=StrictUndefined,
+            finalize=_finalize,
+            cache_size=0,
+            auto_reload=False,
+        )
+        self.globals = {}
+        self.filters = {**FILTERS, **INTERNAL}
+        self.tests = dict(ALLOWED_TESTS)
+        self.policies = {"truncate.leeway": 5}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401
+        """`value.name`: an entry of a mapping, or a fact about a loop. Never an attribute of an object."""
+        if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
+            return getattr(obj, attribute)
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
+        """`value[key]`: an entry of a mapping, a list or a text."""
+        if isinstance(obj, Undefined):
+            str(obj)  # raises, saying what is not defined
+        try:
+            if isinstance(obj, Mapping) or (
+                isinstance(obj, list | tuple | str) and isinstance(argument, int)
+            ):
+                return obj[argument]
+        except (LookupError, TypeError):
+            pass
+        return self.undefined(
+            f"a {type(obj).__name__} without {str(argument)[:80]!r}"
+            if not isinstance(obj, Mapping)
+            else None,
+            obj=obj,
+            name=argument,
+        )
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
+        """Numbers by numbers; texts and lists are only added, texts repeated."""
+        budget = context.budget  # type: ignore[attr-defined]
+        budget.weigh(left)
+        budget.weigh(right)
+        if _is_number(left) and _is_number(right):
+            if operator == "**" and isinstance(right, int):
+                bits = left.bit_length() if isinstance(left, int) else 1
+                if abs(right) * bits > MAX_INTEGER_BITS:
+                    raise RenderLimitExceeded(f"a power has more than {MAX_INTEGER_BITS} bits")
+        elif operator == "+" and isinstance(left, str) and isinstance(right, str):
+            budget.allow_text(len(left) + len(right))
+        elif operator == "*" and isinstance(left, str) and isinstance(right, int):
+            budget.allow_text(len(left) * right)
+        elif operator == "*" and isinstance(left, int) and isinstance(right, str):
+            budget.allow_text(left * len(right))
+        elif not (operator == "+" and isinstance(left, list) and isinstance(right, list)):
+            raise RenderError(f"{type(left).__name__} {operator} {type(right).__name__} cannot be computed")
+        result = _NUMBERS[operator](left, right)
+        budget.weigh(result)
+        return result
+
+    def call_unop(self, context: Context, operator: str, arg: Any) -> Any:  # noqa: ANN401
+        """Signs of numbers."""
+        context.budget.weigh(arg)  # type: ignore[attr-defined]
+        if not _is_number(arg):
+            raise RenderError(f"{operator}{type(arg).__name__} cannot be computed")
+        return -arg if operator == "-" else arg
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
+        """Nothing is called: `rewrite` leaves no call."""
+        raise SecurityError(f"a template may not call a {type(__obj).__name__}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)

@@ -1,0 +1,252 @@
+"""Turns what a template says into what the sandbox weighs, and refuses what a prompt may not say.
+
+Only node types known to be harmless pass. Calls become filters, so that nothing is ever called; loops count;
+what builds texts and lists is weighed; includes are put in place.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+from jinja2 import nodes
+
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
+from coalmine_schemas.prompts.syntax import MAX_TEMPLATE_CHARS, include_target, parse_template
+from coalmine_schemas.prompts.templating.environment import LOOP_ATTRIBUTES
+from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, METHODS
+
+Lookup = Callable[[str], PromptContent]
+"""Content of `name@version`; raises `KeyError` or `InvalidPrompt` when there is none."""
+
+MAX_INCLUDE_DEPTH: Final = 8
+"""How deep prompts may include each other."""
+MAX_NODES: Final = 20_000
+"""Largest template, in nodes of its tree, with everything it includes."""
+MAX_NESTING: Final = 40
+"""How deep a template may nest."""
+_MAX_CONST_BITS: Final = 64
+
+_ALLOWED: Final = frozenset(
+    {
+        *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Tuple, nodes.List),
+        *(nodes.Dict, nodes.Pair, nodes.Keyword, nodes.CondExpr, nodes.Filter, nodes.Test, nodes.Getitem),
+        *(
+            nodes.Getattr,
+            nodes.Concat,
+            nodes.Compare,
+            nodes.Operand,
+            nodes.Add,
+            nodes.Sub,
+            nodes.Mul,
+            nodes.Div,
+        ),
+        *(
+            nodes.FloorDiv,
+            nodes.Mod,
+            nodes.Pow,
+            nodes.And,
+            nodes.Or,
+            nodes.Not,
+            nodes.Neg,
+            nodes.Pos,
+            nodes.For,
+        ),
+        *(nodes.If, nodes.Assign, nodes.AssignBlock, nodes.With, nodes.FilterBlock, nodes.Call, nodes.Slice),
+        nodes.Include,
+    }
+)
+_RESERVED: Final = frozenset(
+    {"self", "caller", "varargs", "kwargs", "context", "environment", "range", "loop"}
+)
+
+
+class Rewriter:
+    """Rewrites one template with everything it includes.
+
+    Args:
+        field: What to call the template in errors.
+        lookup: Finds included prompts.
+        included: Receives each included content by its reference.
+    """
+
+    def __init__(self, field: str, lookup: Lookup, included: dict[str, PromptContent]) -> None:
+        self._field = field
+        self._lookup = lookup
+        self._included = included
+        self._nodes = 0
+        self._chars = 0
+        self._path: list[str] = []
+
+    def template(self, source: str) -> nodes.Template:
+        """The tree of a template, rewritten.
+
+        Raises:
+            InvalidTemplate: It is no template, or says what a prompt may not say.
+        """
+        tree = parse_template(source, self._field)
+        self._count(source)
+        return nodes.Template(self._all(tree.body, 0), lineno=1)
+
+    def _count(self, source: str) -> None:
+        self._chars += len(source)
+        if self._chars > MAX_TEMPLATE_CHARS:
+            self._refuse(
+                "what it includes", f"all templates together have at most {MAX_TEMPLATE_CHARS} characters"
+            )
+
+    def _refuse(self, what: str, remedy: str, line: int | None = None) -> NoReturn:
+        where = f" in line {line}" if line else ""
+        included = f" (included as {' > '.join(self._path)})" if self._path else ""
+        error = InvalidTemplate(f"{self._field}{included}", "", remedy)
+        error.value = f"a template with {what}{where}"
+        error.args = (error.field, error.value, remedy)
+        raise error
+
+    def _all(self, found: list[nodes.Node], depth: int) -> list[nodes.Node]:
+        return [self._node(each, depth) for each in found]
+
+    def _node(self, node: nodes.Node, depth: int) -> nodes.Node:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self._refuse("too many parts", f"a template has at most {MAX_NODES}, with all it includes")
+        if depth > MAX_NESTING:
+            self._refuse("deep nesting", f"nest at most {MAX_NESTING} levels deep", node.lineno)
+        kind = type(node)
+        if kind not in _ALLOWED:
+            name = kind.__name__
+            self._refuse(
+                f"a {name}",
+                "use texts, values, filters, if, for, set, with and include; no macros, blocks, imports or "
+                "extensions",
+                node.lineno,
+            )
+        if kind is nodes.Include:
+            return self._include(node, depth)  # type: ignore[arg-type]
+        if kind is nodes.Call:
+            return self._call(node, depth)  # type: ignore[arg-type]
+        if isinstance(node, nodes.Getattr) and _is_loop(node.node):
+            if node.attr not in LOOP_ATTRIBUTES:
+                self._refuse(
+                    f"loop.{node.attr}", f"loop knows {', '.join(sorted(LOOP_ATTRIBUTES))}", node.lineno
+                )
+            return node
+        self._check(node)
+        for name in node.fields:
+            value = getattr(node, name)
+            if isinstance(value, nodes.Node):
+                setattr(node, name, self._node(value, depth + 1))
+            elif isinstance(value, list):
+                setattr(
+                    node,
+                    name,
+                    [self._node(each, depth + 1) if isinstance(each, nodes.Node) else each for each in value],
+                )
+        return self._weighed(node)
+
+    def _check(self, node: nodes.Node) -> None:
+        line = node.lineno
+        match node:
+            case nodes.Name(name=name) if name.startswith("_") or name in _RESERVED:
+                self._refuse(f"the name {name!r}", "use another name", line)
+            case nodes.Getattr(attr=str(attr)) if attr.startswith("_"):
+                self._refuse(f"the attribute {attr!r}", "name an entry of a mapping", line)
+            case nodes.Filter(name=name) if name not in FILTERS:
+                self._refuse(f"the filter {name!r}", f"use one of {', '.join(FILTERS)}", line)
+            case nodes.Test(name=name) if name not in ALLOWED_TESTS:
+                self._refuse(f"the test {name!r}", f"use one of {', '.join(ALLOWED_TESTS)}", line)
+            case nodes.Filter(dyn_args=a, dyn_kwargs=k) | nodes.Test(dyn_args=a, dyn_kwargs=k) if a or k:
+                self._refuse("* or ** in arguments", "write the arguments out", line)
+            case nodes.Keyword(key=str(key)) if key.startswith("_"):
+                self._refuse(f"the argument {key!r}", "use another name", line)
+            case nodes.Const(value=int(value)) if value.bit_length() > _MAX_CONST_BITS:
+                self._refuse("a huge number", f"numbers have at most {_MAX_CONST_BITS} bits", line)
+            case nodes.For(recursive=True):
+                self._refuse("a recursive loop", "write nested loops", line)
+
+    def _weighed(self, node: nodes.Node) -> nodes.Node:
+        match node:
+            case nodes.For():
+                chars = sum(len(each.data) for body in (node.body,) for part in body for each in _data(part))
+                node.iter = _filter("=loop", node.iter, [nodes.Const(chars)])
+            case nodes.Concat():
+                return _filter("=concat", nodes.List(node.nodes, lineno=node.lineno))
+            case nodes.List() | nodes.Dict():
+                return _filter("=same", node)
+            case nodes.Tuple(ctx="load"):
+                return _filter("=same", node)
+            case nodes.Compare():
+                node.expr = _seen(node.expr)
+                for operand in node.ops:
+                    operand.expr = _seen(operand.expr)
+            case nodes.AssignBlock():
+                node.filter = node.filter or _filter("=same", None)
+            case nodes.Getitem(arg=nodes.Slice() as part):
+                bounds = [each or nodes.Const(None) for each in (part.start, part.stop, part.step)]
+                return _filter("=slice", node.node, bounds)
+        return node
+
+    def _call(self, node: nodes.Call, depth: int) -> nodes.Node:
+        if node.kwargs or node.dyn_args or node.dyn_kwargs:
+            self._refuse("a call with named arguments", "give arguments by place", node.lineno)
+        arguments = [self._node(each, depth + 1) for each in node.args]
+        called = node.node
+        if isinstance(called, nodes.Name) and called.name == "range" and 1 <= len(arguments) <= 3:
+            return _filter("=range", nodes.List(arguments, lineno=node.lineno))
+        if isinstance(called, nodes.Getattr):
+            if _is_loop(called.node) and called.attr == "cycle" and arguments:
+                index = nodes.Getattr(called.node, "index0", "load")
+                return _filter("=cycle", nodes.List(arguments, lineno=node.lineno), [index])
+            if called.attr in METHODS:
+                return _filter(f"={called.attr}()", self._node(called.node, depth + 1), arguments)
+            self._refuse(
+                f"the method {called.attr!r}", f"use one of {', '.join(METHODS)}, or a filter", node.lineno
+            )
+        self._refuse("a call", "call range() or a method of a text or mapping", node.lineno)
+
+    def _include(self, node: nodes.Include, depth: int) -> nodes.Node:
+        reference = include_target(node, self._field)
+        if reference in self._path:
+            self._refuse(f"a cycle of includes back to {reference}", "break the cycle", node.lineno)
+        if len(self._path) >= MAX_INCLUDE_DEPTH:
+            self._refuse("deep includes", f"include at most {MAX_INCLUDE_DEPTH} levels deep", node.lineno)
+        content = self._included.get(reference)
+        if content is None:
+            try:
+                content = self._lookup(reference)
+            except (KeyError, InvalidPrompt):
+                self._refuse(
+                    f"an include of {reference}", "there is no such version; register it first", node.lineno
+                )
+                raise
+        if content.template is None:
+            self._refuse(
+                f"an include of {reference}", "that is a chat prompt; only text can be included", node.lineno
+            )
+        self._included[reference] = content
+        assert content.template is not None
+        self._path.append(reference)
+        self._count(content.template)
+        tree = parse_template(content.template, self._field)
+        body = self._all(tree.body, depth + 1)
+        self._path.pop()
+        return nodes.Scope(body, lineno=node.lineno)
+
+
+def _filter(
+    name: str, value: nodes.Node | None, arguments: Sequence[nodes.Node] | None = None
+) -> nodes.Filter:
+    return nodes.Filter(
+        value, name, list(arguments or []), [], None, None, lineno=value.lineno if value is not None else 1
+    )
+
+
+def _seen(value: nodes.Expr) -> nodes.Expr:
+    return value if isinstance(value, nodes.Const) else _filter("=same", value)
+
+
+def _is_loop(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "loop"
+
+
+def _data(node: nodes.Node) -> list[nodes.TemplateData]:
+    return [node] if isinstance(node, nodes.TemplateData) else list(node.find_all(nodes.TemplateData))

@@ -1,0 +1,201 @@
+"""A hostile template can neither read objects nor hang a service."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.prompts import InvalidPrompt, PromptContent, RenderError, Variable
+from coalmine_schemas.prompts.templating import MAX_OUTPUT_CHARS, compile_prompt
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.hostile_templates import HOSTILE, VALUES, attempt, no_prompt
+from tests.support.repository import ROOT
+
+_CPU_S = 60
+_MEMORY_BYTES = 2 * 1024**3
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_attempt_to_escape_is_refused(name: str) -> None:
+    with pytest.raises((InvalidPrompt, RenderError)) as caught:
+        attempt(HOSTILE[name])
+    assert 0 < len(str(caught.value)) < 1500
+
+
+def test_refusing_all_takes_bounded_time_and_memory() -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.hostile_templates"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        preexec_fn=limit,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == [f"refused {name}" for name in HOSTILE]
+
+
+@pytest.mark.parametrize(
+    "innocent",
+    ["{{ text }}", "{{ order['id'] }}", "{% for x in items %}{{ loop.index }}{{ x.name }}{% endfor %}"],
+)
+def test_the_attempts_are_not_refused_for_being_templates(innocent: str) -> None:
+    assert attempt(innocent)
+
+
+def test_objects_of_the_service_are_refused_wherever_they_hide() -> None:
+    class Secret:
+        password = "hunter2"
+
+    for variables in ({"items": [Secret()]}, {"items": [{"deep": [Secret()]}]}):
+        prompt = compile_prompt(
+            PromptContent(template="{{ items }}", variables={"items": Variable("array")}), no_prompt
+        )
+        with pytest.raises(RenderError, match="a Secret is nothing a template may use"):
+            prompt.render(variables)
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    items: list[object] = []
+    items.append(items)
+    prompt = compile_prompt(
+        PromptContent(template="{{ items|length }}", variables={"items": Variable("array")}), no_prompt
+    )
+    with pytest.raises(RenderError, match="more than"):
+        prompt.render({"items": items})
+
+
+_WORDS = st.sampled_from(
+    [
+        *("{{", "}}", "{%", "%}", "for", "in", "if", "else", "endif", "endfor", "set", "endset", "=", "text"),
+        *(
+            "items",
+            "order",
+            "number",
+            "x",
+            "loop",
+            "loop.index",
+            ".",
+            "|",
+            "(",
+            ")",
+            "[",
+            "]",
+            ",",
+            "*",
+            "**",
+        ),
+        *(
+            "+",
+            "~",
+            "-",
+            "'a'",
+            "10",
+            "999999",
+            "range(9)",
+            "upper",
+            "join",
+            "map",
+            "center",
+            "replace",
+            "__class__",
+        ),
+        *("attr", "default", "tojson", "sort", ":", "filter", "endfilter", "with", "endwith", "is", "not"),
+    ]
+)
+_EXPRESSIONS = st.recursive(
+    st.sampled_from(
+        ["text", "number", "items", "order", "order.id", "items[0].name", "'a'", "3", "none", "[1, 'b']"]
+    ),
+    lambda inner: st.one_of(
+        st.builds(
+            "({} {} {})".format,
+            inner,
+            st.sampled_from([*"+-*/~%<", "//", "**", "==", "in", "and", "or"]),
+            inner,
+        ),
+        st.builds(
+            "{}|{}".format,
+            inner,
+            st.sampled_from(
+                [
+                    *(
+                        "upper",
+                        "length",
+                        "join",
+                        "list",
+                        "sort",
+                        "tojson",
+                        "first",
+                        "last",
+                        "reverse",
+                        "int",
+                        "sum",
+                    ),
+                    *(
+                        "center(50)",
+                        "indent(3)",
+                        "replace('a', 'bb')",
+                        "map('string')|list",
+                        "batch(2)",
+                        "slice(3)",
+                    ),
+                    *(
+                        "default(1)",
+                        "groupby('name')",
+                        "unique",
+                        "round(2)",
+                        "float",
+                        "items",
+                        "dictsort",
+                        "max",
+                    ),
+                    *(
+                        "truncate(5)",
+                        "selectattr('n')|list",
+                        "map(attribute='name')|list",
+                        "wordcount",
+                        "title",
+                    ),
+                ]
+            ),
+        ),
+        st.builds("{}[{}]".format, inner, inner),
+        st.builds("{}[{}:{}]".format, inner, inner, inner),
+        st.builds("(not {})".format, inner),
+        st.builds("(-{})".format, inner),
+        st.builds("({} if {} else {})".format, inner, inner, inner),
+        st.builds("{}.upper()".format, inner),
+        st.builds("range({})".format, inner),
+    ),
+    max_leaves=6,
+)
+_TEMPLATES = st.lists(_WORDS, max_size=14).map(" ".join) | st.lists(
+    st.builds("{{{{ {} }}}}".format, _EXPRESSIONS)
+    | st.builds("{{% for x in {} %}}{{{{ x }}}}{{{{ {} }}}}{{% endfor %}}".format, _EXPRESSIONS, _EXPRESSIONS)
+    | st.builds("{{% set text = {} %}}".format, _EXPRESSIONS)
+    | st.builds("{{% if {} %}}a{{% endif %}}".format, _EXPRESSIONS)
+    | st.text(max_size=5),
+    max_size=4,
+).map("".join)
+
+
+@given(_TEMPLATES)
+@example("{{ items|groupby('name') }}")
+def test_any_template_renders_to_a_bounded_text_or_is_refused(template: str) -> None:
+    before = repr(VALUES)
+    try:
+        text = attempt(template)
+    except (InvalidPrompt, RenderError) as error:
+        assert isinstance(error, CoalmineError)
+    else:
+        assert len(text) <= MAX_OUTPUT_CHARS
+        assert " object at 0x" not in text
+    assert repr(VALUES) == before
