@@ -74,6 +74,20 @@ class ServedPrompt:
         found += [arm.version for each in self.experiments.values() for arm in each.arms]
         return tuple(dict.fromkeys(found))
 
+    def to_json(self) -> JsonObject:
+        """How it is served, as a snapshot says it."""
+        return _prompt_json(self)
+
+    @classmethod
+    def from_json(cls, value: object, field: str = "served") -> "ServedPrompt":
+        """Reads how a prompt is served; what it names is not looked up.
+
+        Raises:
+            InvalidPrompt: It says nothing of the kind.
+            InvalidSnapshot: Arms that cannot be assigned.
+        """
+        return _prompt(value, field)
+
     def _serves(self) -> tuple[Serve, ...]:
         return (self.default, *(rule.serve for rule in self.rules))
 
