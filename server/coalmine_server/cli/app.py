@@ -7,6 +7,7 @@ import typer
 
 from coalmine_server.cli import (
     audit,
+    check_prompts,
     dashboard,
     dead_letters,
     demo,
@@ -78,6 +79,7 @@ def root(
 RUN = "Run"
 LOOK = "Look"
 CARE = "Take care"
+PROMPTS = "Prompts"
 SET_UP = "Set up"
 
 app.command("serve", rich_help_panel=RUN)(serve.serve)
@@ -89,6 +91,7 @@ app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
 app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
+app.command("check-prompts", rich_help_panel=PROMPTS)(check_prompts.check_prompts)
 app.command("audit", rich_help_panel=CARE)(audit.audit)
 app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
