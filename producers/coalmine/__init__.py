@@ -4,7 +4,9 @@
 from coalmine import Coalmine
 
 cm = Coalmine.from_env()
-with cm.call("support-refund", version="1.2.0", model="gpt-4o-mini", unit_id=user_id) as call:
+prompt = cm.prompt("support-refund", unit_id=user_id)
+with prompt.call(model="gpt-4o-mini") as call:
+    messages = prompt.messages(question=question)
     call.record(client.chat.completions.create(model=call.model, messages=messages))
 cm.feedback(call.request_id, thumbs="up")
 ```
@@ -12,6 +14,7 @@ cm.feedback(call.request_id, thumbs="up")
 
 from coalmine.call import Call
 from coalmine.client import Coalmine
+from coalmine.prompts import PollPolicy, Prompt
 from coalmine.redaction import Redact, TextField
 from coalmine.served import Served
 from coalmine.settings import OnFull
@@ -22,7 +25,9 @@ __all__ = [
     "Coalmine",
     "DropReason",
     "OnFull",
+    "PollPolicy",
     "ProblemKind",
+    "Prompt",
     "Redact",
     "Served",
     "Stats",

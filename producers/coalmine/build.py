@@ -99,7 +99,7 @@ class RecordBuilder:
             "request_id": call.request_id,
             "event_time": start_us,
             "app": self._app,
-            "environment": self._environment,
+            "environment": optional_text(call.environment) or self._environment,
             "prompt": required_text("prompt", call.prompt),
             "version": required_text("version", served.version),
             "label": optional_text(served.label),

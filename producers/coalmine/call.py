@@ -52,6 +52,7 @@ class Call:
         "_state",
         "cost_nano_usd",
         "duration_ns",
+        "environment",
         "error_type",
         "facts",
         "first_token_ns",
@@ -87,6 +88,7 @@ class Call:
         trace_id: str | None = None,
         parent_request_id: str | None = None,
         started_at: datetime | None = None,
+        environment: str | None = None,
     ) -> None:
         self._sink = sink
         self._generation = sink.generation
@@ -105,6 +107,7 @@ class Call:
         self.trace_id = trace_id
         self.parent_request_id = parent_request_id
         self.started_at = started_at
+        self.environment = environment
         self.time_ns = 0
         self.duration_ns = 0
         self.first_token_ns: int | None = None

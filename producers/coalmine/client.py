@@ -27,9 +27,12 @@ from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
 from coalmine.limited_log import LimitedLog
 from coalmine.pipeline import Pipeline
+from coalmine.prompts.book import PromptBook
+from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
+from coalmine.prompts.prompt import Prompt
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
-from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
+from coalmine.settings import ClientSettings, OnFull, arguments_from_env, home_of, spool_dir_of
 from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
 from coalmine.values import optional_text, text_map
@@ -46,15 +49,20 @@ class Coalmine:
     Make one per process and keep it; it is safe to share between threads and tasks, and after a fork. A
     background thread builds, prices, redacts, encodes and writes; a call only adds to a queue in memory. No
     method raises or blocks because of Coalmine, the network or the disk; what is lost is counted in
-    `stats` and logged, at a limited rate, by the logger `coalmine`.
+    `stats` and logged, at a limited rate, by the logger `coalmine`. The one exception is a prompt that is
+    not there, or cannot be rendered with the values given: `prompt` and `render` say so.
 
     ```python
     cm = Coalmine(app="support-bot")
-    with cm.call("support-refund", version="1.2.0", model="gpt-4o-mini", unit_id=user_id) as call:
+    prompt = cm.prompt("support-refund", unit_id=user_id, segments={"tier": "enterprise"})
+    with prompt.call(model="gpt-4o-mini") as call:
+        messages = prompt.messages(question=question)
         reply = openai_client.chat.completions.create(model=call.model, messages=messages)
         call.record(reply)
     cm.feedback(call.request_id, thumbs="down", comment="promised a refund")
     ```
+
+    A service that keeps its prompts itself begins calls with `cm.call` and names the version.
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
@@ -66,6 +74,15 @@ class Coalmine:
         environment: Where it runs, e.g. `prod`.
         home: Where everything lives; `~/.coalmine` if neither this nor COALMINE_HOME says otherwise.
         spool_dir: Directory of the spool; `spool` below the home unless given.
+        server_url: Server that holds the registry, `http://HOST:PORT`; the one that runs in this home
+            unless given.
+        token: Bearer token for it; a server on this machine takes the home's own.
+        fallback: What environments serve as far as the application knows, for a start without registry and
+            disk cache: a file with the JSON that `GET /v1/deployments/ENVIRONMENT` answers, a directory of
+            such files (`deployments-ENVIRONMENT.json`), or the JSON itself.
+        startup_wait_s: How long the very first `prompt` may wait for the registry when neither the disk
+            cache nor the fallback knows the prompt. Nothing ever waits later.
+        poll: Waits of the thread that follows the registry.
         kafka_bootstrap_servers: Kafka brokers, `host:port,...`.
         kafka_config: Further settings of librdkafka, e.g. for TLS and SASL; they win over our own.
         kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool.
@@ -95,6 +112,11 @@ class Coalmine:
         *,
         home: str | Path | None = None,
         spool_dir: str | Path | None = None,
+        server_url: str | None = None,
+        token: str | None = None,
+        fallback: str | Path | Mapping[str, Any] | None = None,
+        startup_wait_s: float = 2.0,
+        poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
         kafka_config: Mapping[str, Any] | None = None,
         kafka_delivery_timeout_s: float = 10.0,
@@ -110,10 +132,17 @@ class Coalmine:
         exit_timeout_s: float = DEFAULT_TIMEOUT_S,
         log_every_s: float = 60.0,
     ) -> None:
+        home_dir = home_of(home, os.environ)
         self.settings = ClientSettings(
             app=app,
             environment=environment,
-            spool_dir=spool_dir_of(spool_dir, home, os.environ),
+            spool_dir=spool_dir_of(spool_dir, home_dir),
+            home=home_dir,
+            server_url=server_url,
+            token=token,
+            fallback=Path(fallback).expanduser() if isinstance(fallback, str) else fallback,
+            startup_wait_s=startup_wait_s,
+            poll=poll,
             kafka_bootstrap_servers=kafka_bootstrap_servers,
             kafka_config=dict(kafka_config or {}),
             kafka_delivery_timeout_s=kafka_delivery_timeout_s,
@@ -142,15 +171,18 @@ class Coalmine:
             on_full=on_full,
         )
         self._sink = Sink(self._pipeline, counters=counters, log=log, wants_text=capture_text)
+        self._prompts = PromptBook(self.settings, log)
         close_at_exit(self._pipeline, exit_timeout_s)
         # A client that nobody holds any more still sends what it was given.
         finalize(self, self._pipeline.close_soon, exit_timeout_s).atexit = False
+        finalize(self, self._prompts.close).atexit = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:  # noqa: ANN401
         """Makes a client from environment variables.
 
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
+        COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path),
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL.
 
         Args:
@@ -164,6 +196,63 @@ class Coalmine:
         if not found.get("app"):
             raise InvalidParameter("COALMINE_APP is not set: it names the service, e.g. support-bot")
         return cls(**found)
+
+    def prompt(
+        self,
+        name: str,
+        unit_id: str | None = None,
+        *,
+        session_id: str | None = None,
+        segments: Mapping[str, str] | None = None,
+        environment: str | None = None,
+        version: str | None = None,
+    ) -> Prompt:
+        """The version of a prompt that a unit is served, from memory: no network, some microseconds.
+
+        A background thread follows the registry. What it heard last is served on while the registry is away;
+        a start without registry uses the cache on disk, then the fallback. `resolution` says which it was,
+        here and on every event.
+
+        Args:
+            name: Name of the prompt.
+            unit_id: Who is served: the unit that experiments are randomised by, usually the user. Without it
+                the session counts, and without that every call of this method for itself.
+            session_id: Conversation it is for.
+            segments: Named properties that targeting rules look at, e.g. `{"tier": "enterprise"}`.
+            environment: Whose version; the client's own unless given.
+            version: Exactly this version, which the environment has to hold, e.g. as an arm.
+
+        Returns:
+            The version, to be rendered and called.
+
+        Raises:
+            UnknownPrompt: The environment does not serve it.
+            UnknownEnvironment: Nothing is known of the environment: neither the registry, the disk nor the
+                fallback says what it serves.
+        """
+        return self._prompts.prompt(
+            self.call,
+            name,
+            unit_id=unit_id,
+            session_id=session_id,
+            segments=segments,
+            environment=environment,
+            version=version,
+        )
+
+    def wait_for_registry(
+        self, timeout_s: float = DEFAULT_TIMEOUT_S, *, environment: str | None = None
+    ) -> bool:
+        """Waits until the registry has said what an environment serves; for starts that are in no hurry.
+
+        Args:
+            timeout_s: Longest wait.
+            environment: Which one; the client's own unless given.
+
+        Returns:
+            Whether prompts are `live`.
+        """
+        return self._prompts.feed(environment or self.settings.environment).wait_until_live(timeout_s)
 
     def call(
         self,
@@ -183,6 +272,7 @@ class Coalmine:
         trace_id: str | None = None,
         parent_request_id: str | None = None,
         started_at: datetime | None = None,
+        environment: str | None = None,
     ) -> Call:
         """Begins a call to a model: `with cm.call(...) as call:`, or `async with`.
 
@@ -203,6 +293,7 @@ class Coalmine:
             trace_id: Distributed trace the call belongs to.
             parent_request_id: `request_id` of the call this one continues.
             started_at: When the call began, if that was before the block; latency counts from it.
+            environment: Whose version it is; the client's own unless given.
 
         Returns:
             The call, to be used once.
@@ -229,6 +320,7 @@ class Coalmine:
                 trace_id=trace_id,
                 parent_request_id=parent_request_id,
                 started_at=started_at,
+                environment=environment,
             )
         except Exception as error:  # noqa: BLE001 - e.g. segments that are no mapping
             self._sink.failed("call", error)
@@ -368,6 +460,7 @@ class Coalmine:
         Returns:
             False when that was too short; the thread then goes on while the process lives.
         """
+        self._prompts.close()
         return self._pipeline.close(timeout_s)
 
     def stats(self) -> Stats:
@@ -395,7 +488,7 @@ class Coalmine:
         allocation_epoch: int | None,
         resolution: ResolutionName,
     ) -> Served:
-        """The one place where it is decided what a call serves; today always what the service names."""
+        """The one place where what a call serves is put together, whoever chose it."""
         return fixed_version(
             version,
             label=label,

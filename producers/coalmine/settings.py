@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
+from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
 
 OnFull = Literal["drop", "wait"]
@@ -31,6 +32,18 @@ class ClientSettings:
     """Environment the service runs in. Not empty."""
     spool_dir: Path
     """Directory of the spool."""
+    home: Path = Path(DEFAULT_HOME)
+    """Where everything lives; here, the cache of what the registry said."""
+    server_url: str | None = None
+    """Server that holds the registry; None for the one that runs in this home."""
+    token: str | None = field(default=None, repr=False)
+    """Bearer token for it; None for the home's own, if the server is on this machine."""
+    fallback: Path | Mapping[str, Any] | None = field(default=None, repr=False)
+    """Snapshot of an environment that the application ships: file, directory of files, or the JSON itself."""
+    startup_wait_s: float = 2.0
+    """How long the first `prompt` may wait for the registry when neither memory, disk nor fallback knows."""
+    poll: PollPolicy = DEFAULT_POLL
+    """Waits of the thread that follows the registry."""
     kafka_bootstrap_servers: str | None = None
     """Kafka brokers, `host:port,...`; None writes events to the spool only."""
     kafka_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -67,24 +80,27 @@ class ClientSettings:
                 raise InvalidParameter(f"{name} must be text and not empty, not {value!r}")
         if self.on_full not in ("drop", "wait"):
             raise InvalidParameter(f"on_full must be 'drop' or 'wait', not {self.on_full!r}")
+        if self.server_url is not None and not self.server_url.startswith(("http://", "https://")):
+            raise InvalidParameter(f"server_url must begin with http:// or https://, not {self.server_url!r}")
+        if not self.startup_wait_s >= 0:
+            raise InvalidParameter(f"startup_wait_s must be at least 0, not {self.startup_wait_s!r}")
+        if not isinstance(self.fallback, Path | Mapping | None):
+            raise InvalidParameter(f"fallback must be a path or a snapshot's JSON, not {self.fallback!r}")
         for name in ("max_queued_events", "max_message_bytes", "kafka_delivery_timeout_s"):
             if getattr(self, name) <= 0:
                 raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")
 
 
-def spool_dir_of(spool_dir: str | Path | None, home: str | Path | None, environ: Mapping[str, str]) -> Path:
-    """The spool's directory: as given, else `spool` below the home.
-
-    Args:
-        spool_dir: As given by the service.
-        home: As given by the service.
-        environ: Where to look for COALMINE_HOME if neither is given.
-    """
-    if spool_dir is not None:
-        return Path(spool_dir).expanduser().absolute()
+def home_of(home: str | Path | None, environ: Mapping[str, str]) -> Path:
+    """Where everything lives: as given, else by COALMINE_HOME, else `~/.coalmine`."""
     if home is None:
         home = environ.get("COALMINE_HOME") or DEFAULT_HOME
-    return Path(home).expanduser().absolute() / "spool"
+    return Path(home).expanduser().absolute()
+
+
+def spool_dir_of(spool_dir: str | Path | None, home: Path) -> Path:
+    """The spool's directory: as given, else `spool` below the home."""
+    return Path(spool_dir).expanduser().absolute() if spool_dir is not None else home / "spool"
 
 
 def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -108,6 +124,9 @@ _VARIABLES: Final = {
     "COALMINE_ENVIRONMENT": "environment",
     "COALMINE_HOME": "home",
     "COALMINE_SPOOL_DIR": "spool_dir",
+    "COALMINE_SERVER_URL": "server_url",
+    "COALMINE_TOKEN": "token",
+    "COALMINE_FALLBACK": "fallback",
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",

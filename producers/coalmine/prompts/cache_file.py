@@ -1,0 +1,79 @@
+"""What an environment served when the registry was last heard of, kept on disk for the next start."""
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
+
+_LARGEST_BYTES: Final = 64 * 1024 * 1024
+
+
+def cache_path(home: Path, environment: str) -> Path:
+    """Where the snapshot of an environment is kept."""
+    return home / "cache" / _file_name(environment)
+
+
+def _file_name(environment: str) -> str:
+    return f"deployments-{quote(environment, safe='')}.json"
+
+
+def write_cache(path: Path, text: bytes) -> None:
+    """Writes a snapshot so that a reader sees the old or the new one, whole, whatever happens meanwhile.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def read_snapshot(path: Path, environment: str) -> Snapshot:
+    """A snapshot from a file.
+
+    Args:
+        path: The file; of a directory, the file that the cache would have for the environment.
+        environment: Which one it has to describe.
+
+    Raises:
+        InvalidSnapshot: There is none, it cannot be read, or it describes another environment.
+    """
+    file = path / _file_name(environment) if path.is_dir() else path
+    try:
+        if file.stat().st_size > _LARGEST_BYTES:
+            raise InvalidSnapshot(f"{file} is larger than {_LARGEST_BYTES} bytes")
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise InvalidSnapshot(f"there is no {file}") from None
+    except OSError as error:
+        raise InvalidSnapshot(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        return checked_snapshot(json.loads(text), environment)
+    except (InvalidSnapshot, ValueError, RecursionError) as error:
+        raise InvalidSnapshot(f"{file}: {error}") from error
+
+
+def checked_snapshot(value: object, environment: str) -> Snapshot:
+    """A snapshot from what JSON said.
+
+    Raises:
+        InvalidSnapshot: It is none, or describes another environment.
+    """
+    snapshot = Snapshot.from_json(value)
+    if snapshot.environment != environment:
+        raise InvalidSnapshot(f"this describes environment {snapshot.environment}, not {environment}")
+    return snapshot

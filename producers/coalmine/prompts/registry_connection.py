@@ -1,0 +1,177 @@
+"""Asks the registry over HTTP. Blocks, so only the background thread does; `interrupt` ends a wait."""
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
+
+from coalmine.forks import never_free
+from coalmine.prompts.policy import PollPolicy
+
+_LARGEST_BYTES: Final = 64 * 1024 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+_REASON_CHARS: Final = 200
+
+
+class RegistryProblem(Transient):
+    """The registry gave no usable answer; the message says what came instead."""
+
+
+class NoRegistry(RegistryProblem):
+    """Nobody says where a registry is; a service that ships its prompts needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the registry is, and who asks."""
+
+    url: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the registry said: a snapshot, or that nothing changed."""
+
+    snapshot: Snapshot | None
+    text: bytes | None
+    """The snapshot as it came."""
+    etag: str | None
+
+
+class RegistryConnection:
+    """One connection, kept open between questions. For one thread; `interrupt` for any.
+
+    Args:
+        target: Finds the registry, anew for each connection; None where none is known.
+        policy: Its waits.
+    """
+
+    def __init__(self, target: Callable[[], Target | None], policy: PollPolicy) -> None:
+        self._find = target
+        self._policy = policy
+        self._connection: HTTPConnection | None = None
+        self._target: Target | None = None
+
+    def ask(self, environment: str, etag: str | None) -> Answer:
+        """What an environment serves, as soon as it differs from `etag`; at once without one.
+
+        Raises:
+            RegistryProblem: No usable answer came.
+        """
+        try:
+            answer = self._ask(environment, etag)
+        except (OSError, HTTPException, ValueError) as error:
+            self.close()
+            raise RegistryProblem(_words(error)) from error
+        except RegistryProblem:
+            self.close()
+            raise
+        return answer
+
+    def _ask(self, environment: str, etag: str | None) -> Answer:
+        policy = self._policy
+        connection, target = self._connect()
+        headers = {"Accept": "application/json"}
+        if target.token:
+            headers["Authorization"] = f"Bearer {target.token}"
+        query = ""
+        if etag is not None:
+            headers["If-None-Match"] = etag
+            query = "?" + urlencode({"wait": f"{policy.wait_s:g}"})
+        give_up_at = time.monotonic() + policy.wait_s + policy.timeout_s
+        path = f"{urlsplit(target.url).path.rstrip('/')}/v1/deployments/{quote(environment, safe='')}{query}"
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        text = _read(response, give_up_at)
+        if response.will_close:
+            self.close()
+        if response.status == 304 and etag is not None:
+            return Answer(None, None, etag)
+        if response.status != 200:
+            raise RegistryProblem(f"{target.url} answers {response.status} {_detail(text)}".rstrip())
+        try:
+            snapshot = Snapshot.from_json(json.loads(text))
+        except (InvalidSnapshot, ValueError, RecursionError) as error:
+            raise RegistryProblem(f"{target.url} answers garbage: {str(error)[:_REASON_CHARS]}") from error
+        if snapshot.environment != environment:
+            raise RegistryProblem(f"{target.url} answers for environment {snapshot.environment}")
+        return Answer(snapshot, text, response.headers.get("ETag"))
+
+    def _connect(self) -> tuple[HTTPConnection, Target]:
+        if self._connection is not None and self._target is not None:
+            return self._connection, self._target
+        target = self._find()
+        if target is None:
+            raise NoRegistry("none is known")
+        parts = urlsplit(target.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RegistryProblem(f"{target.url} is no URL of a registry: give http://HOST:PORT")
+        connection: HTTPConnection
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            connection = HTTPSConnection(
+                parts.hostname, parts.port, timeout=self._policy.timeout_s, context=context
+            )
+        else:
+            connection = HTTPConnection(parts.hostname, parts.port, timeout=self._policy.timeout_s)
+        connection.connect()
+        connection.sock.settimeout(self._policy.wait_s + self._policy.timeout_s)
+        self._connection, self._target = connection, target
+        return connection, target
+
+    def interrupt(self) -> None:
+        """Ends a question that waits; it fails then."""
+        connection = self._connection
+        sock = connection.sock if connection is not None else None
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Closes the connection; the next question opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(OSError):
+                connection.close()
+
+    def abandon(self) -> None:
+        """In a forked child: forgets the connection, which belongs to the parent, without touching it."""
+        if self._connection is not None:
+            never_free(self._connection)
+        self._connection = None
+
+
+def _read(response: HTTPResponse, give_up_at: float) -> bytes:
+    """The whole body, if it is not huge and does not trickle in for ever."""
+    chunks = []
+    size = 0
+    while chunk := response.read1(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > _LARGEST_BYTES:
+            raise RegistryProblem(f"the registry's answer is larger than {_LARGEST_BYTES} bytes")
+        if time.monotonic() > give_up_at:
+            raise RegistryProblem("the registry's answer takes too long")
+    return b"".join(chunks)
+
+
+def _detail(text: bytes) -> str:
+    """What a problem+json says."""
+    with suppress(ValueError, AttributeError, RecursionError):
+        problem = json.loads(text)
+        return str(problem.get("detail") or problem.get("title") or "")[:_REASON_CHARS]
+    return ""
+
+
+def _words(error: BaseException) -> str:
+    return f"it cannot be reached ({type(error).__name__}: {str(error)[:_REASON_CHARS]})"
