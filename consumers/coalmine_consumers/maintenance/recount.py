@@ -13,6 +13,7 @@ import pyarrow as pa
 from coalmine_consumers.maintenance.compact import AdditiveTable
 from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.store.references import References, read_references
 from coalmine_consumers.store.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.store.rows import with_model
 
@@ -67,18 +68,21 @@ def recount_cells(
 class _Counting:
     """How to count each event."""
 
-    requests: Callable[[pa.Table], list[RollupRows | CellRows]]
+    requests: Callable[[pa.Table, References], list[RollupRows | CellRows]]
     feedback: Callable[[pa.Table], list[RollupRows | CellRows]]
     scores: Callable[[pa.Table], list[RollupRows | CellRows]]
 
 
 _CELLS = _Counting(
-    requests=lambda rows: [request_cells(rows)],
+    requests=lambda rows, references: [request_cells(rows, references)],
     feedback=lambda rows: [feedback_cells(rows)],
     scores=lambda rows: [score_cells(rows)],
 )
 _EVERYTHING = _Counting(
-    requests=lambda rows: [rollup_requests(facts := with_model(rows)), request_cells(facts)],
+    requests=lambda rows, references: [
+        rollup_requests(facts := with_model(rows)),
+        request_cells(facts, references),
+    ],
     feedback=lambda rows: [rollup_feedback(rows), feedback_cells(rows)],
     scores=lambda rows: [rollup_scores(rows), score_cells(rows)],
 )
@@ -87,9 +91,10 @@ _EVERYTHING = _Counting(
 def _recount(
     connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches, counting: _Counting
 ) -> Iterator[Counted]:
+    references = References(read_references(connection))
     query = statement("requests_to_count").format(requests=relations.requests)
     for rows in _stream(connection, query, batches):
-        yield _counted(rows.num_rows, counting.requests(rows))
+        yield _counted(rows.num_rows, counting.requests(rows, references))
     query = statement("feedback_to_count").format(requests=relations.requests, reactions=relations.feedback)
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.feedback(rows))

@@ -13,6 +13,15 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value
 
+Once an experiment has frozen references (see `references.py`), its requests of later batches also add:
+
+    cost_nano_usd.capped,
+    latency_ms.capped               x: 1 per request where it is known, y: the value, at most the reference
+    cost_nano_usd.over_cap,
+    latency_ms.over_cap,
+    latency_ms.over_p95,
+    time_to_first_token_ms.over_p95 x: likewise, y: 1 if the value exceeds the reference
+
 A custom name that equals one of the built-in ones gets the prefix "custom.".
 """
 
@@ -27,6 +36,7 @@ from coalmine_consumers.store.additive import MAGNITUDE_LIMIT, count_rows, total
 from coalmine_consumers.store.columns import Known, is_known, is_one_of, known
 from coalmine_consumers.store.grouping import Codes, Groups, codes_of, group_by
 from coalmine_consumers.store.named_values import NamedValues
+from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE, References
 from coalmine_consumers.store.rollup import REFUSALS
 
 Int64s = npt.NDArray[np.int64]
@@ -36,12 +46,21 @@ ARM = ("experiment", "allocation_epoch", "variant")
 """What the cells of one arm in one epoch share."""
 
 VALUES = ("cost_nano_usd", "input_tokens", "output_tokens", "latency_ms", "time_to_first_token_ms")
+CAPPED = ("cost_nano_usd", "latency_ms")
+"""Measures that are counted capped, too."""
+TAILS = ("latency_ms", "time_to_first_token_ms")
+"""Measures whose values beyond the reference are counted, too."""
 BUILT_IN = frozenset(
-    ("requests", "errors", "refusals", "feedback", "corrections", "thumbs_up", "rating", *VALUES)
+    (
+        *("requests", "errors", "refusals", "feedback", "corrections", "thumbs_up", "rating", *VALUES),
+        *(f"{name}.{form}" for name in CAPPED for form in ("capped", "over_cap")),
+        *(f"{name}.over_p95" for name in TAILS),
+    )
 )
 """Metric names with a meaning of their own."""
 
 _REQUEST_COLUMNS = [*ARM, "unit_group", "unit_id", "error_type", "finish_reason", *VALUES, "metrics"]
+_NO_REFERENCES = References()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +82,15 @@ class _Contribution:
     y: Floats
 
 
-def request_cells(rows: pa.Table) -> CellRows:
-    """Cells and units of requests; those outside experiments add nothing."""
-    rows = _in_experiments(rows.select(_REQUEST_COLUMNS))
+def request_cells(rows: pa.Table, references: References = _NO_REFERENCES) -> CellRows:
+    """Cells and units of requests; those outside experiments add nothing.
+
+    Args:
+        rows: Columns of a request; `ingest_id`, too, if there are references.
+        references: Of the requests' experiments.
+    """
+    more = [name for name in ("ingest_id",) if name in rows.column_names]
+    rows = _in_experiments(rows.select([*_REQUEST_COLUMNS, *more]))
     if not rows.num_rows:
         return CellRows()
     groups = _groups(rows)
@@ -80,7 +105,11 @@ def request_cells(rows: pa.Table) -> CellRows:
     ]
     for name in VALUES:
         values = known(rows[name])
-        contributions.append(_ratio(name, groups, _known_rows(values, rows.num_rows), values.floats))
+        at = _known_rows(values, rows.num_rows)
+        contributions.append(_ratio(name, groups, at, values.floats))
+        contributions += _against_references(
+            name, rows, references, groups=groups, at=at, values=values.floats
+        )
     contributions += _custom(NamedValues.of_maps(rows["metrics"]), groups)
     return CellRows(_cells(rows, groups, contributions), _units(rows))
 
@@ -141,6 +170,25 @@ def _ratio(metric: str, groups: Groups, rows: Int64s, y: Floats) -> _Contributio
     sums = total(of_row, groups.count, _bounded(y))
     group = np.flatnonzero(n)
     return _Contribution(metric, group, n[group], n[group].astype(np.float64), sums[group])
+
+
+def _against_references(
+    name: str, rows: pa.Table, references: References, *, groups: Groups, at: Int64s, values: Floats
+) -> list[_Contribution]:
+    """What known values add where they are held against a frozen reference."""
+    found = []
+    if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
+        cap = caps[at]
+        has = np.flatnonzero(~np.isnan(cap))
+        found.append(_ratio(f"{name}.capped", groups, at[has], np.minimum(values[has], cap[has])))
+        over = (values[has] > cap[has]).astype(np.float64)
+        found.append(_ratio(f"{name}.over_cap", groups, at[has], over))
+    if name in TAILS and (tails := references.thresholds(rows, name, TAIL_QUANTILE)) is not None:
+        tail = tails[at]
+        has = np.flatnonzero(~np.isnan(tail))
+        over = (values[has] > tail[has]).astype(np.float64)
+        found.append(_ratio(f"{name}.over_p95", groups, at[has], over))
+    return found
 
 
 def _numerator(metric: str, groups: Groups, rows: Int64s) -> _Contribution:

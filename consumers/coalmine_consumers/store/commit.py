@@ -28,6 +28,7 @@ from coalmine_consumers.store.ledger import (
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
+from coalmine_consumers.store.references import references_for
 from coalmine_consumers.store.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
 from coalmine_consumers.store.scope import lent
@@ -81,7 +82,7 @@ class BatchWriter:
         }
         counts = self._counts(batch, new, now)
         with self._landing(new, now):
-            self._aggregate(new)
+            self._aggregate(new, ingest_id, now)
             record_dead_letters(self.connection, ingest_id, batch.dead_letters)
             record_gaps(self.connection, ingest_id, batch.gaps)
             record_ledger(self.connection, ingest_id, now, counts)
@@ -141,13 +142,16 @@ class BatchWriter:
             if future.exception() is None:
                 (self.directory / future.result().path).unlink(missing_ok=True)
 
-    def _aggregate(self, new: Mapping[IngestedEvent, _New]) -> None:
+    def _aggregate(self, new: Mapping[IngestedEvent, _New], ingest_id: int, now: datetime) -> None:
         """Append rollups and cells of what is new, and of what it brings together."""
         requests = new.get("requests")
         facts = with_model(requests.rows) if requests is not None else pa.table({})
         arrivals = Arrivals(requests.ids if requests is not None else Ids.none(), facts)
         if requests is not None:
-            self._append(rollup_requests(facts), request_cells(facts))
+            self._append(rollup_requests(facts))
+            # After the rollups: what the batch brings from before an experiment is a part of its reference.
+            references = references_for(self.connection, facts, ingest_id, now)
+            self._append(request_cells(facts, references))
         feedback = attribute(
             self.connection, self.directory, "feedback", _rows(new.get("feedback")), arrivals
         )

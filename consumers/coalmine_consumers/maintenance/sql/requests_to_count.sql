@@ -5,6 +5,6 @@ SELECT
     event_time, prompt, version, variant, environment, app, request_model, response_model,
     experiment, allocation_epoch, unit_group, unit_id,
     input_tokens, cached_input_tokens, output_tokens, cost_nano_usd, latency_ms, time_to_first_token_ms,
-    finish_reason, error_type, metrics
+    finish_reason, error_type, metrics, ingest_id
 FROM {requests}
 WHERE ingest_id > $after AND ingest_id <= $through
