@@ -22,13 +22,19 @@ def test_the_environment_names_everything_a_deployment_needs(tmp_path: Path) -> 
             "COALMINE_KAFKA_TOPIC_PREFIX": "acme.",
             "COALMINE_SCHEMA_REGISTRY_URL": "http://registry:8081",
             "COALMINE_CAPTURE_TEXT": "yes",
-            "COALMINE_TOKEN": "not ours",
+            "COALMINE_SERVER_URL": "http://coalmine:8321",
+            "COALMINE_TOKEN": "hunter2",
+            "COALMINE_FALLBACK": "/app/prompts.json",
         }
     ) as cm:
         assert cm.settings == ClientSettings(
             app="support-bot",
             environment="staging",
             spool_dir=tmp_path / "elsewhere",
+            home=Path("/nowhere"),
+            server_url="http://coalmine:8321",
+            token="hunter2",
+            fallback=Path("/app/prompts.json"),
             kafka_bootstrap_servers="broker:9092",
             topic_prefix="acme.",
             schema_registry_url="http://registry:8081",
@@ -90,6 +96,9 @@ def test_an_unusable_environment_is_an_error_that_names_the_variable(
         {"max_queued_events": 0},
         {"max_message_bytes": -1},
         {"kafka_delivery_timeout_s": 0},
+        {"server_url": "coalmine:8321"},
+        {"startup_wait_s": -1},
+        {"fallback": 3},
     ],
 )
 def test_an_unusable_argument_is_an_error_when_the_client_is_made(
@@ -114,15 +123,17 @@ def test_a_mistake_in_librdkafkas_settings_is_told_at_once_and_without_secrets(
 
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:
     settings = {"sasl.password": "hunter2"}
-    with Coalmine("a", home=tmp_path, kafka_bootstrap_servers="b:9092", kafka_config=settings) as cm:
+    with Coalmine(
+        "a", home=tmp_path, kafka_bootstrap_servers="b:9092", kafka_config=settings, token="hunter2"
+    ) as cm:
         assert "hunter2" not in repr(cm.settings)
 
 
 def test_the_constructor_takes_what_the_settings_hold() -> None:
     taken = signature(Coalmine).parameters
     held = {field.name: field.default for field in fields(ClientSettings)}
-    assert set(taken) - {"home"} == set(held)
-    same = set(held) - {"app", "spool_dir", "kafka_config"}
+    assert set(taken) == set(held)
+    same = set(held) - {"app", "home", "spool_dir", "kafka_config"}
     assert {name: taken[name].default for name in same} == {name: held[name] for name in same}
 
 

@@ -93,6 +93,7 @@ class RegistryConnection:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         text = _read(response, give_up_at)
+        response.close()  # or the connection takes no further question
         if response.will_close:
             self.close()
         if response.status == 304 and etag is not None:
