@@ -1,0 +1,200 @@
+"""What an environment serves of one prompt, and how it may change: pure, without storage."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from coalmine_schemas.prompts import (
+    Arm,
+    Experiment,
+    Rule,
+    Serve,
+    ServedPrompt,
+    ServeExperiment,
+    ServeVersion,
+)
+
+from coalmine_registry.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentState:
+    """What is served. Each change gives a new state; its revision is the store's to count."""
+
+    defaults: tuple[str, ...]
+    """Default versions, oldest first, without those that a rollback has left behind. The last one is the
+    default, or what an experiment in its place returns to."""
+    default: Serve
+    rules: tuple[Rule, ...] = ()
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    """Running experiments by name."""
+
+    @property
+    def version(self) -> str:
+        """The default version."""
+        return self.defaults[-1]
+
+    def served(self, revision: int) -> ServedPrompt:
+        """As a snapshot says it."""
+        return ServedPrompt(revision, self.default, self.rules, self.experiments)
+
+    def versions(self) -> frozenset[str]:
+        """Every version it can serve now."""
+        return frozenset(self.served(0).versions())
+
+    def promoted(self, version: str) -> "DeploymentState":
+        """Another default.
+
+        Raises:
+            Conflict: An experiment stands in its place.
+        """
+        if isinstance(self.default, ServeExperiment):
+            name = self.default.experiment
+            raise Conflict(
+                f"experiment {name} stands in the place of the default: stop it first (keeping an arm, if "
+                "you like), or roll back"
+            )
+        return replace(self, defaults=(*self.defaults, version), default=ServeVersion(version))
+
+    def rolled_back(
+        self,
+        to_version: str | None,
+        replaced: Mapping[str, str],
+        can_be_served: Callable[[str], bool],
+    ) -> "DeploymentState":
+        """An earlier default, and no experiment any more.
+
+        Without a version it undoes the latest thing: running experiments end and the default of before stays;
+        where none runs, the default before the current one returns. Rolling back twice goes back twice.
+
+        Args:
+            to_version: A version that was served before; None for the one before.
+            replaced: By running experiment, the version it stands in place of.
+            can_be_served: Whether a version still may be served.
+
+        Raises:
+            Conflict: There is none before.
+        """
+        target = to_version
+        if target is None:
+            if self.experiments:
+                target = self.version
+            else:
+                earlier = [each for each in self.defaults if each != self.version and can_be_served(each)]
+                if not earlier:
+                    raise Conflict(
+                        f"nothing was served before {self.version}, or all of it is retired: name a version "
+                        "that served here"
+                    )
+                target = earlier[-1]
+        if target in self.defaults:
+            last = len(self.defaults) - 1 - self.defaults[::-1].index(target)
+            defaults = self.defaults[: last + 1]
+        else:
+            defaults = (*self.defaults, target)
+        return replace(
+            self,
+            defaults=defaults,
+            default=ServeVersion(target),
+            rules=_without_experiments(self.rules, replaced),
+            experiments={},
+        )
+
+    def with_rules(self, rules: Sequence[Rule]) -> "DeploymentState":
+        """Other rules.
+
+        Raises:
+            Conflict: They serve an experiment that does not run here, or leave a running one without a place.
+        """
+        changed = replace(self, rules=tuple(rules))
+        places = changed._experiments_placed()
+        for name in sorted(places - self.experiments.keys()):
+            raise Conflict(f"no experiment {name} runs here: rules can only serve one that does")
+        for name in sorted(self.experiments.keys() - places):
+            raise Conflict(f"experiment {name} would have no place any more: stop it first, or keep its rule")
+        return changed
+
+    def place(self, rule: str | None) -> ServeVersion:
+        """What an experiment would stand in place of.
+
+        Args:
+            rule: Name of a rule; None for the default.
+
+        Raises:
+            NotFound: There is no such rule.
+            Conflict: Another experiment stands there.
+        """
+        serve = self.default
+        if rule is not None:
+            named = [each for each in self.rules if each.name == rule]
+            if not named:
+                raise NotFound(f"there is no rule {rule!r:.100} here: set it first")
+            serve = named[0].serve
+        if isinstance(serve, ServeExperiment):
+            raise Conflict(f"experiment {serve.experiment} runs in that place: stop it first")
+        return serve
+
+    def with_experiment(self, name: str, rule: str | None, experiment: Experiment) -> "DeploymentState":
+        """One experiment more, in the place of a rule's version or the default.
+
+        Raises:
+            NotFound: There is no such rule.
+            Conflict: Another experiment stands there.
+        """
+        self.place(rule)
+        serve = ServeExperiment(name)
+        experiments = {**self.experiments, name: experiment}
+        if rule is None:
+            return replace(self, default=serve, experiments=experiments)
+        rules = tuple(replace(each, serve=serve) if each.name == rule else each for each in self.rules)
+        return replace(self, rules=rules, experiments=experiments)
+
+    def with_arms(self, name: str, arms: Sequence[Arm], allocation_epoch: int) -> "DeploymentState":
+        """Other weights of a running experiment: its salt stays, so units stay where they can."""
+        changed = replace(self.experiments[name], arms=tuple(arms), allocation_epoch=allocation_epoch)
+        return replace(self, experiments={**self.experiments, name: changed})
+
+    def without_experiment(self, name: str, version: str) -> "DeploymentState":
+        """One experiment less.
+
+        Args:
+            name: The experiment.
+            version: What is served from now on in every place where it stood.
+        """
+        kept = ServeVersion(version)
+        stood = ServeExperiment(name)
+        default, defaults = self.default, self.defaults
+        if default == stood:
+            default = kept
+            defaults = defaults if defaults[-1] == version else (*defaults, version)
+        return replace(
+            self,
+            defaults=defaults,
+            default=default,
+            rules=tuple(replace(each, serve=kept) if each.serve == stood else each for each in self.rules),
+            experiments={each: what for each, what in self.experiments.items() if each != name},
+        )
+
+    def _experiments_placed(self) -> frozenset[str]:
+        serves = (self.default, *(rule.serve for rule in self.rules))
+        return frozenset(each.experiment for each in serves if isinstance(each, ServeExperiment))
+
+
+def first_state(version: str) -> DeploymentState:
+    """The first thing that is served."""
+    return DeploymentState((version,), ServeVersion(version))
+
+
+def state_of(served: Any, defaults: Sequence[str]) -> DeploymentState:  # noqa: ANN401 - JSON
+    """Reads what a book holds."""
+    found = ServedPrompt.from_json(served)
+    return DeploymentState(tuple(defaults), found.default, found.rules, found.experiments)
+
+
+def _without_experiments(rules: Sequence[Rule], replaced: Mapping[str, str]) -> tuple[Rule, ...]:
+    return tuple(
+        replace(rule, serve=ServeVersion(replaced[rule.serve.experiment]))
+        if isinstance(rule.serve, ServeExperiment)
+        else rule
+        for rule in rules
+    )

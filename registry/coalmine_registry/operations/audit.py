@@ -1,0 +1,65 @@
+"""Who did what, when, with which token, and what it changed. Rows are only ever added."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from coalmine_registry.operations.inputs import is_storable, number_cursor, page_limit
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import AuditEntry, Page
+from coalmine_registry.roles import Actor
+from coalmine_registry.storage.tables import audit
+
+
+def record(
+    transaction: Transaction,
+    actor: Actor,
+    action: str,
+    *,
+    prompt: str | None = None,
+    version: str | None = None,
+    environment: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+) -> None:
+    """Adds an entry, in the transaction of what it tells."""
+    transaction.insert(
+        audit,
+        {
+            "at": transaction.now,
+            "actor": actor.subject,
+            "token_id": actor.token_id,
+            "action": action,
+            "prompt": prompt,
+            "version": version,
+            "environment": environment,
+            "before": before,
+            "after": after,
+            "reason": reason,
+        },
+    )
+
+
+def page(
+    transaction: Transaction, prompt: str | None, environment: str | None, limit: int, cursor: str | None
+) -> Page[AuditEntry]:
+    """Entries, newest first.
+
+    Raises:
+        Invalid: `limit` or `cursor` is none.
+    """
+    query = select(audit).order_by(audit.c.id.desc()).limit(page_limit(limit) + 1)
+    before = number_cursor(cursor)
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    for column, wanted in ((audit.c.prompt, prompt), (audit.c.environment, environment)):
+        if wanted is not None:
+            if not is_storable(wanted):
+                return Page((), None)
+            query = query.where(column == wanted)
+    found = [AuditEntry(**row._mapping) for row in transaction.all(query)]
+    more = len(found) > limit
+    items = tuple(found[:limit])
+    return Page(items, str(items[-1].id) if more else None)

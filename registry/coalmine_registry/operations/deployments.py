@@ -1,0 +1,268 @@
+"""What each environment serves of each prompt: read, and changed in one place with all that belongs to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from coalmine_schemas.prompts import ServedPrompt, Snapshot, reference_to
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.names import check_prompt_name
+from sqlalchemy import Row, and_, select
+
+from coalmine_registry.deployment_state import DeploymentState, state_of
+from coalmine_registry.errors import NotFound, StaleRevision
+from coalmine_registry.operations import audit, outbox
+from coalmine_registry.operations.inputs import environment_name
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.operations.versions import contents_with_includes
+from coalmine_registry.records import DeploymentRecord, DeploymentRevision, ServedVersion
+from coalmine_registry.roles import Actor
+from coalmine_registry.storage.tables import (
+    deployment_revisions,
+    deployments,
+    environments,
+    served_versions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A deployment as it is, or None before the first."""
+
+    environment: str
+    prompt: str
+    revision: int
+    """0 before the first."""
+    state: DeploymentState | None
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"{self.prompt} in {self.environment}"
+
+    def deployed(self) -> DeploymentState:
+        """The state.
+
+        Raises:
+            NotFound: Nothing is served yet.
+        """
+        if self.state is None:
+            raise NotFound(f"{self.environment} serves no prompt {self.prompt:.100}: promote a version first")
+        return self.state
+
+
+def current(transaction: Transaction, environment: str, prompt: str) -> Current:
+    """What is served now.
+
+    Raises:
+        NotFound: There is no such environment.
+    """
+    row = _row(transaction, environment_name(environment), prompt)
+    if row is None:
+        return Current(environment, prompt, 0, None)
+    return Current(environment, prompt, row.revision, state_of(row.served, row.defaults))
+
+
+def change(
+    transaction: Transaction,
+    actor: Actor,
+    before: Current,
+    state: DeploymentState,
+    *,
+    action: str,
+    reason: str | None,
+) -> DeploymentRecord:
+    """Makes a state the current one: pointer, history, revision of the environment, event and audit together.
+
+    Raises:
+        StaleRevision: It is no longer as `before` says.
+    """
+    revision = before.revision + 1
+    served = state.served(revision).to_json()
+    key = {"environment": before.environment, "prompt": before.prompt}
+    stamp = {"changed_at": transaction.now, "changed_by": actor.subject}
+    row = {"revision": revision, "defaults": list(state.defaults), "served": served, **stamp}
+    if before.state is None:
+        transaction.insert(deployments, {**key, **row})
+    elif not transaction.update(
+        deployments,
+        and_(
+            deployments.c.environment == before.environment,
+            deployments.c.prompt == before.prompt,
+            deployments.c.revision == before.revision,
+        ),
+        row,
+    ):
+        raise StaleRevision(before.what, before.revision, current(transaction, **key).revision)
+    transaction.insert(
+        deployment_revisions,
+        {
+            **key,
+            "revision": revision,
+            "action": action,
+            "version": state.version,
+            "served": served,
+            "reason": reason,
+            **stamp,
+        },
+    )
+    _note_served(transaction, before, state, revision)
+    _count_up(transaction, before.environment)
+    outbox.put(
+        transaction,
+        actor,
+        (before.environment, before.prompt, revision),
+        state,
+        action=action,
+        reason=reason,
+    )
+    audit.record(
+        transaction,
+        actor,
+        action,
+        prompt=before.prompt,
+        version=state.version,
+        environment=before.environment,
+        before=None if before.state is None else before.state.served(before.revision).to_json(),
+        after=served,
+        reason=reason,
+    )
+    return deployment(transaction, before.environment, before.prompt)
+
+
+def deployment(transaction: Transaction, environment: str, prompt: str) -> DeploymentRecord:
+    """What an environment serves of a prompt.
+
+    Raises:
+        NotFound: Nothing.
+    """
+    row = _row(transaction, environment_name(environment), prompt)
+    if row is None:
+        raise NotFound(f"{environment} serves no prompt {prompt:.100}: promote a version first")
+    return _record(row, row.defaults[-1])
+
+
+def all_deployments(transaction: Transaction, environment: str) -> list[DeploymentRecord]:
+    """What an environment serves, by prompt.
+
+    Raises:
+        NotFound: There is no such environment.
+    """
+    query = select(deployments).where(deployments.c.environment == environment_name(environment))
+    return [_record(row, row.defaults[-1]) for row in transaction.all(query.order_by(deployments.c.prompt))]
+
+
+def history(transaction: Transaction, environment: str, prompt: str) -> list[DeploymentRevision]:
+    """Every change, newest first.
+
+    Raises:
+        NotFound: Nothing was ever served.
+    """
+    deployment(transaction, environment, prompt)
+    table = deployment_revisions
+    query = select(table).where(table.c.environment == environment, table.c.prompt == prompt)
+    return [
+        DeploymentRevision(row.action, row.reason, _record(row, row.version))
+        for row in transaction.all(query.order_by(table.c.revision.desc()))
+    ]
+
+
+def versions_served(transaction: Transaction, environment: str, prompt: str) -> list[ServedVersion]:
+    """Every version that serves or served there, the first one first.
+
+    Raises:
+        NotFound: Nothing was ever served.
+    """
+    now = current(transaction, environment, prompt).deployed().versions()
+    table = served_versions
+    query = select(table).where(table.c.environment == environment, table.c.prompt == prompt)
+    return [
+        ServedVersion(row.version, row.first_revision, row.first_served_at, row.version in now)
+        for row in transaction.all(query.order_by(table.c.first_revision, table.c.version))
+    ]
+
+
+def has_served(transaction: Transaction, environment: str, prompt: str, version: str) -> bool:
+    """Whether the version serves or served there."""
+    table = served_versions
+    query = select(table.c.version).where(
+        table.c.environment == environment, table.c.prompt == prompt, table.c.version == version
+    )
+    return transaction.one(query) is not None
+
+
+def environment_revision(transaction: Transaction, environment: str) -> int:
+    """A number that grows with every change of what the environment serves.
+
+    Raises:
+        NotFound: There is no such environment.
+    """
+    query = select(environments.c.revision).where(environments.c.name == environment_name(environment))
+    row = transaction.one(query)
+    assert row is not None
+    return int(row.revision)
+
+
+def snapshot(transaction: Transaction, environment: str) -> Snapshot:
+    """All that the environment serves, with every content that it can lead to.
+
+    Raises:
+        NotFound: There is no such environment.
+    """
+    revision = environment_revision(transaction, environment)
+    query = select(deployments.c.prompt, deployments.c.served)
+    rows = transaction.all(
+        query.where(deployments.c.environment == environment).order_by(deployments.c.prompt)
+    )
+    prompts = {row.prompt: ServedPrompt.from_json(row.served) for row in rows}
+    references = {
+        reference_to(name, version) for name, served in prompts.items() for version in served.versions()
+    }
+    found = contents_with_includes(transaction, references)
+    return Snapshot(environment, revision, prompts, {each: found[each] for each in sorted(found)})
+
+
+def _row(transaction: Transaction, environment: str, prompt: str) -> Row[Any] | None:
+    try:
+        check_prompt_name(prompt)
+    except InvalidPrompt:
+        return None
+    query = select(deployments)
+    return transaction.one(
+        query.where(deployments.c.environment == environment, deployments.c.prompt == prompt)
+    )
+
+
+def _record(row: Row[Any], version: str) -> DeploymentRecord:
+    served = ServedPrompt.from_json(row.served)
+    return DeploymentRecord(
+        row.environment,
+        row.prompt,
+        row.revision,
+        version,
+        served.default,
+        served.rules,
+        served.experiments,
+        row.changed_at,
+        row.changed_by,
+    )
+
+
+def _note_served(transaction: Transaction, before: Current, state: DeploymentState, revision: int) -> None:
+    for version in sorted(state.versions()):
+        if not has_served(transaction, before.environment, before.prompt, version):
+            transaction.insert(
+                served_versions,
+                {
+                    "environment": before.environment,
+                    "prompt": before.prompt,
+                    "version": version,
+                    "first_revision": revision,
+                    "first_served_at": transaction.now,
+                },
+            )
+
+
+def _count_up(transaction: Transaction, environment: str) -> None:
+    revision = environment_revision(transaction, environment) + 1
+    transaction.update(environments, environments.c.name == environment, {"revision": revision})
+    transaction.changed[environment] = revision

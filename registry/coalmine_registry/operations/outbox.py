@@ -1,0 +1,80 @@
+"""Events that still have to be sent, written in the transaction of the change they tell."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from coalmine_schemas.events import Deployment, DeploymentArm
+from coalmine_schemas.prompts import ServeExperiment
+from sqlalchemy import delete, select
+
+from coalmine_registry.deployment_state import DeploymentState
+from coalmine_registry.operations.inputs import page_limit
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import OutboxEntry
+from coalmine_registry.roles import Actor
+from coalmine_registry.storage.tables import outbox
+
+
+def put(
+    transaction: Transaction,
+    actor: Actor,
+    which: tuple[str, str, int],
+    state: DeploymentState,
+    *,
+    action: str,
+    reason: str | None,
+) -> None:
+    """Adds the event of a change. Of several experiments it tells the default's, else the first.
+
+    Args:
+        transaction: The transaction of the change.
+        actor: Who made it.
+        which: Environment, prompt and revision of the deployment.
+        state: What is served from now on.
+        action: What was done.
+        reason: Why.
+    """
+    environment, prompt, revision = which
+    name = state.default.experiment if isinstance(state.default, ServeExperiment) else None
+    name = name or next(iter(state.experiments), None)
+    experiment = None if name is None else state.experiments[name]
+    event = Deployment(
+        environment=environment,
+        prompt=prompt,
+        event_time=transaction.now,
+        revision=revision,
+        version=state.version,
+        experiment=name,
+        allocation_epoch=None if experiment is None else experiment.allocation_epoch,
+        arms=[]
+        if experiment is None
+        else [
+            DeploymentArm(variant=arm.variant, version=arm.version, weight=arm.weight)
+            for arm in experiment.arms
+        ],
+        action=action,
+        changed_by=actor.subject,
+        reason=reason,
+    )
+    transaction.insert(outbox, {"event": {**event.to_record(), "event_time": event.event_time.isoformat()}})
+
+
+def pending(transaction: Transaction, limit: int) -> list[OutboxEntry]:
+    """Events not yet sent, oldest first.
+
+    Raises:
+        Invalid: `limit` is none.
+    """
+    query = select(outbox).order_by(outbox.c.id).limit(page_limit(limit))
+    return [OutboxEntry(row.id, _event(row.event)) for row in transaction.all(query)]
+
+
+def delivered(transaction: Transaction, ids: Sequence[int]) -> None:
+    """Forgets events that were sent."""
+    transaction.connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids))))
+
+
+def _event(record: dict[str, Any]) -> Deployment:
+    arms = [DeploymentArm(**arm) for arm in record["arms"]]
+    return Deployment(**{**record, "arms": arms, "event_time": datetime.fromisoformat(record["event_time"])})

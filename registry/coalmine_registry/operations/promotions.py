@@ -1,0 +1,262 @@
+"""Requests to serve a version by default, and what becomes of them.
+
+States: `pending` -> `applied` | `rejected` | `stale`. A request by somebody who may decide it is applied at
+once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from coalmine_schemas.identifiers import uuid7
+from sqlalchemy import Row, select
+
+from coalmine_registry.deployment_state import DeploymentState, first_state
+from coalmine_registry.errors import Conflict, Invalid, NotFound, StaleRevision
+from coalmine_registry.operations import approval, audit, deployments
+from coalmine_registry.operations.inputs import (
+    check_revision,
+    environment_name,
+    evidence_given,
+    is_storable,
+    page_limit,
+    reason_given,
+    text_cursor,
+)
+from coalmine_registry.operations.policies import policy
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.operations.versions import check_servable
+from coalmine_registry.records import Evidence, Page, Promotion, PromotionStatus
+from coalmine_registry.roles import Actor, Role
+from coalmine_registry.storage.tables import promotions
+
+_STATUSES = ("pending", "applied", "rejected", "stale")
+
+
+def promote(
+    transaction: Transaction,
+    actor: Actor,
+    prompt: str,
+    version: str,
+    environment: str,
+    *,
+    evidence: Sequence[Evidence],
+    reason: str | None,
+    expected_revision: int | None,
+) -> Promotion:
+    """Asks that a version be served by default; applies it at once if the actor may decide that.
+
+    Raises:
+        Forbidden: The actor is no author.
+        NotFound: There is no such environment or version.
+        Conflict: The version is retired, an experiment stands in its place, or such a request waits.
+        EvidenceMissing: The environment requires evidence that was not given.
+        StaleRevision: The deployment has changed since.
+        Invalid: Evidence or reason cannot be kept.
+    """
+    actor.require(Role.AUTHOR, "ask for promotions")
+    environment_name(environment)
+    promotion = Promotion(
+        id=uuid7(),
+        status="pending",
+        prompt=prompt,
+        version=version,
+        environment=environment,
+        evidence=evidence_given(evidence),
+        reason=reason_given(reason),
+        expected_revision=expected_revision,
+        requested_by=actor.subject,
+        requested_at=transaction.now,
+        decided_by=None,
+        decided_at=None,
+        decision_reason=None,
+        revision=None,
+    )
+    _next_state(transaction, promotion)
+    if _may_decide(transaction, actor, promotion):
+        return _apply(transaction, actor, promotion, is_new=True)
+    _check_not_waiting(transaction, promotion)
+    transaction.insert(promotions, _row_of(promotion))
+    _note(transaction, actor, "request_promotion", promotion, promotion.reason)
+    return promotion
+
+
+def approve(
+    transaction: Transaction, actor: Actor, promotion_id: str
+) -> tuple[Promotion, StaleRevision | None]:
+    """Applies a request that waits.
+
+    Returns:
+        The request as it is now, and why it could not be applied if it had become stale: that is written down,
+        so it must not undo the transaction.
+
+    Raises:
+        Forbidden: The actor is no approver, or wrote the version.
+        NotFound: There is no such request.
+        Conflict: It was decided before, the version is retired, or an experiment stands in its place.
+        EvidenceMissing: The environment has come to require evidence that was not given.
+    """
+    actor.require(Role.APPROVER, "approve promotions")
+    found = _waiting(transaction, promotion_id)
+    approval.check_not_author(transaction, actor, found.environment, found.prompt, found.version)
+    try:
+        return _apply(transaction, actor, found, is_new=False), None
+    except StaleRevision as stale:
+        decided = replace(
+            found,
+            status="stale",
+            decided_by=actor.subject,
+            decided_at=transaction.now,
+            decision_reason=str(stale),
+        )
+        transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+        _note(transaction, actor, "promotion_stale", decided, str(stale))
+        return decided, stale
+
+
+def reject(transaction: Transaction, actor: Actor, promotion_id: str, reason: str | None) -> Promotion:
+    """Refuses a request that waits. Who made it may take it back.
+
+    Raises:
+        Forbidden: The actor is neither an approver nor who made it.
+        NotFound: There is no such request.
+        Conflict: It was decided before.
+        Invalid: The reason cannot be kept.
+    """
+    actor.require(Role.AUTHOR, "reject promotions")
+    given = reason_given(reason)
+    found = _waiting(transaction, promotion_id)
+    if not actor.is_any_of(frozenset({found.requested_by})):
+        actor.require(Role.APPROVER, "reject promotions of others")
+    decided = replace(
+        found, status="rejected", decided_by=actor.subject, decided_at=transaction.now, decision_reason=given
+    )
+    transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+    _note(transaction, actor, "reject_promotion", decided, given)
+    return decided
+
+
+def promotion(transaction: Transaction, promotion_id: str) -> Promotion:
+    """One request.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = None
+    if is_storable(promotion_id):
+        row = transaction.one(select(promotions).where(promotions.c.id == promotion_id))
+    if row is None:
+        raise NotFound(f"there is no promotion {promotion_id:.100}: `promotions` lists all")
+    return _promotion(row)
+
+
+def page(
+    transaction: Transaction, status: PromotionStatus | None, limit: int, cursor: str | None
+) -> Page[Promotion]:
+    """Requests, newest first.
+
+    Raises:
+        Invalid: `status`, `limit` or `cursor` is none.
+    """
+    query = select(promotions).order_by(promotions.c.id.desc()).limit(page_limit(limit) + 1)
+    if status is not None:
+        if status not in _STATUSES:
+            raise Invalid("status", status, f"give one of {', '.join(_STATUSES)}")
+        query = query.where(promotions.c.status == status)
+    before = text_cursor(cursor)
+    if before is not None:
+        query = query.where(promotions.c.id < before)
+    found = [_promotion(row) for row in transaction.all(query)]
+    items = tuple(found[:limit])
+    return Page(items, items[-1].id if len(found) > limit else None)
+
+
+def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:
+    if not policy(transaction, wanted.environment).needs_approval:
+        return True
+    written_by = approval.authors(transaction, wanted.environment, wanted.prompt, wanted.version)
+    return actor.role.allows(Role.APPROVER) and not actor.is_any_of(written_by)
+
+
+def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployments.Current, DeploymentState]:
+    """What would be served, if all that the environment demands is there."""
+    check_servable(transaction, wanted.prompt, wanted.version)
+    approval.check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
+    before = deployments.current(transaction, wanted.environment, wanted.prompt)
+    check_revision(before.what, wanted.expected_revision, before.revision)
+    state = first_state(wanted.version) if before.state is None else before.state.promoted(wanted.version)
+    return before, state
+
+
+def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new: bool) -> Promotion:
+    before, state = _next_state(transaction, wanted)
+    approval.approve(transaction, actor, wanted.environment, wanted.prompt, wanted.version)
+    made = deployments.change(transaction, actor, before, state, action="promote", reason=wanted.reason)
+    applied = replace(
+        wanted,
+        status="applied",
+        decided_by=actor.subject,
+        decided_at=transaction.now,
+        revision=made.revision,
+    )
+    if is_new:
+        transaction.insert(promotions, _row_of(applied))
+    else:
+        transaction.update(promotions, promotions.c.id == wanted.id, _row_of(applied))
+        _note(transaction, actor, "approve_promotion", applied, None)
+    return applied
+
+
+def _check_not_waiting(transaction: Transaction, wanted: Promotion) -> None:
+    row = transaction.one(
+        select(promotions.c.id).where(
+            promotions.c.status == "pending",
+            promotions.c.prompt == wanted.prompt,
+            promotions.c.version == wanted.version,
+            promotions.c.environment == wanted.environment,
+        )
+    )
+    if row is not None:
+        raise Conflict(
+            f"promotion {row.id} of {wanted.prompt}@{wanted.version} to {wanted.environment} waits already: "
+            "have it approved, or reject it first"
+        )
+
+
+def _waiting(transaction: Transaction, promotion_id: str) -> Promotion:
+    found = promotion(transaction, promotion_id)
+    if found.status != "pending":
+        raise Conflict(f"promotion {found.id} is {found.status} already: make a new request")
+    return found
+
+
+def _note(transaction: Transaction, actor: Actor, action: str, told: Promotion, reason: str | None) -> None:
+    audit.record(
+        transaction,
+        actor,
+        action,
+        prompt=told.prompt,
+        version=told.version,
+        environment=told.environment,
+        after={
+            "promotion": told.id,
+            "status": told.status,
+            "requested_by": told.requested_by,
+            "evidence": _evidence_json(told.evidence),
+        },
+        reason=reason,
+    )
+
+
+def _evidence_json(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    return [{"kind": each.kind, "reference": each.reference, "summary": each.summary} for each in evidence]
+
+
+def _row_of(told: Promotion) -> dict[str, Any]:
+    fields = {name: getattr(told, name) for name in told.__slots__}
+    return {**fields, "evidence": _evidence_json(told.evidence)}
+
+
+def _promotion(row: Row[Any]) -> Promotion:
+    evidence = tuple(Evidence(**each) for each in row.evidence)
+    return Promotion(**{**row._mapping, "evidence": evidence})

@@ -1,0 +1,79 @@
+"""Rules that serve something else to some segments."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from coalmine_schemas.prompts import Rule, ServeVersion
+
+from coalmine_registry.errors import Invalid
+from coalmine_registry.operations import deployments
+from coalmine_registry.operations.approval import approve_where_needed
+from coalmine_registry.operations.inputs import check_revision, evidence_given, reason_given, storable
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import DeploymentRecord, Evidence
+from coalmine_registry.roles import Actor, Role
+
+_MOST_RULES: Final = 100
+_MOST_VALUES: Final = 1000
+_LONGEST_NAME: Final = 100
+_LONGEST_VALUE: Final = 200
+
+
+def set_rules(
+    transaction: Transaction,
+    actor: Actor,
+    environment: str,
+    prompt: str,
+    *,
+    rules: Sequence[Rule],
+    evidence: Sequence[Evidence],
+    reason: str | None,
+    expected_revision: int | None,
+) -> DeploymentRecord:
+    """Replaces all rules.
+
+    Raises:
+        Forbidden: The actor is no approver, or wrote a version that nobody else has approved there.
+        NotFound: Nothing is served yet, or there is no such version.
+        Conflict: A version is retired, or an experiment does not run there or would lose its place.
+        EvidenceMissing: A version not yet approved there lacks evidence.
+        StaleRevision: The deployment has changed since.
+        Invalid: A rule is none.
+    """
+    actor.require(Role.APPROVER, "set rules")
+    given, attached = reason_given(reason), evidence_given(evidence)
+    check_rules(rules)
+    before = deployments.current(transaction, environment, prompt)
+    after = before.deployed().with_rules(rules)
+    check_revision(before.what, expected_revision, before.revision)
+    served = [rule.serve.version for rule in rules if isinstance(rule.serve, ServeVersion)]
+    approve_where_needed(transaction, actor, environment, prompt, served=served, evidence=attached)
+    return deployments.change(transaction, actor, before, after, action="set_rules", reason=given)
+
+
+def check_rules(rules: Sequence[Rule]) -> None:
+    """Refuses rules that could never match, or cannot be told apart.
+
+    Raises:
+        Invalid: It says which.
+    """
+    if len(rules) > _MOST_RULES:
+        raise Invalid("rules", f"a list of {len(rules)}", f"give at most {_MOST_RULES}")
+    names: set[str] = set()
+    for place, rule in enumerate(rules):
+        where = f"rules[{place}]"
+        if not storable(f"{where}.name", rule.name, _LONGEST_NAME).strip():
+            raise Invalid(f"{where}.name", rule.name, "give it a name, for people")
+        if rule.name in names:
+            raise Invalid(f"{where}.name", rule.name, "give each rule a name of its own")
+        names.add(rule.name)
+        if not rule.when:
+            raise Invalid(f"{where}.when", rule.when, "name a segment; what suits everybody is the default")
+        for segment, values in rule.when.items():
+            if not storable(f"a segment of {where}", segment, _LONGEST_NAME):
+                raise Invalid(f"a segment of {where}", segment, "give it a name")
+            if not 0 < len(values) <= _MOST_VALUES:
+                remedy = f"give 1 to {_MOST_VALUES} values"
+                raise Invalid(f"{where}.when.{segment}", f"a list of {len(values)}", remedy)
+            for value in values:
+                storable(f"{where}.when.{segment}", value, _LONGEST_VALUE)

@@ -1,0 +1,38 @@
+"""What every operation works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+
+from coalmine_registry.operations.content_cache import ContentCache
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One transaction on the registry's database."""
+
+    connection: Connection
+    now: datetime
+    """When it happens: the one time that all its rows carry."""
+    contents: ContentCache
+    changed: dict[str, int] = field(default_factory=dict)
+    """New revision of each environment it changed."""
+
+    def one(self, query: Select[Any]) -> Row[Any] | None:
+        """The first row, or None."""
+        return self.connection.execute(query).first()
+
+    def all(self, query: Select[Any]) -> list[Row[Any]]:
+        """All rows."""
+        return list(self.connection.execute(query).all())
+
+    def insert(self, table: Table, values: Mapping[str, Any]) -> None:
+        """Adds one row."""
+        self.connection.execute(table.insert().values(dict(values)))
+
+    def update(self, table: Table, where: ColumnElement[bool], values: Mapping[str, Any]) -> int:
+        """Changes rows; says how many."""
+        return int(self.connection.execute(table.update().where(where).values(dict(values))).rowcount)

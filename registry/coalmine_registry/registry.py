@@ -1,0 +1,407 @@
+"""The registry's way in: one method per thing that can be done, each in a transaction of its own."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from coalmine_schemas.prompts import Arm, PromptContent, Rule, Snapshot
+
+from coalmine_registry.operations import (
+    audit,
+    deployments,
+    experiments,
+    lifecycle,
+    outbox,
+    policies,
+    promotions,
+    rollback,
+    rules,
+    versions,
+)
+from coalmine_registry.operations.content_cache import ContentCache
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import (
+    AuditEntry,
+    DeploymentRecord,
+    DeploymentRevision,
+    Evidence,
+    ExperimentRecord,
+    HygieneCandidate,
+    OutboxEntry,
+    Page,
+    Policy,
+    Promotion,
+    PromotionStatus,
+    PromptSummary,
+    Proposal,
+    Registered,
+    ServedVersion,
+    VersionRecord,
+)
+from coalmine_registry.roles import Actor, Role
+from coalmine_registry.storage import Database, migrate
+from coalmine_registry.tokens import Tokens
+
+_Result = TypeVar("_Result")
+
+
+class Registry:
+    """A prompt registry on one database. Thread-safe; several processes may share the database.
+
+    Every method may raise `RegistryBusy` or `DatabaseUnavailable` (both Transient: nothing was changed, unless
+    the database went away in the very moment of committing), beside what its operation says.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Uses a database that is migrated; `open` is the usual way."""
+        self._database = database
+        self._clock = clock
+        self._contents = ContentCache()
+        self._listeners: list[Callable[[str, int], None]] = []
+        self._snapshots: dict[str, Snapshot] = {}
+        self._lock = threading.Lock()
+        self.tokens = Tokens(self._read, self._write)
+
+    @classmethod
+    def open(cls, address: str | Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+        """Opens a registry, and makes or migrates its tables first where that is needed.
+
+        Args:
+            address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
+            clock: Gives the time, aware.
+
+        Raises:
+            DatabaseMisconfigured: The address is none.
+            DatabaseTooNew: A newer Coalmine has migrated it.
+            DatabaseUnavailable: The database does not answer.
+        """
+        database = Database(address)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def on_change(self, callback: Callable[[str, int], None]) -> None:
+        """Calls back with an environment and its new revision after each change that this object commits.
+
+        In the thread that made the change: quickly, please, and without raising. Changes by other processes
+        show in `environment_revision`.
+        """
+        self._listeners.append(callback)
+
+    # Versions
+
+    def register(self, actor: Actor, name: str, version: str, content: PromptContent) -> Registered:
+        """Adds a version; does nothing if just that is registered already. See `versions.register`."""
+        actor.require(Role.AUTHOR, "register versions")
+        # Checking templates takes a while: done before others have to wait.
+        self.classify(name, version, content)
+        return self._write(lambda tx: versions.register(tx, actor, name, version, content))
+
+    def classify(self, name: str, version: str, content: PromptContent) -> Proposal:
+        """What `register` would do, and raises what it would raise. See `versions.propose`."""
+        return self._read(lambda tx: versions.propose(tx, name, version, content))
+
+    def version(self, name: str, version: str) -> VersionRecord:
+        """One version, whatever its status; raises NotFound."""
+        return self._read(lambda tx: versions.version_record(tx, name, version))
+
+    def versions(self, name: str) -> list[VersionRecord]:
+        """All versions of a prompt, highest first by precedence; raises NotFound."""
+        return self._read(lambda tx: versions.version_records(tx, name))
+
+    def prompts(self, limit: int = 100, cursor: str | None = None) -> Page[PromptSummary]:
+        """Prompts by name."""
+        return self._read(lambda tx: versions.prompt_page(tx, limit, cursor))
+
+    def retire(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
+        """Takes a version out of service for good. See `lifecycle.retire`."""
+        return self._write(lambda tx: lifecycle.retire(tx, actor, name, version, reason))
+
+    def archive(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
+        """Puts a retired version out of sight. See `lifecycle.archive`."""
+        return self._write(lambda tx: lifecycle.archive(tx, actor, name, version, reason))
+
+    def hygiene(
+        self, last_used: Mapping[tuple[str, str], datetime], keep_newest: int, idle_days: int
+    ) -> list[HygieneCandidate]:
+        """Active versions that nobody needs. See `lifecycle.hygiene`."""
+        return self._read(lambda tx: lifecycle.hygiene(tx, last_used, keep_newest, idle_days))
+
+    # Environments
+
+    def policy(self, environment: str) -> Policy:
+        """What an environment demands; raises NotFound."""
+        return self._read(lambda tx: policies.policy(tx, environment))
+
+    def set_policy(
+        self,
+        actor: Actor,
+        environment: str,
+        required_evidence: Sequence[str],
+        expected_revision: int | None = None,
+    ) -> Policy:
+        """Changes which evidence an environment requires. See `policies.set_policy`."""
+        return self._write(
+            lambda tx: policies.set_policy(tx, actor, environment, required_evidence, expected_revision)
+        )
+
+    def promote(  # noqa: PLR0917 - in the order in which one says them
+        self,
+        actor: Actor,
+        prompt: str,
+        version: str,
+        environment: str,
+        evidence: Sequence[Evidence] = (),
+        reason: str | None = None,
+        expected_revision: int | None = None,
+    ) -> Promotion:
+        """Asks that a version be served; applied if the actor may decide. See `promotions.promote`."""
+        return self._write(
+            lambda tx: promotions.promote(
+                tx,
+                actor,
+                prompt,
+                version,
+                environment,
+                evidence=evidence,
+                reason=reason,
+                expected_revision=expected_revision,
+            )
+        )
+
+    def approve(self, actor: Actor, promotion_id: str) -> Promotion:
+        """Applies a request that waits. See `promotions.approve`.
+
+        Raises:
+            StaleRevision: The deployment had changed since the request; it is `stale` from now on.
+        """
+        promotion, stale = self._write(lambda tx: promotions.approve(tx, actor, promotion_id))
+        if stale is not None:
+            raise stale
+        return promotion
+
+    def reject(self, actor: Actor, promotion_id: str, reason: str | None = None) -> Promotion:
+        """Refuses a request that waits. See `promotions.reject`."""
+        return self._write(lambda tx: promotions.reject(tx, actor, promotion_id, reason))
+
+    def promotion(self, promotion_id: str) -> Promotion:
+        """One request; raises NotFound."""
+        return self._read(lambda tx: promotions.promotion(tx, promotion_id))
+
+    def promotions(
+        self, status: PromotionStatus | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[Promotion]:
+        """Requests, newest first."""
+        return self._read(lambda tx: promotions.page(tx, status, limit, cursor))
+
+    def rollback(  # noqa: PLR0917 - in the order in which one says them
+        self,
+        actor: Actor,
+        environment: str,
+        prompt: str,
+        to_version: str | None = None,
+        reason: str | None = None,
+        expected_revision: int | None = None,
+    ) -> DeploymentRecord:
+        """Serves what served before, and ends experiments. See `rollback.rollback`."""
+        return self._write(
+            lambda tx: rollback.rollback(
+                tx,
+                actor,
+                environment,
+                prompt,
+                to_version=to_version,
+                reason=reason,
+                expected_revision=expected_revision,
+            )
+        )
+
+    def set_rules(
+        self,
+        actor: Actor,
+        environment: str,
+        prompt: str,
+        new_rules: Sequence[Rule],
+        expected_revision: int | None = None,
+        *,
+        evidence: Sequence[Evidence] = (),
+        reason: str | None = None,
+    ) -> DeploymentRecord:
+        """Replaces all targeting rules. See `rules.set_rules`."""
+        return self._write(
+            lambda tx: rules.set_rules(
+                tx,
+                actor,
+                environment,
+                prompt,
+                rules=new_rules,
+                evidence=evidence,
+                reason=reason,
+                expected_revision=expected_revision,
+            )
+        )
+
+    # Experiments
+
+    def start_experiment(  # noqa: PLR0917 - in the order in which one says them
+        self,
+        actor: Actor,
+        environment: str,
+        prompt: str,
+        name: str,
+        arms: Sequence[Arm],
+        rule: str | None = None,
+        expected_revision: int | None = None,
+        *,
+        evidence: Sequence[Evidence] = (),
+        reason: str | None = None,
+    ) -> ExperimentRecord:
+        """Begins an experiment in the place of the default or of a rule. See `experiments.start`."""
+        return self._write(
+            lambda tx: experiments.start(
+                tx,
+                actor,
+                environment,
+                prompt,
+                name,
+                arms=arms,
+                rule=rule,
+                evidence=evidence,
+                reason=reason,
+                expected_revision=expected_revision,
+            )
+        )
+
+    def set_weights(
+        self,
+        actor: Actor,
+        experiment_name: str,
+        weights: Mapping[str, float],
+        expected_revision: int | None = None,
+        *,
+        reason: str | None = None,
+    ) -> ExperimentRecord:
+        """Changes weights, which begins the next allocation epoch. See `experiments.set_weights`."""
+        return self._write(
+            lambda tx: experiments.set_weights(
+                tx, actor, experiment_name, weights, reason=reason, expected_revision=expected_revision
+            )
+        )
+
+    def stop_experiment(
+        self,
+        actor: Actor,
+        experiment_name: str,
+        keep: str | None = None,
+        expected_revision: int | None = None,
+        *,
+        reason: str | None = None,
+    ) -> ExperimentRecord:
+        """Ends an experiment. See `experiments.stop`."""
+        return self._write(
+            lambda tx: experiments.stop(
+                tx, actor, experiment_name, keep, reason=reason, expected_revision=expected_revision
+            )
+        )
+
+    def experiment(self, name: str) -> ExperimentRecord:
+        """One experiment with the history of its weights; raises NotFound."""
+        return self._read(lambda tx: experiments.experiment_record(tx, name))
+
+    def experiments(
+        self, environment: str | None = None, prompt: str | None = None
+    ) -> list[ExperimentRecord]:
+        """Experiments, newest first."""
+        return self._read(lambda tx: experiments.experiment_records(tx, environment, prompt))
+
+    # What is served
+
+    def deployment(self, environment: str, prompt: str) -> DeploymentRecord:
+        """What an environment serves of a prompt; raises NotFound."""
+        return self._read(lambda tx: deployments.deployment(tx, environment, prompt))
+
+    def deployments(self, environment: str) -> list[DeploymentRecord]:
+        """What an environment serves, by prompt; raises NotFound."""
+        return self._read(lambda tx: deployments.all_deployments(tx, environment))
+
+    def deployment_history(self, environment: str, prompt: str) -> list[DeploymentRevision]:
+        """Every change of what is served, newest first; raises NotFound."""
+        return self._read(lambda tx: deployments.history(tx, environment, prompt))
+
+    def served_versions(self, environment: str, prompt: str) -> list[ServedVersion]:
+        """Every version that serves or served there, the first one first; raises NotFound."""
+        return self._read(lambda tx: deployments.versions_served(tx, environment, prompt))
+
+    def environment_revision(self, environment: str) -> int:
+        """A number that grows with every change of what the environment serves. Cheap."""
+        return self._read(lambda tx: deployments.environment_revision(tx, environment))
+
+    def snapshot(self, environment: str) -> Snapshot:
+        """All that an environment serves at one revision; made once per revision. Raises NotFound."""
+        revision = self.environment_revision(environment)
+        with self._lock:
+            known = self._snapshots.get(environment)
+        if known is not None and known.revision == revision:
+            return known
+        made = self._read(lambda tx: deployments.snapshot(tx, environment))
+        with self._lock:
+            known = self._snapshots.get(environment)
+            if known is None or known.revision < made.revision:
+                self._snapshots[environment] = made
+        return made
+
+    # Books
+
+    def audit_log(
+        self,
+        prompt: str | None = None,
+        environment: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[AuditEntry]:
+        """Who did what, newest first."""
+        return self._read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
+
+    def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
+        """Events that still have to be sent, oldest first."""
+        return self._read(lambda tx: outbox.pending(tx, limit))
+
+    def outbox_delivered(self, ids: Sequence[int]) -> None:
+        """Forgets events that were sent."""
+        if ids:
+            self._write(lambda tx: outbox.delivered(tx, ids))
+
+    def _read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        return self._database.read(
+            lambda connection: work(Transaction(connection, self._clock(), self._contents))
+        )
+
+    def _write(self, work: Callable[[Transaction], _Result]) -> _Result:
+        def run(transaction: Transaction) -> tuple[_Result, dict[str, int]]:
+            return work(transaction), transaction.changed
+
+        result, changed = self._database.write(
+            lambda connection: run(Transaction(connection, self._clock(), self._contents))
+        )
+        for environment, revision in changed.items():
+            for callback in tuple(self._listeners):
+                callback(environment, revision)
+        return result

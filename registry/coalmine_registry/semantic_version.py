@@ -1,0 +1,74 @@
+"""Versions in the order of Semantic Versioning, and the size of the step from one to another."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from coalmine_schemas.prompts import check_version
+from semver import Version
+
+Step = Literal["none", "patch", "minor", "major"]
+"""How far one version is from another, or how much a change needs."""
+
+_SIZES: Final[dict[Step, int]] = {"none": 0, "patch": 1, "minor": 2, "major": 3}
+
+
+def semantic_version(version: str) -> Version:
+    """The version as something that can be compared.
+
+    Raises:
+        InvalidPrompt: It is no version.
+    """
+    return Version.parse(check_version(version))
+
+
+def newest_first(versions: Iterable[str]) -> list[str]:
+    """Versions by precedence: 1.10.0, 1.9.0, 1.9.0-rc.1."""
+    return sorted(versions, key=semantic_version, reverse=True)
+
+
+def without_build(version: str) -> str:
+    """The part that precedence looks at: 1.0.0+a and 1.0.0+b rank alike."""
+    return version.partition("+")[0]
+
+
+def step_size(step: Step) -> int:
+    """A number that grows with the step."""
+    return _SIZES[step]
+
+
+def largest(steps: Iterable[Step]) -> Step:
+    """The largest of some steps; `none` of none."""
+    return max(steps, key=step_size, default="none")
+
+
+def step_between(previous: str, version: str) -> Step:
+    """Which part of the version grew. A release is a patch beyond its own prereleases."""
+    before, after = semantic_version(previous), semantic_version(version)
+    if after.major != before.major:
+        return "major"
+    if after.minor != before.minor:
+        return "minor"
+    return "patch"
+
+
+def baseline(version: str, others: Iterable[str]) -> str | None:
+    """The version that a new one is compared with.
+
+    It is the highest version that ranks below the new one. Prereleases promise nothing, so those of the
+    new version's own release are passed over: 2.0.0-rc.2 and 2.0.0 are both compared with 1.9.0.
+
+    Args:
+        version: The new version.
+        others: All versions there are.
+
+    Returns:
+        None for a first version.
+    """
+    new = semantic_version(version)
+    lower = [
+        (parsed, other)
+        for other in others
+        if (parsed := semantic_version(other)) < new
+        and not (parsed.prerelease and parsed.finalize_version() == new.finalize_version())
+    ]
+    return max(lower)[1] if lower else None

@@ -1,0 +1,6 @@
+"""Where the registry keeps its books: SQLite or PostgreSQL."""
+
+from coalmine_registry.storage.database import Database
+from coalmine_registry.storage.migrate import migrate
+
+__all__ = ["Database", "migrate"]

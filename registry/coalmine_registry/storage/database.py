@@ -1,0 +1,210 @@
+"""Transactions on SQLite and PostgreSQL that behave alike: one writer at a time, readers never wait.
+
+- SQLite: write-ahead log; a writer begins with `BEGIN IMMEDIATE`. Threads of one process queue at a lock
+  first, because SQLite lets waiting writers poll.
+- PostgreSQL: a writer first locks the table `environments` against other writers. Changes of a registry are
+  rare and short, so a queue costs less than the repetitions that serialisable transactions would need.
+  Readers see one moment (repeatable read).
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from coalmine_registry.errors import DatabaseMisconfigured, DatabaseUnavailable, RegistryBusy
+
+WAIT_S: Final = 30.0
+"""How long a writer waits for others."""
+
+_CONNECTIONS: Final = 8
+_MORE_CONNECTIONS: Final = 56
+"""Threads that all ask at once get a connection each, up to so many beyond the ones kept."""
+_REPEATABLE: Final = frozenset({"40001", "40P01", "55P03"})
+"""SQLSTATE of serialisation failures, deadlocks and locks not granted in time: nothing was changed."""
+
+_Result = TypeVar("_Result")
+
+
+class Database:
+    """One SQLite file or PostgreSQL database. Thread-safe."""
+
+    def __init__(self, address: str | Path, *, wait_s: float = WAIT_S) -> None:
+        """Prepares to connect.
+
+        Args:
+            address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
+            wait_s: How long a writer waits for others.
+
+        Raises:
+            DatabaseMisconfigured: The address is none.
+        """
+        self._wait_s = wait_s
+        url = _url(address)
+        self.is_sqlite: Final = url.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(url, wait_s) if self.is_sqlite else _postgresql_engine(url, wait_s)
+        self._writers = threading.Lock()
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self._engine.dispose()
+
+    def read(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Runs work that only reads, on one moment's state.
+
+        Raises:
+            DatabaseUnavailable: The database does not answer.
+        """
+        return self._repeated(lambda: self._run(work, writes=False))
+
+    def write(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Runs work in a transaction of its own while nobody else writes. May run it several times.
+
+        Raises:
+            RegistryBusy: Others wrote for too long; nothing was changed.
+            DatabaseUnavailable: The database does not answer.
+        """
+        return self._repeated(lambda: self._run(work, writes=True))
+
+    def _run(self, work: Callable[[Connection], _Result], *, writes: bool) -> _Result:
+        with self._turn(writes), self._connect(writes) as connection, connection.begin():
+            if writes and not self.is_sqlite:
+                # Plain reads stay possible in this mode.
+                connection.execute(text("LOCK TABLE environments IN EXCLUSIVE MODE"))
+            return work(connection)
+
+    @contextmanager
+    def _connect(self, writes: bool) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection.execution_options(coalmine_writes=writes)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """A transaction that nobody else's may overlap, whatever tables there are: for migrations.
+
+        Raises:
+            DatabaseUnavailable: The database does not answer.
+        """
+        try:
+            with self._turn(True), self._connect(True) as connection, connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def _turn(self, writes: bool) -> Iterator[None]:
+        if not writes or not self.is_sqlite:
+            yield
+            return
+        if not self._writers.acquire(timeout=self._wait_s):
+            raise RegistryBusy(f"others kept writing to the registry for {self._wait_s:.0f} s: try again")
+        try:
+            yield
+        finally:
+            self._writers.release()
+
+    def _repeated(self, run: Callable[[], _Result]) -> _Result:
+        deadline = time.monotonic() + self._wait_s
+        pause_s = 0.005
+        while True:
+            try:
+                return run()
+            except (OperationalError, InterfaceError) as error:
+                if not _changed_nothing(error):
+                    raise _unavailable(error) from error
+                if time.monotonic() > deadline:
+                    raise RegistryBusy(
+                        f"others kept writing to the registry for {self._wait_s:.0f} s: try again"
+                    ) from error
+            time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
+            pause_s = min(pause_s * 2, 0.2)
+
+
+_MIGRATION_KEY: Final = 0x636F616C
+"""`coal`: any number that other programs on the same database are unlikely to lock."""
+
+
+def _url(address: str | Path) -> URL:
+    if isinstance(address, Path) or "://" not in address:
+        return URL.create("sqlite", database=str(Path(address).absolute()))
+    remedy = "give a path, sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
+    try:
+        url = make_url(address)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+        # Not the address itself: it may hold a password.
+        raise DatabaseMisconfigured(f"the address of the registry's database is none: {remedy}") from error
+    if url.drivername not in ("sqlite", "postgresql+psycopg") or (
+        url.drivername == "sqlite" and url.database in (None, "", ":memory:")
+    ):
+        raise DatabaseMisconfigured(f"the registry cannot live in {url.drivername}: {remedy}")
+    return url
+
+
+def _sqlite_engine(url: URL, wait_s: float) -> Engine:
+    assert url.database is not None
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS,
+        connect_args={"timeout": wait_s, "check_same_thread": False},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
+        connection.isolation_level = None  # the driver begins nothing by itself: we do, below
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("coalmine_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: URL, wait_s: float) -> Engine:
+    milliseconds = round(wait_s * 1000)
+    engine = create_engine(
+        url,
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_pre_ping=True,
+        connect_args={"options": f"-c lock_timeout={milliseconds}", "connect_timeout": 10},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("coalmine_writes", False):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    return engine
+
+
+def _changed_nothing(error: DBAPIError) -> bool:
+    """Whether the database says that it undid everything, and that trying again makes sense."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in _REPEATABLE
+    name = getattr(error.orig, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the registry's database cannot be used now: {error.orig}")
