@@ -13,6 +13,7 @@ cm.feedback(call.request_id, thumbs="up")
 """
 
 from coalmine.call import Call
+from coalmine.chains import Chain, ChainResult, Step, StepFailed, StepRun
 from coalmine.client import Coalmine
 from coalmine.prompts import PollPolicy, Prompt
 from coalmine.redaction import Redact, TextField
@@ -22,6 +23,8 @@ from coalmine.stats import DropReason, ProblemKind, Stats
 
 __all__ = [
     "Call",
+    "Chain",
+    "ChainResult",
     "Coalmine",
     "DropReason",
     "OnFull",
@@ -31,5 +34,8 @@ __all__ = [
     "Redact",
     "Served",
     "Stats",
+    "Step",
+    "StepFailed",
+    "StepRun",
     "TextField",
 ]
