@@ -1,4 +1,4 @@
-"""Fixtures every test may use: a real Kafka broker and a real schema registry."""
+"""Fixtures every test may use: a real Kafka broker, schema registry and PostgreSQL."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.postgres import PostgresServer
 from tests.support.schema_registry import SchemaRegistry
 from tests.support.server_choice import ServerUnavailable
 
@@ -85,6 +86,30 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
             return registries.enter_context(registry)
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL all tests share. Make a database of your own with `create_database`, and never stop it."""
+    try:
+        server = PostgresServer(owned=False)
+    except ServerUnavailable as reason:
+        _unavailable("PostgreSQL", reason)
+        raise
+    with server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A started PostgreSQL of the test's own, to stop, kill and restart."""
+    try:
+        server = PostgresServer(owned=True)
+    except ServerUnavailable as reason:
+        _unavailable("PostgreSQL", reason)
+        raise
+    with server:
+        yield server
 
 
 @pytest.fixture

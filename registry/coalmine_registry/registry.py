@@ -51,8 +51,8 @@ _Result = TypeVar("_Result")
 class Registry:
     """A prompt registry on one database. Thread-safe; several processes may share the database.
 
-    Every method may raise `RegistryBusy` or `DatabaseUnavailable` (both Transient: nothing was changed, unless
-    the database went away in the very moment of committing), beside what its operation says.
+    Every method may raise `RegistryBusy` or `DatabaseUnavailable` (both Transient: nothing was changed,
+    unless the database went away in the very moment of committing), beside what its operation says.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -72,8 +72,8 @@ def hygiene(
 ) -> list[HygieneCandidate]:
     """Active versions that nobody needs, longest unused first.
 
-    A version is kept if it is served anywhere or included in what is, ranks among the newest of its prompt, or
-    was used or registered lately.
+    A version is kept if it is served anywhere or included in what is, ranks among the newest of its prompt,
+    or was used or registered lately.
 
     Args:
         transaction: Where it is looked for.

@@ -87,8 +87,8 @@ def approve(
     """Applies a request that waits.
 
     Returns:
-        The request as it is now, and why it could not be applied if it had become stale: that is written down,
-        so it must not undo the transaction.
+        The request as it is now, and why it could not be applied if it had become stale: that is written
+        down, so it must not undo the transaction.
 
     Raises:
         Forbidden: The actor is no approver, or wrote the version.

@@ -180,12 +180,13 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
 
 def _postgresql_engine(url: URL, wait_s: float) -> Engine:
     milliseconds = round(wait_s * 1000)
+    options = url.query.get("options", "")
     engine = create_engine(
         url,
         pool_size=_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
         pool_pre_ping=True,
-        connect_args={"options": f"-c lock_timeout={milliseconds}", "connect_timeout": 10},
+        connect_args={"options": f"{options} -c lock_timeout={milliseconds}", "connect_timeout": 10},
         hide_parameters=True,
     )
 
