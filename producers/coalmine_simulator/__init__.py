@@ -3,12 +3,14 @@
 Needs the standard library and the base install only.
 """
 
+from coalmine_simulator.choosing import Chooser, RegistryChooser, StoryChooser
 from coalmine_simulator.client import Client, ClientFactory, RecordingClient, SentStats
 from coalmine_simulator.clock import Clock, SystemClock, VirtualClock
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.config_file import load_config
 from coalmine_simulator.errors import InvalidConfig, InvalidTrace, SimulatorError
 from coalmine_simulator.playback import Playback, Progress, SimulationResult, run
+from coalmine_simulator.registry_scenario import registry_scenario
 from coalmine_simulator.replay import (
     ReplayOptions,
     ReplayProgress,
@@ -24,6 +26,7 @@ from coalmine_simulator.truth import VersionTruth, truth_of
 
 __all__ = [
     "SCENARIOS",
+    "Chooser",
     "Client",
     "ClientFactory",
     "Clock",
@@ -32,6 +35,7 @@ __all__ = [
     "Playback",
     "Progress",
     "RecordingClient",
+    "RegistryChooser",
     "ReplayOptions",
     "ReplayProgress",
     "ReplaySummary",
@@ -40,6 +44,7 @@ __all__ = [
     "SimulationConfig",
     "SimulationResult",
     "SimulatorError",
+    "StoryChooser",
     "SystemClock",
     "TraceSummary",
     "VersionTruth",
@@ -47,6 +52,7 @@ __all__ = [
     "check_trace",
     "load_config",
     "parse_speed",
+    "registry_scenario",
     "replay_trace",
     "run",
     "sample_trace",

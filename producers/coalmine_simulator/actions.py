@@ -7,7 +7,10 @@ run to run. Everything else about an action follows from the configuration and t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from coalmine_schemas.events import ResolutionName
 
 __all__ = ["Action", "FeedbackAction", "RequestAction", "ScoreAction"]
 
@@ -40,6 +43,7 @@ class RequestAction:
     variant: str | None = None
     experiment: str | None = None
     allocation_epoch: int | None = None
+    resolution: ResolutionName = "fixed"
     response_model: str | None = None
     input_tokens: int | None = None
     cached_input_tokens: int | None = None

@@ -31,7 +31,7 @@ def request_event(
         experiment=action.experiment,
         allocation_epoch=action.allocation_epoch,
         unit_group=unit_group(action.unit_id),
-        resolution="live" if action.experiment else "fixed",
+        resolution=action.resolution,
         unit_id=action.unit_id,
         session_id=action.session_id,
         trace_id=action.trace_id,

@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction, ScoreAction
-from coalmine_simulator.assignment import assign, release_at
+from coalmine_simulator.choosing import Chooser, StoryChooser
 from coalmine_simulator.incidents import effect_at
 from coalmine_simulator.outcomes import Outcome, draw_outcome
 from coalmine_simulator.reactions import draw_reaction, draw_score
@@ -53,15 +53,22 @@ class Simulation:
 
     Actions come in order of `at_s`. A feedback or score always comes after its request, often long
     after; a call that another one led to comes after that one.
+
+    Args:
+        config: Who does what.
+        seed: Of everything that is drawn.
+        chooser: Which version a call gets; by default what the configuration tells. One that asks a
+            registry gives the same actions for as long as the registry gives the same answers.
     """
 
-    def __init__(self, config: SimulationConfig, seed: int) -> None:
+    def __init__(self, config: SimulationConfig, seed: int, chooser: Chooser | None = None) -> None:
         self.config = config
         self.seed = seed
+        self.chooser = chooser or StoryChooser()
 
     def __iter__(self) -> Iterator[Action]:
         """All actions, endlessly."""
-        return _Course(self.config, self.seed).actions()
+        return _Course(self.config, self.seed, self.chooser).actions()
 
     def until(self, end_s: float) -> Iterator[Action]:
         """The actions sent before a moment; what is still under way then is left out."""
@@ -74,8 +81,9 @@ class Simulation:
 class _Course:
     """One run through a simulation: a queue of what happens next."""
 
-    def __init__(self, config: SimulationConfig, seed: int) -> None:
+    def __init__(self, config: SimulationConfig, seed: int, chooser: Chooser) -> None:
         self._config = config
+        self._chooser = chooser
         self._streams = Streams(seed)
         self._users = Users(config.population, self._streams.stream("users"))
         self._choices = self._streams.stream("sessions")
@@ -118,9 +126,8 @@ class _Course:
     def _begin(self, call: _Call) -> None:
         """Draw how a call goes and queue everything that comes of it."""
         config, prompt, user = self._config, call.prompt, call.user
-        release = release_at(prompt.releases, call.at_s)
-        arm = assign(release, user.unit_id)
-        profile = prompt.profile(arm.version)
+        chosen = self._chooser.choose(prompt, user, call.session_id, call.at_s)
+        profile = chosen.profile
         effect = effect_at(
             config.incidents,
             call.at_s,
@@ -154,9 +161,10 @@ class _Course:
             segments=user.segments,
             metrics=_metrics(prompt, outcome),
             parent=call.parent,
-            variant=arm.variant if release.experiment else None,
-            experiment=release.experiment,
-            allocation_epoch=release.allocation_epoch if release.experiment else None,
+            variant=chosen.variant,
+            experiment=chosen.experiment,
+            allocation_epoch=chosen.allocation_epoch,
+            resolution=chosen.resolution,
             response_model=outcome.response_model,
             input_tokens=outcome.input_tokens,
             cached_input_tokens=outcome.cached_input_tokens,

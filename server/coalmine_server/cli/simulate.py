@@ -42,6 +42,15 @@ def simulate(
         float | None,
         typer.Option(help="Calls per simulated second; as in the scenario if not set.", show_default=False),
     ] = None,
+    registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Prompt whose versions the registry serves, instead of a scenario; may be repeated. With "
+            "--file, all its prompts come from the registry.",
+            show_default=False,
+        ),
+    ] = None,
+    users: Annotated[int, typer.Option(min=1, help="Users of the prompts that --registry names.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same course of events.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -50,33 +59,50 @@ def simulate(
     Events go to Kafka if it is configured, else to the spool. Exits with 1 if an event was lost.
     """
     from coalmine import Coalmine
-    from coalmine_simulator import Playback, Simulation, load_config, run
+    from coalmine_simulator import (
+        Playback,
+        RegistryChooser,
+        Simulation,
+        load_config,
+        registry_scenario,
+        run,
+    )
     from coalmine_simulator import scenario as built_in
 
     from coalmine_server.serving.client import make_client
 
     settings = invocation(context).settings()
     story_s = story_hours * HOUR_S
-    config = built_in(scenario, story_s) if file is None else load_config(file, story_s)
+    if file is not None:
+        config = load_config(file, story_s)
+    elif registry:
+        config = registry_scenario(registry, settings.environment, users)
+    else:
+        config = built_in(scenario, story_s)
     if rate is not None:
         config = config.with_rate(rate)
     playback = Playback(history_s=history_hours * HOUR_S, live_s=seconds, speed=speed)
-    clients: list[Coalmine] = []
+    clients: dict[tuple[str, str], Coalmine] = {}
 
     def client_of(app: str, environment: str) -> Coalmine:
-        clients.append(make_client(settings, app, environment))
-        return clients[-1]
+        key = (app, environment)
+        if key not in clients:
+            clients[key] = make_client(settings, app, environment)
+            if registry:
+                # A tool may wait: what is simulated is what the registry serves now, not what it once did.
+                clients[key].wait_for_registry()
+        return clients[key]
 
     end_s = None if seconds is None else playback.end_s
     with stop_on_signals() as stop, progress_bar("simulating", quiet=as_json, unit="s") as advance:
         result = run(
-            Simulation(config, seed),
+            Simulation(config, seed, RegistryChooser(client_of) if registry else None),
             client_of,
             playback,
             stop=stop,
             progress=lambda done: advance(round(done.at_s), None if end_s is None else round(end_s)),
         )
-    closed = [client.close() for client in clients]
+    closed = [client.close() for client in clients.values()]
     _report(result, as_json)
     lost = sum(result.stats.dropped.values())
     if lost:

@@ -12,7 +12,10 @@ def make_client(settings: Settings, app: str, environment: str) -> Coalmine:
     return Coalmine(
         app,
         environment,
+        home=settings.home,
         spool_dir=settings.spool_dir,
+        server_url=settings.server.url,
+        token=None if settings.token is None else settings.token.get_secret_value(),
         kafka_bootstrap_servers=servers,
         kafka_config=None if servers is None else kafka_security_config(kafka),
         schema_registry_url=settings.schema_.registry_url,

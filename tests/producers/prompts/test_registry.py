@@ -244,13 +244,9 @@ def test_many_threads_see_one_snapshot_at_a_time(registry: DeploymentServer, mak
     for thread in threads:
         thread.start()
     for revision in range(2, 12):
-        value = experiment_json(0.5, revision=revision)
-        registry.publish(
-            value if revision % 2 else snapshot_json(revision=revision, version=f"{revision}.0.0")
-        )
-        eventually(
-            lambda revision=revision: any(f'"{revision}"' == etag for _, etag, _ in registry.questions)
-        )  # type: ignore[misc]
+        odd, even = experiment_json(0.5, revision=revision), snapshot_json(revision=revision, version="2.0.0")
+        registry.publish(odd if revision % 2 else even)
+        eventually(partial(registry.has_told, revision))
     done.set()
     for thread in threads:
         thread.join()
