@@ -50,9 +50,13 @@ class ServerClient:
         except NothingThere:
             return None
 
-    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
         """The answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, body=body)
+        return self._ask("POST", path, parameters, body=body)
+
+    def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """The answer to a PUT, as parsed JSON."""
+        return self._ask("PUT", path, body=body)
 
     def close(self) -> None:
         """Lets the connection go."""

@@ -7,7 +7,6 @@ import typer
 
 from coalmine_server.cli import (
     audit,
-    check_prompts,
     dashboard,
     dead_letters,
     demo,
@@ -23,6 +22,16 @@ from coalmine_server.cli import (
     versions,
 )
 from coalmine_server.cli.invocation import Invocation
+from coalmine_server.cli.prompts import (
+    check,
+    differences,
+    experiment,
+    lifecycle,
+    looking,
+    promoting,
+    pull,
+    push,
+)
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed (audit, for one); 2 an option or a setting is wrong;
 3 no server, broker or store could be reached, or another process holds it."""
@@ -91,7 +100,22 @@ app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
 app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
-app.command("check-prompts", rich_help_panel=PROMPTS)(check_prompts.check_prompts)
+app.command("push", rich_help_panel=PROMPTS)(push.push)
+app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
+app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)
+app.command("prompts", rich_help_panel=PROMPTS)(looking.prompts)
+app.command("diff", rich_help_panel=PROMPTS)(differences.diff)
+app.command("log", rich_help_panel=PROMPTS)(looking.log)
+app.command("promote", rich_help_panel=PROMPTS)(promoting.promote)
+app.command("promotions", rich_help_panel=PROMPTS)(looking.promotions)
+app.command("approve", rich_help_panel=PROMPTS)(promoting.approve)
+app.command("reject", rich_help_panel=PROMPTS)(promoting.reject)
+app.command("rollback", rich_help_panel=PROMPTS)(promoting.rollback)
+app.add_typer(experiment.app, name="experiment", rich_help_panel=PROMPTS)
+app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
+app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
+app.command("hygiene", rich_help_panel=PROMPTS)(lifecycle.hygiene)
+app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.command("audit", rich_help_panel=CARE)(audit.audit)
 app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
