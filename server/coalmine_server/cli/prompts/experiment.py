@@ -41,7 +41,7 @@ def start(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split users between versions. Each user stays with an arm; growing a treatment only adds users to it."""
+    """Split users between versions. Each stays with an arm; growing a treatment only adds users to it."""
     body = {
         "name": name,
         "arms": [_arm(each) for each in arm],
@@ -65,7 +65,7 @@ def set_weights(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the shares of the arms. What was measured before and after is never pooled: a new epoch begins."""
+    """Change the shares of the arms: a new epoch, whose measures are never pooled with the old ones."""
     body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
     with registry_server(context, token) as server:
         found = server.put(path_of("experiments", name, "weights"), body)

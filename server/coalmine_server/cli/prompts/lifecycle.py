@@ -25,7 +25,7 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Let a version be served nowhere any more. It stays readable; what is served now cannot be retired."""
-    _put_away(context, name, version, "retire", reason, token, as_json=as_json)
+    _put_away(context, "retire", name, version, {"reason": reason}, token=token, as_json=as_json)
 
 
 def archive(
@@ -38,7 +38,7 @@ def archive(
     as_json: AsJson = False,
 ) -> None:
     """Put a version away for good. It stays readable."""
-    _put_away(context, name, version, "archive", reason, token, as_json=as_json)
+    _put_away(context, "archive", name, version, {"reason": reason}, token=token, as_json=as_json)
 
 
 def hygiene(
@@ -66,16 +66,16 @@ def hygiene(
 
 def _put_away(
     context: typer.Context,
+    verb: str,
     name: str,
     version: str,
-    verb: str,
-    reason: str | None,
-    token: str | None,
+    body: dict[str, str | None],
     *,
+    token: str | None,
     as_json: bool,
 ) -> None:
     with registry_server(context, token) as server:
-        found = server.post(path_of("prompts", name, "versions", version, verb), {"reason": reason})
+        found = server.post(path_of("prompts", name, "versions", version, verb), body)
     if as_json:
         write_json(found)
     else:

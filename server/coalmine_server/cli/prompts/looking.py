@@ -48,7 +48,7 @@ def log(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of a prompt: who registered, promoted, rolled back and experimented, and when; newest first."""
+    """Tell the story of a prompt: who registered, promoted, rolled back, experimented; newest first."""
     with registry_server(context, token) as server:
         items = server.get(path_of("prompts", name, "log"), {"limit": limit})["items"]
     if as_json:

@@ -61,8 +61,8 @@ def snapshot(
 ) -> None:
     """Write all that an environment serves as JSON: the fallback that an application ships with itself.
 
-    Give it to the client as `Coalmine(fallback=FILE)`: a service that starts while neither registry nor disk cache is
-    there serves from it.
+    Give it to the client as `Coalmine(fallback=FILE)`: a service that starts while neither registry nor disk
+    cache is there serves from it.
     """
     with registry_server(context, token) as server:
         found = server.get(path_of("deployments", environment))

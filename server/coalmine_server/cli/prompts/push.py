@@ -48,8 +48,8 @@ def push(
 ) -> None:
     """Register the versions of a folder that are not registered yet. Doing so again changes nothing.
 
-    A published version whose file was edited is refused, and so is a version that is too small a step for what
-    changed; the others are registered. Exits with 1 if any was refused.
+    A published version whose file was edited is refused, and so is a version that is too small a step for
+    what changed; the others are registered. Exits with 1 if any was refused.
     """
     from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
 
