@@ -43,8 +43,8 @@ def promote(
 ) -> None:
     """Ask that an environment serve a version.
 
-    It is served at once if the token may decide: in dev an author's, elsewhere an approver's who did not write
-    the version. Otherwise it waits for `coalmine approve ID`.
+    It is served at once if the token may decide: in dev an author's, elsewhere an approver's who did not
+    write the version. Otherwise it waits for `coalmine approve ID`.
     """
     body = {
         "prompt": name,
