@@ -20,6 +20,13 @@ _MOST: Final = 10_000
 """Largest width, count or size a filter takes as argument."""
 
 
+_PASSES: Final[dict[str, Callable[[RenderContext], Any]]] = {
+    "context": lambda context: context,
+    "budget": lambda context: context.budget,
+    "environment": lambda context: context.environment,
+}
+
+
 def _bounded(function: Function, *, passes: str = "", takes_undefined: bool = False) -> Function:
     """The function, with everything that goes in and comes out weighed.
 
@@ -28,6 +35,7 @@ def _bounded(function: Function, *, passes: str = "", takes_undefined: bool = Fa
         passes: What it takes first: `context`, `budget`, `environment` or nothing.
         takes_undefined: Whether its value may be undefined.
     """
+    find = _PASSES.get(passes)
 
     @pass_context
     def apply(context: RenderContext, value: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -38,8 +46,10 @@ def _bounded(function: Function, *, passes: str = "", takes_undefined: bool = Fa
             budget.weigh(each)
         for each in kwargs.values():
             budget.weigh(each)
-        first = {"context": (context,), "budget": (budget,), "environment": (context.environment,)}
-        result = function(*first.get(passes, ()), value, *args, **kwargs)
+        if find is None:
+            result = function(value, *args, **kwargs)
+        else:
+            result = function(find(context), value, *args, **kwargs)
         if isinstance(result, GeneratorType):
             result = list(islice(result, budget.steps + 1))
         if isinstance(result, Undefined):
@@ -180,7 +190,9 @@ def _cycle(value: list[Any], index0: int) -> Any:  # noqa: ANN401
     return value[index0 % len(value)]
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401
+def _same(context: RenderContext, value: Any) -> Any:  # noqa: ANN401
+    """The value, once it was weighed."""
+    context.budget.weigh(value)
     return value
 
 
@@ -217,7 +229,7 @@ INTERNAL: Final = {
     "=slice": _bounded(_part),
     "=range": _bounded(_range, passes="budget"),
     "=cycle": _bounded(_cycle),
-    "=same": _bounded(_same),
+    "=same": pass_context(_same),
     **{f"={name}()": function for name, function in METHODS.items()},
 }
 """What templates are rewritten to."""
