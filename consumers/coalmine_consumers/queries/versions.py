@@ -20,6 +20,8 @@ class VersionRow(Measures):
     """That served it, sorted."""
     models: list[str]
     """That answered, sorted: the response's name where there is one, else the request's."""
+    variants: list[str]
+    """Arms of experiments that chose it, sorted; empty where none did."""
     first_event_time: datetime | None
     """Of its requests in the buckets that were read; a bucket is never split."""
     last_event_time: datetime | None
@@ -37,6 +39,7 @@ def versions(reader: Reader, filters: Filters | None = None) -> list[VersionRow]
             version=group.key[2],
             environments=group.totals["environments"],
             models=group.totals["models"],
+            variants=group.totals["variants"],
             first_event_time=group.totals["first_event_time"],
             last_event_time=group.totals["last_event_time"],
             **group.measures,

@@ -79,6 +79,7 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
     assert (first["errors"], first["feedback"], first["thumbs_up"], first["thumbs_down"]) == (1, 3, 2, 1)
     assert (first["cost_known"], int(first["cost_nano_usd"])) == (1, 10**30)
     assert (first["environments"], first["models"]) == (["dev", "prod"], ["a", "m"])
+    assert (first["variants"], second["variants"]) == ([], ["treatment"])
     assert (first["bucket"], first["first_event_time"], first["last_event_time"]) == (None, HOUR, None)
     assert (second["input_tokens_known"], second["input_tokens"], second["latency_ms_mean"]) == (4, 7, None)
 

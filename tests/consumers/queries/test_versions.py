@@ -70,6 +70,7 @@ def figures(mine: pl.DataFrame, reactions: pl.DataFrame, quality: pl.Series) -> 
         "thumbs_up_rate": up / (up + down) if up + down else None,
         "environments": sorted(mine["environment"].unique()),
         "models": sorted(models.unique()),
+        "variants": sorted(mine["variant"].drop_nulls().unique()),
         "first_event_time": mine["event_time"].min(),
         "last_event_time": mine["event_time"].max(),
     }

@@ -24,6 +24,7 @@ SELECT
     sum(thumbs_down) AS thumbs_down,
     list_sort(list(DISTINCT environment)) AS environments,
     list_sort(list(DISTINCT model)) AS models,
+    coalesce(list_sort(list(DISTINCT variant) FILTER (variant IS NOT NULL)), []) AS variants,
     min(first_event_time) AS first_event_time,
     max(last_event_time) AS last_event_time
 FROM rollups

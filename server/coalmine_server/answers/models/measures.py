@@ -65,6 +65,8 @@ class VersionRow(Measures, _OfVersion):
     """Environments that served it."""
     models: list[str]
     """Models that answered: the response's name where there is one, else the request's."""
+    variants: list[str]
+    """Arms of experiments that chose it; empty where none did."""
     first_event_time: datetime | None
     """When its first call began, UTC; to the rollups' resolution."""
     last_event_time: datetime | None
