@@ -34,8 +34,8 @@ TEMPLATE_CHARS = 2048
 BURST = 20
 
 _WORDS = (
-    "You answer customers of {{company}} who want their money back. Today is {{today}}. Speak {{language}}, "
-    "be {{tone}}, and never promise a refund that the rules below do not allow. The customer is {{customer}}, "
+    "You answer customers of {{company}} who want their money back. It is {{today}}. Speak {{language}}, "
+    "be {{tone}}, and never promise a refund that the rules below do not allow. You talk to {{customer}}, "
     "on the plan {{plan}}, and asks about order {{order}}. "
 )
 _RULES = (

@@ -73,6 +73,9 @@ class PromptBook:
 
     def feed(self, environment: str) -> EnvironmentFeed:
         """The feed of an environment, made at its first use."""
+        known = self._feeds.get(environment)
+        if known is not None:
+            return known
         settings = self._settings
         made = EnvironmentFeed(
             environment,
