@@ -1,4 +1,4 @@
-"""Frozen references: taken from before an experiment, or from its own first requests, and then never moved."""
+"""Frozen references: from before an experiment, or from its own first requests, and then never moved."""
 
 from datetime import timedelta
 from pathlib import Path

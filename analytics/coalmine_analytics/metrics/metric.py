@@ -1,0 +1,98 @@
+"""What is to be known of a metric before it can be judged."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from coalmine_analytics.errors import invalid
+
+Kind = Literal["mean", "rate", "ratio"]
+"""A mean of values; a share of events, 0 to 1; a ratio of two counts."""
+
+Direction = Literal["higher", "lower", "same", "unknown"]
+"""Which way is better. `same`: any change is bad. `unknown`: nobody said, so it is shown and never judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The size of a change."""
+
+    value: float
+    """>= 0."""
+    relative: bool = False
+    """Whether it is a share of the control arm's value at the first look; else it has the metric's unit."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise invalid("size of a change", self.value, "give a finite number >= 0")
+
+    def __str__(self) -> str:
+        return f"{self.value:g}{' relative' if self.relative else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric of the catalogue."""
+
+    name: str
+    """What people call it."""
+    kind: Kind
+    unit: str
+    """Of its values: "share", "USD" and the like; "" where it has none."""
+    direction: Direction
+    cells: str
+    """The metric of the experiment cells that holds its sums."""
+    per_unit: bool = False
+    """Whether its denominator is the number of units, which is counted apart, in place of the cells'."""
+    scale: float = 1.0
+    """Its values are the cells' times this: 1e-9 makes dollars of nano-dollars."""
+    raw_cells: str | None = None
+    """The cells of the same measure without a cap, where these have one."""
+    clipped_cells: str | None = None
+    """The cells that count values beyond the cap."""
+    guardrail: bool = False
+    """Whether harm rolls back, and a promotion needs proof that there is none."""
+    margin: Size = Size(0.03, relative=True)
+    """A worsening that would not be accepted: non-inferiority means less than this."""
+    tolerance: Size = Size(0.0)
+    """A worsening that is still accepted: harm means more than this."""
+    mde: Size | None = None
+    """Minimum detectable effect; None takes the margin, and where that is 0 0.2 standard deviations."""
+    description: str = ""
+
+    @property
+    def hypothesis(self) -> str:
+        """What its tests are about; evidence gathered for one hypothesis is none for another."""
+        mde = "auto" if self.mde is None else str(self.mde)
+        return f"{self.cells} {self.direction} margin {self.margin} tolerance {self.tolerance} mde {mde}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricOverride:
+    """What a user says otherwise about a metric; None leaves a property as it is."""
+
+    direction: Direction | None = None
+    unit: str | None = None
+    guardrail: bool | None = None
+    margin: Size | None = None
+    tolerance: Size | None = None
+    mde: Size | None = None
+
+    def applied_to(self, metric: Metric) -> Metric:
+        """The metric with these changes.
+
+        Raises:
+            InvalidParameter: A guardrail without a direction, or an mde of 0.
+        """
+        fields = ("direction", "unit", "guardrail", "margin", "tolerance", "mde")
+        given = {name: value for name in fields if (value := getattr(self, name)) is not None}
+        changed = replace(metric, **given)
+        if changed.guardrail and changed.direction == "unknown":
+            raise invalid(
+                f"direction of the guardrail {metric.name}",
+                "unknown",
+                "say whether higher or lower is better",
+            )
+        if changed.mde is not None and changed.mde.value == 0:
+            raise invalid(f"mde of {metric.name}", 0, "give a positive effect size")
+        return changed

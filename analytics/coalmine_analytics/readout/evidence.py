@@ -1,0 +1,145 @@
+"""What effects are evidence for: harm, its absence, improvement, any difference; and how far off each is."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coalmine_analytics.core.confidence_sequence import confidence_sequence
+from coalmine_analytics.core.e_process import log_e_value
+from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.fieller import relative_confidence_sequence
+from coalmine_analytics.core.forecast import units_needed
+from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.metrics import Metric, Size
+from coalmine_analytics.readout.results import Scales
+from coalmine_analytics.readout.strata import Strata
+
+AUTO_MDE = 0.2
+"""Minimum detectable effect in standard deviations between units, where neither mde nor margin says one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayScales:
+    """`Scales` of M metrics and T arms: fields of shape (M, T), NaN where there is no look yet."""
+
+    mde: FloatArray
+    margin: FloatArray
+    tolerance: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """Evidence at one look; fields of shape (M, T). Logarithms of e-values, NaN where none can be had."""
+
+    difference: FloatArray
+    harm: FloatArray
+    acceptable: FloatArray
+    better: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    relative_lower: FloatArray
+    relative_upper: FloatArray
+    units_to_difference: FloatArray
+    """Further units, infinite for never."""
+    units_to_acceptable: FloatArray
+    units_to_better: FloatArray
+
+
+def fix_scales(
+    metrics: Sequence[Metric], strata: Strata, before: Sequence[Sequence[Scales | None]]
+) -> ArrayScales:
+    """Sizes of changes, fixed at the first look that can be used and the same ever after.
+
+    Args:
+        metrics: M of them.
+        strata: The look.
+        before: By metric and arm, what an earlier look fixed.
+    """
+    shape = strata.effect.estimate.shape
+    found = ArrayScales(*(np.full(shape, np.nan) for _ in range(3)))
+    usable = strata.effect.usable
+    for row, metric in enumerate(metrics):
+        for column in range(shape[1]):
+            scales = before[row][column]
+            if scales is None and usable[row, column]:
+                scales = _scales(metric, strata, row, column)
+            if scales is not None:
+                found.mde[row, column] = scales.mde
+                found.margin[row, column] = scales.margin
+                found.tolerance[row, column] = scales.tolerance
+    return found
+
+
+def _scales(metric: Metric, strata: Strata, row: int, column: int) -> Scales:
+    baseline = abs(float(strata.control.ratio[row, column]))
+
+    def absolute(size: Size) -> float:
+        return size.value * baseline if size.relative else size.value
+
+    margin = absolute(metric.margin)
+    mde = absolute(metric.mde) if metric.mde is not None else margin
+    if not mde > 0:  # relative to a control value of 0
+        # With the units split as they are, the standard error shrinks with their number: n p (1 - p) se^2.
+        spread = float(strata.effect.standard_error[row, column]) * math.sqrt(strata.units[row, column] / 4.0)
+        mde = AUTO_MDE * spread
+    return Scales(mde=mde, margin=margin, tolerance=absolute(metric.tolerance))
+
+
+def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alpha: float) -> Weighed:
+    """Evidence for each question, for all metrics and arms.
+
+    Args:
+        metrics: M of them.
+        strata: The look.
+        scales: Fixed at the first look.
+        alpha: For intervals and forecasts.
+    """
+    sign = np.array([[-1.0 if metric.direction == "lower" else 1.0] for metric in metrics])
+    same = np.array([[metric.direction == "same"] for metric in metrics])
+    unknown = np.array([[metric.direction == "unknown"] for metric in metrics])
+    effect = strata.effect
+    # Turned so that higher is better: every question is then asked on one side.
+    turned = Effect(effect.estimate * sign, effect.standard_error, effect.degrees_of_freedom)
+    fixed = np.isfinite(scales.mde)
+    mde = np.where(fixed, scales.mde, 1.0)  # where nothing is usable either, so no number comes of it
+    margin, tolerance = np.where(fixed, scales.margin, 0.0), np.where(fixed, scales.tolerance, 0.0)
+
+    harm = log_e_value(turned, mde=mde, theta0=-tolerance, alternative="less")
+    acceptable = log_e_value(turned, mde=mde, theta0=-margin, alternative="greater")
+    more = log_e_value(turned, mde=mde, theta0=tolerance, alternative="greater")
+    less = log_e_value(turned, mde=mde, theta0=margin, alternative="less")
+    better = log_e_value(turned, mde=mde, alternative="greater")
+    # Where any change is bad: harm on either side (the mean of two e-values is one), and within the margin
+    # only if both sides say so.
+    harm = np.where(same, np.logaddexp(harm, more) - math.log(2.0), harm)
+    acceptable = np.where(same, np.minimum(acceptable, less), acceptable)
+    lower, upper = confidence_sequence(effect, mde=mde, alpha=alpha)
+    relative_lower, relative_upper = _relative(strata, mde, alpha)
+
+    to_acceptable = units_needed(
+        turned, strata.units, mde=mde, theta0=-margin, alternative="greater", alpha=alpha
+    )
+    to_within = units_needed(turned, strata.units, mde=mde, theta0=margin, alternative="less", alpha=alpha)
+    return Weighed(
+        difference=log_e_value(effect, mde=mde),
+        harm=np.where(unknown, np.nan, harm),
+        acceptable=np.where(unknown, np.nan, acceptable),
+        better=np.where(unknown | same, np.nan, better),
+        lower=lower,
+        upper=upper,
+        relative_lower=relative_lower,
+        relative_upper=relative_upper,
+        units_to_difference=units_needed(effect, strata.units, mde=mde, alpha=alpha),
+        units_to_acceptable=np.where(same, np.fmax(to_acceptable, to_within), to_acceptable),
+        units_to_better=units_needed(turned, strata.units, mde=mde, alternative="greater", alpha=alpha),
+    )
+
+
+def _relative(strata: Strata, mde: FloatArray, alpha: float) -> tuple[FloatArray, FloatArray]:
+    """Bounds of the relative effect; infinite where control's value may be 0 or there is no look."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower, upper = relative_confidence_sequence(strata.treatment, strata.control, mde=mde, alpha=alpha)
+    usable = strata.effect.usable
+    return np.where(usable, lower, -np.inf), np.where(usable, upper, np.inf)

@@ -1,0 +1,71 @@
+"""What was decided about an experiment before it began."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from coalmine_analytics.errors import check_alpha, invalid
+from coalmine_analytics.metrics import MetricOverride
+
+Weights = Mapping[str, float]
+"""Planned share of units by arm, in any scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How an experiment is to be judged. Fix it before looking at its data."""
+
+    control: str | None = None
+    """The arm the others are compared with; None: the arm named "control", else the last by name."""
+    alpha: float = 0.05
+    """Chance of ever erring, for each kind of decision."""
+    goals: frozenset[str] = frozenset()
+    """Metrics of which at least one must be better for a promotion; none: not being worse is enough."""
+    overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
+    """By metric."""
+    weights: Weights | None = None
+    """Planned split in every epoch that `epoch_weights` does not name; None: unknown."""
+    epoch_weights: Mapping[int, Weights] = field(default_factory=dict)
+    """Planned split by allocation epoch."""
+
+    def __post_init__(self) -> None:
+        check_alpha(self.alpha)
+
+    def control_of(self, arms: Sequence[str]) -> str:
+        """The control among an experiment's arms.
+
+        Raises:
+            InvalidParameter: The plan names one that has no requests.
+        """
+        if self.control is not None:
+            if self.control not in arms:
+                raise invalid("control", self.control, f"arms with requests are {', '.join(arms) or 'none'}")
+            return self.control
+        return "control" if "control" in arms else sorted(arms)[-1]
+
+    def weights_of(self, epoch: int) -> Weights | None:
+        """The planned split of an epoch, if it is known."""
+        return self.epoch_weights.get(epoch, self.weights)
+
+
+DEFAULT_PLAN = Plan()
+
+
+class ExperimentPlans(Protocol):
+    """Who knows the plans of experiments: the settings, a registry."""
+
+    def plan_of(self, experiment: str) -> Plan:
+        """The plan of an experiment; a default for one that nobody planned."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPlans:
+    """Plans that are given; implements `ExperimentPlans`."""
+
+    default: Plan = DEFAULT_PLAN
+    by_experiment: Mapping[str, Plan] = field(default_factory=dict)
+
+    def plan_of(self, experiment: str) -> Plan:
+        """See `ExperimentPlans.plan_of`."""
+        return self.by_experiment.get(experiment, self.default)

@@ -1,0 +1,17 @@
+"""Experiments as the store knows them: sums per arm and unit group, units, and the looks that were taken."""
+
+from coalmine_consumers.experiments.listing import ExperimentRow, experiments
+from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
+from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
+
+__all__ = [
+    "UNIT_GROUPS",
+    "ExperimentRow",
+    "ExperimentSums",
+    "Look",
+    "append_look",
+    "experiment_sums",
+    "experiments",
+    "last_look",
+    "looks",
+]

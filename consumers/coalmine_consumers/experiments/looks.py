@@ -1,0 +1,70 @@
+"""Looks: what people were shown of an experiment. They are appended, never changed and never removed."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+import duckdb
+
+from coalmine_consumers.queries.measures import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look."""
+
+    look_id: int
+    """Ascending over all experiments."""
+    experiment: str
+    taken_at: datetime
+    through_ingest_id: int
+    """It saw all batches through this one."""
+    requests: int
+    """Requests of the experiment it saw."""
+    document: str
+    """The readout, JSON."""
+
+
+def append_look(connection: duckdb.DuckDBPyConnection, look: Look) -> Look:
+    """Append a look under the next free id.
+
+    Args:
+        connection: Inside a transaction of the store.
+        look: Its `look_id` is not read.
+
+    Returns:
+        The look with its id.
+    """
+    ((last,),) = connection.sql("SELECT coalesce(max(look_id), 0) FROM experiment_looks").fetchall()
+    numbered = replace(look, look_id=int(last) + 1)
+    connection.execute(
+        "INSERT INTO experiment_looks VALUES "
+        "($look_id, $experiment, $taken_at, $through_ingest_id, $requests, $document)",
+        asdict(numbered),
+    ).fetchall()
+    return numbered
+
+
+def last_look(source: Source, experiment: str) -> Look | None:
+    """The latest look at an experiment, if there was one."""
+    found = looks(source, experiment, limit=1)
+    return found[-1] if found else None
+
+
+def looks(
+    source: Source, experiment: str, *, limit: int = 10_000, since: datetime | None = None
+) -> list[Look]:
+    """The latest looks at an experiment, oldest first.
+
+    Args:
+        source: Where to read.
+        experiment: Its name.
+        limit: At most so many.
+        since: None from before this moment.
+    """
+    rows = source.table(
+        "SELECT * FROM experiment_looks "
+        "WHERE experiment = $experiment AND ($since IS NULL OR taken_at >= $since) "
+        "ORDER BY look_id DESC LIMIT $limit",
+        {"experiment": experiment, "limit": limit, "since": since},
+    ).to_pylist()
+    return [Look(**row) for row in reversed(rows)]

@@ -1,0 +1,14 @@
+-- Purpose: the sums of one experiment that its tests need.
+-- Grain: one row per metric, allocation epoch, arm and unit group.
+-- Parameters: $experiment. Requests without an arm are left out; an unknown epoch counts as epoch 0.
+-- Units: sum_x events, sum_y in the metric's unit.
+SELECT
+    metric,
+    coalesce(allocation_epoch, 0) AS epoch,
+    variant AS arm,
+    unit_group,
+    fsum(sum_x) AS sum_x,
+    fsum(sum_y) AS sum_y
+FROM experiment_cells
+WHERE experiment = $experiment AND variant IS NOT NULL
+GROUP BY metric, epoch, arm, unit_group

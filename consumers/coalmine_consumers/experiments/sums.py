@@ -1,0 +1,82 @@
+"""The sums of one experiment, as dense arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coalmine_consumers.queries.measures import Source
+from coalmine_consumers.store.statements import statement
+
+UNIT_GROUPS = 256
+"""Hash groups of units: the first byte of the SHA-256 of a unit's id."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExperimentSums:
+    """What the cells and units of one experiment say."""
+
+    experiment: str
+    metrics: tuple[str, ...]
+    """Names as in the cells, sorted; M of them."""
+    epochs: tuple[int, ...]
+    """Allocation epochs, ascending; E of them."""
+    arms: tuple[str, ...]
+    """Sorted; A of them."""
+    x: npt.NDArray[np.float64]
+    """Denominators, shape (M, E, A, 256)."""
+    y: npt.NDArray[np.float64]
+    """Numerators, same shape, in each metric's unit."""
+    units: npt.NDArray[np.int64]
+    """Different units, shape (E, A, 256)."""
+    through_ingest_id: int
+    """The last batch counted."""
+
+    @property
+    def requests(self) -> int:
+        """Requests in all arms and epochs."""
+        return int(self.x[self.metrics.index("requests")].sum()) if "requests" in self.metrics else 0
+
+
+def experiment_sums(source: Source, experiment: str) -> ExperimentSums | None:
+    """Sums of one experiment; None if none of its requests has an arm.
+
+    Args:
+        source: A snapshot, so that cells, units and the last batch are of one state.
+        experiment: Its name.
+    """
+    cells = source.table(statement("cell_sums", __package__), {"experiment": experiment})
+    if not cells.num_rows:
+        return None
+    units = source.table(statement("unit_counts", __package__), {"experiment": experiment})
+    last = source.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
+    metrics, of_metric = _coded(cells["metric"])
+    epochs, of_epoch = _coded(cells["epoch"])
+    arms, of_arm = _coded(cells["arm"])
+    group = cells["unit_group"].to_numpy()
+    shape = (len(metrics), len(epochs), len(arms), UNIT_GROUPS)
+    x, y = np.zeros(shape), np.zeros(shape)
+    x[of_metric, of_epoch, of_arm, group] = cells["sum_x"].to_numpy()
+    y[of_metric, of_epoch, of_arm, group] = cells["sum_y"].to_numpy()
+    counts = np.zeros(shape[1:], np.int64)
+    at_epoch, at_arm = _places(units["epoch"], epochs), _places(units["arm"], arms)
+    counts[at_epoch, at_arm, units["unit_group"].to_numpy()] = units["units"].to_numpy()
+    return ExperimentSums(
+        experiment, tuple(metrics), tuple(epochs), tuple(arms), x, y, counts, int(last["last"][0].as_py())
+    )
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[list[Any], npt.NDArray[np.intp]]:
+    values = sorted(pc.unique(column).to_pylist())
+    return values, _places(column, values)
+
+
+def _places(column: pa.ChunkedArray, values: Sequence[Any]) -> npt.NDArray[np.intp]:
+    places: npt.NDArray[np.intp] = (
+        pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.intp)
+    )
+    return places
