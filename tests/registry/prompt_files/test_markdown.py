@@ -8,6 +8,9 @@ from coalmine_schemas.prompts.variables import Variable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.markdown import blocks
+from tests.support.repository import ROOT
+
 TEXT = """\
 ---
 model: gpt-4o-mini
@@ -75,6 +78,11 @@ def test_a_file_without_front_matter_is_a_template() -> None:
 def test_a_mistake_is_named(text: str, told: str) -> None:
     with pytest.raises(InvalidPrompt, match="(?s)" + told.replace("[", r"\[")):
         parse_prompt(text)
+
+
+def test_the_files_that_the_documents_show_are_prompts() -> None:
+    shown = [each.code for each in blocks(ROOT / "docs" / "prompts-in-git.md") if each.code.startswith("---")]
+    assert [parse_prompt(text).kind for text in shown] == ["text", "chat"]
 
 
 def test_what_a_file_cannot_say_is_refused() -> None:
