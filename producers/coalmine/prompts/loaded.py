@@ -56,22 +56,21 @@ class Loaded:
 
 
 class _Key:
-    """A prompt with all it includes, equal to another by digests."""
+    """A prompt with all it includes, and nothing else of its snapshot; equal to another by digests."""
 
-    __slots__ = ("contents", "digests", "reference")
+    __slots__ = ("content", "digests", "included")
 
     def __init__(self, reference: str, contents: Mapping[str, PromptContent]) -> None:
-        self.reference = reference
-        self.contents = contents
-        content = contents[reference]
-        waiting = list(content.includes())
-        included = {}
+        self.content = contents[reference]
+        self.included: dict[str, PromptContent] = {}
+        waiting = list(self.content.includes())
         while waiting:
             each = waiting.pop()
-            if each not in included and each in contents:
-                included[each] = contents[each].digest()
+            if each not in self.included and each in contents:
+                self.included[each] = contents[each]
                 waiting.extend(contents[each].includes())
-        self.digests = (content.digest(), tuple(sorted(included.items())))
+        included = sorted((name, each.digest()) for name, each in self.included.items())
+        self.digests = (self.content.digest(), tuple(included))
 
     def __hash__(self) -> int:
         return hash(self.digests)
@@ -82,4 +81,4 @@ class _Key:
 
 @lru_cache(maxsize=1024)
 def _compiled(key: _Key) -> CompiledPrompt:
-    return compile_prompt(key.contents[key.reference], key.contents.__getitem__)
+    return compile_prompt(key.content, key.included.__getitem__)
