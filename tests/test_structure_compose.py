@@ -12,6 +12,7 @@ from confluent_kafka.admin._resource import ResourceType
 from tests.support import compose
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_engines import IMAGE as TESTED_KAFKA_IMAGE
+from tests.support.postgres import IMAGE as TESTED_POSTGRES_IMAGE
 from tests.support.repository import ROOT
 from tests.support.schema_registry import IMAGE as TESTED_REGISTRY_IMAGE
 from tests.support.schema_registry import SchemaRegistry
@@ -22,7 +23,14 @@ _OURS = [service for service in _SERVICES.values() if service.ours]
 
 
 def test_all_parts_are_there() -> None:
-    assert set(_SERVICES) == {"kafka", "schema-registry", "server", "dashboards", "simulated-services"}
+    assert set(_SERVICES) == {
+        "kafka",
+        "schema-registry",
+        "postgres",
+        "server",
+        "dashboards",
+        "simulated-services",
+    }
     assert {service.name for service in _OURS} == {"server", "dashboards", "simulated-services"}
 
 
@@ -63,7 +71,7 @@ def test_services_wait_for_the_health_of_what_they_need() -> None:
         for other, condition in service.depends_on.items():
             assert condition == "service_healthy"
             assert _SERVICES[other].healthcheck != []
-    assert set(_SERVICES["server"].depends_on) == {"kafka", "schema-registry"}
+    assert set(_SERVICES["server"].depends_on) == {"kafka", "schema-registry", "postgres"}
     assert set(_SERVICES["dashboards"].depends_on) == {"server"}
     # The server creates the topics the simulated services write to.
     assert set(_SERVICES["simulated-services"].depends_on) == {"server"}
@@ -77,6 +85,7 @@ def test_addresses_name_services_at_ports_they_listen_on() -> None:
     listening = {
         ("kafka", int(inside["INTERNAL"])),
         ("schema-registry", 8080),
+        ("postgres", 5432),  # its image's own
         ("server", int(_SERVICES["server"].environment["COALMINE_SERVER_PORT"])),
     }
     named = []
@@ -86,7 +95,7 @@ def test_addresses_name_services_at_ports_they_listen_on() -> None:
                 named.append(tuple(value.split(":")))
             elif name.endswith("_URL"):
                 named.append((urlsplit(value).hostname or "", str(urlsplit(value).port)))
-    assert len(named) == 6
+    assert len(named) == 7
     assert {(host, int(port)) for host, port in named} == listening
 
 
@@ -116,6 +125,8 @@ def test_what_must_survive_a_restart_lies_in_a_volume() -> None:
     assert home in _SERVICES["server"].volumes
     assert home in _SERVICES["simulated-services"].volumes
     assert _SERVICES["kafka"].environment["KAFKA_LOG_DIRS"] in _SERVICES["kafka"].volumes
+    (kept,) = _SERVICES["postgres"].volumes
+    assert _SERVICES["postgres"].environment["PGDATA"].startswith(kept)
 
 
 def test_the_server_gets_longer_to_stop_than_it_takes() -> None:
@@ -125,7 +136,19 @@ def test_the_server_gets_longer_to_stop_than_it_takes() -> None:
 
 def test_the_versions_are_those_the_tests_run_with() -> None:
     assert _SERVICES["kafka"].image == TESTED_KAFKA_IMAGE
+    assert _SERVICES["postgres"].image == TESTED_POSTGRES_IMAGE
     assert _SERVICES["schema-registry"].image.rpartition(":")[2] == TESTED_REGISTRY_IMAGE.rpartition(":")[2]
+
+
+def test_the_registry_logs_in_as_the_database_was_made() -> None:
+    made = _SERVICES["postgres"].environment
+    url = urlsplit(_SERVICES["server"].environment["COALMINE_REGISTRY_URL"])
+    assert (url.username, url.password, url.path) == (
+        made["POSTGRES_USER"],
+        made["POSTGRES_PASSWORD"],
+        "/" + made["POSTGRES_DB"],
+    )
+    assert _SERVICES["postgres"].published == {}
 
 
 @pytest.mark.kafka
