@@ -90,7 +90,7 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The PostgreSQL all tests share. Make a database of your own with `create_database`, and never stop it."""
+    """The PostgreSQL all tests share. Make a database of your own with `create_database`; never stop it."""
     try:
         server = PostgresServer(owned=False)
     except ServerUnavailable as reason:

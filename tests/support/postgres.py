@@ -30,8 +30,8 @@ from tests.support.ports import free_port
 from tests.support.server_choice import ServerUnavailable, docker_problem
 
 VARIABLE = "COALMINE_TEST_POSTGRES"
-"""Names a running server to use instead of starting one, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; the
-user must be allowed to create databases."""
+"""Names a running server to use instead of starting one, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`;
+the user must be allowed to create databases."""
 
 IMAGE = "postgres:17-alpine"
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -174,7 +174,8 @@ class PostgresServer:
             raise TimeoutError(f"PostgreSQL ended while starting; its log ends:\n{log}")
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"PostgreSQL does not answer after {self._ready_timeout_s:.0f} s ({error}); its log ends:\n{log}"
+                f"PostgreSQL does not answer after {self._ready_timeout_s:.0f} s ({error}); its log ends:\n"
+                f"{log}"
             )
 
 
