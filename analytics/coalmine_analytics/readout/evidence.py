@@ -113,7 +113,8 @@ def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alp
     better = log_e_value(turned, mde=mde, alternative="greater")
     # Where any change is bad: harm on either side (the mean of two e-values is one), and within the margin
     # only if both sides say so.
-    harm = np.where(same, np.logaddexp(harm, more) - math.log(2.0), harm)
+    with np.errstate(invalid="ignore"):  # NaN where there is no look
+        harm = np.where(same, np.logaddexp(harm, more) - math.log(2.0), harm)
     acceptable = np.where(same, np.minimum(acceptable, less), acceptable)
     lower, upper = confidence_sequence(effect, mde=mde, alpha=alpha)
     relative_lower, relative_upper = _relative(strata, mde, alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,38 @@ def test_record_ledger(connection: duckdb.DuckDBPyConnection) -> None:
     assert {name: str(value) for name, value in found.items()} == {
         name: f"{value}:00" if value == AT else str(value) for name, value in row.items()
     }
+
+
+def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
+    def row(resolution: str, start: str, prompt: str = "p", **values: Any) -> dict[str, Any]:
+        keys = {"resolution": resolution, "bucket_start": f"2026-03-10 {start}+00", "prompt": prompt}
+        series = {"version": "1", "environment": "prod", "app": "a", "model": "m", "metric": "latency_ms"}
+        return {**keys, **series, "buckets": [1, 2], "counts": [10, 1], **values}
+
+    insert(
+        connection,
+        "rollup_histograms",
+        row("hour", "07:00:00", buckets=[2, 3], counts=[5, 7]),
+        row("hour", "08:00:00"),  # the last hour is read by the minute
+        row("hour", "05:00:00"),  # too long ago
+        row("minute", "08:01:00", buckets=[3], counts=[100], version="2"),
+        row("minute", "08:02:00"),  # the experiment has begun
+        row("minute", "07:59:00"),  # in its hour already
+        row("hour", "07:00:00", prompt="other"),
+        row("hour", "07:00:00", environment="staging"),
+        row("hour", "07:00:00", metric="cost_nano_usd"),
+    )
+    found = run(
+        connection,
+        "reference_histograms",
+        prompts=["p", "other"],
+        environments=["prod", "dev"],
+        metrics=["latency_ms", "time_to_first_token_ms"],
+        since=datetime(2026, 3, 10, 6, tzinfo=UTC),
+        hour=datetime(2026, 3, 10, 8, tzinfo=UTC),
+        until=datetime(2026, 3, 10, 8, 2, tzinfo=UTC),
+    )
+    assert [tuple(each.values()) for each in found] == [("latency_ms", 2, 5), ("latency_ms", 3, 107)]
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
