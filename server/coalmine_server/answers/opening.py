@@ -17,7 +17,7 @@ from coalmine_server.answers.http_client import ServerClient
 from coalmine_server.answers.local import LocalAnswers
 from coalmine_server.answers.remote import RemoteAnswers
 from coalmine_server.errors import Unavailable
-from coalmine_server.local_access import find_server, read_local_credentials
+from coalmine_server.local_access import find_server, is_own_server, read_local_credentials
 from coalmine_server.serving.catch_up import CatchUpProgress, catch_up
 from coalmine_server.serving.wiring import store_settings
 from coalmine_server.settings import Settings
@@ -87,8 +87,7 @@ def _remote(settings: Settings, url: str) -> Iterator[Answers]:
 def server_client(settings: Settings, url: str) -> ServerClient:
     """A client of a server. The home's own token is for the server of that home only."""
     token = None if settings.token is None else settings.token.get_secret_value()
-    running = find_server(settings.home)
-    if token is None and running is not None and running.url.rstrip("/") == url.rstrip("/"):
+    if token is None and is_own_server(settings.home, url):
         token = read_local_credentials(settings.home)
     return ServerClient(url, token, patience_s=PATIENCE_S)
 

@@ -1,4 +1,4 @@
-"""`coalmine serve`: the collector and the HTTP API."""
+"""`coalmine serve`: the prompt registry, the collector and the HTTP API."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,10 @@ def serve(
     context: typer.Context,
     *,
     part: Annotated[
-        Literal["all", "collector"],
-        typer.Argument(help="What to run: all parts, or the collector with the API over its store."),
+        Literal["all", "registry", "collector"],
+        typer.Argument(
+            help="What to run: all parts; the prompt registry; or the collector with the API over its store."
+        ),
     ] = "all",
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; 127.0.0.1 if not set.", show_default=False)
@@ -32,7 +34,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Ingest events and answer questions over HTTP, until SIGTERM or Ctrl-C.
+    """Serve prompts, ingest events and answer questions over HTTP, until SIGTERM or Ctrl-C.
 
     While another process owns the store, this one is a standby: it says so and takes over. Stopping finishes
     and commits the batch at hand. With no Kafka configured, events come from the spool.
@@ -46,5 +48,4 @@ def serve(
     def started(server: Server) -> None:
         note(f"coalmine listens on {server.url} (home {settings.home}); Ctrl-C stops it")
 
-    del part  # One part so far; the registry will be the second.
-    raise typer.Exit(serve_until_signal(settings, on_started=started))
+    raise typer.Exit(serve_until_signal(settings, part, on_started=started))

@@ -4,9 +4,19 @@ import time
 import uuid
 
 import structlog
+from anyio import CapacityLimiter, to_thread
+from coalmine_registry.roles import Actor
+from coalmine_schemas.errors import Transient
+from coalmine_server.http.failed_logins import FailedLogins
 from coalmine_server.http.http_metrics import HttpMetrics
-from coalmine_server.http.problems import UNAUTHENTICATED, problem_response
-from coalmine_server.tokens import TokenBook
+from coalmine_server.http.problems import (
+    REGISTRY_UNAVAILABLE,
+    TOO_MANY_FAILURES,
+    UNAUTHENTICATED,
+    ProblemError,
+    problem_response,
+)
+from coalmine_server.verifier import Verifier
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,26 +86,61 @@ def _route(scope: Scope) -> str:
 class Authenticated:
     """Lets nobody through without a bearer token, whether the path exists or not; health is open to all."""
 
-    def __init__(self, app: ASGIApp, tokens: TokenBook) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier, failed_logins: FailedLogins) -> None:
         self._app = app
-        self._tokens = tokens
+        self._verifier = verifier
+        self._failed_logins = failed_logins
+        # Threads of its own: long queries must not keep anybody from being known.
+        self._threads = CapacityLimiter(4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
         if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
             await self._app(scope, receive, send)
             return
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        caller = self._tokens.verify(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
-        if caller is None:
-            detail = (
-                "the token is unknown or was revoked"
-                if token
-                else "send `Authorization: Bearer TOKEN`; `coalmine token create NAME` makes one"
-            )
-            headers = {"WWW-Authenticate": 'Bearer realm="coalmine"'}
-            response = problem_response(UNAUTHENTICATED, detail, headers=headers)
+        try:
+            actor = await self._actor(scope)
+        except ProblemError as error:
+            response = problem_response(error.kind, error.detail, headers=_headers(error))
             await response(scope, receive, send)
             return
-        scope["coalmine.caller"] = caller
+        scope["coalmine.actor"] = actor
+        scope["coalmine.caller"] = actor.subject
         await self._app(scope, receive, send)
+
+    async def _actor(self, scope: Scope) -> Actor:
+        """Who asks.
+
+        Raises:
+            ProblemError: Nobody we know, or nobody we look at now.
+        """
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            detail = "send `Authorization: Bearer TOKEN`; `coalmine token create NAME` makes one"
+            raise ProblemError(UNAUTHENTICATED, detail)
+        digest = self._verifier.digest(token)
+        known = self._verifier.remembered(digest)
+        if known is not None:
+            return known
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        retry_after_s = self._failed_logins.retry_after_s(address, digest)
+        if retry_after_s is not None:
+            detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
+            raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+        try:
+            actor = await to_thread.run_sync(self._verifier.verify, token, limiter=self._threads)
+        except Transient as error:
+            raise ProblemError(REGISTRY_UNAVAILABLE, str(error), retry_after_s=1) from error
+        if actor is None:
+            self._failed_logins.failed(address)
+            raise ProblemError(UNAUTHENTICATED, "the token is unknown or was revoked")
+        self._failed_logins.succeeded(address, digest)
+        return actor
+
+
+def _headers(error: ProblemError) -> dict[str, str]:
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.kind == UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = 'Bearer realm="coalmine"'
+    return headers

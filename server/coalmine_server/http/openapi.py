@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from coalmine_server.http.access import required_roles
 from coalmine_server.http.negotiation import JSON_MEDIA_TYPE
 from coalmine_server.http.problems import PROBLEM_MEDIA_TYPE
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Makes `/openapi.json` say `application/problem+json` where a problem document comes.
+    """Makes `/openapi.json` say which role an operation takes, and where a problem document comes.
 
     FastAPI writes every model under the media type of the route's success.
     """
@@ -24,6 +25,8 @@ def install_openapi(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
+        for (method, path), role in required_roles(app).items():
+            document["paths"][path][method.lower()]["x-coalmine-role"] = role.value
         for operations in document["paths"].values():
             for operation in operations.values():
                 for response in operation["responses"].values():

@@ -85,6 +85,8 @@ def documented(
     return {
         success: {"model": model, "content": content},
         401: {**problem, "description": "No token, or none that is known."},
+        403: {**problem, "description": "The token does not allow it."},
         422: {**problem, "description": "A parameter is wrong."},
+        429: {**problem, "description": "Too many wrong tokens came from this address."},
         503: {**problem, "description": "A standby, or not ready yet."},
     }

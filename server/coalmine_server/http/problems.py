@@ -1,12 +1,12 @@
 """Errors over HTTP as RFC 9457 says: `application/problem+json` with type, title, status and detail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coalmine_schemas.errors import InvalidParameter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -22,6 +22,8 @@ class FieldProblem(BaseModel):
 
 class Problem(BaseModel):
     """Why a request failed (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = Field(
         description="What kind of problem: stable, for programs.", examples=["urn:coalmine:standby"]
@@ -43,6 +45,8 @@ class ProblemKind:
 
 INVALID_REQUEST = ProblemKind("invalid-request", "The request is not valid", 422)
 UNAUTHENTICATED = ProblemKind("unauthenticated", "A bearer token is needed", 401)
+TOO_MANY_FAILURES = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
+REGISTRY_UNAVAILABLE = ProblemKind("registry-unavailable", "The registry's database does not answer", 503)
 NOT_FOUND = ProblemKind("not-found", "There is nothing here", 404)
 NOT_ACCEPTABLE = ProblemKind("not-acceptable", "No such representation", 406)
 STANDBY = ProblemKind("standby", "This server is a standby", 503)
@@ -74,8 +78,17 @@ def problem_response(
     detail: str,
     errors: Sequence[FieldProblem] = (),
     headers: dict[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    """The response that says so."""
+    """The response that says so.
+
+    Args:
+        kind: What kind of problem.
+        detail: What went wrong this time, and what to do.
+        errors: The parameters at fault.
+        headers: Of the response.
+        more: Further members of the document, for programs.
+    """
     problem = Problem(
         type=f"urn:coalmine:{kind.name}",
         title=kind.title,
@@ -84,7 +97,7 @@ def problem_response(
         errors=list(errors),
     )
     return JSONResponse(
-        problem.model_dump(exclude={"errors"} if not errors else None),
+        {**problem.model_dump(exclude={"errors"} if not errors else None), **(more or {})},
         status_code=kind.status,
         media_type=PROBLEM_MEDIA_TYPE,
         headers=headers,

@@ -3,7 +3,7 @@
 from coalmine_server.answers.base import Answers
 from coalmine_server.answers.local import LocalAnswers
 from coalmine_server.answers.rebuild_task import RebuildTask
-from coalmine_server.http.problems import FAILED, STANDBY, STARTING, STOPPING, ProblemError
+from coalmine_server.http.problems import FAILED, NOT_FOUND, STANDBY, STARTING, STOPPING, ProblemError
 from coalmine_server.serving.ingest import IngestService
 from coalmine_server.settings import Settings
 
@@ -45,3 +45,15 @@ class ServerState:
         if owned is None:
             raise self.why_not_ready() or ProblemError(STOPPING, "asked to stop")
         return LocalAnswers(owned.store, self._settings, owned.since, self._ingest, self._rebuild)
+
+
+class RegistryOnly:
+    """Implements `coalmine_server.http.app.Serving` where only the prompt registry runs."""
+
+    def why_not_ready(self) -> ProblemError | None:
+        """It is ready once it listens: its database was opened before."""
+        return None
+
+    def answers(self) -> Answers:
+        """Nobody answers questions about measures here."""
+        raise ProblemError(NOT_FOUND, "this server runs the prompt registry alone and has no measures")

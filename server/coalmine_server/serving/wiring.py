@@ -43,7 +43,7 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
-    _make_topics(settings.kafka)
+    make_topics(settings.kafka)
     return KafkaSource(
         KafkaSourceSettings(
             bootstrap_servers=servers,
@@ -55,7 +55,13 @@ def make_source(settings: Settings) -> Source:
     )
 
 
-def _make_topics(settings: KafkaSettings) -> None:
+def make_topics(settings: KafkaSettings) -> None:
+    """Makes the topics that are missing.
+
+    Raises:
+        SourceUnavailable: The broker does not answer now.
+        SourceMisconfigured: It refuses.
+    """
     admin = AdminClient({**kafka_client_config(settings)})
     replicas = -1 if settings.replication_factor is None else settings.replication_factor
     ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)

@@ -10,6 +10,7 @@ from coalmine_server.settings.sections import (
     IngestSettings,
     KafkaSettings,
     LogSettings,
+    RegistrySettings,
     RetentionSettings,
     SchemaSettings,
     ServerSettings,
@@ -53,6 +54,8 @@ class Settings(BaseSettings):
     """The spool."""
     server: ServerSettings = ServerSettings()
     """The HTTP API."""
+    registry: RegistrySettings = RegistrySettings()
+    """The prompt registry."""
     ingest: IngestSettings = IngestSettings()
     """The collector."""
     store: StoreSection = StoreSection()

@@ -64,8 +64,17 @@ class ServerSettings(Section):
     """Where commands and dashboards find the server; by default the one of this `home`."""
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
     """How long a stop may take: finishing the batch at hand, committing it, answering open requests."""
+    failed_logins_per_minute: int = Field(default=60, ge=1)
+    """Wrong tokens that one address may try; then it has to wait, but for tokens that were good before."""
     query_threads: int = Field(default=4, ge=1, le=64)
     """Queries that run at the same time. Each may take memory up to the store's limit together."""
+
+
+class RegistrySettings(Section):
+    """Where prompt versions and tokens are kept."""
+
+    url: SecretStr | None = None
+    """`postgresql+psycopg://user:password@host/database`; the file `<home>/registry.db` if unset."""
 
 
 class LogSettings(Section):

@@ -48,10 +48,10 @@ def registry_server(context: typer.Context, token: str | None) -> Iterator["Serv
     from coalmine_server.answers.http_client import ServerClient
     from coalmine_server.answers.opening import PATIENCE_S, server_client
     from coalmine_server.errors import Unavailable
-    from coalmine_server.local_access import find_server
+    from coalmine_server.local_access import find_registry
 
     settings = invocation(context).settings()
-    running = find_server(settings.home)
+    running = find_registry(settings.home)
     url = settings.server.url or (None if running is None else running.url)
     if url is None:
         raise Unavailable(

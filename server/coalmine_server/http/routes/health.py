@@ -36,4 +36,4 @@ async def readyz(request: Request) -> Health:
 @router.get("/metrics", response_class=Response)
 def metrics(request: Request) -> Response:
     """Counters and gauges for Prometheus."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

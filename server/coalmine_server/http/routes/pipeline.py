@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from coalmine_registry.roles import Role
 from coalmine_server.answers.base import DeadLetterSelection, DeadLetterStatus
 from coalmine_server.answers.models import (
     AuditReport,
@@ -12,6 +13,7 @@ from coalmine_server.answers.models import (
     IngestStatus,
     RebuildStatus,
 )
+from coalmine_server.http.access import needs
 from coalmine_server.http.parameters import Asked, Wanted, documented
 from coalmine_server.http.problems import NOT_FOUND, Problem, ProblemError
 from coalmine_server.http.representing import represented
@@ -38,7 +40,12 @@ def audit(
     return asked.audit(deep=deep)
 
 
-@router.post("/rebuild", status_code=202, responses=documented(RebuildStatus, success=202))
+@router.post(
+    "/rebuild",
+    status_code=202,
+    responses=documented(RebuildStatus, success=202),
+    dependencies=[needs(Role.ADMIN)],
+)
 def start_rebuild(asked: Asked) -> RebuildStatus:
     """Counts rollups and experiment cells anew from raw rows, beside everything else; watch it by GET."""
     return asked.start_rebuild()
@@ -105,13 +112,17 @@ class DeadLetterChoice(BaseModel):
         return DeadLetterSelection("open", self.event, self.stage, ids)
 
 
-@router.post("/dead-letters/replay", responses=documented(DeadLettersChanged))
+@router.post(
+    "/dead-letters/replay", responses=documented(DeadLettersChanged), dependencies=[needs(Role.ADMIN)]
+)
 def replay(asked: Asked, choice: DeadLetterChoice) -> DeadLettersChanged:
     """Tries to store open dead letters again, after whatever made them fail was repaired."""
     return asked.change_dead_letters("replay", choice.selection())
 
 
-@router.post("/dead-letters/discard", responses=documented(DeadLettersChanged))
+@router.post(
+    "/dead-letters/discard", responses=documented(DeadLettersChanged), dependencies=[needs(Role.ADMIN)]
+)
 def discard(asked: Asked, choice: DeadLetterChoice) -> DeadLettersChanged:
     """Gives up open dead letters. They stay visible as discarded, and the books still balance."""
     return asked.change_dead_letters("discard", choice.selection())

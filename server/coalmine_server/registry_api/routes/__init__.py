@@ -1,0 +1,1 @@
+"""Routes of the registry, one file for each kind of thing."""
