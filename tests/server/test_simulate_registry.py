@@ -1,0 +1,34 @@
+"""`coalmine simulate --registry`: users of a prompt whose versions the registry serves."""
+
+from collections import Counter
+from pathlib import Path
+
+from tests.server.harness import coalmine, coalmine_json
+from tests.support.deployment_server import DeploymentServer
+from tests.support.produced import requests_of, spooled
+from tests.support.prompt_examples import experiment_json, snapshot_json
+
+
+def test_simulated_users_get_the_arms_of_the_registry(tmp_path: Path) -> None:
+    with DeploymentServer() as registry:
+        registry.publish(experiment_json(0.1))
+        registry.token = "service"
+        env = {"COALMINE_SERVER_URL": registry.url, "COALMINE_TOKEN": "service"}
+        history = ("--history-hours", "0.3", "--seconds", "0", "--rate", "1")
+        told = coalmine_json(*("simulate", "--registry", "support-refund", *history), home=tmp_path, env=env)
+    records = requests_of(spooled(tmp_path))
+    assert told["produced_requests"] == len(records) > 300
+    arms = Counter((record["version"], record["variant"]) for record in records)
+    assert {("1.1.0", "treatment"), ("1.0.0", "control")} <= set(arms)
+    assert {record["resolution"] for record in records} == {"live"}
+    assert {record["environment"] for record in records} == {"prod"}
+
+
+def test_a_prompt_the_registry_does_not_serve_is_told(tmp_path: Path) -> None:
+    with DeploymentServer() as registry:
+        registry.publish(snapshot_json())
+        env = {"COALMINE_SERVER_URL": registry.url, "COALMINE_TOKEN": "any"}
+        done = coalmine("simulate", "--registry", "refund", "--seconds", "1", home=tmp_path, env=env)
+    assert done.returncode == 2
+    assert "serves no prompt 'refund'" in done.stderr
+    assert "Traceback" not in done.stderr
