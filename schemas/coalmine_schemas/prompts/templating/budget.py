@@ -82,24 +82,36 @@ class Budget:
         seen = 0
         while waiting:
             item = waiting.pop()
-            if isinstance(item, str):
-                self.allow_text(len(item))
-            elif isinstance(item, Mapping):
-                waiting.extend(item)
-                waiting.extend(item.values())
-            elif isinstance(item, list | tuple):
-                waiting.extend(item)
-            elif isinstance(item, int):
-                if item.bit_length() > MAX_INTEGER_BITS:
-                    raise RenderLimitExceeded(f"an integer has more than {MAX_INTEGER_BITS} bits")
-            elif isinstance(item, Undefined):
-                str(item)  # raises, saying what is not defined
-            elif item is not None and not isinstance(item, float):
-                raise RenderError(f"{short(item)} is nothing a template may use: give what JSON can say")
+            kind = type(item)  # by far the fastest way to tell; all else is looked at more closely
+            if kind is str:
+                self.allow_text(len(item))  # type: ignore[arg-type]
+            elif kind is dict:
+                waiting.extend(item)  # type: ignore[call-overload]
+                waiting.extend(item.values())  # type: ignore[attr-defined]
+            elif kind is list or kind is tuple:
+                waiting.extend(item)  # type: ignore[call-overload]
+            elif kind not in _SMALL:
+                self._weigh_other(item, waiting)
             seen += 1
             if seen & 1023 == 0:  # not later: a value that contains itself never ends
                 self.spend(1024 >> _ITEMS_PER_STEP_BITS)
         self.spend(1 + ((seen & 1023) >> _ITEMS_PER_STEP_BITS))
+
+    def _weigh_other(self, item: object, waiting: list[object]) -> None:
+        if isinstance(item, int):
+            if item.bit_length() > MAX_INTEGER_BITS:
+                raise RenderLimitExceeded(f"an integer has more than {MAX_INTEGER_BITS} bits")
+        elif isinstance(item, str):
+            self.allow_text(len(item))
+        elif isinstance(item, Mapping):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif isinstance(item, Undefined):
+            str(item)  # raises, saying what is not defined
+        elif not isinstance(item, float):
+            raise RenderError(f"{short(item)} is nothing a template may use: give what JSON can say")
 
 
 _SMALL: Final = frozenset({float, bool, type(None)})

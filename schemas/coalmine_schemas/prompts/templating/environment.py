@@ -71,6 +71,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401
         """`value.name`: an entry of a mapping, or a fact about a loop. Never an attribute of an object."""
+        if type(obj) is dict and attribute in obj:  # by far the most frequent
+            return obj[attribute]
         if isinstance(obj, LoopContext) and attribute in LOOP_ATTRIBUTES:
             return getattr(obj, attribute)
         return self.getitem(obj, attribute)
