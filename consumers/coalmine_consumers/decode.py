@@ -10,13 +10,13 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.identifiers import uuid7
 
 from coalmine_consumers.raw import (
-    INGESTED_EVENTS,
+    READ_EVENTS,
     UNROUTABLE,
     Gap,
-    IngestedEvent,
     Origin,
     RawBatch,
     RawColumn,
+    ReadEvent,
     TopicPartition,
     UnroutableMessage,
 )
@@ -60,7 +60,7 @@ class DecodedBatch:
     For every event: `consumed[event] == rows in tables[event] + dead letters of that event`.
     """
 
-    tables: Mapping[IngestedEvent, pa.Table]
+    tables: Mapping[ReadEvent, pa.Table]
     """Rows by event in the canonical Arrow schema (`coalmine_schemas.batch.arrow_schema`), in read order.
 
     Events with no row may be absent.
@@ -95,11 +95,11 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         Transient: The schema registry does not answer; decode the same batch again later.
         Terminal: The schema registry refuses us.
     """
-    tables: dict[IngestedEvent, pa.Table] = {}
+    tables: dict[ReadEvent, pa.Table] = {}
     dead_letters: list[DeadLetterRow] = []
     consumed: dict[LedgerEvent, int] = {}
     failed_at = datetime.now(UTC)
-    for event in INGESTED_EVENTS:
+    for event in READ_EVENTS:
         column = raw.columns.get(event)
         if column is None or not column.values:
             continue
@@ -125,7 +125,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
 
 
 def _undecodable(
-    event: IngestedEvent, column: RawColumn, failure: "Failure", failed_at: datetime
+    event: ReadEvent, column: RawColumn, failure: "Failure", failed_at: datetime
 ) -> DeadLetterRow:
     value, origin = column.values[failure.index], column.origin(failure.index)
     return _dead_letter(

@@ -18,10 +18,16 @@ GapReason = Literal["expired", "truncated", "skipped", "damaged", "vanished"]
 """
 
 IngestedEvent = Literal["requests", "feedback", "scores"]
-"""The events a collector keeps as rows; a subset of `EventName`."""
+"""The events a collector keeps as raw rows, hot or in segments; a subset of `EventName`."""
 
 INGESTED_EVENTS: tuple[IngestedEvent, ...] = ("requests", "feedback", "scores")
 """`IngestedEvent` as a value, in the order in which the events of one batch are stored."""
+
+ReadEvent = IngestedEvent | Literal["deployments"]
+"""The events a collector reads: those, and the few changes of deployments, which have a small table."""
+
+READ_EVENTS: tuple[ReadEvent, ...] = (*INGESTED_EVENTS, "deployments")
+"""`ReadEvent` as a value."""
 
 UNROUTABLE: Literal["unroutable"] = "unroutable"
 """Stands for the event in ledgers and dead letters when nothing says which event a message is."""

@@ -76,6 +76,7 @@ def _audit(
         Check("positions", consumed == ledger["consumed"], consumed, ledger["consumed"], _POSITIONS),
         _files_check(segments, findings),
         _rows_check(ledger["stored"] - expired, differences),
+        _deployments_check(cursor),
         _dead_letters_check(cursor),
         *_rollup_checks(rollups),
         check_resolutions(cursor),
@@ -140,6 +141,17 @@ def _rows_check(expected: int, differences: list[BatchDifference]) -> Check:
         expected,
         expected + sum(each.found + each.expired - each.stored for each in differences),
         "of every batch, the rows that were stored and have not expired are there",
+    )
+
+
+def _deployments_check(cursor: duckdb.DuckDBPyConnection) -> Check:
+    totals = _figures(cursor, "deployment_totals")
+    return Check(
+        "deployments",
+        totals["found"] == totals["stored"],
+        totals["stored"],
+        totals["found"],
+        "every change of a deployment that was stored is there",
     )
 
 

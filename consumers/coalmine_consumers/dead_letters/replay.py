@@ -19,7 +19,7 @@ from coalmine_schemas.batch import BatchDecoder, Failure
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter
 from coalmine_consumers.decode import DecodedBatch, RequestPricer
 from coalmine_consumers.errors import MaintenanceConflict
-from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.raw import READ_EVENTS, ReadEvent
 from coalmine_consumers.store import CommitResult, Store
 from coalmine_consumers.store.scope import lent
 from coalmine_consumers.store.statements import statement
@@ -109,12 +109,12 @@ def _replay_chunk(
     store: Store, decoder: BatchDecoder, pricer: RequestPricer, ids: Sequence[UUID]
 ) -> ReplayResult:
     letters = store.reader().table(_LETTERS, {"ids": ids}).to_pylist()
-    parts = {event: _decode(decoder, pricer, event, letters) for event in INGESTED_EVENTS}
+    parts = {event: _decode(decoder, pricer, event, letters) for event in READ_EVENTS}
     good = [UUID(each) for part in parts.values() for each in part.ids]
     other = [
         StillFailing(each["dead_letter_id"], "unknown", "nothing says which event it is")
         for each in letters
-        if each["event"] not in INGESTED_EVENTS
+        if each["event"] not in READ_EVENTS
     ]
     failing = [each for part in parts.values() for each in part.failing]
     refs = [each for part in parts.values() for each in part.refs]
@@ -137,7 +137,7 @@ def _replay_chunk(
 
 
 def _decode(
-    decoder: BatchDecoder, pricer: RequestPricer, event: IngestedEvent, letters: Sequence[dict[str, Any]]
+    decoder: BatchDecoder, pricer: RequestPricer, event: ReadEvent, letters: Sequence[dict[str, Any]]
 ) -> _Decoded:
     mine = [letter for letter in letters if letter["event"] == event]
     found = decoder.decode(event, [letter["payload"] for letter in mine])

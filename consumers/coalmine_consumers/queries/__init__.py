@@ -1,6 +1,7 @@
 """Questions a person asks, answered from rollups alone: as fast over 20 million events as over one."""
 
 from coalmine_consumers.queries.arrow import to_arrow
+from coalmine_consumers.queries.deployment_marks import DeploymentMark, deployment_marks
 from coalmine_consumers.queries.facets import Facets, facets
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import Counts, GapRow, IngestHealth, StoreSizes, ingest_health
@@ -13,6 +14,7 @@ from coalmine_consumers.queries.versions import VersionRow, versions
 
 __all__ = [
     "Counts",
+    "DeploymentMark",
     "Facets",
     "Filters",
     "GapRow",
@@ -27,6 +29,7 @@ __all__ = [
     "Timeseries",
     "TimeseriesRow",
     "VersionRow",
+    "deployment_marks",
     "facets",
     "ingest_health",
     "quantiles",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.raw import READ_EVENTS, ReadEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class KafkaSourceSettings:
     bootstrap_servers: str
     group_id: str = "coalmine"
     topic_prefix: str = "coalmine."
-    events: tuple[IngestedEvent, ...] = INGESTED_EVENTS
+    events: tuple[ReadEvent, ...] = READ_EVENTS
     instance_id: str | None = None
     """Group instance id, one per store (`store_instance_id`). With it a collector that crashed and came
     back has its partitions at once, instead of after the session timeout."""

@@ -16,7 +16,7 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.spool_format import SpoolRecord, count_records, list_sealed, recover
 
 from coalmine_consumers.errors import SourceUnavailable
-from coalmine_consumers.raw import INGESTED_EVENTS, Gap, GapReason, Origin, RawBatch, UnroutableMessage
+from coalmine_consumers.raw import READ_EVENTS, Gap, GapReason, Origin, RawBatch, UnroutableMessage
 from coalmine_consumers.raw import TopicPartition as Partition
 from coalmine_consumers.sources.assembly import BatchAssembly, Run
 from coalmine_consumers.sources.base import Positions, SourceLag
@@ -37,7 +37,7 @@ ESTIMATED_RECORD_BYTES: Final = 512
 """About what an event without texts takes in the spool; only for files `lag` has not counted yet."""
 
 _log = logging.getLogger(__name__)
-_EVENTS: Final[dict[str, EventName]] = {event: event for event in INGESTED_EVENTS}
+_EVENTS: Final[dict[str, EventName]] = {event: event for event in READ_EVENTS}
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store.attribution import Arrivals, attribute
 from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cells, score_cells
 from coalmine_consumers.store.columns import microseconds
+from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.landing import insert_hot, split
 from coalmine_consumers.store.ledger import (
@@ -80,7 +81,7 @@ class BatchWriter:
             for event in INGESTED_EVENTS
             if (rows := batch.tables.get(event)) is not None and rows.num_rows
         }
-        counts = self._counts(batch, new, now)
+        counts = self._counts(batch, new, self._deployments(batch, ingest_id, now), now)
         with self._landing(new, now):
             self._aggregate(new, ingest_id, now)
             record_dead_letters(self.connection, ingest_id, batch.dead_letters)
@@ -104,6 +105,13 @@ class BatchWriter:
         if len(kept) == rows.num_rows:
             return _New(rows, ids, 0)
         return _New(rows.take(kept), ids.take(kept), rows.num_rows - len(kept))
+
+    def _deployments(self, batch: DecodedBatch, ingest_id: int, now: datetime) -> int:
+        """How many changes of deployments were new."""
+        rows = batch.tables.get("deployments")
+        if rows is None or not rows.num_rows:
+            return 0
+        return insert_deployments(self.connection, rows, ingest_id, now)
 
     @contextmanager
     def _landing(self, new: Mapping[IngestedEvent, _New], now: datetime) -> Iterator[None]:
@@ -171,13 +179,16 @@ class BatchWriter:
                         )
 
     def _counts(
-        self, batch: DecodedBatch, new: Mapping[IngestedEvent, _New], now: datetime
+        self, batch: DecodedBatch, new: Mapping[IngestedEvent, _New], new_deployments: int, now: datetime
     ) -> dict[LedgerEvent, EventCounts]:
         horizon = now + timedelta(seconds=self.settings.clock_tolerance_s)
         horizon_us = int(horizon.timestamp() * 1_000_000)
         counts: dict[LedgerEvent, EventCounts] = {}
         for event, consumed in batch.consumed.items():
             each = _by_name(new, event)
+            if event == "deployments":
+                counts[event] = _deployment_counts(batch, consumed, new_deployments)
+                continue
             stored = each.rows.num_rows if each is not None else 0
             ahead, span = 0, None
             if each is not None and stored:
@@ -188,6 +199,12 @@ class BatchWriter:
             duplicates = each.duplicates if each is not None else 0
             counts[event] = EventCounts(consumed, stored, duplicates, dead, ahead, span)
         return counts
+
+
+def _deployment_counts(batch: DecodedBatch, consumed: int, stored: int) -> EventCounts:
+    rows = batch.tables.get("deployments")
+    dead = sum(letter.event == "deployments" for letter in batch.dead_letters)
+    return EventCounts(consumed, stored, (0 if rows is None else rows.num_rows) - stored, dead)
 
 
 def _by_name(new: Mapping[IngestedEvent, _New], event: LedgerEvent) -> _New | None:
