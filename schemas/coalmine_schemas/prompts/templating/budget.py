@@ -1,7 +1,7 @@
 """How much one rendering may do: steps and output, counted, so that no template hangs a service."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Undefined
 
@@ -81,15 +81,15 @@ class Budget:
         waiting = [value]
         seen = 0
         while waiting:
-            item = waiting.pop()
+            item: Any = waiting.pop()
             kind = type(item)  # by far the fastest way to tell; all else is looked at more closely
             if kind is str:
-                self.allow_text(len(item))  # type: ignore[arg-type]
+                self.allow_text(len(item))
             elif kind is dict:
-                waiting.extend(item)  # type: ignore[call-overload]
-                waiting.extend(item.values())  # type: ignore[attr-defined]
+                waiting.extend(item)
+                waiting.extend(item.values())
             elif kind is list or kind is tuple:
-                waiting.extend(item)  # type: ignore[call-overload]
+                waiting.extend(item)
             elif kind not in _SMALL:
                 self._weigh_other(item, waiting)
             seen += 1
