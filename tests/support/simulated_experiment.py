@@ -46,7 +46,7 @@ def looks(service: Service, seed: int) -> Iterator[ExperimentSums]:
         group = random.integers(0, UNIT_GROUPS, count)
         requests = 1 + random.poisson(1.5, count)
         values = _unit_sums(random, service, arm, requests, number / service.looks)
-        at = (int(late), arm, group)
+        at = (np.full(count, int(late)), arm, group)
         np.add.at(units, at, 1)
         for row, name in enumerate(METRICS):
             np.add.at(x[row], at, requests)
@@ -63,8 +63,8 @@ def _unit_sums(
 ) -> Mapping[str, npt.NDArray[np.float64]]:
     """Sums over the requests of each unit: its requests share a level of quality and of latency."""
     canary = arm == 0
-    mean = service.quality + service.drift * time
-    mean = np.where(canary, mean * (1 + service.quality_effect), mean)
+    base = service.quality + service.drift * time
+    mean = np.where(canary, base * (1 + service.quality_effect), base)
     level = np.clip(random.normal(mean, 0.08), 0, 1)
     rate = np.where(canary, service.error_rate + service.error_effect, service.error_rate)
     return {

@@ -3,15 +3,20 @@
 from coalmine_consumers.experiments.listing import ExperimentRow, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
+from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan, VersionSums, version_sums
 
 __all__ = [
     "UNIT_GROUPS",
     "ExperimentRow",
     "ExperimentSums",
     "Look",
+    "VersionPair",
+    "VersionSpan",
+    "VersionSums",
     "append_look",
     "experiment_sums",
     "experiments",
     "last_look",
     "looks",
+    "version_sums",
 ]

@@ -58,10 +58,13 @@ def recount(
 
 
 def recount_cells(
-    connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    batches: Batches,
+    references: References | None = None,
 ) -> Iterator[Counted]:
-    """As `recount`, but experiment cells and units only."""
-    yield from _recount(connection, relations, batches, _CELLS)
+    """As `recount`, but experiment cells and units only; by the store's references if no others are given."""
+    yield from _recount(connection, relations, batches, _CELLS, references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,14 @@ _EVERYTHING = _Counting(
 
 
 def _recount(
-    connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches, counting: _Counting
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    batches: Batches,
+    counting: _Counting,
+    references: References | None = None,
 ) -> Iterator[Counted]:
-    references = References(read_references(connection))
+    if references is None:
+        references = References(read_references(connection))
     query = statement("requests_to_count").format(requests=relations.requests)
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.requests(rows, references))

@@ -6,13 +6,18 @@ from typing import Literal, Protocol
 
 from coalmine_server.answers.models import (
     AuditReport,
+    Comparison,
     DeadLetterDetail,
     DeadLetters,
     DeadLettersChanged,
+    Experiments,
     Facets,
     IngestStatus,
+    Metrics,
     QuantileMetric,
     Quantiles,
+    Readout,
+    ReadoutPath,
     RebuildStatus,
     Timeseries,
     Versions,
@@ -55,6 +60,22 @@ class DeadLetterSelection:
     ids: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparing:
+    """Which two versions to compare."""
+
+    prompt: str
+    a: str
+    """The version to compare with."""
+    b: str
+    """The version in question."""
+    environment: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    segments: tuple[str, ...] | None = None
+    """Segments whose mix is adjusted for; None: those with few values."""
+
+
 class Answers(Protocol):
     """Answers questions."""
 
@@ -94,6 +115,26 @@ class Answers(Protocol):
         self, action: DeadLetterAction, selection: DeadLetterSelection
     ) -> DeadLettersChanged:
         """Replays or discards open dead letters."""
+        ...
+
+    def experiments(self) -> Experiments:
+        """Experiments that had requests."""
+        ...
+
+    def readout(self, experiment: str) -> Readout | None:
+        """The readout of an experiment now, or None if there is none of that name."""
+        ...
+
+    def readout_path(self, experiment: str, since: datetime | None, limit: int) -> ReadoutPath:
+        """What people saw of an experiment: its latest looks, oldest first."""
+        ...
+
+    def metrics(self) -> Metrics:
+        """The metric catalogue."""
+        ...
+
+    def compare(self, question: Comparing) -> Comparison | None:
+        """Two versions of a prompt beside each other, without randomisation; None if one had no requests."""
         ...
 
     def start_rebuild(self) -> RebuildStatus:

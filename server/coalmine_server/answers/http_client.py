@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from coalmine_server.errors import CheckFailed, ConfigurationError, ServerError, Unavailable, Unreachable
 
-Parameters = Mapping[str, str | int | float | list[float] | None]
+Parameters = Mapping[str, str | int | float | list[float] | list[str] | None]
 
 RETRY_S = 0.1
 
@@ -43,10 +43,10 @@ class ServerClient:
         """The answer to a GET, as parsed JSON."""
         return self._ask("GET", path, parameters, timeout_s=timeout_s)
 
-    def find(self, path: str) -> Any | None:  # noqa: ANN401 - JSON
+    def find(self, path: str, parameters: Parameters | None = None) -> Any | None:  # noqa: ANN401 - JSON
         """The answer to a GET, or None where there is nothing."""
         try:
-            return self.get(path)
+            return self.get(path, parameters)
         except NothingThere:
             return None
 

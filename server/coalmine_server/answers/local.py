@@ -1,9 +1,10 @@
 """Answers from the store of this process."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from coalmine_analytics.readout import Readouts
 from coalmine_consumers import audit, queries
 from coalmine_consumers import dead_letters as letters
 from coalmine_consumers.audit.waiting import waiting_in_spool
@@ -11,22 +12,36 @@ from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Store
-from coalmine_server.answers.base import DeadLetterAction, DeadLetterSelection, Page, Selection, StepChoice
+from coalmine_server.answers.base import (
+    Comparing,
+    DeadLetterAction,
+    DeadLetterSelection,
+    Page,
+    Selection,
+    StepChoice,
+)
+from coalmine_server.answers.comparing import catalogue, compared
 from coalmine_server.answers.dead_letters import dead_letter_detail, discarded, replayed
 from coalmine_server.answers.ingest_status import ingest_status
 from coalmine_server.answers.models import (
     AuditCheck,
     AuditIdentity,
     AuditReport,
+    Comparison,
     DeadLetterDetail,
     DeadLetterRow,
     DeadLetters,
     DeadLettersChanged,
+    ExperimentRow,
+    Experiments,
     Facets,
     IngestStatus,
+    Metrics,
     QuantileMetric,
     QuantileRow,
     Quantiles,
+    Readout,
+    ReadoutPath,
     RebuildStatus,
     Timeseries,
     TimeseriesRow,
@@ -34,6 +49,7 @@ from coalmine_server.answers.models import (
     Versions,
 )
 from coalmine_server.answers.rebuild_task import RebuildTask
+from coalmine_server.serving.readouts import make_readouts, plans_of
 from coalmine_server.serving.wiring import decoding
 from coalmine_server.settings import Settings
 
@@ -65,6 +81,8 @@ class LocalAnswers:
     """The collector; none where a command asks without a server."""
     rebuild_task: RebuildTask = field(default_factory=RebuildTask)
     """The rebuild of this process."""
+    readouts: Readouts | None = None
+    """The looks of this process; made when asked for where a command asks without a server."""
 
     def versions(self, selection: Selection, page: Page) -> Versions:
         """See `Answers.versions`."""
@@ -147,6 +165,33 @@ class LocalAnswers:
             return discarded(letters.discard_dead_letters(self.store, chosen))
         with decoding(self.settings) as decoder:
             return replayed(letters.replay_dead_letters(self.store, decoder, Pricer(), chosen))
+
+    def experiments(self) -> Experiments:
+        """See `Answers.experiments`."""
+        rows = [ExperimentRow.model_validate(row) for row in self._looking().experiments()]
+        return Experiments(items=rows)
+
+    def readout(self, experiment: str) -> Readout | None:
+        """See `Answers.readout`."""
+        max_age = timedelta(seconds=self.settings.readout.max_age_s)
+        found = self._looking().current(experiment, max_age=max_age)
+        return None if found is None else Readout.model_validate(found)
+
+    def readout_path(self, experiment: str, since: datetime | None, limit: int) -> ReadoutPath:
+        """See `Answers.readout_path`."""
+        found = self._looking().path(experiment, since=since, limit=limit)
+        return ReadoutPath(experiment=experiment, items=[Readout.model_validate(each) for each in found])
+
+    def metrics(self) -> Metrics:
+        """See `Answers.metrics`."""
+        return catalogue(self.store.reader(), plans_of(self.settings.readout).default.overrides)
+
+    def compare(self, question: Comparing) -> Comparison | None:
+        """See `Answers.compare`."""
+        return compared(self.store, question, plans_of(self.settings.readout).default)
+
+    def _looking(self) -> Readouts:
+        return self.readouts or make_readouts(self.store, self.settings.readout)
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

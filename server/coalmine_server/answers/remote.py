@@ -3,18 +3,31 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
-from coalmine_server.answers.base import DeadLetterAction, DeadLetterSelection, Page, Selection, StepChoice
+from coalmine_server.answers.base import (
+    Comparing,
+    DeadLetterAction,
+    DeadLetterSelection,
+    Page,
+    Selection,
+    StepChoice,
+)
 from coalmine_server.answers.http_client import Parameters, ServerClient
 from coalmine_server.answers.models import (
     AuditReport,
+    Comparison,
     DeadLetterDetail,
     DeadLetters,
     DeadLettersChanged,
+    Experiments,
     Facets,
     IngestStatus,
+    Metrics,
     QuantileMetric,
     Quantiles,
+    Readout,
+    ReadoutPath,
     RebuildStatus,
     Timeseries,
     Versions,
@@ -83,6 +96,39 @@ class RemoteAnswers:
         return DeadLettersChanged.model_validate(
             self._client.post(f"/v1/dead-letters/{action}", body or {"all": True})
         )
+
+    def experiments(self) -> Experiments:
+        """See `Answers.experiments`."""
+        return Experiments.model_validate(self._client.get("/v1/readouts"))
+
+    def readout(self, experiment: str) -> Readout | None:
+        """See `Answers.readout`."""
+        found = self._client.find(f"/v1/experiments/{quote(experiment, safe='')}/readout")
+        return None if found is None else Readout.model_validate(found)
+
+    def readout_path(self, experiment: str, since: datetime | None, limit: int) -> ReadoutPath:
+        """See `Answers.readout_path`."""
+        parameters: Parameters = {"since": _iso(since), "limit": limit}
+        found = self._client.get(f"/v1/experiments/{quote(experiment, safe='')}/looks", parameters)
+        return ReadoutPath.model_validate(found)
+
+    def metrics(self) -> Metrics:
+        """See `Answers.metrics`."""
+        return Metrics.model_validate(self._client.get("/v1/metrics"))
+
+    def compare(self, question: Comparing) -> Comparison | None:
+        """See `Answers.compare`."""
+        parameters: Parameters = {
+            "prompt": question.prompt,
+            "a": question.a,
+            "b": question.b,
+            "environment": question.environment,
+            "since": _iso(question.since),
+            "until": _iso(question.until),
+            "segment": None if question.segments is None else list(question.segments),
+        }
+        found = self._client.find("/v1/compare", parameters)
+        return None if found is None else Comparison.model_validate(found)
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

@@ -11,6 +11,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     ingest_status,
+    readout,
     rebuild,
     replay,
     serve,
@@ -98,6 +99,8 @@ app.command("replay", rich_help_panel=RUN)(replay.replay)
 app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
+app.command("readout", rich_help_panel=LOOK)(readout.readout)
+app.command("compare", rich_help_panel=LOOK)(readout.compare)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
 app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
 app.command("push", rich_help_panel=PROMPTS)(push.push)

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from anyio import to_thread
+from coalmine_consumers.store.reader import Reader
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Role
 from coalmine_server.answers.base import Answers
@@ -16,7 +17,7 @@ from coalmine_server.http.http_metrics import HttpMetrics
 from coalmine_server.http.middleware import Authenticated, Observed
 from coalmine_server.http.openapi import install_openapi, operation_id
 from coalmine_server.http.problems import ProblemError, install_problem_handlers
-from coalmine_server.http.routes import health, measures, pipeline
+from coalmine_server.http.routes import deployment_marks, health, measures, pipeline, readouts
 from coalmine_server.registry_api import router as registry_routes
 from coalmine_server.registry_api.hub import DeploymentHub
 from coalmine_server.registry_api.problems import install_registry_problems
@@ -49,6 +50,14 @@ class Serving(Protocol):
 
         Raises:
             ProblemError: Nobody can now (503), and why.
+        """
+        ...
+
+    def reader(self) -> Reader:
+        """The store, to be read.
+
+        Raises:
+            ProblemError: It is not ours now (503), and why.
         """
         ...
 
@@ -122,6 +131,8 @@ def create_app(
     if with_measures:
         app.include_router(measures.router, dependencies=[bearer, needs(Role.READER)])
         app.include_router(pipeline.router, dependencies=[bearer, needs(Role.READER)])
+        app.include_router(deployment_marks.router, dependencies=[bearer, needs(Role.READER)])
+        app.include_router(readouts.router, dependencies=[bearer, needs(Role.READER)])
     if prompts is not None:
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
+from coalmine_analytics.readout import Readouts
 from coalmine_consumers.collector import Collector
 from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
@@ -14,6 +15,7 @@ from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
+from coalmine_server.serving.readouts import make_readouts
 from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
     collector_settings,
@@ -49,6 +51,7 @@ class Owned:
 
     store: Store
     since: datetime
+    readouts: Readouts
 
 
 class IngestService:
@@ -150,12 +153,13 @@ class IngestService:
         store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
         if store is None:
             return
-        self._owned = Owned(store, datetime.now(UTC))
+        readouts = make_readouts(store, self._settings.readout)
+        self._owned = Owned(store, datetime.now(UTC), readouts)
         if not self._stop.is_set():
             self._situation = Situation("running")
         self._on_owned()
         _log.info("owns the store", directory=str(directory))
-        self._collect(store)
+        self._collect(store, readouts)
 
     def _stand_by(self, pid: int | None) -> None:
         if self._stop.is_set():
@@ -163,7 +167,7 @@ class IngestService:
         owner = "another process" if pid is None else f"process {pid}"
         self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
 
-    def _collect(self, store: Store) -> None:
+    def _collect(self, store: Store, readouts: Readouts) -> None:
         source = retry(
             lambda: make_source(self._settings),
             RetryPolicy(max_s=self._settings.ingest.retry_max_s),
@@ -173,12 +177,12 @@ class IngestService:
         self._waiting_for = None
         with decoding(self._settings) as decoder:
             settings = collector_settings(self._settings.ingest)
-            self._run_collector(store, Collector(source, store, decoder, settings=settings))
+            self._run_collector(store, Collector(source, store, decoder, settings=settings), readouts)
 
-    def _run_collector(self, store: Store, collector: Collector) -> None:
+    def _run_collector(self, store: Store, collector: Collector, readouts: Readouts) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(store, policy)
-        jobs = side_jobs(self._settings, store, self._housekeeping)
+        jobs = side_jobs(self._settings, store, self._housekeeping, readouts)
         collector.start()
         for job in jobs:
             job.start()

@@ -1,15 +1,17 @@
-"""What runs beside the collector while the store is ours: housekeeping, drain, the topic of dead letters."""
+"""What runs beside the collector while the store is ours: housekeeping, looks, drain, dead letters' topic."""
 
 import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from coalmine_analytics.readout import Readouts
 from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_server.serving.kafka_client import kafka_security_config
+from coalmine_server.serving.readouts import watch_experiments
 from coalmine_server.serving.spool_drain import drain_spool
 from coalmine_server.settings import Settings
 from confluent_kafka import Producer
@@ -55,9 +57,15 @@ class SideJob:
                 self._stop.wait(AGAIN_AFTER_S)
 
 
-def side_jobs(settings: Settings, store: Store, housekeeping: Housekeeping) -> Sequence[SideJob]:
+def side_jobs(
+    settings: Settings, store: Store, housekeeping: Housekeeping, readouts: Readouts
+) -> Sequence[SideJob]:
     """The jobs of a server with these settings."""
-    jobs = [SideJob("housekeeping", housekeeping.run)]
+    every_s = settings.readout.look_every_s
+    jobs = [
+        SideJob("housekeeping", housekeeping.run),
+        SideJob("readouts", lambda stop: watch_experiments(readouts, every_s, stop)),
+    ]
     if settings.kafka.bootstrap_servers is not None:
         jobs.append(SideJob("spool-drain", lambda stop: drain_spool(settings, stop)))
         jobs.append(SideJob("dead-letter-topic", lambda stop: _publish_dead_letters(settings, store, stop)))

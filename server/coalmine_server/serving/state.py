@@ -1,10 +1,11 @@
 """What the HTTP API may do at the moment, from where the ingest service stands."""
 
+from coalmine_consumers.store.reader import Reader
 from coalmine_server.answers.base import Answers
 from coalmine_server.answers.local import LocalAnswers
 from coalmine_server.answers.rebuild_task import RebuildTask
 from coalmine_server.http.problems import FAILED, NOT_FOUND, STANDBY, STARTING, STOPPING, ProblemError
-from coalmine_server.serving.ingest import IngestService
+from coalmine_server.serving.ingest import IngestService, Owned
 from coalmine_server.settings import Settings
 
 RETRY_AFTER_S = 1
@@ -41,10 +42,20 @@ class ServerState:
 
     def answers(self) -> Answers:
         """The store, while it is ours; also while stopping, until it is let go."""
+        owned = self._owned()
+        return LocalAnswers(
+            owned.store, self._settings, owned.since, self._ingest, self._rebuild, owned.readouts
+        )
+
+    def reader(self) -> Reader:
+        """The store, while it is ours."""
+        return self._owned().store.reader()
+
+    def _owned(self) -> Owned:
         owned = self._ingest.owned
         if owned is None:
             raise self.why_not_ready() or ProblemError(STOPPING, "asked to stop")
-        return LocalAnswers(owned.store, self._settings, owned.since, self._ingest, self._rebuild)
+        return owned
 
 
 class RegistryOnly:
@@ -57,3 +68,7 @@ class RegistryOnly:
     def answers(self) -> Answers:
         """Nobody answers questions about measures here."""
         raise ProblemError(NOT_FOUND, "this server runs the prompt registry alone and has no measures")
+
+    def reader(self) -> Reader:
+        """Nor is there a store."""
+        raise ProblemError(NOT_FOUND, "this server runs the prompt registry alone and has no store")

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coalmine_server.settings.readout import ReadoutSettings
 from coalmine_server.settings.sections import (
     DashboardSettings,
     IngestSettings,
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()
     """The dashboards."""
+    readout: ReadoutSettings = ReadoutSettings()
+    """Readouts of experiments."""
 
     @field_validator("home")
     @classmethod

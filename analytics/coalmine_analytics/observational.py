@@ -1,0 +1,235 @@
+"""Two versions beside each other without randomisation: a weaker answer, and it says so.
+
+Whoever got which version, and when, was not left to chance, so a difference may come from anything that
+differed besides: the time, the users, the model, the kind of request. What is known of that, the mix of
+models and segments, is adjusted for by direct standardisation: both versions are weighted to the mix that
+they have together. What is not known stays in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from coalmine_consumers.experiments import VersionSpan, VersionSums
+
+from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
+from coalmine_analytics.metrics import Metric, metrics_in
+from coalmine_analytics.readout.evidence import fix_scales, weigh
+from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
+from coalmine_analytics.readout.strata import Strata
+from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+
+MIN_REQUESTS = 30
+"""A mix counts where both versions have so many requests in it."""
+
+SeemingVerdict = Literal[
+    "not enough data", "seems better", "seems worse", "seems higher", "seems lower", "no clear difference"
+]
+"""Never stronger than `seems`: nothing was randomised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedMetric:
+    """One metric of version b against version a."""
+
+    metric: str
+    unit: str
+    verdict: SeemingVerdict
+    words: str
+    a_value: float | None
+    """As it was, in a's own mix."""
+    b_value: float | None
+    difference: float | None
+    """b minus a, as they were."""
+    adjusted_a_value: float | None
+    """As it would be in the mix of both together."""
+    adjusted_b_value: float | None
+    adjusted_difference: float | None
+    lower: float | None
+    """Lower end of the adjusted difference's confidence sequence."""
+    upper: float | None
+    relative_lower: float | None
+    relative_upper: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two versions of a prompt."""
+
+    randomised: bool
+    """Always false: see `warnings`."""
+    warnings: tuple[str, ...]
+    a: VersionSpan
+    b: VersionSpan
+    overlap: float
+    """Hours with requests of both, of the hours with requests of either, 0 to 1."""
+    experiments: tuple[str, ...]
+    """Experiments both were arms of: their readouts say more than this."""
+    adjusted_for: tuple[str, ...]
+    """`model`, and segments."""
+    coverage: float
+    """Requests in mixes that both versions have, 0 to 1; the others cannot be compared."""
+    metrics: tuple[ComparedMetric, ...]
+
+
+def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison:
+    """Compare version b with version a.
+
+    Intervals are as wide as those of a running experiment, so looking often does no harm; what they cannot
+    hold is what randomisation would have excluded.
+
+    Args:
+        sums: Of both versions, by mix.
+        plan: For alpha, and for what is known of metrics.
+    """
+    metrics = [metric for metric in metrics_in(sums.metrics, plan.overrides) if not metric.per_unit]
+    place = {name: index for index, name in enumerate(sums.metrics)}
+    shape = (len(metrics), *sums.x.shape[1:])
+    x, y = np.zeros(shape), np.zeros(shape)
+    for row, metric in enumerate(metrics):
+        if (at := place.get(metric.cells)) is not None:
+            x[row], y[row] = sums.x[at], sums.y[at] * metric.scale
+    plain = arm_ratio(y.sum(axis=1), x.sum(axis=1))  # (M, 2)
+    a, b = (_standardised(y, x, version) for version in range(2))
+    strata = _strata(a, b, sums)
+    nothing = [[None]] * len(metrics)
+    weighed = weigh(metrics, strata, fix_scales(metrics, strata, nothing), alpha=plan.alpha)
+    compared = []
+    for row, metric in enumerate(metrics):
+        enough = bool(strata.effect.usable[row, 0])
+        bounds = (weighed.lower[row, 0], weighed.upper[row, 0])
+        verdict = _verdict(metric, bounds) if enough else "not enough data"
+        units = int(strata.most_units_treatment[row, 0]), int(strata.most_units_control[row, 0])
+        compared.append(
+            ComparedMetric(
+                metric=metric.name,
+                unit=metric.unit,
+                verdict=verdict,
+                words=_words(verdict) if enough else NotEnoughData(*units).reason,
+                a_value=_known(plain.ratio[row, 0]),
+                b_value=_known(plain.ratio[row, 1]),
+                difference=_known(plain.ratio[row, 1] - plain.ratio[row, 0]),
+                adjusted_a_value=_known(a.ratio[row]) if enough else None,
+                adjusted_b_value=_known(b.ratio[row]) if enough else None,
+                adjusted_difference=_known(strata.effect.estimate[row, 0]) if enough else None,
+                lower=_known(bounds[0]),
+                upper=_known(bounds[1]),
+                relative_lower=_known(weighed.relative_lower[row, 0]),
+                relative_upper=_known(weighed.relative_upper[row, 0]),
+            )
+        )
+    return _comparison(sums, compared)
+
+
+def _comparison(sums: VersionSums, compared: Sequence[ComparedMetric]) -> Comparison:
+    a, b = sums.spans
+    overlap = len(a.hours & b.hours) / len(a.hours | b.hours)
+    experiments = tuple(sorted(set(a.experiments) & set(b.experiments)))
+    requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (S, 2)
+    both = (requests >= MIN_REQUESTS).all(axis=1)
+    coverage = float(requests[both].sum() / requests.sum())
+    return Comparison(
+        randomised=False,
+        warnings=tuple(_warnings(overlap, coverage, experiments)),
+        a=a,
+        b=b,
+        overlap=overlap,
+        experiments=experiments,
+        adjusted_for=("model", *sums.segments),
+        coverage=coverage,
+        metrics=tuple(compared),
+    )
+
+
+def _warnings(overlap: float, coverage: float, experiments: Sequence[str]) -> list[str]:
+    found = [
+        "not randomised: whoever got which version was not left to chance, so this shows that the versions "
+        "went along with a difference, not that they made it"
+    ]
+    if overlap == 0:
+        found.append(
+            "they never ran in the same hour: whatever changed with time (users, season, the provider's "
+            "model) counts as an effect here"
+        )
+    elif overlap < 0.5:
+        found.append(f"they ran together in only {overlap:.0%} of the hours: time may explain a difference")
+    if coverage < 0.95:
+        found.append(
+            f"{1 - coverage:.0%} of the requests are of a model or segment that the other version hardly "
+            "had; they are left out of adjusted figures"
+        )
+    if experiments:
+        found.append(f"they ran side by side in {', '.join(experiments)}: its readout is stronger than this")
+    return found
+
+
+def _standardised(y: FloatArray, x: FloatArray, version: int) -> ArmRatio:
+    """Ratios of one version, weighted to the mix of both; fields of shape (M,).
+
+    The weights are taken as given. A group of units may lie in several mixes, so its residuals are added up
+    over them before they are squared.
+    """
+    total = x.sum(axis=-1)  # (M, S, 2)
+    both = (total >= MIN_REQUESTS).all(axis=-1)  # (M, S)
+    share = np.where(both, total.sum(axis=-1), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = share / share.sum(axis=-1, keepdims=True)
+        mine_x, mine_y, mine = x[:, :, version], y[:, :, version], total[:, :, version]
+        ratio = mine_y.sum(axis=-1) / mine
+        each = (weight / mine)[..., None] * (mine_y - ratio[..., None] * mine_x)
+        residual = np.where(both[..., None], each, 0.0).sum(axis=1)  # (M, 256)
+        standard = np.where(both, weight * ratio, 0.0).sum(axis=-1)
+    sum_x = np.where(both, mine, 0.0).sum(axis=-1)
+    clusters = (np.where(both[..., None], mine_x, 0.0).sum(axis=1) > 0).sum(axis=-1).astype(np.float64)
+    known = both.any(axis=-1)
+    return ArmRatio(
+        np.where(known, standard, np.nan),
+        np.where(known, sum_x, np.nan),
+        np.square(residual).sum(axis=-1) * np.square(sum_x),
+        clusters,
+    )
+
+
+def _strata(a: ArmRatio, b: ArmRatio, sums: VersionSums) -> Strata:
+    """Both versions as one comparison of shape (M, 1)."""
+    control, treatment = (
+        ArmRatio(*(field[:, None] for field in (arm.ratio, arm.sum_x, arm.residual_ss, arm.clusters)))
+        for arm in (a, b)
+    )
+    effect = difference(treatment, control)
+    units_a, units_b = (span.units for span in sums.spans)
+    having_a = np.minimum(units_a, control.clusters.astype(np.int64))
+    having_b = np.minimum(units_b, treatment.clusters.astype(np.int64))
+    enough = np.minimum(having_a, having_b) >= MIN_UNITS
+    effect = type(effect)(
+        np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom
+    )
+    units = np.full(effect.estimate.shape, units_a + units_b)
+    return Strata(effect, treatment, control, units, having_b, having_a)
+
+
+def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:
+    lower, upper = bounds
+    if lower <= 0 <= upper:
+        return "no clear difference"
+    match metric.direction, bool(lower > 0):
+        case ("higher", True) | ("lower", False):
+            return "seems better"
+        case ("higher", False) | ("lower", True):
+            return "seems worse"
+        case (_, True):
+            return "seems higher"
+        case _:
+            return "seems lower"
+
+
+def _words(verdict: SeemingVerdict) -> str:
+    if verdict == "no clear difference":
+        return "no clear difference, in the same mix of models and segments"
+    return f"{verdict} in the same mix of models and segments; not randomised: the cause may be another"
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

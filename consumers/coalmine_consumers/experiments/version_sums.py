@@ -1,0 +1,207 @@
+"""The sums of two versions of a prompt, from raw requests, kept apart by model and segments.
+
+The same functions count that count experiment cells: a version stands in for an arm, and a mix (a model
+together with values of some segments) for an experiment. So every metric means what it means there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coalmine_consumers.experiments.sums import UNIT_GROUPS
+from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
+from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
+from coalmine_consumers.store.statements import quote_literal, statement
+
+MOST_VALUES = 12
+"""A segment with more values would leave too little in each."""
+MOST_SEGMENTS = 2
+"""Segments that are adjusted for, unless said otherwise."""
+
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPair:
+    """Which requests."""
+
+    prompt: str
+    a: str
+    b: str
+    environment: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSpan:
+    """When one version ran."""
+
+    requests: int
+    units: int
+    first_event_time: datetime
+    last_event_time: datetime
+    hours: frozenset[int]
+    """Hours since 1970 with a request."""
+    experiments: tuple[str, ...]
+    """Experiments it was an arm of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VersionSums:
+    """Sums of both versions."""
+
+    metrics: tuple[str, ...]
+    """As in the cells; M of them."""
+    mixes: tuple[tuple[str, ...], ...]
+    """Model and the values of `segments`; S of them."""
+    segments: tuple[str, ...]
+    x: npt.NDArray[np.float64]
+    """Denominators, shape (M, S, 2, 256); a before b."""
+    y: npt.NDArray[np.float64]
+    """Numerators, same shape."""
+    spans: tuple[VersionSpan, VersionSpan]
+
+
+def version_sums(
+    cursor: duckdb.DuckDBPyConnection, pair: VersionPair, segments: Sequence[str] | None = None
+) -> VersionSums | None:
+    """Sums of two versions over the raw requests there still are; None if one of them has none.
+
+    Costs and latencies are held against the quantiles of version a.
+
+    Args:
+        cursor: For reading; it streams while this runs.
+        pair: Which requests.
+        segments: Whose mix to keep apart; None: those with few values.
+    """
+    requests = _requests(pair)
+    spans = {row["version"]: _span(row) for row in _rows(cursor, "version_spans", requests)}
+    if pair.a not in spans or pair.b not in spans:
+        return None
+    keys = tuple(segments) if segments is not None else _telling_segments(cursor, requests)
+    mixed = _with_mix(requests, keys)
+    mixes = [
+        mix
+        for (mix,) in cursor.sql(f"SELECT DISTINCT experiment FROM {mixed} ORDER BY ALL").fetchall()  # noqa: S608
+    ]
+    references = _references(cursor, pair, mixes)
+    total = _Totals(mixes, (pair.a, pair.b))
+    for counted in recount_cells(cursor, Relations(requests=mixed), Batches(), references):
+        if (cells := counted.tables.get("experiment_cells")) is not None:
+            total.add(cells)
+    metrics, x, y = total.arrays()
+    split = tuple(tuple(mix.split(_SEPARATOR)) for mix in mixes)
+    return VersionSums(metrics, split, keys, x, y, (spans[pair.a], spans[pair.b]))
+
+
+class _Totals:
+    """Adds up cells, some thousand at a time."""
+
+    def __init__(self, mixes: Sequence[str], versions: tuple[str, str]) -> None:
+        self._mixes = pa.array(mixes, pa.string())
+        self._versions = pa.array(versions, pa.string())
+        self._sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
+
+    def add(self, cells: pa.Table) -> None:
+        """Cells whose experiment is a mix and whose variant is a version."""
+        names = cells["metric"]
+        mix = _places(cells["experiment"], self._mixes)
+        version = _places(cells["variant"], self._versions)
+        group = cells["unit_group"].to_numpy()
+        x, y = cells["sum_x"].to_numpy(), cells["sum_y"].to_numpy()
+        for name in pc.unique(names).to_pylist():
+            at = np.flatnonzero(pc.equal(names, name).to_numpy())
+            shape = (len(self._mixes), 2, UNIT_GROUPS)
+            sums = self._sums.setdefault(name, (np.zeros(shape), np.zeros(shape)))
+            place = (mix[at], version[at], group[at])
+            np.add.at(sums[0], place, x[at])
+            np.add.at(sums[1], place, y[at])
+
+    def arrays(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Names, denominators and numerators."""
+        names = tuple(sorted(self._sums))
+        x, y = (np.stack([self._sums[name][axis] for name in names]) for axis in range(2))
+        return names, x, y
+
+
+def _places(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.intp]:
+    places: npt.NDArray[np.intp] = pc.index_in(column, value_set=values).to_numpy().astype(np.intp)
+    return places
+
+
+def _requests(pair: VersionPair) -> str:
+    """The relation of the pair's raw requests. It is nested into other statements, so values are literals."""
+    conditions = [
+        f"prompt = {quote_literal(pair.prompt)}",
+        f"version IN ({quote_literal(pair.a)}, {quote_literal(pair.b)})",
+    ]
+    if pair.environment is not None:
+        conditions.append(f"environment = {quote_literal(pair.environment)}")
+    if pair.since is not None:
+        conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(pair.since.isoformat())}")
+    if pair.until is not None:
+        conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(pair.until.isoformat())}")
+    return f"(SELECT * FROM requests WHERE {' AND '.join(conditions)})"  # noqa: S608 - quoted
+
+
+def _with_mix(requests: str, segments: Sequence[str]) -> str:
+    """The same requests, the mix in place of the experiment and the version in place of the arm."""
+    parts = ["coalesce(response_model, request_model)"]
+    parts += [
+        f"coalesce(list_filter(segments, lambda entry: entry.key = {quote_literal(key)})[1].value, '')"
+        for key in segments
+    ]
+    mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
+    return (
+        f"(SELECT * REPLACE ({mix} AS experiment, 0 AS allocation_epoch, version AS variant) "  # noqa: S608
+        f"FROM {requests})"
+    )
+
+
+def _telling_segments(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[str, ...]:
+    rows = _rows(cursor, "version_segments", requests)
+    return tuple(row["key"] for row in rows if 1 < row["different"] <= MOST_VALUES)[:MOST_SEGMENTS]
+
+
+def _references(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, mixes: Sequence[str]) -> References:
+    of_a = f"(SELECT * FROM {_requests(pair)} WHERE version = {quote_literal(pair.a)})"  # noqa: S608 - quoted
+    (row,) = _rows(cursor, "version_quantiles", of_a, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
+    thresholds = (
+        ("cost_nano_usd", CAP_QUANTILE, row["cost_cap"]),
+        ("latency_ms", CAP_QUANTILE, row["latency_cap"]),
+        ("latency_ms", TAIL_QUANTILE, row["latency_tail"]),
+        ("time_to_first_token_ms", TAIL_QUANTILE, row["time_to_first_token_tail"]),
+    )
+    now = datetime.now().astimezone()
+    return References(
+        Reference(mix, metric, quantile, value, 0, "before", 0, -1, now)
+        for mix in mixes
+        for metric, quantile, value in thresholds
+    )
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection, name: str, requests: str, **parameters: float
+) -> list[dict[str, Any]]:
+    query = statement(name, __package__).format(requests=requests)
+    rows: list[dict[str, Any]] = cursor.sql(query, params=parameters or None).to_arrow_table().to_pylist()
+    return rows
+
+
+def _span(row: dict[str, Any]) -> VersionSpan:
+    return VersionSpan(
+        row["requests"],
+        row["units"],
+        row["first_event_time"],
+        row["last_event_time"],
+        frozenset(row["hours"]),
+        tuple(row["experiments"] or ()),
+    )
