@@ -6,6 +6,7 @@ CoalmineError                      (coalmine_schemas.errors)
 │   └── DatabaseUnavailable        the database does not answer, or refuses to write now
 ├── Terminal
 │   ├── DatabaseTooNew             a newer Coalmine has migrated it: upgrade this one
+│   ├── DatabaseDamaged            the file is no database, or damaged: restore it
 │   └── DatabaseMisconfigured      the address of the database is none
 ├── InvalidParameter
 │   ├── Invalid                    a value cannot be taken; says which field, the value, the remedy
@@ -35,6 +36,10 @@ class DatabaseUnavailable(Transient):
 
 class DatabaseTooNew(Terminal):
     """The database was migrated by a newer Coalmine than this one."""
+
+
+class DatabaseDamaged(Terminal):
+    """The file is no database, or is damaged."""
 
 
 class DatabaseMisconfigured(Terminal):

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 from coalmine_registry.errors import BumpTooSmall, Conflict, Forbidden, Invalid, NotFound
+from coalmine_registry.records import PromptSummary
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Message, PromptContent, Variable
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
@@ -155,7 +156,8 @@ def test_prompts_come_in_pages_by_name(registry: Registry) -> None:
     for name in reversed(names):
         push(registry, "1.0.0", prompt=name)
     serve(registry, "1.1.0", prompt="prompt-3")
-    seen, cursor = [], None
+    seen: list[PromptSummary] = []
+    cursor = None
     while True:
         page = registry.prompts(limit=2, cursor=cursor)
         seen += page.items

@@ -17,9 +17,15 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from coalmine_registry.errors import DatabaseMisconfigured, DatabaseUnavailable, RegistryBusy
+from coalmine_registry.errors import (
+    DatabaseDamaged,
+    DatabaseMisconfigured,
+    DatabaseUnavailable,
+    RegistryBusy,
+)
 
 WAIT_S: Final = 30.0
 """How long a writer waits for others."""
@@ -97,8 +103,8 @@ class Database:
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
                 yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise _unavailable(error) from error
+        except DBAPIError as error:
+            raise _translated(error) from error
 
     @contextmanager
     def _turn(self, writes: bool) -> Iterator[None]:
@@ -106,7 +112,7 @@ class Database:
             yield
             return
         if not self._writers.acquire(timeout=self._wait_s):
-            raise RegistryBusy(f"others kept writing to the registry for {self._wait_s:.0f} s: try again")
+            raise self._busy()
         try:
             yield
         finally:
@@ -118,15 +124,18 @@ class Database:
         while True:
             try:
                 return run()
-            except (OperationalError, InterfaceError) as error:
+            except PoolTimeout as error:
+                raise self._busy() from error
+            except DBAPIError as error:
                 if not _changed_nothing(error):
-                    raise _unavailable(error) from error
+                    raise _translated(error) from error
                 if time.monotonic() > deadline:
-                    raise RegistryBusy(
-                        f"others kept writing to the registry for {self._wait_s:.0f} s: try again"
-                    ) from error
+                    raise self._busy() from error
             time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
             pause_s = min(pause_s * 2, 0.2)
+
+    def _busy(self) -> RegistryBusy:
+        return RegistryBusy(f"others kept the registry busy for {self._wait_s:.0f} s: try again")
 
 
 _MIGRATION_KEY: Final = 0x636F616C
@@ -154,7 +163,13 @@ def _url(address: str | Path) -> URL:
 
 def _sqlite_engine(url: URL, wait_s: float) -> Engine:
     assert url.database is not None
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(url.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseMisconfigured(
+            f"the registry cannot live in {folder} ({error.strerror}): name a folder that can be written to"
+        ) from error
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -207,5 +222,13 @@ def _changed_nothing(error: DBAPIError) -> bool:
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _unavailable(error: DBAPIError) -> DatabaseUnavailable:
-    return DatabaseUnavailable(f"the registry's database cannot be used now: {error.orig}")
+def _translated(error: DBAPIError) -> Exception:
+    """What to raise instead: an error of ours, or the same where it is a bug of ours."""
+    name = getattr(error.orig, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return DatabaseDamaged(
+            f"the registry's file is no database or is damaged ({error.orig}): restore a copy of it"
+        )
+    if isinstance(error, OperationalError | InterfaceError):
+        return DatabaseUnavailable(f"the registry's database cannot be used now: {error.orig}")
+    return error

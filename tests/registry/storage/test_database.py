@@ -1,0 +1,194 @@
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from coalmine_registry.errors import DatabaseDamaged, DatabaseMisconfigured, DatabaseUnavailable, RegistryBusy
+from coalmine_registry.registry import Registry
+from coalmine_registry.storage import Database
+from coalmine_schemas.errors import Transient
+from sqlalchemy import Connection, text
+
+from tests.support.postgres import PostgresServer
+from tests.support.registry_case import PROMPT, push, serve
+
+
+def _count(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT count(*) FROM prompts")).scalar_one())
+
+
+def _insert(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO prompts VALUES ('x', '2026-01-01', 'me')"))
+
+
+def test_work_that_fails_is_undone(address: str) -> None:
+    database = Database(address)
+
+    def work(connection: Connection) -> None:
+        _insert(connection)
+        assert _count(connection) == 1
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError):
+        database.write(work)
+    assert database.read(_count) == 0
+    database.close()
+
+
+def test_readers_neither_wait_for_a_writer_nor_see_half_of_it(address: str) -> None:
+    database = Database(address)
+    seen: list[int] = []
+
+    def work(connection: Connection) -> None:
+        _insert(connection)
+        reader = threading.Thread(target=lambda: seen.append(database.read(_count)))
+        reader.start()
+        reader.join(60)
+
+    database.write(work)
+    assert seen == [0]
+    assert database.read(_count) == 1
+    database.close()
+
+
+def test_a_reader_sees_one_moment(address: str) -> None:
+    database = Database(address)
+
+    def look(connection: Connection) -> tuple[int, int]:
+        before = _count(connection)
+        writer = threading.Thread(target=lambda: database.write(_insert))
+        writer.start()
+        writer.join(60)
+        return before, _count(connection)
+
+    assert database.read(look) == (0, 0)
+    assert database.read(_count) == 1
+    database.close()
+
+
+def test_who_only_reads_cannot_write_on_postgresql(new_address: Callable[[str], str]) -> None:
+    database = Database(new_address("postgresql"))
+    with pytest.raises(Exception, match=r"read-only transaction"):
+        database.read(_insert)
+    database.close()
+
+
+def test_who_waits_too_long_for_other_writers_is_told_to_try_again(address: str) -> None:
+    database = Database(address)
+    impatient = Database(address, wait_s=0.2)
+
+    def work(_: Connection) -> None:
+        with pytest.raises(RegistryBusy, match="try again"):
+            impatient.write(_insert)
+
+    database.write(work)
+    impatient.write(_insert)
+    database.close()
+    impatient.close()
+
+
+def test_threads_of_one_process_wait_for_each_other_too(address: str) -> None:
+    database = Database(address, wait_s=0.2)
+    errors: list[Exception] = []
+
+    def impatient() -> None:
+        try:
+            database.write(_insert)
+        except RegistryBusy as error:
+            errors.append(error)
+
+    def work(_: Connection) -> None:
+        other = threading.Thread(target=impatient)
+        other.start()
+        other.join(60)
+
+    database.write(work)
+    assert len(errors) == 1
+    database.close()
+
+
+def test_sqlite_keeps_a_write_ahead_log_that_survives_a_power_cut(new_address: Callable[[str], str]) -> None:
+    database = Database(new_address("sqlite"))
+    pragmas = {
+        name: database.read(lambda connection, name=name: connection.execute(text(f"PRAGMA {name}")).scalar())  # type: ignore[misc]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://secret:secret@localhost/x",
+        "postgresql+nothing://secret@host/x",
+        "sqlite://",
+        "://secret",
+        "http://secret",
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(address: str) -> None:
+    with pytest.raises(DatabaseMisconfigured, match=r"sqlite:///PATH or postgresql") as caught:
+        Registry.open(address)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql://", "postgres://", "postgresql+psycopg://"])
+@pytest.mark.postgres
+def test_every_usual_spelling_of_a_postgresql_address_works(
+    new_address: Callable[[str], str], scheme: str
+) -> None:
+    url = new_address("postgresql").replace("postgresql+psycopg://", scheme)
+    database = Database(url)
+    assert database.read(_count) == 0
+    database.close()
+
+
+def test_a_database_that_does_not_answer_is_a_passing_trouble() -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        Registry.open("postgresql://coalmine:secret@127.0.0.1:1/x")
+    assert isinstance(caught.value, Transient)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    path.write_bytes(b"something else" * 1000)
+    with pytest.raises(DatabaseDamaged, match="no database or is damaged"):
+        Registry.open(path)
+    assert path.read_bytes() == b"something else" * 1000
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(DatabaseMisconfigured, match="file"):
+        Registry.open(tmp_path / "file" / "registry.db")
+
+
+def test_a_sqlite_file_may_be_copied_while_it_is_used(
+    new_address: Callable[[str], str], tmp_path: Path
+) -> None:
+    address = new_address("sqlite")
+    with Registry.open(address) as registry:
+        serve(registry, "1.0.0")
+        source, copy = sqlite3.connect(address), sqlite3.connect(tmp_path / "copy.db")
+        source.backup(copy)
+        source.close()
+        copy.close()
+    with Registry.open(tmp_path / "copy.db") as restored:
+        assert restored.deployment("prod", PROMPT).version == "1.0.0"
+
+
+@pytest.mark.postgres
+def test_the_registry_works_again_when_postgresql_does(own_postgres: PostgresServer) -> None:
+    with Registry.open(own_postgres.create_database()) as registry:
+        push(registry, "1.0.0")
+        own_postgres.stop()
+        with pytest.raises(DatabaseUnavailable):
+            registry.versions(PROMPT)
+        with pytest.raises(DatabaseUnavailable):
+            push(registry, "1.1.0")
+        own_postgres.start()
+        push(registry, "1.1.0")
+        assert [each.version for each in registry.versions(PROMPT)] == ["1.1.0", "1.0.0"]
