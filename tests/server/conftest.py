@@ -14,6 +14,9 @@ from tests.server.harness import ServerProcess, coalmine_json, eventually
 PROMPT = "support-refund"
 TRACE = "azure_llm_trace_conv_sample"
 
+TRUSTING = {"COALMINE_SERVER_FAILED_LOGINS_PER_MINUTE": "1000000"}
+"""For servers that are tried with many wrong tokens, all from one address."""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -43,13 +46,20 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Iterat
     write_poison(home / "spool", 3)
     coalmine_json("replay", trace, "--speed", "max", home=home)
     # The trace is from 2023: its minutes and its raw rows would have aged away.
-    keep = {"COALMINE_RETENTION_MINUTE_DAYS": "100000", "COALMINE_RETENTION_RAW_DAYS": "forever"}
+    keep = {"COALMINE_RETENTION_MINUTE_DAYS": "100000", "COALMINE_RETENTION_RAW_DAYS": "forever", **TRUSTING}
     with ServerProcess(home, keep) as server:
         server.wait_ready()
         expected = 500 + 20 + 20 + 1 + 3
         eventually(
             lambda: server.json("/v1/ingest")["counts"]["consumed"] == expected, what="everything ingested"
         )
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that runs the prompt registry alone; tests share it, each with prompts of its own."""
+    with ServerProcess(tmp_path_factory.mktemp("registry") / "home", TRUSTING, part="registry") as server:
         yield server
 
 

@@ -13,9 +13,9 @@ from coalmine_registry.records import (
 )
 from coalmine_registry.roles import Role
 from coalmine_schemas.prompts import PromptContent, ServedPrompt
+from pydantic import ConfigDict, Field
 
 from coalmine_server.answers.models.base import Answer
-from pydantic import ConfigDict, Field
 
 Item = TypeVar("Item")
 Json = dict[str, Any]

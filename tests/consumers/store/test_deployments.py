@@ -115,7 +115,8 @@ def test_one_that_could_not_be_read_is_replayed_once_it_can(store: Store) -> Non
 
 def test_the_spool_is_read_for_them(store: Store, tmp_path: Path) -> None:
     writer = SpoolWriter(tmp_path / "spool")
-    writer.write([SpoolRecord("deployments", b"prod/greet", *frames(change(1)), 0)])
+    (frame,) = frames(change(1))
+    writer.write([SpoolRecord("deployments", b"prod/greet", frame, 0)])
     writer.close()
     source = SpoolSource(tmp_path / "spool")
     source.start(store.positions, lambda: None)

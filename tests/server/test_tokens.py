@@ -1,0 +1,202 @@
+"""Tokens: taken over from before, found by commands of the same user, remembered for a moment, guessed in vain."""
+
+import hashlib
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from coalmine_registry.registry import Registry
+from coalmine_registry.roles import Actor, Role
+from coalmine_server.errors import ConfigurationError
+from coalmine_server.http.failed_logins import MOST_REMEMBERED, FailedLogins
+from coalmine_server.local_access import (
+    REGISTRY_FILE,
+    announce_server,
+    ensure_local_credentials,
+    find_registry,
+    find_server,
+    is_own_server,
+    read_local_credentials,
+    withdraw_server,
+)
+from coalmine_server.serving.prompt_registry import open_registry
+from coalmine_server.settings import Settings
+from coalmine_server.verifier import REMEMBERED_S, Verifier
+
+SYSTEM = Actor.of_system()
+GOOD = b"a good token's digest"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with open_registry(Settings(home=tmp_path)) as opened:
+        yield opened
+
+
+def old_file(path: Path, *tokens: tuple[str, str]) -> None:
+    rows = [
+        {
+            "name": name,
+            "created_at": "2026-01-01T00:00:00+00:00",
+            "sha256": hashlib.sha256(token.encode()).hexdigest(),
+        }
+        for name, token in tokens
+    ]
+    path.write_text(json.dumps({"tokens": rows}), encoding="utf-8")
+
+
+def test_tokens_of_before_are_taken_over_and_their_file_is_put_aside(tmp_path: Path) -> None:
+    old_file(tmp_path / "tokens.json", ("local", "cm_old_local"), ("grafana", "cm_old_grafana"))
+    (tmp_path / "credentials").write_text("cm_old_local\n", encoding="utf-8")
+    for _ in range(2):
+        with open_registry(Settings(home=tmp_path)) as registry:
+            actor = registry.tokens.verify("cm_old_grafana")
+            assert actor is not None
+            assert (actor.subject, actor.role) == ("grafana", Role.ADMIN)
+            assert ensure_local_credentials(tmp_path, registry.tokens) == "cm_old_local"
+            assert len(registry.tokens.list()) == 2
+    assert not (tmp_path / "tokens.json").exists()
+    assert (tmp_path / "tokens.json.taken-over").exists()
+
+
+def test_a_damaged_file_is_said_to_be_damaged_and_lets_nobody_in(tmp_path: Path) -> None:
+    (tmp_path / "tokens.json").write_text('{"tokens": [{"name": 1}]}', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="damaged"):
+        open_registry(Settings(home=tmp_path))
+
+
+def test_the_registry_of_a_home_is_for_its_owner_only_and_holds_no_token(
+    tmp_path: Path, registry: Registry
+) -> None:
+    _, token = registry.tokens.create(SYSTEM, "grafana", Role.READER)
+    registry.close()
+    for file in tmp_path.glob("registry.db*"):
+        assert token.removeprefix("cm_").encode() not in file.read_bytes()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_local_credentials_are_made_once_kept_private_and_made_anew_when_worthless(
+    tmp_path: Path, registry: Registry
+) -> None:
+    tokens = registry.tokens
+    token = ensure_local_credentials(tmp_path, tokens)
+    assert ensure_local_credentials(tmp_path, tokens) == token == read_local_credentials(tmp_path)
+    file = tmp_path / "credentials"
+    file.chmod(0o644)
+    ensure_local_credentials(tmp_path, tokens)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (record,) = tokens.list()
+    assert (record.subject, record.role) == ("local", "admin")
+    tokens.revoke(SYSTEM, record.id)
+    fresh = ensure_local_credentials(tmp_path, tokens)
+    assert fresh != token
+    assert tokens.verify(fresh) is not None
+    assert tokens.verify(token) is None
+
+
+def test_a_lost_file_makes_its_token_worthless(tmp_path: Path, registry: Registry) -> None:
+    token = ensure_local_credentials(tmp_path, registry.tokens)
+    (tmp_path / "credentials").unlink()
+    ensure_local_credentials(tmp_path, registry.tokens)
+    assert registry.tokens.verify(token) is None
+
+
+def test_a_server_announces_itself_and_takes_back_only_its_own_word(tmp_path: Path) -> None:
+    assert find_server(tmp_path) is None
+    announce_server(tmp_path, "http://127.0.0.1:8321")
+    announce_server(tmp_path, "http://127.0.0.1:8322", REGISTRY_FILE)
+    found, registry = find_server(tmp_path), find_registry(tmp_path)
+    assert found is not None
+    assert registry is not None
+    assert (found.url, registry.url) == ("http://127.0.0.1:8321", "http://127.0.0.1:8322")
+    assert is_own_server(tmp_path, "http://127.0.0.1:8321/")
+    assert is_own_server(tmp_path, "http://127.0.0.1:8322")
+    assert not is_own_server(tmp_path, "http://127.0.0.1:8323")
+    withdraw_server(tmp_path)
+    assert find_server(tmp_path) is None
+    assert find_registry(tmp_path) is None
+    announce_server(tmp_path, "http://127.0.0.1:8321")
+    document = json.loads((tmp_path / "server.json").read_text(encoding="utf-8"))
+    (tmp_path / "server.json").write_text(json.dumps({**document, "pid": 1}), encoding="utf-8")
+    withdraw_server(tmp_path)
+    assert find_server(tmp_path) is not None
+    (tmp_path / "server.json").write_text("half a docu", encoding="utf-8")
+    assert find_server(tmp_path) is None
+
+
+def test_a_good_token_is_remembered_for_a_moment_unless_somebody_revokes_one(registry: Registry) -> None:
+    clock = Clock()
+    verifier = Verifier(registry.tokens, clock)
+    record, token = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    digest = verifier.digest(token)
+    assert verifier.remembered(digest) is None
+    assert verifier.verify(token) == verifier.remembered(digest) == Actor("alice", Role.AUTHOR, record.id)
+    registry.tokens.revoke(SYSTEM, record.id)
+    assert verifier.remembered(digest) is not None
+    clock.now += REMEMBERED_S
+    assert verifier.remembered(digest) is None
+    assert verifier.verify(token) is None
+    other, text = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
+    verifier.verify(text)
+    registry.tokens.revoke(SYSTEM, other.id)
+    verifier.forget()
+    assert verifier.remembered(verifier.digest(text)) is None
+
+
+def test_a_text_that_is_no_token_is_refused_and_not_a_fault(registry: Registry) -> None:
+    verifier = Verifier(registry.tokens)
+    for text in ("\udcff", "", "x" * 10_000, "\0"):
+        assert verifier.verify(text) is None
+
+
+def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
+    clock = Clock()
+    logins = FailedLogins(10, clock)
+    for _ in range(10):
+        assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+        logins.failed("192.0.2.1")
+    assert logins.retry_after_s("192.0.2.1", b"wrong") == 6
+    assert logins.retry_after_s("192.0.2.2", b"wrong") is None
+    clock.now += 6
+    assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+    logins.failed("192.0.2.1")
+    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
+    clock.now += 60
+    for _ in range(10):
+        assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+        logins.failed("192.0.2.1")
+
+
+def test_a_token_that_was_good_from_there_passes_all_the_same() -> None:
+    logins = FailedLogins(1, Clock())
+    logins.succeeded("192.0.2.1", GOOD)
+    logins.failed("192.0.2.1")
+    assert logins.retry_after_s("192.0.2.1", GOOD) is None
+    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
+
+
+def test_nobody_goes_on_guessing_from_the_other_addresses_of_one_network() -> None:
+    logins = FailedLogins(1, Clock())
+    logins.failed("2001:db8::1")
+    assert logins.retry_after_s("2001:db8::ffff", b"wrong") is not None
+    assert logins.retry_after_s("2001:db8:0:1::1", b"wrong") is None
+    logins.failed("::ffff:192.0.2.1")
+    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
+    assert logins.retry_after_s("not an address", b"wrong") is None
+
+
+def test_a_million_addresses_take_no_more_memory_than_ten_thousand() -> None:
+    logins = FailedLogins(1, Clock())
+    for number in range(MOST_REMEMBERED + 500):
+        logins.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        logins.succeeded("192.0.2.1", number.to_bytes(4, "big"))
+    assert len(logins) == 2 * MOST_REMEMBERED
