@@ -10,11 +10,12 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from coalmine_registry.roles import Actor, Role
-from coalmine_registry.tokens import Tokens
+from typing import TYPE_CHECKING
 
 from coalmine_server.private_file import write_private
+
+if TYPE_CHECKING:
+    from coalmine_registry.tokens import Tokens
 
 CREDENTIALS_FILE = "credentials"
 SERVER_FILE = "server.json"
@@ -31,8 +32,11 @@ class RunningServer:
     started_at: datetime
 
 
-def ensure_local_credentials(home: Path, tokens: Tokens) -> str:
+def ensure_local_credentials(home: Path, tokens: "Tokens") -> str:
     """The local token, an admin's; made anew if the file is gone or the token was revoked."""
+    # Only servers do this; commands that merely ask one need no database.
+    from coalmine_registry.roles import Actor, Role
+
     token = read_local_credentials(home)
     if token is None or tokens.verify(token) is None:
         _, token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True)
