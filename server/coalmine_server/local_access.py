@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coalmine_registry.roles import Actor, Role
+
 from coalmine_server.private_file import write_private
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # commands that merely ask a server need no database
     from coalmine_registry.tokens import Tokens
 
 CREDENTIALS_FILE = "credentials"
@@ -34,9 +36,6 @@ class RunningServer:
 
 def ensure_local_credentials(home: Path, tokens: "Tokens") -> str:
     """The local token, an admin's; made anew if the file is gone or the token was revoked."""
-    # Only servers do this; commands that merely ask one need no database.
-    from coalmine_registry.roles import Actor, Role
-
     token = read_local_credentials(home)
     if token is None or tokens.verify(token) is None:
         _, token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True)
