@@ -10,7 +10,8 @@ from coalmine import Coalmine, PollPolicy
 
 from tests.support.deployment_server import DeploymentServer
 
-QUICK = PollPolicy(wait_s=5.0, timeout_s=5.0, first_backoff_s=0.02, max_backoff_s=0.05, least_pause_s=0.001)
+# A wait longer than `eventually` has patience: what a test sees in time, no wait that ran out has brought.
+QUICK = PollPolicy(wait_s=60.0, timeout_s=60.0, first_backoff_s=0.02, max_backoff_s=0.05, least_pause_s=0.001)
 MakeClient = Callable[..., Coalmine]
 
 
