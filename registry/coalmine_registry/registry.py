@@ -1,5 +1,6 @@
 """The registry's way in: one method per thing that can be done, each in a transaction of its own."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ from coalmine_registry.records import (
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.tokens import Tokens
+
+_log = logging.getLogger("coalmine.registry")
 
 _Result = TypeVar("_Result")
 
@@ -101,8 +104,8 @@ class Registry:
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Calls back with an environment and its new revision after each change that this object commits.
 
-        In the thread that made the change: quickly, please, and without raising. Changes by other processes
-        show in `environment_revision`.
+        In the thread that made the change: quickly, please. What it raises is logged only, as the change is
+        made. Changes by other processes show in `environment_revision`.
         """
         self._listeners.append(callback)
 
@@ -403,5 +406,8 @@ class Registry:
         )
         for environment, revision in changed.items():
             for callback in tuple(self._listeners):
-                callback(environment, revision)
+                try:
+                    callback(environment, revision)
+                except Exception:  # noqa: BLE001 - the change is committed, whatever a listener makes of it
+                    _log.exception("a listener failed on %s at revision %d", environment, revision)
         return result

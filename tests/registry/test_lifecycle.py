@@ -69,6 +69,8 @@ def test_what_includes_a_retired_version_is_neither_registered_nor_served(regist
         registry.promote(BOB, PROMPT, "1.0.0", "prod")
     with pytest.raises(Conflict, match=r"includes style@1\.0\.0, which is retired"):
         registry.register(ANN, PROMPT, "1.0.1", including)
+    with pytest.raises(Conflict, match=r"includes style@1\.0\.0, which is retired"):
+        registry.classify(PROMPT, "1.0.1", including)
     assert not registry.register(ANN, PROMPT, "1.0.0", including).created
 
 

@@ -172,6 +172,21 @@ def test_the_revision_of_an_environment_changes_with_each_change_there_only(regi
     assert [each.prompt for each in registry.deployments("prod")] == ["other", PROMPT]
 
 
+def test_a_listener_that_fails_undoes_nothing_and_keeps_nobody_else_from_listening(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(environment: str, revision: int) -> None:
+        raise RuntimeError("of its own")
+
+    heard: list[tuple[str, int]] = []
+    registry.on_change(fail)
+    registry.on_change(lambda environment, revision: heard.append((environment, revision)))
+    serve(registry, "1.0.0")
+    assert heard == [("prod", 1)]
+    assert registry.deployment("prod", PROMPT).version == "1.0.0"
+    assert "of its own" in caplog.text
+
+
 def test_a_snapshot_is_new_after_another_process_changed_something(registry: Registry, address: str) -> None:
     serve(registry, "1.0.0")
     assert registry.snapshot("prod").prompts[PROMPT].default == ServeVersion("1.0.0")

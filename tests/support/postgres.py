@@ -4,7 +4,7 @@
 with PostgresServer() as server:
     url = server.create_database()
     ...
-    server.kill()      # a power cut
+    server.kill()      # SIGKILL
     server.start()     # the same address, the same data
 ```
 """
@@ -31,15 +31,14 @@ from tests.support.server_choice import ServerUnavailable, docker_problem
 
 VARIABLE = "COALMINE_TEST_POSTGRES"
 """Names a running server to use instead of starting one, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`;
-the user must be allowed to create databases."""
+the user must be a superuser: tests make databases, and empty tables that forbid it."""
 
 IMAGE = "postgres:17-alpine"
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "coalmine"
-# Nobody mourns the data of a test.
+# What is committed survives a kill, not a power cut of the machine: nobody mourns the data of a test.
 _SETTINGS = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
@@ -122,7 +121,7 @@ class PostgresServer:
         self._own_engine().stop()
 
     def kill(self) -> None:
-        """Ends it at once, as a power cut would; keeps its data."""
+        """Ends it at once (SIGKILL); keeps its data."""
         self._own_engine().kill()
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ def change(
     row = {"revision": revision, "defaults": list(state.defaults), "served": served, **stamp}
     if before.state is None:
         transaction.insert(deployments, {**key, **row})
-    elif not transaction.update(
+    elif not transaction.update(  # writers queue; should they ever not, the later one loses
         deployments,
         and_(
             deployments.c.environment == before.environment,

@@ -22,7 +22,6 @@ from coalmine_registry.operations.inputs import (
     storable,
 )
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.operations.versions import check_servable
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
@@ -152,7 +151,7 @@ def stop(
     Raises:
         Forbidden: The actor is no approver.
         NotFound: There is no such experiment or arm.
-        Conflict: It was stopped before, or what would take its place is retired.
+        Conflict: It was stopped before.
         StaleRevision: The deployment has changed since.
     """
     actor.require(Role.APPROVER, "stop experiments")
@@ -160,13 +159,12 @@ def stop(
     running = _running(transaction, name)
     before = deployments.current(transaction, running.environment, running.prompt)
     check_revision(before.what, expected_revision, before.revision)
-    version = running.replaced.version
+    version = running.replaced.version  # neither it nor an arm can have been retired meanwhile
     if keep is not None:
         kept = [arm.version for arm in running.arms if arm.variant == keep]
         if not kept:
             raise NotFound(f"{name} has no arm {keep!r:.100}: it has {_names(running.arms)}")
         version = kept[0]
-    check_servable(transaction, running.prompt, version)
     after = before.deployed().without_experiment(name, version)
     end(transaction, actor, name, keep)
     deployments.change(transaction, actor, before, after, action="stop_experiment", reason=given)

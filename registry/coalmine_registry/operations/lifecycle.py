@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from coalmine_schemas.prompts import reference_to
+from coalmine_schemas.prompts import PromptContent, reference_to
 from sqlalchemy import and_, select
 
 from coalmine_registry.deployment_state import state_of
@@ -117,16 +117,27 @@ def places(transaction: Transaction, references: Iterable[str]) -> dict[str, lis
     running = select(experiments.c.environment, experiments.c.prompt, experiments.c.replaced)
     for row in transaction.all(running.where(experiments.c.status == "running")):
         replaced.setdefault((row.environment, row.prompt), set()).add(row.replaced)
-    found: dict[str, list[str]] = {}
+    ready: list[tuple[str, str]] = []
     for row in transaction.all(select(deployments).order_by(deployments.c.environment, deployments.c.prompt)):
         state = state_of(row.served, row.defaults)
-        ready = state.versions() | {state.version} | replaced.get((row.environment, row.prompt), set())
-        for version in sorted(ready):
-            served = reference_to(row.prompt, version)
-            for each in contents_with_includes(transaction, [served]):
-                if each in wanted:
-                    how = f"in {row.environment}" + ("" if each == served else f" as a part of {served}")
-                    found.setdefault(each, []).append(how)
+        standing = state.versions() | replaced.get((row.environment, row.prompt), set())
+        ready += [(row.environment, reference_to(row.prompt, version)) for version in sorted(standing)]
+    contents = contents_with_includes(transaction, {served for _, served in ready})
+    found: dict[str, list[str]] = {}
+    for environment, served in ready:
+        for each in sorted(_with_included(served, contents) & wanted):
+            how = f"in {environment}" + ("" if each == served else f" as a part of {served}")
+            found.setdefault(each, []).append(how)
+    return found
+
+
+def _with_included(reference: str, contents: Mapping[str, PromptContent]) -> set[str]:
+    """A version and all that it includes."""
+    found: set[str] = set()
+    wanted = {reference}
+    while wanted:
+        found |= wanted
+        wanted = {each for one in wanted for each in contents[one].includes()} - found
     return found
 
 
