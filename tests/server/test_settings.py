@@ -172,14 +172,19 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.format": "json",
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,
+            "readout.metrics": {"quality": {"guardrail": False}},
+            "readout.experiments": {"tone": {"control": "old"}},
         }.get(row.name, row.value if isinstance(row.value, bool | int | float) else "/x")
     for name, sample in samples.items():
-        written = json.dumps(sample)
+        written = json.dumps(sample).replace(": ", " = ")
         *table, key = name.split(".")
         toml = (f"[{table[0]}]\n" if table else "") + f"{key} = {written}\n"
         assert tomllib.loads(toml)
         by_file = load_settings(environ={}, config=_write(tmp_path, toml))
-        by_variable = load_settings(environ={VARIABLES[name]: str(sample)}, directory=tmp_path / "empty")
+        by_variable = load_settings(
+            environ={VARIABLES[name]: json.dumps(sample) if isinstance(sample, dict) else str(sample)},
+            directory=tmp_path / "empty",
+        )
         assert by_file.origins[name].kind == "file"
         assert by_variable.origins[name].kind == "environment"
         assert effective(by_file, name) == effective(by_variable, name)
@@ -199,3 +204,24 @@ def test_how_long_to_keep_is_days_or_forever(tmp_path: Path) -> None:
     assert load(tmp_path, environ={"COALMINE_RETENTION_RAW_DAYS": "3"}).settings.retention.raw_days == 3
     with pytest.raises(ConfigurationError, match=r"retention\.raw_days"):
         load(tmp_path, environ={"COALMINE_RETENTION_RAW_DAYS": "never"})
+
+
+def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: Path) -> None:
+    toml = (
+        "[readout.metrics.zeal]\ndirection = 'higher'\nmargin = '3%'\ntolerance = 0.01\n"
+        "[readout.experiments.tone]\ngoals = ['zeal']\nweights = { old = 9, new = 1 }\n"
+    )
+    readout = load(tmp_path, toml=toml).settings.readout
+    zeal = readout.metrics["zeal"]
+    assert zeal.margin is not None
+    assert (zeal.margin.value, zeal.margin.relative) == (pytest.approx(0.03), True)
+    assert zeal.tolerance is not None
+    assert (zeal.tolerance.value, zeal.tolerance.relative) == (0.01, False)
+    assert readout.experiments["tone"].weights == {"old": 9, "new": 1}
+    for wrong, complaint in (
+        ("[readout.metrics.zeal]\nmargin = 'x%'\n", "write 0.02"),
+        ("[readout.metrics.zeal]\nmargn = 1\n", "margn"),
+        ("[readout.experiments.tone]\nalpha = 2\n", "alpha"),
+    ):
+        with pytest.raises(ConfigurationError, match=complaint):
+            load(tmp_path, toml=wrong)

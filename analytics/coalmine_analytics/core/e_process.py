@@ -21,6 +21,8 @@ Alternative = Literal["two-sided", "greater", "less"]
 MIXTURE = (1.0, 4.0)
 """Mixture widths in MDE, weighted alike; the wide one finds severe regressions early."""
 
+_BELOW_ONE = math.nextafter(1.0, 0.0)
+
 NORMAL_DF = 1e15
 """Stands for infinity: from so many degrees of freedom on Student's form is the normal form."""
 
@@ -96,7 +98,9 @@ def mixture_log_e(z: FloatArray, a: FloatArray, df: FloatArray, alternative: Alt
     z2 = np.square(z)
     nu = np.minimum(df, NORMAL_DF)
     # log(1 + z2/nu) - log(1 + z2/(nu (1+a))), in one logarithm and without cancellation.
-    log_e = -0.5 * np.log1p(a) - 0.5 * (nu + 1.0) * np.log1p(-shrink * (z2 / (nu + z2)))
+    # Where both factors round to 1 the product stays below it: E is then huge, and finite.
+    share = np.minimum(shrink * (z2 / (nu + z2)), _BELOW_ONE)
+    log_e = -0.5 * np.log1p(a) - 0.5 * (nu + 1.0) * np.log1p(-share)
     if alternative != "two-sided":
         sign = 1.0 if alternative == "greater" else -1.0
         log_e = log_e + (math.log(2.0) + log_ndtr(sign * z * np.sqrt(shrink)))

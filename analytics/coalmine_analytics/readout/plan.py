@@ -1,7 +1,7 @@
 """What was decided about an experiment before it began."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from coalmine_analytics.errors import check_alpha, invalid
@@ -42,6 +42,10 @@ class Plan:
                 raise invalid("control", self.control, f"arms with requests are {', '.join(arms) or 'none'}")
             return self.control
         return "control" if "control" in arms else sorted(arms)[-1]
+
+    def with_deployed(self, epoch_weights: Mapping[int, Weights]) -> "Plan":
+        """The plan with the splits that were really deployed, where it does not name an epoch's itself."""
+        return replace(self, epoch_weights={**epoch_weights, **self.epoch_weights})
 
     def weights_of(self, epoch: int) -> Weights | None:
         """The planned split of an epoch, if it is known."""

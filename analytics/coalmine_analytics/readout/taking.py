@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from coalmine_consumers.experiments import (
     ExperimentRow,
     Look,
+    allocations,
     append_look,
     experiment_sums,
     experiments,
@@ -99,9 +100,11 @@ class Readouts:
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
         with self._store.reader().snapshot() as snapshot:
             sums = experiment_sums(snapshot, experiment)
+            deployed = allocations(snapshot, experiment)
         if sums is None:
             return None
-        readout = read_out(sums, self._plans.plan_of(experiment), taken_at=self._clock(), before=before)
+        plan = self._plans.plan_of(experiment).with_deployed(deployed)
+        readout = read_out(sums, plan, taken_at=self._clock(), before=before)
         if before is not None and _says_the_same(readout, before):
             return before
         look = Look(

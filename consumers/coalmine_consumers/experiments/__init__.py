@@ -1,5 +1,6 @@
 """Experiments as the store knows them: sums per arm and unit group, units, and the looks that were taken."""
 
+from coalmine_consumers.experiments.allocations import allocations
 from coalmine_consumers.experiments.listing import ExperimentRow, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
@@ -13,6 +14,7 @@ __all__ = [
     "VersionPair",
     "VersionSpan",
     "VersionSums",
+    "allocations",
     "append_look",
     "experiment_sums",
     "experiments",

@@ -26,6 +26,10 @@ MOST_SEGMENTS = 2
 """Segments that are adjusted for, unless said otherwise."""
 
 _SEPARATOR = "\x1f"
+_PAIR = "compared_requests"
+_MIXED = "compared_mixes"
+_FIRST = "first_compared_requests"
+"""Views of the cursor's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +86,17 @@ def version_sums(
         pair: Which requests.
         segments: Whose mix to keep apart; None: those with few values.
     """
-    requests = _requests(pair)
-    spans = {row["version"]: _span(row) for row in _rows(cursor, "version_spans", requests)}
+    _create_pair(cursor, pair)
+    spans = {row["version"]: _span(row) for row in _rows(cursor, "version_spans", _PAIR)}
     if pair.a not in spans or pair.b not in spans:
         return None
-    keys = tuple(segments) if segments is not None else _telling_segments(cursor, requests)
-    mixed = _with_mix(requests, keys)
-    mixes = [
-        mix
-        for (mix,) in cursor.sql(f"SELECT DISTINCT experiment FROM {mixed} ORDER BY ALL").fetchall()  # noqa: S608
-    ]
-    references = _references(cursor, pair, mixes)
+    keys = tuple(segments) if segments is not None else _telling_segments(cursor)
+    _create_mixed(cursor, keys)
+    found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
+    mixes = [mix for (mix,) in found]
+    references = _references(cursor, mixes)
     total = _Totals(mixes, (pair.a, pair.b))
-    for counted in recount_cells(cursor, Relations(requests=mixed), Batches(), references):
+    for counted in recount_cells(cursor, Relations(requests=_MIXED), Batches(), references):
         if (cells := counted.tables.get("experiment_cells")) is not None:
             total.add(cells)
     metrics, x, y = total.arrays()
@@ -137,8 +139,8 @@ def _places(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.intp]:
     return places
 
 
-def _requests(pair: VersionPair) -> str:
-    """The relation of the pair's raw requests. It is nested into other statements, so values are literals."""
+def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> None:
+    """Views of the pair's raw requests, and of those of version a."""
     conditions = [
         f"prompt = {quote_literal(pair.prompt)}",
         f"version IN ({quote_literal(pair.a)}, {quote_literal(pair.b)})",
@@ -149,31 +151,34 @@ def _requests(pair: VersionPair) -> str:
         conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(pair.since.isoformat())}")
     if pair.until is not None:
         conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(pair.until.isoformat())}")
-    return f"(SELECT * FROM requests WHERE {' AND '.join(conditions)})"  # noqa: S608 - quoted
+    _create_view(cursor, _PAIR, f"SELECT * FROM requests WHERE {' AND '.join(conditions)}")  # noqa: S608
+    _create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
 
 
-def _with_mix(requests: str, segments: Sequence[str]) -> str:
-    """The same requests, the mix in place of the experiment and the version in place of the arm."""
+def _create_mixed(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str]) -> None:
+    """A view of the same requests with the mix in place of the experiment, the version in that of the arm."""
     parts = ["coalesce(response_model, request_model)"]
     parts += [
         f"coalesce(list_filter(segments, lambda entry: entry.key = {quote_literal(key)})[1].value, '')"
         for key in segments
     ]
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
-    return (
-        f"(SELECT * REPLACE ({mix} AS experiment, 0 AS allocation_epoch, version AS variant) "  # noqa: S608
-        f"FROM {requests})"
-    )
+    columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
+    _create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
 
 
-def _telling_segments(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[str, ...]:
-    rows = _rows(cursor, "version_segments", requests)
+def _create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    # A view cannot have parameters, so its values are quoted literals.
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}").fetchall()
+
+
+def _telling_segments(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    rows = _rows(cursor, "version_segments", _PAIR)
     return tuple(row["key"] for row in rows if 1 < row["different"] <= MOST_VALUES)[:MOST_SEGMENTS]
 
 
-def _references(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, mixes: Sequence[str]) -> References:
-    of_a = f"(SELECT * FROM {_requests(pair)} WHERE version = {quote_literal(pair.a)})"  # noqa: S608 - quoted
-    (row,) = _rows(cursor, "version_quantiles", of_a, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
+def _references(cursor: duckdb.DuckDBPyConnection, mixes: Sequence[str]) -> References:
+    (row,) = _rows(cursor, "version_quantiles", _FIRST, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
     thresholds = (
         ("cost_nano_usd", CAP_QUANTILE, row["cost_cap"]),
         ("latency_ms", CAP_QUANTILE, row["latency_cap"]),

@@ -94,6 +94,66 @@ def test_unit_counts(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
+    def change(epoch: int | None, revision: int, weight: float, **values: Any) -> dict[str, Any]:
+        arms = [{"variant": "a", "version": "1", "weight": weight}]
+        key = {"environment": "prod", "prompt": "p", "revision": revision, "experiment": "e"}
+        times = dict.fromkeys(("event_time", "ingested_at"), f"2026-03-10 08:00:{revision:02d}+00")
+        rest = {"action": "x", "changed_by": "y", "ingest_id": 1, "arms": arms, "allocation_epoch": epoch}
+        return {**key, **times, **rest, **values}
+
+    insert(
+        connection,
+        "deployments",
+        change(1, 1, 0.25),
+        change(2, 2, 0.5),
+        change(2, 3, 0.75),  # the same epoch once more
+        change(None, 4, 1.0),
+        change(3, 5, 1.0, arms=[]),  # over
+        change(1, 6, 1.0, experiment="f"),
+    )
+    rows = run(connection, "allocations", experiment="e")
+    assert [(epoch, [arm["weight"] for arm in arms]) for epoch, arms in rows] == [
+        (0, [1.0]),
+        (1, [0.25]),
+        (2, [0.75]),
+    ]
+
+
+FREE, PAID = ("[{'key': 'tier', 'value': '" + tier + "'}]" for tier in ("free", "paid"))
+REQUESTS = (
+    "(SELECT * FROM (VALUES "
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:30:00+00', 'e', 'a', {FREE}, 10, 1.0, NULL), "
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:40:00+00', 'e', NULL, {PAID}, 20, 2.0, 5.0), "
+    "('2', 'v', TIMESTAMPTZ '2026-03-10 09:10:00+00', NULL, NULL, [], 30, 3.0, NULL)) AS rows "
+    "(version, unit_id, event_time, experiment, variant, segments, cost_nano_usd, latency_ms, "
+    "time_to_first_token_ms))"
+)
+
+
+def run_on(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[dict[str, Any]]:
+    query = statement(file, EXPERIMENTS).format(requests=REQUESTS)
+    rows: list[dict[str, Any]] = connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
+    return rows
+
+
+def test_version_segments(connection: duckdb.DuckDBPyConnection) -> None:
+    assert run_on(connection, "version_segments") == [{"key": "tier", "different": 2, "requests": 2}]
+
+
+def test_version_spans(connection: duckdb.DuckDBPyConnection) -> None:
+    one, two = sorted(run_on(connection, "version_spans"), key=lambda row: str(row["version"]))
+    assert (one["requests"], one["units"], one["experiments"]) == (2, 1, ["e"])
+    assert one["last_event_time"].minute == 40
+    assert two["hours"] == [one["hours"][0] + 1]
+    assert two["experiments"] is None
+
+
+def test_version_quantiles(connection: duckdb.DuckDBPyConnection) -> None:
+    (row,) = run_on(connection, "version_quantiles", cap=1.0, tail=0.5)
+    assert list(row.values()) == [30, 3.0, 2.0, 5.0]
+
+
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
     mine = Path(__file__).read_text(encoding="utf-8")
     for entry in files(EXPERIMENTS).joinpath("sql").iterdir():

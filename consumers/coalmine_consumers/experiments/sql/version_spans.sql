@@ -8,7 +8,7 @@ SELECT
     count(DISTINCT unit_id) AS units,
     min(event_time) AS first_event_time,
     max(event_time) AS last_event_time,
-    list(DISTINCT (epoch(event_time) // 3600)::BIGINT) AS hours,
+    list(DISTINCT floor(epoch(event_time) / 3600)::BIGINT) AS hours,
     list_sort(list(DISTINCT experiment) FILTER (experiment IS NOT NULL AND variant IS NOT NULL)) AS experiments
 FROM {requests}
 GROUP BY version

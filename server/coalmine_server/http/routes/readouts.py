@@ -103,7 +103,7 @@ def compare(
 
 
 @router.get("/metrics", responses=documented(Metrics, arrow=True))
-def metrics(asked: Asked, wanted: Wanted) -> Response:
+def metric_catalogue(asked: Asked, wanted: Wanted) -> Response:
     """The metric catalogue: which way is better, what would be too much, and which guard a promotion."""
     answer = asked.metrics()
     return represented(answer, MetricRow, answer.items, wanted)

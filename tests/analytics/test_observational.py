@@ -1,0 +1,152 @@
+"""Comparisons without randomisation: mixes are adjusted for, and every answer says what it is not."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.ratio import arm_ratio
+from coalmine_analytics.observational import ComparedMetric, Comparison, compare_versions
+from coalmine_consumers.experiments import VersionPair, version_sums
+from coalmine_consumers.store import Store
+
+from tests.support.store_feed import START, Feed, Row, many_requests, reactions_to, request
+
+PAIR = VersionPair("refund", "1.0.0", "1.1.0")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def compared(store: Store, pair: VersionPair = PAIR, segments: tuple[str, ...] | None = None) -> Comparison:
+    with store.cursor() as cursor:
+        sums = version_sums(cursor, pair, segments)
+    assert sums is not None
+    return compare_versions(sums)
+
+
+def metric(found: Comparison, name: str) -> ComparedMetric:
+    (one,) = [each for each in found.metrics if each.metric == name]
+    return one
+
+
+def calls(version: str, count: int, *, paid: float, at: datetime = START, seed: int = 1) -> list[Row]:
+    """Requests whose errors depend on the tier alone: 2 % of free ones, 20 % of paid ones."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        tier = "paid" if random.random() < paid else "free"
+        failed = random.random() < (0.2 if tier == "paid" else 0.02)
+        values: dict[str, Any] = {"error_type": "timeout"} if failed else {}
+        rows.append(
+            request(
+                seed * 100_000 + number,
+                at,
+                version=version,
+                unit_id=f"user-{seed}-{number}",
+                segments=[{"key": "tier", "value": tier}],
+                **values,
+            )
+        )
+    return rows
+
+
+def test_a_difference_that_is_all_mix_is_adjusted_away(store: Store) -> None:
+    rows = [*calls("1.0.0", 3_000, paid=0.2), *calls("1.1.0", 3_000, paid=0.8, seed=2)]
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert found.adjusted_for == ("model", "tier")
+    assert found.coverage == 1.0
+    errors = metric(found, "error_rate")
+    assert errors.difference == pytest.approx(0.108, abs=0.03)
+    assert errors.adjusted_difference == pytest.approx(0.0, abs=0.02)
+    assert errors.verdict == "no clear difference"
+    assert metric(compared(store, segments=()), "error_rate").verdict == "seems worse"
+
+
+def test_one_mix_gives_what_the_core_gives(store: Store) -> None:
+    store.commit(Feed().batch([*calls("1.0.0", 500, paid=0.5), *calls("1.1.0", 500, paid=0.5, seed=2)]))
+    with store.cursor() as cursor:
+        sums = version_sums(cursor, PAIR, ())
+    assert sums is not None
+    at = sums.metrics.index("errors")
+    a, b = (arm_ratio(sums.y[at, :, version], sums.x[at, :, version]) for version in range(2))
+    found = metric(compare_versions(sums), "error_rate")
+    assert found.adjusted_difference == pytest.approx(float(difference(b, a).estimate[0]), rel=1e-12)
+    assert found.lower is not None
+    assert found.upper is not None
+    half = (found.upper - found.lower) / 2
+    assert half > 1.96 * float(difference(b, a).standard_error[0])
+
+
+def test_versions_that_never_met_are_warned_of(store: Store) -> None:
+    later = START + timedelta(days=2)
+    store.commit(
+        Feed().batch([*calls("1.0.0", 100, paid=0.5), *calls("1.1.0", 100, paid=0.5, at=later, seed=2)])
+    )
+    found = compared(store)
+    assert (found.randomised, found.overlap, found.experiments) == (False, 0.0, ())
+    assert "not randomised" in found.warnings[0]
+    assert "never ran in the same hour" in found.warnings[1]
+
+
+def test_what_only_one_version_had_is_left_out_and_said(store: Store) -> None:
+    rows = [*calls("1.0.0", 400, paid=0.0), *calls("1.1.0", 400, paid=0.5, seed=2)]
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert found.coverage == pytest.approx(0.75, abs=0.03)
+    assert any("left out" in warning for warning in found.warnings)
+    assert metric(found, "error_rate").adjusted_a_value == metric(found, "error_rate").a_value
+
+
+def test_few_users_are_not_enough_however_many_requests(store: Store) -> None:
+    rows = [request(number, version=("1.0.0", "1.1.0")[number % 2]) for number in range(400)]  # seven users
+    store.commit(Feed().batch(rows))
+    errors = metric(compared(store), "error_rate")
+    assert errors.verdict == "not enough data"
+    assert (errors.adjusted_difference, errors.lower) == (None, None)
+    assert "30 units" in errors.words
+
+
+def test_every_metric_of_experiments_is_compared_and_agrees_with_sql(store: Store) -> None:
+    requests = many_requests(4_000, seed=1)
+    feedback, scores = reactions_to(requests, seed=2, share=0.5)
+    store.commit(Feed().batch(requests, feedback, scores))
+    found = compared(store, segments=())
+    assert {each.metric for each in found.metrics} >= {
+        "quality",
+        "thumbs_up_rate",
+        "error_rate",
+        "cost_per_request",
+        "latency_ms",
+        "latency_over_p95_rate",
+        "grounding",
+    }
+    assert found.experiments == ("exp-1",)
+    rows: pa.Table = store.reader().table(
+        "SELECT version, avg(value) AS quality FROM scores JOIN requests USING (request_id) "
+        "WHERE prompt = 'refund' AND name = 'quality' GROUP BY version ORDER BY version"
+    )
+    quality = metric(found, "quality")
+    assert [quality.a_value, quality.b_value] == pytest.approx(rows["quality"].to_pylist(), rel=1e-9)
+
+
+def test_names_are_only_names(store: Store) -> None:
+    odd = "it's;\n DROP TABLE requests --"
+    rows = [
+        request(number, prompt=odd, version=("a'", "b'")[number % 2], unit_id=f"user-{number}")
+        for number in range(100)
+    ]
+    store.commit(Feed().batch(rows))
+    pair = VersionPair(odd, "a'", "b'", "prod", START.astimezone(UTC), START + timedelta(days=1))
+    assert compared(store, pair, ("o'dd",)).adjusted_for == ("model", "o'dd")
+    with store.cursor() as cursor:
+        assert version_sums(cursor, VersionPair(odd, "a'", "c")) is None
