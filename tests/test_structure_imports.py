@@ -172,6 +172,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine_schemas": base,
         "coalmine": base,
         "coalmine_simulator": base,
+        "coalmine_registry": base | extras["server"],
         "coalmine_consumers": base | extras["server"],
         "coalmine_analytics": base | extras["server"],
         "coalmine_server": base | extras["server"],
@@ -199,6 +200,7 @@ _IMPORT_NAMES = {
     "genai-prices": "genai_prices",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
+    "pyyaml": "yaml",
 }
 # Imported together with the declared distribution that needs them and fixes their version.
 _COMES_WITH = {

@@ -8,7 +8,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -28,6 +28,7 @@ TOKEN_PREFIX: Final = "cm_"  # noqa: S105 - lets secret scanners and log filters
 _SECRET_BYTES: Final = 32
 _LOOKUP_CHARS: Final = 16
 _LONGEST_TOKEN: Final = 1000
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 _Result = TypeVar("_Result")
@@ -108,10 +109,7 @@ class Tokens:
         """
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            old = [
-                (str(each["name"]), datetime.fromisoformat(each["created_at"]), str(each["sha256"]))
-                for each in document["tokens"]
-            ]
+            old = [_old_token(each) for each in document["tokens"]]
         except FileNotFoundError:
             return 0
         except (ValueError, KeyError, TypeError) as error:
@@ -157,6 +155,14 @@ def _add(
     after = {"token": token_id, "subject": subject, "role": role.value}
     audit.record(transaction, actor, "create_token", after=after)
     return _record_of(transaction, token_id)
+
+
+def _old_token(found: Mapping[str, Any]) -> tuple[str, datetime, str]:
+    subject, digest = found["name"], found["sha256"]
+    created_at = datetime.fromisoformat(found["created_at"])
+    if not matches(_SUBJECT, subject) or not matches(_SHA256, digest) or created_at.tzinfo is None:
+        raise ValueError("no token of ours")
+    return subject, created_at, digest
 
 
 def _import(transaction: Transaction, subject: str, created_at: datetime, digest: str) -> int:

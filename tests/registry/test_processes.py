@@ -6,8 +6,10 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from coalmine_registry.registry import Registry
 
+from tests.support.postgres import PostgresServer
 from tests.support.registry_case import PROMPT, serve
 
 _PROGRAM = """
@@ -47,12 +49,18 @@ def test_processes_that_change_one_prompt_at_once_lose_nothing(registry: Registr
     assert registry.snapshot("prod").prompts[PROMPT].revision == 26
 
 
-def test_processes_that_open_a_new_file_at_once_migrate_it_once(tmp_path: Path) -> None:
-    path = tmp_path / "home" / "registry.db"
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_processes_that_open_a_new_database_at_once_migrate_it_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    address = str(tmp_path / "home" / "registry.db")
+    if kind == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        address = server.create_database()
+        request.addfinalizer(lambda: server.drop_database(address))
     program = "import sys; sys.stdin.readline(); from coalmine_registry.registry import Registry; "
     program += "r = Registry.open(sys.argv[1]); print(r.environment_revision('prod')); r.close()"
-    answers = _started(program, [[str(path)]] * 3)
-    assert answers == ["0"] * 3
+    assert _started(program, [[address]] * 3) == ["0"] * 3
 
 
 def _run_together(address: str, *names: str) -> list[dict[str, list[int]]]:

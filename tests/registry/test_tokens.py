@@ -116,9 +116,21 @@ def test_tokens_of_before_the_registry_go_on_as_admins(registry: Registry, tmp_p
     assert registry.tokens.import_file(tmp_path / "nothing.json") == 0
 
 
+_OLD = {"name": "a", "created_at": "2026-01-02T03:04:05+00:00", "sha256": "0" * 64}
+
+
 @pytest.mark.parametrize(
     "document",
-    ["", "[]", '{"tokens": [{}]}', '{"tokens": [{"name": "a", "created_at": "x", "sha256": "0"}]}'],
+    [
+        "",
+        "[]",
+        '{"tokens": [{}]}',
+        json.dumps({"tokens": [{**_OLD, "created_at": "yesterday"}]}),
+        json.dumps({"tokens": [{**_OLD, "created_at": "2026-01-02T03:04:05"}]}),
+        json.dumps({"tokens": [{**_OLD, "sha256": "0"}]}),
+        json.dumps({"tokens": [_OLD, {**_OLD, "name": "a\0b"}]}),
+        json.dumps({"tokens": [{**_OLD, "name": 7}]}),
+    ],
 )
 def test_a_damaged_file_of_tokens_is_refused_whole(registry: Registry, tmp_path: Path, document: str) -> None:
     path = tmp_path / "tokens.json"
