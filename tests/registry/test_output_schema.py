@@ -3,6 +3,9 @@ from typing import Any
 import pytest
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import largest
+from coalmine_schemas.prompts import canonical_json
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 _OLD: dict[str, Any] = {
     "type": "object",
@@ -54,3 +57,20 @@ def test_readers_of_the_old_schema_decide_which_step_is_needed(new: dict[str, An
 def test_a_change_says_where_it_is() -> None:
     ((what, needs),) = schema_changes(_OLD, _label(type="integer"))
     assert (what, needs) == ("the output schema.label: type changed", "major")
+
+
+_KEYS = st.sampled_from(["type", "properties", "required", "enum", "items", "title", "label", "anyOf"])
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["string", "label"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(_KEYS, _ANYTHING, max_size=5), st.dictionaries(_KEYS, _ANYTHING, max_size=5))
+@settings(max_examples=150)
+def test_schemas_differ_exactly_where_a_change_is_told_whatever_they_say(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    same = canonical_json(old) == canonical_json(new)
+    assert (list(schema_changes(old, new)) == []) == same

@@ -109,8 +109,8 @@ def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str]
         (["versions", "--promt", "x"], "--prompt"),
         (["versions", "--since", "yesterday"], "no moment"),
         (["versions", "--since", "1h", "--until", "2h"], "--since has to lie before"),
-        (["token", "create", "a b"], "no name"),
-        (["token", "revoke", "nobody"], "no token named nobody"),
+        (["token", "create", "a b"], "subject is 'a b'"),
+        (["token", "revoke", "nobody"], "no token of nobody"),
         (["dead-letters", "replay"], "say which"),
         (["dead-letters", "show", "01a00000-0000-7000-8000-000000000000"], "no dead letter"),
         (["replay", "missing.csv"], "missing.csv"),
@@ -166,7 +166,10 @@ def test_a_token_is_shown_once(home: Path) -> None:
     listed = coalmine("token", "list", home=home)
     assert "grafana" in listed.stdout
     assert token not in listed.stdout
-    assert coalmine("token", "create", "grafana", home=home).returncode == 2
+    other = coalmine("token", "create", "grafana", "--role", "author", home=home).stdout.strip()
+    assert other.startswith("cm_")
+    assert other != token  # one may have several, each with its role
+    assert coalmine("token", "create", "a", "--subject", "b", home=home).returncode == 2
 
 
 def test_output_into_a_closed_pipe_is_no_fault(home: Path) -> None:

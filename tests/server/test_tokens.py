@@ -1,4 +1,4 @@
-"""Tokens: taken over from before, found by commands of the same user, remembered for a moment, guessed in vain."""
+"""Tokens: taken over from before, found by commands of one user, remembered for a moment, guessed in vain."""
 
 import hashlib
 import json

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 from coalmine_consumers.decode import DeadLetterRow, DecodedBatch, LedgerEvent
-from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
+from coalmine_consumers.raw import Gap, IngestedEvent, ReadEvent, TopicPartition
 from coalmine_schemas.batch import arrow_schema
 from coalmine_schemas.identifiers import unit_group, uuid7
 
@@ -120,7 +120,7 @@ class Feed:
             "feedback": feedback,
             "scores": scores,
         }
-        tables = {
+        tables: dict[ReadEvent, pa.Table] = {
             event: rows if isinstance(rows, pa.Table) else table(event, rows)
             for event, rows in given.items()
             if len(rows)
