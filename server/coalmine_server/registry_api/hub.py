@@ -152,9 +152,7 @@ class DeploymentHub:
                     return served
                 if remaining_s <= 0 or self._stopping:
                     return None
-                try:
-                    await asyncio.wait_for(changed.wait(), remaining_s)
-                except TimeoutError:
+                if not await _set_within(changed, remaining_s):
                     return None
         finally:
             self._waiting -= 1
@@ -233,8 +231,12 @@ def _ready(snapshot: Snapshot) -> Served:
     return Served(snapshot.revision, f'"{snapshot.revision}-{sha256(body).hexdigest()[:16]}"', body)
 
 
-async def _set_within(event: asyncio.Event, timeout_s: float) -> None:
+async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
+    """Waits for an event; whether it came in time."""
     try:
-        await asyncio.wait_for(event.wait(), timeout_s)
+        # Not `wait_for`: that of Python 3.11 swallows a cancellation that comes with the event.
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
     except TimeoutError:
-        return
+        return False
+    return True
