@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("client", "prompt", "ingest", "visible", "queries")
+NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries")
 
 
 def run(name: str) -> tuple[int, dict[str, Any]]:
