@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries")
+NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries", "readout")
 
 
 def run(name: str) -> tuple[int, dict[str, Any]]:
