@@ -186,7 +186,7 @@ PARAMETERS = [
 texts = st.text(max_size=30) | st.sampled_from(["1h", "2026-01-01", "now", "0", "-1", "1e400", "%00", "\x00"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from([*LISTS, "/v1/facets"]),
     parameters=st.dictionaries(
