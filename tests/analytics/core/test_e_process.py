@@ -184,3 +184,12 @@ def test_parameters_out_of_range_are_refused() -> None:
     for alpha in (0.0, 1.0, -0.1, float("nan")):
         with pytest.raises(InvalidParameter, match="alpha"):
             confidence_sequence(effect, mde=0.1, alpha=alpha)
+
+
+@pytest.mark.parametrize("alternative", ALTERNATIVES)
+def test_certainty_is_a_huge_number_and_no_hole(alternative: Alternative) -> None:
+    side = -1.0 if alternative == "less" else 1.0
+    certain = Effect(np.array([side]), np.array([1e-12]), np.array([255.0]))
+    found = log_e_value(certain, mde=0.1, alternative=alternative)
+    assert np.isfinite(found).all()
+    assert found > 1_000

@@ -16,7 +16,7 @@ from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 
 from tests.support.store_feed import START, Feed, many_requests, reactions_to
-from tests.support.store_state import query
+from tests.support.store_state import by_hand, query
 
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
 
@@ -226,3 +226,26 @@ def test_there_is_no_readout_of_what_is_not_there(store: Store, clock: SetClock)
     assert readouts.current("exp-1") is None
     assert readouts.take_due() == []
     assert [row.experiment for row in readouts.experiments()] == ["exp-1"]
+
+
+def test_the_split_that_was_deployed_is_the_one_units_are_held_against(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    unplanned = Readouts(store, clock=clock).current("exp-1")
+    assert unplanned is not None
+    assert (unplanned.srm.p, unplanned.srm.mismatch) == (None, False)
+    by_hand(
+        store,
+        """
+        INSERT INTO deployments BY NAME
+        SELECT 'prod' AS environment, 'refund' AS prompt, 1 AS revision, now() AS event_time,
+            'exp-1' AS experiment, 1 AS allocation_epoch, 'start' AS action, 'someone' AS changed_by,
+            1 AS ingest_id, now() AS ingested_at,
+            [{'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
+             {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}] AS arms
+        """,
+    )
+    clock.move(minutes=1)
+    planned = Readouts(store, clock=clock).current("exp-1")
+    assert planned is not None
+    assert planned.srm.mismatch  # half of the units are in each arm
+    assert planned.arms[0].words.startswith("hold: units do not arrive")
