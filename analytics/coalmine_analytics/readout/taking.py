@@ -16,6 +16,7 @@ from coalmine_consumers.experiments import (
     looks,
 )
 from coalmine_consumers.store import Store
+from coalmine_schemas.errors import InvalidParameter
 
 from coalmine_analytics.readout.document import from_json, to_json
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans
@@ -28,6 +29,7 @@ LONGEST = timedelta(hours=1)
 """Or after so long, if anything has changed."""
 
 Clock = Callable[[], datetime]
+OnRefused = Callable[[str, InvalidParameter], None]
 
 
 def _now() -> datetime:
@@ -68,8 +70,12 @@ class Readouts:
                 return before
             return self._look(experiment, before)
 
-    def take_due(self) -> list[Readout]:
-        """Looks at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; the looks taken."""
+    def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
+        """Looks at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; the looks taken.
+
+        Args:
+            on_refused: Told of an experiment whose plan does not fit it; the others go on.
+        """
         taken = []
         for row in self.experiments():
             if not row.arms:
@@ -78,7 +84,11 @@ class Readouts:
                 before = self._last(row.experiment)
                 if before is not None and not self._is_due(row, before):
                     continue
-                readout = self._look(row.experiment, before)
+                try:
+                    readout = self._look(row.experiment, before)
+                except InvalidParameter as error:
+                    on_refused(row.experiment, error)
+                    continue
             if readout is not None and readout != before:
                 taken.append(readout)
         return taken

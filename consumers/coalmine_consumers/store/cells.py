@@ -178,17 +178,22 @@ def _against_references(
     """What known values add where they are held against a frozen reference."""
     found = []
     if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
-        cap = caps[at]
-        has = np.flatnonzero(~np.isnan(cap))
-        found.append(_ratio(f"{name}.capped", groups, at[has], np.minimum(values[has], cap[has])))
-        over = (values[has] > cap[has]).astype(np.float64)
-        found.append(_ratio(f"{name}.over_cap", groups, at[has], over))
+        held, mine, cap = _held(at, values, caps)
+        found.append(_ratio(f"{name}.capped", groups, held, np.minimum(mine, cap)))
+        found.append(_ratio(f"{name}.over_cap", groups, held, (mine > cap).astype(np.float64)))
     if name in TAILS and (tails := references.thresholds(rows, name, TAIL_QUANTILE)) is not None:
-        tail = tails[at]
-        has = np.flatnonzero(~np.isnan(tail))
-        over = (values[has] > tail[has]).astype(np.float64)
-        found.append(_ratio(f"{name}.over_p95", groups, at[has], over))
+        held, mine, tail = _held(at, values, tails)
+        found.append(_ratio(f"{name}.over_p95", groups, held, (mine > tail).astype(np.float64)))
     return found
+
+
+def _held(at: Int64s, values: Floats, thresholds: Floats) -> tuple[Int64s, Floats, Floats]:
+    """Rows that have a threshold, with their values and thresholds."""
+    mine = thresholds[at]
+    none = np.isnan(mine)
+    if not none.any():
+        return at, values, mine
+    return at[~none], values[~none], mine[~none]
 
 
 def _numerator(metric: str, groups: Groups, rows: Int64s) -> _Contribution:

@@ -88,8 +88,14 @@ class References:
         if not known or "ingest_id" not in rows.column_names:
             return None
         column = rows["experiment"]
-        codes = codes_of(column)
         names = _distinct(column)
+        ingest_ids = rows["ingest_id"].to_numpy()
+        if len(names) == 1 and not column.null_count:  # as in most batches
+            reference = known.get(names[0])
+            if reference is None or reference.value is None:
+                return None
+            return np.where(ingest_ids > reference.since_ingest_id, reference.value, np.nan)
+        codes = codes_of(column)
         values = np.full(codes.size, np.nan)
         since = np.zeros(codes.size, np.int64)
         for code, name in enumerate(names):
@@ -97,9 +103,7 @@ class References:
                 values[code], since[code] = found.value, found.since_ingest_id
         if np.isnan(values).all():
             return None
-        thresholds = values[codes.of_row]
-        late = rows["ingest_id"].to_numpy() > since[codes.of_row]
-        return np.where(late, thresholds, np.nan)
+        return np.where(ingest_ids > since[codes.of_row], values[codes.of_row], np.nan)
 
 
 def _distinct(column: pa.ChunkedArray) -> list[str]:

@@ -6,6 +6,7 @@ import structlog
 from coalmine_analytics.metrics import MetricOverride, Size
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
@@ -50,10 +51,14 @@ def _size(setting: SizeSetting | None) -> Size | None:
     return None if setting is None else Size(setting.value, setting.relative)
 
 
+def _refused(experiment: str, error: InvalidParameter) -> None:
+    _log.warning("the plan does not fit the experiment", experiment=experiment, reason=str(error))
+
+
 def watch_experiments(readouts: Readouts, every_s: float, stop: threading.Event) -> None:
     """Takes looks until asked to stop. A process that takes over goes on from the stored looks."""
     while not stop.wait(every_s):
-        for readout in readouts.take_due():
+        for readout in readouts.take_due(_refused):
             for arm in readout.arms:
                 _log.info(
                     "looked at an experiment",

@@ -249,3 +249,17 @@ def test_the_split_that_was_deployed_is_the_one_units_are_held_against(store: St
     assert planned is not None
     assert planned.srm.mismatch  # half of the units are in each arm
     assert planned.arms[0].words.startswith("hold: units do not arrive")
+
+
+def test_a_plan_that_does_not_fit_keeps_no_other_experiment_waiting(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    for day, name in enumerate(("aa", "zz")):
+        rows = many_requests(2_000, seed=day, experiment=name, start=START + timedelta(days=day))
+        store.commit(feed.batch(rows))
+    refused: dict[str, str] = {}
+    plans = FixedPlans(by_experiment={"aa": Plan(control="nobody")})
+    taken = Readouts(store, plans, clock=clock).take_due(
+        lambda experiment, error: refused.update({experiment: str(error)})
+    )
+    assert [readout.experiment for readout in taken] == ["zz"]
+    assert "control is 'nobody'" in refused["aa"]

@@ -137,3 +137,27 @@ def test_a_rebuild_holds_requests_against_the_same_references(store: Store) -> N
 def test_a_custom_metric_of_the_same_name_is_kept_apart(store: Store) -> None:
     store.commit(Feed().batch(inside(4, 0, metrics=[{"key": "latency_ms.capped", "value": 7.0}])))
     assert sums(store)["custom.latency_ms.capped"] == (4, 28)
+
+
+def test_each_experiment_of_a_batch_has_its_own_references(store: Store) -> None:
+    feed = Feed()
+    store.commit(feed.batch(before(2_000)))
+    store.commit(feed.batch(inside(10, 5_000)))
+    mixed = [
+        *inside(10, 6_000, minutes=1),
+        *inside(20, 7_000, minutes=1, experiment="new", prompt="unheard of"),
+        *before(5, 8_000),
+    ]
+    store.commit(feed.batch(mixed))
+    rows = query(
+        store,
+        "SELECT experiment, metric, sum(sum_x) AS x FROM experiment_cells "
+        "WHERE metric LIKE 'latency_ms%' GROUP BY ALL ORDER BY ALL",
+    )
+    assert rows == [
+        ("exp", "latency_ms", 20),
+        ("exp", "latency_ms.capped", 20),
+        ("exp", "latency_ms.over_cap", 20),
+        ("exp", "latency_ms.over_p95", 20),
+        ("new", "latency_ms", 20),
+    ]
