@@ -47,7 +47,7 @@ def test_a_signal_ends_it_with_zero_and_everything_read_is_committed(
 def test_it_writes_nothing_to_standard_output_and_leaves_private_files(home: Path) -> None:
     with ServerProcess(home) as server:
         server.wait_ready()
-        for name in ("credentials", "tokens.json", "server.json"):
+        for name in ("credentials", "registry.db", "server.json", "registry.json"):
             assert stat.S_IMODE((home / name).stat().st_mode) == 0o600, name
         announced = json.loads((home / "server.json").read_text(encoding="utf-8"))
         assert (announced["url"], announced["pid"]) == (server.url, server.process.pid)

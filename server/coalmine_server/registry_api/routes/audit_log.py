@@ -11,7 +11,7 @@ from coalmine_server.registry_api.problems import may_answer
 router = APIRouter(prefix="/v1", tags=["audit"], route_class=RegistryRoute)
 
 
-@router.get("/audit-log", responses=may_answer())
+@router.get("/audit-log", responses=may_answer(404))
 def audit_log(
     *,
     registry: Asked,

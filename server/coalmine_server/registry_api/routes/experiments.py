@@ -59,7 +59,7 @@ def start_experiment(
     return _answer(registry, found, response)
 
 
-@router.get("/experiments", responses=may_answer())
+@router.get("/experiments", responses=may_answer(404))
 def experiments(
     *,
     registry: Asked,
