@@ -15,9 +15,13 @@ from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.metrics import Metric, Size
 from coalmine_analytics.readout.results import Scales
 from coalmine_analytics.readout.strata import Strata
+from coalmine_analytics.results import MIN_UNITS
 
 AUTO_MDE = 0.2
 """Minimum detectable effect in standard deviations between units, where neither mde nor margin says one."""
+
+
+_CLEAN_STAKE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +120,7 @@ def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alp
     with np.errstate(invalid="ignore"):  # NaN where there is no look
         harm = np.where(same, np.logaddexp(harm, more) - math.log(2.0), harm)
     acceptable = np.where(same, np.minimum(acceptable, less), acceptable)
+    clean = _clean(metrics, strata)
     lower, upper = confidence_sequence(effect, mde=mde, alpha=alpha)
     relative_lower, relative_upper = _relative(strata, mde, alpha)
 
@@ -123,19 +128,56 @@ def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alp
         turned, strata.units, mde=mde, theta0=-margin, alternative="greater", alpha=alpha
     )
     to_within = units_needed(turned, strata.units, mde=mde, theta0=margin, alternative="less", alpha=alpha)
+    spotless = np.isfinite(clean)  # there is no effect to speak of, and no harm
     return Weighed(
-        difference=log_e_value(effect, mde=mde),
-        harm=np.where(unknown, np.nan, harm),
-        acceptable=np.where(unknown, np.nan, acceptable),
-        better=np.where(unknown | same, np.nan, better),
+        difference=np.where(spotless, 0.0, log_e_value(effect, mde=mde)),
+        harm=np.where(spotless, 0.0, np.where(unknown, np.nan, harm)),
+        acceptable=np.where(spotless, clean, np.where(unknown, np.nan, acceptable)),
+        better=np.where(spotless, 0.0, np.where(unknown | same, np.nan, better)),
         lower=lower,
         upper=upper,
         relative_lower=relative_lower,
         relative_upper=relative_upper,
         units_to_difference=units_needed(effect, strata.units, mde=mde, alpha=alpha),
-        units_to_acceptable=np.where(same, np.fmax(to_acceptable, to_within), to_acceptable),
+        units_to_acceptable=np.where(
+            spotless,
+            _more_clean_units(metrics, strata, clean, alpha),
+            np.where(same, np.fmax(to_acceptable, to_within), to_acceptable),
+        ),
         units_to_better=units_needed(turned, strata.units, mde=mde, alternative="greater", alpha=alpha),
     )
+
+
+def _clean(metrics: Sequence[Metric], strata: Strata) -> FloatArray:
+    """Evidence that a rate is within its margin where it never varied: log E, NaN where it did.
+
+    Without an event in either arm there is no variance to go by. But if the arm were worse by the margin m,
+    each unit had an event with a chance of m or more, and n units without one have a likelihood of at most
+    (1 - m)^n. Such an E starts with a tenth of the stake, so beside the other one it adds at most a tenth of
+    alpha to the chance of erring.
+    """
+    found = np.full(strata.effect.estimate.shape, np.nan)
+    if strata.clean_units is None:
+        return found
+    for row, metric in enumerate(metrics):
+        margin = metric.margin
+        if not margin.relative and 0 < margin.value < 1:
+            units = strata.clean_units[row]
+            usable = ~strata.effect.usable[row] & (strata.most_units_treatment[row] >= MIN_UNITS)
+            usable &= strata.most_units_control[row] >= MIN_UNITS
+            found[row] = np.where(usable, -units * math.log1p(-margin.value) + math.log(_CLEAN_STAKE), np.nan)
+    return found
+
+
+def _more_clean_units(
+    metrics: Sequence[Metric], strata: Strata, clean: FloatArray, alpha: float
+) -> FloatArray:
+    """Units of both arms until that evidence suffices, if no event comes."""
+    per_unit = np.array([[-math.log1p(-min(metric.margin.value, 0.5))] for metric in metrics])
+    missing = np.maximum(-math.log(alpha) - clean, 0.0) / np.maximum(per_unit, 1e-12)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        both = (strata.most_units_treatment + strata.most_units_control) / strata.most_units_treatment
+        return np.asarray(np.ceil(missing * both))
 
 
 def _relative(strata: Strata, mde: FloatArray, alpha: float) -> tuple[FloatArray, FloatArray]:

@@ -172,7 +172,9 @@ class _Row:
         at, metric = self._at, self._metric
         usable = bool(strata.effect.usable[at])
         effect = _known(strata.effect.estimate[at])
-        control_value = _known(strata.control.ratio[at])
+        control_value, value = _known(strata.control.ratio[at]), _known(strata.treatment.ratio[at])
+        if not usable and not metric.per_unit:  # no interval can be had, but what was counted is known
+            control_value, value = (self._share(metric.cells, [index]) for index in self._arms)
         verdict = judge.metric(*at)
         fixed = np.isfinite(scales.mde[at])
         raw_control, raw, clipped = self._raw()
@@ -188,7 +190,7 @@ class _Row:
             verdict=verdict.verdict,
             words=words,
             control_value=control_value,
-            value=_known(strata.treatment.ratio[at]),
+            value=value,
             effect=effect if usable else None,
             lower=_known(weighed.lower[at]),
             upper=_known(weighed.upper[at]),
@@ -228,20 +230,17 @@ class _Row:
         if self._metric.raw_cells is None:
             return None, None, None
         control, arm = (self._share(self._metric.raw_cells, [index]) for index in self._arms)
-        clipped = self._share(self._metric.clipped_cells or "", list(self._arms))
-        scale = self._metric.scale
-        return (
-            None if control is None else control * scale,
-            None if arm is None else arm * scale,
-            clipped,
-        )
+        clipped = self._share(self._metric.clipped_cells or "", list(self._arms), scale=1.0)
+        return control, arm, clipped
 
-    def _share(self, cells: str, arms: Sequence[int]) -> float | None:
+    def _share(self, cells: str, arms: Sequence[int], *, scale: float | None = None) -> float | None:
+        """Numerator over denominator, all epochs together: for show, nothing is tested by it."""
         if cells not in self._sums.metrics:
             return None
         at = self._sums.metrics.index(cells)
         x = self._sums.x[at][:, arms].sum()
-        return float(self._sums.y[at][:, arms].sum() / x) if x > 0 else None
+        factor = self._metric.scale if scale is None else scale
+        return float(self._sums.y[at][:, arms].sum() / x) * factor if x > 0 else None
 
 
 def _known(value: float) -> float | None:

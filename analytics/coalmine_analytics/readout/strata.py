@@ -31,6 +31,8 @@ class Strata:
     most_units_treatment: IntArray
     """Units, in the epoch that comes closest to being enough, that have a value of the metric."""
     most_units_control: IntArray
+    clean_units: FloatArray | None = None
+    """Of a rate: units of the arm, if none of them did what counts against it; NaN otherwise."""
 
 
 def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms: Sequence[int]) -> Strata:
@@ -65,7 +67,32 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         np.where(enough, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
+        _clean_units(sums, metrics, (y[:, :, arms], x[:, :, arms]), np.broadcast_to(units_t, having_t.shape)),
     )
+
+
+def _clean_units(
+    sums: ExperimentSums,
+    metrics: Sequence[Metric],
+    of_arms: tuple[FloatArray, FloatArray],
+    units: IntArray,
+) -> FloatArray:
+    """Units without a single event that counts against the arm, of the epoch that has most; shape (M, T)."""
+    y, x = of_arms  # (M, E, T, 256)
+    total_y, total_x = y.sum(axis=(1, 3)), x.sum(axis=(1, 3))
+    groups = (x > 0).sum(axis=3).max(axis=1)  # (M, T)
+    requests = sums.x[sums.metrics.index("requests")].sum()
+    found = np.full(total_y.shape, np.nan)
+    for row, metric in enumerate(metrics):
+        if metric.kind != "rate" or metric.direction not in ("lower", "higher"):
+            continue
+        best = 0.0 if metric.direction == "lower" else total_x[row]
+        # Every unit has requests; how many units gave a thumb is only known to be as many as groups or more.
+        place = sums.metrics.index(metric.cells) if metric.cells in sums.metrics else None
+        of_requests = place is not None and sums.x[place].sum() == requests
+        most = units[row].max(axis=-1) if of_requests else groups[row]
+        found[row] = np.where((total_x[row] > 0) & (total_y[row] == best), most, np.nan)
+    return found
 
 
 def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:

@@ -214,3 +214,27 @@ def test_a_plan_may_say_what_matters() -> None:
 def test_a_readout_survives_json_to_the_last_digit() -> None:
     for readout in (watch(Service(ramp_to=0.2), 1)[-1], watch(Service(units_per_look=50), 1)[0]):
         assert from_json(to_json(readout)) == readout
+
+
+def without_errors(sums: ExperimentSums) -> ExperimentSums:
+    y = sums.y.copy()
+    y[METRICS.index("errors")] = 0
+    return replace(sums, y=y)
+
+
+def test_a_rate_that_never_varied_can_pass_as_a_guardrail() -> None:
+    readouts: list[Readout] = []
+    for number, sums in enumerate(looks(Service(canary_share=0.5, looks=6), 1)):
+        before = readouts[-1] if readouts else None
+        at = START + timedelta(minutes=number)
+        readouts.append(read_out(without_errors(sums), Plan(), taken_at=at, before=before))
+    errors = [metric(each, "error_rate") for each in readouts]
+    assert errors[0].verdict == "undecided"
+    assert (errors[0].control_value, errors[0].value, errors[0].lower) == (0.0, 0.0, None)
+    # Units without an error that a rate of 1 % makes improbable: (1 - 0.01)^n times a stake of a tenth.
+    units = canary(readouts[0]).units
+    assert errors[0].evidence.acceptable == pytest.approx(min(1.0, 10 * 0.99**units), rel=1e-9)
+    assert errors[0].units_needed == pytest.approx(2 * (np.log(200) / -np.log(0.99) - units), rel=0.2)
+    assert errors[-1].verdict == "not worse"
+    assert canary(readouts[-1]).units > 530
+    assert errors[-1].evidence.harm == 1.0
