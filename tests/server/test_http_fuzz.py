@@ -62,7 +62,7 @@ def test_every_operation_stands_every_check(
     )
     @given(case=operations[name].as_strategy())
     def fuzz(case: Case[Any]) -> None:
-        # Not that whatever fits the schema is taken: no schema says that templates have to be some, that weights
+        # Not that whatever fits the schema is taken: no schema says that a template must be one, that weights
         # add up, or how people write times. What is refused is refused by a documented problem all the same.
         case.call_and_validate(
             base_url=fuzzed_server.url, headers=headers, excluded_checks=[positive_data_acceptance]

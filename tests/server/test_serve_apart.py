@@ -1,0 +1,41 @@
+"""`coalmine serve registry` and `coalmine serve collector` apart, on one home, with one set of tokens."""
+
+from pathlib import Path
+
+from tests.server.harness import ServerProcess, coalmine_json
+from tests.server.registry_client import HELLO, Person
+
+
+def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with (
+        ServerProcess(home, name="registry", part="registry") as registry,
+        ServerProcess(home, name="collector", part="collector") as collector,
+    ):
+        registry.wait_ready()
+        collector.wait_ready()
+        with Person.local(registry) as admin:
+            admin.register("greet", "1.0.0", HELLO)
+            admin.get("/v1/facets", expect=404)
+            reader = admin.make("grafana", "reader")
+        reader.client.close()
+        assert collector.get("/v1/facets", token=reader.token).status_code == 200
+        assert collector.get("/v1/prompts").status_code == 404
+        # Commands find the one they need.
+        assert [each["name"] for each in coalmine_json("prompts", home=home)] == ["greet"]
+        assert coalmine_json("versions", home=home) is not None
+        assert (registry.stop(), collector.stop()) == (0, 0)
+    assert not (home / "registry.json").exists()
+    assert not (home / "server.json").exists()
+
+
+def test_an_address_that_guesses_too_often_is_told_to_wait_and_a_good_client_is_not(tmp_path: Path) -> None:
+    limit = {"COALMINE_SERVER_FAILED_LOGINS_PER_MINUTE": "3"}
+    with ServerProcess(tmp_path / "home", limit, part="registry") as server:
+        assert server.get("/v1/prompts").status_code == 200
+        statuses = [server.get("/v1/prompts", token=f"cm_guess_{number}").status_code for number in range(5)]
+        assert statuses == [401, 401, 401, 429, 429]
+        refused = server.get("/v1/prompts", token="cm_guess")
+        assert refused.json()["type"] == "urn:coalmine:too-many-failed-logins"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert server.get("/v1/prompts").status_code == 200
