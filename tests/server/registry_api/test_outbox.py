@@ -9,6 +9,8 @@ from threading import Event
 from typing import Any
 
 import pytest
+from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.codec import Decoder
@@ -16,10 +18,11 @@ from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_server.serving.outbox import NotSent, open_channel
-from coalmine_server.settings import Settings
+from coalmine_server.settings import KafkaSettings, Settings
 
 from tests.server.harness import ServerProcess, coalmine_json, eventually
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.kafka_broker import KafkaBroker
 
 ALICE = Actor("alice", Role.AUTHOR, "token-of-alice")
 
@@ -115,3 +118,33 @@ def test_what_a_killed_server_left_is_sent_by_the_next_and_marked_once(tmp_path:
         assert server.get("/v1/deployment-marks?since=-1h&until=-2h").status_code == 422
         assert server.stop() == 0
     assert coalmine_json("audit", home=home)["ok"]
+
+
+@pytest.mark.kafka
+def test_with_kafka_changes_go_to_their_topic_in_order_and_the_collector_marks_them(
+    registry: Registry, tmp_path: Path, kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    servers = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, topic_prefix=topic_prefix)
+    entries = registry.outbox_pending(100)
+    with closing(open_channel(Settings(home=tmp_path, kafka=servers), Event())) as channel:
+        assert channel.send(entries) == [entry.id for entry in entries]
+        assert channel.send(entries[-1:]) == [entries[-1].id]
+    source = KafkaSource(
+        KafkaSourceSettings(
+            bootstrap_servers=kafka.bootstrap_servers, group_id=topic_prefix, topic_prefix=topic_prefix
+        )
+    )
+    source.start(dict, lambda: None)
+    values: list[bytes | None] = []
+
+    def read() -> bool:
+        batch = source.poll(100, 0.5)
+        if batch is not None and "deployments" in batch.columns:
+            values.extend(batch.columns["deployments"].values)
+        return len(values) == 4
+
+    eventually(read, what="read back")
+    source.close()
+    decoder = Decoder(SchemaResolver())
+    revisions = [decoder.decode("deployments", value or b"")["revision"] for value in values]
+    assert revisions == [1, 2, 3, 3]
