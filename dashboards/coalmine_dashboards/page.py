@@ -14,6 +14,7 @@ from coalmine_dashboards.snapshot import Snapshot, fetch
 from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
+from coalmine_dashboards.views.marks import mark_points
 from coalmine_dashboards.views.markup import health_strip, stylesheet, versions_table
 from coalmine_dashboards.views.panels import PANELS, panel_points
 from coalmine_dashboards.views.problems import Advice, advice_for, nothing_in_range, nothing_yet
@@ -175,11 +176,14 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
     with_prompt = chosen.prompt is None
     # Two prompts may have versions of the same number: only those that were asked for may lend a colour.
     shown = {key: slots[key] for key in {(row.prompt, row.version) for row in series.items}}
+    marks = mark_points(snapshot.marks, ends, with_prompt=with_prompt)
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
         columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
         for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
             points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
-            drawing = draw(panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt)
+            drawing = draw(
+                panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt, marks=marks
+            )
             with column:
                 st.markdown(f"**{panel.title}** :gray[:small[{panel.aside}]]")
                 st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine_dashboards.api import ApiClient, Facets, IngestStatus, Selection, Timeseries, VersionRow
+from coalmine_dashboards.api import (
+    ApiClient,
+    DeploymentMark,
+    Facets,
+    IngestStatus,
+    Selection,
+    Timeseries,
+    VersionRow,
+)
 
 __all__ = ["Snapshot", "fetch"]
 
@@ -18,6 +26,7 @@ class Snapshot:
     ingest: IngestStatus
     versions: tuple[VersionRow, ...]
     timeseries: Timeseries
+    marks: tuple[DeploymentMark, ...] = ()
 
 
 def fetch(client: ApiClient, selection: Selection, now: datetime) -> Snapshot:
@@ -33,4 +42,5 @@ def fetch(client: ApiClient, selection: Selection, now: datetime) -> Snapshot:
         ingest=client.ingest(),
         versions=client.versions(selection),
         timeseries=client.timeseries(selection),
+        marks=client.deployment_marks(selection),
     )

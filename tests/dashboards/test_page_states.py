@@ -32,6 +32,7 @@ def api(measured: MeasuredSimulation) -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: measured.facets(),
         "/v1/versions": measured.versions,
         "/v1/timeseries": measured.timeseries,
+        "/v1/deployment-marks": lambda _parameters: {"items": []},
         "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
     }
     with DashboardApi(handlers) as api:

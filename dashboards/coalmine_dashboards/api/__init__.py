@@ -1,6 +1,7 @@
 """The server's HTTP API, typed."""
 
 from coalmine_dashboards.api.answers import (
+    DeploymentMark,
     Facets,
     IngestStatus,
     Measures,
@@ -21,6 +22,7 @@ from coalmine_dashboards.api.errors import (
 __all__ = [
     "ApiClient",
     "ApiError",
+    "DeploymentMark",
     "Facets",
     "IngestStatus",
     "Measures",

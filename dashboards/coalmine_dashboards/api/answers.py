@@ -50,6 +50,20 @@ class TimeseriesRow(Measures):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentMark:
+    """One change of what an environment serves of a prompt."""
+
+    event_time: datetime
+    environment: str
+    prompt: str
+    version: str | None
+    experiment: str | None
+    action: str
+    changed_by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeseries:
     """Measures over time."""
 

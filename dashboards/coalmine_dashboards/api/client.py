@@ -7,7 +7,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from coalmine_dashboards.api.answers import Facets, IngestStatus, Timeseries, TimeseriesRow, VersionRow
+from coalmine_dashboards.api.answers import (
+    DeploymentMark,
+    Facets,
+    IngestStatus,
+    Timeseries,
+    TimeseriesRow,
+    VersionRow,
+)
 from coalmine_dashboards.api.errors import ApiError, NotReady, Standby, Unauthorised, Unexpected, Unreachable
 from coalmine_dashboards.api.reading import UnreadableAnswer, read_answer
 from coalmine_dashboards.steps import Step
@@ -77,6 +84,11 @@ class ApiClient:
         parameters = {**_parameters(selection), "step": step or "auto"}
         items, first_page = self._list("/v1/timeseries", parameters, TimeseriesRow)
         return Timeseries(step=self._read(_Steps, first_page).step, items=items)
+
+    def deployment_marks(self, selection: Selection) -> tuple[DeploymentMark, ...]:
+        """When what is served changed, oldest first."""
+        items, _ = self._list("/v1/deployment-marks", _parameters(selection), DeploymentMark)
+        return items
 
     def _list(
         self, path: str, parameters: dict[str, str], kind: type[_Item]

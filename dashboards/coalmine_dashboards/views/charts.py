@@ -5,18 +5,21 @@ points travel beside it as a named data set. So a refresh replaces the points in
 the page, which neither flickers nor loses the tooltip under the mouse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
 from coalmine_dashboards.steps import Step
+from coalmine_dashboards.views.marks import MarkPoint
 from coalmine_dashboards.views.panels import Panel, Point, label_of, step_in_words
 
 __all__ = ["draw"]
 
 _HEIGHT_PX = 190
 _POINTS = "points"
+_MARKS = "marks"
+_MARK_COLOUR = "#808080"  # readable on both grounds, and no version's
 # Midnights show the date, other ticks the time. UTC, as logs and the command have it.
 _TIME_LABEL = (
     "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
@@ -32,6 +35,7 @@ def draw(
     step: Step,
     mode: Mode,
     with_prompt: bool,
+    marks: Sequence[MarkPoint] = (),
 ) -> alt.LayerChart:
     """The panel drawn.
 
@@ -42,6 +46,7 @@ def draw(
         step: Length of a stretch.
         mode: Of the page.
         with_prompt: As given to `panel_points`.
+        marks: Changes of what is served, from `mark_points`.
     """
     drawn = {point["series"] for point in points if point["series"]}
     ordered = sorted(slots.items(), key=lambda item: item[1])
@@ -58,7 +63,11 @@ def draw(
         ),
     )
     layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names)
-    return alt.LayerChart(layer=layers, height=_HEIGHT_PX, datasets={_POINTS: list(points)})
+    return alt.LayerChart(
+        layer=[*layers, *_mark_layers()],
+        height=_HEIGHT_PX,
+        datasets={_POINTS: list(points), _MARKS: list(marks)},
+    )
 
 
 def _bars(panel: Panel, base: alt.Chart, step: Step) -> list[alt.Chart]:
@@ -76,6 +85,24 @@ def _lines(panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int]) 
         base.mark_point(size=14, filled=True, opacity=1).transform_filter("datum.alone"),
         # Seen by the mouse only: a line is too thin to hit.
         base.mark_point(size=150, opacity=0).encode(tooltip=_tooltip(panel)),
+    ]
+
+
+def _mark_layers() -> list[alt.Chart]:
+    """A vertical rule for each change of what is served, with the version that came."""
+    base = alt.Chart(alt.NamedData(_MARKS)).encode(x=_time_axis())
+    tooltip = [
+        alt.Tooltip("what:N", title="Deployment"),
+        alt.Tooltip("time:T", title="At (UTC)", format="%Y-%m-%d %H:%M:%S", formatType="utc"),
+        alt.Tooltip("who:N", title="By"),
+        alt.Tooltip("why:N", title="Why"),
+    ]
+    return [
+        base.mark_rule(strokeDash=[2, 3], color=_MARK_COLOUR, opacity=0.7),
+        base.mark_rule(strokeWidth=8, opacity=0).encode(tooltip=tooltip),
+        base.mark_text(align="left", baseline="top", dx=3, fontSize=10, color=_MARK_COLOUR).encode(
+            y=alt.value(0), text="label:N"
+        ),
     ]
 
 

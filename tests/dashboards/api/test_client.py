@@ -34,6 +34,7 @@ def api() -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: MEASURED.facets(),
         "/v1/versions": MEASURED.versions,
         "/v1/timeseries": MEASURED.timeseries,
+        "/v1/deployment-marks": lambda _parameters: {"items": []},
         "/v1/ingest": lambda _parameters: ingest_status(BEGAN),
     }
     with DashboardApi(handlers, token="right") as api:

@@ -1,0 +1,49 @@
+"""Marks of deployments on charts."""
+
+from datetime import UTC, datetime, timedelta
+
+from coalmine_dashboards.api import DeploymentMark
+from coalmine_dashboards.views.charts import draw
+from coalmine_dashboards.views.marks import mark_points
+from coalmine_dashboards.views.panels import PANELS
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def mark(minute: int, experiment: str | None = None) -> DeploymentMark:
+    return DeploymentMark(
+        event_time=NOON + timedelta(minutes=minute),
+        environment="prod",
+        prompt="greet",
+        version=f"1.{minute}.0",
+        experiment=experiment,
+        action="promote",
+        changed_by="bob",
+        reason=None,
+    )
+
+
+def test_a_mark_says_what_is_served_from_then_on() -> None:
+    (version, experiment) = mark_points([mark(1), mark(2, "tone")], None, with_prompt=False)
+    assert (version["label"], experiment["label"]) == ("1.1.0", "tone")
+    assert version["time"] == (NOON + timedelta(minutes=1)).timestamp() * 1000
+    assert (version["what"], version["who"]) == ("prod: promote greet 1.1.0", "bob")
+    (named,) = mark_points([mark(1)], None, with_prompt=True)
+    assert named["label"] == "greet 1.1.0"
+
+
+def test_marks_outside_the_axis_do_not_stretch_it() -> None:
+    ends = (NOON + timedelta(minutes=2), NOON + timedelta(minutes=3))
+    found = mark_points([mark(minute) for minute in range(6)], ends, with_prompt=False)
+    assert [point["label"] for point in found] == ["1.2.0", "1.3.0"]
+
+
+def test_charts_draw_a_rule_for_each_and_new_ones_leave_the_specification_as_it_is() -> None:
+    for panel in PANELS:
+        charts = [
+            draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks).to_dict()
+            for marks in ([], mark_points([mark(1)], None, with_prompt=False))
+        ]
+        assert [len(chart["datasets"].pop("marks")) for chart in charts] == [0, 1]
+        assert charts[0] == charts[1]
+        assert "'type': 'rule'" in str(charts[0])
