@@ -134,11 +134,11 @@ class KafkaHarness:
     def __init__(self, broker: KafkaBroker, prefix: str, partitions: int = 2) -> None:
         self.broker = broker
         self.prefix = prefix
-        # One request in flight: a retry, as after a topic was made anew, must not change the order.
+        # Idempotent: a retry, as after a topic was made anew, must not change the order.
         self.producer = Producer(
-            {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0, "max.in.flight": 1}
+            {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0, "enable.idempotence": True}
         )
-        names = [topic_name(event, prefix) for event in ("requests", "feedback", "scores")]
+        names = [topic_name(event, prefix) for event in ("requests", "feedback", "scores", "deployments")]
         broker.create_topics(*names, partitions=partitions, config=TOPIC_CONFIG)
 
     def settings(self) -> KafkaSourceSettings:

@@ -254,6 +254,33 @@ def test_latest_gaps(connection: duckdb.DuckDBPyConnection) -> None:
     assert [each["expected_offset"] for each in found] == [3, 2]
 
 
+def test_deployment_marks(connection: duckdb.DuckDBPyConnection) -> None:
+    known = {"ingest_id": 1, "ingested_at": HOUR, "action": "promote", "changed_by": "bob", "arms": []}
+    insert(
+        connection,
+        "deployments",
+        *(
+            {**known, "environment": environment, "prompt": prompt, "revision": revision, "event_time": at}
+            for environment, prompt, revision, at in (
+                ("prod", "p", 2, HOUR + 2 * MINUTE),
+                ("prod", "p", 1, HOUR),
+                ("prod", "q", 1, HOUR + MINUTE),
+                ("dev", "p", 1, HOUR + 3 * MINUTE),
+            )
+        ),
+    )
+    everything = {"prompt": None, "environment": None, "since": None, "until": None, "limit": 10}
+
+    def marks(**chosen: Any) -> list[tuple[str, str, int]]:
+        found = run(connection, "deployment_marks", **{**everything, **chosen})
+        return [(each["environment"], each["prompt"], each["revision"]) for each in found]
+
+    assert marks() == [("prod", "p", 1), ("prod", "q", 1), ("prod", "p", 2), ("dev", "p", 1)]
+    assert marks(prompt="p", environment="prod") == [("prod", "p", 1), ("prod", "p", 2)]
+    assert marks(since=HOUR + MINUTE, until=HOUR + 2 * MINUTE) == [("prod", "q", 1)]
+    assert marks(limit=2) == [("prod", "p", 2), ("dev", "p", 1)]  # the latest
+
+
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
     mine = Path(__file__).read_text(encoding="utf-8")
     for entry in files(QUERIES).joinpath("sql").iterdir():

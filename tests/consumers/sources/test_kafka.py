@@ -244,7 +244,7 @@ def test_topics_that_do_not_exist_yet_are_waited_for(
         producer.produce(topic_name(event, topic_prefix), b"late")
     assert producer.flush(30) == 0
     drain(source, ledger, 3)
-    assert source.lag().note is None
+    poll_until(source, ledger, lambda: source.lag().note is None)
     assert sum("does not exist yet" in message for message in caplog.messages) < 10
 
 

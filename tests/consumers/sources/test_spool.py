@@ -201,16 +201,14 @@ def test_a_file_begun_and_taken_by_somebody_else_is_a_loss(tmp_path: Path) -> No
 
 
 def test_records_of_an_event_nobody_keeps_are_unroutable(tmp_path: Path) -> None:
-    seal(
-        tmp_path, records(2, "a") + records(1, "x", topic="deployments") + records(1, "y", topic="no\x00such")
-    )
+    seal(tmp_path, records(2, "a") + records(1, "x", topic="alerts") + records(1, "y", topic="no\x00such"))
     batch = poll(open_source(tmp_path, Ledger()))
     assert batch.messages == 4
     assert [(message.value, message.origin.offset) for message in batch.unroutable] == [
         (b"x0", 2),
         (b"y0", 3),
     ]
-    assert "deployments" in batch.unroutable[0].reason
+    assert "alerts" in batch.unroutable[0].reason
 
 
 def test_a_directory_that_appears_later_is_read(tmp_path: Path) -> None:

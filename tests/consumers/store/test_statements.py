@@ -255,6 +255,27 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
     assert [tuple(each.values()) for each in found] == [("latency_ms", 2, 5), ("latency_ms", 3, 107)]
 
 
+def test_insert_deployments(connection: duckdb.DuckDBPyConnection) -> None:
+    at = datetime(2026, 3, 10, 8, tzinfo=UTC)
+    change = {
+        "environment": "prod",
+        "prompt": "p",
+        "event_time": at,
+        "revision": 1,
+        "version": "1.0.0",
+        "arms": [{"variant": "control", "version": "1.0.0", "weight": 1.0}],
+        "action": "promote",
+        "changed_by": "bob",
+    }
+    arriving = [change, change, {**change, "revision": 2}, {**change, "environment": "dev"}]
+    connection.register("arriving", pa.Table.from_pylist(arriving))
+    for ingest_id in (1, 2):
+        parameters = {"ingest_id": ingest_id, "ingested_at": at}
+        connection.execute(statement("insert_deployments"), parameters).fetchall()
+    found = connection.sql("SELECT environment, revision, ingest_id FROM deployments ORDER BY ALL").fetchall()
+    assert found == [("dev", 1, 1), ("prod", 1, 1), ("prod", 2, 1)]
+
+
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
     folder = files("coalmine_consumers.store").joinpath("sql")
     mine = Path(__file__).read_text(encoding="utf-8")
