@@ -15,18 +15,17 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from coalmine import Coalmine
 from coalmine_schemas.prompts import PromptContent, Variable
 from langfuse import Langfuse
 
+from benchmarks.langfuse_stub import langfuse_stub
 from tests.support.deployment_server import DeploymentServer
 
 NAME = "support-refund"
@@ -105,33 +104,6 @@ def snapshot() -> dict[str, Any]:
     }
 
 
-class _LangfuseApi(BaseHTTPRequestHandler):
-    """The one answer that the SDK asks for."""
-
-    def do_GET(self) -> None:
-        body = json.dumps(
-            {
-                "type": "text",
-                "name": NAME,
-                "version": 1,
-                "prompt": template(),
-                "config": {},
-                "labels": ["production"],
-                "tags": [],
-                "commitMessage": None,
-                "resolutionGraph": None,
-            }
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
 def measure(sides: list[Side], requests: int) -> None:
     """Lets the sides take turns until each has served `requests`."""
     for side in sides:
@@ -162,14 +134,11 @@ def main(arguments: list[str] | None = None) -> int:
         if not cm.wait_for_registry(30):
             print("the client does not hear its registry", file=sys.stderr)
             return 1
-        api = ThreadingHTTPServer(("127.0.0.1", 0), _LangfuseApi)
-        threading.Thread(target=api.serve_forever, daemon=True).start()
-        stack.callback(api.server_close)
-        stack.callback(api.shutdown)
+        api = stack.enter_context(langfuse_stub(NAME, template()))
         langfuse = Langfuse(
             public_key="pk-bench",
             secret_key="sk-bench",
-            base_url=f"http://127.0.0.1:{api.server_address[1]}",
+            base_url=api.url,
             tracing_enabled=False,
         )
         stack.callback(langfuse.shutdown)

@@ -15,11 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ from typing import Any
 import httpx
 from coalmine import Coalmine
 from langfuse import Langfuse
+
+from benchmarks.langfuse_stub import langfuse_stub
 
 NAME = "support-refund"
 VERSIONS = ("1.0.0", "1.0.1")
@@ -99,35 +99,6 @@ def langfuse_client(url: str, pipe: Connection) -> None:
     sdk.shutdown()
 
 
-class _LangfuseApi(BaseHTTPRequestHandler):
-    """The one answer that the other SDK asks for."""
-
-    current = VERSIONS[0]
-
-    def do_GET(self) -> None:
-        body = json.dumps(
-            {
-                "type": "text",
-                "name": NAME,
-                "version": 1,
-                "prompt": type(self).current,
-                "config": {},
-                "labels": ["production"],
-                "tags": [],
-                "commitMessage": None,
-                "resolutionGraph": None,
-            }
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
 def started(stack: ExitStack, target: Any, *arguments: Any) -> Connection:  # noqa: ANN401 - a process's arguments
     """A process that says when it is ready, and ends with the stack."""
     context = multiprocessing.get_context("spawn")
@@ -172,13 +143,10 @@ def measure(clients: int, changes: int) -> tuple[list[float], list[float], int]:
             content = {"template": f"You are version {version}. " + "Be kind. " * 200}
             post(f"/v1/prompts/{NAME}/versions", {"version": version, "content": content})
         promote(VERSIONS[0])
-        stub = ThreadingHTTPServer(("127.0.0.1", 0), _LangfuseApi)
-        threading.Thread(target=stub.serve_forever, daemon=True).start()
-        stack.callback(stub.server_close)
-        stack.callback(stub.shutdown)
+        stub = stack.enter_context(langfuse_stub(NAME, VERSIONS[0]))
         shares = [clients // PROCESSES + (n < clients % PROCESSES) for n in range(PROCESSES)]
         pipes = [started(stack, coalmine_clients, url, token, share) for share in shares if share]
-        other = started(stack, langfuse_client, f"http://127.0.0.1:{stub.server_address[1]}")
+        other = started(stack, langfuse_client, stub.url)
         for change in range(1, changes + 1):
             version = VERSIONS[change % 2]
             for pipe in pipes:
@@ -188,7 +156,7 @@ def measure(clients: int, changes: int) -> tuple[list[float], list[float], int]:
             ours += waited_s(pipes, began)
             other.send(version)
             began = time.monotonic()
-            _LangfuseApi.current = version
+            stub.text = version
             theirs += waited_s([other], began)
     return sorted(ours), sorted(theirs), clients * changes - len(ours)
 

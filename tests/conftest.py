@@ -5,6 +5,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +25,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_Server = TypeVar("_Server")
+
+
 def _unavailable(what: str, reason: ServerUnavailable) -> None:
     """Skip, saying why; on CI, where the server must be there, fail."""
     message = f"no {what} to test against: {reason}"
@@ -32,15 +36,19 @@ def _unavailable(what: str, reason: ServerUnavailable) -> None:
     pytest.skip(message)
 
 
+def _server(what: str, make: Callable[[], _Server]) -> _Server:
+    """A server of the tests, not started yet."""
+    try:
+        return make()
+    except ServerUnavailable as reason:
+        _unavailable(what, reason)
+        raise
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
-    try:
-        broker = KafkaBroker(owned=False)
-    except ServerUnavailable as reason:
-        _unavailable("Kafka broker", reason)
-        raise
-    with broker:
+    with _server("Kafka broker", lambda: KafkaBroker(owned=False)) as broker:
         yield broker
 
 
@@ -50,11 +58,10 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
     with ExitStack() as brokers:
 
         def make(**arguments: object) -> KafkaBroker:
-            try:
-                broker = KafkaBroker(owned=True, **arguments)  # type: ignore[arg-type]
-            except ServerUnavailable as reason:
-                _unavailable("Kafka broker", reason)
-                raise
+            broker = _server(
+                "Kafka broker",
+                lambda: KafkaBroker(owned=True, **arguments),  # type: ignore[arg-type]
+            )
             return brokers.enter_context(broker)
 
         yield make
@@ -63,12 +70,7 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 @pytest.fixture(scope="session")
 def schema_registry() -> Iterator[SchemaRegistry]:
     """The schema registry all tests share; never stop it."""
-    try:
-        registry = SchemaRegistry(owned=False)
-    except ServerUnavailable as reason:
-        _unavailable("schema registry", reason)
-        raise
-    with registry:
+    with _server("schema registry", lambda: SchemaRegistry(owned=False)) as registry:
         yield registry
 
 
@@ -78,12 +80,7 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
     with ExitStack() as registries:
 
         def make() -> SchemaRegistry:
-            try:
-                registry = SchemaRegistry(owned=True)
-            except ServerUnavailable as reason:
-                _unavailable("schema registry", reason)
-                raise
-            return registries.enter_context(registry)
+            return registries.enter_context(_server("schema registry", lambda: SchemaRegistry(owned=True)))
 
         yield make
 
@@ -91,24 +88,14 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The PostgreSQL all tests share. Make a database of your own with `create_database`; never stop it."""
-    try:
-        server = PostgresServer(owned=False)
-    except ServerUnavailable as reason:
-        _unavailable("PostgreSQL", reason)
-        raise
-    with server:
+    with _server("PostgreSQL", lambda: PostgresServer(owned=False)) as server:
         yield server
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A started PostgreSQL of the test's own, to stop, kill and restart."""
-    try:
-        server = PostgresServer(owned=True)
-    except ServerUnavailable as reason:
-        _unavailable("PostgreSQL", reason)
-        raise
-    with server:
+    with _server("PostgreSQL", lambda: PostgresServer(owned=True)) as server:
         yield server
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -65,6 +65,18 @@ def registry_server(context: typer.Context, token: str | None) -> Iterator["Serv
         yield client
     finally:
         client.close()
+
+
+def all_prompts(server: "ServerClient") -> list[dict[str, Any]]:
+    """Every prompt of the registry, by name, however many pages that takes."""
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = server.get("/v1/prompts", {"limit": 1000, "cursor": cursor})
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return items
 
 
 def path_of(*parts: str) -> str:

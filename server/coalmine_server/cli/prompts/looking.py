@@ -5,22 +5,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from coalmine_server.cli.output import AsJson, write_json, write_table
-from coalmine_server.cli.prompts.asking import NameArgument, TokenOption, path_of, registry_server
+from coalmine_server.cli.prompts.asking import (
+    NameArgument,
+    TokenOption,
+    all_prompts,
+    path_of,
+    registry_server,
+)
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Most rows to show.")]
 
 
 def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJson = False) -> None:
     """List prompts: how many versions, the latest, and what each environment serves."""
-    items: list[dict[str, Any]] = []
     with registry_server(context, token) as server:
-        cursor: str | None = None
-        while True:
-            page = server.get("/v1/prompts", {"limit": 1000, "cursor": cursor})
-            items += page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
+        items = all_prompts(server)
     if as_json:
         write_json(items)
         return

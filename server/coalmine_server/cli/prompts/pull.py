@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.prompts.asking import EnvironmentArgument, TokenOption, path_of, registry_server
-
-if TYPE_CHECKING:
-    from coalmine_server.answers.http_client import ServerClient
+from coalmine_server.cli.prompts.asking import (
+    EnvironmentArgument,
+    TokenOption,
+    all_prompts,
+    path_of,
+    registry_server,
+)
 
 
 def pull(
@@ -31,7 +34,7 @@ def pull(
     """
     rows: list[dict[str, Any]] = []
     with registry_server(context, token) as server, progress_bar("writing", quiet=as_json) as advance:
-        names = [prompt] if prompt is not None else _names(server)
+        names = [prompt] if prompt is not None else [each["name"] for each in all_prompts(server)]
         for count, name in enumerate(names, 1):
             for found in server.get(path_of("prompts", name, "versions"))["items"]:
                 result = _write(directory, found, force=force)
@@ -72,17 +75,6 @@ def snapshot(
         return
     out.write_text(text, encoding="utf-8")
     note(f"{out}: {len(found['prompts'])} prompts that {environment} serves, revision {found['revision']}")
-
-
-def _names(server: "ServerClient") -> list[str]:
-    names: list[str] = []
-    cursor: str | None = None
-    while True:
-        page = server.get("/v1/prompts", {"limit": 1000, "cursor": cursor})
-        names += [each["name"] for each in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return names
 
 
 def _write(directory: Path, found: dict[str, Any], *, force: bool) -> str:
