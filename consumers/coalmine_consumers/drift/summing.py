@@ -173,9 +173,9 @@ class _Summing:
             "complete": self._complete_until,
             "least": self._policy.min_requests,
         }
-        with self._store.cursor() as cursor:  # what this run kept is in no older state
-            query = statement("reference_end", __package__)
-            ((end,),) = cursor.sql(query, params=parameters).fetchall()
+        # What this run has kept is in no older state.
+        found = self._store.reader().table(statement("reference_end", __package__), parameters)
+        end: datetime | None = found["until"][0].as_py()
         return watched if end is None else with_reference(watched, end)
 
     def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

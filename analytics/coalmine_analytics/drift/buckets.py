@@ -1,0 +1,68 @@
+"""Hours put together to buckets that hold enough to be judged, and what of a season they are matched by."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from coalmine_analytics.core.ratio import FloatArray
+
+Matching = Literal["hour of week", "hour of day", "none"]
+"""A bucket is compared with buckets of the reference in the same place of this cycle."""
+
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 24)
+"""Hours a bucket may have."""
+CYCLE: dict[Matching, int] = {"hour of week": 168, "hour of day": 24, "none": 1}
+"""Hours until a place comes again."""
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buckets:
+    """Sums of one metric; all fields of shape (T,), in the order of time, none without data."""
+
+    start: Int64s
+    """First hour of the bucket, hours since 1970."""
+    x: FloatArray
+    """Denominators: requests, ratings, ..."""
+    y: FloatArray
+    """Numerators, metric's unit."""
+    noise: FloatArray
+    """Variance of y - R x within the hours, over unit groups: n/(n-1) * sum (y_g - R x_g)^2."""
+
+    @property
+    def ratio(self) -> FloatArray:
+        """Y / x."""
+        return self.y / self.x
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Buckets":
+        """Those that are chosen."""
+        return Buckets(self.start[chosen], self.x[chosen], self.y[chosen], self.noise[chosen])
+
+
+def bucketed(hours: Buckets, length: int) -> Buckets:
+    """Hours put together, `length` at a time, counted from midnight UTC."""
+    if length == 1:
+        return hours
+    begin = hours.start // length * length
+    start, place = np.unique(begin, return_inverse=True)
+    x, y, noise = (
+        np.bincount(place, weights, len(start)).astype(np.float64)
+        for weights in (hours.x, hours.y, hours.noise)
+    )
+    return Buckets(start, x, y, noise)
+
+
+def places(start: Int64s, matching: Matching, length: int) -> Int64s:
+    """The place of each bucket in the cycle: 0 .. `place_count` - 1."""
+    if matching == "none":
+        return np.zeros(len(start), np.int64)
+    # Hour 0 of 1970 was a Thursday's; which day a week begins with makes no difference.
+    return start % CYCLE[matching] // length
+
+
+def place_count(matching: Matching, length: int) -> int:
+    """How many places there are."""
+    return max(1, CYCLE[matching] // length)

@@ -1,0 +1,247 @@
+"""The frozen reference of one metric: what each place of the season gives, and how much that wanders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.drift.buckets import LENGTHS, Buckets, Matching, bucketed, place_count, places
+from coalmine_analytics.drift.evidence import CLIP
+
+MIN_EVENTS = 30.0
+"""A typical bucket has at least so many events, unless even a day has fewer."""
+MIN_RARE = 5.0
+"""Of a rate, it also has at least so many of the rarer outcome."""
+MIN_BUCKETS = 10
+"""No reference of fewer buckets."""
+DAYS_FOR_WEEK, DAYS_FOR_DAY = 14.0, 3.0
+"""Reference days from which buckets are matched by hour of week, and by hour of day."""
+BLOCKS_H = (6, 24)
+"""Lengths at which it is seen whether neighbouring hours wander together."""
+DOUBT = 0.1
+"""The noise is taken at the upper end of a one-sided interval that misses it so often."""
+WILD = 6.0
+"""A place of the season with a bucket so many robust standard deviations off is left out."""
+FLOOR_SD = 2.0
+"""So many standard errors of the whole reference are no drift."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What a bucket is compared with."""
+
+    matching: Matching
+    length: int
+    """Hours of a bucket."""
+    buckets: int
+    """Buckets it was taken from."""
+    expected: FloatArray
+    """By place, metric's unit; NaN where the reference has too little."""
+    place_variance: FloatArray
+    """Of `expected`, by place."""
+    variance_per_x: float
+    """Sampling variance of a bucket's ratio, times its denominator."""
+    hour_variance: float
+    """Variance of buckets beyond sampling: hours differ."""
+    inflation: float
+    """By how much neighbouring buckets wander together: 1 means not at all."""
+    doubt: float
+    """By how much the noise may be underestimated, having been taken from few buckets; >= 1."""
+    offset: float
+    """Added to `expected`, so that clipped deviations have mean 0."""
+    standard_error: float
+    """Of the whole reference's level."""
+
+    def expected_of(self, buckets: Buckets) -> FloatArray:
+        """What the reference would give in these buckets; NaN where it cannot say."""
+        return self.expected[places(buckets.start, self.matching, self.length)] + self.offset
+
+    def sigma_of(self, buckets: Buckets) -> FloatArray:
+        """Standard deviation of a bucket's deviation while nothing has changed."""
+        own = self.inflation * (self.variance_per_x / buckets.x + self.hour_variance)
+        at = places(buckets.start, self.matching, self.length)
+        return np.sqrt(self.doubt * (own + self.place_variance[at]))
+
+
+def take_reference(hours: Buckets, *, is_rate: bool, days: float, match: bool = True) -> Reference | None:
+    """The reference of one metric, from the hours of the reference window.
+
+    Within hours the noise is that of unit groups (a unit's requests are correlated). Hours also differ beyond
+    that, by a variance found as in meta-analysis (Paule-Mandel), and neighbours differ together, which shows
+    in blocks of 6 and 24 hours.
+
+    Args:
+        hours: With data, inside the window.
+        is_rate: Whether it is a share of events, 0 to 1.
+        days: Length of the window.
+        match: False compares with the overall level whatever the season: for showing what that does.
+
+    Returns:
+        None if there is too little, or nothing varies.
+
+    References:
+        R. C. Paule and J. Mandel, Consensus values and weighting factors, J. Res. NBS 87 (1982), for the
+        variance between hours; the inflation is the variance of block means over that of independent buckets.
+    """
+    for length in LENGTHS:
+        found = _fitted(bucketed(hours, length), length, is_rate=is_rate, days=days, match=match)
+        if found is not None:
+            return found
+    return None
+
+
+def _fitted(buckets: Buckets, length: int, *, is_rate: bool, days: float, match: bool) -> Reference | None:
+    """A reference of buckets of this length; None if longer ones are needed."""
+    last = length == LENGTHS[-1]
+    total_x = buckets.x.sum()
+    if len(buckets.x) < MIN_BUCKETS or not total_x > 0:
+        return None
+    share = float(np.clip((buckets.y.sum() + 0.5) / (total_x + 1.0), 0.0, 1.0)) if is_rate else 0.5
+    typical = float(np.median(buckets.x))
+    few = typical < MIN_EVENTS or (is_rate and typical * min(share, 1.0 - share) < MIN_RARE)
+    if few and not last:
+        return None
+    per_x = float(buckets.noise.sum() / total_x)
+    if is_rate:
+        per_x = max(per_x, share * (1.0 - share))
+    if not per_x > 0:
+        return None
+    matching = _matching(buckets, length, days) if match else "none"
+    fit = _Fit(buckets, matching, length, per_x)
+    fit.leave_wild_places_out()
+    if fit.freedom < MIN_BUCKETS / 2:
+        return None
+    return fit.reference()
+
+
+def _matching(buckets: Buckets, length: int, days: float) -> Matching:
+    """The finest cycle of which the reference has nearly every place twice."""
+    kinds: list[tuple[Matching, float]] = [("hour of week", DAYS_FOR_WEEK), ("hour of day", DAYS_FOR_DAY)]
+    for matching, needed in kinds:
+        count = place_count(matching, length)
+        seen = np.bincount(places(buckets.start, matching, length), minlength=count)
+        if days >= needed and count > 1 and (seen >= 2).mean() >= 0.9:
+            return matching
+    return "none"
+
+
+class _Fit:
+    """Level by place and variances, found step by step."""
+
+    def __init__(self, buckets: Buckets, matching: Matching, length: int, per_x: float) -> None:
+        self._all = buckets
+        self._matching, self._length, self._per_x = matching, length, per_x
+        self._count = place_count(matching, length)
+        self._left_out = np.zeros(self._count, np.bool_)
+        self._choose()
+
+    def _choose(self) -> None:
+        at = places(self._all.start, self._matching, self._length)
+        often = np.bincount(at, minlength=self._count)
+        keep = (often >= 2)[at] & ~self._left_out[at]
+        self._buckets = self._all.part(keep)
+        self._at = at[keep]
+        self.freedom = int(keep.sum()) - len(np.unique(self._at))
+        self._hour_variance = self._between_hours()
+
+    def leave_wild_places_out(self) -> None:
+        """An outage within the reference is neither its level nor its noise."""
+        if not len(self._at):
+            return
+        residual, leverage = self._residuals(0.0)
+        each = np.abs(residual) / np.sqrt(self._sampling() * np.maximum(1.0 - leverage, 1e-9))
+        wild = each > WILD * max(1.4826 * float(np.median(each)), 1e-12)
+        found = np.zeros(self._count, np.bool_)
+        found[self._at[wild]] = True
+        if found.any() and found.mean() <= 0.1:
+            self._left_out = found
+            self._choose()
+
+    def _sampling(self) -> FloatArray:
+        return self._per_x / self._buckets.x
+
+    def _residuals(self, hour_variance: float) -> tuple[FloatArray, FloatArray]:
+        """Ratio minus level of its place, and each bucket's share in that level."""
+        weight = 1.0 / (self._sampling() + hour_variance)
+        total = np.bincount(self._at, weight, self._count)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = np.bincount(self._at, weight * self._buckets.ratio, self._count) / total
+        return self._buckets.ratio - level[self._at], weight / total[self._at]
+
+    def _between_hours(self) -> float:
+        """The variance at which weighted squares have the right size; 0 if sampling explains all."""
+        if self.freedom < 1:
+            return 0.0
+
+        def excess(variance: float) -> float:
+            residual, _ = self._residuals(variance)
+            return float((np.square(residual) / (self._sampling() + variance)).sum()) - self.freedom
+
+        low, high = 0.0, float(np.var(self._buckets.ratio)) + 1e-300
+        if excess(0.0) <= 0:
+            return 0.0
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+        return high
+
+    def _inflation(self, z: FloatArray) -> float:
+        """How much more block means vary than means of independent buckets."""
+        found = 1.0
+        for hours in BLOCKS_H:
+            if hours <= self._length:
+                continue
+            block = self._buckets.start // hours
+            _, at, size = np.unique(block, return_inverse=True, return_counts=True)
+            sums = np.bincount(at, z)
+            freedom = len(size) * self.freedom / len(z)
+            if freedom < 2:
+                continue
+            ratio = float(np.square(sums).sum() / size.sum()) / float(np.square(z).mean())
+            found = max(found, ratio)
+        return found
+
+    def reference(self) -> Reference:
+        """All of it together."""
+        variance = self._hour_variance
+        weight = 1.0 / (self._sampling() + variance)
+        total = np.bincount(self._at, weight, self._count)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = np.bincount(self._at, weight * self._buckets.ratio, self._count) / total
+            place_variance = np.where(total > 0, 1.0 / total, np.nan)
+        level = np.where(total > 0, level, np.nan)
+        residual, leverage = self._residuals(variance)
+        z = residual / np.sqrt((self._sampling() + variance) * np.maximum(1.0 - leverage, 1e-9))
+        inflation = self._inflation(z)
+        doubt = self.freedom / float(stats.chi2.ppf(DOUBT, self.freedom))
+        sigma = np.sqrt(doubt * (inflation / weight + place_variance[self._at]))
+        return Reference(
+            matching=self._matching,
+            length=self._length,
+            buckets=len(self._at),
+            expected=level,
+            place_variance=place_variance,
+            variance_per_x=self._per_x,
+            hour_variance=variance,
+            inflation=inflation,
+            doubt=doubt,
+            offset=_centre(residual, sigma),
+            standard_error=float(np.sqrt(doubt * inflation / weight.sum())),
+        )
+
+
+def _centre(residual: FloatArray, sigma: FloatArray) -> float:
+    """The shift after which clipped residuals have mean 0: Huber's location."""
+    shift = 0.0
+    for _ in range(50):
+        z = (residual - shift) / sigma
+        inside = np.abs(z) < CLIP
+        slope = float((1.0 / sigma[inside]).sum())
+        if slope <= 0:
+            return 0.0
+        step = float(np.clip(z, -CLIP, CLIP).sum()) / slope
+        shift += step
+        if abs(step) * 1e9 <= abs(shift) + float(sigma.min()):
+            break
+    return shift

@@ -1,0 +1,63 @@
+"""Drift of the versions in one store: brings sums up to date, then reads them."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from coalmine_consumers.drift import (
+    VersionKey,
+    reallocations,
+    sum_up,
+    touched_versions,
+    version_series,
+)
+from coalmine_consumers.store import Store
+
+from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
+from coalmine_analytics.drift.reading import read_drift, too_young
+from coalmine_analytics.drift.results import VersionDrift
+
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Drifts:
+    """Any thread may ask; sums are brought up to date one version at a time."""
+
+    def __init__(self, store: Store, plan: DriftPlan = DEFAULT_DRIFT_PLAN, *, clock: Clock = _now) -> None:
+        self._store = store
+        self._plan = plan
+        self._clock = clock
+        self._summing = threading.Lock()
+        self._seen_through = 0
+
+    def current(self, key: VersionKey) -> VersionDrift:
+        """Whether a version drifts, as of now."""
+        now = self._clock()
+        with self._summing:
+            watched = sum_up(self._store, key, self._plan.reference, now)
+        if watched is None:
+            return too_young(key, self._plan, now)
+        with self._store.reader().snapshot() as snapshot:
+            series = version_series(snapshot, watched)
+            changed = reallocations(snapshot, key, watched.first_hour)
+        return read_drift(series, self._plan, taken_at=now, reallocations=changed)
+
+    def keep_up(self) -> list[VersionKey]:
+        """Bring the sums of every version that had new requests up to date, before raw rows expire.
+
+        Returns:
+            Those versions.
+        """
+        reader = self._store.reader()
+        last = reader.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")["last"][0]
+        through = int(last.as_py())
+        keys = touched_versions(reader, self._seen_through, through)
+        for key in keys:
+            with self._summing:
+                sum_up(self._store, key, self._plan.reference, self._clock())
+        self._seen_through = through
+        return keys
