@@ -44,6 +44,7 @@ TABLE = (
     Row("GET", "/v1/deployment-marks", "reader"),
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
     Row("GET", "/v1/readouts", "reader"),
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
     Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),

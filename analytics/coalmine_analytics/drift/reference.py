@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammaincinv
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.drift.buckets import LENGTHS, Buckets, Matching, bucketed, place_count, places
@@ -214,7 +214,8 @@ class _Fit:
         residual, leverage = self._residuals(variance)
         z = residual / np.sqrt((self._sampling() + variance) * np.maximum(1.0 - leverage, 1e-9))
         inflation = self._inflation(z)
-        doubt = self.freedom / float(stats.chi2.ppf(DOUBT, self.freedom))
+        # A chi-squared quantile; scipy.stats is slow to import.
+        doubt = self.freedom / (2.0 * float(gammaincinv(self.freedom / 2.0, DOUBT)))
         sigma = np.sqrt(doubt * (inflation / weight + place_variance[self._at]))
         return Reference(
             matching=self._matching,

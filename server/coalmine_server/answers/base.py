@@ -10,6 +10,7 @@ from coalmine_server.answers.models import (
     DeadLetterDetail,
     DeadLetters,
     DeadLettersChanged,
+    Drift,
     Experiments,
     Facets,
     IngestStatus,
@@ -76,6 +77,19 @@ class Comparing:
     """Segments whose mix is adjusted for; None: those with few values."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifting:
+    """Which version may have drifted."""
+
+    prompt: str
+    version: str | None = None
+    """None: the one that serves most now."""
+    environment: str | None = None
+    """None: each."""
+    metric: str | None = None
+    """None: all."""
+
+
 class Answers(Protocol):
     """Answers questions."""
 
@@ -135,6 +149,14 @@ class Answers(Protocol):
 
     def compare(self, question: Comparing) -> Comparison | None:
         """Two versions of a prompt beside each other, without randomisation; None if one had no requests."""
+        ...
+
+    def drift(self, question: Drifting) -> Drift:
+        """Whether versions that nobody changed are still what they were.
+
+        Raises:
+            NothingThere: No request of that prompt, environment or version has come.
+        """
         ...
 
     def start_rebuild(self) -> RebuildStatus:

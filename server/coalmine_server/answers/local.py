@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers import audit, queries
 from coalmine_consumers import dead_letters as letters
@@ -16,12 +17,14 @@ from coalmine_server.answers.base import (
     Comparing,
     DeadLetterAction,
     DeadLetterSelection,
+    Drifting,
     Page,
     Selection,
     StepChoice,
 )
 from coalmine_server.answers.comparing import catalogue, compared
 from coalmine_server.answers.dead_letters import dead_letter_detail, discarded, replayed
+from coalmine_server.answers.drifting import drift_of
 from coalmine_server.answers.ingest_status import ingest_status
 from coalmine_server.answers.models import (
     AuditCheck,
@@ -32,6 +35,7 @@ from coalmine_server.answers.models import (
     DeadLetterRow,
     DeadLetters,
     DeadLettersChanged,
+    Drift,
     ExperimentRow,
     Experiments,
     Facets,
@@ -49,6 +53,7 @@ from coalmine_server.answers.models import (
     Versions,
 )
 from coalmine_server.answers.rebuild_task import RebuildTask
+from coalmine_server.serving.drift import make_drifts
 from coalmine_server.serving.readouts import make_readouts, plans_of
 from coalmine_server.serving.wiring import decoding
 from coalmine_server.settings import Settings
@@ -83,6 +88,8 @@ class LocalAnswers:
     """The rebuild of this process."""
     readouts: Readouts | None = None
     """The looks of this process; made when asked for where a command asks without a server."""
+    drifts: Drifts | None = None
+    """Likewise what watches versions for drift."""
 
     def versions(self, selection: Selection, page: Page) -> Versions:
         """See `Answers.versions`."""
@@ -192,6 +199,11 @@ class LocalAnswers:
 
     def _looking(self) -> Readouts:
         return self.readouts or make_readouts(self.store, self.settings.readout)
+
+    def drift(self, question: Drifting) -> Drift:
+        """See `Answers.drift`."""
+        drifts = self.drifts or make_drifts(self.store, self.settings)
+        return drift_of(drifts, self.store.reader(), question)
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

@@ -9,6 +9,7 @@ from coalmine_server.answers.base import (
     Comparing,
     DeadLetterAction,
     DeadLetterSelection,
+    Drifting,
     Page,
     Selection,
     StepChoice,
@@ -20,6 +21,7 @@ from coalmine_server.answers.models import (
     DeadLetterDetail,
     DeadLetters,
     DeadLettersChanged,
+    Drift,
     Experiments,
     Facets,
     IngestStatus,
@@ -129,6 +131,16 @@ class RemoteAnswers:
         }
         found = self._client.find("/v1/compare", parameters)
         return None if found is None else Comparison.model_validate(found)
+
+    def drift(self, question: Drifting) -> Drift:
+        """See `Answers.drift`."""
+        parameters: Parameters = {
+            "prompt": question.prompt,
+            "version": question.version,
+            "environment": question.environment,
+            "metric": question.metric,
+        }
+        return Drift.model_validate(self._client.get("/v1/drift", parameters))
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

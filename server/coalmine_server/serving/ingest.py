@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
+from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers.collector import Collector
 from coalmine_consumers.health import CollectorHealth
@@ -15,6 +16,7 @@ from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
+from coalmine_server.serving.drift import make_drifts
 from coalmine_server.serving.readouts import make_readouts
 from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
@@ -52,6 +54,7 @@ class Owned:
     store: Store
     since: datetime
     readouts: Readouts
+    drifts: Drifts
 
 
 class IngestService:
@@ -154,12 +157,13 @@ class IngestService:
         if store is None:
             return
         readouts = make_readouts(store, self._settings.readout)
-        self._owned = Owned(store, datetime.now(UTC), readouts)
+        owned = Owned(store, datetime.now(UTC), readouts, make_drifts(store, self._settings))
+        self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
         self._on_owned()
         _log.info("owns the store", directory=str(directory))
-        self._collect(store, readouts)
+        self._collect(owned)
 
     def _stand_by(self, pid: int | None) -> None:
         if self._stop.is_set():
@@ -167,7 +171,7 @@ class IngestService:
         owner = "another process" if pid is None else f"process {pid}"
         self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
 
-    def _collect(self, store: Store, readouts: Readouts) -> None:
+    def _collect(self, owned: Owned) -> None:
         source = retry(
             lambda: make_source(self._settings),
             RetryPolicy(max_s=self._settings.ingest.retry_max_s),
@@ -177,12 +181,12 @@ class IngestService:
         self._waiting_for = None
         with decoding(self._settings) as decoder:
             settings = collector_settings(self._settings.ingest)
-            self._run_collector(store, Collector(source, store, decoder, settings=settings), readouts)
+            self._run_collector(owned, Collector(source, owned.store, decoder, settings=settings))
 
-    def _run_collector(self, store: Store, collector: Collector, readouts: Readouts) -> None:
+    def _run_collector(self, owned: Owned, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
-        self._housekeeping = Housekeeping(store, policy)
-        jobs = side_jobs(self._settings, store, self._housekeeping, readouts)
+        self._housekeeping = Housekeeping(owned.store, policy)
+        jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)
         collector.start()
         for job in jobs:
             job.start()

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_server.serving.drift import keep_hours
 from coalmine_server.serving.kafka_client import kafka_security_config
 from coalmine_server.serving.readouts import watch_experiments
 from coalmine_server.serving.spool_drain import drain_spool
@@ -58,13 +60,14 @@ class SideJob:
 
 
 def side_jobs(
-    settings: Settings, store: Store, housekeeping: Housekeeping, readouts: Readouts
+    settings: Settings, store: Store, housekeeping: Housekeeping, readouts: Readouts, drifts: Drifts
 ) -> Sequence[SideJob]:
     """The jobs of a server with these settings."""
     every_s = settings.readout.look_every_s
     jobs = [
         SideJob("housekeeping", housekeeping.run),
         SideJob("readouts", lambda stop: watch_experiments(readouts, every_s, stop)),
+        SideJob("drift", lambda stop: keep_hours(drifts, settings.drift.sum_up_every_s, stop)),
     ]
     if settings.kafka.bootstrap_servers is not None:
         jobs.append(SideJob("spool-drain", lambda stop: drain_spool(settings, stop)))

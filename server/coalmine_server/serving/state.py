@@ -44,7 +44,13 @@ class ServerState:
         """The store, while it is ours; also while stopping, until it is let go."""
         owned = self._owned()
         return LocalAnswers(
-            owned.store, self._settings, owned.since, self._ingest, self._rebuild, owned.readouts
+            owned.store,
+            self._settings,
+            owned.since,
+            self._ingest,
+            self._rebuild,
+            owned.readouts,
+            owned.drifts,
         )
 
     def reader(self) -> Reader:

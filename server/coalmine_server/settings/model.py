@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coalmine_server.settings.drift import DriftSettings
 from coalmine_server.settings.readout import ReadoutSettings
 from coalmine_server.settings.sections import (
     DashboardSettings,
@@ -69,6 +70,8 @@ class Settings(BaseSettings):
     """The dashboards."""
     readout: ReadoutSettings = ReadoutSettings()
     """Readouts of experiments."""
+    drift: DriftSettings = DriftSettings()
+    """Drift of versions that nobody changed."""
 
     @field_validator("home")
     @classmethod

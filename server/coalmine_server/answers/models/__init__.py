@@ -9,6 +9,7 @@ from coalmine_server.answers.models.dead_letters import (
     DeadLettersChanged,
     StillFailing,
 )
+from coalmine_server.answers.models.drift import Drift, DriftState, MetricDrift, ModelChange, VersionDrift
 from coalmine_server.answers.models.ingest import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
 from coalmine_server.answers.models.measures import (
     Facets,
@@ -51,15 +52,19 @@ __all__ = [
     "DeadLetterRow",
     "DeadLetters",
     "DeadLettersChanged",
+    "Drift",
+    "DriftState",
     "ExperimentRow",
     "Experiments",
     "Facets",
     "GapRow",
     "IngestStatus",
     "Measures",
+    "MetricDrift",
     "MetricReadout",
     "MetricRow",
     "Metrics",
+    "ModelChange",
     "PartitionStatus",
     "QuantileMetric",
     "QuantileRow",
@@ -75,6 +80,7 @@ __all__ = [
     "StoreSizes",
     "Timeseries",
     "TimeseriesRow",
+    "VersionDrift",
     "VersionRow",
     "Versions",
 ]
