@@ -1,0 +1,22 @@
+"""Why a metric changed: what raw requests say about two versions, or two times, of a prompt."""
+
+from coalmine_consumers.explain.dimensions import OTHER
+from coalmine_consumers.explain.evidence import Evidence, evidence
+from coalmine_consumers.explain.known import known_cells, known_versions
+from coalmine_consumers.explain.question import Question, Side
+from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample
+from coalmine_consumers.explain.sums import MixCells, ValueSums
+
+__all__ = [
+    "MOST_SAMPLED",
+    "OTHER",
+    "Evidence",
+    "MixCells",
+    "Question",
+    "Sample",
+    "Side",
+    "ValueSums",
+    "evidence",
+    "known_cells",
+    "known_versions",
+]

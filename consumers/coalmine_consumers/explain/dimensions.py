@@ -1,0 +1,207 @@
+"""By what requests can be told apart, which of it is used for what, and what is left out, in words.
+
+Nothing is left out in silence: a segment with a value for each user says nothing about users as a group, so
+it is not used, and the answer names it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+from coalmine_schemas.errors import InvalidParameter
+
+from coalmine_consumers.explain.requests import rows_of
+from coalmine_consumers.store.statements import quote_identifier, statement
+
+MOST_TESTED = 20
+"""Values of one dimension that are looked at one by one: those with most requests."""
+MOST_KEYS = 20
+"""Segment keys that are looked at: those with most requests."""
+MOST_DIFFERENT = 1_000
+"""A key with more values than that tells users apart, not kinds of traffic."""
+MOST_TRAFFIC_VALUES = 12
+"""Values of one key that the mix of traffic tells apart; the others count as one."""
+MOST_TRAFFIC_KEYS = 3
+"""Keys that the mix of traffic is made of, unless said otherwise."""
+MOST_MIXES = 150
+"""Combinations of their values, likewise."""
+LEAST_COVERED = 0.5
+"""Values that are told apart must have this share of a key's requests."""
+
+OTHER = "(other)"
+"""Stands for all values that are not told apart."""
+APP = "app"
+MODEL = "model"
+VERSION = "version"
+
+SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a dimension."""
+
+    value: str
+    """Empty where a request does not have the key."""
+    requests: int
+    x_a: float
+    """Denominator of the metric on side a."""
+    x_b: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Something requests differ by."""
+
+    name: str
+    is_segment: bool
+    values: tuple[Value, ...]
+    """By requests, most first."""
+
+    @property
+    def different(self) -> int:
+        """How many values it has."""
+        return len(self.values)
+
+    def covered(self, most: int) -> float:
+        """Share of requests that its most common values have."""
+        requests = [value.requests for value in self.values]
+        return sum(requests[:most]) / sum(requests)
+
+    @property
+    def moved(self) -> float:
+        """How far its mix moved from a to b: total variation distance of its values, 0 to 1."""
+        total_a, total_b = (
+            sum(side) or 1.0 for side in zip(*((v.x_a, v.x_b) for v in self.values), strict=True)
+        )
+        return 0.5 * sum(abs(value.x_b / total_b - value.x_a / total_a) for value in self.values)
+
+    @property
+    def expression(self) -> str:
+        """Its value, in SQL over `explained_requests`; `$key_...` has a segment's key."""
+        if not self.is_segment:
+            return quote_identifier(self.name)
+        return "coalesce(list_filter(segments, lambda entry: entry.key = {key})[1].value, '')"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is used for what."""
+
+    tested: tuple[Dimension, ...]
+    """Whose values are looked at one by one."""
+    traffic: tuple[Dimension, ...]
+    """Whose mix is the mix of traffic."""
+    left_out: tuple[str, ...]
+    """What was not looked at, and why, in words."""
+    traffic_words: tuple[str, ...]
+    """What the mix of traffic does not tell apart, and why."""
+
+
+def segment_dimensions(cursor: duckdb.DuckDBPyConnection) -> tuple[list[Dimension], list[str]]:
+    """Segments of the requests laid out, and words about those that are left out."""
+    total = rows_of(cursor, "SELECT count(*) AS requests, " + _SIDES)[0]
+    keys = sorted(rows_of(cursor, statement("segment_keys", __package__)), key=lambda row: -row["requests"])
+    usable = [row for row in keys if row["different"] <= MOST_DIFFERENT]
+    left_out = [
+        f"{row['key']}: about {row['different']:,} different values, too many to look at one by one"
+        for row in keys
+        if row["different"] > MOST_DIFFERENT
+    ]
+    if len(usable) > MOST_KEYS:
+        names = ", ".join(row["key"] for row in usable[MOST_KEYS:])
+        left_out.append(f"{names}: fewer requests have them than the {MOST_KEYS} segments looked at")
+    wanted = [row["key"] for row in usable[:MOST_KEYS]]
+    by_key: dict[str, list[Value]] = {key: [] for key in wanted}
+    for row in rows_of(cursor, statement("segment_values", __package__), {"keys": wanted}):
+        by_key[row["key"]].append(Value(row["value"], row["requests"], row["x_a"], row["x_b"]))
+    return [_with_absent(key, values, total) for key, values in by_key.items()], left_out
+
+
+_SIDES = (
+    "coalesce(sum(x) FILTER (side = 0), 0) AS x_a, coalesce(sum(x) FILTER (side = 1), 0) AS x_b "
+    "FROM explained_requests WHERE x > 0"
+)
+
+
+def _with_absent(key: str, values: list[Value], total: dict[str, float]) -> Dimension:
+    absent = int(total["requests"]) - sum(value.requests for value in values)
+    if absent > 0:
+        x_a = total["x_a"] - sum(value.x_a for value in values)
+        x_b = total["x_b"] - sum(value.x_b for value in values)
+        values = [*values, Value("", absent, max(x_a, 0.0), max(x_b, 0.0))]
+    return Dimension(key, is_segment=True, values=tuple(sorted(values, key=lambda v: (-v.requests, v.value))))
+
+
+def choose(dimensions: Sequence[Dimension], wanted: Sequence[str] | None, left_out: Sequence[str]) -> Choice:
+    """Decide by what to look.
+
+    The mix of traffic is made of the segments whose mix moved most between the sides, whatever the metric did
+    in them: choosing by the outcome would find causes in noise.
+
+    Args:
+        dimensions: All there are: segments, applications, models, versions.
+        wanted: Segments (or "app") that the mix of traffic is to be made of; None: decide.
+        left_out: Words about segments that are left out already.
+
+    Raises:
+        InvalidParameter: Requests do not have a segment that is wanted.
+    """
+    words = list(left_out)
+    tested = []
+    for each in dimensions:
+        if each.different < 2:
+            words.append(f"{each.name}: {_named(each.values[0].value)} in every request")
+            continue
+        if each.different > MOST_TESTED:
+            covered = each.covered(MOST_TESTED)
+            if covered < LEAST_COVERED:
+                words.append(f"{each.name}: {each.different:,} different values, none with many requests")
+                continue
+            words.append(
+                f"{each.name}: {each.different - MOST_TESTED:,} of its {each.different:,} values, with "
+                f"{1 - covered:.1%} of the requests"
+            )
+        tested.append(each)
+    kinds = [each for each in dimensions if each.is_segment or each.name == APP]
+    if wanted is not None:
+        return Choice(tuple(tested), _asked_for(kinds, wanted), tuple(words), ())
+    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2])
+    return Choice(tuple(tested), traffic, tuple(words), not_told)
+
+
+def _asked_for(kinds: Sequence[Dimension], wanted: Sequence[str]) -> tuple[Dimension, ...]:
+    # A service's own segment "app" comes before the application, which then cannot be asked for.
+    by_name = {each.name: each for each in reversed(kinds)}
+    for name in wanted:
+        if name not in by_name:
+            known = ", ".join(sorted(by_name)) or "none"
+            raise InvalidParameter(f"segment {name!r}: these requests have {known}")
+    return tuple(by_name[name] for name in dict.fromkeys(wanted))
+
+
+def _moved_most(kinds: Sequence[Dimension]) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
+    chosen: list[Dimension] = []
+    words = []
+    mixes = 1
+    for each in sorted(kinds, key=lambda kind: (-kind.moved, kind.name)):
+        told = min(each.different, MOST_TRAFFIC_VALUES)
+        if each.covered(MOST_TRAFFIC_VALUES) < LEAST_COVERED:
+            words.append(f"{each.name}: {each.different:,} different values, none with many requests")
+        elif len(chosen) >= MOST_TRAFFIC_KEYS or mixes * told > MOST_MIXES:
+            words.append(f"{each.name}: its mix moved less ({each.moved:.1%} of the requests)")
+        else:
+            chosen.append(each)
+            mixes *= told
+    return tuple(chosen), tuple(words)
+
+
+def _named(value: str) -> str:
+    return repr(value) if value else "absent"
+
+
+def told_apart(dimension: Dimension, most: int) -> list[str]:
+    """The values that keep their names where the rest is `OTHER`."""
+    if dimension.different <= most:
+        return [value.value for value in dimension.values]
+    return [value.value for value in dimension.values[: most - 1]]

@@ -1,0 +1,63 @@
+"""Everything raw requests say about a change, read in one go."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from coalmine_consumers.experiments import VersionSpan
+from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, choose, segment_dimensions
+from coalmine_consumers.explain.question import Question
+from coalmine_consumers.explain.requests import lay_out, spans
+from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
+from coalmine_consumers.explain.sums import MixCells, ValueSums, mix_cells, plain_sums, value_sums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What there is to explain a change with."""
+
+    question: Question
+    spans: tuple[VersionSpan, VersionSpan]
+    """When each side ran: a before b."""
+    cells: MixCells
+    values: ValueSums
+    sample: Sample
+    left_out: tuple[str, ...]
+    """Values that were not looked at one by one, in words."""
+    not_told_apart: tuple[str, ...]
+    """Segments that the mix of traffic does not tell apart, in words."""
+
+
+def evidence(
+    cursor: duckdb.DuckDBPyConnection, question: Question, *, most_sampled: int = MOST_SAMPLED
+) -> Evidence | None:
+    """Read the raw requests there still are; None if a side has none, or none with a value of the metric.
+
+    Args:
+        cursor: Of the store, for this alone: it gets a table of its own.
+        question: Which requests, and which metric.
+        most_sampled: About how many requests a regression may have.
+
+    Raises:
+        InvalidParameter: The metric is no property of a request, or a segment that is wanted does not exist.
+    """
+    lay_out(cursor, question)
+    when = spans(cursor)
+    if when is None:
+        return None
+    plain = plain_sums(cursor)
+    sides = set(plain.table["side"].to_pylist())
+    if sides != {0, 1}:
+        return None
+    segments, left_out = segment_dimensions(cursor)
+    names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
+    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out)
+    return Evidence(
+        question,
+        when,
+        mix_cells(cursor, plain, choice.traffic, of_versions=question.of_versions),
+        value_sums(cursor, plain, choice.tested),
+        sample(cursor, [each for each in choice.tested if each.is_segment], most_sampled),
+        choice.left_out,
+        choice.traffic_words,
+    )

@@ -1,0 +1,92 @@
+"""The requests of a question, laid out once for all that is asked of them."""
+
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.experiments import VersionSpan
+from coalmine_consumers.explain.measuring import Threshold, measuring
+from coalmine_consumers.explain.question import Question
+from coalmine_consumers.store.statements import statement
+
+# On one line: it is named in a comment of the statement, too.
+_SPANS_OF = (
+    "(SELECT side AS version, unit AS unit_id, event_time, experiment, '' AS variant FROM explained_requests)"
+)
+
+
+def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
+    """Make the cursor's own table `explained_requests`: both sides, with what each request adds.
+
+    Costs and latencies are held against the quantiles of side a.
+
+    Raises:
+        InvalidParameter: The metric is no property of a request.
+    """
+    measure = measuring(question.cells)
+    query = statement("explained_requests", __package__).format(
+        x=measure.x, y=measure.y, reactions=measure.reactions
+    )
+    a, b = question.a, question.b
+    parameters: dict[str, object] = {
+        "prompt": question.prompt,
+        "environment": question.environment,
+        "a_version": a.version,
+        "a_since": a.since,
+        "a_until": a.until,
+        "b_version": b.version,
+        "b_since": b.since,
+        "b_until": b.until,
+        **measure.parameters,
+    }
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE explained_requests AS {query}", parameters).fetchall()
+    if measure.threshold is not None:
+        _hold_against(cursor, measure.threshold)
+
+
+def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> None:
+    ((value,),) = cursor.sql(
+        "SELECT quantile_cont(y, $share::DOUBLE) FROM explained_requests WHERE side = 0 AND x > 0",
+        params={"share": threshold.quantile},
+    ).fetchall()
+    if value is None:
+        return
+    held = "(y > $value)::DOUBLE" if threshold.counts_beyond else "least(y, $value)"
+    change = f"UPDATE explained_requests SET y = {held} WHERE x > 0"  # noqa: S608 - one of the two above
+    cursor.execute(change, {"value": value}).fetchall()
+
+
+def spans(cursor: duckdb.DuckDBPyConnection) -> tuple[VersionSpan, VersionSpan] | None:
+    """When each side ran, for how many units; None if one of them has no request."""
+    query = statement("version_spans", "coalmine_consumers.experiments").format(requests=_SPANS_OF)
+    found = {row["version"]: row for row in rows_of(cursor, query)}
+    if len(found) < 2:
+        return None
+    a, b = (
+        VersionSpan(
+            row["requests"],
+            row["units"],
+            row["first_event_time"],
+            row["last_event_time"],
+            frozenset(row["hours"]),
+            tuple(row["experiments"] or ()),
+        )
+        for row in (found[0], found[1])
+    )
+    return a, b
+
+
+def table_of(
+    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
+) -> pa.Table:
+    """All rows of a query."""
+    return cursor.sql(query, params=parameters or None).to_arrow_table()
+
+
+def rows_of(
+    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """All rows of a query that has few."""
+    rows: list[dict[str, Any]] = table_of(cursor, query, parameters).to_pylist()
+    return rows

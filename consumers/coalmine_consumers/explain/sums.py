@@ -1,0 +1,202 @@
+"""Sums of both sides: by everything a change is taken apart by, and by each value looked at by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from coalmine_consumers.experiments import UNIT_GROUPS
+from coalmine_consumers.explain.dimensions import (
+    MODEL,
+    MOST_MIXES,
+    MOST_TESTED,
+    MOST_TRAFFIC_VALUES,
+    OTHER,
+    SEPARATOR,
+    VERSION,
+    Dimension,
+    Value,
+    told_apart,
+)
+from coalmine_consumers.explain.requests import table_of
+from coalmine_consumers.store.statements import statement
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_NAMED = 9
+"""Versions, and models, that are told apart; the others count as one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixCells:
+    """Sums by version, model and mix of traffic; N cells that have any."""
+
+    versions: tuple[str, ...]
+    """One, empty, where the sides are versions: what is served does not change within a side."""
+    models: tuple[str, ...]
+    mixes: tuple[tuple[str, ...], ...]
+    """Values of `traffic`."""
+    traffic: tuple[str, ...]
+    """Segments, or "app"."""
+    side: Ints
+    """Shape (N,), 0 or 1; the next four likewise index what they are named after."""
+    version: Ints
+    model: Ints
+    mix: Ints
+    group: Ints
+    x: Floats
+    """Denominators, shape (N,)."""
+    y: Floats
+    """Numerators, shape (N,), as in experiment cells."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueSums:
+    """Sums by value of each dimension; D values."""
+
+    dimension: tuple[str, ...]
+    value: tuple[str, ...]
+    requests: Ints
+    """Shape (D, 2)."""
+    x: Floats
+    """Denominators, shape (D, 2, 256); a before b."""
+    y: Floats
+    """Numerators, same shape."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainSums:
+    """Sums by what every request has: version, model and application."""
+
+    table: pa.Table
+
+    def dimension(self, name: str) -> Dimension:
+        """One of the three, with its values."""
+        grouped = (
+            self.table.group_by([name, "side"]).aggregate([("requests", "sum"), ("x", "sum")]).to_pylist()
+        )
+        found: dict[str, list[float]] = {}
+        for row in grouped:
+            mine = found.setdefault(row[name], [0, 0.0, 0.0])
+            mine[0] += row["requests_sum"]
+            mine[1 + row["side"]] += row["x_sum"]
+        values = (Value(value, int(requests), x_a, x_b) for value, (requests, x_a, x_b) in found.items())
+        return Dimension(
+            name,
+            is_segment=False,
+            values=tuple(sorted(values, key=lambda each: (-each.requests, each.value))),
+        )
+
+
+def plain_sums(cursor: duckdb.DuckDBPyConnection) -> PlainSums:
+    """Sums of the requests laid out."""
+    return PlainSums(table_of(cursor, statement("dimension_sums", __package__)))
+
+
+def mix_cells(
+    cursor: duckdb.DuckDBPyConnection, plain: PlainSums, traffic: Sequence[Dimension], *, of_versions: bool
+) -> MixCells:
+    """Sums of the requests laid out, by version, model and mix of traffic.
+
+    Args:
+        cursor: Where they are laid out.
+        plain: Their plain sums.
+        traffic: What the mix of traffic is made of.
+        of_versions: Whether the sides are versions.
+    """
+    parameters: dict[str, Any] = {}
+    version = "''" if of_versions else _lumped(plain.dimension(VERSION), MOST_NAMED, "version", parameters)
+    model = _lumped(plain.dimension(MODEL), MOST_NAMED, "model", parameters)
+    parts = [_lumped(each, MOST_TRAFFIC_VALUES, f"mix_{at}", parameters) for at, each in enumerate(traffic)]
+    mix = f"concat_ws(chr(31), {', '.join(parts)})" if parts else "''"
+    query = statement("mix_cells", __package__).format(version=version, model=model, mix=mix)
+    table = table_of(cursor, query, parameters)
+    x, y = table["x"].to_numpy(), table["y"].to_numpy()
+    versions, at_version = _coded(table["version"])
+    models, at_model = _coded(table["model"])
+    mixes, at_mix = _coded(table["mix"])
+    at_mix, mixes = _fewer(at_mix, mixes, x, len(traffic))
+    return MixCells(
+        versions,
+        models,
+        tuple(tuple(each.split(SEPARATOR)) if traffic else () for each in mixes),
+        tuple(each.name for each in traffic),
+        table["side"].to_numpy().astype(np.int64),
+        at_version,
+        at_model,
+        at_mix,
+        table["unit_group"].to_numpy().astype(np.int64),
+        x,
+        y,
+    )
+
+
+def _lumped(dimension: Dimension, most: int, name: str, parameters: dict[str, Any]) -> str:
+    """Expression of a dimension's value, with `OTHER` for rare ones; adds the parameters it names."""
+    value = dimension.expression
+    if dimension.is_segment:
+        parameters[f"{name}_key"] = dimension.name
+        value = value.format(key=f"${name}_key")
+    if dimension.different <= most:
+        return value
+    parameters[f"{name}_values"] = told_apart(dimension, most)
+    return f"CASE WHEN list_contains(${name}_values::VARCHAR[], {value}) THEN {value} ELSE '{OTHER}' END"
+
+
+def _fewer(at_mix: Ints, mixes: tuple[str, ...], x: Floats, keys: int) -> tuple[Ints, tuple[str, ...]]:
+    """At most `MOST_MIXES` mixes: the rarest become one."""
+    if len(mixes) <= MOST_MIXES:
+        return at_mix, mixes
+    order = np.argsort(-np.bincount(at_mix, weights=x, minlength=len(mixes)), kind="stable")
+    place = np.full(len(mixes), MOST_MIXES - 1)
+    place[order[: MOST_MIXES - 1]] = np.arange(MOST_MIXES - 1)
+    kept = [mixes[each] for each in order[: MOST_MIXES - 1]]
+    return place[at_mix], (*kept, SEPARATOR.join([OTHER] * keys))
+
+
+def value_sums(
+    cursor: duckdb.DuckDBPyConnection, plain: PlainSums, dimensions: Sequence[Dimension]
+) -> ValueSums:
+    """Sums of the requests laid out, by value of each dimension."""
+    place: dict[tuple[str, bool, str], int] = {}
+    for each in dimensions:
+        for value in each.values[:MOST_TESTED]:
+            place[each.name, each.is_segment, value.value] = len(place)
+    requests = np.zeros((len(place), 2), np.int64)
+    x, y = (np.zeros((len(place), 2, UNIT_GROUPS)) for _ in range(2))
+
+    def add(table: pa.Table, at: Ints) -> None:
+        mine = at >= 0
+        side, group = (table[name].to_numpy().astype(np.int64)[mine] for name in ("side", "unit_group"))
+        np.add.at(requests, (at[mine], side), table["requests"].to_numpy()[mine])
+        np.add.at(x, (at[mine], side, group), table["x"].to_numpy()[mine])
+        np.add.at(y, (at[mine], side, group), table["y"].to_numpy()[mine])
+
+    for name in {each.name for each in dimensions if not each.is_segment}:
+        values, codes = _coded(plain.table[name])
+        at = np.array([place.get((name, False, value), -1) for value in values], np.int64)
+        add(plain.table, at[codes])
+    wanted = [f"{name}{SEPARATOR}{value}" for name, is_segment, value in place if is_segment and value]
+    if wanted:
+        found = table_of(cursor, statement("segment_sums", __package__), {"wanted": wanted})
+        keys = zip(found["key"].to_pylist(), found["value"].to_pylist(), strict=True)
+        add(found, np.array([place[key, True, value] for key, value in keys], np.int64))
+    for (name, is_segment, value), at_absent in place.items():
+        if is_segment and not value:
+            found = table_of(cursor, statement("unsegmented_sums", __package__), {"key": name})
+            add(found, np.full(found.num_rows, at_absent))
+    return ValueSums(
+        tuple(name for name, _, _ in place), tuple(value for _, _, value in place), requests, x, y
+    )
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
+    values = sorted(pc.unique(column).to_pylist())
+    codes: Ints = pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.int64)
+    return tuple(values), codes
