@@ -1,4 +1,4 @@
-"""Readouts in the server: plans from the settings, and the job that takes looks in the background."""
+"""Readouts in the server: plans from settings and registry, and the job that looks in the background."""
 
 import threading
 
@@ -7,14 +7,18 @@ from coalmine_analytics.metrics import MetricOverride, Size
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_server.serving.experiment_plans import ExperimentRegistry, RegistryPlans
 from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
 
-def make_readouts(store: Store, settings: ReadoutSettings) -> Readouts:
-    """Readouts of a store, judged as the settings say."""
-    return Readouts(store, plans_of(settings))
+def make_readouts(
+    store: Store, settings: ReadoutSettings, registry: ExperimentRegistry | None = None
+) -> Readouts:
+    """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
+    plans = plans_of(settings)
+    return Readouts(store, plans if registry is None else RegistryPlans(plans, registry))
 
 
 def plans_of(settings: ReadoutSettings) -> FixedPlans:
