@@ -1,6 +1,6 @@
 """What was decided about an experiment before it began."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -16,7 +16,8 @@ class Plan:
     """How an experiment is to be judged. Fix it before looking at its data."""
 
     control: str | None = None
-    """The arm the others are compared with; None: the arm named "control", else the last by name."""
+    """The arm the others are compared with; None: the arm named "control", else the last that a deployment
+    names, else the last by name."""
     alpha: float = 0.05
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
@@ -44,12 +45,29 @@ class Plan:
         return "control" if "control" in arms else sorted(arms)[-1]
 
     def with_deployed(self, epoch_weights: Mapping[int, Weights]) -> "Plan":
-        """The plan with the splits that were really deployed, where it does not name an epoch's itself."""
-        return replace(self, epoch_weights={**epoch_weights, **self.epoch_weights})
+        """The plan with what was really deployed, where it does not say otherwise itself.
+
+        Args:
+            epoch_weights: Split by allocation epoch; arms in the order of the deployment, control last.
+        """
+        control = self.control
+        if control is None and epoch_weights:
+            arms = list(epoch_weights[max(epoch_weights)])
+            control = "control" if "control" in arms else arms[-1]
+        return replace(self, control=control, epoch_weights={**epoch_weights, **self.epoch_weights})
 
     def weights_of(self, epoch: int) -> Weights | None:
         """The planned split of an epoch, if it is known."""
         return self.epoch_weights.get(epoch, self.weights)
+
+    def arms_of(self, epochs: Iterable[int]) -> frozenset[str]:
+        """Arms that were to get units in these epochs, and control wherever a split names it."""
+        return frozenset(
+            arm
+            for epoch in epochs
+            for arm, weight in (self.weights_of(epoch) or {}).items()
+            if weight > 0 or arm == self.control
+        )
 
 
 DEFAULT_PLAN = Plan()

@@ -5,7 +5,10 @@ from coalmine_consumers.store.statements import statement
 
 
 def allocations(source: Source, experiment: str) -> dict[int, dict[str, float]]:
-    """Planned weight of each arm, by allocation epoch; nothing where no deployment of it was seen."""
+    """Planned weight of each arm, by allocation epoch; nothing where no deployment of it was seen.
+
+    Arms come in the order of the deployment: treatments first, control last.
+    """
     rows = source.table(statement("allocations", __package__), {"experiment": experiment}).to_pylist()
     found: dict[int, dict[str, float]] = {}
     for row in rows:

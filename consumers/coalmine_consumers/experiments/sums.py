@@ -1,7 +1,7 @@
 """The sums of one experiment, as dense arrays."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,18 @@ class ExperimentSums:
     def requests(self) -> int:
         """Requests in all arms and epochs."""
         return int(self.x[self.metrics.index("requests")].sum()) if "requests" in self.metrics else 0
+
+    def with_arms(self, arms: Iterable[str]) -> "ExperimentSums":
+        """The same with these arms among its own; those that had no requests have no units."""
+        names = tuple(sorted({*self.arms, *arms}))
+        if names == self.arms:
+            return self
+        at = [names.index(arm) for arm in self.arms]
+        shape = (*self.units.shape[:1], len(names), UNIT_GROUPS)
+        x, y = np.zeros((len(self.metrics), *shape)), np.zeros((len(self.metrics), *shape))
+        units = np.zeros(shape, np.int64)
+        x[:, :, at], y[:, :, at], units[:, at] = self.x, self.y, self.units
+        return replace(self, arms=names, x=x, y=y, units=units)
 
 
 def experiment_sums(source: Source, experiment: str) -> ExperimentSums | None:
