@@ -19,6 +19,8 @@ from coalmine_server.answers.remote import RemoteAnswers
 from coalmine_server.errors import Unavailable
 from coalmine_server.local_access import find_server, is_own_server, read_local_credentials
 from coalmine_server.serving.catch_up import CatchUpProgress, catch_up
+from coalmine_server.serving.experiment_plans import RegistryWhenAsked
+from coalmine_server.serving.readouts import make_readouts
 from coalmine_server.serving.wiring import store_settings
 from coalmine_server.settings import Settings
 
@@ -53,7 +55,8 @@ def open_answers(settings: Settings, *, progress: CatchUpProgress | None = None)
         return
     try:
         catch_up(holder, settings, progress)
-        yield LocalAnswers(holder, settings, datetime.now(UTC))
+        readouts = make_readouts(holder, settings.readout, RegistryWhenAsked(settings))
+        yield LocalAnswers(holder, settings, datetime.now(UTC), readouts=readouts)
     finally:
         holder.close()
 

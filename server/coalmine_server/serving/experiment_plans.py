@@ -16,9 +16,13 @@ from coalmine_analytics.readout import ExperimentPlans, Plan
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
+from coalmine_server.settings import Settings
 
 AGAIN_S = 30.0
 """How long a registry that did not answer is left alone: asking may take seconds, and readouts wait."""
+
+REGISTRY_FILE = "registry.db"
+"""In the home, where the settings name no database."""
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
@@ -87,3 +91,20 @@ class RegistryPlans:
             self._ask_again_at = self._clock() + AGAIN_S
             _log.warning("plans of experiments are as last known", reason=str(error))
         return self._known.get(experiment)
+
+
+class RegistryWhenAsked:
+    """The registry of a command without a server: opened for each question, and only if there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def experiment(self, name: str) -> ExperimentRecord:
+        """See `ExperimentRegistry.experiment`."""
+        if self._settings.registry.url is None and not (self._settings.home / REGISTRY_FILE).exists():
+            raise NotFound("there is no registry yet: `coalmine serve` makes one")
+        # A third of a second for SQLAlchemy, which other commands do not need.
+        from coalmine_server.serving.prompt_registry import open_registry  # noqa: PLC0415
+
+        with open_registry(self._settings) as registry:
+            return registry.experiment(name)

@@ -4,10 +4,10 @@ import structlog
 from coalmine_registry.errors import Invalid
 from coalmine_registry.registry import Registry
 from coalmine_server.errors import ConfigurationError
+from coalmine_server.serving.experiment_plans import REGISTRY_FILE
 from coalmine_server.settings import Settings
 
 OLD_TOKENS_FILE = "tokens.json"
-REGISTRY_FILE = "registry.db"
 
 _log = structlog.stdlib.get_logger("coalmine.registry")
 

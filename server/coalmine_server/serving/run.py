@@ -91,7 +91,7 @@ class Server:
         allow_many_connections()
         self._http.start(app, shutdown_timeout_s=settings.server.shutdown_timeout_s)
         if self._part != "registry":
-            self.ingest.start()
+            self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
             announce_server(settings.home, self.url, REGISTRY_FILE)
