@@ -152,12 +152,7 @@ def judged(metric: Metric, hours: HourSeries, plan: DriftPlan, begun: int, windo
     first = all_hours.part((hours.hour >= mine.since) & (hours.hour < mine.until))
     if until <= mine.until or not len(first.x):
         return None
-    reference = take_reference(
-        first,
-        is_rate=metric.kind == "rate",
-        days=(mine.until - mine.since) / DAY_H,
-        match=plan.match_season,
-    )
+    reference = take_reference(first, is_rate=metric.kind == "rate", match=plan.match_season)
     if reference is None:
         return None
     later = bucketed(all_hours.part((hours.hour >= mine.until) & (hours.hour < until)), reference.length)

@@ -1,20 +1,20 @@
 """Drift of an unchanged version: pure, from its sums and a plan."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
-from coalmine_analytics.drift.judging import Finding, Judged, Window, judged
+from coalmine_analytics.drift.judging import DAY_H, Finding, Judged, Window, judged
 from coalmine_analytics.drift.models import likely_causes, model_changes
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange, VersionDrift
+from coalmine_analytics.drift.wording import is_better, metric_words, version_words, warnings
 from coalmine_analytics.metrics import Metric, metrics_in
 
 SETTLED_H = 1
 """An hour counts once it has been over for this long."""
-HOUR = timedelta(hours=1)
 
 
 def read_drift(
@@ -54,8 +54,8 @@ def read_drift(
         version=watched.key.version,
         environment=watched.key.environment,
         state=state,
-        words=_words(state, rows, changes),
-        warnings=tuple(_warnings(watched.first_hour, end, reallocations)),
+        words=version_words(state, rows, changes),
+        warnings=tuple(warnings(_reference_days(series, _hour(end)), watched.first_hour, reallocations)),
         taken_at=taken_at,
         reference_since=watched.first_hour,
         reference_until=end,
@@ -122,8 +122,8 @@ class _Row:
             direction=metric.direction,
             guardrail=metric.guardrail,
             state=state,
-            words=_metric_words(metric, state, finding, since, causes),
-            better=None if finding is None else _better(metric, upward=finding.upward),
+            words=metric_words(metric, state, since, causes, upward=finding is not None and finding.upward),
+            better=None if finding is None else is_better(metric, upward=finding.upward),
             detected_at=None if finding is None else _end_of(found, finding.place),
             since=since,
             since_earliest=earliest,
@@ -159,26 +159,7 @@ def _unknown(metric: Metric, found: Judged | None) -> MetricDrift:
         guardrail=metric.guardrail,
         state="not enough data",
         words=words,
-        better=None,
-        detected_at=None,
-        since=None,
-        since_earliest=None,
-        since_latest=None,
-        before=None,
-        after=None,
-        shift=None,
-        lower=None,
-        upper=None,
-        relative_shift=None,
-        log_evidence=None,
-        log_threshold=None,
-        tolerance=None,
         reference_value=None if found is None else found.level,
-        reference_since=None,
-        reference_until=None,
-        matched_by=None,
-        bucket_hours=None,
-        likely_causes=(),
     )
 
 
@@ -194,34 +175,6 @@ def _end_of(found: Judged, place: int) -> datetime:
     return _moment(int(found.buckets.start[place]) + found.reference.length)
 
 
-def _better(metric: Metric, *, upward: bool) -> bool | None:
-    if metric.direction in ("higher", "lower"):
-        return upward == (metric.direction == "higher")
-    return False if metric.direction == "same" else None
-
-
-def _metric_words(
-    metric: Metric,
-    state: DriftState,
-    finding: Finding | None,
-    since: datetime | None,
-    causes: Sequence[ModelChange],
-) -> str:
-    if finding is None or since is None:
-        return "as in the reference, as far as can be told"
-    judgement = {True: "better", False: "worse", None: "higher" if finding.upward else "lower"}
-    way = judgement[_better(metric, upward=finding.upward)]
-    if metric.direction == "same":
-        way = "higher" if finding.upward else "lower"
-    words = f"{way} since about {since:%Y-%m-%d %H:%M} UTC"
-    if state == "returned":
-        words = f"was {words}, and has returned to the reference"
-    if causes:
-        cause = causes[0]
-        words += f"; {cause.response_model} began to answer for {cause.request_model} at about that time"
-    return words
-
-
 def _state_of(rows: Sequence[MetricDrift]) -> DriftState:
     states = {row.state for row in rows}
     for state in ("drifted", "returned", "steady"):
@@ -230,50 +183,17 @@ def _state_of(rows: Sequence[MetricDrift]) -> DriftState:
     return "not enough data"
 
 
-def _words(state: DriftState, rows: Sequence[MetricDrift], changes: Sequence[ModelChange]) -> str:
-    named: Mapping[DriftState, str] = {
-        "drifted": "drift",
-        "returned": "drifted and has returned",
-        "steady": "no drift",
-        "not enough data": "no metric has enough data to be judged",
-    }
-    words = named[state]
-    concerned = [row.metric for row in rows if row.state == state]
-    if state in ("drifted", "returned"):
-        words += f" in {', '.join(concerned)}"
-    if changes:
-        told = ", ".join(f"{each.response_model} for {each.request_model}" for each in changes)
-        words += f"; new models answer: {told}"
-    return words
-
-
-def _warnings(since: datetime, until: datetime, reallocations: Sequence[Reallocation]) -> list[str]:
-    found = []
-    if until - since < timedelta(days=7):
-        found.append(
-            "the reference is shorter than a week: if weekends differ, false alarms are likelier than stated"
-        )
-    elif until - since < timedelta(days=14):
-        found.append(
-            "the reference is shorter than two weeks: hours are matched by hour of day only, and what "
-            "weekdays differ by counts as noise"
-        )
-    later = [each for each in reallocations if each.event_time >= since]
-    if later:
-        last = later[-1]
-        found.append(
-            f"what the environment serves was changed {len(later)} times since the reference began, the last "
-            f"time {last.event_time:%Y-%m-%d %H:%M} UTC ({last.action}): that changes who gets the version, "
-            "and with it what it is measured on"
-        )
-    return found
-
-
 def _requests(series: VersionSeries, until: int | None = None) -> int:
     hours = series.hours.get("requests")
     if hours is None:
         return 0
     return int(hours.y[hours.hour < until].sum() if until is not None else hours.y.sum())
+
+
+def _reference_days(series: VersionSeries, until: int) -> int:
+    """Days of the reference that had requests."""
+    hours = series.hours.get("requests")
+    return 0 if hours is None else len(np.unique(hours.hour[hours.hour < until] // DAY_H))
 
 
 def _hour(moment: datetime) -> int:

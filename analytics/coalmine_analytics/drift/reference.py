@@ -15,8 +15,9 @@ MIN_RARE = 5.0
 """Of a rate, it also has at least so many of the rarer outcome."""
 MIN_BUCKETS = 10
 """No reference of fewer buckets."""
-DAYS_FOR_WEEK, DAYS_FOR_DAY = 14.0, 3.0
-"""Reference days from which buckets are matched by hour of week, and by hour of day."""
+TIMES: tuple[tuple[Matching, int], ...] = (("hour of week", 2), ("hour of day", 3))
+"""Times nearly every place of a cycle has to be in the reference, to be matched by: two weeks, three days."""
+NEARLY = 0.9
 BLOCKS_H = (6, 24)
 """Lengths at which it is seen whether neighbouring hours wander together."""
 DOUBT = 0.1
@@ -64,7 +65,7 @@ class Reference:
         return np.sqrt(self.doubt * (own + self.place_variance[at]))
 
 
-def take_reference(hours: Buckets, *, is_rate: bool, days: float, match: bool = True) -> Reference | None:
+def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Reference | None:
     """The reference of one metric, from the hours of the reference window.
 
     Within hours the noise is that of unit groups (a unit's requests are correlated). Hours also differ beyond
@@ -74,7 +75,6 @@ def take_reference(hours: Buckets, *, is_rate: bool, days: float, match: bool = 
     Args:
         hours: With data, inside the window.
         is_rate: Whether it is a share of events, 0 to 1.
-        days: Length of the window.
         match: False compares with the overall level whatever the season: for showing what that does.
 
     Returns:
@@ -85,13 +85,13 @@ def take_reference(hours: Buckets, *, is_rate: bool, days: float, match: bool = 
         variance between hours; the inflation is the variance of block means over that of independent buckets.
     """
     for length in LENGTHS:
-        found = _fitted(bucketed(hours, length), length, is_rate=is_rate, days=days, match=match)
+        found = _fitted(bucketed(hours, length), length, is_rate=is_rate, match=match)
         if found is not None:
             return found
     return None
 
 
-def _fitted(buckets: Buckets, length: int, *, is_rate: bool, days: float, match: bool) -> Reference | None:
+def _fitted(buckets: Buckets, length: int, *, is_rate: bool, match: bool) -> Reference | None:
     """A reference of buckets of this length; None if longer ones are needed."""
     last = length == LENGTHS[-1]
     total_x = buckets.x.sum()
@@ -107,7 +107,7 @@ def _fitted(buckets: Buckets, length: int, *, is_rate: bool, days: float, match:
         per_x = max(per_x, share * (1.0 - share))
     if not per_x > 0:
         return None
-    matching = _matching(buckets, length, days) if match else "none"
+    matching = _matching(buckets, length) if match else "none"
     fit = _Fit(buckets, matching, length, per_x)
     fit.leave_wild_places_out()
     if fit.freedom < MIN_BUCKETS / 2:
@@ -115,13 +115,12 @@ def _fitted(buckets: Buckets, length: int, *, is_rate: bool, days: float, match:
     return fit.reference()
 
 
-def _matching(buckets: Buckets, length: int, days: float) -> Matching:
-    """The finest cycle of which the reference has nearly every place twice."""
-    kinds: list[tuple[Matching, float]] = [("hour of week", DAYS_FOR_WEEK), ("hour of day", DAYS_FOR_DAY)]
-    for matching, needed in kinds:
+def _matching(buckets: Buckets, length: int) -> Matching:
+    """The longest cycle of which the reference has nearly every place often enough."""
+    for matching, times in TIMES:
         count = place_count(matching, length)
         seen = np.bincount(places(buckets.start, matching, length), minlength=count)
-        if days >= needed and count > 1 and (seen >= 2).mean() >= 0.9:
+        if count > 1 and (seen >= times).mean() >= NEARLY:
             return matching
     return "none"
 

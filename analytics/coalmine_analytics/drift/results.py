@@ -35,37 +35,37 @@ class MetricDrift:
     guardrail: bool
     state: DriftState
     words: str
-    better: bool | None
+    better: bool | None = None
     """Whether a drift is for the better; None where there is none or nobody said which way is better."""
-    detected_at: datetime | None
+    detected_at: datetime | None = None
     """End of the bucket in which the evidence passed the threshold."""
-    since: datetime | None
+    since: datetime | None = None
     """When it most likely began."""
-    since_earliest: datetime | None
+    since_earliest: datetime | None = None
     """It may have begun as early as this, and as late as `since_latest`."""
-    since_latest: datetime | None
-    before: float | None
+    since_latest: datetime | None = None
+    before: float | None = None
     """What the reference gives in the hours of `after`."""
-    after: float | None
+    after: float | None = None
     """Since the change; without one, in the last seven days."""
-    shift: float | None
+    shift: float | None = None
     """After minus before, metric's unit."""
-    lower: float | None
+    lower: float | None = None
     """95 % confidence sequence of the shift, with the reference's own uncertainty."""
-    upper: float | None
-    relative_shift: float | None
-    log_evidence: float | None
+    upper: float | None = None
+    relative_shift: float | None = None
+    log_evidence: float | None = None
     """Natural logarithm, now."""
-    log_threshold: float | None
+    log_threshold: float | None = None
     """Drift is told of from here on."""
-    tolerance: float | None
+    tolerance: float | None = None
     """A shift so small is no drift, metric's unit."""
-    reference_value: float | None
-    reference_since: datetime | None
-    reference_until: datetime | None
-    matched_by: Matching | None
-    bucket_hours: int | None
-    likely_causes: tuple[ModelChange, ...]
+    reference_value: float | None = None
+    reference_since: datetime | None = None
+    reference_until: datetime | None = None
+    matched_by: Matching | None = None
+    bucket_hours: int | None = None
+    likely_causes: tuple[ModelChange, ...] = ()
     """Changes of the response model at about that time."""
 
 
