@@ -17,6 +17,7 @@ from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
 from coalmine_server.serving.drift import make_drifts
+from coalmine_server.serving.experiment_plans import ExperimentRegistry
 from coalmine_server.serving.readouts import make_readouts
 from coalmine_server.serving.side_jobs import side_jobs
 from coalmine_server.serving.wiring import (
@@ -73,6 +74,7 @@ class IngestService:
         self._ended = threading.Event()
         self._situation = Situation("starting")
         self._owned: Owned | None = None
+        self._experiments: ExperimentRegistry | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None
         self._waiting_for: str | None = None
@@ -82,8 +84,13 @@ class IngestService:
         self._lingering: list[str] = []
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
-    def start(self) -> None:
-        """Begins, and returns."""
+    def start(self, experiments: ExperimentRegistry) -> None:
+        """Begins, and returns.
+
+        Args:
+            experiments: Knows how experiments were planned.
+        """
+        self._experiments = experiments
         self._thread.start()
 
     @property
@@ -156,7 +163,7 @@ class IngestService:
         store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
         if store is None:
             return
-        readouts = make_readouts(store, self._settings.readout)
+        readouts = make_readouts(store, self._settings.readout, self._experiments)
         owned = Owned(store, datetime.now(UTC), readouts, make_drifts(store, self._settings))
         self._owned = owned
         if not self._stop.is_set():
