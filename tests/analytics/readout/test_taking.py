@@ -263,3 +263,33 @@ def test_a_plan_that_does_not_fit_keeps_no_other_experiment_waiting(store: Store
     )
     assert [readout.experiment for readout in taken] == ["zz"]
     assert "control is 'nobody'" in refused["aa"]
+
+
+def test_an_arm_that_was_to_get_units_and_has_none_is_in_the_readout(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    plan = Plan(weights={"control": 1, "treatment": 1, "broken": 1, "idle": 0})
+    readout = Readouts(store, FixedPlans(plan), clock=clock).current("exp-1")
+    assert readout is not None
+    broken, treatment = readout.arms
+    assert (broken.arm, broken.units, broken.requests, broken.decision) == ("broken", 0, 0, "hold")
+    assert {found.verdict for found in broken.metrics} == {"not enough data"}
+    assert readout.srm.mismatch
+    assert (treatment.arm, treatment.units > 30) == ("treatment", True)
+    assert Readouts(store, FixedPlans(plan), clock=clock).current("exp-1") == readout
+
+
+def test_a_planned_control_that_nobody_got_yet_is_no_error(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    plan = Plan(control="late", weights={"control": 1, "treatment": 1, "late": 0})
+    readout = Readouts(store, FixedPlans(plan), clock=clock).current("exp-1")
+    assert readout is not None
+    assert (readout.control, readout.control_units, len(readout.arms)) == ("late", 0, 2)
+    assert {arm.decision for arm in readout.arms} == {"hold"}
+    assert not readout.srm.mismatch
+
+
+def test_the_last_arm_of_the_latest_deployment_is_control() -> None:
+    assert Plan().with_deployed({1: {"a": 0.9, "b": 0.1}, 2: {"b": 0.1, "a": 0.9}}).control == "a"
+    assert Plan().with_deployed({1: {"control": 0.9, "b": 0.1}}).control == "control"
+    assert Plan(control="b").with_deployed({1: {"b": 0.1, "a": 0.9}}).control == "b"
+    assert Plan().with_deployed({}).control is None
