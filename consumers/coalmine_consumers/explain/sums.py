@@ -187,8 +187,8 @@ def value_sums(
         found = table_of(cursor, statement("segment_sums", __package__), {"wanted": wanted})
         keys = zip(found["key"].to_pylist(), found["value"].to_pylist(), strict=True)
         add(found, np.array([place[key, True, value] for key, value in keys], np.int64))
-    for (name, is_segment, value), at_absent in place.items():
-        if is_segment and not value:
+    for (name, is_segment, text), at_absent in place.items():
+        if is_segment and not text:
             found = table_of(cursor, statement("unsegmented_sums", __package__), {"key": name})
             add(found, np.full(found.num_rows, at_absent))
     return ValueSums(

@@ -1,0 +1,41 @@
+"""A change in one sentence."""
+
+from collections.abc import Sequence
+
+from coalmine_analytics.explain.intervals import Certainty
+from coalmine_analytics.explain.results import ExplainedSide, Part
+from coalmine_analytics.explain.words import decimals, interval, plain, signed, unit_after
+from coalmine_analytics.metrics import Metric
+
+
+def headline(
+    metric: Metric, sides: tuple[ExplainedSide, ExplainedSide], parts: Sequence[Part], known: Certainty
+) -> str:
+    """What the metric did, and by what, each part with its sign.
+
+    Args:
+        metric: Which one.
+        sides: a and b.
+        parts: As they are to be named, summing to the change.
+        known: How sure it is.
+    """
+    a, b = sides
+    change = known.taken_apart.change
+    places = decimals([change, *(part.contribution for part in parts)])
+    listed = ", ".join(f"{part.part} {signed(part.contribution, places)}" for part in parts)
+    unit = unit_after(metric.unit)
+    values = f"from {plain(a.value)} to {plain(b.value)}{unit}"
+    bounds = known.change
+    if bounds is None:
+        reason = "" if known.too_little is None else f" ({known.too_little.reason.replace('arm', 'side')})"
+        return f"too little data to tell a change of {metric.name} from chance{reason}: {values}; {listed}"
+    if bounds[0] <= 0 <= bounds[1]:
+        return (
+            f"no clear change of {metric.name}, {values}: {signed(change, places)} "
+            f"({interval(*bounds, places)}); {listed}"
+        )
+    verb = "fell" if change < 0 else "rose"
+    if a.name != "before":
+        verb = f"is {'lower' if change < 0 else 'higher'} in {b.name} than in {a.name}"
+    size = f"{abs(change):,.{places}f}{unit}"
+    return f"{metric.name} {verb} by {size}, {values}: {listed}"

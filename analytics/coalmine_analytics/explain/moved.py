@@ -1,0 +1,99 @@
+"""Segments that moved: the metric's change by value, corrected for how many were looked at."""
+
+import numpy as np
+from coalmine_consumers.explain import ValueSums
+
+from coalmine_analytics.core.confidence_sequence import confidence_sequence
+from coalmine_analytics.core.e_process import log_e_value
+from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.holm import holm
+from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.explain.paired import paired_difference
+from coalmine_analytics.explain.results import MovedValue, MovedVerdict
+from coalmine_analytics.explain.words import decimals, interval, named, signed
+from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+
+
+def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:
+    """How the metric changed for each value of each dimension.
+
+    Each value has the core's confidence sequence. A value moved if its p, corrected over all values by Holm's
+    method, is at most alpha: so with a chance of at most alpha any value is said to have moved that did not,
+    however many were looked at, and however often.
+
+    Args:
+        sums: By value, side and unit group.
+        metric: Which one.
+        mde: Minimum detectable effect, in the metric's unit; NaN where it is too early for one.
+        alpha: In (0, 1).
+
+    Returns:
+        One for each value: those that moved first, then by evidence, and those with too little data last.
+    """
+    if not sums.value:
+        return ()
+    y = sums.y * metric.scale
+    effect = paired_difference(y, sums.x)
+    units = (sums.x > 0).sum(axis=-1)  # (D, 2): at least so many units, exactly as many groups
+    enough = effect.usable & (units.min(axis=-1) >= MIN_UNITS) & np.isfinite(mde)
+    effect = Effect(
+        np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom
+    )
+    width = mde if np.isfinite(mde) else 1.0
+    log_e = log_e_value(effect, mde=width)
+    lower, upper = confidence_sequence(effect, mde=width, alpha=alpha)
+    adjusted = holm(np.where(enough, np.exp(-np.maximum(log_e, 0.0)), np.nan))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = y.sum(axis=-1) / sums.x.sum(axis=-1)
+    order = np.lexsort((np.where(enough, -log_e, 0.0), ~enough))
+    return tuple(
+        _moved(
+            sums, metric, at, (ratio[at, 0], ratio[at, 1]), effect, (lower[at], upper[at]), adjusted, alpha
+        )
+        for at in order.tolist()
+    )
+
+
+def _moved(  # noqa: PLR0917 - one row of several arrays
+    sums: ValueSums,
+    metric: Metric,
+    at: int,
+    ratio: tuple[float, float],
+    effect: Effect,
+    bounds: tuple[float, float],
+    adjusted: FloatArray,
+    alpha: float,
+) -> MovedValue:
+    estimate = float(effect.estimate[at])
+    name = named(sums.dimension[at], sums.value[at])
+    known = bool(np.isfinite(estimate))
+    verdict: MovedVerdict = (
+        "not enough data" if not known else "moved" if adjusted[at] <= alpha else "no clear move"
+    )
+    if known:
+        places = decimals([estimate, *bounds])
+        words = f"{name}: {metric.name} {signed(estimate, places)} ({interval(*bounds, places)}), {verdict}"
+    else:
+        b_units, a_units = (int((sums.x[at, side] > 0).sum()) for side in (1, 0))
+        reason = NotEnoughData(b_units, a_units).reason.replace("arm", "side")
+        words = f"{name}: {verdict}, {reason}"
+    return MovedValue(
+        dimension=sums.dimension[at],
+        value=sums.value[at],
+        verdict=verdict,
+        words=words,
+        a_requests=int(sums.requests[at, 0]),
+        b_requests=int(sums.requests[at, 1]),
+        a_value=_known(ratio[0]),
+        b_value=_known(ratio[1]),
+        effect=_known(estimate),
+        standard_error=_known(effect.standard_error[at]) if known else None,
+        lower=_known(bounds[0]) if known else None,
+        upper=_known(bounds[1]) if known else None,
+        adjusted_p=_known(adjusted[at]),
+    )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
