@@ -5,13 +5,17 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.buckets import Buckets
+from coalmine_analytics.drift.judging import Judged, Window, judged
+from coalmine_analytics.metrics import BUILT_IN, Metric
+from coalmine_consumers.drift import HourSeries
 
 Kind = Literal["quality", "rate", "latency"]
 Floats = npt.NDArray[np.float64]
 
-FIRST_HOUR = 490_000
-"""Hours since 1970."""
+FIRST_HOUR = 489_984
+"""Hours since 1970; a midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +106,48 @@ def _summed(of_unit: npt.NDArray[np.int64], x: Floats, y: Floats, count: int) ->
     start = FIRST_HOUR + np.arange(count)
     noise = np.where(units > 1, noise, 0.0)
     return Buckets(start[kept], sum_x[kept], sum_y[kept], noise[kept])
+
+
+REFERENCE_DAYS = 14
+METRICS: dict[Kind, Metric] = {
+    "quality": next(metric for metric in BUILT_IN if metric.name == "quality"),
+    "rate": next(metric for metric in BUILT_IN if metric.name == "error_rate"),
+    "latency": next(metric for metric in BUILT_IN if metric.name == "latency_ms"),
+}
+
+
+def as_series(hours: Buckets) -> HourSeries:
+    """Hours as they are kept: with so many unit groups that the factor n / (n - 1) is 1."""
+    groups = np.full(len(hours.start), 10**12)
+    return HourSeries(hours.start, groups, hours.x, hours.y, hours.noise)
+
+
+def judged_season(season: Season, seed: int, plan: DriftPlan, reference_days: int = REFERENCE_DAYS) -> Judged:
+    """A metric of a simulated service against the reference of its first days."""
+    hours = hours_of(season, np.random.default_rng(seed))
+    window = Window(FIRST_HOUR + reference_days * 24, FIRST_HOUR + int(season.days * 24))
+    found = judged(METRICS[season.kind], as_series(hours), plan, FIRST_HOUR, window)
+    assert found is not None
+    return found
+
+
+def alarm_after_h(found: Judged, plan: DriftPlan, metrics: int = 1) -> int | None:
+    """Hours from the end of the reference to the first alarm, if there is one."""
+    evidence = found.evidence(plan)
+    total = np.logaddexp(evidence[0], evidence[1])
+    places = np.flatnonzero(total >= found.log_threshold(plan, metrics))
+    if not len(places):
+        return None
+    return int(found.buckets.start[places[0]]) + found.reference.length - found.window.until
+
+
+def run_length_h(
+    season: Season, seeds: range, plan: DriftPlan, reference_days: int = REFERENCE_DAYS
+) -> float:
+    """Hours watched per alarm: the usual estimate of a mean time of which not all ends are seen."""
+    watched = alarms = 0
+    for seed in seeds:
+        after = alarm_after_h(judged_season(season, seed, plan), plan)
+        watched += int(season.days * 24) - REFERENCE_DAYS * 24 if after is None else after
+        alarms += after is not None
+    return watched / max(alarms, 1)

@@ -81,9 +81,10 @@ def warnings(days: int, since: datetime, reallocations: Sequence[Reallocation]) 
     later = [each for each in reallocations if each.event_time >= since]
     if later:
         last = later[-1]
+        often = "once" if len(later) == 1 else f"{len(later)} times"
         found.append(
-            f"what the environment serves was changed {len(later)} times since the reference began, the last "
-            f"time {last.event_time:%Y-%m-%d %H:%M} UTC ({last.action}): that changes who gets the version, "
+            f"what the environment serves was changed {often} since the reference began, latest "
+            f"at {last.event_time:%Y-%m-%d %H:%M} UTC ({last.action}): that changes who gets the version, "
             "and with it what it is measured on"
         )
     return found

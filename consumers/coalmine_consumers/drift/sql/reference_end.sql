@@ -1,5 +1,6 @@
 -- Purpose: where a version's reference ends: at the end of the first day that completes it.
--- Grain: one row; null while it is not complete.
+-- Grain: one row; null while it is not complete. It is once a later day has requests, too: until then what is
+-- still on its way may be part of it.
 -- Parameters: $prompt, $version, $environment; $not_before and $complete, times; $least, requests.
 -- Units: times UTC.
 WITH days AS (
@@ -18,4 +19,5 @@ WITH days AS (
     FROM reached
     HAVING count(*) FILTER (requests >= $least) > 0
 )
-SELECT max(until) FILTER (until <= $complete) AS until FROM complete
+SELECT max(complete.until) FILTER (complete.until <= least($complete, latest.hour)) AS until
+FROM complete, (SELECT max(until) - INTERVAL 1 DAY AS hour FROM days) AS latest

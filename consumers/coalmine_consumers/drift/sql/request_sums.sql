@@ -11,7 +11,8 @@ SELECT
     count(error_type) AS errors,
     count(*) FILTER (list_contains($refusals, finish_reason)) AS refusals,
     count(cost_nano_usd) AS cost_n,
-    sum(least(cost_nano_usd, $cost_cap::DOUBLE)::DOUBLE) AS cost,
+    -- least() leaves nulls out, so a cost that is not known would count as the cap.
+    sum(least(cost_nano_usd, $cost_cap::DOUBLE)::DOUBLE) FILTER (cost_nano_usd IS NOT NULL) AS cost,
     count(latency_ms) AS latency_n,
     sum(least(latency_ms, $latency_cap::DOUBLE)) AS latency,
     count(*) FILTER (latency_ms > $latency_tail::DOUBLE) AS latency_over,

@@ -1,0 +1,319 @@
+"""Each SQL file of drift, with given rows and expected rows."""
+
+from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.statements import quote_identifier, statement
+
+DRIFT = "coalmine_consumers.drift"
+KEY = {"prompt": "p", "version": "1", "environment": "prod"}
+EARLY, LATE = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+SPAN = {**KEY, "since": EARLY, "until": LATE, "through": 100}
+EIGHT = int(datetime(2026, 3, 10, 8, tzinfo=UTC).timestamp()) // 3600
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """All tables of a store, in memory, without a row; raw events are only hot ones."""
+    with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as opened:
+        migrate(opened, published_migrations())
+        for event in ("requests", "feedback", "scores"):
+            opened.execute(f"CREATE VIEW {event} AS SELECT * FROM {event}_hot")
+        yield opened
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
+    for row in rows:
+        names = ", ".join(map(quote_identifier, row))
+        places = ", ".join("?" for _ in row)
+        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(row.values())).fetchall()
+
+
+def run(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[dict[str, Any]]:
+    rows = connection.sql(statement(file, DRIFT), params=parameters or None).to_arrow_table().to_pylist()
+    return sorted(rows, key=str)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"2026-03-{text}+00:00")
+
+
+def uuid(number: int) -> str:
+    return f"00000000-0000-7000-8000-{number:012d}"
+
+
+def request(number: int, time: str = "10 08:30", **values: Any) -> dict[str, Any]:
+    row = {
+        "request_id": uuid(number),
+        "event_time": at(time),
+        "app": "a",
+        **KEY,
+        "unit_group": 3,
+        "resolution": "live",
+        "unit_id": f"u{number}",
+        "request_model": "m",
+        "latency_ms": 100.0,
+        "ingest_id": 1,
+        "ingested_at": at(time),
+    }
+    return {**row, **values}
+
+
+def feedback(number: int, about: int, **values: Any) -> dict[str, Any]:
+    times = dict.fromkeys(("event_time", "ingested_at"), at("10 12:00"))
+    ids = {"feedback_id": uuid(number), "request_id": uuid(about), "ingest_id": 2}
+    return {**ids, **times, "app": "a", **values}
+
+
+def score(number: int, about: int, value: float, **values: Any) -> dict[str, Any]:
+    times = dict.fromkeys(("event_time", "ingested_at"), at("10 12:00"))
+    ids = {"score_id": uuid(number), "request_id": uuid(about), "ingest_id": 2}
+    return {**ids, **times, "app": "a", "name": "quality", "value": value, "source": "judge", **values}
+
+
+def test_touched_days(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, "10 08:30"),
+        request(2, "11 08:30", ingest_id=6),
+        request(3, "12 08:30"),
+        request(4, "13 08:30"),
+        request(5, "14 08:30", ingest_id=6, version="2"),
+        request(6, "02 08:30", ingest_id=6),  # before what is summed up
+    )
+    insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
+    insert(connection, "scores_hot", score(1, 4, 0.5, ingest_id=6), score(2, 1, 0.5, ingest_id=8))
+    found = run(connection, "touched_days", **KEY, after=5, through=7, since=at("05 00:00"))
+    assert [row["day"] for row in found] == [at("11 00:00"), at("12 00:00"), at("13 00:00")]
+
+
+THRESHOLDS = {"cost_cap": 50.0, "latency_cap": 150.0, "latency_tail": 120.0, "first_token_tail": 10.0}
+
+
+def test_request_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, cost_nano_usd=80, input_tokens=7, time_to_first_token_ms=11.0, unit_id="u"),
+        request(2, cost_nano_usd=20, latency_ms=400.0, error_type="timeout", unit_id="u"),
+        request(3, finish_reason="refusal", latency_ms=130.0),
+        request(4, unit_group=5),
+        request(5, "10 09:00"),
+        request(6, version="2"),
+        request(7, ingest_id=101),
+    )
+    first, other, later = run(connection, "request_sums", **SPAN, **THRESHOLDS, refusals=["refusal"])
+    assert first == {
+        "hour": EIGHT,
+        "unit_group": 3,
+        "requests": 3,
+        "units": 2,
+        "errors": 1,
+        "refusals": 1,
+        "cost_n": 2,
+        "cost": 70.0,
+        "latency_n": 3,
+        "latency": 380.0,
+        "latency_over": 2,
+        "first_token_n": 1,
+        "first_token_over": 1,
+        "input_tokens_n": 1,
+        "input_tokens": 7.0,
+        "output_tokens_n": 0,
+        "output_tokens": None,
+    }
+    assert (other["unit_group"], other["requests"]) == (5, 1)
+    assert later["hour"] == EIGHT + 1
+
+
+def test_named_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, metrics=[{"key": "quality", "value": 0.5}, {"key": "zeal", "value": 1.0}]),
+        request(2, metrics=[]),
+        request(3, version="2", metrics=[{"key": "quality", "value": 0.1}]),
+    )
+    insert(connection, "scores_hot", score(1, 2, 0.9), score(2, 3, 0.1), score(3, 2, 0.1, ingest_id=101))
+    assert run(connection, "named_sums", **SPAN) == [
+        {"hour": EIGHT, "unit_group": 3, "name": "quality", "n": 2, "total": pytest.approx(1.4)},
+        {"hour": EIGHT, "unit_group": 3, "name": "zeal", "n": 1, "total": 1.0},
+    ]
+
+
+def test_feedback_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(connection, "requests_hot", request(1), request(2), request(3, version="2"))
+    insert(
+        connection,
+        "feedback_hot",
+        feedback(1, 1, thumbs="up", correction="no"),
+        feedback(2, 2, thumbs="down", rating=4.0),
+        feedback(3, 3, thumbs="up"),
+        feedback(4, 1, thumbs="up", ingest_id=101),
+    )
+    (row,) = run(connection, "feedback_sums", **SPAN)
+    assert list(row.values()) == [EIGHT, 3, 2, 1, 2, 1, 1, 4.0]
+
+
+def test_model_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, response_model="m-1"),
+        request(2, "10 08:10", response_model="m-1"),
+        request(3, response_model="m-2"),
+        request(4),
+    )
+    found = run(connection, "model_sums", **SPAN)
+    assert [(row["response_model"], row["requests"], row["first_event_time"]) for row in found] == [
+        ("m-1", 2, at("10 08:10")),
+        ("m-2", 1, at("10 08:30")),
+    ]
+    assert found[0]["hour"] == at("10 08:00")
+
+
+def test_thresholds(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(connection, "requests_hot", *(request(n, latency_ms=float(n), cost_nano_usd=7) for n in range(5)))
+    span = {**KEY, "since": EARLY, "until": LATE}
+    (row,) = run(connection, "thresholds", **span, cap=1.0, tail=0.5, least=5)
+    assert list(row.values()) == [7.0, 4.0, 2.0, None]
+    (row,) = run(connection, "thresholds", **span, cap=1.0, tail=0.5, least=6)
+    assert set(row.values()) == {None}
+
+
+def test_version_life(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection, "requests_hot", request(1, "10 08:30"), request(2, "12 09:10"), request(3, version="2")
+    )
+    (row,) = run(connection, "version_life", **KEY)
+    assert list(row.values()) == [at("10 08:00"), at("12 09:10"), 2]
+    (row,) = run(connection, "version_life", **{**KEY, "version": "3"})
+    assert list(row.values()) == [None, None, 0]
+
+
+def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
+    def hour(time: str, requests: float, **values: Any) -> dict[str, Any]:
+        row = {**KEY, "metric": "requests", "hour": at(time), "groups": 1, "sum_x": 1.0, "residual_ss": 0.0}
+        return {**row, "sum_y": requests, **values}
+
+    insert(
+        connection,
+        "drift_hours",
+        hour("10 08:00", 60.0),
+        hour("11 08:00", 30.0),
+        hour("15 08:00", 30.0),
+        hour("16 08:00", 1.0),
+        hour("10 08:00", 900.0, metric="errors"),
+        hour("10 08:00", 900.0, version="2"),
+    )
+
+    def end(not_before: str, least: int, complete: str = "30 00:00") -> object:
+        ((row),) = run(
+            connection, "reference_end", **KEY, not_before=at(not_before), complete=at(complete), least=least
+        )
+        return row["until"]
+
+    assert end("13 08:00", 50) == at("14 00:00")
+    assert end("13 00:00", 50) == at("13 00:00")  # a day that ends there is over
+    assert end("13 08:00", 100) == at("16 00:00")  # goes on until there is enough
+    assert end("13 08:00", 121) is None  # reached on the last day, which may not be over
+    assert end("13 08:00", 122) is None
+    assert end("13 08:00", 50, complete="13 23:00") is None
+
+
+def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:
+    def answered(time: str, model: str, requests: int, **values: Any) -> dict[str, Any]:
+        row = {**KEY, "hour": at(time), "request_model": "m", "first_event_time": at(time)}
+        return {**row, "response_model": model, "requests": requests, **values}
+
+    insert(
+        connection,
+        "drift_models",
+        answered("10 08:00", "m-1", 50),
+        answered("12 08:00", "m-2", 25),
+        answered("12 09:00", "m-1", 75),
+        answered("01 09:00", "n-1", 1, request_model="n"),
+        answered("10 08:00", "m-9", 9, version="2"),
+    )
+    first, second, other = run(connection, "answering_models", **KEY)
+    assert (first["response_model"], first["requests"], first["share_lately"]) == ("m-1", 125, 0.75)
+    assert (first["first_event_time"], first["last_hour"]) == (at("10 08:00"), at("12 09:00"))
+    assert (second["response_model"], second["share_lately"]) == ("m-2", 0.25)
+    assert (other["request_model"], other["share_lately"]) == ("n", 1.0)
+
+
+def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
+    def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
+        row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
+        times = {"bucket_start": at(f"{time} 00:00"), "last_event_time": at(f"{time} 09:00")}
+        return {**row, **times, "version": version, "requests": requests, **values}
+
+    insert(
+        connection,
+        "rollups",
+        day("01", "1", 900),
+        day("12", "1", 10),
+        day("11", "2", 20),
+        day("12", "2", 20, model="n"),
+        day("12", "3", 50, environment="staging"),
+        day("12", "4", 50, prompt="q"),
+        day("12", "2", 99, resolution="hour"),
+        day("12", "5", 0),  # feedback alone
+    )
+    rows = connection.sql(statement("served_versions", DRIFT), params={"prompt": "p"})
+    found = [tuple(row.values()) for row in rows.to_arrow_table().to_pylist()]
+    assert found == [
+        ("prod", "2", 40, 40, at("12 09:00")),
+        ("prod", "1", 910, 10, at("12 09:00")),
+        ("staging", "3", 50, 50, at("12 09:00")),
+    ]
+
+
+def test_touched_versions(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, ingest_id=5),
+        request(2, ingest_id=6),
+        request(3, ingest_id=7),
+        request(4, ingest_id=7, environment="staging"),
+        request(5, ingest_id=8, version="2"),
+    )
+    found = run(connection, "touched_versions", after=5, through=7)
+    assert [row["environment"] for row in found] == ["prod", "staging"]
+
+
+def test_deployments_of(connection: duckdb.DuckDBPyConnection) -> None:
+    def change(revision: int, time: str, **values: Any) -> dict[str, Any]:
+        key = {"environment": "prod", "prompt": "p", "revision": revision, "version": "1", "action": "x"}
+        times = dict.fromkeys(("event_time", "ingested_at"), at(time))
+        return {**key, **times, "arms": [], "changed_by": "y", "ingest_id": 1, **values}
+
+    insert(
+        connection,
+        "deployments",
+        change(2, "12 08:00"),
+        change(1, "10 08:00"),
+        change(3, "13 08:00", environment="staging"),
+        change(4, "13 08:00", prompt="q"),
+    )
+    parameters = {"prompt": "p", "environment": "prod", "since": at("11 00:00")}
+    (row,) = run(connection, "deployments_of", **parameters)
+    assert (row["event_time"], row["version"], row["action"]) == (at("12 08:00"), "1", "x")
+
+
+def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
+    mine = Path(__file__).read_text(encoding="utf-8")
+    for entry in files(DRIFT).joinpath("sql").iterdir():
+        assert f"def test_{entry.name.removesuffix('.sql')}(" in mine, entry.name
+        for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: ", "-- Units: "):
+            assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)
