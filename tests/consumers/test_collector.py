@@ -21,6 +21,7 @@ from coalmine_schemas.errors import RegistryUnavailable, Transient
 from coalmine_schemas.resolver import SchemaResolver
 
 from tests.support.event_factory import EventFactory
+from tests.support.eventually import eventually
 from tests.support.fake_store import FakeStore
 
 FAST = CollectorSettings(
@@ -55,13 +56,6 @@ def running() -> Iterator[Running]:
         yield Running(stack)
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.005)
-
-
 def test_everything_produced_is_stored_once(running: Running) -> None:
     broker, store = MemoryBroker(), FakeStore()
     produce(broker, 0, 300)
@@ -70,7 +64,7 @@ def test_everything_produced_is_stored_once(running: Running) -> None:
     produce(broker, 0, 100, partition=2)  # sent twice
     broker.append("requests", b"poison")
     broker.append("requests", None)
-    wait_for(lambda: sum(store.batches) == 702)
+    eventually(lambda: sum(store.batches) == 702)
     assert collector.wait_until_dry(10)
     health = collector.health()
     assert (health.consumed, health.stored, health.duplicates, health.dead_lettered) == (702, 600, 100, 2)
@@ -85,10 +79,10 @@ def test_batches_grow_while_catching_up_and_shrink_again(running: Running) -> No
     broker, store = MemoryBroker(), FakeStore()
     produce(broker, 0, 600)
     collector = running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 600)
+    eventually(lambda: store.count() == 600)
     assert store.batches[0] == 50
     assert max(store.batches) == 200
-    wait_for(lambda: not collector.health().catching_up)
+    eventually(lambda: not collector.health().catching_up)
 
 
 def test_stopping_commits_what_was_read_and_closes_the_source(running: Running) -> None:
@@ -115,7 +109,7 @@ def test_stopping_commits_what_was_read_and_closes_the_source(running: Running) 
 
     # Another one goes on exactly there.
     running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 600)
+    eventually(lambda: store.count() == 600)
     assert store.duplicates == 0
 
 
@@ -134,14 +128,14 @@ def test_a_store_that_fails_for_a_while_is_tried_again_and_that_is_said(running:
     store.before_commit = fail
     produce(broker, 0, 300)
     collector = running.start(MemorySource(broker), store)
-    wait_for(lambda: attempts > 3)
+    eventually(lambda: attempts > 3)
     health = collector.health()
     assert health.state == "waiting"
     assert health.reason == "committing: the disk is full"
     assert health.lag.messages == 300
     broken.clear()
-    wait_for(lambda: store.count() == 300)
-    wait_for(lambda: collector.health().state == "running")
+    eventually(lambda: store.count() == 300)
+    eventually(lambda: collector.health().state == "running")
     assert store.duplicates == 0
 
 
@@ -164,12 +158,12 @@ def test_stopping_does_not_wait_for_a_store_that_keeps_failing(running: Running)
     produce(broker, 0, 600)
     collector = running.start(Counting(broker), store)
     assert tried.wait(10)
-    wait_for(lambda: len(polls) == 3)  # one is committed again and again, one waits, one finds no room
+    eventually(lambda: len(polls) == 3)  # one is committed again and again, one waits, one finds no room
     assert collector.stop(10)
     assert store.count() == 0
     store.before_commit = lambda batch: None
     running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 600)
+    eventually(lambda: store.count() == 600)
 
 
 def test_a_store_moved_by_somebody_else_is_read_from_where_it_stands(
@@ -178,10 +172,10 @@ def test_a_store_moved_by_somebody_else_is_read_from_where_it_stands(
     broker, store = MemoryBroker(), FakeStore()
     produce(broker, 0, 300)
     running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 300)
+    eventually(lambda: store.count() == 300)
     store.move(broker.partition("requests"), 100)
     produce(broker, 300, 400)
-    wait_for(lambda: store.count() == 400)
+    eventually(lambda: store.count() == 400)
     assert store.duplicates == 200
     assert any("reading again from the stored positions" in message for message in caplog.messages)
 
@@ -233,13 +227,13 @@ def test_a_partition_that_comes_back_is_read_on_only_after_what_was_read_of_it_i
     assert began.wait(10)
     source.assign(frozenset())
     seen = polls
-    wait_for(lambda: polls >= seen + 2)
+    eventually(lambda: polls >= seen + 2)
     asked.clear()
     source.assign(None)
     produce(broker, 20, 40)
     assert asked.wait(10)
     go_on.set()
-    wait_for(lambda: store.count() == 40)
+    eventually(lambda: store.count() == 40)
     assert sum(store.batches) == 40
     assert not caplog.messages
 
@@ -254,7 +248,7 @@ def test_partitions_that_move_while_batches_wait_lose_and_repeat_nothing(running
         produce(broker, first, first + 20, partition=first // 20 % 3)
         source.assign(frozenset(partitions[: 1 + first // 20 % 3]))
     source.assign(None)
-    wait_for(lambda: store.count() == 600)
+    eventually(lambda: store.count() == 600)
     assert store.duplicates == 0
     assert sum(store.batches) == 600
 
@@ -272,11 +266,11 @@ def test_a_registry_that_is_away_holds_the_batch_back(running: Running) -> None:
 
     produce(broker, 0, 100)
     collector = running.start(MemorySource(broker), store, BatchDecoder(Registry()))
-    wait_for(lambda: collector.health().state == "waiting")
+    eventually(lambda: collector.health().state == "waiting")
     assert str(collector.health().reason).startswith("decoding: connection refused")
     assert store.batches == []
     away.clear()
-    wait_for(lambda: store.count() == 100)
+    eventually(lambda: store.count() == 100)
     assert store.dead_letters == []
 
 
@@ -292,7 +286,7 @@ def test_a_source_that_is_away_is_polled_again(running: Running) -> None:
 
     produce(broker, 0, 100)
     running.start(Flaky(broker), store)
-    wait_for(lambda: store.count() == 100)
+    eventually(lambda: store.count() == 100)
 
 
 @pytest.mark.parametrize("where", ["reading", "committing"])
@@ -327,12 +321,12 @@ def test_gaps_are_stored_with_the_positions_after_them(running: Running) -> None
     broker, store = MemoryBroker(), FakeStore()
     produce(broker, 0, 100)
     first = running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 100)
+    eventually(lambda: store.count() == 100)
     assert first.stop(10)
     produce(broker, 100, 300)
     broker.expire("requests", 250)
     second = running.start(MemorySource(broker), store)
-    wait_for(lambda: store.count() == 150)
+    eventually(lambda: store.count() == 150)
     assert [(gap.expected_offset, gap.available_offset, gap.reason) for gap in store.gaps] == [
         (100, 250, "expired")
     ]

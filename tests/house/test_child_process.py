@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.child_process import ChildProcess
+from tests.support.eventually import eventually
 
 _ROOT = Path(__file__).parents[2]
 _SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -28,13 +27,6 @@ child.start()
 print(child.pid, flush=True)
 time.sleep(600)
 """
-
-
-def _wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited 60 s in vain until {what}"
-        time.sleep(0.02)
 
 
 def _alive(pid: int) -> bool:
@@ -63,11 +55,11 @@ def test_the_process_dies_with_its_starter_however_that_ends(how: signal.Signals
         assert _alive(child_pid)
         starter.send_signal(how)
         starter.wait(60)
-    _wait_until(lambda: not _alive(child_pid), "the child was gone")
+    eventually(lambda: not _alive(child_pid), what="the end of the child")
     if (
         how is not signal.SIGINT
     ):  # Ctrl-C is an orderly end: there the owner deletes its folder, not the guard
-        _wait_until(lambda: not (tmp_path / "data").exists(), "its folder was deleted")
+        eventually(lambda: not (tmp_path / "data").exists(), what="deleting its folder")
 
 
 def test_it_runs_again_after_a_kill_and_its_log_keeps_both_runs(tmp_path: Path) -> None:
@@ -76,13 +68,13 @@ def test_it_runs_again_after_a_kill_and_its_log_keeps_both_runs(tmp_path: Path) 
     child.start()
     try:
         first = child.pid
-        _wait_until(lambda: log.read_text() == "up\n", "it wrote")
+        eventually(lambda: log.read_text() == "up\n", what="the first line")
         child.kill()
         assert not child.running
         assert child.pid is None
         child.start()
         assert child.pid != first
-        _wait_until(lambda: log.read_text() == "up\nup\n", "it wrote again")
+        eventually(lambda: log.read_text() == "up\nup\n", what="the second line")
     finally:
         child.kill()
     assert child.log_tail() == "up\nup"
@@ -92,7 +84,7 @@ def test_stopping_kills_what_does_not_listen(tmp_path: Path) -> None:
     deaf = "from signal import *; signal(SIGTERM, SIG_IGN); print('up', flush=True); sigwait([SIGUSR1])"
     child = ChildProcess([sys.executable, "-c", deaf], log_file=tmp_path / "log")
     child.start()
-    _wait_until(lambda: child.log_tail() == "up", "it ignores signals")
+    eventually(lambda: child.log_tail() == "up", what="the first line")
     child.stop(timeout_s=0.1)
     assert not child.running
 

@@ -16,9 +16,10 @@ from coalmine_schemas.spool_format import list_open, list_sealed
 from coalmine_schemas.topics import topic_name
 from pytest_httpserver import HTTPServer
 
+from tests.support.eventually import eventually
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.ports import free_port
-from tests.support.produced import Produced, ids, in_kafka, requests_of, spooled, wait_until
+from tests.support.produced import Produced, ids, in_kafka, requests_of, spooled
 from tests.support.schema_registry import SchemaRegistry
 
 
@@ -54,12 +55,12 @@ def test_a_registry_gives_confluent_frames(
     _create_topics(kafka, topic_prefix)
     with _client(tmp_path, kafka, topic_prefix, schema_registry.url) as cm:
         made = [_call(cm)]
-        wait_until(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
         made += [_call(cm) for _ in range(20)]
         cm.feedback(made[0], thumbs="up")
         cm.score(made[0], "quality", 1.0)
         assert cm.flush(30)
-        wait_until(lambda: cm.stats().delivered + cm.stats().drained == 23)
+        eventually(lambda: cm.stats().delivered + cm.stats().drained == 23)
     found = _in_kafka(kafka, topic_prefix, schema_registry.url)
     assert ids(one for one in found if one.event == "requests") == dict.fromkeys(made, 1)
     assert all(one.schema_ref.startswith("id:") for one in found)
@@ -84,7 +85,7 @@ def test_a_registry_that_is_down_at_the_start_blocks_nothing_and_is_found_when_i
         assert all(one.schema_ref.startswith("fingerprint:") for one in spooled(tmp_path))
         assert in_kafka(kafka.bootstrap_servers, topic_prefix) == []
         registry.start()
-        wait_until(lambda: cm.stats().drained == 200, timeout_s=120)
+        eventually(lambda: cm.stats().drained == 200, within_s=120)
         made.append(_call(cm))
         assert cm.flush(30)
         assert cm.stats().delivered == 1
@@ -109,7 +110,7 @@ def test_a_registry_that_refuses_is_asked_again_later_and_said_so(
     framing = RegistryFraming(httpserver.url_for(""), topic_prefix="acme.", log=log)
     framing.start()
     try:
-        wait_until(lambda: "refuses our schemas" in caplog.text)
+        eventually(lambda: "refuses our schemas" in caplog.text)
         assert not framing.ready()
     finally:
         framing.stop()
@@ -122,6 +123,6 @@ def test_a_frame_of_another_kind_or_schema_is_left_as_it_is(httpserver: HTTPServ
     httpserver.expect_request("/subjects/acme.scores-value/versions").respond_with_json({"id": 9})
     framing = RegistryFraming(httpserver.url_for(""), topic_prefix="acme.", log=log)
     framing.start()
-    wait_until(framing.ready)
+    eventually(framing.ready)
     for frame in (b"", b"\x00\x00\x00\x00\x07payload", b"\xc3\x01" + bytes(8) + b"payload"):
         assert framing.reframe(frame) == frame

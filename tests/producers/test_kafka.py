@@ -18,9 +18,10 @@ from coalmine_schemas.catalogue import latest
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_open, list_sealed
 from coalmine_schemas.topics import topic_name
 
+from tests.support.eventually import eventually
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.ports import free_port
-from tests.support.produced import ids, in_kafka, spooled, wait_until
+from tests.support.produced import ids, in_kafka, spooled
 from tests.support.replies import OPENAI_CHAT
 
 pytestmark = pytest.mark.kafka
@@ -99,21 +100,21 @@ def test_a_broker_stopped_while_threads_produce_loses_nothing(
         threads = [threading.Thread(target=produce, args=(cm, thread)) for thread in range(3)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: cm.stats().delivered > 300)
+        eventually(lambda: cm.stats().delivered > 300)
         broker.stop()
         stopped = time.monotonic()
-        wait_until(lambda: cm.stats().spooled > 100)
+        eventually(lambda: cm.stats().spooled > 100)
         # Twice the delivery timeout. `tests/torture/test_outage.py` stops one for 20 s.
-        wait_until(lambda: time.monotonic() - stopped >= 8)
+        eventually(lambda: time.monotonic() - stopped >= 8)
         broker.start()
         before = cm.stats().delivered
-        wait_until(lambda: cm.stats().delivered > before + 300, timeout_s=90)
+        eventually(lambda: cm.stats().delivered > before + 300, within_s=90)
         over.set()
         for running in threads:
             running.join()
         assert cm.flush(60)
-        wait_until(lambda: cm.stats().drained >= cm.stats().spooled, timeout_s=60)
-        wait_until(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        eventually(lambda: cm.stats().drained >= cm.stats().spooled, within_s=60)
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
         stats = cm.stats()
 
     assert raised == []
@@ -145,7 +146,7 @@ def test_a_broker_killed_and_restarted_loses_nothing(
         made += [_call(cm) for _ in range(100)]
         assert cm.flush(90)
         spool = tmp_path / "spool"
-        wait_until(lambda: list_sealed(spool) == list_open(spool) == [], timeout_s=60)
+        eventually(lambda: list_sealed(spool) == list_open(spool) == [], within_s=60)
         assert cm.stats().dropped == {}
         assert _adds_up(cm.stats())
     assert set(ids(in_kafka(broker.bootstrap_servers, topic_prefix))) == set(made)
@@ -167,8 +168,8 @@ def test_what_nobody_took_is_sent_by_the_next_process(
 
     with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
         made.append(_call(cm))  # the thread starts with the first event
-        wait_until(lambda: cm.stats().drained == 300)
-        wait_until(lambda: list_sealed(tmp_path / "spool") == [])
+        eventually(lambda: cm.stats().drained == 300)
+        eventually(lambda: list_sealed(tmp_path / "spool") == [])
         assert cm.flush(30)
     assert ids(in_kafka(kafka.bootstrap_servers, topics)) == dict.fromkeys(made, 1)
 
@@ -185,11 +186,11 @@ def test_a_broker_that_is_down_at_the_start_is_found_when_it_comes(
         assert cm.stats().spooled == 50
         made += [_call(cm) for _ in range(50)]
         broker.start()
-        wait_until(lambda: cm.stats().drained >= 50, timeout_s=60)
+        eventually(lambda: cm.stats().drained >= 50, within_s=60)
         made += [_call(cm) for _ in range(50)]
         assert cm.flush(60)
         assert cm.stats().delivered >= 50
-        wait_until(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
     assert set(ids(in_kafka(broker.bootstrap_servers, topic_prefix))) == set(made)
 
 
@@ -225,8 +226,8 @@ def test_what_a_killed_process_spooled_is_sent_by_another(
     assert line[0] == "spooled"
     with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
         _call(cm)
-        wait_until(lambda: cm.stats().drained >= int(line[1]))
-        wait_until(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        eventually(lambda: cm.stats().drained >= int(line[1]))
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
     found = ids(in_kafka(kafka.bootstrap_servers, topics))
     assert set(found.values()) == {1}
     assert len(found) >= int(line[1]) + 1
@@ -245,7 +246,7 @@ def test_several_processes_share_the_work_on_one_spool(
     clients = [_client(tmp_path, kafka.bootstrap_servers, topics) for _ in range(3)]
     for cm in clients:
         made.append(_call(cm))
-    wait_until(lambda: list_sealed(tmp_path / "spool") == [])
+    eventually(lambda: list_sealed(tmp_path / "spool") == [])
     for cm in clients:
         assert cm.close(30)
     assert sum(cm.stats().drained for cm in clients) == 400
@@ -266,7 +267,7 @@ def test_a_damaged_spool_file_is_set_aside_and_holds_up_nothing(
     (tmp_path / "spool" / "0.avro").write_bytes(b"nonsense")
     with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
         later = _call(cm)
-        wait_until(lambda: list_sealed(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == [])
         assert cm.flush(30)
         assert cm.stats().problems == {"corrupt_spool_file": 2}
     assert ids(in_kafka(kafka.bootstrap_servers, topics)) == {good: 1, later: 1}
@@ -297,7 +298,7 @@ def test_an_event_the_broker_will_never_take_is_dropped_and_holds_up_nothing(
         pass
     with _client(tmp_path, kafka.bootstrap_servers, topic_prefix) as cm:
         _call(cm)
-        wait_until(lambda: list_sealed(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == [])
         assert cm.stats().problems == {"spooled_event_rejected": 1}
 
 
@@ -309,7 +310,7 @@ def test_a_spooled_event_of_no_known_topic_holds_up_nothing(
     writer.close()
     with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
         _call(cm)
-        wait_until(lambda: list_sealed(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == [])
         assert cm.stats().problems == {"spooled_event_rejected": 1}
 
 
@@ -375,7 +376,7 @@ def test_more_events_than_kafka_takes_at_once_go_round_by_the_spool(
         assert cm.flush(60)
         assert cm.stats().dropped == {}
         assert cm.stats().spooled > 0
-        wait_until(lambda: list_sealed(tmp_path / "spool") == [], timeout_s=90)
+        eventually(lambda: list_sealed(tmp_path / "spool") == [], within_s=90)
     found = ids(in_kafka(kafka.bootstrap_servers, topics))
     assert set(found) == set(made)
 
@@ -393,5 +394,5 @@ def test_a_producer_that_fails_for_good_is_made_anew(kafka: KafkaBroker, topics:
         made.append(_call(cm))
         assert cm.flush(30)
         assert emitter._producer is not old
-        wait_until(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
     assert set(ids(in_kafka(kafka.bootstrap_servers, topics))) == set(made)

@@ -16,7 +16,8 @@ import pytest
 from coalmine import Coalmine
 from coalmine_schemas.spool_format import list_open, list_sealed, recover
 
-from tests.support.produced import ids, requests_of, spooled, wait_until
+from tests.support.eventually import eventually
+from tests.support.produced import ids, requests_of, spooled
 
 
 def _call(cm: Coalmine, unit_id: str = "u") -> str:
@@ -265,7 +266,7 @@ def test_a_client_nobody_holds_still_sends_and_ends_its_thread(tmp_path: Path) -
     request_id = _call(cm)
     del cm
     gc.collect()
-    wait_until(lambda: threading.active_count() == before)
+    eventually(lambda: threading.active_count() == before)
     assert [one.id for one in spooled(tmp_path)] == [request_id]
 
 

@@ -16,7 +16,8 @@ from coalmine.build import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
 
-from tests.support.produced import ids, requests_of, spooled, wait_until
+from tests.support.eventually import eventually
+from tests.support.produced import ids, requests_of, spooled
 from tests.support.replies import OPENAI_CHAT
 
 
@@ -83,7 +84,7 @@ def test_a_tool_may_wait_for_room_and_loses_nothing(tmp_path: Path) -> None:
     with _held_up(tmp_path, max_queued_events=10, on_full="wait") as (cm, gate):
         with ThreadPoolExecutor(3) as pool:
             made = [pool.submit(_call, cm) for _ in range(200)]
-            wait_until(lambda: cm.stats().queued >= 11)
+            eventually(lambda: cm.stats().queued >= 11)
             gate.opened.set()
             expected = {future.result(60) for future in made}
         assert cm.flush(30)
@@ -165,7 +166,7 @@ def test_close_keeps_its_deadline_and_the_thread_goes_on(tmp_path: Path) -> None
         assert time.monotonic() - began < 30
         assert cm.stats().queued == 6
         gate.opened.set()
-        wait_until(lambda: cm.stats().spooled == 6)
+        eventually(lambda: cm.stats().spooled == 6)
         assert cm.close(30)
     assert len(spooled(tmp_path)) == 6
 
@@ -213,8 +214,8 @@ def test_an_event_is_there_for_readers_soon_without_flush_also_after_a_pause(tmp
     with Coalmine("bot", home=tmp_path) as cm:
         for made in range(1, 4):
             _call(cm)
-            wait_until(lambda made=made: len(spooled(tmp_path)) == made)  # type: ignore[misc]
-            wait_until(lambda: cm._pipeline._is_asleep)
+            eventually(lambda made=made: len(spooled(tmp_path)) == made)  # type: ignore[misc]
+            eventually(lambda: cm._pipeline._is_asleep)
 
 
 def test_a_bug_in_the_background_costs_one_event(

@@ -15,7 +15,8 @@ from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
 from coalmine_schemas.spool_format import SpoolRecord, list_open, list_sealed
 
-from tests.support.produced import ids, spooled, wait_until
+from tests.support.eventually import eventually
+from tests.support.produced import ids, spooled
 from tests.support.small_disk import make_read_only, make_writable, mounted_disk
 
 
@@ -47,7 +48,7 @@ def test_a_full_disk_costs_events_and_nothing_else(
             cm.flush(0.05)
         for _ in range(100):
             _call(cm)
-        wait_until(lambda: set(cm.stats().dropped) >= {"disk_full"})
+        eventually(lambda: set(cm.stats().dropped) >= {"disk_full"})
         assert not cm.flush(0.2)
         assert cm.close(30)
     stats = cm.stats()
@@ -124,7 +125,7 @@ def test_a_directory_that_is_removed_is_made_again(tmp_path: Path) -> None:
 def test_a_directory_removed_under_an_open_file_costs_no_later_event(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path) as cm:
         _call(cm)
-        wait_until(lambda: list_open(tmp_path / "spool"))
+        eventually(lambda: list_open(tmp_path / "spool"))
         shutil.rmtree(tmp_path / "spool")
         made = [_call(cm) for _ in range(20)]
         assert cm.flush(30)

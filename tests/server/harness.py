@@ -6,15 +6,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 
-T = TypeVar("T")
+from tests.support.eventually import eventually
 
 COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""
@@ -50,17 +49,6 @@ def coalmine_json(*arguments: str | Path, home: Path, env: Mapping[str, str] | N
     result = coalmine(*arguments, "--json", home=home, env=env)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
-
-
-def eventually(probe: Callable[[], T | None], *, within_s: float = 60.0, what: str = "it") -> T:
-    """Polls until something that is not None, False or empty comes."""
-    deadline = time.monotonic() + within_s
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what} did not happen within {within_s} s"
-        time.sleep(0.05)
 
 
 class ServerProcess:

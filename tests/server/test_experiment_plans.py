@@ -15,8 +15,9 @@ from coalmine_schemas.prompts import Arm, Rule, ServeVersion
 from coalmine_server.serving.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
 from coalmine_server.settings import Settings
 
-from tests.server.harness import ServerProcess, coalmine_json, eventually
+from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.eventually import eventually
 from tests.support.registry_case import BOB, PROMPT, push, serve
 
 

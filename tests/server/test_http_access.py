@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.harness import ServerProcess, coalmine, coalmine_json
 from tests.server.registry_client import HELLO, Person
-from tests.support.produced import wait_until
+from tests.support.eventually import eventually
 
 ANY_ID = "01a00000-0000-7000-8000-000000000000"
 ROLES = ("reader", "author", "approver", "admin")
@@ -45,6 +45,7 @@ TABLE = (
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
+    Row("GET", "/v1/explain", "reader", "/v1/explain?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("GET", "/v1/readouts", "reader"),
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
     Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),
@@ -251,7 +252,7 @@ def test_a_token_made_and_revoked_by_command_while_the_server_runs(busy_server: 
     assert {"local", "grafana"} <= {row["subject"] for row in listed}
     assert "cm_" not in str(listed)
     assert coalmine("token", "revoke", "grafana", home=busy_server.home).returncode == 0
-    wait_until(lambda: busy_server.get("/v1/facets", token=made["token"]).status_code == 401)
+    eventually(lambda: busy_server.get("/v1/facets", token=made["token"]).status_code == 401)
 
 
 def test_a_token_revoked_over_http_is_worthless_at_once(busy_server: ServerProcess) -> None:
@@ -270,7 +271,7 @@ def test_the_log_has_every_request_and_neither_tokens_nor_queries(busy_server: S
         lines = [line for line in busy_server.log_lines() if line["event"] == "request"]
         return (lines[-1]["path"], lines[-1]["status"]) == ("/v1/facets", 401)
 
-    wait_until(refused)
+    eventually(refused)
     text = busy_server.log_text()
     assert "my-secret-prompt" not in text
     assert busy_server.token not in text

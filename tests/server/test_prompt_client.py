@@ -7,7 +7,8 @@ from typing import Any
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownPrompt
 
-from tests.server.harness import ServerProcess, coalmine_json, eventually
+from tests.server.harness import ServerProcess, coalmine_json
+from tests.support.eventually import eventually
 
 _PROMPT = """---
 variables:

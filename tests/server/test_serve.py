@@ -12,7 +12,8 @@ import pytest
 from coalmine import Coalmine
 
 from tests.server.conftest import TRACE, write_poison
-from tests.server.harness import ServerProcess, coalmine, coalmine_json, eventually
+from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from tests.support.eventually import eventually
 
 
 def calls(home: Path, number: int, prompt: str = "p") -> None:

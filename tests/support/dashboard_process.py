@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.server.harness import environment, eventually
+from tests.server.harness import environment
+from tests.support.eventually import eventually
 from tests.support.ports import free_port
 
 

@@ -7,8 +7,13 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def eventually(find: Callable[[], _T], *, within_s: float = 30.0) -> _T:
-    """The first thing found that is true.
+def eventually(find: Callable[[], _T | None], *, within_s: float = 60.0, what: str = "it") -> _T:
+    """The first thing found that is not None, False or empty.
+
+    Args:
+        find: Looked again and again.
+        within_s: How long.
+        what: Said where it never came.
 
     Raises:
         AssertionError: There was none in time.
@@ -18,5 +23,5 @@ def eventually(find: Callable[[], _T], *, within_s: float = 30.0) -> _T:
         found = find()
         if found:
             return found
-        assert time.monotonic() < give_up_at, f"not in {within_s} s: {found!r}"
-        time.sleep(0.005)
+        assert time.monotonic() < give_up_at, f"{what} did not happen within {within_s} s: {found!r}"
+        time.sleep(0.01)

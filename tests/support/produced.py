@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,14 +106,6 @@ def in_kafka(bootstrap_servers: str, prefix: str, *, decoder: Decoder | None = N
         return found
     finally:
         consumer.close()
-
-
-def wait_until(condition: Callable[[], object], *, timeout_s: float = 30.0) -> None:
-    """Polls until the condition holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def _event(name: str) -> EventName:

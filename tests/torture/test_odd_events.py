@@ -23,8 +23,8 @@ from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group, uuid7
 from coalmine_schemas.resolver import SchemaResolver
 
+from tests.support.eventually import eventually
 from tests.support.kafka_broker import KafkaBroker
-from tests.support.produced import wait_until
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Pipeline:
     def settle(self, consumed: int) -> None:
         """Wait until this many messages were committed in all."""
         assert self.client.flush(60)
-        wait_until(lambda: self.collector.health().consumed >= consumed, timeout_s=60)
+        eventually(lambda: self.collector.health().consumed >= consumed, within_s=60)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.store.reader().table(sql).to_pylist()

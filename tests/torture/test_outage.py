@@ -21,8 +21,8 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 
+from tests.support.eventually import eventually
 from tests.support.kafka_broker import KafkaBroker
-from tests.support.produced import wait_until
 
 OUTAGE_S = 20.0
 
@@ -69,19 +69,19 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
     service = threading.Thread(target=serve)
     service.start()
     try:
-        wait_until(lambda: collector.health().stored > 100)
+        eventually(lambda: collector.health().stored > 100)
         broker.stop()
         stopped = time.monotonic()
-        wait_until(lambda: collector.health().lag.note is not None, timeout_s=60)
-        wait_until(lambda: time.monotonic() - stopped >= OUTAGE_S)
+        eventually(lambda: collector.health().lag.note is not None, within_s=60)
+        eventually(lambda: time.monotonic() - stopped >= OUTAGE_S)
         before = len(made)
         broker.start()
-        wait_until(lambda: len(stored_ids(store) & set(made[before:])) > 100, timeout_s=120)
+        eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=120)
         over.set()
         service.join()
         assert client.flush(60)
-        wait_until(lambda: client.stats().drained >= client.stats().spooled, timeout_s=60)
-        wait_until(lambda: collector.health().stored >= len(made), timeout_s=60)
+        eventually(lambda: client.stats().drained >= client.stats().spooled, within_s=60)
+        eventually(lambda: collector.health().stored >= len(made), within_s=60)
         assert collector.health().lag.note is None
     finally:
         over.set()

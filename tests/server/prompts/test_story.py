@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json, eventually
+from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from tests.support.eventually import eventually
 from tests.support.postgres import PostgresServer
 
 NAME = "support-refund"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.harness import ServerProcess, eventually
+from tests.server.harness import ServerProcess
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.eventually import eventually
 
 CLIENTS = 1000
 

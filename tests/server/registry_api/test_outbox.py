@@ -20,8 +20,9 @@ from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_server.serving.outbox import NotSent, open_channel
 from coalmine_server.settings import KafkaSettings, Settings
 
-from tests.server.harness import ServerProcess, coalmine_json, eventually
+from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.eventually import eventually
 from tests.support.kafka_broker import KafkaBroker
 
 ALICE = Actor("alice", Role.AUTHOR, "token-of-alice")
