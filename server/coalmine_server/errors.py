@@ -7,6 +7,7 @@
         ├── ConfigurationError       settings, options or tokens a person has to change (exit code 2)
         │   └── UnknownSetting       a key nobody reads, with the nearest one that exists
         ├── CheckFailed              a check ran and its answer is no (exit code 1)
+        │   └── NothingKnown         what was asked about does not exist; the hint names what does
         └── Unavailable              somebody else holds it, or nobody answers; trying later may help (3)
             ├── Unreachable          no server answers at a URL
             └── AddressInUse         the port to bind is taken
@@ -71,6 +72,10 @@ class UnknownSetting(ConfigurationError):
 
 class CheckFailed(ServerError):
     """A check ran and its answer is no."""
+
+
+class NothingKnown(CheckFailed):
+    """What was asked about does not exist."""
 
 
 class Unavailable(ServerError):

@@ -28,10 +28,20 @@ class Evidence:
     """Segments that the mix of traffic does not tell apart, in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoEvidence:
+    """A side has nothing to compare."""
+
+    of_b: bool
+    """Which side: b, else a."""
+    has_requests: bool
+    """Whether it has requests, none of them with a value of the metric."""
+
+
 def evidence(
     cursor: duckdb.DuckDBPyConnection, question: Question, *, most_sampled: int = MOST_SAMPLED
-) -> Evidence | None:
-    """Read the raw requests there still are; None if a side has none, or none with a value of the metric.
+) -> Evidence | NoEvidence:
+    """Read the raw requests there still are.
 
     Args:
         cursor: Of the store, for this alone: it gets a table of its own.
@@ -43,18 +53,17 @@ def evidence(
     """
     lay_out(cursor, question)
     when = spans(cursor)
-    if when is None:
-        return None
     plain = plain_sums(cursor)
     sides = set(plain.table["side"].to_pylist())
-    if sides != {0, 1}:
-        return None
+    for side in (0, 1):
+        if side not in sides:
+            return NoEvidence(of_b=side == 1, has_requests=side in when)
     segments, left_out = segment_dimensions(cursor)
     names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
     choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out)
     return Evidence(
         question,
-        when,
+        (when[0], when[1]),
         mix_cells(cursor, plain, choice.traffic, of_versions=question.of_versions),
         value_sums(cursor, plain, choice.tested),
         sample(cursor, [each for each in choice.tested if each.is_segment], most_sampled),

@@ -1,13 +1,7 @@
-"""What there is to ask about: prompts, their versions, and the names of values their requests have."""
+"""Which metrics there are to ask about."""
 
-from coalmine_consumers.queries import facets
 from coalmine_consumers.store.cells import BUILT_IN
 from coalmine_consumers.store.reader import Reader
-
-
-def known_versions(reader: Reader) -> dict[str, list[str]]:
-    """Versions of each prompt that had requests, by precedence."""
-    return facets(reader).versions
 
 
 def known_cells(reader: Reader, prompt: str) -> list[str]:

@@ -57,14 +57,11 @@ def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> No
     cursor.execute(change, {"value": value}).fetchall()
 
 
-def spans(cursor: duckdb.DuckDBPyConnection) -> tuple[VersionSpan, VersionSpan] | None:
-    """When each side ran, for how many units; None if one of them has no request."""
+def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:
+    """When each side that has requests ran, and for how many units: 0 for side a, 1 for side b."""
     query = statement("version_spans", "coalmine_consumers.experiments").format(requests=_SPANS_OF)
-    found = {row["version"]: row for row in rows_of(cursor, query)}
-    if len(found) < 2:
-        return None
-    a, b = (
-        VersionSpan(
+    return {
+        row["version"]: VersionSpan(
             row["requests"],
             row["units"],
             row["first_event_time"],
@@ -72,9 +69,8 @@ def spans(cursor: duckdb.DuckDBPyConnection) -> tuple[VersionSpan, VersionSpan] 
             frozenset(row["hours"]),
             tuple(row["experiments"] or ()),
         )
-        for row in (found[0], found[1])
-    )
-    return a, b
+        for row in rows_of(cursor, query)
+    }
 
 
 def table_of(

@@ -12,6 +12,7 @@ from coalmine_server.answers.models import (
     DeadLettersChanged,
     Drift,
     Experiments,
+    Explanation,
     Facets,
     IngestStatus,
     Metrics,
@@ -90,6 +91,29 @@ class Drifting:
     """None: all."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explaining:
+    """Which change to explain: between two versions, or between two times."""
+
+    prompt: str
+    metric: str = "quality"
+    a: str | None = None
+    """The version to compare with; None: times are compared."""
+    b: str | None = None
+    """The version in question."""
+    since: datetime | None = None
+    """Where the time after begins; of versions, only calls at or after this."""
+    until: datetime | None = None
+    """Where the time after ends, now if None; of versions, only calls before this."""
+    before_since: datetime | None = None
+    """Where the time before begins; None: it is as long as the time after."""
+    before_until: datetime | None = None
+    """Where the time before ends; None: where the time after begins."""
+    environment: str | None = None
+    segments: tuple[str, ...] | None = None
+    """Segments whose mix is the mix of traffic; None: those whose mix moved most."""
+
+
 class Answers(Protocol):
     """Answers questions."""
 
@@ -156,6 +180,14 @@ class Answers(Protocol):
 
         Raises:
             NothingThere: No request of that prompt, environment or version has come.
+        """
+        ...
+
+    def explain(self, question: Explaining) -> Explanation:
+        """Why a metric of a prompt changed.
+
+        Raises:
+            NothingKnown: There is no such prompt, version or metric, or no request to compare.
         """
         ...
 

@@ -18,6 +18,7 @@ from coalmine_server.answers.base import (
     DeadLetterAction,
     DeadLetterSelection,
     Drifting,
+    Explaining,
     Page,
     Selection,
     StepChoice,
@@ -25,6 +26,7 @@ from coalmine_server.answers.base import (
 from coalmine_server.answers.comparing import catalogue, compared
 from coalmine_server.answers.dead_letters import dead_letter_detail, discarded, replayed
 from coalmine_server.answers.drifting import drift_of
+from coalmine_server.answers.explaining import explained
 from coalmine_server.answers.ingest_status import ingest_status
 from coalmine_server.answers.models import (
     AuditCheck,
@@ -38,6 +40,7 @@ from coalmine_server.answers.models import (
     Drift,
     ExperimentRow,
     Experiments,
+    Explanation,
     Facets,
     IngestStatus,
     Metrics,
@@ -204,6 +207,10 @@ class LocalAnswers:
         """See `Answers.drift`."""
         drifts = self.drifts or make_drifts(self.store, self.settings)
         return drift_of(drifts, self.store.reader(), question)
+
+    def explain(self, question: Explaining) -> Explanation:
+        """See `Answers.explain`."""
+        return explained(self.store, question, plans_of(self.settings.readout).default)
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

@@ -10,11 +10,12 @@ from coalmine_server.answers.base import (
     DeadLetterAction,
     DeadLetterSelection,
     Drifting,
+    Explaining,
     Page,
     Selection,
     StepChoice,
 )
-from coalmine_server.answers.http_client import Parameters, ServerClient
+from coalmine_server.answers.http_client import NothingThere, Parameters, ServerClient
 from coalmine_server.answers.models import (
     AuditReport,
     Comparison,
@@ -23,6 +24,7 @@ from coalmine_server.answers.models import (
     DeadLettersChanged,
     Drift,
     Experiments,
+    Explanation,
     Facets,
     IngestStatus,
     Metrics,
@@ -34,6 +36,7 @@ from coalmine_server.answers.models import (
     Timeseries,
     Versions,
 )
+from coalmine_server.errors import NothingKnown
 
 AUDIT_TIMEOUT_S = 3600.0
 """A deep audit reads every raw row."""
@@ -141,6 +144,25 @@ class RemoteAnswers:
             "metric": question.metric,
         }
         return Drift.model_validate(self._client.get("/v1/drift", parameters))
+
+    def explain(self, question: Explaining) -> Explanation:
+        """See `Answers.explain`."""
+        parameters: Parameters = {
+            "prompt": question.prompt,
+            "metric": question.metric,
+            "a": question.a,
+            "b": question.b,
+            "since": _iso(question.since),
+            "until": _iso(question.until),
+            "before_since": _iso(question.before_since),
+            "before_until": _iso(question.before_until),
+            "environment": question.environment,
+            "segment": None if question.segments is None else list(question.segments),
+        }
+        try:
+            return Explanation.model_validate(self._client.get("/v1/explain", parameters))
+        except NothingThere as error:
+            raise NothingKnown(error.message) from None
 
     def start_rebuild(self) -> RebuildStatus:
         """See `Answers.start_rebuild`."""

@@ -11,6 +11,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     drift,
+    explain,
     ingest_status,
     readout,
     rebuild,
@@ -102,6 +103,7 @@ app.command("versions", rich_help_panel=LOOK)(versions.versions)
 app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
 app.command("readout", rich_help_panel=LOOK)(readout.readout)
 app.command("compare", rich_help_panel=LOOK)(readout.compare)
+app.command("explain", rich_help_panel=LOOK)(explain.explain)
 app.command("drift", rich_help_panel=LOOK)(drift.drift)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
 app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)

@@ -24,6 +24,7 @@ _EXTRA_OF_MODULE = {
     "rich": "server",
     "scipy": "server",
     "starlette": "server",
+    "statsmodels": "server",
     "structlog": "server",
     "typer": "server",
     "uvicorn": "server",

@@ -17,7 +17,7 @@ from coalmine_server.http.http_metrics import HttpMetrics
 from coalmine_server.http.middleware import Authenticated, Observed
 from coalmine_server.http.openapi import install_openapi, operation_id
 from coalmine_server.http.problems import ProblemError, install_problem_handlers
-from coalmine_server.http.routes import deployment_marks, drift, health, measures, pipeline, readouts
+from coalmine_server.http.routes import deployment_marks, drift, explain, health, measures, pipeline, readouts
 from coalmine_server.registry_api import router as registry_routes
 from coalmine_server.registry_api.hub import DeploymentHub
 from coalmine_server.registry_api.problems import install_registry_problems
@@ -133,6 +133,7 @@ def create_app(
         app.include_router(pipeline.router, dependencies=[bearer, needs(Role.READER)])
         app.include_router(deployment_marks.router, dependencies=[bearer, needs(Role.READER)])
         app.include_router(readouts.router, dependencies=[bearer, needs(Role.READER)])
+        app.include_router(explain.router, dependencies=[bearer, needs(Role.READER)])
         app.include_router(drift.router, dependencies=[bearer, needs(Role.READER)])
     if prompts is not None:
         app.state.registry = prompts.registry

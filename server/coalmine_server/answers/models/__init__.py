@@ -10,6 +10,15 @@ from coalmine_server.answers.models.dead_letters import (
     StillFailing,
 )
 from coalmine_server.answers.models.drift import Drift, DriftState, MetricDrift, ModelChange, VersionDrift
+from coalmine_server.answers.models.explain import (
+    ChangePart,
+    Contribution,
+    ExplainedSide,
+    Explanation,
+    FeatureRegression,
+    MovedValue,
+    RegressionFeature,
+)
 from coalmine_server.answers.models.ingest import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
 from coalmine_server.answers.models.measures import (
     Facets,
@@ -45,8 +54,10 @@ __all__ = [
     "AuditCheck",
     "AuditIdentity",
     "AuditReport",
+    "ChangePart",
     "ComparedMetric",
     "Comparison",
+    "Contribution",
     "Counts",
     "DeadLetterDetail",
     "DeadLetterRow",
@@ -56,7 +67,10 @@ __all__ = [
     "DriftState",
     "ExperimentRow",
     "Experiments",
+    "ExplainedSide",
+    "Explanation",
     "Facets",
+    "FeatureRegression",
     "GapRow",
     "IngestStatus",
     "Measures",
@@ -65,6 +79,7 @@ __all__ = [
     "MetricRow",
     "Metrics",
     "ModelChange",
+    "MovedValue",
     "PartitionStatus",
     "QuantileMetric",
     "QuantileRow",
@@ -74,6 +89,7 @@ __all__ = [
     "ReadoutPath",
     "RebuildStatus",
     "Rebuilt",
+    "RegressionFeature",
     "SrmReadout",
     "Step",
     "StillFailing",

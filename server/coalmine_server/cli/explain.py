@@ -1,0 +1,239 @@
+"""`coalmine explain`: why a metric of a prompt changed."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coalmine_server.cli.asking import EnvironmentOption, asking
+from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.readout import interval
+from coalmine_server.moment import MOMENT_HELP, parse_moment
+
+if TYPE_CHECKING:
+    from coalmine_server.answers.models import (
+        ChangePart,
+        Contribution,
+        Explanation,
+        MovedValue,
+        RegressionFeature,
+    )
+
+BAR_CELLS = 16
+"""Width of the longest bar."""
+MOST_CONTRIBUTIONS = 12
+"""Contributions of values that are shown to people; `--json` has all."""
+LEAST_SHOWN = 0.05
+"""Contributions smaller than this share of the largest part are noise to people."""
+
+
+def explain(
+    context: typer.Context,
+    prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
+    *,
+    metric: Annotated[str, typer.Option(help="Name of the metric.")] = "quality",
+    a: Annotated[
+        str | None, typer.Option("--a", help="The version to compare with.", show_default=False)
+    ] = None,
+    b: Annotated[str | None, typer.Option("--b", help="The version in question.", show_default=False)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compare the time from here with the time before it: {MOMENT_HELP}.", show_default=False
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Where that time ends; now if not given.", show_default=False)
+    ] = None,
+    before_since: Annotated[
+        str | None,
+        typer.Option(help="Where the time before begins; it is as long as the other.", show_default=False),
+    ] = None,
+    before_until: Annotated[
+        str | None,
+        typer.Option(help="Where the time before ends; where the other begins.", show_default=False),
+    ] = None,
+    environment: EnvironmentOption = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segment",
+            help="Take the mix of this segment as the mix of traffic; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a metric changed: between two versions (--a, --b), or since some time (--since).
+
+    The change is taken apart into prompt, model mix and traffic mix, which sum to it. Then come the segments
+    that moved, and which features of requests the metric goes along with.
+    """
+    from coalmine_server.answers.base import Explaining
+
+    now = datetime.now(UTC)
+
+    def moment(text: str | None) -> datetime | None:
+        return None if text is None else parse_moment(text, now)
+
+    question = Explaining(
+        prompt=prompt,
+        metric=metric,
+        a=a,
+        b=b,
+        since=moment(since),
+        until=moment(until),
+        before_since=moment(before_since),
+        before_until=moment(before_until),
+        environment=environment,
+        segments=tuple(segment) if segment else None,
+    )
+    with asking(context, quiet=as_json) as answers:
+        found = answers.explain(question)
+    if as_json:
+        write_json(found.model_dump(mode="json"))
+    else:
+        write_explanation(found)
+
+
+def write_explanation(found: "Explanation") -> None:
+    """An explanation, for people: the sentence first, then what it rests on."""
+    for warning in found.warnings:
+        note(f"warning: {warning}")
+    typer.echo(found.headline)
+    for side in (found.a, found.b):
+        typer.echo(
+            f"  {side.name}: {side.requests:,} requests of {side.units:,} units, "
+            f"{side.since:%Y-%m-%d %H:%M} to {side.until:%Y-%m-%d %H:%M} UTC"
+        )
+    _write_parts(found)
+    _write_contributions(found.contributions, max(abs(part.contribution) for part in found.parts))
+    _write_moved(found.moved, found.left_out)
+    _write_regression(found)
+
+
+def _write_parts(found: "Explanation") -> None:
+    typer.echo(f"\nThe change, taken apart ({1 - found.alpha:.0%} intervals that hold at every look)")
+    parts: list[tuple[str, ChangePart]] = []
+    for part in found.parts:
+        parts.append((part.part, part))
+        if part.part == "prompt":
+            parts += [(f"  {each.part}", each) for each in found.parts_of_prompt]
+    longest = max(abs(part.contribution) for _, part in parts)
+    rows = [
+        (
+            name,
+            f"{part.contribution:+.3g}",
+            bar(part.contribution, longest),
+            interval(part.lower, part.upper),
+            part.words,
+        )
+        for name, part in parts
+    ]
+    rows.append(("change", f"{found.change:+.3g}", "", interval(found.lower, found.upper), ""))
+    write_table(("part", "change", "", "interval", "what it is"), rows, empty="")
+    if found.coverage < 0.995:
+        missing = 1 - found.coverage
+        note(f"{missing:.1%} of the requests have no counterpart on the other side: they count as mix")
+    for words in found.not_told_apart:
+        note(f"not told apart in the mix of traffic: {words}")
+
+
+def bar(value: float, longest: float) -> str:
+    """A bar to the left of the middle for less, to the right for more."""
+    encoding = sys.stdout.encoding or "ascii"
+    full, middle = ("█", "│") if encoding.lower().startswith("utf") else ("#", "|")
+    half = BAR_CELLS // 2
+    cells = round(half * abs(value) / longest) if longest > 0 else 0
+    drawn = full * cells
+    return f"{drawn if value < 0 else '':>{half}}{middle}{drawn if value > 0 else '':<{half}}"
+
+
+def _write_contributions(rows: "Sequence[Contribution]", largest: float) -> None:
+    told = [row for row in rows if largest > 0 and abs(row.contribution) >= LEAST_SHOWN * largest]
+    told.sort(key=lambda row: -abs(row.contribution))
+    if not told:
+        return
+    typer.echo("\nWhat contributed")
+    write_table(
+        ("part", "by", "value", "contribution", "share a", "share b", "value a", "value b"),
+        [
+            (
+                row.part,
+                row.dimension,
+                row.value,
+                f"{row.contribution:+.3g}",
+                _share(row.a_share),
+                _share(row.b_share),
+                row.a_value,
+                row.b_value,
+            )
+            for row in told[:MOST_CONTRIBUTIONS]
+        ],
+        empty="",
+    )
+    if len(told) > MOST_CONTRIBUTIONS:
+        note(f"{len(told) - MOST_CONTRIBUTIONS} smaller contributions are in --json")
+
+
+def _write_moved(rows: "Sequence[MovedValue]", left_out: Sequence[str]) -> None:
+    typer.echo("\nSegments that moved (Holm over all that were looked at)")
+    write_table(
+        ("segment", "a", "b", "change", "interval", "p", "verdict"),
+        [
+            (
+                f"{row.dimension}={row.value or '(none)'}",
+                row.a_value,
+                row.b_value,
+                "-" if row.effect is None else f"{row.effect:+.3g}",
+                interval(row.lower, row.upper),
+                _chance(row.adjusted_p),
+                row.verdict,
+            )
+            for row in rows
+        ],
+        empty="nothing tells requests apart",
+    )
+    for words in left_out:
+        note(f"not looked at: {words}")
+
+
+def _write_regression(found: "Explanation") -> None:
+    regression = found.regression
+    typer.echo(f"\nWhat {found.metric} goes along with")
+    clear = [row for row in regression.features if row.clear]
+    for row in clear:
+        typer.echo(f"  {row.words}")
+    if regression.features and not clear:
+        typer.echo("  no feature, clearly")
+    if regression.features:
+        write_table(
+            ("feature", "coefficient", "interval", "per standard deviation", "p", "clear"),
+            [_feature(row) for row in regression.features],
+            empty="",
+        )
+    for words in (*regression.words, *(f"left out: {each}" for each in regression.left_out)):
+        note(words)
+
+
+def _feature(row: "RegressionFeature") -> tuple[object, ...]:
+    return (
+        row.feature,
+        f"{row.coefficient:+.3g}",
+        interval(row.lower, row.upper),
+        f"{row.standardised:+.3f}",
+        _chance(row.adjusted_p),
+        row.clear,
+    )
+
+
+def _chance(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return f"{p:.2g}" if p >= 0.0001 else "<0.0001"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
