@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries", "readout")
+NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries", "readout", "detection")
 
 
 def run(name: str) -> tuple[int, dict[str, Any]]:

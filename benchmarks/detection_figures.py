@@ -1,0 +1,151 @@
+"""From what was watched to figures, and whether they meet the targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from coalmine_simulator.services import search_stable
+from scipy.stats import nct, t
+
+from benchmarks.detection_experiment import ALPHA, SHARE, Stop, Watched
+from benchmarks.detection_runs import look_times
+
+EFFECT = -0.05
+"""Of the worse version on quality, relative."""
+POWER = 0.8
+HORIZON = 3
+"""A worse version has to be found within so many times the yardstick."""
+REQUESTS = 17_000
+"""Watched in each run at most: a little more than `HORIZON` times the decision's yardstick."""
+
+LEAST_FOUND = 0.97
+MOST_FALSE_ALARMS = 0.05
+LATEST_MEAN_STOP = 1.30
+"""Over the yardstick, at 5/95 with users who come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What one way of watching found."""
+
+    name: str
+    runs: int
+    detected: int
+    """Worse versions found within `HORIZON` times the yardstick."""
+    false_alarms: int
+    requests_p50: float | None
+    """Requests to detection, both arms together."""
+    requests_p90: float | None
+    canary_p50: float | None
+    canary_p90: float | None
+    fixed_horizon_requests: float
+    """The yardstick."""
+    mean_stop_requests: float
+    """Mean requests to detection; a run without one counts with all that was watched."""
+
+    @property
+    def mean_stop_ratio(self) -> float:
+        """Mean stop over the yardstick."""
+        return self.mean_stop_requests / self.fixed_horizon_requests
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All figures."""
+
+    decision: Method
+    quality: Method
+    peeking: Method
+    guardrails: int
+    blamed_quality: int
+    """Rollbacks of the worse version that name quality."""
+
+
+def fixed_horizon(equal: Sequence[Watched], effect: float, alpha: float) -> float:
+    """Requests at which one single t-test finds an effect with a chance of `POWER`, one-sided at `alpha`.
+
+    The test knows which requests come from the same user. Its variance after so many requests is the mean
+    over runs with equal versions; it falls more slowly than 1/n, because users who come often come again.
+
+    Args:
+        equal: Runs with equal versions.
+        effect: Difference in quality, absolute.
+        alpha: In (0, 1).
+
+    Raises:
+        RuntimeError: So many requests were not watched.
+    """
+    standard_error = np.sqrt(np.mean([run.variances for run in equal], axis=0))
+    # Nearly all of the variance is the small arm's, so its units are the degrees of freedom.
+    df = SHARE * np.mean([run.units for run in equal], axis=0) - 1
+    power = nct.sf(t.isf(alpha, df), df, abs(effect) / standard_error)
+    if power[-1] < POWER:
+        raise RuntimeError(f"a fixed-horizon test needs more than the {REQUESTS:,} requests that are watched")
+    return float(np.interp(POWER, power, look_times(REQUESTS)))
+
+
+def summarise(worse: Sequence[Watched], equal: Sequence[Watched]) -> Summary:
+    """All figures from what was watched."""
+    effect = EFFECT * search_stable().quality
+    guardrails = max(run.guardrails for run in (*worse, *equal))
+    plain = fixed_horizon(equal, effect, ALPHA)
+    family = fixed_horizon(equal, effect, ALPHA / guardrails)
+
+    def method(name: str, attribute: str, yardstick: float) -> Method:
+        return _method(
+            name,
+            [getattr(run, attribute) for run in worse],
+            [getattr(run, attribute) for run in equal],
+            yardstick,
+        )
+
+    return Summary(
+        decision=method("decision of the readout", "rollback", family),
+        quality=method("quality alone, running p", "quality", plain),
+        peeking=method("t-test of quality at each look", "peeking", plain),
+        guardrails=guardrails,
+        blamed_quality=sum(run.rollback is not None and "quality" in run.blamed for run in worse),
+    )
+
+
+def _method(
+    name: str, found: Sequence[Stop | None], alarms: Sequence[Stop | None], yardstick: float
+) -> Method:
+    in_time = [stop for stop in found if stop is not None and stop.requests <= HORIZON * yardstick]
+    stops = [REQUESTS if stop is None else stop.requests for stop in found]
+
+    def percentile(values: list[int], share: float) -> float | None:
+        return float(np.percentile(values, share)) if values else None
+
+    requests, canary = [stop.requests for stop in in_time], [stop.canary for stop in in_time]
+    return Method(
+        name=name,
+        runs=len(found),
+        detected=len(in_time),
+        false_alarms=sum(stop is not None for stop in alarms),
+        requests_p50=percentile(requests, 50),
+        requests_p90=percentile(requests, 90),
+        canary_p50=percentile(canary, 50),
+        canary_p90=percentile(canary, 90),
+        fixed_horizon_requests=yardstick,
+        mean_stop_requests=float(np.mean(stops)),
+    )
+
+
+def misses(summary: Summary) -> list[str]:
+    """Targets that are not met, in words; of the decision, and of quality alone."""
+    found = []
+    for each in (summary.decision, summary.quality):
+        if each.detected < LEAST_FOUND * each.runs:
+            found.append(f"{each.name}: found {each.detected} of {each.runs}, less than {LEAST_FOUND:.0%}")
+        if each.false_alarms > MOST_FALSE_ALARMS * each.runs:
+            found.append(
+                f"{each.name}: {each.false_alarms} false alarms in {each.runs} runs, "
+                f"more than {MOST_FALSE_ALARMS:.0%}"
+            )
+        if each.mean_stop_ratio > LATEST_MEAN_STOP:
+            found.append(
+                f"{each.name}: stops after {each.mean_stop_ratio:.2f} fixed-horizon sample sizes on average, "
+                f"more than {LATEST_MEAN_STOP:.2f}"
+            )
+    return found
