@@ -19,8 +19,9 @@ LEAST_KNOWN = 0.9
 """A number that fewer requests have is no feature: those without it would be lost to all other features."""
 MOST_LEVELS = 10
 """Values of one feature that are told apart; the others are one."""
-_ALIKE = 1e-6
-"""A column is none of its own where the ones before it leave this share of its variance."""
+_ALIKE = 0.01
+"""A column is none of its own where the ones before it leave less than this share of its variance: its
+coefficient would be ten times less sure (a variance inflation factor of 100), and so would be theirs."""
 
 _DOUBLED = (("input_tokens", "input tokens"), ("output_tokens", "output tokens"), ("latency_ms", "latency"))
 _ANSWERED = frozenset(("output_tokens", "latency_ms", "streamed"))
@@ -94,8 +95,9 @@ def design(sample: Sample, cells: str, sides: SideNames, units: IntArray) -> Des
             rows &= known
             numbers.append((column, words))
     table = sample.rows.filter(pa.array(rows))
-    found = [_doubled(table, *number) for number in numbers]
-    found += _levels(table, sample.segments, sides, units[rows], streamed="streamed" not in follows)
+    # What is served and asked comes first: where a number says the same, it is the number that is left out.
+    found = list(_levels(table, sample.segments, sides, units[rows], streamed="streamed" not in follows))
+    found += [_doubled(table, *number) for number in numbers]
     return _different(found, rows, units[rows], left_out)
 
 
@@ -174,7 +176,7 @@ def _different(found: Sequence[Column], rows: BoolArray, units: IntArray, left_o
             shared = gram[kept, at]
             said = float(shared @ np.linalg.solve(gram[np.ix_(kept, kept)], shared)) if kept else 0.0
             if 1.0 - said < _ALIKE:
-                left_out.append(f"{column.name}: {_saying_it(usable, gram, kept, at)} says the same")
+                left_out.append(f"{column.name}: {_saying_it(usable, gram, kept, at)} says nearly the same")
             else:
                 kept.append(at)
     return Design(tuple(usable[at] for at in kept), rows, tuple(left_out))
@@ -189,6 +191,6 @@ def _fewest_units(values: FloatArray, units: IntArray) -> int:
 
 def _saying_it(columns: Sequence[Column], gram: FloatArray, kept: Sequence[int], at: int) -> str:
     closest = max(kept, key=lambda other: abs(gram[other, at]))
-    if 1.0 - abs(gram[closest, at]) < _ALIKE:
+    if 1.0 - np.square(gram[closest, at]) < _ALIKE:
         return columns[closest].name
     return "what is in it already, taken together,"

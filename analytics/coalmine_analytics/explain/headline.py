@@ -30,10 +30,10 @@ def headline(
         reason = "" if known.too_little is None else f" ({known.too_little.reason.replace('arm', 'side')})"
         return f"too little data to tell a change of {metric.name} from chance{reason}: {values}; {listed}"
     if bounds[0] <= 0 <= bounds[1]:
-        return (
-            f"no clear change of {metric.name}, {values}: {signed(change, places)} "
-            f"({interval(*bounds, places)}); {listed}"
-        )
+        whole = f"{signed(change, places)} ({interval(*bounds, places)})"
+        if any(part.clear for part in parts):
+            return f"no clear change of {metric.name}, {values}: {whole}, because its parts cancel: {listed}"
+        return f"no clear change of {metric.name}, {values}: {whole}; {listed}"
     verb = "fell" if change < 0 else "rose"
     if a.name != "before":
         verb = f"is {'lower' if change < 0 else 'higher'} in {b.name} than in {a.name}"

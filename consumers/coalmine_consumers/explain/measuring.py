@@ -26,11 +26,11 @@ _REQUEST = {
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A quantile of side a that values are held against."""
+    """A quantile that values are held against."""
 
     quantile: float
     counts_beyond: bool
-    """Whether values beyond it are counted; else they count as much as it."""
+    """Whether values beyond side a's are counted; else those beyond both sides' count as much as it."""
 
 
 @dataclass(frozen=True, slots=True)

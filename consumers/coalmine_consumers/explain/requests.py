@@ -19,7 +19,9 @@ _SPANS_OF = (
 def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
     """Make the cursor's own table `explained_requests`: both sides, with what each request adds.
 
-    Costs and latencies are held against the quantiles of side a.
+    Costs and latencies are capped at the larger of both sides' quantiles: at side a's alone, a version that
+    costs three times as much would cost no more than the cap. Values beyond a threshold are counted by side
+    a's.
 
     Raises:
         InvalidParameter: The metric is no property of a request.
@@ -47,8 +49,10 @@ def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
 
 def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> None:
     ((value,),) = cursor.sql(
-        "SELECT quantile_cont(y, $share::DOUBLE) FROM explained_requests WHERE side = 0 AND x > 0",
-        params={"share": threshold.quantile},
+        "SELECT max(threshold) FROM ("
+        "SELECT quantile_cont(y, $share::DOUBLE) AS threshold FROM explained_requests "
+        "WHERE x > 0 AND (side = 0 OR $either) GROUP BY side)",
+        params={"share": threshold.quantile, "either": not threshold.counts_beyond},
     ).fetchall()
     if value is None:
         return

@@ -52,13 +52,27 @@ def test_every_metric_is_what_experiment_cells_make_of_it(store: Store) -> None:
     names = [name for name in sums.metrics if name != "requests"]
     assert {"quality", "grounding", "thumbs_up", "rating", "cost_nano_usd.capped", "refusals"} <= set(names)
     assert set(names) <= set(known_cells(store.reader(), "refund"))
-    for name in names:
+    for name in [each for each in names if not each.endswith(".capped")]:
         found = read(store, replace(VERSIONS, cells=name)).cells
         at = sums.metrics.index(name)
         for theirs, ours in ((sums.x[at], found.x), (sums.y[at], found.y)):
             by_group = np.zeros((2, 256))
             np.add.at(by_group, (found.side, found.group), ours)
             np.testing.assert_allclose(by_group, theirs.sum(axis=0), rtol=1e-9, err_msg=name)
+
+
+def test_caps_are_of_both_sides_and_thresholds_of_the_first(own_store: Store) -> None:
+    for version, cost, first in (("1.0.0", 100, 0), ("1.1.0", 300, 1_000)):
+        rows = [
+            request(first + number, version=version, cost_nano_usd=cost, latency_ms=float(cost))
+            for number in range(999)
+        ]
+        rows.append(request(first + 999, version=version, cost_nano_usd=10**9, latency_ms=1e9))
+        own_store.commit(Feed(offset=first).batch(rows))
+    capped = read(own_store, replace(VERSIONS, cells="cost_nano_usd.capped")).cells
+    assert [capped.y[capped.side == side].sum() for side in range(2)] == [1_000 * 100 + 200, 1_000 * 300]
+    beyond = read(own_store, replace(VERSIONS, cells="latency_ms.over_p95")).cells
+    assert [beyond.y[beyond.side == side].sum() for side in range(2)] == [1, 1_000]
 
 
 def test_every_grouping_has_the_same_total(store: Store) -> None:
