@@ -15,7 +15,7 @@ EFFECT = -0.05
 POWER = 0.8
 HORIZON = 3
 """A worse version has to be found within so many times the yardstick."""
-REQUESTS = 17_000
+REQUESTS = 19_000
 """Watched in each run at most: a little more than `HORIZON` times the decision's yardstick."""
 
 LEAST_FOUND = 0.97
@@ -39,9 +39,11 @@ class Method:
     canary_p50: float | None
     canary_p90: float | None
     fixed_horizon_requests: float
-    """The yardstick."""
+    """The yardstick: of a two-sided test, as tests are planned, and as `coalmine calibrate` has it."""
+    one_sided_requests: float
+    """The same of a one-sided test."""
     mean_stop_requests: float
-    """Mean requests to detection; a run without one counts with all that was watched."""
+    """Mean requests to detection; a run that was not found in time counts with `HORIZON` yardsticks."""
 
     @property
     def mean_stop_ratio(self) -> float:
@@ -62,7 +64,7 @@ class Summary:
 
 
 def fixed_horizon(equal: Sequence[Watched], effect: float, alpha: float) -> float:
-    """Requests at which one single t-test finds an effect with a chance of `POWER`, one-sided at `alpha`.
+    """Requests at which one single t-test finds an effect with a chance of `POWER`.
 
     The test knows which requests come from the same user. Its variance after so many requests is the mean
     over runs with equal versions; it falls more slowly than 1/n, because users who come often come again.
@@ -70,7 +72,7 @@ def fixed_horizon(equal: Sequence[Watched], effect: float, alpha: float) -> floa
     Args:
         equal: Runs with equal versions.
         effect: Difference in quality, absolute.
-        alpha: In (0, 1).
+        alpha: Of one side, in (0, 1).
 
     Raises:
         RuntimeError: So many requests were not watched.
@@ -88,31 +90,35 @@ def summarise(worse: Sequence[Watched], equal: Sequence[Watched]) -> Summary:
     """All figures from what was watched."""
     effect = EFFECT * search_stable().quality
     guardrails = max(run.guardrails for run in (*worse, *equal))
-    plain = fixed_horizon(equal, effect, ALPHA)
-    family = fixed_horizon(equal, effect, ALPHA / guardrails)
 
-    def method(name: str, attribute: str, yardstick: float) -> Method:
+    def method(name: str, attribute: str, family: int) -> Method:
         return _method(
             name,
             [getattr(run, attribute) for run in worse],
             [getattr(run, attribute) for run in equal],
-            yardstick,
+            fixed_horizon(equal, effect, ALPHA / family / 2),
+            fixed_horizon(equal, effect, ALPHA / family),
         )
 
     return Summary(
-        decision=method("decision of the readout", "rollback", family),
-        quality=method("quality alone, running p", "quality", plain),
-        peeking=method("t-test of quality at each look", "peeking", plain),
+        decision=method("decision of the readout", "rollback", guardrails),
+        quality=method("quality alone, running p", "quality", 1),
+        peeking=method("t-test of quality at each look", "peeking", 1),
         guardrails=guardrails,
         blamed_quality=sum(run.rollback is not None and "quality" in run.blamed for run in worse),
     )
 
 
 def _method(
-    name: str, found: Sequence[Stop | None], alarms: Sequence[Stop | None], yardstick: float
+    name: str,
+    found: Sequence[Stop | None],
+    alarms: Sequence[Stop | None],
+    yardstick: float,
+    one_sided: float,
 ) -> Method:
-    in_time = [stop for stop in found if stop is not None and stop.requests <= HORIZON * yardstick]
-    stops = [REQUESTS if stop is None else stop.requests for stop in found]
+    latest = HORIZON * yardstick
+    in_time = [stop for stop in found if stop is not None and stop.requests <= latest]
+    stops = [latest if stop is None else min(stop.requests, latest) for stop in found]
 
     def percentile(values: list[int], share: float) -> float | None:
         return float(np.percentile(values, share)) if values else None
@@ -128,6 +134,7 @@ def _method(
         canary_p50=percentile(canary, 50),
         canary_p90=percentile(canary, 90),
         fixed_horizon_requests=yardstick,
+        one_sided_requests=one_sided,
         mean_stop_requests=float(np.mean(stops)),
     )
 

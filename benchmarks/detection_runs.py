@@ -25,8 +25,8 @@ from benchmarks.detection_experiment import ALPHA, SHARE, Run, Watched, snapshot
 
 FIRST_LOOK = 1_000
 """Requests of an experiment at the first look; 30 units of the canary need more."""
-GROWTH = 1.07
-"""So many times the requests of the look before are there at the next: 70 more at first, 1,200 in the end."""
+GROWTH = 1.1
+"""So many times the requests of the look before are there at the next: 100 more at first, 1,700 at last."""
 HISTORY = 1_500
 """Requests before an experiment, from which caps of cost and latency are taken."""
 

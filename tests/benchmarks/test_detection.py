@@ -59,8 +59,8 @@ def test_the_last_line_is_json_with_the_promised_names(capsys: pytest.CaptureFix
 
 def test_the_yardstick_is_the_textbook_sample_size() -> None:
     effect, variance = 0.04, 0.6
-    wanted = (norm.isf(0.05) + norm.isf(0.2)) ** 2 * variance / effect**2
-    assert fixed_horizon([equal_run(variance)], effect, 0.05) == pytest.approx(wanted, rel=0.01)
+    wanted = (norm.isf(0.025) + norm.isf(0.2)) ** 2 * variance / effect**2
+    assert fixed_horizon([equal_run(variance)], effect, 0.025) == pytest.approx(wanted, rel=0.01)
     with pytest.raises(RuntimeError, match="needs more than"):
         fixed_horizon([equal_run(100 * variance)], effect, 0.05)
 
@@ -68,7 +68,7 @@ def test_the_yardstick_is_the_textbook_sample_size() -> None:
 def test_what_is_found_late_is_not_found_and_false_alarms_count() -> None:
     equal = [equal_run(0.6) for _ in range(100)]
     effect = EFFECT * search_stable().quality
-    plain, family = (fixed_horizon(equal, effect, alpha) for alpha in (ALPHA, ALPHA / 11))
+    plain, family = (fixed_horizon(equal, effect, alpha / 2) for alpha in (ALPHA, ALPHA / 11))
     good = summarise([worse_run(round(plain))] * 100, equal)
     assert misses(good) == []
     assert good.decision.detected == 100
