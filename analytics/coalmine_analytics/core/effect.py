@@ -46,7 +46,7 @@ def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -
 
     References:
         B. L. Welch, Biometrika 34 (1947), for the degrees of freedom. The larger-variance rule is a
-        heuristic, not a theorem; a simulation grid that shows it to hold is still to come.
+        heuristic, not a theorem; its proof is the grid of `coalmine_analytics.calibration`.
     """
     v_t, v_c = treatment.variance, control.variance
     unpooled = v_t + v_c

@@ -7,6 +7,7 @@ import typer
 
 from coalmine_server.cli import (
     audit,
+    calibrate,
     dashboard,
     dead_letters,
     demo,
@@ -107,6 +108,7 @@ app.command("explain", rich_help_panel=LOOK)(explain.explain)
 app.command("drift", rich_help_panel=LOOK)(drift.drift)
 app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
 app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
+app.command("calibrate", rich_help_panel=CARE)(calibrate.calibrate)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)

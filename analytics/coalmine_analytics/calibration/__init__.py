@@ -1,0 +1,29 @@
+"""Proof by simulation that the statistics hold, and that the grid would show it if they did not."""
+
+from coalmine_analytics.calibration.document import (
+    Calibration,
+    as_list,
+    as_markdown,
+    in_words,
+    limit_of,
+    rate_of,
+)
+from coalmine_analytics.calibration.grid import grid, size_of
+from coalmine_analytics.calibration.running import SEED, run, run_trial
+from coalmine_analytics.calibration.trial import Row, Trial
+
+__all__ = [
+    "SEED",
+    "Calibration",
+    "Row",
+    "Trial",
+    "as_list",
+    "as_markdown",
+    "grid",
+    "in_words",
+    "limit_of",
+    "rate_of",
+    "run",
+    "run_trial",
+    "size_of",
+]

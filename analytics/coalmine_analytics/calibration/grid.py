@@ -1,0 +1,249 @@
+"""The acceptance grid: what the statistics must hold in, with the shortcuts that must fail there."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from coalmine_analytics.calibration.false_alarms import FalseAlarms
+from coalmine_analytics.calibration.families import Family, Relative
+from coalmine_analytics.calibration.methods import (
+    ALPHA,
+    MakeShortcut,
+    PeekingT,
+    PlainAsymptotic,
+    PooledRamp,
+    PooledVariance,
+    RequestLevel,
+)
+from coalmine_analytics.calibration.populations import (
+    Bernoulli,
+    Beta,
+    Lognormal,
+    Normal,
+    Population,
+    Shifted,
+    ZeroInflated,
+    capped_cost,
+)
+from coalmine_analytics.calibration.sample_ratio import SampleRatio
+from coalmine_analytics.calibration.stopping import Detection, Stopping
+from coalmine_analytics.calibration.traffic import Ramp, Returning, Single
+from coalmine_analytics.calibration.trial import Trial
+
+SPLITS: Mapping[str, float] = {"50/50": 0.5, "5/95": 0.05, "1/99": 0.01}
+"""Share of treatment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is simulated."""
+
+    replications: int
+    looks: int
+    per_look: int
+    """Requests between looks, of cells without an effect."""
+    least_50_50: float
+    """False alarms that a 50/50 cell must have, so that it is seen to try."""
+    everything: bool
+    """Also the cells that differ little from others, and those beyond what is promised."""
+
+
+FULL = Size(replications=4_000, looks=500, per_look=100, least_50_50=0.01, everything=True)
+REDUCED = Size(replications=500, looks=100, per_look=100, least_50_50=0.002, everything=False)
+"""Seconds rather than minutes: most cells, fewer looks, an eighth of the replications."""
+
+# How large an effect each metric is sharpest at, in standard deviations: smaller where a change of 0.2 of
+# them would be several times the mean.
+_ALIKE: tuple[tuple[Population, float], ...] = (
+    (Bernoulli(0.005), 0.05),
+    (Bernoulli(0.03), 0.1),
+    (Bernoulli(0.3), 0.1),
+    (Beta(8, 2), 0.2),
+    (Lognormal(1.5), 0.05),
+    (Lognormal(2.0), 0.05),
+    (ZeroInflated(0.1, 1.0), 0.1),
+    (capped_cost(1.5, 1.5), 0.1),
+)
+_COST = capped_cost(1.0, 1.0)
+_UNEQUAL: tuple[tuple[Population, Population], ...] = (
+    (Normal(0, 1), Normal(0, 3)),
+    (Normal(0, 3), Normal(0, 1)),
+    (Beta(8, 2), Beta(6, 1.5)),
+    (Beta(6, 1.5), Beta(8, 2)),
+    (Beta(5, 5), Beta(2, 2)),
+    (_COST, capped_cost(1.25, 1.0, _COST.mean)),
+)
+_BEYOND: tuple[tuple[Population, Population], ...] = (
+    (Beta(8, 2), Beta(2, 0.5)),
+    (Beta(8, 2), Beta(0.8, 0.2)),
+    (_COST, capped_cost(1.5, 1.0, _COST.mean)),
+    (Lognormal(0.5), Lognormal(1.5)),
+)
+
+_PEEKING: dict[str, tuple[MakeShortcut, float]] = {"t-test at every look": (PeekingT, 0.25)}
+_PLAIN: dict[str, tuple[MakeShortcut, float]] = {"plain asymptotic sequence": (PlainAsymptotic, 0.10)}
+_REQUESTS: dict[str, tuple[MakeShortcut, float]] = {"variance over requests": (RequestLevel, 0.20)}
+_POOLED: dict[str, tuple[MakeShortcut, float]] = {"pooled ramp": (PooledRamp, 0.90)}
+_ONE_SHAPE: dict[str, tuple[MakeShortcut, float]] = {"pooled variance alone": (PooledVariance, 0.10)}
+
+
+def grid(*, full: bool) -> list[Trial]:
+    """Every cell, each with a name of its own.
+
+    Args:
+        full: 4,000 replications of 500 looks, as the statistics were accepted; else the reduced form.
+    """
+    size = FULL if full else REDUCED
+    return [
+        *_alike(size),
+        *_unequal(size),
+        *_clustered(size),
+        *_ramps(size),
+        *_coverage(size),
+        *_effects(),
+        *_sample_ratio(size),
+        *_built_on_the_core(size),
+        *(_beyond(size) if size.everything else ()),
+    ]
+
+
+def size_of(*, full: bool) -> Size:
+    """How much of it is simulated."""
+    return FULL if full else REDUCED
+
+
+def _alike(size: Size) -> Iterator[Trial]:
+    for population, widths in _ALIKE:
+        for split, share in SPLITS.items():
+            controls = _PEEKING if split == "50/50" else {}
+            if split == "5/95" and isinstance(population, Lognormal):
+                controls = _PLAIN
+            even = split == "50/50"
+            yield FalseAlarms(
+                f"{population.name}, {split}",
+                Single(population, population, share, size.per_look, size.looks),
+                mde=widths * population.sd,
+                controls=controls,
+                at_least=size.least_50_50 if even else 0.0,
+                limit=0.04 if even else ALPHA,
+            )
+
+
+def _unequal(size: Size) -> Iterator[Trial]:
+    for control, treatment in _UNEQUAL:
+        for split, share in SPLITS.items():
+            if not size.everything and split == "1/99":
+                continue
+            one_shape = isinstance(control, Normal) and control.sd < treatment.sd and split == "5/95"
+            yield FalseAlarms(
+                f"{_against(treatment, control)}, {split}",
+                Single(control, treatment, share, size.per_look, size.looks),
+                mde=0.2 * control.sd,
+                controls=_ONE_SHAPE if one_shape else {},
+            )
+
+
+def _against(treatment: Population, control: Population) -> str:
+    if isinstance(control, Normal):
+        return f"normal, sd {treatment.sd:g} against {control.sd:g}"
+    return f"{treatment.name} against {control.name}"
+
+
+def _clustered(size: Size) -> Iterator[Trial]:
+    for kind, mde in (("rate", 0.05), ("quality", 0.02)):
+        for split, share in SPLITS.items():
+            if not size.everything and split != "5/95":
+                continue
+            returning = Returning(kind, (share,), size.per_look, size.looks)
+            yield FalseAlarms(f"returning users, {kind}, {split}", returning, mde=mde)
+            if split != "1/99":
+                loyal = replace(returning, active=1_000, leaving=3)
+                yield FalseAlarms(f"loyal users, {kind}, {split}", loyal, mde=mde, controls=_REQUESTS)
+
+
+def _ramps(size: Size) -> Iterator[Trial]:
+    stages = (0.05, 0.25, 0.5)
+    drifting = Ramp(stages, 0.2, 0.5, size.per_look, size.looks)
+    yield FalseAlarms("ramp 5-25-50 with drift", drifting, mde=0.05, controls=_POOLED)
+    for kind, mde in (("rate", 0.05), ("quality", 0.02)):
+        loyal = Returning(kind, stages, size.per_look, size.looks, drift=0.1, active=1_000, leaving=3)
+        yield FalseAlarms(f"ramp 5-25-50 with drift, loyal users, {kind}", loyal, mde=mde)
+
+
+def _coverage(size: Size) -> Iterator[Trial]:
+    for control, treatment, mde in (
+        (Bernoulli(0.03), Bernoulli(0.05), 0.02),
+        (Bernoulli(0.3), Bernoulli(0.4), 0.05),
+        (Beta(8, 2), Shifted(Beta(8, 2), -0.05), 0.024),
+        (_COST, Shifted(_COST, 0.3), 0.1),
+    ):
+        for split in SPLITS:
+            if size.everything or split == "5/95":
+                trial = _true_effect(control, treatment, split, size, mde)
+                yield replace(trial, cell=f"coverage of {trial.cell}", sides=("two-sided",))
+    # Falsely called acceptable, or falsely rolled back, exactly at the margin or the tolerance.
+    for control, treatment, mde in (
+        (Bernoulli(0.03), Bernoulli(0.04), 0.02),
+        (Beta(8, 2), Shifted(Beta(8, 2), -0.024), 0.024),
+    ):
+        trial = _true_effect(control, treatment, "5/95", size, mde)
+        yield replace(trial, cell=f"at a margin of {trial.cell}", sides=("greater", "less"))
+
+
+def _true_effect(
+    control: Population, treatment: Population, split: str, size: Size, mde: float
+) -> FalseAlarms:
+    effect = treatment.mean - control.mean
+    traffic = Single(control, treatment, SPLITS[split], size.per_look, size.looks)
+    return FalseAlarms(f"{effect:+.3g}, {control.name}, {split}", traffic, mde=mde, effect=effect)
+
+
+def _effects() -> Iterator[Trial]:
+    # The looks are a hundredth of the fixed number apart, whatever the size of the grid.
+    yield Stopping(
+        "effect of 0.2 sd, 50/50", Single(Normal(0, 1), Normal(0.2, 1), 0.5, 8, 400), 0.2, limit=1.15
+    )
+    yield Stopping(
+        "effect of 0.2 sd, 5/95", Single(Normal(0, 1), Normal(0.2, 1), 0.05, 41, 400), 0.2, limit=1.25
+    )
+    returning = Returning(
+        "quality", (0.05,), 120, 400, effect=0.02, active=300, leaving=90, activity_sigma=0.8
+    )
+    # Users of unequal activity are fewer than they look: some 3.5 % still wait at three times n.
+    yield Stopping(
+        "effect of 0.2 sd, returning users, 5/95", returning, 0.02, limit=1.30, missed_at_three_times=0.05
+    )
+    for rate, most in ((0.09, 300.0), (0.2, 100.0)):
+        yield Detection(
+            f"errors 3 % to {round(100 * rate)} %",
+            Single(Bernoulli(0.03), Bernoulli(rate), 0.05, 20, 1_200),
+            mde=0.02,
+            limit=most,
+        )
+
+
+def _sample_ratio(size: Size) -> Iterator[Trial]:
+    for split, share in SPLITS.items():
+        yield SampleRatio(f"sample ratio {split}", share, share, size.per_look, size.looks)
+    yield SampleRatio("sample ratio 4.5 % for 5 %", 0.05, 0.045, 400, 500, limit=1.2)
+
+
+def _built_on_the_core(size: Size) -> Iterator[Trial]:
+    six = (Bernoulli(0.03), Bernoulli(0.3), Beta(8, 2), Normal(0, 1), _COST, ZeroInflated(0.1, 1.0))
+    yield Family("six metrics", six, 0.5, size.per_look, 100, uncorrected_reaches=0.08)
+    quadruple = Single(Bernoulli(0.03), Bernoulli(0.12), 0.5, 50, 60)
+    yield Relative("four times a rate of 0.03", quadruple, mde=0.02, delta_method_reaches=0.08)
+
+
+def _beyond(size: Size) -> Iterator[Trial]:
+    for control, treatment in _BEYOND:
+        for split, share in SPLITS.items():
+            if split != "1/99":
+                yield FalseAlarms(
+                    f"{_against(treatment, control)}, {split}",
+                    Single(control, treatment, share, size.per_look, size.looks),
+                    mde=0.2 * control.sd,
+                    role="beyond",
+                )
+    for control, treatment in ((Bernoulli(0.03), Bernoulli(0.06)), (Bernoulli(0.03), Bernoulli(0.09))):
+        trial = _true_effect(control, treatment, "5/95", size, 0.02)
+        yield replace(trial, cell=f"coverage of {trial.cell}", role="beyond")

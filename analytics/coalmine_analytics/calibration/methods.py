@@ -1,0 +1,167 @@
+"""Methods on trial: ours, and the shortcuts that must be seen to fail. Each gives evidence at every look."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from scipy import stats
+
+from coalmine_analytics.calibration.traffic import Sums
+from coalmine_analytics.core.e_process import Alternative, log_e_value
+from coalmine_analytics.core.effect import Effect, difference
+from coalmine_analytics.core.epochs import combine_epochs
+from coalmine_analytics.core.ratio import ArmRatio, BoolArray, FloatArray, arm_ratio
+from coalmine_analytics.results import MIN_UNITS
+
+ALPHA = 0.05
+"""Of every method."""
+REJECTED = -math.log(ALPHA)
+"""Log E from which on a hypothesis is rejected."""
+
+
+class Shortcut(Protocol):
+    """A method that must be seen to fail; made anew for each block of replications."""
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E against "no effect" of each replication, shape (B,); NaN where there is no look yet."""
+
+
+MakeShortcut = Callable[[float], Shortcut]
+"""From the minimum detectable effect."""
+
+
+def arms_of(sums: Sums) -> tuple[ArmRatio, ArmRatio]:
+    """Treatment and control of each replication."""
+    both = arm_ratio(sums.y, sums.x)
+    fields = (both.ratio, both.sum_x, both.residual_ss, both.clusters)
+    return ArmRatio(*(field[:, 1] for field in fields)), ArmRatio(*(field[:, 0] for field in fields))
+
+
+class Engine:
+    """Ours: the core statistic on groups of units, by epoch."""
+
+    def __init__(self, mde: float, alternatives: Sequence[Alternative], theta0: float = 0.0) -> None:
+        self.mde, self.theta0 = mde, theta0
+        self.alternatives = tuple(alternatives)
+        self._frozen: list[tuple[Effect, BoolArray]] = []
+        self._current: tuple[int, Effect, BoolArray] | None = None
+
+    def effect(self, sums: Sums) -> Effect:
+        """The effect of all epochs until now, unusable where there are too few units."""
+        effect = difference(*arms_of(sums))
+        enough = sums.units.min(axis=1) >= MIN_UNITS
+        if self._current is not None and self._current[0] != sums.epoch:
+            self._frozen.append(self._current[1:])
+        self._current = (sums.epoch, effect, enough)
+        epochs = [*self._frozen, (effect, enough)]
+        if len(epochs) == 1:
+            return _where(effect, enough)
+        stacked = Effect(
+            np.stack([e.estimate for e, _ in epochs], axis=-1),
+            np.stack([e.standard_error for e, _ in epochs], axis=-1),
+            np.stack([e.degrees_of_freedom for e, _ in epochs], axis=-1),
+        )
+        return combine_epochs(stacked, enough=np.stack([ok for _, ok in epochs], axis=-1))
+
+    def looks(self, sums: Sums) -> dict[str, FloatArray]:
+        """Log E of each alternative."""
+        effect = self.effect(sums)
+        return {
+            side: log_e_value(effect, mde=self.mde, theta0=self.theta0, alternative=side)
+            for side in self.alternatives
+        }
+
+
+def _where(effect: Effect, enough: BoolArray) -> Effect:
+    return Effect(np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom)
+
+
+def requests_as_units(sums: Sums) -> Effect:
+    """The textbook's difference of two means, as if every request were another user's."""
+    n, total = sums.x.sum(axis=2), sums.y.sum(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        variance = (sums.squares - n * mean * mean) / (n - 1.0)
+        of_mean = variance / n
+        df = np.square(of_mean.sum(axis=1)) / (np.square(of_mean) / (n - 1.0)).sum(axis=1)
+    effect = Effect(mean[:, 1] - mean[:, 0], np.sqrt(np.maximum(of_mean.sum(axis=1), 0.0)), df)
+    return _where(effect, sums.units.min(axis=1) >= MIN_UNITS)
+
+
+class PeekingT:
+    """Welch's t-test at every look, as if it were the only one."""
+
+    def __init__(self, mde: float) -> None:
+        del mde
+
+    def look(self, sums: Sums) -> FloatArray:
+        """-log p."""
+        effect = requests_as_units(sums)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.abs(effect.estimate / effect.standard_error)
+            p = 2.0 * stats.t.sf(t, effect.degrees_of_freedom)
+            return np.where(effect.usable, -np.log(p), np.nan)
+
+
+class PlainAsymptotic:
+    """The usual asymptotic confidence sequence: the small arm's own variance, and no degrees of freedom."""
+
+    def __init__(self, mde: float) -> None:
+        self.mde = mde
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E of the normal mixture of one width."""
+        return _normal(requests_as_units(sums), self.mde)
+
+
+class PooledVariance:
+    """Our e-value with the pooled variance alone, as if both arms had one shape."""
+
+    def __init__(self, mde: float) -> None:
+        self.mde = mde
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E as ours, of another standard error."""
+        treatment, control = arms_of(sums)
+        effect = difference(treatment, control)
+        both = (treatment.residual_ss + control.residual_ss) / (treatment.sum_x + control.sum_x)
+        se = np.sqrt(both / treatment.sum_x + both / control.sum_x)
+        pooled = Effect(effect.estimate, se, effect.degrees_of_freedom)
+        return log_e_value(_where(pooled, sums.units.min(axis=1) >= MIN_UNITS), mde=self.mde)
+
+
+class RequestLevel:
+    """Our e-value with a variance over requests, where users return."""
+
+    def __init__(self, mde: float) -> None:
+        self.mde = mde
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E as ours, of another standard error."""
+        return log_e_value(requests_as_units(sums), mde=self.mde)
+
+
+class PooledRamp:
+    """Our e-value of the sums of all epochs together."""
+
+    def __init__(self, mde: float) -> None:
+        self.mde = mde
+        self._ended: list[Sums] = []
+        self._last: Sums | None = None
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E as ours, of pooled sums."""
+        if self._last is not None and sums.epoch != self._last.epoch:
+            self._ended.append(self._last)  # nothing is added to the sums of an epoch that has ended
+        self._last = sums
+        y, x, units = sums.y, sums.x, sums.units
+        for epoch in self._ended:
+            y, x, units = y + epoch.y, x + epoch.x, units + epoch.units
+        effect = difference(*arms_of(Sums(sums.look, 0, y, x, units, sums.squares)))
+        return log_e_value(_where(effect, units.min(axis=1) >= MIN_UNITS), mde=self.mde)
+
+
+def _normal(effect: Effect, mde: float) -> FloatArray:
+    forever = Effect(effect.estimate, effect.standard_error, np.full(effect.estimate.shape, np.inf))
+    return log_e_value(forever, mde=mde, mixture=(1.0,))
