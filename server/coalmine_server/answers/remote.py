@@ -40,6 +40,8 @@ from coalmine_server.errors import NothingKnown
 
 AUDIT_TIMEOUT_S = 3600.0
 """A deep audit reads every raw row."""
+EXPLAIN_TIMEOUT_S = 600.0
+"""An explanation reads every raw request of a prompt: some seconds for a million."""
 
 
 class RemoteAnswers:
@@ -160,7 +162,9 @@ class RemoteAnswers:
             "segment": None if question.segments is None else list(question.segments),
         }
         try:
-            return Explanation.model_validate(self._client.get("/v1/explain", parameters))
+            return Explanation.model_validate(
+                self._client.get("/v1/explain", parameters, timeout_s=EXPLAIN_TIMEOUT_S)
+            )
         except NothingThere as error:
             raise NothingKnown(error.message) from None
 

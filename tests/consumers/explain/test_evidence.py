@@ -1,6 +1,7 @@
 """What raw requests say about a change: the same sums as everywhere, and nothing left out in silence."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -96,6 +97,16 @@ def test_a_sample_is_the_same_every_time_and_says_what_it_is_of(store: Store) ->
     assert part.rows.equals(again.rows)
     assert part.segments == ("tier",)
     assert set(part.rows["segment_0"].to_pylist()) == {"free", "enterprise"}
+
+
+def test_many_may_ask_at_once(store: Store) -> None:
+    questions = [replace(VERSIONS, cells=name) for name in ("quality", "errors", "latency_ms", "rating")] * 2
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda question: read(store, question).cells, questions))
+    for question, found in zip(questions, together, strict=True):
+        alone = read(store, question).cells
+        np.testing.assert_array_equal(found.x, alone.x)
+        np.testing.assert_allclose(found.y, alone.y, rtol=1e-12)
 
 
 def test_requests_without_a_segment_are_a_value_of_their_own(own_store: Store) -> None:
