@@ -1,0 +1,99 @@
+"""The grid itself, in its reduced form: what must hold holds, and what must fail fails."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coalmine_analytics.calibration import Trial, as_list, grid, run, run_trial, size_of
+from coalmine_analytics.calibration.false_alarms import FalseAlarms
+from coalmine_analytics.calibration.methods import PeekingT
+from coalmine_analytics.calibration.populations import Beta, Normal
+from coalmine_analytics.calibration.traffic import Single
+
+REDUCED = grid(full=False)
+DOCUMENT = Path(__file__).parents[3] / "docs" / "calibration"
+
+
+@pytest.mark.parametrize("trial", REDUCED, ids=lambda trial: trial.cell)
+def test_every_cell_is_as_it_must_be(trial: Trial) -> None:
+    rows = run_trial(trial, size_of(full=False).replications)
+    assert rows
+    assert [row for row in rows if not row.as_it_must] == []
+
+
+def test_cells_have_names_of_their_own() -> None:
+    for full in (True, False):
+        names = [trial.cell for trial in grid(full=full)]
+        assert len(set(names)) == len(names)
+
+
+def test_the_reduced_grid_tries_what_the_full_one_tries() -> None:
+    assert {trial.cell for trial in REDUCED} <= {trial.cell for trial in grid(full=True)}
+
+
+def test_a_method_that_errs_too_often_is_found_out() -> None:
+    """The hypothesis is false here, so rejecting it is right: taken for false alarms, there are too many."""
+    population = Beta(8, 2)
+    traffic = Single(population, population, 0.5, 100, 30)
+    rows = run_trial(FalseAlarms("wrong", traffic, mde=0.02, effect=0.03), 250)
+    assert {row.method: row.passes for row in rows} == {"two-sided": False, "greater": True, "less": False}
+    assert [row.as_it_must for row in rows] == [False, True, False]
+
+
+def test_a_grid_whose_control_does_not_fail_is_found_out() -> None:
+    traffic = Single(Normal(0, 1), Normal(0, 1), 0.5, 100, 1)  # one look is no peeking
+    trial = FalseAlarms("tame", traffic, mde=0.2, sides=(), controls={"t-test": (PeekingT, 0.25)})
+    (row,) = run_trial(trial, 500)
+    assert 0.02 < row.rate < 0.09
+    assert (row.role, row.passes, row.as_it_must) == ("control", True, False)
+
+
+def test_a_cell_that_never_errs_is_no_proof() -> None:
+    traffic = Single(Normal(0, 1), Normal(0, 1), 0.5, 10, 5)  # too short for a single look
+    (row,) = run_trial(FalseAlarms("idle", traffic, mde=0.2, sides=("greater",), at_least=0.01), 125)
+    assert (row.rate, row.passes) == (0.0, False)
+
+
+def test_figures_do_not_depend_on_processes_or_on_other_cells() -> None:
+    some = [trial for trial in REDUCED if trial.cell.startswith("sample ratio")][:2]
+    done: list[tuple[int, int]] = []
+    alone = run(some, 250, on_done=lambda at, total: done.append((at, total)))
+    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert run(some, 250, processes=2) == alone
+    assert run(some[1:], 250) == alone[-2:]
+    assert run(some, 250, seed=1) != alone
+
+
+def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
+    rows: list[Mapping[str, Any]] = json.loads(DOCUMENT.with_suffix(".json").read_text(encoding="utf-8"))
+    beyond = {trial.cell for trial in grid(full=True) if getattr(trial, "role", "ours") == "beyond"}
+    assert {row["cell"] for row in rows} == {trial.cell for trial in grid(full=True)} - beyond
+    text = DOCUMENT.with_suffix(".md").read_text(encoding="utf-8")
+    for row in rows:
+        assert row.keys() == {"cell", "method", "rate", "replications", "limit", "passes"}
+        assert row["replications"] >= 4_000
+        assert f"| {row['cell']} | {row['method']} |" in text
+    controls = [row for row in rows if not row["passes"]]
+    assert {row["method"] for row in controls} == {
+        "t-test at every look",
+        "plain asymptotic sequence",
+        "variance over requests",
+        "pooled ramp",
+        "pooled variance alone",
+        "chi-squared at every look",
+        "no correction",
+        "delta method",
+    }
+    assert all(row["rate"] >= row["limit"] for row in controls)
+    assert all(row["rate"] <= row["limit"] for row in rows if row["passes"])
+
+
+def test_the_list_says_of_each_row_whether_it_passes() -> None:
+    control = Single(Normal(0, 1), Normal(0, 1), 0.5, 100, 20)
+    trial = FalseAlarms("cell", control, mde=0.2, sides=("less",), controls={"t-test": (PeekingT, 0.25)})
+    ours, shortcut = as_list(run_trial(trial, 250))
+    assert (ours["cell"], ours["method"], ours["limit"], ours["passes"]) == ("cell", "less", 0.05, True)
+    assert (shortcut["method"], shortcut["limit"], shortcut["passes"]) == ("t-test", 0.25, False)
+    assert ours["replications"] == shortcut["replications"] == 250
