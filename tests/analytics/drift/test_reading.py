@@ -76,9 +76,10 @@ def test_a_change_for_the_better_is_drift_too() -> None:
 
 
 def test_a_shift_that_does_not_matter_is_none() -> None:
-    assert metric(read(Story(quality_shift=-0.004))).state == "steady"
+    series = version_series(Story(quality_shift=-0.007, requests_per_hour=2_000.0, shift_day=14.0))
+    assert metric(read_drift(series, PLAN, taken_at=after(24))).state == "steady"
     strict = replace(PLAN, tolerance=0.0)
-    assert metric(read(Story(quality_shift=-0.02), strict)).state == "drifted"
+    assert metric(read_drift(series, strict, taken_at=after(24))).state == "drifted"
 
 
 def test_one_busy_user_is_no_drift() -> None:
