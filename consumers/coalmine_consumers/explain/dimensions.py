@@ -4,6 +4,7 @@ Nothing is left out in silence: a segment with a value for each user says nothin
 it is not used, and the answer names it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ MOST_TRAFFIC_KEYS = 3
 """Keys that the mix of traffic is made of, unless said otherwise."""
 MOST_MIXES = 150
 """Combinations of their values, likewise."""
+LEAST_PER_MIX = 10
+"""Requests of the smaller side there have to be for each combination, with models and versions: of finer
+cells each side lacks many by chance, and those would count as mix."""
+LEAST_SHARE = 0.05
+"""Models and versions with this share of the requests count in that."""
 LEAST_COVERED = 0.5
 """Values that are told apart must have this share of a key's requests."""
 
@@ -76,12 +82,34 @@ class Dimension:
         )
         return 0.5 * sum(abs(value.x_b / total_b - value.x_a / total_a) for value in self.values)
 
+    def clearly_moved(self, size: "Size") -> float:
+        """The same, less what chance alone would move: more for many values, and for few units."""
+        total_a, total_b = (
+            sum(side) or 1.0 for side in zip(*((v.x_a, v.x_b) for v in self.values), strict=True)
+        )
+        by_chance = 0.0
+        for value in self.values:
+            share = (value.x_a + value.x_b) / (total_a + total_b)
+            by_chance += math.sqrt(share * (1 - share) * (1 / size.units_a + 1 / size.units_b))
+        # The mean size of a normal deviate is sqrt(2 / pi) times its standard deviation.
+        return self.moved - 0.5 * math.sqrt(2 / math.pi) * by_chance
+
     @property
     def expression(self) -> str:
         """Its value, in SQL over `explained_requests`; `$key_...` has a segment's key."""
         if not self.is_segment:
             return quote_identifier(self.name)
         return "coalesce(list_filter(segments, lambda entry: entry.key = {key})[1].value, '')"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is to tell apart."""
+
+    units_a: int
+    units_b: int
+    requests: int
+    """With a value of the metric, on the smaller side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +161,19 @@ def _with_absent(key: str, values: list[Value], total: dict[str, float]) -> Dime
     return Dimension(key, is_segment=True, values=tuple(sorted(values, key=lambda v: (-v.requests, v.value))))
 
 
-def choose(dimensions: Sequence[Dimension], wanted: Sequence[str] | None, left_out: Sequence[str]) -> Choice:
+def choose(
+    dimensions: Sequence[Dimension], wanted: Sequence[str] | None, left_out: Sequence[str], size: Size
+) -> Choice:
     """Decide by what to look.
 
-    The mix of traffic is made of the segments whose mix moved most between the sides, whatever the metric did
-    in them: choosing by the outcome would find causes in noise.
+    The mix of traffic is made of the segments whose mix moved most between the sides beyond chance, whatever
+    the metric did in them: choosing by the outcome would find causes in noise.
 
     Args:
         dimensions: All there are: segments, applications, models, versions.
         wanted: Segments (or "app") that the mix of traffic is to be made of; None: decide.
         left_out: Words about segments that are left out already.
+        size: How much there is of each side.
 
     Raises:
         InvalidParameter: Requests do not have a segment that is wanted.
@@ -166,7 +197,9 @@ def choose(dimensions: Sequence[Dimension], wanted: Sequence[str] | None, left_o
     kinds = [each for each in dimensions if each.is_segment or each.name == APP]
     if wanted is not None:
         return Choice(tuple(tested), _asked_for(kinds, wanted), tuple(words), ())
-    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2])
+    others = [each for each in dimensions if not each.is_segment and each.name != APP]
+    cells = math.prod(max(1, _common(each)) for each in others)
+    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2], size, cells)
     return Choice(tuple(tested), traffic, tuple(words), not_told)
 
 
@@ -180,15 +213,32 @@ def _asked_for(kinds: Sequence[Dimension], wanted: Sequence[str]) -> tuple[Dimen
     return tuple(by_name[name] for name in dict.fromkeys(wanted))
 
 
-def _moved_most(kinds: Sequence[Dimension]) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
+def _common(dimension: Dimension) -> int:
+    """How many of its values are not rare."""
+    total = sum(value.requests for value in dimension.values)
+    return sum(value.requests >= LEAST_SHARE * total for value in dimension.values)
+
+
+def _moved_most(
+    kinds: Sequence[Dimension], size: Size, cells: int
+) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
+    """Those to tell traffic apart by, and words about the others.
+
+    Args:
+        kinds: Segments, and applications.
+        size: How much there is of each side.
+        cells: How many cells models and versions make of each mix.
+    """
     chosen: list[Dimension] = []
     words = []
     mixes = 1
-    for each in sorted(kinds, key=lambda kind: (-kind.moved, kind.name)):
+    for each in sorted(kinds, key=lambda kind: (-kind.clearly_moved(size), kind.name)):
         told = min(each.different, MOST_TRAFFIC_VALUES)
         if each.covered(MOST_TRAFFIC_VALUES) < LEAST_COVERED:
             words.append(f"{each.name}: {each.different:,} different values, none with many requests")
-        elif len(chosen) >= MOST_TRAFFIC_KEYS or mixes * told > MOST_MIXES:
+        elif len(chosen) < MOST_TRAFFIC_KEYS and mixes * told * cells * LEAST_PER_MIX > size.requests:
+            words.append(f"{each.name}: too few requests for {mixes * told * cells:,} cells")
+        elif len(chosen) == MOST_TRAFFIC_KEYS or mixes * told > MOST_MIXES:
             words.append(f"{each.name}: its mix moved less ({each.moved:.1%} of the requests)")
         else:
             chosen.append(each)

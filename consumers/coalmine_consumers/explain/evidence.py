@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, choose, segment_dimensions
+from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, Size, choose, segment_dimensions
 from coalmine_consumers.explain.question import Question
 from coalmine_consumers.explain.requests import lay_out, spans
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
@@ -60,7 +60,8 @@ def evidence(
             return NoEvidence(of_b=side == 1, has_requests=side in when)
     segments, left_out = segment_dimensions(cursor)
     names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
-    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out)
+    size = Size(when[0].units, when[1].units, plain.fewest_requests())
+    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out, size)
     return Evidence(
         question,
         (when[0], when[1]),

@@ -234,6 +234,38 @@ def test_few_users_are_no_evidence_however_many_requests(explained: Callable[...
     assert "30 units" in found.regression.words[0]
 
 
+def test_segments_too_fine_for_the_data_do_not_hide_what_the_version_did(tmp_path: Path) -> None:
+    """Twelve by twelve values of nothing: many cells would be on one side only, and count as mix."""
+    store = Store.open(tmp_path / "store")
+    random = np.random.default_rng(6)
+    feed = Feed()
+    for version, quality in (("1.0.0", 0.8), ("1.1.0", 0.7)):
+        rows, scores = [], []
+        for number in range(300):
+            where = [
+                {"key": key, "value": str(int(random.integers(12)))} for key in ("city", "page", "campaign")
+            ]
+            paid = random.random() < 0.5
+            tier = {"key": "tier", "value": "paid" if paid else "free"}
+            rows.append(
+                request(
+                    feed.offset + number,
+                    version=version,
+                    unit_id=f"user-{feed.offset + number}",
+                    segments=[*where, tier],
+                )
+            )
+            value = quality + 0.2 * paid - 0.1 + random.normal(0, 0.05)
+            scores.append(score(feed.offset + number, rows[-1], float(np.clip(value, 0, 1))))
+        store.commit(feed.batch(rows, (), scores))
+    found = explanation(store, VERSIONS)
+    store.close()
+    assert found.coverage > 0.98
+    assert parts(found)["prompt"] == pytest.approx(-0.1, abs=0.015)
+    assert parts(found)["traffic mix"] == pytest.approx(0.0, abs=0.02)
+    assert any("too few requests" in words for words in found.not_told_apart)
+
+
 def test_any_metric_can_be_explained_in_its_own_unit(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store")
     for version, cost, seed in (("1.0.0", 1_000_000, 1), ("1.1.0", 3_000_000, 2)):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.dimensions import Dimension, Value, choose
+from coalmine_consumers.explain.dimensions import Dimension, Size, Value, choose
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 
 from tests.support.store_feed import START, Feed, Row, many_requests, reactions_to, request
 
 VERSIONS = Question(prompt="refund", cells="errors", a=Side("1.0.0"), b=Side("1.1.0"))
+MANY = Size(10_000, 10_000, 100_000)
 NOON = START + timedelta(hours=2)
 TIMES = replace(VERSIONS, a=Side(None, START, NOON), b=Side(None, NOON, START + timedelta(hours=9)))
 
@@ -155,14 +156,29 @@ def test_traffic_is_told_apart_by_what_moved_most_whatever_the_metric_did() -> N
         return Dimension(name, True, (Value("x", 100, a, 50.0), Value("y", 100, 100.0 - a, 50.0), *rest))
 
     kinds = [dimension(name, a) for name, a in (("still", 50), ("some", 60), ("much", 90), ("more", 70))]
-    choice = choose(kinds, None, [])
+    choice = choose(kinds, None, [], MANY)
     assert [each.name for each in choice.traffic] == ["much", "more", "some"]
     assert choice.traffic_words == ("still: its mix moved less (0.0% of the requests)",)
     many = [dimension(f"wide{at}", 90 - at, 12) for at in range(3)]
-    assert [each.name for each in choose(many, None, []).traffic] == ["wide0", "wide1"]
-    assert [each.name for each in choose(kinds, ["still"], []).traffic] == ["still"]
+    assert [each.name for each in choose(many, None, [], MANY).traffic] == ["wide0", "wide1"]
+    assert [each.name for each in choose(kinds, ["still"], [], MANY).traffic] == ["still"]
     with pytest.raises(InvalidParameter, match="'size': these requests have more, much, some, still"):
-        choose(kinds, ["size"], [])
+        choose(kinds, ["size"], [], MANY)
+
+
+def test_traffic_is_told_apart_no_finer_than_the_data_allow() -> None:
+    wide = Dimension("wide", True, tuple(Value(f"v{at}", 100, 40.0 + 3 * at, 60.0) for at in range(12)))
+    narrow = Dimension("narrow", True, (Value("x", 600, 270.0, 330.0), Value("y", 600, 300.0, 300.0)))
+    models = Dimension("model", False, (Value("m", 600, 300.0, 300.0), Value("n", 600, 300.0, 300.0)))
+    assert wide.moved > narrow.moved
+    few, some, much = (Size(units, units, units) for units in (30, 150, 10_000))
+    assert wide.clearly_moved(few) < narrow.clearly_moved(few)
+    assert wide.clearly_moved(much) > narrow.clearly_moved(much)
+    assert choose([wide, narrow, models], None, [], few).traffic == ()
+    choice = choose([wide, narrow, models], None, [], some)
+    assert choice.traffic == (narrow,)
+    assert choice.traffic_words == ("wide: too few requests for 48 cells",)
+    assert choose([wide, narrow, models], None, [], much).traffic == (wide, narrow)
 
 
 def test_many_mixes_become_one_other(own_store: Store) -> None:
