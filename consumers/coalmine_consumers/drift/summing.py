@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -25,6 +26,8 @@ from coalmine_consumers.store.scope import lent
 from coalmine_consumers.store.statements import statement
 
 DAY = timedelta(days=1)
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+LAST_ID = UUID(int=2**128 - 1)
 AT_ONCE = timedelta(days=7)
 """Days summed up together."""
 LEAST_FOR_THRESHOLD = 100
@@ -132,12 +135,12 @@ class _Summing:
         return Watched(self._key, life["first_hour"], 0, Thresholds(**row))
 
     def _touched(self, watched: Watched, since: datetime) -> list[datetime]:
-        parameters = {
-            **self._key.parameters(),
-            "after": watched.through_ingest_id,
-            "through": self._through,
-            "since": since,
-        }
+        batches = {"after": watched.through_ingest_id, "through": self._through}
+        if watched.through_ingest_id:
+            (spans,) = self._rows("new_spans", batches)
+        else:  # everything, and batches of early releases do not say which times they brought
+            spans = {"since": since, "until": FOREVER, "least_id": UUID(int=0), "greatest_id": LAST_ID}
+        parameters = {**self._key.parameters(), **batches, **spans, "kept_from": since}
         return [row["day"] for row in self._rows("touched_days", parameters)]
 
     def _keep_days(self, watched: Watched, first: datetime, last: datetime, frozen: datetime) -> None:

@@ -92,8 +92,33 @@ def test_touched_days(connection: duckdb.DuckDBPyConnection) -> None:
     )
     insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
     insert(connection, "scores_hot", score(1, 4, 0.5, ingest_id=6), score(2, 1, 0.5, ingest_id=8))
-    found = run(connection, "touched_days", **KEY, after=5, through=7, since=at("05 00:00"))
+    spans = {"since": EARLY, "until": LATE, "least_id": uuid(1), "greatest_id": uuid(9)}
+    found = run(connection, "touched_days", **KEY, after=5, through=7, kept_from=at("05 00:00"), **spans)
     assert [row["day"] for row in found] == [at("11 00:00"), at("12 00:00"), at("13 00:00")]
+
+
+def test_new_spans(connection: duckdb.DuckDBPyConnection) -> None:
+    def batch(ingest_id: int, first: str, last: str, **values: Any) -> dict[str, Any]:
+        times = {"first_event_time": at(first), "last_event_time": at(last), "committed_at": at(last)}
+        counts = dict.fromkeys(("consumed", "stored", "duplicates", "dead_lettered", "ahead_of_clock"), 1)
+        return {"ingest_id": ingest_id, "event": "requests", **times, **counts, **values}
+
+    (row,) = run(connection, "new_spans", after=5, through=7)
+    assert set(row.values()) == {None}
+    insert(
+        connection,
+        "batches",
+        batch(5, "01 00:00", "02 00:00"),
+        batch(6, "03 00:00", "04 00:00"),
+        batch(9, "02 00:00", "05 00:00", first_ingest_id=7),  # folded
+        batch(10, "01 00:00", "09 00:00"),
+        batch(6, "01 00:00", "09 00:00", event="scores"),
+    )
+    insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
+    insert(connection, "scores_hot", score(1, 8, 0.5, ingest_id=6))
+    (row,) = run(connection, "new_spans", after=5, through=7)
+    assert (row["since"], row["until"]) == (at("02 00:00"), at("05 00:00"))
+    assert (str(row["least_id"]), str(row["greatest_id"])) == (uuid(3), uuid(8))
 
 
 THRESHOLDS = {"cost_cap": 50.0, "latency_cap": 150.0, "latency_tail": 120.0, "first_token_tail": 10.0}

@@ -1,23 +1,25 @@
 -- Purpose: which days of a version have to be summed up anew, because batches brought something to them.
 -- Grain: one row per UTC day of the requests' own times, ascending.
--- Parameters: $prompt, $version, $environment; $after and $through, ingest ids (after, through]; $since, a time
--- before which nothing is summed up any more.
+-- Parameters: $prompt, $version, $environment; $after and $through, ingest ids (after, through]; $kept_from, a
+-- time before which nothing is summed up any more; $since, $until, $least_id, $greatest_id, as new_spans says.
 -- Units: days as times, UTC.
-WITH mine AS (
-    SELECT request_id, event_time, ingest_id
-    FROM requests
-    WHERE prompt = $prompt AND version = $version AND environment = $environment AND event_time >= $since
-)
 SELECT DISTINCT time_bucket(INTERVAL 1 DAY, event_time) AS day
 FROM (
-    SELECT event_time FROM mine WHERE ingest_id > $after AND ingest_id <= $through
+    SELECT event_time
+    FROM requests
+    WHERE prompt = $prompt AND version = $version AND environment = $environment
+        AND ingest_id > $after AND ingest_id <= $through
+        AND event_time >= $since AND event_time <= $until
     UNION ALL
-    SELECT mine.event_time
-    FROM mine JOIN (SELECT request_id FROM feedback WHERE ingest_id > $after AND ingest_id <= $through)
-        USING (request_id)
-    UNION ALL
-    SELECT mine.event_time
-    FROM mine JOIN (SELECT request_id FROM scores WHERE ingest_id > $after AND ingest_id <= $through)
-        USING (request_id)
+    SELECT request.event_time
+    FROM (
+        SELECT request_id FROM feedback WHERE ingest_id > $after AND ingest_id <= $through
+        UNION ALL
+        SELECT request_id FROM scores WHERE ingest_id > $after AND ingest_id <= $through
+    ) AS reaction
+    JOIN requests AS request USING (request_id)
+    WHERE request.prompt = $prompt AND request.version = $version AND request.environment = $environment
+        AND request.request_id >= $least_id AND request.request_id <= $greatest_id
 )
+WHERE event_time >= $kept_from
 ORDER BY day
