@@ -25,6 +25,8 @@ from coalmine_analytics.explain.regression import regress
 from coalmine_analytics.explain.results import ExplainedSide, Explanation, Part, PartName
 from coalmine_analytics.metrics import Metric
 
+LEAST_SHARED = 0.98
+"""Below this share of requests in cells that both sides have, a warning says so."""
 LEAST_ONE_SIDED = 0.01
 """Values with this share of one side that the other side lacks are named in a warning."""
 
@@ -154,6 +156,11 @@ def _warnings(evidence: Evidence, found: Decomposition) -> Iterator[str]:
             yield "not randomised: whatever went along with a version, and is not seen here, counts as prompt"
         if not a.hours & b.hours:
             yield "they never ran in the same hour: what changed with time counts as prompt"
+    if found.shared < LEAST_SHARED:
+        yield (
+            f"{1 - found.shared:.0%} of the requests have no counterpart on the other side, of the same "
+            "traffic, model and version: what the prompt did to them counts as mix"
+        )
     yield from _one_sided(evidence, found)
 
 

@@ -79,7 +79,7 @@ class PlainSums:
     def fewest_requests(self) -> int:
         """Requests with a value of the metric, on the side that has fewer."""
         by_side = self.table.group_by("side").aggregate([("requests", "sum")])
-        return min(by_side["requests_sum"].to_pylist())
+        return int(min(by_side["requests_sum"].to_pylist()))
 
     def dimension(self, name: str) -> Dimension:
         """One of the three, with its values."""

@@ -134,9 +134,6 @@ def _write_parts(found: "Explanation") -> None:
     ]
     rows.append(("change", f"{found.change:+.3g}", "", interval(found.lower, found.upper), ""))
     write_table(("part", "change", "", "interval", "what it is"), rows, empty="")
-    if found.coverage < 0.995:
-        missing = 1 - found.coverage
-        note(f"{missing:.1%} of the requests have no counterpart on the other side: they count as mix")
     for words in found.not_told_apart:
         note(f"not told apart in the mix of traffic: {words}")
 

@@ -149,6 +149,7 @@ def test_other_models_alone_are_named_as_the_cause(explained: Callable[..., Expl
     assert clear(found) == {"model mix"}
     assert any("only before has large" in warning and "model mix" in warning for warning in found.warnings)
     assert found.coverage == pytest.approx(0.75, abs=0.03)
+    assert any("25% of the requests have no counterpart" in warning for warning in found.warnings)
     assert moved(found)["model=small"].verdict == "no clear move"
     assert moved(found)["model=large"].verdict == "not enough data"
 
