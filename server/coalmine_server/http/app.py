@@ -12,6 +12,7 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Role
 from coalmine_server.answers.base import Answers
 from coalmine_server.http.access import needs
+from coalmine_server.http.body_limit import LimitedBody
 from coalmine_server.http.failed_logins import FailedLogins
 from coalmine_server.http.http_metrics import HttpMetrics
 from coalmine_server.http.middleware import Authenticated, Observed
@@ -141,4 +142,5 @@ def create_app(
         app.state.last_used = prompts.last_used
         for each in registry_routes.ROUTERS:
             app.include_router(each, dependencies=[bearer])
-    return Observed(Authenticated(app, access.verifier, access.failed_logins), HttpMetrics(metrics))
+    authenticated = Authenticated(LimitedBody(app), access.verifier, access.failed_logins)
+    return Observed(authenticated, HttpMetrics(metrics))

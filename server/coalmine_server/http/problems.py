@@ -47,6 +47,7 @@ INVALID_REQUEST = ProblemKind("invalid-request", "The request is not valid", 422
 UNAUTHENTICATED = ProblemKind("unauthenticated", "A bearer token is needed", 401)
 TOO_MANY_FAILURES = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
 REGISTRY_UNAVAILABLE = ProblemKind("registry-unavailable", "The registry's database does not answer", 503)
+TOO_LARGE = ProblemKind("too-large", "The request's body is too large", 413)
 NOT_FOUND = ProblemKind("not-found", "There is nothing here", 404)
 NOT_ACCEPTABLE = ProblemKind("not-acceptable", "No such representation", 406)
 STANDBY = ProblemKind("standby", "This server is a standby", 503)
@@ -132,6 +133,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
             kind, detail = NOT_FOUND, f"no resource at {request.url.path}"
+        elif error.status_code == TOO_LARGE.status:
+            kind, detail = TOO_LARGE, str(error.detail)
         else:
             name = "-".join(str(error.detail).lower().split())
             kind = ProblemKind(name, str(error.detail), error.status_code)
