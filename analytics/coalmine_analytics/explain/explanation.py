@@ -101,7 +101,7 @@ def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[Part, ...], tupl
     cells = evidence.cells
     traffic = f"other requests came: the mix of {', '.join(cells.traffic)}"
     if not cells.traffic:
-        traffic = "no segment tells requests apart, so their mix could not change"
+        traffic = "nothing tells traffic apart here, so what it did counts as prompt or model mix"
     if evidence.question.of_versions:
         prompt = f"{evidence.question.b.version} in place of {evidence.question.a.version}"
         of_prompt: tuple[Part, ...] = ()

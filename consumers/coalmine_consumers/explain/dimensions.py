@@ -1,15 +1,9 @@
-"""By what requests can be told apart, which of it is used for what, and what is left out, in words.
-
-Nothing is left out in silence: a segment with a value for each user says nothing about users as a group, so
-it is not used, and the answer names it.
-"""
+"""By what requests can be told apart: segments, applications, models and versions, with their values."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-from coalmine_schemas.errors import InvalidParameter
 
 from coalmine_consumers.explain.requests import rows_of
 from coalmine_consumers.store.statements import quote_identifier, statement
@@ -22,15 +16,8 @@ MOST_DIFFERENT = 1_000
 """A key with more values than that tells users apart, not kinds of traffic."""
 MOST_TRAFFIC_VALUES = 12
 """Values of one key that the mix of traffic tells apart; the others count as one."""
-MOST_TRAFFIC_KEYS = 3
-"""Keys that the mix of traffic is made of, unless said otherwise."""
 MOST_MIXES = 150
 """Combinations of their values, likewise."""
-LEAST_PER_MIX = 10
-"""Requests of the smaller side there have to be for each combination, with models and versions: of finer
-cells each side lacks many by chance, and those would count as mix."""
-LEAST_SHARE = 0.05
-"""Models and versions with this share of the requests count in that."""
 LEAST_COVERED = 0.5
 """Values that are told apart must have this share of a key's requests."""
 
@@ -112,20 +99,6 @@ class Size:
     """With a value of the metric, on the smaller side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is used for what."""
-
-    tested: tuple[Dimension, ...]
-    """Whose values are looked at one by one."""
-    traffic: tuple[Dimension, ...]
-    """Whose mix is the mix of traffic."""
-    left_out: tuple[str, ...]
-    """What was not looked at, and why, in words."""
-    traffic_words: tuple[str, ...]
-    """What the mix of traffic does not tell apart, and why."""
-
-
 def segment_dimensions(cursor: duckdb.DuckDBPyConnection) -> tuple[list[Dimension], list[str]]:
     """Segments of the requests laid out, and words about those that are left out."""
     total = rows_of(cursor, "SELECT count(*) AS requests, " + _SIDES)[0]
@@ -159,95 +132,6 @@ def _with_absent(key: str, values: list[Value], total: dict[str, float]) -> Dime
         x_b = total["x_b"] - sum(value.x_b for value in values)
         values = [*values, Value("", absent, max(x_a, 0.0), max(x_b, 0.0))]
     return Dimension(key, is_segment=True, values=tuple(sorted(values, key=lambda v: (-v.requests, v.value))))
-
-
-def choose(
-    dimensions: Sequence[Dimension], wanted: Sequence[str] | None, left_out: Sequence[str], size: Size
-) -> Choice:
-    """Decide by what to look.
-
-    The mix of traffic is made of the segments whose mix moved most between the sides beyond chance, whatever
-    the metric did in them: choosing by the outcome would find causes in noise.
-
-    Args:
-        dimensions: All there are: segments, applications, models, versions.
-        wanted: Segments (or "app") that the mix of traffic is to be made of; None: decide.
-        left_out: Words about segments that are left out already.
-        size: How much there is of each side.
-
-    Raises:
-        InvalidParameter: Requests do not have a segment that is wanted.
-    """
-    words = list(left_out)
-    tested = []
-    for each in dimensions:
-        if each.different < 2:
-            words.append(f"{each.name}: {_named(each.values[0].value)} in every request")
-            continue
-        if each.different > MOST_TESTED:
-            covered = each.covered(MOST_TESTED)
-            if covered < LEAST_COVERED:
-                words.append(f"{each.name}: {each.different:,} different values, none with many requests")
-                continue
-            words.append(
-                f"{each.name}: {each.different - MOST_TESTED:,} of its {each.different:,} values, with "
-                f"{1 - covered:.1%} of the requests"
-            )
-        tested.append(each)
-    kinds = [each for each in dimensions if each.is_segment or each.name == APP]
-    if wanted is not None:
-        return Choice(tuple(tested), _asked_for(kinds, wanted), tuple(words), ())
-    others = [each for each in dimensions if not each.is_segment and each.name != APP]
-    cells = math.prod(max(1, _common(each)) for each in others)
-    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2], size, cells)
-    return Choice(tuple(tested), traffic, tuple(words), not_told)
-
-
-def _asked_for(kinds: Sequence[Dimension], wanted: Sequence[str]) -> tuple[Dimension, ...]:
-    # A service's own segment "app" comes before the application, which then cannot be asked for.
-    by_name = {each.name: each for each in reversed(kinds)}
-    for name in wanted:
-        if name not in by_name:
-            known = ", ".join(sorted(by_name)) or "none"
-            raise InvalidParameter(f"segment {name!r}: these requests have {known}")
-    return tuple(by_name[name] for name in dict.fromkeys(wanted))
-
-
-def _common(dimension: Dimension) -> int:
-    """How many of its values are not rare."""
-    total = sum(value.requests for value in dimension.values)
-    return sum(value.requests >= LEAST_SHARE * total for value in dimension.values)
-
-
-def _moved_most(
-    kinds: Sequence[Dimension], size: Size, cells: int
-) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
-    """Those to tell traffic apart by, and words about the others.
-
-    Args:
-        kinds: Segments, and applications.
-        size: How much there is of each side.
-        cells: How many cells models and versions make of each mix.
-    """
-    chosen: list[Dimension] = []
-    words = []
-    mixes = 1
-    for each in sorted(kinds, key=lambda kind: (-kind.clearly_moved(size), kind.name)):
-        told = min(each.different, MOST_TRAFFIC_VALUES)
-        if each.covered(MOST_TRAFFIC_VALUES) < LEAST_COVERED:
-            words.append(f"{each.name}: {each.different:,} different values, none with many requests")
-        elif len(chosen) < MOST_TRAFFIC_KEYS and mixes * told * cells * LEAST_PER_MIX > size.requests:
-            words.append(f"{each.name}: too few requests for {mixes * told * cells:,} cells")
-        elif len(chosen) == MOST_TRAFFIC_KEYS or mixes * told > MOST_MIXES:
-            words.append(f"{each.name}: its mix moved less ({each.moved:.1%} of the requests)")
-        else:
-            chosen.append(each)
-            mixes *= told
-    return tuple(chosen), tuple(words)
-
-
-def _named(value: str) -> str:
-    return repr(value) if value else "absent"
 
 
 def told_apart(dimension: Dimension, most: int) -> list[str]:

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 import duckdb
 
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, Size, choose, segment_dimensions
+from coalmine_consumers.explain.choosing import choose
+from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, Size, segment_dimensions
 from coalmine_consumers.explain.question import Question
 from coalmine_consumers.explain.requests import lay_out, spans
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
-from coalmine_consumers.explain.sums import MixCells, ValueSums, mix_cells, plain_sums, value_sums
+from coalmine_consumers.explain.sums import (
+    MixCells,
+    ValueSums,
+    mix_cells,
+    mix_counter,
+    plain_sums,
+    value_sums,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +68,9 @@ def evidence(
             return NoEvidence(of_b=side == 1, has_requests=side in when)
     segments, left_out = segment_dimensions(cursor)
     names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
+    count = mix_counter(cursor, plain, of_versions=question.of_versions)
     size = Size(when[0].units, when[1].units, plain.fewest_requests())
-    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out, size)
+    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out, size, count)
     return Evidence(
         question,
         (when[0], when[1]),

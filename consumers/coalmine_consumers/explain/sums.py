@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.experiments import UNIT_GROUPS
+from coalmine_consumers.explain.choosing import CountMixes, MixCount
 from coalmine_consumers.explain.dimensions import (
     MODEL,
     MOST_MIXES,
@@ -29,6 +30,8 @@ from coalmine_consumers.store.statements import statement
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+MOST_COUNTED = 100_000
+"""Requests that mixes are counted in, about."""
 MOST_NAMED = 9
 """Versions, and models, that are told apart; the others count as one."""
 
@@ -118,8 +121,7 @@ def mix_cells(
     parameters: dict[str, Any] = {}
     version = "''" if of_versions else _lumped(plain.dimension(VERSION), MOST_NAMED, "version", parameters)
     model = _lumped(plain.dimension(MODEL), MOST_NAMED, "model", parameters)
-    parts = [_lumped(each, MOST_TRAFFIC_VALUES, f"mix_{at}", parameters) for at, each in enumerate(traffic)]
-    mix = f"concat_ws(chr(31), {', '.join(parts)})" if parts else "''"
+    mix = _mix(traffic, parameters)
     query = statement("mix_cells", __package__).format(version=version, model=model, mix=mix)
     table = table_of(cursor, query, parameters)
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
@@ -140,6 +142,32 @@ def mix_cells(
         x,
         y,
     )
+
+
+def mix_counter(cursor: duckdb.DuckDBPyConnection, plain: PlainSums, *, of_versions: bool) -> CountMixes:
+    """Counts mixes of the requests laid out, in a sample where there are very many.
+
+    Args:
+        cursor: Where they are laid out.
+        plain: Their plain sums.
+        of_versions: Whether the sides are versions.
+    """
+    requests = sum(plain.table["requests"].to_pylist())
+    below = int(2**32 * min(1.0, MOST_COUNTED / requests))
+
+    def count(traffic: Sequence[Dimension]) -> MixCount:
+        parameters: dict[str, Any] = {"below": below}
+        version = "''" if of_versions else "version"
+        query = statement("mix_counts", __package__).format(version=version, mix=_mix(traffic, parameters))
+        ((different, effective, cells),) = cursor.sql(query, params=parameters).fetchall()
+        return MixCount(int(different), float(effective or 0.0), float(cells or 0.0))
+
+    return count
+
+
+def _mix(traffic: Sequence[Dimension], parameters: dict[str, Any]) -> str:
+    parts = [_lumped(each, MOST_TRAFFIC_VALUES, f"mix_{at}", parameters) for at, each in enumerate(traffic)]
+    return f"concat_ws(chr(31), {', '.join(parts)})" if parts else "''"
 
 
 def _lumped(dimension: Dimension, most: int, name: str, parameters: dict[str, Any]) -> str:

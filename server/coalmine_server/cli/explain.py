@@ -150,7 +150,7 @@ def bar(value: float, longest: float) -> str:
 
 def _write_contributions(rows: "Sequence[Contribution]", largest: float) -> None:
     told = [row for row in rows if largest > 0 and abs(row.contribution) >= LEAST_SHOWN * largest]
-    told.sort(key=lambda row: -abs(row.contribution))
+    told.sort(key=lambda row: (row.a_share is None, -abs(row.contribution)))  # "others" come last
     if not told:
         return
     typer.echo("\nWhat contributed")

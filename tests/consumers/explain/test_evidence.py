@@ -1,6 +1,7 @@
 """What raw requests say about a change: the same sums as everywhere, and nothing left out in silence."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.dimensions import Dimension, Size, Value, choose
+from coalmine_consumers.explain.choosing import MixCount, choose
+from coalmine_consumers.explain.dimensions import Dimension, Size, Value
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 
@@ -150,35 +152,64 @@ def test_what_tells_users_apart_is_left_out_by_name(own_store: Store) -> None:
     assert ("(other)",) in found.cells.mixes
 
 
+def independent(dimensions: Sequence[Dimension]) -> MixCount:
+    """Mixes of dimensions that have nothing to do with each other, and two models."""
+    effective = 1.0
+    for each in dimensions:
+        total = sum(value.requests for value in each.values)
+        effective /= sum((value.requests / total) ** 2 for value in each.values)
+    return MixCount(math.prod(each.different for each in dimensions), effective, 2 * effective)
+
+
 def test_traffic_is_told_apart_by_what_moved_most_whatever_the_metric_did() -> None:
     def dimension(name: str, a: float, different: int = 2) -> Dimension:
         rest = [Value(f"v{at}", 10, 10.0, 10.0) for at in range(different - 2)]
         return Dimension(name, True, (Value("x", 100, a, 50.0), Value("y", 100, 100.0 - a, 50.0), *rest))
 
     kinds = [dimension(name, a) for name, a in (("still", 50), ("some", 60), ("much", 90), ("more", 70))]
-    choice = choose(kinds, None, [], MANY)
+    choice = choose(kinds, None, [], MANY, independent)
     assert [each.name for each in choice.traffic] == ["much", "more", "some"]
     assert choice.traffic_words == ("still: its mix moved less (0.0% of the requests)",)
     many = [dimension(f"wide{at}", 90 - at, 12) for at in range(3)]
-    assert [each.name for each in choose(many, None, [], MANY).traffic] == ["wide0", "wide1"]
-    assert [each.name for each in choose(kinds, ["still"], [], MANY).traffic] == ["still"]
+    assert [each.name for each in choose(many, None, [], MANY, independent).traffic] == ["wide0", "wide1"]
+    assert [each.name for each in choose(kinds, ["still"], [], MANY, independent).traffic] == ["still"]
     with pytest.raises(InvalidParameter, match="'size': these requests have more, much, some, still"):
-        choose(kinds, ["size"], [], MANY)
+        choose(kinds, ["size"], [], MANY, independent)
 
 
 def test_traffic_is_told_apart_no_finer_than_the_data_allow() -> None:
     wide = Dimension("wide", True, tuple(Value(f"v{at}", 100, 40.0 + 3 * at, 60.0) for at in range(12)))
     narrow = Dimension("narrow", True, (Value("x", 600, 270.0, 330.0), Value("y", 600, 300.0, 300.0)))
-    models = Dimension("model", False, (Value("m", 600, 300.0, 300.0), Value("n", 600, 300.0, 300.0)))
     assert wide.moved > narrow.moved
     few, some, much = (Size(units, units, units) for units in (30, 150, 10_000))
     assert wide.clearly_moved(few) < narrow.clearly_moved(few)
     assert wide.clearly_moved(much) > narrow.clearly_moved(much)
-    assert choose([wide, narrow, models], None, [], few).traffic == ()
-    choice = choose([wide, narrow, models], None, [], some)
+    assert choose([wide, narrow], None, [], few, independent).traffic == ()
+    choice = choose([wide, narrow], None, [], some, independent)
     assert choice.traffic == (narrow,)
-    assert choice.traffic_words == ("wide: too few requests for 48 cells",)
-    assert choose([wide, narrow, models], None, [], much).traffic == (wide, narrow)
+    assert choice.traffic_words == ("wide: too few requests for about 48 cells",)
+    assert choose([wide, narrow], None, [], much, independent).traffic == (wide, narrow)
+
+
+def test_of_segments_that_tell_the_same_apart_one_is_enough(own_store: Store) -> None:
+    def segments(number: int) -> list[Row]:
+        country = ("US", "GB", "DE", "AT")[number % 4 if number < 1_000 else number % 3]
+        language = "en" if country in {"US", "GB"} else "de"
+        site = {"US": "com", "GB": "uk", "DE": "de", "AT": "at"}[country]
+        given = {"country": country, "language": language, "site": site, "tier": str(number // 4 % 2)}
+        return [{"key": key, "value": value} for key, value in given.items()]
+
+    rows = [
+        request(number, version="1.0.0" if number < 1_000 else "1.1.0", segments=segments(number))
+        for number in range(2_000)
+    ]
+    own_store.commit(Feed().batch(rows))
+    found = read(own_store, VERSIONS)
+    assert found.cells.traffic == ("country", "tier")
+    assert set(found.not_told_apart) == {
+        "site: country tells the same apart",
+        "language: country tells the same apart",
+    }
 
 
 def test_many_mixes_become_one_other(own_store: Store) -> None:

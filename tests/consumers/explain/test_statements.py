@@ -86,6 +86,16 @@ def test_mix_cells(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_mix_counts(connection: duckdb.DuckDBPyConnection) -> None:
+    places = {"version": "''", "mix": "$mix || coalesce(segments[1].value, '')"}
+    ((different, effective, cells),) = run(connection, "mix_counts", places, mix="m", below=2**32)
+    assert (different, effective, cells) == (3, 25 / 11, 25 / 11)  # shares 3/5, 1/5 and 1/5
+    ((different, effective, cells),) = run(
+        connection, "mix_counts", {"version": "''", "mix": "''"}, below=210
+    )
+    assert (different, effective, cells) == (1, 1.0, 16 / 10)  # models: 3/4 and 1/4
+
+
 def test_sampled_requests(connection: duckdb.DuckDBPyConnection) -> None:
     rows = run(connection, "sampled_requests", {"segments": ", segments[1].value AS segment_0"}, below=250)
     assert rows == [
