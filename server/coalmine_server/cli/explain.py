@@ -25,6 +25,10 @@ BAR_CELLS = 16
 """Width of the longest bar."""
 MOST_CONTRIBUTIONS = 12
 """Contributions of values that are shown to people; `--json` has all."""
+MOST_MOVED = 30
+"""Values that are shown to people, those that moved first."""
+MOST_THIN = 12
+"""Values without enough data that are named."""
 LEAST_SHOWN = 0.05
 """Contributions smaller than this share of the largest part are noise to people."""
 
@@ -176,12 +180,14 @@ def _write_contributions(rows: "Sequence[Contribution]", largest: float) -> None
 
 
 def _write_moved(rows: "Sequence[MovedValue]", left_out: Sequence[str]) -> None:
+    told = [row for row in rows if row.verdict != "not enough data"]
+    thin = [_value(row) for row in rows if row.verdict == "not enough data"]
     typer.echo("\nSegments that moved (Holm over all that were looked at)")
     write_table(
         ("segment", "a", "b", "change", "interval", "p", "verdict"),
         [
             (
-                f"{row.dimension}={row.value or '(none)'}",
+                _value(row),
                 row.a_value,
                 row.b_value,
                 "-" if row.effect is None else f"{row.effect:+.3g}",
@@ -189,10 +195,15 @@ def _write_moved(rows: "Sequence[MovedValue]", left_out: Sequence[str]) -> None:
                 _chance(row.adjusted_p),
                 row.verdict,
             )
-            for row in rows
+            for row in told[:MOST_MOVED]
         ],
-        empty="nothing tells requests apart",
+        empty="nothing to look at has enough data",
     )
+    if len(told) > MOST_MOVED:
+        note(f"{len(told) - MOST_MOVED} more, with less evidence, are in --json")
+    if thin:
+        more = f" and {len(thin) - MOST_THIN} more" if len(thin) > MOST_THIN else ""
+        note(f"not enough data: {', '.join(thin[:MOST_THIN])}{more}")
     for words in left_out:
         note(f"not looked at: {words}")
 
@@ -230,6 +241,10 @@ def _chance(p: float | None) -> str:
     if p is None:
         return "-"
     return f"{p:.2g}" if p >= 0.0001 else "<0.0001"
+
+
+def _value(row: "MovedValue") -> str:
+    return f"{row.dimension}={row.value or '(none)'}"
 
 
 def _share(share: float | None) -> str:
