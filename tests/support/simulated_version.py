@@ -69,8 +69,8 @@ def version_series(story: Story, seed: int = 1, models: tuple[AnsweringModel, ..
     until = FIRST + timedelta(days=REFERENCE_DAYS) if story.reference_frozen else None
     return VersionSeries(
         Watched(VersionKey("refund", "1.0.0", "prod"), FIRST, 1, Thresholds(), until),
-        {metric: _hours(*each) for metric, each in sums.items()},
-        {metric: _days(*each) for metric, each in sums.items()},
+        {metric: hour_series(*each) for metric, each in sums.items()},
+        {metric: day_series(*each) for metric, each in sums.items()},
         models,
     )
 
@@ -80,7 +80,8 @@ def after(days: float) -> datetime:
     return FIRST + timedelta(days=days)
 
 
-def _hours(x: Floats, y: Floats) -> HourSeries:
+def hour_series(x: Floats, y: Floats) -> HourSeries:
+    """Kept sums of hours from sums by hour and unit group, shape (T, 256)."""
     some = x.sum(axis=1) > 0
     x, y = x[some], y[some]
     sum_x, sum_y = x.sum(axis=1), y.sum(axis=1)
@@ -94,7 +95,8 @@ def _hours(x: Floats, y: Floats) -> HourSeries:
     )
 
 
-def _days(x: Floats, y: Floats) -> DaySeries:
+def day_series(x: Floats, y: Floats) -> DaySeries:
+    """Kept sums of days from the same."""
     folded_x, folded_y = (
         each.reshape(-1, 24, GROUPS // DAY_GROUPS, DAY_GROUPS).sum(axis=(1, 2)) for each in (x, y)
     )
