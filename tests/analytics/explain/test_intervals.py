@@ -10,6 +10,7 @@ from coalmine_analytics.explain.intervals import Certainty, certainty
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.experiments import VersionSpan
 
+(QUALITY,) = (metric for metric in BUILT_IN if metric.name == "quality")
 (ERRORS,) = (metric for metric in BUILT_IN if metric.name == "error_rate")
 Spans = tuple[VersionSpan, VersionSpan]
 MOMENT = datetime(2026, 3, 10, tzinfo=UTC)
@@ -89,3 +90,34 @@ def test_the_change_has_the_interval_of_the_core_or_a_wider_one() -> None:
     assert parts is not None
     assert parts == pytest.approx(whole, rel=0.05)
     assert float(known.effect.estimate[0, 0]) == pytest.approx(found.change, rel=1e-12)
+
+
+@pytest.mark.slow
+def test_looking_twenty_times_names_noise_no_more_often_and_plain_errors_do() -> None:
+    runs, looks, units, false, plain = 100, 20, 6_000, 0, 0
+    for seed in range(runs):
+        random = np.random.default_rng(seed)
+        user = np.repeat(np.arange(units), 1 + random.poisson(1, units))
+        version = (random.random(units) < 0.05).astype(np.int64)[user]
+        segment = (random.random(units) < 0.4).astype(np.int64)[user]
+        model = random.integers(0, 2, len(user))
+        value = 0.7 + 0.1 * segment - 0.05 * model + random.normal(0, 0.15, units)[user]
+        value += random.normal(0, 0.1, len(user))
+        places = np.stack(
+            [version, segment, model, np.zeros_like(user), random.integers(0, 256, units)[user]]
+        )
+        alarms = np.zeros(2, bool)
+        for look in range(2, looks + 1):
+            end = int(np.searchsorted(user, units * look // looks))
+            cells = Cells((2, 2, 1), 256, places[:, :end], np.ones(end), value[:end])
+            new = len(np.unique(user[:end][version[:end] == 1]))
+            found = decompose(cells)
+            spans = (side(units * look // looks - new), side(new))
+            bounds = certainty(found, cells, QUALITY, spans, alpha=0.05).bounds(np.eye(4)[WITHIN])
+            if bounds is None:  # fewer than thirty groups of users have version b yet
+                continue
+            error = found.standard_error(np.eye(4)[WITHIN])
+            alarms |= [not bounds[0] <= 0 <= bounds[1], abs(found.parts[WITHIN]) > 1.96 * error]
+        false, plain = false + alarms[0], plain + alarms[1]
+    assert false / runs <= 0.05
+    assert plain / runs >= 0.15
