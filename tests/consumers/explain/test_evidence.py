@@ -103,7 +103,7 @@ def test_a_sample_is_the_same_every_time_and_says_what_it_is_of(store: Store) ->
 
 
 def test_many_may_ask_at_once(store: Store) -> None:
-    questions = [replace(VERSIONS, cells=name) for name in ("quality", "errors", "latency_ms", "rating")] * 2
+    questions = [replace(VERSIONS, cells=name) for name in ("quality", "errors", "rating", "latency_ms")]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda question: read(store, question).cells, questions))
     for question, found in zip(questions, together, strict=True):
