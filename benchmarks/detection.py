@@ -3,7 +3,8 @@
 A simulated service (users, sessions, feedback and behaviour of the built-in documentation search) gives a
 canary to 5 % of its users. In half of the runs the canary's quality is 5 % lower, in the others the same.
 Every run goes through the real code: the client's assignment, spool, decoding, store, and looks of `Readouts`
-as the experiment grows. What counts is the readout's decision over all of its guardrails.
+as the experiment grows. What counts is the readout's decision over all of its guardrails; what the same looks
+say of quality by itself is shown beside it.
 
 Beside it stands what a notebook would do: a t-test of the same values, repeated at each look.
 
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     missed = misses(summary)
     print(table(summary))
     for each in missed:
-        print(f"missed: {each}")
+        print(f"missed by the decision: {each}")
     if options.json:
         decision = summary.decision
         figures = {

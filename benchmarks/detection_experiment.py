@@ -33,7 +33,8 @@ MIN_UNITS = 30
 
 _STABLE, _CANARY = "3.1.0", "3.2.0"
 _BEGAN = timedelta(days=2)
-"""The simulated hours lie in the past, as history that is played at once does."""
+"""The simulated hours lie in the past, as history that is played at once does; they begin at midnight, since
+references end with a full minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Run:
         self._client = client
         self._launch = _Launch(RegistryChooser(lambda _app, _environment: client))
         self._actions = iter(Simulation(config, seed, self._launch))
-        self._began_at = datetime.now(UTC) - _BEGAN
+        self._began_at = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - _BEGAN
         self._ids: dict[int, str] = {}
         self._equal = effect == 0
         self._units: dict[str, int] = {}

@@ -140,19 +140,18 @@ def _method(
 
 
 def misses(summary: Summary) -> list[str]:
-    """Targets that are not met, in words; of the decision, and of quality alone."""
+    """Targets that the decision does not meet, in words."""
+    decision = summary.decision
     found = []
-    for each in (summary.decision, summary.quality):
-        if each.detected < LEAST_FOUND * each.runs:
-            found.append(f"{each.name}: found {each.detected} of {each.runs}, less than {LEAST_FOUND:.0%}")
-        if each.false_alarms > MOST_FALSE_ALARMS * each.runs:
-            found.append(
-                f"{each.name}: {each.false_alarms} false alarms in {each.runs} runs, "
-                f"more than {MOST_FALSE_ALARMS:.0%}"
-            )
-        if each.mean_stop_ratio > LATEST_MEAN_STOP:
-            found.append(
-                f"{each.name}: stops after {each.mean_stop_ratio:.2f} fixed-horizon sample sizes on average, "
-                f"more than {LATEST_MEAN_STOP:.2f}"
-            )
+    if decision.detected < LEAST_FOUND * decision.runs:
+        found.append(f"found {decision.detected} of {decision.runs}, less than {LEAST_FOUND:.0%}")
+    if decision.false_alarms > MOST_FALSE_ALARMS * decision.runs:
+        found.append(
+            f"{decision.false_alarms} false alarms in {decision.runs} runs, more than {MOST_FALSE_ALARMS:.0%}"
+        )
+    if decision.mean_stop_ratio > LATEST_MEAN_STOP:
+        found.append(
+            f"stops after {decision.mean_stop_ratio:.2f} fixed-horizon sample sizes on average, "
+            f"more than {LATEST_MEAN_STOP:.2f}"
+        )
     return found
