@@ -40,8 +40,8 @@ def log_evidence(
 
     References:
         Shin, Ramdas, Rinaldo, E-detectors: a nonparametric framework for sequential change detection,
-        arXiv:2203.03532v4, definition 2.2 (e-detectors), theorem 2.4 (average run length) and section 4
-        (mixtures of bets).
+        arXiv:2203.03532 as of October 2023: e-detectors of the Shiryaev-Roberts kind, their average run
+        length, and their mixtures.
     """
     smallest, allowed = np.asarray(size, np.float64), np.asarray(tolerance, np.float64)
     if not (smallest > 0).all():

@@ -42,9 +42,9 @@ class ReferencePolicy:
     """How long a reference is."""
 
     days: int = 14
-    """The version's first so many days, to the end of the last one."""
+    """The version's first so many whole days with requests, and what was before the first of them."""
     min_days: int = 3
-    """Days after which a version is watched at all: its thresholds are taken from them."""
+    """Likewise, after which a version is watched at all: its thresholds are taken from them."""
     min_requests: int = 1_000
     """The reference goes on until it has so many."""
 
@@ -115,11 +115,9 @@ class _Summing:
 
     def _begun(self) -> Watched | None:
         """A version that has become old enough to be watched."""
-        (life,) = self._rows("version_life", self._key.parameters())
-        if life["first_hour"] is None:
-            return None
-        old_enough = life["first_hour"] + self._policy.min_days * DAY
-        if min(life["last_event_time"], self._complete_until) < old_enough:
+        (life,) = self._rows("version_life", {**self._key.parameters(), "days": self._policy.min_days})
+        old_enough: datetime | None = life["old_enough"]
+        if old_enough is None or min(life["last_event_time"], self._complete_until) < old_enough:
             return None
         (row,) = self._rows(
             "thresholds",
@@ -172,7 +170,8 @@ class _Summing:
             return watched
         parameters = {
             **self._key.parameters(),
-            "not_before": watched.first_hour + self._policy.days * DAY,
+            "first_hour": watched.first_hour,
+            "days": self._policy.days,
             "complete": self._complete_until,
             "least": self._policy.min_requests,
         }

@@ -216,13 +216,18 @@ def test_thresholds(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_version_life(connection: duckdb.DuckDBPyConnection) -> None:
-    insert(
-        connection, "requests_hot", request(1, "10 08:30"), request(2, "12 09:10"), request(3, version="2")
-    )
-    (row,) = run(connection, "version_life", **KEY)
-    assert list(row.values()) == [at("10 08:00"), at("12 09:10"), 2]
-    (row,) = run(connection, "version_life", **{**KEY, "version": "3"})
-    assert list(row.values()) == [None, None, 0]
+    rows = [request(day, f"{day} 09:10") for day in (10, 12, 13, 14)]
+    insert(connection, "requests_hot", *rows, request(3, "11 08:00", version="2"))
+
+    def life(**values: Any) -> list[Any]:
+        (row,) = run(connection, "version_life", **{**KEY, "days": 2, **values})
+        return list(row.values())
+
+    # The day it began on is no whole one, and the day without a request does not count.
+    assert life() == [at("10 09:00"), at("14 09:10"), at("14 00:00")]
+    assert life(days=3) == [at("10 09:00"), at("14 09:10"), at("15 00:00")]
+    assert life(days=4) == [at("10 09:00"), at("14 09:10"), None]
+    assert life(version="3") == [None, None, None]
 
 
 def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
@@ -234,25 +239,26 @@ def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
         connection,
         "drift_hours",
         hour("10 08:00", 60.0),
-        hour("11 08:00", 30.0),
+        hour("11 08:00", 10.0),
+        hour("11 09:00", 10.0),
+        hour("13 08:00", 10.0),
         hour("15 08:00", 30.0),
         hour("16 08:00", 1.0),
         hour("10 08:00", 900.0, metric="errors"),
-        hour("10 08:00", 900.0, version="2"),
+        hour("12 08:00", 900.0, version="2"),
     )
 
-    def end(not_before: str, least: int, complete: str = "30 00:00") -> object:
-        ((row),) = run(
-            connection, "reference_end", **KEY, not_before=at(not_before), complete=at(complete), least=least
-        )
+    def end(days: int, least: int, first: str = "10 08:00", complete: str = "30 00:00") -> object:
+        parameters = {"first_hour": at(first), "complete": at(complete), "days": days, "least": least}
+        (row,) = run(connection, "reference_end", **KEY, **parameters)
         return row["until"]
 
-    assert end("13 08:00", 50) == at("14 00:00")
-    assert end("13 00:00", 50) == at("13 00:00")  # a day that ends there is over
-    assert end("13 08:00", 100) == at("16 00:00")  # goes on until there is enough
-    assert end("13 08:00", 121) is None  # reached on the last day, which may not be over
-    assert end("13 08:00", 122) is None
-    assert end("13 08:00", 50, complete="13 23:00") is None
+    assert end(2, 50) == at("14 00:00")
+    assert end(2, 50, first="10 00:00") == at("12 00:00")  # the first day is a whole one, too
+    assert end(2, 100) == at("16 00:00")  # goes on until there is enough
+    assert end(2, 121) is None  # reached on the last day, which may not be over
+    assert end(2, 122) is None
+    assert end(2, 50, complete="13 23:00") is None
 
 
 def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:

@@ -56,6 +56,11 @@ def requests_on(day: float, count: int, first: int = 0, **values: object) -> lis
     return [request(first + n, at + timedelta(minutes=n % 50), **values) for n in range(count)]
 
 
+def life(days: range, **values: object) -> list[dict[str, object]]:
+    """Twenty requests a day; the first day is no whole one, because it begins at eight."""
+    return [row for day in days for row in requests_on(day, 20, 100 * day, **values)]
+
+
 def test_every_metric_is_what_experiment_cells_count(store: Store) -> None:
     table = many_requests(6_000, hours=24 * 5, experiment=None)
     everything = reactions_to(table)
@@ -121,17 +126,17 @@ def test_a_young_version_is_not_watched_yet(store: Store) -> None:
 
 def test_the_reference_is_frozen_once_it_is_complete_and_then_stays(store: Store) -> None:
     feed = Feed()
-    store.commit(feed.batch([*requests_on(0, 40), *requests_on(3.2, 40, 100)]))
-    open_still = summed(store, START + 3.9 * DAY)
+    store.commit(feed.batch(life(range(5))))
+    open_still = summed(store)
     assert (open_still.first_hour, open_still.reference_until) == (START, None)
-    store.commit(feed.batch(requests_on(5, 40, 200)))
+    store.commit(feed.batch(life(range(5, 6))))
     frozen = summed(store)
     midnight = START.replace(hour=0)
-    assert frozen.reference_until == midnight + 5 * DAY  # four days from 08:00 on, to the end of the last one
+    assert frozen.reference_until == midnight + 5 * DAY  # four whole days
     longer = ReferencePolicy(days=6, min_days=3, min_requests=50)
     assert summed(store, policy=longer) == frozen
     before = kept(store, frozen)
-    store.commit(feed.batch([*requests_on(1, 30, 300), *requests_on(6, 30, 400)]))
+    store.commit(feed.batch([*requests_on(1, 30, 3_000), *requests_on(6, 30, 4_000)]))
     after = kept(store, summed(store))
     inside = int((frozen.reference_until - datetime.fromtimestamp(0, START.tzinfo)).total_seconds()) // 3600
     old, new = (each.hours["requests"] for each in (before, after))
@@ -141,17 +146,24 @@ def test_the_reference_is_frozen_once_it_is_complete_and_then_stays(store: Store
 
 def test_a_reference_goes_on_until_it_has_enough_requests(store: Store) -> None:
     feed = Feed()
-    store.commit(feed.batch([*requests_on(0, 40), *requests_on(6, 40, 100)]))
-    policy = ReferencePolicy(days=4, min_days=3, min_requests=60)
+    store.commit(feed.batch(life(range(6))))
+    policy = ReferencePolicy(days=4, min_days=3, min_requests=110)
     assert summed(store, policy=policy).reference_until is None  # more of that day may be on its way
-    store.commit(feed.batch(requests_on(7, 1, 200)))
-    assert summed(store, policy=policy).reference_until == START.replace(hour=0) + 7 * DAY
+    store.commit(feed.batch(requests_on(6, 1, 3_000)))
+    assert summed(store, policy=policy).reference_until == START.replace(hour=0) + 6 * DAY
+
+
+def test_a_request_with_a_wrong_clock_is_no_reference(store: Store) -> None:
+    store.commit(Feed().batch([*requests_on(-400, 1, 9_000), *life(range(4))]))
+    watched = summed(store)
+    assert watched.reference_until is None
+    assert kept(store, watched).hours["requests"].y.sum() == 81
 
 
 def test_late_feedback_and_scores_change_the_hour_of_their_request(store: Store) -> None:
     feed = Feed()
     about = requests_on(5, 1, 500)[0]
-    store.commit(feed.batch([*requests_on(0, 60), *requests_on(3.2, 10, 100), about]))
+    store.commit(feed.batch([*life(range(5)), about]))
     watched = summed(store)
     assert "quality" not in kept(store, watched).hours
     at = about["event_time"]
@@ -197,16 +209,13 @@ def test_batch_by_batch_gives_what_all_at_once_gives(tmp_path: Path) -> None:
 
 def test_sums_stay_when_their_raw_rows_expire(store: Store) -> None:
     feed = Feed()
-    store.commit(
-        feed.batch(
-            [*requests_on(0, 60, response_model="m-1"), *requests_on(5, 10, 100, response_model="m-2")]
-        )
-    )
+    was = life(range(5), response_model="m-1")
+    store.commit(feed.batch([*was, *requests_on(5, 10, 3_000, response_model="m-2")]))
     before = kept(store, summed(store))
     for event in INGESTED_EVENTS:
         seal(store, event, SealPolicy(max_rows=1, min_day_rows=1), NOW)
-    assert expire(store, RetentionPolicy(raw_days=4), NOW).rows == 60
-    late = [*requests_on(0, 5, 900), *requests_on(6, 5, 950)]
+    assert expire(store, RetentionPolicy(raw_days=4), NOW).rows == 80
+    late = [*requests_on(0, 5, 9_000), *requests_on(6, 5, 9_500)]
     store.commit(feed.batch(late))
     after = kept(store, summed(store))
     assert after.watched.first_hour == START
@@ -216,15 +225,14 @@ def test_sums_stay_when_their_raw_rows_expire(store: Store) -> None:
 
 
 def test_a_name_that_a_built_in_measure_has_is_kept_apart(store: Store) -> None:
-    rows = requests_on(0, 60, metrics=[{"key": "errors", "value": 7.0}])
-    store.commit(Feed().batch([*rows, *requests_on(3.2, 5, 100)]))
+    store.commit(Feed().batch(life(range(5), metrics=[{"key": "errors", "value": 7.0}])))
     found = kept(store, summed(store))
-    assert found.hours["custom.errors"].y.sum() == 7.0 * 60
+    assert found.hours["custom.errors"].y.sum() == 7.0 * 100
     assert found.hours["errors"].y.sum() == 0
 
 
 def test_thresholds_need_some_values(store: Store) -> None:
-    store.commit(Feed().batch([*requests_on(0, 60), *requests_on(3.2, 5, 100)]))
+    store.commit(Feed().batch(life(range(5))))
     watched = summed(store)
-    assert watched.thresholds.latency_cap is None
+    assert watched.thresholds.latency_cap is None  # 80 in the first whole days
     assert "latency_ms.capped" not in kept(store, watched).hours
