@@ -71,7 +71,10 @@ def too_young(
     key: VersionKey, plan: DriftPlan, taken_at: datetime, *, since: datetime | None = None, requests: int = 0
 ) -> VersionDrift:
     """The answer while there is no reference: not that nothing has drifted, but that nobody can say yet."""
-    needed = f"its first {plan.reference.days} days, with {plan.reference.min_requests:,} requests at least"
+    needed = (
+        f"its first {plan.reference.days} whole days with requests, "
+        f"and {plan.reference.min_requests:,} of these at least"
+    )
     so_far = "" if since is None else f"; it began {since:%Y-%m-%d %H:%M} UTC and has {requests:,} so far"
     return VersionDrift(
         prompt=key.prompt,

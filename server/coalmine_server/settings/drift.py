@@ -9,7 +9,7 @@ class DriftSettings(Section):
     """Drift of versions that nobody changed."""
 
     reference_days: int = Field(default=14, ge=3, le=366)
-    """A version's first so many days are what it is compared with; a reference that is frozen stays."""
+    """A version is compared with its first so many whole days with requests; once frozen they stay."""
     reference_requests: int = Field(default=1_000, ge=100)
     """The reference goes on until it has so many requests."""
     false_alarm_days: float = Field(default=365.0, gt=0, allow_inf_nan=False)

@@ -127,7 +127,7 @@ def test_many_metrics_raise_the_threshold_of_each() -> None:
 def test_a_version_without_a_reference_says_what_it_waits_for() -> None:
     found = read(Story(days=5, reference_frozen=False))
     assert found.state == "not enough data"
-    assert "its first 14 days" in found.words
+    assert "its first 14 whole days with requests" in found.words
     assert "began 2026-03-02 00:00 UTC" in found.words
     assert found.metrics == ()
     young = too_young(VersionKey("p", "1", "prod"), PLAN, FIRST)
