@@ -14,6 +14,7 @@ from tests.support.kafka_broker import KafkaBroker
 from tests.support.postgres import PostgresServer
 from tests.support.schema_registry import SchemaRegistry
 from tests.support.server_choice import ServerUnavailable
+from tests.support.warm_command import end_warm_command
 
 # A busy machine is no failed test.
 settings.register_profile("coalmine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +44,13 @@ def _server(what: str, make: Callable[[], _Server]) -> _Server:
     except ServerUnavailable as reason:
         _unavailable(what, reason)
         raise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_command_ends() -> Iterator[None]:
+    """No process of ours stays behind."""
+    yield
+    end_warm_command()
 
 
 @pytest.fixture(scope="session")

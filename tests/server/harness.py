@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from tests.support.eventually import eventually
+from tests.support.warm_command import warm_command
 
 COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""
@@ -33,14 +34,11 @@ def coalmine(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command in the home's folder and waits."""
     home.mkdir(parents=True, exist_ok=True)
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        env=environment(home, env),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
+    return warm_command().run(
+        [str(argument) for argument in arguments],
+        environment=environment(home, env),
+        folder=home,
+        timeout_s=timeout_s,
     )
 
 
