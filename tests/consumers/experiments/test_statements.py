@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from coalmine_consumers.store.migrate import migrate, published_migrations
-from coalmine_consumers.store.statements import quote_identifier, statement
+from coalmine_consumers.store.statements import statement
+
+from tests.support.empty_tables import empty_tables, insert
 
 EXPERIMENTS = "coalmine_consumers.experiments"
 
@@ -18,16 +19,8 @@ EXPERIMENTS = "coalmine_consumers.experiments"
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """All tables of a store, in memory, without a row."""
-    with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as opened:
-        migrate(opened, published_migrations())
+    with empty_tables() as opened:
         yield opened
-
-
-def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
-    for row in rows:
-        names = ", ".join(map(quote_identifier, row))
-        places = ", ".join("?" for _ in row)
-        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(row.values())).fetchall()
 
 
 def run(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[tuple[Any, ...]]:

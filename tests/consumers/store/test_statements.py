@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.migrate import migrate, published_migrations
 from coalmine_consumers.store.statements import quote_identifier, quote_literal, statement
+
+from tests.support.empty_tables import empty_tables, insert
 
 A, B, C, D = (UUID(int=number << 64) for number in (1, 2, 3, 2**63))
 BOUNDS = {"min_id": A, "max_id": D}
@@ -24,8 +25,7 @@ BOUNDS = {"min_id": A, "max_id": D}
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """All tables of a store, in memory, without a row."""
-    with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as opened:
-        migrate(opened, published_migrations())
+    with empty_tables() as opened:
         yield opened
 
 
@@ -44,13 +44,6 @@ def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> 
         connection.sql(statement(name), params=parameters or None).to_arrow_table().to_pylist()
     )
     return found
-
-
-def insert(connection: duckdb.DuckDBPyConnection, table: str, *rows: dict[str, Any]) -> None:
-    for row in rows:
-        names = ", ".join(map(quote_identifier, row))
-        places = ", ".join("?" for _ in row)
-        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(row.values())).fetchall()
 
 
 AT = "2026-03-10 08:00:00+00"
