@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from textwrap import fill
 from typing import Any
 
 from coalmine_analytics.calibration.trial import Row
@@ -71,6 +72,24 @@ def rate_of(row: Row) -> str:
     return f"{row.rate:.4f}" if row.rate < 10 else f"{row.rate:.0f}"
 
 
+WIDTH = 110
+"""Characters of a line of text."""
+
+_READING = (
+    "`rate` is the share of simulated experiments in which a method rejected a true hypothesis at any look "
+    "(or, for an interval, missed the true effect at any look), unless the method's name says otherwise. A "
+    "negative control is a common shortcut on the same data: it must be seen to fail, or the grid proves "
+    "nothing. Fixed n is the number of requests of a two-sided test at 5 % with a power of 80 %; decisions "
+    "ask on one side, and so does what is held against it."
+)
+_BEYOND = (
+    "A small canary whose values are far more spread and skewed than the control's: what it has not met yet, "
+    "no method can know, and it looks better than it is. Most two-sided tests still hold; one-sided ones err "
+    "more often than stated, on that side. Capping values at a quantile from before the experiment, as cost "
+    "and latency are, is what keeps this small."
+)
+
+
 def as_markdown(calibration: Calibration) -> str:
     """The document."""
     judged = [row for row in calibration.rows if row.role != "beyond"]
@@ -79,20 +98,19 @@ def as_markdown(calibration: Calibration) -> str:
     form = "full" if calibration.full else "reduced"
     failed = len(calibration.failures)
     verdict = "everything is as it must be" if not failed else f"{failed} rows are not as they must be"
+    command = f"coalmine calibrate{' --full' if calibration.full else ''} --report FILE"
     lines = [
         "# Calibration of the sequential statistics",
         "",
-        f"The {form} grid, seed {calibration.seed}, {calibration.finished_at:%Y-%m-%d}, "
-        f"numpy {version('numpy')}, scipy {version('scipy')}: {verdict} "
-        f"({len(ours)} figures of ours, {len(judged) - len(ours)} negative controls). Made by "
-        f"`coalmine calibrate{' --full' if calibration.full else ''} --report FILE`; the same rows are in "
-        "calibration.json.",
+        fill(
+            f"The {form} grid, seed {calibration.seed}, {calibration.finished_at:%Y-%m-%d}, "
+            f"numpy {version('numpy')}, scipy {version('scipy')}: {verdict} "
+            f"({len(ours)} figures of ours, {len(judged) - len(ours)} negative controls). "
+            f"Made by `{command}`.",
+            WIDTH,
+        ),
         "",
-        "`rate` is the share of simulated experiments in which a method rejected a true hypothesis at any "
-        "look (or, for an interval, missed the true effect at any look), unless the method's name says "
-        "otherwise. A negative control is a common shortcut on the same data: it must be seen to fail, or "
-        "the grid proves nothing. Fixed n is the number of requests of a two-sided test at 5 % with a power "
-        "of 80 %; decisions ask on one side, and so does what is held against it.",
+        fill(_READING, WIDTH),
         "",
         *_table(judged),
     ]
@@ -101,10 +119,7 @@ def as_markdown(calibration: Calibration) -> str:
             "",
             "## Beyond what is promised",
             "",
-            "A small canary whose values are far more spread and skewed than the control's: what it has not "
-            "met yet, no method can know, and it looks better than it is. Most two-sided tests still hold; "
-            "one-sided ones err more often than stated, on that side. Capping values at a quantile from "
-            "before the experiment, as cost and latency are, is what keeps this small.",
+            fill(_BEYOND, WIDTH),
             "",
             *_table(beyond),
         ]

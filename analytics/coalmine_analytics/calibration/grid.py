@@ -59,7 +59,7 @@ _ALIKE: tuple[tuple[Population, float], ...] = (
     (Bernoulli(0.3), 0.1),
     (Beta(8, 2), 0.2),
     (Lognormal(1.5), 0.05),
-    (Lognormal(2.0), 0.05),
+    (Lognormal(2.0), 0.02),
     (ZeroInflated(0.1, 1.0), 0.1),
     (capped_cost(1.5, 1.5), 0.1),
 )
