@@ -22,7 +22,7 @@ from tests.support.torture_processes import STORE, TortureCollector, Where, prod
 
 PRODUCERS = 3
 FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.slow)
-REDUCED = pytest.param(8, 60_000, id="8-kills")
+REDUCED = pytest.param(5, 40_000, id="5-kills")
 
 
 def torture(where: Where, kills: int, events: int, log: Path) -> None:

@@ -235,4 +235,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+TestAnyOrder.settings = settings(max_examples=6, stateful_step_count=15, deadline=None)

@@ -100,7 +100,7 @@ def courses(draw: st.DrawFn) -> list[tuple[str, Row]]:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(courses(), st.lists(st.integers(1, 30), min_size=1, max_size=4))
 def test_any_events_in_any_batches_add_up_to_the_slow_recomputation(
