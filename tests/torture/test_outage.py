@@ -76,7 +76,11 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
         eventually(lambda: time.monotonic() - stopped >= OUTAGE_S)
         before = len(made)
         broker.start()
-        eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=120)
+        try:
+            eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=180)
+        except AssertionError as error:
+            error.add_note(f"{collector.health()}\n{client.stats()}")
+            raise
         over.set()
         service.join()
         assert client.flush(60)
