@@ -203,9 +203,7 @@ def _strata(a: ArmRatio, b: ArmRatio, sums: VersionSums) -> Strata:
     having_a = np.minimum(units_a, control.clusters.astype(np.int64))
     having_b = np.minimum(units_b, treatment.clusters.astype(np.int64))
     enough = np.minimum(having_a, having_b) >= MIN_UNITS
-    effect = type(effect)(
-        np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom
-    )
+    effect = effect.only_where(enough)
     units = np.full(effect.estimate.shape, units_a + units_b)
     return Strata(effect, treatment, control, units, having_b, having_a)
 

@@ -56,7 +56,7 @@ class Engine:
         self._current = (sums.epoch, effect, enough)
         epochs = [*self._frozen, (effect, enough)]
         if len(epochs) == 1:
-            return _where(effect, enough)
+            return effect.only_where(enough)
         stacked = Effect(
             np.stack([e.estimate for e, _ in epochs], axis=-1),
             np.stack([e.standard_error for e, _ in epochs], axis=-1),
@@ -73,10 +73,6 @@ class Engine:
         }
 
 
-def _where(effect: Effect, enough: BoolArray) -> Effect:
-    return Effect(np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom)
-
-
 def requests_as_units(sums: Sums) -> Effect:
     """The textbook's difference of two means, as if every request were another user's."""
     n, total = sums.x.sum(axis=2), sums.y.sum(axis=2)
@@ -86,7 +82,7 @@ def requests_as_units(sums: Sums) -> Effect:
         of_mean = variance / n
         df = np.square(of_mean.sum(axis=1)) / (np.square(of_mean) / (n - 1.0)).sum(axis=1)
     effect = Effect(mean[:, 1] - mean[:, 0], np.sqrt(np.maximum(of_mean.sum(axis=1), 0.0)), df)
-    return _where(effect, sums.units.min(axis=1) >= MIN_UNITS)
+    return effect.only_where(sums.units.min(axis=1) >= MIN_UNITS)
 
 
 class PeekingT:
@@ -128,7 +124,7 @@ class PooledVariance:
         both = (treatment.residual_ss + control.residual_ss) / (treatment.sum_x + control.sum_x)
         se = np.sqrt(both / treatment.sum_x + both / control.sum_x)
         pooled = Effect(effect.estimate, se, effect.degrees_of_freedom)
-        return log_e_value(_where(pooled, sums.units.min(axis=1) >= MIN_UNITS), mde=self.mde)
+        return log_e_value(pooled.only_where(sums.units.min(axis=1) >= MIN_UNITS), mde=self.mde)
 
 
 class RequestLevel:
@@ -159,7 +155,7 @@ class PooledRamp:
         for epoch in self._ended:
             y, x, units = y + epoch.y, x + epoch.x, units + epoch.units
         effect = difference(*arms_of(Sums(sums.look, 0, y, x, units, sums.squares)))
-        return log_e_value(_where(effect, units.min(axis=1) >= MIN_UNITS), mde=self.mde)
+        return log_e_value(effect.only_where(units.min(axis=1) >= MIN_UNITS), mde=self.mde)
 
 
 def _normal(effect: Effect, mde: float) -> FloatArray:

@@ -27,8 +27,7 @@ def run_trial(trial: Trial, replications: int, *, seed: int = SEED) -> list[Row]
         replications: Rounded up to blocks.
         seed: A cell's figures depend on this and its name, not on what else is run.
     """
-    blocks = _blocks(replications)
-    return _judge(trial, [_simulate(trial, block, seed) for block in range(blocks)])
+    return run([trial], replications, seed=seed)
 
 
 def run(

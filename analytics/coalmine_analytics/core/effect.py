@@ -28,6 +28,11 @@ class Effect:
             & (self.degrees_of_freedom > 0)
         )
 
+    def only_where(self, enough: BoolArray) -> "Effect":
+        """The same, not usable elsewhere; `enough` has the shape of the fields."""
+        estimate = np.where(enough, self.estimate, np.nan)
+        return Effect(estimate, self.standard_error, self.degrees_of_freedom)
+
 
 def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -> Effect:
     """Difference of two ratios, with the larger of the unpooled and the pooled variance.

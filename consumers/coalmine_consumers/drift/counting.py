@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.drift.watched import KEY, Thresholds, VersionKey
+from coalmine_consumers.experiments import UNIT_GROUPS
 from coalmine_consumers.store.additive import MAGNITUDE_LIMIT
 from coalmine_consumers.store.cells import BUILT_IN
 from coalmine_consumers.store.rollup import REFUSALS
 from coalmine_consumers.store.statements import statement
 
-UNIT_GROUPS = 256
 DAY_GROUPS = 64
 """Who was behind a day is kept in so many parts."""
 HOUR_S = 3600

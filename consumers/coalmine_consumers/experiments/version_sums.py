@@ -4,7 +4,7 @@ The same functions count that count experiment cells: a version stands in for an
 together with values of some segments) for an experiment. So every metric means what it means there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,18 @@ class VersionSpan:
     experiments: tuple[str, ...]
     """Experiments it was an arm of."""
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "VersionSpan":
+        """From a row of `version_spans.sql`."""
+        return cls(
+            row["requests"],
+            row["units"],
+            row["first_event_time"],
+            row["last_event_time"],
+            frozenset(row["hours"]),
+            tuple(row["experiments"] or ()),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VersionSums:
@@ -87,7 +99,7 @@ def version_sums(
         segments: Whose mix to keep apart; None: those with few values.
     """
     _create_pair(cursor, pair)
-    spans = {row["version"]: _span(row) for row in _rows(cursor, "version_spans", _PAIR)}
+    spans = {row["version"]: VersionSpan.of_row(row) for row in _rows(cursor, "version_spans", _PAIR)}
     if pair.a not in spans or pair.b not in spans:
         return None
     keys = tuple(segments) if segments is not None else _telling_segments(cursor)
@@ -199,14 +211,3 @@ def _rows(
     query = statement(name, __package__).format(requests=requests)
     rows: list[dict[str, Any]] = cursor.sql(query, params=parameters or None).to_arrow_table().to_pylist()
     return rows
-
-
-def _span(row: dict[str, Any]) -> VersionSpan:
-    return VersionSpan(
-        row["requests"],
-        row["units"],
-        row["first_event_time"],
-        row["last_event_time"],
-        frozenset(row["hours"]),
-        tuple(row["experiments"] or ()),
-    )

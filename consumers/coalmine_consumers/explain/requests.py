@@ -64,17 +64,7 @@ def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> No
 def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:
     """When each side that has requests ran, and for how many units: 0 for side a, 1 for side b."""
     query = statement("version_spans", "coalmine_consumers.experiments").format(requests=_SPANS_OF)
-    return {
-        row["version"]: VersionSpan(
-            row["requests"],
-            row["units"],
-            row["first_event_time"],
-            row["last_event_time"],
-            frozenset(row["hours"]),
-            tuple(row["experiments"] or ()),
-        )
-        for row in rows_of(cursor, query)
-    }
+    return {row["version"]: VersionSpan.of_row(row) for row in rows_of(cursor, query)}
 
 
 def table_of(
