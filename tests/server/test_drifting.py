@@ -9,11 +9,11 @@ import pytest
 from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import VersionKey, read_watched
 from coalmine_consumers.store import Store
-from coalmine_server.answers.base import Drifting
-from coalmine_server.answers.drifting import drift_of
-from coalmine_server.answers.http_client import NothingThere
-from coalmine_server.serving.drift import keep_hours, make_drifts
+from coalmine_server.services.drift import drift_of
+from coalmine_server.services.http_client import NothingThere
+from coalmine_server.services.questions import Drifting
 from coalmine_server.settings import Settings
+from coalmine_server.workers.drift import keep_hours, make_drifts
 
 from tests.support.eventually import eventually
 from tests.support.store_feed import START, Feed, Row, request

@@ -12,7 +12,7 @@ from coalmine_registry.errors import DatabaseUnavailable
 from coalmine_registry.records import ExperimentRecord
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
-from coalmine_server.serving.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
+from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
 from coalmine_server.settings import Settings
 
 from tests.server.harness import ServerProcess, coalmine_json

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import httpx
-from coalmine_server.http.body_limit import MAX_BODY_BYTES
+from coalmine_server.api.body_limit import MAX_BODY_BYTES
 
 from tests.server.harness import ServerProcess
 

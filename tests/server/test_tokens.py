@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
+from coalmine_server.api.failed_logins import MOST_REMEMBERED, FailedLogins
+from coalmine_server.api.verifier import REMEMBERED_S, Verifier
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.http.failed_logins import MOST_REMEMBERED, FailedLogins
 from coalmine_server.local_access import (
     REGISTRY_FILE,
     announce_server,
@@ -21,9 +22,8 @@ from coalmine_server.local_access import (
     read_local_credentials,
     withdraw_server,
 )
-from coalmine_server.serving.prompt_registry import open_registry
+from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
-from coalmine_server.verifier import REMEMBERED_S, Verifier
 
 SYSTEM = Actor.of_system()
 GOOD = b"a good token's digest"

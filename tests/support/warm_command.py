@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.support.repository import ROOT
 
-WARM = ("coalmine_server.cli.app", "coalmine_server.answers.opening", "rich.console", "rich.table")
+WARM = ("coalmine_server.cli.app", "coalmine_server.services.opening", "rich.console", "rich.table")
 """Imported before the first fork: what nearly every command would import."""
 
 

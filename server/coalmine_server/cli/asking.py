@@ -12,7 +12,7 @@ from coalmine_server.cli.progress import progress_bar
 from coalmine_server.moment import MOMENT_HELP, parse_moment
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.base import Answers, Selection
+    from coalmine_server.services.questions import Answers, Selection
 
 PAGE_ROWS = 100_000
 
@@ -44,7 +44,7 @@ def selection(
     until: str | None = None,
 ) -> "Selection":
     """The options as a selection."""
-    from coalmine_server.answers.base import Selection
+    from coalmine_server.services.questions import Selection
 
     now = datetime.now(UTC)
     begin = None if since is None else parse_moment(since, now)
@@ -62,7 +62,7 @@ def asking(context: typer.Context, *, quiet: bool) -> Iterator["Answers"]:
         context: Of the running command.
         quiet: Draw no progress bar.
     """
-    from coalmine_server.answers.opening import open_answers
+    from coalmine_server.services.opening import open_answers
 
     settings = invocation(context).settings()
     with ExitStack() as stack:

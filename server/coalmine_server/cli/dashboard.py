@@ -27,7 +27,7 @@ def dashboard(
     ] = None,
 ) -> None:
     """Show the dashboards in a browser. They ask a running server, so start one with `coalmine serve`."""
-    from coalmine_server.serving.dashboard_process import (
+    from coalmine_server.workers.dashboard_process import (
         dashboard_address,
         dashboard_command,
         dashboard_environment,

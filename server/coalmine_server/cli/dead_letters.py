@@ -39,8 +39,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""
-    from coalmine_server.answers.base import DeadLetterSelection
-    from coalmine_server.answers.models import DeadLetterRow
+    from coalmine_server.services.models import DeadLetterRow
+    from coalmine_server.services.questions import DeadLetterSelection
 
     chosen = DeadLetterSelection(None if status == "any" else status, event, stage)
     rows: list[DeadLetterRow] = []
@@ -134,7 +134,7 @@ def _change(
     everything: bool,
     as_json: bool,
 ) -> None:
-    from coalmine_server.answers.base import DeadLetterSelection
+    from coalmine_server.services.questions import DeadLetterSelection
 
     if not ids and not everything:
         raise typer.BadParameter("say which: ids, or --all (with --event or --stage, all that fit)")

@@ -18,7 +18,7 @@ from coalmine_server.cli.versions import write_versions
 from coalmine_server.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from coalmine_server.serving.demonstration import DemoReport
+    from coalmine_server.demonstration import DemoReport
     from coalmine_server.settings import Settings
 
 END_TIMEOUT_S = 10.0
@@ -50,7 +50,7 @@ def demo(
     `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a
     COALMINE_HOME that holds a store already is left alone. With --json, the last line is one JSON object.
     """
-    from coalmine_server.serving.demonstration import demo_settings, play, report, running_server
+    from coalmine_server.demonstration import demo_settings, play, report, running_server
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
@@ -97,7 +97,7 @@ def _unused_home() -> Path | None:
 
 @contextlib.contextmanager
 def _dashboards(settings: "Settings") -> Iterator[str]:
-    from coalmine_server.serving.dashboard_process import (
+    from coalmine_server.workers.dashboard_process import (
         dashboard_address,
         dashboard_command,
         dashboard_environment,

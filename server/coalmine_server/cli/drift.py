@@ -10,7 +10,7 @@ from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.readout import interval
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.models import MetricDrift, ModelChange, VersionDrift
+    from coalmine_server.services.models import MetricDrift, ModelChange, VersionDrift
 
 
 def drift(
@@ -33,8 +33,8 @@ def drift(
 
     Ends with 1 if a metric has drifted, so that a script notices; new models alone are only told of.
     """
-    from coalmine_server.answers.base import Drifting
     from coalmine_server.errors import ExitCode
+    from coalmine_server.services.questions import Drifting
 
     question = Drifting(prompt=prompt, version=version, environment=environment, metric=metric)
     with asking(context, quiet=as_json) as answers:

@@ -13,7 +13,7 @@ from coalmine_server.cli.readout import interval
 from coalmine_server.moment import MOMENT_HELP, parse_moment
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.models import (
+    from coalmine_server.services.models import (
         ChangePart,
         Contribution,
         Explanation,
@@ -75,7 +75,7 @@ def explain(
     The change is taken apart into prompt, model mix and traffic mix, which sum to it. Then come the segments
     that moved, and which features of requests the metric goes along with.
     """
-    from coalmine_server.answers.base import Explaining
+    from coalmine_server.services.questions import Explaining
 
     now = datetime.now(UTC)
 

@@ -8,7 +8,7 @@ from coalmine_server.cli.asking import EnvironmentOption, SinceOption, UntilOpti
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.models import ArmReadout, Comparison, MetricReadout, Readout
+    from coalmine_server.services.models import ArmReadout, Comparison, MetricReadout, Readout
 
 
 def readout(
@@ -107,8 +107,8 @@ def compare(
 
     Not randomised: its verdicts only seem. Where there is an experiment, `coalmine readout` says more.
     """
-    from coalmine_server.answers.base import Comparing
     from coalmine_server.errors import CheckFailed
+    from coalmine_server.services.questions import Comparing
 
     chosen = selection(since=since, until=until)
     question = Comparing(

@@ -52,7 +52,7 @@ def replay(
     """
     from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
 
-    from coalmine_server.serving.client import make_client
+    from coalmine_server.workers.client import make_client
 
     settings = invocation(context).settings()
     options = ReplayOptions(

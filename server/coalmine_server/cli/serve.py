@@ -39,7 +39,7 @@ def serve(
     While another process owns the store, this one is a standby: it says so and takes over. Stopping finishes
     and commits the batch at hand. With no Kafka configured, events come from the spool.
     """
-    from coalmine_server.serving.run import Server, serve_until_signal
+    from coalmine_server.serve import Server, serve_until_signal
 
     settings = invocation(context).settings(
         quiet=False, server__host=host, server__port=port, kafka__bootstrap_servers=kafka

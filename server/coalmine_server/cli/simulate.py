@@ -69,7 +69,7 @@ def simulate(
     )
     from coalmine_simulator import scenario as built_in
 
-    from coalmine_server.serving.client import make_client
+    from coalmine_server.workers.client import make_client
 
     settings = invocation(context).settings()
     story_s = story_hours * HOUR_S

@@ -38,7 +38,7 @@ def timeseries(
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    from coalmine_server.answers.base import Page
+    from coalmine_server.services.questions import Page
 
     chosen = selection(
         prompt=prompt, version=version, environment=environment, app=app, since=since, until=until

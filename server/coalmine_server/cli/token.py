@@ -106,7 +106,7 @@ def _row(record: "TokenRecord") -> dict[str, Any]:
 @contextmanager
 def _tokens(context: typer.Context) -> Iterator["Tokens"]:
     """In the database itself: whoever may write it needs no token."""
-    from coalmine_server.serving.prompt_registry import open_registry
+    from coalmine_server.services.prompt_registry import open_registry
 
     with closing(open_registry(invocation(context).settings())) as registry:
         yield registry.tokens

@@ -18,7 +18,7 @@ from coalmine_server.cli.asking import (
 from coalmine_server.cli.output import AsJson, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.models import VersionRow
+    from coalmine_server.services.models import VersionRow
 
 
 def versions(
@@ -36,7 +36,7 @@ def versions(
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    from coalmine_server.answers.base import Page
+    from coalmine_server.services.questions import Page
 
     chosen = selection(
         prompt=prompt, version=version, environment=environment, app=app, since=since, until=until

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.prompts import Snapshot
-from coalmine_server.registry_api.hub import DeploymentHub
+from coalmine_server.api.hub import DeploymentHub
 
 NAMES = ("dev", "staging", "prod")
 
@@ -162,7 +162,7 @@ def test_a_registry_made_anew_is_served_though_its_revisions_are_lower() -> None
 def test_while_the_database_is_away_clients_keep_what_they_have_and_hear_of_changes_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coalmine_server.registry_api.hub.TROUBLE_S", 0.01)
+    monkeypatch.setattr("coalmine_server.api.hub.TROUBLE_S", 0.01)
 
     async def scenario(hub: DeploymentHub, source: Source) -> None:
         first = await hub.current("prod")

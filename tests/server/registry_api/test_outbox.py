@@ -17,8 +17,8 @@ from coalmine_schemas.codec import Decoder
 from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
-from coalmine_server.serving.outbox import NotSent, open_channel
 from coalmine_server.settings import KafkaSettings, Settings
+from coalmine_server.workers.outbox import NotSent, open_channel
 
 from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import GOODBYE, HELLO, Person

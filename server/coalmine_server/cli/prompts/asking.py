@@ -10,7 +10,7 @@ import typer
 from coalmine_server.cli.invocation import invocation
 
 if TYPE_CHECKING:
-    from coalmine_server.answers.http_client import ServerClient
+    from coalmine_server.services.http_client import ServerClient
 
 TokenOption = Annotated[
     str | None,
@@ -45,10 +45,10 @@ def registry_server(context: typer.Context, token: str | None) -> Iterator["Serv
     Raises:
         Unavailable: None runs here and none is named.
     """
-    from coalmine_server.answers.http_client import ServerClient
-    from coalmine_server.answers.opening import PATIENCE_S, server_client
     from coalmine_server.errors import Unavailable
     from coalmine_server.local_access import find_registry
+    from coalmine_server.services.http_client import ServerClient
+    from coalmine_server.services.opening import PATIENCE_S, server_client
 
     settings = invocation(context).settings()
     running = find_registry(settings.home)

@@ -15,7 +15,7 @@ from coalmine_server.cli.prompts.differences import write_diff
 if TYPE_CHECKING:
     from coalmine_registry.prompt_files.folder import PromptFile
 
-    from coalmine_server.answers.http_client import ServerClient
+    from coalmine_server.services.http_client import ServerClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""The HTTP side of `coalmine serve`: a bound socket first, then uvicorn on it in a thread of its own."""
+
+import errno
+import socket
+import threading
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from coalmine_server.errors import AddressInUse, ConfigurationError
+
+BACKLOG = 512
+
+
+class HttpServer:
+    """Serves one ASGI application until told to stop.
+
+    The socket is bound by the constructor: a port in use is known before anything else has begun.
+    Signals are the caller's business.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        """Binds.
+
+        Raises:
+            AddressInUse: Somebody listens there.
+            ConfigurationError: The address is not one of this machine.
+        """
+        self._socket = _bind(host, port)
+        self._host = host
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        port = self.port
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - looked up
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self, app: ASGIApp, *, shutdown_timeout_s: float) -> None:
+        """Begins to answer, and returns."""
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=max(1, int(shutdown_timeout_s)),
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it answers or is about to."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Takes no more requests, finishes the open ones, and says whether that was done in time."""
+        if self._server is None or self._thread is None:
+            self._socket.close()
+            return True
+        self._server.should_exit = True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+    except socket.gaierror as error:
+        raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUse(host, port) from error
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    bound.set_inheritable(False)
+    return bound

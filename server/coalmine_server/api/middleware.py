@@ -1,0 +1,147 @@
+"""What surrounds every request: an id, a log line, metrics, an answer to faults, the bearer token."""
+
+import time
+import uuid
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from coalmine_registry.roles import Actor
+from coalmine_schemas.errors import Transient
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coalmine_server.api.failed_logins import FailedLogins
+from coalmine_server.api.http_metrics import HttpMetrics
+from coalmine_server.api.problems import (
+    REGISTRY_UNAVAILABLE,
+    TOO_MANY_FAILURES,
+    UNAUTHENTICATED,
+    ProblemError,
+    problem_response,
+)
+from coalmine_server.api.verifier import Verifier
+
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
+"""What load balancers ask, without a token."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_log = structlog.stdlib.get_logger("coalmine.http")
+
+
+class Observed:
+    """Gives each request an id, a log line without its query and a count; answers for faults."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection as ASGI says."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = uuid.uuid4().hex
+        status, complete = 0, False
+        scope["coalmine.request_id"] = request_id
+
+        async def observed_send(message: Message) -> None:
+            nonlocal status, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif message["type"] == "http.response.body":
+                complete = not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed_send)
+        except Exception:
+            # Starlette has answered (see `install_problem_handlers`) and raises on, for the log.
+            _log.exception("fault while answering", request_id=request_id, path=scope["path"])
+            if not complete:
+                raise
+        finally:
+            duration_s = time.perf_counter() - started
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.observe(method, _route(scope), status, duration_s)
+            level = _log.debug if scope["path"] in PUBLIC_PATHS else _log.info
+            level(
+                "request",
+                request_id=request_id,
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round(duration_s * 1000, 2),
+                client=scope["client"][0] if scope.get("client") else None,
+                caller=scope.get("coalmine.caller"),
+            )
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answered, "/v1/dead-letters/{dead_letter_id}"."""
+    return getattr(scope.get("route"), "path", "none")
+
+
+class Authenticated:
+    """Lets nobody through without a bearer token, whether the path exists or not; health is open to all."""
+
+    def __init__(self, app: ASGIApp, verifier: Verifier, failed_logins: FailedLogins) -> None:
+        self._app = app
+        self._verifier = verifier
+        self._failed_logins = failed_logins
+        # Threads of its own: long queries must not keep anybody from being known.
+        self._threads = CapacityLimiter(4)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection as ASGI says."""
+        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            actor = await self._actor(scope)
+        except ProblemError as error:
+            response = problem_response(error.kind, error.detail, headers=_headers(error))
+            await response(scope, receive, send)
+            return
+        scope["coalmine.actor"] = actor
+        scope["coalmine.caller"] = actor.subject
+        await self._app(scope, receive, send)
+
+    async def _actor(self, scope: Scope) -> Actor:
+        """Who asks.
+
+        Raises:
+            ProblemError: Nobody we know, or nobody we look at now.
+        """
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            detail = "send `Authorization: Bearer TOKEN`; `coalmine token create NAME` makes one"
+            raise ProblemError(UNAUTHENTICATED, detail)
+        digest = self._verifier.digest(token)
+        known = self._verifier.remembered(digest)
+        if known is not None:
+            return known
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        retry_after_s = self._failed_logins.retry_after_s(address, digest)
+        if retry_after_s is not None:
+            detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
+            raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+        try:
+            actor = await to_thread.run_sync(self._verifier.verify, token, limiter=self._threads)
+        except Transient as error:
+            raise ProblemError(REGISTRY_UNAVAILABLE, str(error), retry_after_s=1) from error
+        if actor is None:
+            self._failed_logins.failed(address)
+            raise ProblemError(UNAUTHENTICATED, "the token is unknown or was revoked")
+        self._failed_logins.succeeded(address, digest)
+        return actor
+
+
+def _headers(error: ProblemError) -> dict[str, str]:
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.kind == UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = 'Bearer realm="coalmine"'
+    return headers

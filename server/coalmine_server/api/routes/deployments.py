@@ -1,0 +1,61 @@
+"""What an environment serves, whole: what clients keep in memory and follow."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
+from coalmine_server.api.problems import STOPPING, ProblemError
+from coalmine_server.api.registry_parameters import EnvironmentPath, Reader
+from coalmine_server.api.registry_problems import may_answer
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+SNAPSHOT: dict[str, Any] = {
+    "type": "object",
+    "description": "Pointers, rules, experiments, and every content they can lead to.",
+    "required": ["environment", "revision", "prompts", "contents"],
+    "properties": {
+        "environment": {"type": "string"},
+        "revision": {"type": "integer", "description": "Changes with every change."},
+        "prompts": {"type": "object", "description": "How each prompt is served, by name."},
+        "contents": {"type": "object", "description": "Contents by `name@version`."},
+    },
+}
+
+
+@router.get(
+    "/{environment}",
+    response_class=Response,
+    responses={
+        200: {"description": "What it serves.", "content": {"application/json": {"schema": SNAPSHOT}}},
+        304: {"description": "It serves what the caller has, also after waiting."},
+        **may_answer(404),
+    },
+)
+async def environment_snapshot(
+    request: Request,
+    _actor: Reader,
+    environment: EnvironmentPath,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=MAX_WAIT_S,
+            description="Seconds to wait for a change, if `If-None-Match` names what it serves now.",
+        ),
+    ] = 0.0,
+    if_none_match: Annotated[str | None, Header(description="ETag of what the caller has.")] = None,
+) -> Response:
+    """What an environment serves; with `If-None-Match` and `wait`, as soon as that is something else."""
+    hub: DeploymentHub = request.app.state.hub
+    known = None if if_none_match is None else if_none_match.strip().removeprefix("W/")
+    if hub.stopping:
+        raise ProblemError(STOPPING, "asked to stop", retry_after_s=1)
+    served = await hub.after(environment, known, wait)
+    headers = {"Cache-Control": "no-cache"}
+    if hub.stopping:
+        headers["Connection"] = "close"
+    if served is None:
+        return Response(status_code=304, headers={**headers, "ETag": known or ""})
+    return Response(served.body, media_type="application/json", headers={**headers, "ETag": served.etag})

@@ -1,0 +1,149 @@
+"""Environments: what each serves of each prompt, what it wants of promotions, and going back."""
+
+from coalmine_registry.records import ENVIRONMENTS
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts import Rule, Serve, ServeExperiment, ServeVersion
+from fastapi import APIRouter, Response
+
+from coalmine_server.api.bodies import PolicyBody, RollbackBody, RuleBody, RulesBody, given
+from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
+from coalmine_server.api.registry_parameters import (
+    Admin,
+    Approver,
+    Asked,
+    EnvironmentPath,
+    IfMatch,
+    PromptPath,
+    Reader,
+    RegistryRoute,
+    expected,
+    tag,
+)
+from coalmine_server.api.registry_problems import may_answer
+
+router = APIRouter(prefix="/v1/environments", tags=["environments"], route_class=RegistryRoute)
+
+
+@router.get("", responses=may_answer())
+def environments(registry: Asked, _actor: Reader) -> list[PolicyAnswer]:
+    """All environments, from the loosest to the strictest, and what they want of promotions."""
+    return [PolicyAnswer.model_validate(registry.policy(each)) for each in ENVIRONMENTS]
+
+
+@router.get("/{environment}/policy", responses=may_answer(404))
+def policy(registry: Asked, _actor: Reader, environment: EnvironmentPath, response: Response) -> PolicyAnswer:
+    """What an environment wants of promotions."""
+    found = registry.policy(environment)
+    tag(response, found.revision)
+    return PolicyAnswer.model_validate(found)
+
+
+@router.put("/{environment}/policy", responses=may_answer(404, 409, 412))
+def set_policy(
+    *,
+    registry: Asked,
+    actor: Admin,
+    environment: EnvironmentPath,
+    body: PolicyBody,
+    if_match: IfMatch,
+    response: Response,
+) -> PolicyAnswer:
+    """Says which evidence promotions to an environment need from now on."""
+    found = registry.set_policy(
+        actor, environment, tuple(body.required_evidence), expected(if_match, body.expected_revision)
+    )
+    tag(response, found.revision)
+    return PolicyAnswer.model_validate(found)
+
+
+@router.get("/{environment}/prompts", responses=may_answer(404))
+def deployments(registry: Asked, _actor: Reader, environment: EnvironmentPath) -> list[DeploymentAnswer]:
+    """All that an environment serves, by prompt."""
+    return [DeploymentAnswer.of(each) for each in registry.deployments(environment)]
+
+
+@router.get("/{environment}/prompts/{name}", responses=may_answer(404))
+def deployment(
+    registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath, response: Response
+) -> DeploymentAnswer:
+    """How an environment serves a prompt."""
+    found = registry.deployment(environment, name)
+    tag(response, found.revision)
+    return DeploymentAnswer.of(found)
+
+
+@router.get("/{environment}/prompts/{name}/served-versions", responses=may_answer(404))
+def served_versions(
+    registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath
+) -> list[ServedVersionAnswer]:
+    """Versions that the environment served at any time: those one can go back to."""
+    return [ServedVersionAnswer.model_validate(each) for each in registry.served_versions(environment, name)]
+
+
+@router.post("/{environment}/prompts/{name}/rollback", responses=may_answer(404, 409, 412))
+def rollback(
+    *,
+    registry: Asked,
+    actor: Approver,
+    environment: EnvironmentPath,
+    name: PromptPath,
+    body: RollbackBody,
+    if_match: IfMatch,
+    response: Response,
+) -> DeploymentAnswer:
+    """Serves an earlier version again, at once and without a second person. Ends a running experiment."""
+    found = registry.rollback(
+        actor,
+        environment,
+        name,
+        to_version=body.to_version,
+        reason=body.reason,
+        expected_revision=expected(if_match, body.expected_revision),
+    )
+    tag(response, found.revision)
+    return DeploymentAnswer.of(found)
+
+
+@router.put("/{environment}/prompts/{name}/rules", responses=may_answer(404, 409, 412))
+def set_rules(
+    *,
+    registry: Asked,
+    actor: Approver,
+    environment: EnvironmentPath,
+    name: PromptPath,
+    body: RulesBody,
+    if_match: IfMatch,
+    response: Response,
+) -> DeploymentAnswer:
+    """Serves something else to some segments: these rules take the place of all there were."""
+    found = registry.set_rules(
+        actor,
+        environment,
+        name,
+        _rules(body.rules),
+        evidence=given(body.evidence),
+        reason=body.reason,
+        expected_revision=expected(if_match, body.expected_revision),
+    )
+    tag(response, found.revision)
+    return DeploymentAnswer.of(found)
+
+
+def _rules(rules: list[RuleBody]) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(
+            each.name,
+            {segment: tuple(values) for segment, values in each.when.items()},
+            _serve(each.serve, f"rules[{place}].serve"),
+        )
+        for place, each in enumerate(rules)
+    )
+
+
+def _serve(value: dict[str, object], field: str) -> Serve:
+    match value:
+        case {"version": str(version), **others} if not others:
+            return ServeVersion(version)
+        case {"experiment": str(experiment), **others} if not others:
+            return ServeExperiment(experiment)
+    raise InvalidParameter(f'{field}: give {{"version": "1.2.0"}} or {{"experiment": "name"}}')

@@ -1,1 +1,0 @@
-"""Routes of the registry, one file for each kind of thing."""

@@ -1,0 +1,167 @@
+"""`coalmine serve`: HTTP, ingest and registry, from the first signal of life to the last commit."""
+
+import faulthandler
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from coalmine_server.api.app import AccessParts, create_app
+from coalmine_server.api.failed_logins import FailedLogins
+from coalmine_server.api.http_server import HttpServer
+from coalmine_server.api.verifier import Verifier
+from coalmine_server.errors import ExitCode, exit_code_of
+from coalmine_server.local_access import (
+    REGISTRY_FILE,
+    announce_server,
+    ensure_local_credentials,
+    withdraw_server,
+)
+from coalmine_server.settings import Settings
+from coalmine_server.workers.ingest import IngestService
+from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
+from coalmine_server.workers.open_files import allow_many_connections
+from coalmine_server.workers.registry import RegistryService
+from coalmine_server.workers.state import RegistryOnly, ServerState
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+Part = Literal["all", "collector", "registry"]
+"""What a process runs: everything; collector and API over its store; prompt registry and its API."""
+
+_log = structlog.stdlib.get_logger("coalmine.serve")
+
+
+class Server:
+    """One server: `start`, then `stop`. Used by `coalmine serve` and by the demonstration."""
+
+    def __init__(self, settings: Settings, part: Part = "all") -> None:
+        """Binds the port; nothing else has begun.
+
+        Raises:
+            AddressInUse: The port is taken.
+        """
+        self._settings = settings
+        self._part = part
+        self._http = HttpServer(settings.server.host, settings.server.port)
+        self.ingest = IngestService(settings, on_owned=self._announce)
+        self.state = ServerState(settings, self.ingest)
+        self._metrics = process_registry()
+        if part != "registry":
+            self._metrics.register(IngestMetrics(self.ingest))
+        self._registry: RegistryService | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._http.url
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Its metrics."""
+        return self._metrics
+
+    def start(self) -> None:
+        """Begins to answer and to ingest, and returns.
+
+        Raises:
+            CoalmineError: The registry's database cannot be used.
+        """
+        settings = self._settings
+        # Tokens live in it, whatever part this is.
+        self._registry = RegistryService(settings, self.ingest)
+        ensure_local_credentials(settings.home, self._registry.registry.tokens)
+        access = AccessParts(
+            Verifier(self._registry.registry.tokens),
+            FailedLogins(settings.server.failed_logins_per_minute),
+        )
+        app = create_app(
+            access,
+            self._metrics,
+            RegistryOnly() if self._part == "registry" else self.state,
+            with_measures=self._part != "registry",
+            prompts=None if self._part == "collector" else self._registry.parts,
+            query_threads=settings.server.query_threads,
+        )
+        allow_many_connections()
+        self._http.start(app, shutdown_timeout_s=settings.server.shutdown_timeout_s)
+        if self._part != "registry":
+            self.ingest.start(self._registry.registry)
+        if self._part != "collector":
+            self._registry.start()
+            announce_server(settings.home, self.url, REGISTRY_FILE)
+        _log.info("listening", url=self.url, part=self._part)
+        if not settings.server.host.startswith(LOOPBACK):
+            _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
+
+    def stop(self) -> bool:
+        """Commits what was read, answers what was asked, lets the store go. Whether in time."""
+        deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
+        withdraw_server(self._settings.home)
+        in_time = self._part == "registry" or self.ingest.stop(_until(deadline))
+        withdraw_server(self._settings.home)  # it may have taken over meanwhile
+        if self._registry is not None:
+            self._registry.let_go()
+        in_time = self._http.stop(_until(deadline)) and in_time
+        if in_time and self._registry is not None:
+            in_time = self._registry.close(_until(deadline))
+        if in_time and not self.ingest.lingering:
+            self.ingest.close()
+        return in_time
+
+    def _announce(self) -> None:
+        announce_server(self._settings.home, self.url)
+
+
+def serve_until_signal(
+    settings: Settings, part: Part = "all", *, on_started: Callable[[Server], None]
+) -> ExitCode:
+    """Runs a server until SIGTERM, SIGINT or a failure. A second signal ends the process at once.
+
+    Args:
+        settings: All of them.
+        part: What to run.
+        on_started: Told once it listens.
+    """
+    # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    server = Server(settings, part)
+    told_to_stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if told_to_stop.is_set():
+            os._exit(128 + number)
+        told_to_stop.set()
+
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.start()
+        on_started(server)
+        while not (told_to_stop.wait(0.1) or server.ingest.wait_ended(0)):
+            pass
+        _log.info("stopping", signal=told_to_stop.is_set())
+        in_time = server.stop()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if not in_time:
+        _log.error("not stopped in time; what was not committed is read again at the next start")
+        # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
+        os._exit(ExitCode.CHECK_FAILED)
+    _log.info("stopped")
+    if server.ingest.lingering and server.ingest.failure is None:
+        # Everything is committed; what they were at is done again at the next start.
+        _log.warning("left jobs behind", jobs=server.ingest.lingering)
+        os._exit(ExitCode.OK)
+    failure = server.ingest.failure
+    return ExitCode.OK if failure is None else exit_code_of(failure)
+
+
+def _until(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

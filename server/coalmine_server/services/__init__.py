@@ -1,0 +1,1 @@
+"""Functions from a store and a question to a domain dataclass."""

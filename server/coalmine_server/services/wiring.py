@@ -1,0 +1,118 @@
+"""From settings to the parts of the pipeline: the one place where their names meet."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from coalmine_consumers.collector import CollectorSettings
+from coalmine_consumers.maintenance.policy import (
+    AgeingPolicy,
+    MaintenancePolicy,
+    MergePolicy,
+    RetentionPolicy,
+    SealPolicy,
+)
+from coalmine_consumers.pace import PacePolicy
+from coalmine_consumers.retry import RetryPolicy
+from coalmine_consumers.sources import Source
+from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
+from coalmine_consumers.sources.kafka_topics import ensure_topics
+from coalmine_consumers.sources.spool import SpoolSource
+from coalmine_consumers.store import StoreSettings
+from coalmine_schemas.batch import BatchDecoder
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_schemas.resolver import SchemaResolver
+from confluent_kafka.admin import AdminClient
+
+from coalmine_server.services.kafka import kafka_client_config, kafka_security_config
+from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
+
+
+def source_kind(settings: Settings) -> Literal["kafka", "spool"]:
+    """Where events come from."""
+    return "spool" if settings.kafka.bootstrap_servers is None else "kafka"
+
+
+def make_source(settings: Settings) -> Source:
+    """Kafka if it is configured, with missing topics made; else the spool.
+
+    Raises:
+        SourceUnavailable: The broker does not answer now.
+        SourceMisconfigured: Waiting will not help.
+    """
+    servers = settings.kafka.bootstrap_servers
+    if servers is None:
+        return SpoolSource(settings.spool_dir)
+    make_topics(settings.kafka)
+    return KafkaSource(
+        KafkaSourceSettings(
+            bootstrap_servers=servers,
+            group_id=settings.kafka.group_id,
+            topic_prefix=settings.kafka.topic_prefix,
+            instance_id=store_instance_id(settings.store_dir),
+            extra=kafka_security_config(settings.kafka),
+        )
+    )
+
+
+def make_topics(settings: KafkaSettings) -> None:
+    """Makes the topics that are missing.
+
+    Raises:
+        SourceUnavailable: The broker does not answer now.
+        SourceMisconfigured: It refuses.
+    """
+    admin = AdminClient({**kafka_client_config(settings)})
+    replicas = -1 if settings.replication_factor is None else settings.replication_factor
+    ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
+
+
+@contextmanager
+def decoding(settings: Settings) -> Iterator[BatchDecoder]:
+    """Decodes batches, for the length of a block and one thread; asks the schema registry if there is one."""
+    url = settings.schema_.registry_url
+    if url is None:
+        yield BatchDecoder(SchemaResolver())
+        return
+    with SchemaRegistryClient(url) as registry:
+        yield BatchDecoder(SchemaResolver(registry))
+
+
+def collector_settings(settings: IngestSettings) -> CollectorSettings:
+    """How the collector batches and tries again."""
+    pace = PacePolicy(
+        live_messages=settings.live_messages,
+        live_min_wait_s=settings.live_wait_s,
+        live_max_wait_s=max(settings.live_wait_s, PacePolicy().live_max_wait_s),
+        catch_up_messages=settings.catch_up_messages,
+    )
+    return CollectorSettings(pace=pace, retry=RetryPolicy(max_s=settings.retry_max_s))
+
+
+def store_settings(settings: StoreSection) -> StoreSettings:
+    """What the store may take."""
+    return StoreSettings(
+        memory_limit_mb=settings.memory_limit_mb,
+        threads=settings.threads,
+        clock_tolerance_s=settings.clock_tolerance_s,
+    )
+
+
+def maintenance_policy(store: StoreSection, retention: RetentionSettings) -> MaintenancePolicy:
+    """What housekeeping aims for."""
+    return MaintenancePolicy(
+        seal=SealPolicy(max_rows=store.seal_rows, max_age_s=store.seal_age_s),
+        merge=MergePolicy(target_rows=store.merge_rows),
+        retention=RetentionPolicy(
+            raw_days=_days(retention.raw_days),
+            rollup_days=_days(retention.rollup_days),
+            dead_letter_days=_days(retention.dead_letter_days),
+            file_grace_s=retention.file_grace_s,
+        ),
+        ageing=AgeingPolicy(minute_days=retention.minute_days, hour_days=retention.hour_days),
+    )
+
+
+def _days(days: int | Literal["forever"]) -> int | None:
+    return None if days == "forever" else days

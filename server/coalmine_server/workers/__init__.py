@@ -1,0 +1,1 @@
+"""What runs beside the API: ingest, outbox, spool drain, looks, drift."""

@@ -1,0 +1,214 @@
+"""The collector's life in a server: wait for the store as a standby, take it over, run, stop."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+from coalmine_analytics.drift import Drifts
+from coalmine_analytics.readout import Readouts
+from coalmine_consumers.collector import Collector
+from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
+from coalmine_consumers.retry import RetryPolicy, Stopped, retry
+from coalmine_consumers.standby import wait_for_lock
+from coalmine_consumers.store import Store
+from coalmine_schemas.errors import Transient
+
+from coalmine_server.services.experiment_plans import ExperimentRegistry
+from coalmine_server.services.wiring import (
+    collector_settings,
+    decoding,
+    maintenance_policy,
+    make_source,
+    store_settings,
+)
+from coalmine_server.settings import Settings
+from coalmine_server.workers.drift import make_drifts
+from coalmine_server.workers.readouts import make_readouts
+from coalmine_server.workers.side_jobs import side_jobs
+
+Phase = Literal["starting", "standby", "running", "stopping", "failed"]
+
+WATCH_EVERY_S = 0.5
+"""How often the collector's threads are looked at."""
+
+JOB_TIMEOUT_S = 5.0
+"""How long a side job may take to end."""
+
+_log = structlog.stdlib.get_logger("coalmine.ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where in its life it is."""
+
+    phase: Phase
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A store that is ours, and since when."""
+
+    store: Store
+    since: datetime
+    readouts: Readouts
+    drifts: Drifts
+
+
+class IngestService:
+    """Runs a collector on the store of one home directory, on threads of its own."""
+
+    def __init__(self, settings: Settings, *, on_owned: Callable[[], None]) -> None:
+        """Prepares.
+
+        Args:
+            settings: All of them.
+            on_owned: Called once, when the store is ours.
+        """
+        self._settings = settings
+        self._on_owned = on_owned
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._situation = Situation("starting")
+        self._owned: Owned | None = None
+        self._experiments: ExperimentRegistry | None = None
+        self._collector: Collector | None = None
+        self._housekeeping: Housekeeping | None = None
+        self._waiting_for: str | None = None
+        self._failure: BaseException | None = None
+        self._stop_timeout_s = settings.server.shutdown_timeout_s
+        self._clean = True
+        self._lingering: list[str] = []
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self, experiments: ExperimentRegistry) -> None:
+        """Begins, and returns.
+
+        Args:
+            experiments: Knows how experiments were planned.
+        """
+        self._experiments = experiments
+        self._thread.start()
+
+    @property
+    def situation(self) -> Situation:
+        """Where it is now."""
+        return self._situation
+
+    @property
+    def owned(self) -> Owned | None:
+        """The store, while it is ours."""
+        return self._owned
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if it was not told to stop."""
+        return self._failure
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What keeps the collector from its source at the moment, if anything."""
+        return self._waiting_for
+
+    def health(self) -> CollectorHealth | None:
+        """How the collector is, once there is one."""
+        collector = self._collector
+        return None if collector is None else collector.health()
+
+    @property
+    def lingering(self) -> list[str]:
+        """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
+        return self._lingering
+
+    def housekeeping(self) -> HousekeepingHealth | None:
+        """How housekeeping is, once it has begun."""
+        return None if self._housekeeping is None else self._housekeeping.health()
+
+    def wait_ended(self, timeout_s: float) -> bool:
+        """Waits until it has ended by itself; whether it has."""
+        return self._ended.wait(timeout_s)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finishes and commits the batch at hand; the store stays open for questions. Whether in time."""
+        if self._situation.phase != "failed":
+            self._situation = Situation("stopping")
+        self._stop_timeout_s = timeout_s
+        self._stop.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive() and self._clean
+
+    def close(self) -> None:
+        """Lets the store go, to whoever waits for it. After `stop`, when nobody asks any more."""
+        if self._owned is not None:
+            owned, self._owned = self._owned, None
+            owned.store.close()
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - a panic in a native library is no Exception
+            _log.exception("ingest failed")
+            self._failure = error
+            self._situation = Situation("failed", f"{type(error).__name__}: {error}")
+        finally:
+            self._ended.set()
+
+    def _live(self) -> None:
+        directory, limits = self._settings.store_dir, store_settings(self._settings.store)
+        store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
+        if store is None:
+            return
+        readouts = make_readouts(store, self._settings.readout, self._experiments)
+        owned = Owned(store, datetime.now(UTC), readouts, make_drifts(store, self._settings))
+        self._owned = owned
+        if not self._stop.is_set():
+            self._situation = Situation("running")
+        self._on_owned()
+        _log.info("owns the store", directory=str(directory))
+        self._collect(owned)
+
+    def _stand_by(self, pid: int | None) -> None:
+        if self._stop.is_set():
+            return
+        owner = "another process" if pid is None else f"process {pid}"
+        self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
+
+    def _collect(self, owned: Owned) -> None:
+        source = retry(
+            lambda: make_source(self._settings),
+            RetryPolicy(max_s=self._settings.ingest.retry_max_s),
+            self._stop,
+            self._source_fails,
+        )
+        self._waiting_for = None
+        with decoding(self._settings) as decoder:
+            settings = collector_settings(self._settings.ingest)
+            self._run_collector(owned, Collector(source, owned.store, decoder, settings=settings))
+
+    def _run_collector(self, owned: Owned, collector: Collector) -> None:
+        policy = maintenance_policy(self._settings.store, self._settings.retention)
+        self._housekeeping = Housekeeping(owned.store, policy)
+        jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)
+        collector.start()
+        for job in jobs:
+            job.start()
+        self._collector = collector
+        try:
+            while not self._stop.is_set():
+                if collector.wait(WATCH_EVERY_S):
+                    break
+        finally:
+            for job in jobs:
+                job.ask_to_stop()
+            self._clean = collector.stop(self._stop_timeout_s)
+            self._lingering = [job.name for job in jobs if not job.wait_stopped(JOB_TIMEOUT_S)]
+
+    def _source_fails(self, error: Transient, pause_s: float) -> None:
+        self._waiting_for = str(error)
+        _log.warning("the source does not answer", reason=str(error), again_in_s=round(pause_s, 1))

@@ -1,0 +1,43 @@
+"""Sends what producers on this machine left in the spool to Kafka, where Kafka is the source.
+
+A producer drains its own spool. One that ended while the broker was away cannot; the server then does.
+"""
+
+import logging
+import threading
+import time
+
+from coalmine.assembly import make_works
+from coalmine.limited_log import LimitedLog
+from coalmine.settings import ClientSettings
+from coalmine.stats import Counters
+
+from coalmine_server.services.kafka import kafka_security_config
+from coalmine_server.settings import Settings
+
+CLOSE_TIMEOUT_S = 2.0
+SHORTEST_REST_S, LONGEST_REST_S = 0.02, 1.0
+
+_log = logging.getLogger("coalmine.drain")
+
+
+def drain_spool(settings: Settings, stop: threading.Event) -> None:
+    """Goes on until told to stop; what is not sent by then stays in the spool.
+
+    It is the emitter of a client that produces nothing itself.
+    """
+    client = ClientSettings(
+        app="coalmine-server",
+        spool_dir=settings.spool_dir,
+        kafka_bootstrap_servers=settings.kafka.bootstrap_servers,
+        kafka_config=kafka_security_config(settings.kafka),
+        schema_registry_url=settings.schema_.registry_url,
+        topic_prefix=settings.kafka.topic_prefix,
+    )
+    emitter = make_works(client, Counters(), LimitedLog(_log, every_s=client.log_every_s)).emitter
+    try:
+        while not stop.is_set():
+            emitter.poll()
+            stop.wait(min(LONGEST_REST_S, max(SHORTEST_REST_S, emitter.due_in_s())))
+    finally:
+        emitter.close(time.monotonic() + CLOSE_TIMEOUT_S)
