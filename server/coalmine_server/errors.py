@@ -6,8 +6,8 @@
     └── ServerError                  carries `message`, an optional `hint`, and the exit code of the command
         ├── ConfigurationError       settings, options or tokens a person has to change (exit code 2)
         │   └── UnknownSetting       a key nobody reads, with the nearest one that exists
+        ├── NotFound                 what was asked about does not exist (2: most often a misspelt name)
         ├── CheckFailed              a check ran and its answer is no (exit code 1)
-        │   └── NothingKnown         what was asked about does not exist; the hint names what does
         └── Unavailable              somebody else holds it, or nobody answers; trying later may help (3)
             ├── Unreachable          no server answers at a URL
             └── AddressInUse         the port to bind is taken
@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 1
     """It ran, and the answer is no: an audit that does not add up, an event that was not stored."""
     USAGE = 2
-    """An option, a setting or a token has to be changed first."""
+    """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
     """No server, broker or store could be reached, or another process holds it."""
 
@@ -74,8 +74,10 @@ class CheckFailed(ServerError):
     """A check ran and its answer is no."""
 
 
-class NothingKnown(CheckFailed):
-    """What was asked about does not exist."""
+class NotFound(ServerError):
+    """What was asked about does not exist; the hint names what does."""
+
+    exit_code = ExitCode.USAGE
 
 
 class Unavailable(ServerError):

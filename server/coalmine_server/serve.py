@@ -12,7 +12,7 @@ from typing import Literal
 import structlog
 from prometheus_client import CollectorRegistry
 
-from coalmine_server.api.app import AccessParts, create_app
+from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.verifier import Verifier
@@ -28,7 +28,7 @@ from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
 from coalmine_server.workers.open_files import allow_many_connections
 from coalmine_server.workers.registry import RegistryService
-from coalmine_server.workers.state import RegistryOnly, ServerState
+from coalmine_server.workers.state import NoStore, ServerStores
 
 LOOPBACK = ("127.", "::1", "localhost")
 
@@ -51,7 +51,7 @@ class Server:
         self._part = part
         self._http = HttpServer(settings.server.host, settings.server.port)
         self.ingest = IngestService(settings, on_owned=self._announce)
-        self.state = ServerState(settings, self.ingest)
+        self.stores = ServerStores(self.ingest)
         self._metrics = process_registry()
         if part != "registry":
             self._metrics.register(IngestMetrics(self.ingest))
@@ -75,7 +75,8 @@ class Server:
         """
         settings = self._settings
         # Tokens live in it, whatever part this is.
-        self._registry = RegistryService(settings, self.ingest)
+        self._registry = RegistryService(settings)
+        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
         ensure_local_credentials(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             Verifier(self._registry.registry.tokens),
@@ -84,9 +85,11 @@ class Server:
         app = create_app(
             access,
             self._metrics,
-            RegistryOnly() if self._part == "registry" else self.state,
+            NoStore() if self._part == "registry" else self.stores,
             with_measures=self._part != "registry",
-            prompts=None if self._part == "collector" else self._registry.parts,
+            prompts=None
+            if self._part == "collector"
+            else RegistryParts(self._registry.registry, self._hub, self._last_used),
             query_threads=settings.server.query_threads,
         )
         allow_many_connections()
@@ -107,13 +110,18 @@ class Server:
         in_time = self._part == "registry" or self.ingest.stop(_until(deadline))
         withdraw_server(self._settings.home)  # it may have taken over meanwhile
         if self._registry is not None:
-            self._registry.let_go()
+            self._hub.release()
         in_time = self._http.stop(_until(deadline)) and in_time
         if in_time and self._registry is not None:
             in_time = self._registry.close(_until(deadline))
         if in_time and not self.ingest.lingering:
             self.ingest.close()
         return in_time
+
+    def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
+        """When each (prompt, version) was last called; None while the traffic is not known here."""
+        owned = self.ingest.owned
+        return None if owned is None else last_used(owned.store.reader())
 
     def _announce(self) -> None:
         announce_server(self._settings.home, self.url)

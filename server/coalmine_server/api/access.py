@@ -7,9 +7,8 @@ from coalmine_registry.roles import Actor, Role
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from coalmine_server.api.problems import ProblemError, ProblemKind
+from coalmine_server.api.problems import FORBIDDEN, ProblemError
 
-FORBIDDEN = ProblemKind("forbidden", "The token does not allow this", 403)
 
 ROLE_ATTRIBUTE: Final = "coalmine_role"
 

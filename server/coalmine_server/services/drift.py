@@ -2,20 +2,36 @@
 
 from collections.abc import Iterable, Sequence
 
-from coalmine_analytics.drift import Drifts
-from coalmine_consumers.drift import ServedVersion, VersionKey, prompts, served_versions
-from coalmine_consumers.store import Reader
+from coalmine_analytics.drift import DriftPlan, Drifts
+from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
+from coalmine_consumers.store import Reader, Store
 
-from coalmine_server.services.http_client import NothingThere
+from coalmine_server.errors import NotFound
 from coalmine_server.services.models import Drift, VersionDrift
 from coalmine_server.services.questions import Drifting
+from coalmine_server.services.readouts import plans_of
+from coalmine_server.settings import Settings
+
+
+def make_drifts(store: Store, settings: Settings) -> Drifts:
+    """Drift of the versions in a store, judged as the settings say."""
+    own = settings.drift
+    plan = DriftPlan(
+        reference=ReferencePolicy(days=own.reference_days, min_requests=own.reference_requests),
+        false_alarm_days=own.false_alarm_days,
+        tolerance=own.tolerance,
+        overrides=plans_of(settings.readout).default.overrides,
+    )
+    return Drifts(store, plan)
+
+
 
 
 def drift_of(drifts: Drifts, reader: Reader, question: Drifting) -> Drift:
     """The version asked for, or of each environment the one that serves most now.
 
     Raises:
-        NothingThere: No request of that prompt, environment or version has come, or no such metric is judged.
+        NotFound: No request of that prompt, environment or version has come, or no such metric is judged.
     """
     served = served_versions(reader, question.prompt)
     if not served:
@@ -59,8 +75,8 @@ def _only(item: VersionDrift, metric: str) -> VersionDrift:
     return item.model_copy(update={"metrics": metrics})
 
 
-def _nothing(what: str, known: Iterable[str]) -> NothingThere:
+def _nothing(what: str, known: Iterable[str]) -> NotFound:
     names = ", ".join(sorted(known))
-    return NothingThere(
+    return NotFound(
         f"no request of {what} has come", f"there are: {names}" if names else "there are none yet"
     )

@@ -10,7 +10,7 @@ from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
 
-from coalmine_server.errors import NothingKnown
+from coalmine_server.errors import NotFound
 from coalmine_server.services.models import Explanation
 from coalmine_server.services.questions import Explaining
 
@@ -25,7 +25,7 @@ def explained(store: Store, asked: Explaining, plan: Plan, now: datetime | None 
         now: When a time without an end ends.
 
     Raises:
-        NothingKnown: There is no such prompt, version or metric, or no request to compare.
+        NotFound: There is no such prompt, version or metric, or no request to compare.
         InvalidParameter: The question makes no sense.
     """
     a, b = _sides(asked, now or datetime.now(UTC))
@@ -98,17 +98,17 @@ def _metric(reader: Reader, asked: Explaining, plan: Plan) -> Metric:
     return metric
 
 
-def _unknown(what: str, known: list[str]) -> NothingKnown:
-    return NothingKnown(what, f"there are: {', '.join(known)}" if known else "there is none yet")
+def _unknown(what: str, known: list[str]) -> NotFound:
+    return NotFound(what, f"there are: {', '.join(known)}" if known else "there is none yet")
 
 
-def _nothing(found: NoEvidence, asked: Explaining) -> NothingKnown:
+def _nothing(found: NoEvidence, asked: Explaining) -> NotFound:
     if asked.a is not None:
         side = f"version {asked.b if found.of_b else asked.a} of {asked.prompt}"
     else:
         side = f"{asked.prompt} in the time {'after' if found.of_b else 'before'}"
     if found.has_requests:
-        return NothingKnown(f"no request of {side} has a value of {asked.metric}")
-    return NothingKnown(
+        return NotFound(f"no request of {side} has a value of {asked.metric}")
+    return NotFound(
         f"there is no raw row of a request of {side}", "`coalmine versions` shows when there were requests"
     )

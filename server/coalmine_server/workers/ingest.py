@@ -3,12 +3,9 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
-from coalmine_analytics.drift import Drifts
-from coalmine_analytics.readout import Readouts
 from coalmine_consumers.collector import Collector
 from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
@@ -26,8 +23,7 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
-from coalmine_server.workers.drift import make_drifts
-from coalmine_server.workers.readouts import make_readouts
+from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.workers.side_jobs import side_jobs
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]
@@ -49,16 +45,6 @@ class Situation:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A store that is ours, and since when."""
-
-    store: Store
-    since: datetime
-    readouts: Readouts
-    drifts: Drifts
-
-
 class IngestService:
     """Runs a collector on the store of one home directory, on threads of its own."""
 
@@ -74,7 +60,7 @@ class IngestService:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._situation = Situation("starting")
-        self._owned: Owned | None = None
+        self._owned: OwnedStoreStore | None = None
         self._experiments: ExperimentRegistry | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None
@@ -100,7 +86,7 @@ class IngestService:
         return self._situation
 
     @property
-    def owned(self) -> Owned | None:
+    def owned(self) -> OwnedStore | None:
         """The store, while it is ours."""
         return self._owned
 
@@ -164,8 +150,7 @@ class IngestService:
         store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
         if store is None:
             return
-        readouts = make_readouts(store, self._settings.readout, self._experiments)
-        owned = Owned(store, datetime.now(UTC), readouts, make_drifts(store, self._settings))
+        owned = OwnedStore(store, self._settings, self._experiments, self)
         self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
@@ -179,7 +164,7 @@ class IngestService:
         owner = "another process" if pid is None else f"process {pid}"
         self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
 
-    def _collect(self, owned: Owned) -> None:
+    def _collect(self, owned: OwnedStore) -> None:
         source = retry(
             lambda: make_source(self._settings),
             RetryPolicy(max_s=self._settings.ingest.retry_max_s),
@@ -191,7 +176,7 @@ class IngestService:
             settings = collector_settings(self._settings.ingest)
             self._run_collector(owned, Collector(source, owned.store, decoder, settings=settings))
 
-    def _run_collector(self, owned: Owned, collector: Collector) -> None:
+    def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
         jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)

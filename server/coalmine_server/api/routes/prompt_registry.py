@@ -1,4 +1,4 @@
-"""All routes of the registry."""
+"""All routes of the prompt registry."""
 
 from coalmine_server.api.routes import (
     audit_log,
