@@ -33,9 +33,9 @@ from coalmine_schemas.topics import topic_name
 from confluent_kafka import Producer
 from fastavro import schemaless_writer
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.replies import OPENAI_CHAT
-from tests.support.server_choice import ServerUnavailable
+from tests.support.data.replies import OPENAI_CHAT
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.server_choice import ServerUnavailable
 
 PREFIX = "bench-client."
 BURST = 10

@@ -38,7 +38,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from fastavro import schemaless_reader
 
 from benchmarks.load import produce_requests
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 PREFIX = "bench."
 PARTITIONS = 6

@@ -26,7 +26,7 @@ from coalmine_schemas.prompts import PromptContent, Variable
 from langfuse import Langfuse
 
 from benchmarks.langfuse_stub import langfuse_stub
-from tests.support.deployment_server import DeploymentServer
+from tests.support.doubles.deployment_server import DeploymentServer
 
 NAME = "support-refund"
 TEMPLATE_CHARS = 2048

@@ -30,7 +30,7 @@ import httpx
 import numpy as np
 from coalmine import Coalmine
 
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 PROMPT, MARKER, WARM_UP = "visible", "visible-marker", "visible-warm-up"
 TICK_S = 0.01

@@ -20,9 +20,9 @@ from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import RegistryUnavailable, Transient
 from coalmine_schemas.resolver import SchemaResolver
 
-from tests.support.event_factory import EventFactory
+from tests.support.data.event_factory import EventFactory
+from tests.support.doubles.fake_store import FakeStore
 from tests.support.eventually import eventually
-from tests.support.fake_store import FakeStore
 
 FAST = CollectorSettings(
     pace=PacePolicy(live_min_wait_s=0.01, live_messages=50, catch_up_messages=200, catch_up_wait_s=0.05),

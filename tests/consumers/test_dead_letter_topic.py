@@ -19,8 +19,8 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
 from confluent_kafka import Consumer, Producer
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 AT = datetime(2026, 11, 20, 9, 30, 0, 123456, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from coalmine_schemas.resolver import SchemaResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.event_factory import EventFactory
+from tests.support.data.event_factory import EventFactory
 
 ENCODER = Encoder(SingleObjectFraming())
 FACTORY = EventFactory()

@@ -12,9 +12,9 @@ from coalmine_dashboards.views.panels import PANELS
 from coalmine_simulator import Simulation, scenario
 from streamlit.testing.v1 import AppTest
 
-from tests.support.dashboard_api import DashboardApi, problem
-from tests.support.measured_simulation import MeasuredSimulation, ingest_status
-from tests.support.ports import free_port
+from tests.support.doubles.dashboard_api import DashboardApi, problem
+from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
+from tests.support.servers.ports import free_port
 
 STORY_S = 1800.0
 Open = Callable[..., AppTest]

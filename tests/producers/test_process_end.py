@@ -17,7 +17,7 @@ from coalmine import Coalmine
 from coalmine_schemas.spool_format import list_open, list_sealed, recover
 
 from tests.support.eventually import eventually
-from tests.support.produced import ids, requests_of, spooled
+from tests.support.oracles.produced import ids, requests_of, spooled
 
 
 def _call(cm: Coalmine, unit_id: str = "u") -> str:

@@ -12,7 +12,7 @@ from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.replies import (
+from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,
     OPENAI_CHAT,

@@ -19,7 +19,7 @@ from coalmine_registry.storage.tables import metadata
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.support.postgres import PostgresServer
+from tests.support.servers.postgres import PostgresServer
 
 _BOTH = [
     pytest.param("sqlite", id="sqlite"),

@@ -13,7 +13,7 @@ from coalmine_schemas.prompts import Rule, ServeVersion
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from tests.support.registry_case import ADMIN, ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, push, serve
 
 
 @pytest.fixture

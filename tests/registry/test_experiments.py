@@ -7,7 +7,7 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm, Rule, ServeExperiment, ServeVersion, resolve
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
-from tests.support.registry_case import ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
 
 
 @pytest.fixture

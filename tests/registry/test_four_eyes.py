@@ -6,8 +6,8 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
 
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
 
 _OWN = "1.1.0"
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.registry_case import BOB, PROMPT, push
+from tests.support.data.registry_case import BOB, PROMPT, push
 
 _VERSIONS = [f"1.{minor}.0" for minor in range(4)]
 _VERSION = st.sampled_from(_VERSIONS)

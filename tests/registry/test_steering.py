@@ -13,8 +13,8 @@ from coalmine_schemas.prompts import (
     resolve,
 )
 
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ADMIN, ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, push, serve
 
 _ENTERPRISE = Rule("enterprise", {"tier": ("enterprise",)}, ServeVersion("1.0.0"))
 

@@ -10,7 +10,7 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage import Database
 from sqlalchemy import Connection, TextClause, text
 
-from tests.support.registry_case import ADMIN, BOB
+from tests.support.data.registry_case import ADMIN, BOB
 
 
 def test_a_token_says_who_comes(registry: Registry) -> None:

@@ -7,8 +7,8 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Message, PromptContent, Variable
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
 
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ANN, BOB, PROMPT, READER, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ANN, BOB, PROMPT, READER, push, serve
 
 
 def test_a_version_is_read_as_it_was_registered(registry: Registry) -> None:

@@ -18,10 +18,10 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.decoded_rows import rows_as_records
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import frame, load_examples
-from tests.support.memory_registry import MemoryRegistry
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import frame, load_examples
+from tests.support.doubles.memory_registry import MemoryRegistry
+from tests.support.oracles.decoded_rows import rows_as_records
 
 Change = Callable[[dict[str, Any]], None]
 

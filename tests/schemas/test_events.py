@@ -12,7 +12,7 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
 
-from tests.support.example_events import load_examples
+from tests.support.data.example_events import load_examples
 
 CLASSES: dict[EventName, type[Any]] = {
     "requests": events.PromptRequest,

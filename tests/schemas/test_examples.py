@@ -10,7 +10,7 @@ from coalmine_schemas.identifiers import unit_group, uuid7_time_ms
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
 
-from tests.support.example_events import load_examples
+from tests.support.data.example_events import load_examples
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)

@@ -14,7 +14,7 @@ from fastavro.utils import generate_many
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.loose_avro import LooseWriter, varint
+from tests.support.data.loose_avro import LooseWriter, varint
 
 
 def _end(kind: Any, data: bytes) -> int:

@@ -14,7 +14,7 @@ from coalmine_schemas.rules import MAX_INSTANT_US, RULES, first_problem
 from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.validate import broken_rules
 
-from tests.support.example_events import example, frame, load_examples
+from tests.support.data.example_events import example, frame, load_examples
 
 ARM = {"variant": "a", "version": "1.0.0", "weight": 0.5}
 

@@ -17,8 +17,8 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
 from fastavro import parse_schema, schemaless_writer
 
-from tests.support.example_events import example, load_examples
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.data.example_events import example, load_examples
+from tests.support.servers.schema_registry import SchemaRegistry
 
 
 @pytest.fixture

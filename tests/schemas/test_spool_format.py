@@ -30,7 +30,7 @@ from coalmine_schemas.spool_format import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.small_disk import mounted_disk
+from tests.support.doubles.small_disk import mounted_disk
 
 _SYNC = bytes(range(SYNC_BYTES))
 _RECORD = SpoolRecord("requests", b"key", b"value", 1_700_000_000_000_000)

@@ -18,7 +18,7 @@ from coalmine_simulator.services import (
 )
 from coalmine_simulator.traffic import Traffic
 
-from tests.server.harness import ServerProcess, coalmine
+from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
 DAY_S = 86_400.0
 NEW_MODEL = "gpt-4o-mini-2025-01-01"

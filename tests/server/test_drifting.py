@@ -15,8 +15,8 @@ from coalmine_server.services.questions import Drifting
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import keep_hours, make_drifts
 
+from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
-from tests.support.store_feed import START, Feed, Row, request
 
 NOW = START + timedelta(days=6)
 

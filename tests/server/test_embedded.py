@@ -20,8 +20,8 @@ from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SpoolWriter, list_sealed
 
 from tests.server.conftest import TRACE, write_poison
-from tests.server.harness import COMMAND, coalmine, coalmine_json, environment
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
+from tests.support.servers.schema_registry import SchemaRegistry
 
 
 def request(request_id: str, latency_ms: float) -> PromptRequest:

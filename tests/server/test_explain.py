@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 USERS = 700
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 from coalmine_server.api.body_limit import MAX_BODY_BYTES
 
-from tests.server.harness import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess
 
 CHUNK = b" " * 65_536
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 SETTINGS = """
 [readout]

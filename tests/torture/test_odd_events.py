@@ -24,7 +24,7 @@ from coalmine_schemas.identifiers import unit_group, uuid7
 from coalmine_schemas.resolver import SchemaResolver
 
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 
 @dataclass

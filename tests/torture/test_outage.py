@@ -22,7 +22,7 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 OUTAGE_S = 20.0
 

@@ -7,7 +7,7 @@ import pytest
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.judging import Judged
 
-from tests.support.simulated_seasons import (
+from tests.support.data.simulated_seasons import (
     REFERENCE_DAYS,
     Season,
     alarm_after_h,

@@ -13,7 +13,7 @@ from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store
 
-from tests.support.store_feed import START, Feed, Row, request
+from tests.support.data.store_feed import START, Feed, Row, request
 
 KEY = VersionKey("refund", "1.0.0", "prod")
 PLAN = DriftPlan(ReferencePolicy(days=7, min_requests=500))

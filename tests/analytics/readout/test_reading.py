@@ -16,7 +16,7 @@ from coalmine_analytics.results import Estimate
 from coalmine_consumers.experiments import ExperimentSums
 from coalmine_schemas.errors import InvalidParameter
 
-from tests.support.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
+from tests.support.data.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SPLIT = Plan(weights={"canary": 0.05, "control": 0.95})

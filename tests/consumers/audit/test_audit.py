@@ -19,7 +19,7 @@ from coalmine_consumers.raw import Gap, TopicPartition
 from coalmine_consumers.store import Store, StoreSettings, live_segments
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 
-from tests.support.store_feed import START, Feed, dead_letter, feedback, request, score
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
 
 EXPERIMENT = {"experiment": "refund-tone", "allocation_epoch": 1, "variant": "treatment"}
 

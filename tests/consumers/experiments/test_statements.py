@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from coalmine_consumers.store.statements import statement
 
-from tests.support.empty_tables import empty_tables, insert
+from tests.support.oracles.empty_tables import empty_tables, insert
 
 EXPERIMENTS = "coalmine_consumers.experiments"
 

@@ -35,8 +35,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.support.store_feed import START, Feed, dead_letter, feedback, request, score
-from tests.support.store_state import assert_same, folded, query
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
+from tests.support.oracles.store_state import assert_same, folded, query
 
 SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1)
 ENCODER = Encoder(SingleObjectFraming())

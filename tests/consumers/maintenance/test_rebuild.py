@@ -15,8 +15,8 @@ from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments
 
-from tests.support.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
-from tests.support.store_state import assert_same, by_hand, count, folded, query
+from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
+from tests.support.oracles.store_state import assert_same, by_hand, count, folded, query
 
 EVERYTHING = SealPolicy(max_rows=1, min_day_rows=1)
 

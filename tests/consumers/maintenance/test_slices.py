@@ -6,7 +6,7 @@ from coalmine_consumers.maintenance.slices import slices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.store_feed import START
+from tests.support.data.store_feed import START
 
 MEMORY = duckdb.connect(config={"autoinstall_known_extensions": False, "TimeZone": "UTC"})
 

@@ -6,7 +6,7 @@ from coalmine_consumers.queries.timeseries import choose_step
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.resolutions import Resolution
 
-from tests.support.store_feed import START, Feed, request
+from tests.support.data.store_feed import START, Feed, request
 
 STEPS: dict[Step, timedelta] = {
     "minute": timedelta(minutes=1),

@@ -19,9 +19,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
-from tests.support.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
+from tests.support.doubles.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

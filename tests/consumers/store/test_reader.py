@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from coalmine_consumers.store import Reader, Store
 
-from tests.support.store_feed import Feed, feedback, request, score
+from tests.support.data.store_feed import Feed, feedback, request, score
 
 AGREE = """
 SELECT

@@ -19,8 +19,8 @@ from coalmine_simulator import (
     truth_of,
 )
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.produced import in_kafka, requests_of, spooled
+from tests.support.oracles.produced import in_kafka, requests_of, spooled
+from tests.support.servers.kafka_broker import KafkaBroker
 
 WHOLE = Path(__file__).parents[4] / "shared" / "data" / "azure_llm_trace_conv.csv"
 

@@ -8,8 +8,8 @@ from coalmine_schemas.prompts.variables import Variable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.markdown import blocks
-from tests.support.repository import ROOT
+from tests.support.repository.markdown import blocks
+from tests.support.repository.tree import ROOT
 
 TEXT = """\
 ---

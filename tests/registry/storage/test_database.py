@@ -10,8 +10,8 @@ from coalmine_registry.storage import Database
 from coalmine_schemas.errors import Transient
 from sqlalchemy import Connection, text
 
-from tests.support.postgres import PostgresServer
-from tests.support.registry_case import PROMPT, push, serve
+from tests.support.data.registry_case import PROMPT, push, serve
+from tests.support.servers.postgres import PostgresServer
 
 
 def _count(connection: Connection) -> int:

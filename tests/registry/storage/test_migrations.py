@@ -14,8 +14,8 @@ from coalmine_registry.storage.migrate import HEAD, VERSION_TABLE
 from coalmine_registry.storage.tables import metadata
 from sqlalchemy import Connection, inspect, text
 
-from tests.support.postgres import PostgresServer
-from tests.support.registry_case import PROMPT, serve
+from tests.support.data.registry_case import PROMPT, serve
+from tests.support.servers.postgres import PostgresServer
 
 
 def _differences(connection: Connection) -> list[object]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 _UNITS = 1_000_000
 

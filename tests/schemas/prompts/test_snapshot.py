@@ -10,7 +10,7 @@ from coalmine_schemas.prompts import InvalidSnapshot, PromptContent, Snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.prompt_examples import experiment_json, snapshot_json
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
 
 
 def test_a_snapshot_survives_json() -> None:

@@ -13,9 +13,9 @@ from coalmine_schemas.writer_schema import published_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import frame
-from tests.support.loose_avro import LooseWriter
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import frame
+from tests.support.data.loose_avro import LooseWriter
 
 
 def _size(event: EventName, frames: list[bytes]) -> int:

@@ -24,7 +24,7 @@ from coalmine_schemas.prompts.templating import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.hostile_templates import VALUES, attempt, no_prompt
+from tests.support.data.hostile_templates import VALUES, attempt, no_prompt
 
 
 def compiled(template: str, **variables: Variable) -> CompiledPrompt:

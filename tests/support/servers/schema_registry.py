@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import httpx
 
-from tests.support import maven_cache
-from tests.support.child_process import ChildProcess
-from tests.support.ports import free_port
-from tests.support.server_choice import ServerChoice, choose_server
+from tests.support.processes.child_process import ChildProcess
+from tests.support.servers import maven_cache
+from tests.support.servers.ports import free_port
+from tests.support.servers.server_choice import ServerChoice, choose_server
 
 if TYPE_CHECKING:
     pass

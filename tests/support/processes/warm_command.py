@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 WARM = ("coalmine_server.cli.app", "coalmine_server.services.opening", "rich.console", "rich.table")
 """Imported before the first fork: what nearly every command would import."""
@@ -35,7 +35,7 @@ class WarmCommand:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("COALMINE_")}
         with listener:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from tests.support.warm_command import wait; wait()"],
+                [sys.executable, "-c", "from tests.support.processes.warm_command import wait; wait()"],
                 cwd=ROOT,
                 env=environment,
                 stdin=listener.fileno(),

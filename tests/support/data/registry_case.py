@@ -7,7 +7,7 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import Arm
 
-from tests.support.prompt_examples import content
+from tests.support.data.prompt_examples import content
 
 READER = Actor("rita", Role.READER, "token-rita")
 ANN = Actor("ann", Role.AUTHOR, "token-ann")

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"

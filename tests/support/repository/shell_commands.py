@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 # Commands a document may show that cannot run inside a test: they install, never end, or need an engine.
 _NOT_RUN = {"cd", "docker", "git", "make", "pip"}

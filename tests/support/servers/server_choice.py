@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tests.support import maven_cache
-from tests.support.ports import accepts_connections
+from tests.support.servers import maven_cache
+from tests.support.servers.ports import accepts_connections
 
 Kind = Literal["named", "container", "java"]
 

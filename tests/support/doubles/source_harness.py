@@ -16,7 +16,7 @@ from coalmine_schemas.topics import topic_name
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 
 class Ledger:

@@ -8,7 +8,7 @@ from coalmine_analytics.drift.judging import Judged, Window, judged
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.drift import DaySeries
 
-from tests.support.simulated_version import FIRST_HOUR, GROUPS, day_series, hour_series
+from tests.support.data.simulated_version import FIRST_HOUR, GROUPS, day_series, hour_series
 
 REFERENCE_DAYS = 14
 QUALITY = next(metric for metric in BUILT_IN if metric.name == "quality")

@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from tests.support.eventually import eventually
-from tests.support.warm_command import warm_command
+from tests.support.processes.warm_command import warm_command
 
 COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""

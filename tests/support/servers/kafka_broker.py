@@ -18,9 +18,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from tests.support.kafka_engines import ContainerKafka, JavaKafka, KafkaEngine
-from tests.support.ports import accepts_connections
-from tests.support.server_choice import ServerChoice, choose_server
+from tests.support.servers.kafka_engines import ContainerKafka, JavaKafka, KafkaEngine
+from tests.support.servers.ports import accepts_connections
+from tests.support.servers.server_choice import ServerChoice, choose_server
 
 VARIABLE = "COALMINE_TEST_KAFKA"
 """Names a running broker to use instead of starting one, as `host:port`."""

@@ -25,9 +25,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-from tests.support.child_process import ChildProcess
-from tests.support.ports import free_port
-from tests.support.server_choice import ServerUnavailable, docker_problem
+from tests.support.processes.child_process import ChildProcess
+from tests.support.servers.ports import free_port
+from tests.support.servers.server_choice import ServerUnavailable, docker_problem
 
 VARIABLE = "COALMINE_TEST_POSTGRES"
 """Names a running server to use instead of starting one, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`;

@@ -10,8 +10,8 @@ from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import arrow_schema
 
-from tests.support.event_factory import aware
-from tests.support.torture_load import Expected
+from tests.support.data.event_factory import aware
+from tests.support.torture.load import Expected
 
 _ID = {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
 

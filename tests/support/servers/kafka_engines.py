@@ -15,9 +15,9 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tests.support import maven_cache
-from tests.support.child_process import ChildProcess
-from tests.support.ports import free_port
+from tests.support.processes.child_process import ChildProcess
+from tests.support.servers import maven_cache
+from tests.support.servers.ports import free_port
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer

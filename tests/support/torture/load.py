@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 
-from tests.support.event_factory import EventFactory, mix
+from tests.support.data.event_factory import EventFactory, mix
 
 Kind = Literal["good", "duplicate", "poison"]
 

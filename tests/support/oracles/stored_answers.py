@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from coalmine_consumers.store import Store
 
-from tests.support.rollup_oracle import Answers, Expected
+from tests.support.oracles.rollup_oracle import Answers, Expected
 
 _SERIES = ("prompt", "version", "variant", "environment", "app", "model")
 KEYS = {

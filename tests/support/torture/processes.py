@@ -31,7 +31,7 @@ from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from coalmine_schemas.topics import topic_name
 from confluent_kafka import Producer
 
-from tests.support.torture_load import TortureLoad
+from tests.support.torture.load import TortureLoad
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.server.harness import environment
 from tests.support.eventually import eventually
-from tests.support.ports import free_port
+from tests.support.processes.coalmine_process import environment
+from tests.support.servers.ports import free_port
 
 
 @contextmanager

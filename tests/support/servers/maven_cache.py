@@ -1,6 +1,6 @@
 """Java programs from Maven Central, fetched once into a cache outside the tree.
 
-`python -m tests.support.maven_cache` fetches everything the tests start, as a step of its own.
+`python -m tests.support.servers.maven_cache` fetches everything the tests start, as a step of its own.
 """
 
 import fcntl
