@@ -3,10 +3,10 @@
 import multiprocessing
 import time
 
-from coalmine_schemas.codec import Encoder, SingleObjectFraming
-from coalmine_schemas.topics import topic_name
 from confluent_kafka import Producer
 
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.topics import topic_name
 from tests.support.data.event_factory import EventFactory
 
 PROCESSES = 2

@@ -21,11 +21,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from coalmine import Coalmine
-from coalmine_schemas.prompts import PromptContent, Variable
 from langfuse import Langfuse
 
 from benchmarks.langfuse_stub import langfuse_stub
+from coalmine import Coalmine
+from coalmine_schemas.prompts import PromptContent, Variable
 from tests.support.doubles.deployment_server import DeploymentServer
 
 NAME = "support-refund"

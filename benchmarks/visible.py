@@ -28,8 +28,8 @@ from typing import Any
 
 import httpx
 import numpy as np
-from coalmine import Coalmine
 
+from coalmine import Coalmine
 from tests.support.servers.kafka_broker import KafkaBroker
 
 PROMPT, MARKER, WARM_UP = "visible", "visible-marker", "visible-warm-up"

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from coalmine import Coalmine
-from coalmine_simulator import Playback, Simulation, run, scenario
 from playwright.sync_api import Page, expect
 
+from coalmine import Coalmine
+from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.processes.browser import chromium
 from tests.support.processes.coalmine_process import ServerProcess, eventually
 from tests.support.processes.dashboard_process import dashboard_process

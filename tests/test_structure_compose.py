@@ -5,10 +5,10 @@ import subprocess
 from urllib.parse import urlsplit
 
 import pytest
-from coalmine_server.settings import SETTING_KEYS, load_settings
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
+from coalmine_server.settings import SETTING_KEYS, load_settings
 from tests.support.repository.shell_commands import problem_with, words_of
 from tests.support.repository.tree import ROOT, compose
 from tests.support.servers.kafka_broker import KafkaBroker

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coalmine import Coalmine
-from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
-
 from coalmine_server.errors import CheckFailed
 from coalmine_server.serve import Server
 from coalmine_server.services.models import VersionRow
 from coalmine_server.services.questions import Page, Selection
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
 from coalmine_server.workers.client import make_client
+from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
 
 HOUR_S = 3600.0
 STORY_S = 6 * HOUR_S

@@ -14,7 +14,6 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
-
 from tests.support.data.event_factory import EventFactory
 
 SETTINGS = CollectorSettings(

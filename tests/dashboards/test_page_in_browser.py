@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from coalmine import Coalmine
-from coalmine_simulator import Playback, Simulation, run, scenario
 from playwright.sync_api import Browser, Page, expect
 
+from coalmine import Coalmine
+from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.eventually import eventually
 from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.coalmine_process import ServerProcess

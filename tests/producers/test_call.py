@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from coalmine import Call, Coalmine
 from coalmine_schemas.events import PromptRequest
 from coalmine_schemas.identifiers import unit_group, uuid7_time_ms
-
 from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine, Stats
 from coalmine.emitters import KafkaEmitter
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_open, list_sealed
 from coalmine_schemas.topics import topic_name
-
 from tests.support.data.replies import OPENAI_CHAT
 from tests.support.eventually import eventually
 from tests.support.oracles.produced import ids, in_kafka, spooled

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine, Redact, TextField
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.spool_format import list_sealed
-
 from tests.support.data.replies import OPENAI_CHAT
 from tests.support.oracles.produced import spooled
 

@@ -8,10 +8,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,

@@ -1,11 +1,11 @@
 """Nobody decides alone that what they wrote is served, whichever way they try."""
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
-
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
 

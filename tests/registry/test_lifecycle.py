@@ -1,10 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
-
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
 

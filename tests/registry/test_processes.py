@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from coalmine_registry.registry import Registry
 
+from coalmine_registry.registry import Registry
 from tests.support.data.registry_case import PROMPT, serve
 from tests.support.servers.postgres import PostgresServer
 

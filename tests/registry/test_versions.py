@@ -1,12 +1,12 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from coalmine_registry.errors import BumpTooSmall, Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.records import PromptSummary
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Message, PromptContent, Variable
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
-
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import ANN, BOB, PROMPT, READER, push, serve
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SpoolWriter
 from coalmine_simulator import sample_trace
-
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 

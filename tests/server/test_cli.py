@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from coalmine_server.cli.app import app
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from coalmine_server.cli.app import app
 from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
 
 HEAVY = [

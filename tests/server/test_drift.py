@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_simulator import Playback, Simulation, SimulationConfig, run
 from coalmine_simulator.incidents import Effect, Incident, Target
@@ -17,7 +18,6 @@ from coalmine_simulator.services import (
     support_refund,
 )
 from coalmine_simulator.traffic import Traffic
-
 from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
 DAY_S = 86_400.0

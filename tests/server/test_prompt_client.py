@@ -6,7 +6,6 @@ from typing import Any
 
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownPrompt
-
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coalmine import Coalmine
 
+from coalmine import Coalmine
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.torture.check import check_all
 from tests.support.torture.load import TortureLoad, expected

@@ -7,14 +7,14 @@ from importlib.metadata import version
 from typing import Protocol
 
 from anyio import to_thread
-from coalmine_consumers.store.reader import Reader
-from coalmine_registry.registry import Registry
-from coalmine_registry.roles import Role
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from coalmine_consumers.store.reader import Reader
+from coalmine_registry.registry import Registry
+from coalmine_registry.roles import Role
 from coalmine_server.api import registry_router as registry_routes
 from coalmine_server.api.access import needs
 from coalmine_server.api.body_limit import LimitedBody

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import Depends, Header, Query, Request
 from pydantic import BeforeValidator
 
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.api.negotiation import ARROW_MEDIA_TYPE, Representation, representation
 from coalmine_server.api.problems import Problem
 from coalmine_server.moment import MOMENT_HELP, parse_moment

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from coalmine_schemas.errors import InvalidParameter
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 

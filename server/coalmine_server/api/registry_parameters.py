@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from coalmine_registry.operations.inputs import LONGEST_PAGE
-from coalmine_registry.registry import Registry
-from coalmine_registry.roles import Actor, Role
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 
+from coalmine_registry.operations.inputs import LONGEST_PAGE
+from coalmine_registry.registry import Registry
+from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.api.access import needs
 
 Item = TypeVar("Item")

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from coalmine_registry import errors
-from coalmine_schemas.errors import Transient
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
+from coalmine_registry import errors
+from coalmine_schemas.errors import Transient
 from coalmine_server.api.access import FORBIDDEN
 from coalmine_server.api.problems import (
     INVALID_REQUEST,

@@ -8,7 +8,6 @@ from coalmine_analytics.readout import Plan
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_server.services.models import Comparison, MetricRow, Metrics
 from coalmine_server.services.questions import Comparing
 

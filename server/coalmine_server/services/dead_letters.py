@@ -4,7 +4,6 @@ import base64
 from dataclasses import asdict
 
 from coalmine_consumers.dead_letters import DeadLetter, ReplayResult
-
 from coalmine_server.services.models import DeadLetterDetail, DeadLettersChanged, StillFailing
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import ServedVersion, VersionKey, prompts, served_versions
 from coalmine_consumers.store import Reader
-
 from coalmine_server.services.http_client import NothingThere
 from coalmine_server.services.models import Drift, VersionDrift
 from coalmine_server.services.questions import Drifting

@@ -9,7 +9,6 @@ from coalmine_consumers.explain import NoEvidence, Question, Side, evidence, kno
 from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_server.errors import NothingKnown
 from coalmine_server.services.models import Explanation
 from coalmine_server.services.questions import Explaining

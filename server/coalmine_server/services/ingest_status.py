@@ -6,7 +6,6 @@ from typing import Literal
 from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.queries import IngestHealth
 from coalmine_consumers.raw import TopicPartition
-
 from coalmine_server.services.models import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
 
 

@@ -13,7 +13,6 @@ from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Store
-
 from coalmine_server.services.compare import catalogue, compared
 from coalmine_server.services.dead_letters import dead_letter_detail, discarded, replayed
 from coalmine_server.services.drift import drift_of

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import structlog
+
 from coalmine_consumers.errors import StoreLocked
 from coalmine_consumers.store import Store
-
 from coalmine_server.errors import Unavailable
 from coalmine_server.local_access import find_server, is_own_server, read_local_credentials
 from coalmine_server.services.catch_up import CatchUpProgress, catch_up

@@ -3,9 +3,9 @@
 import threading
 
 import structlog
+
 from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 from coalmine_consumers.store import Store
-
 from coalmine_server.services.models import RebuildStatus, Rebuilt
 
 _log = structlog.stdlib.get_logger("coalmine.rebuild")

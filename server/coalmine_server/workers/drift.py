@@ -3,10 +3,10 @@
 import threading
 
 import structlog
+
 from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_consumers.drift import ReferencePolicy
 from coalmine_consumers.store import Store
-
 from coalmine_server.settings import Settings
 from coalmine_server.workers.readouts import plans_of
 

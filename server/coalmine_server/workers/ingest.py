@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
+
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers.collector import Collector
@@ -16,7 +17,6 @@ from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
-
 from coalmine_server.services.experiment_plans import ExperimentRegistry
 from coalmine_server.services.wiring import (
     collector_settings,

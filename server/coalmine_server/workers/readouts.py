@@ -3,11 +3,11 @@
 import threading
 
 import structlog
+
 from coalmine_analytics.metrics import MetricOverride, Size
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
 from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from coalmine_registry.records import ENVIRONMENTS
-
 from coalmine_server.api.app import RegistryParts
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.services.local import LocalAnswers

@@ -1,7 +1,6 @@
 """What the HTTP API may do at the moment, from where the ingest service stands."""
 
 from coalmine_consumers.store.reader import Reader
-
 from coalmine_server.api.problems import FAILED, NOT_FOUND, STANDBY, STARTING, STOPPING, ProblemError
 from coalmine_server.services.local import LocalAnswers
 from coalmine_server.services.questions import Answers

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.judging import Judged
-
 from tests.support.data.simulated_seasons import (
     REFERENCE_DAYS,
     Season,

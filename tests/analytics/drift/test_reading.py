@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from coalmine_analytics.drift import (
     DriftPlan,
     MetricDrift,
@@ -14,7 +15,6 @@ from coalmine_analytics.drift import (
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_consumers.drift import AnsweringModel, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
-
 from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
 PLAN = DriftPlan()

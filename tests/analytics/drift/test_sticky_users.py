@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from coalmine_analytics.drift import DriftPlan
 
+from coalmine_analytics.drift import DriftPlan
 from tests.support.data.simulated_users import REFERENCE_DAYS, Users, found_after_h, judged_users
 
 STATED_H = 500.0

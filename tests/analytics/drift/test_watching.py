@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.drift import DriftPlan, Drifts, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, VersionKey, read_watched
 from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store
-
 from tests.support.data.store_feed import START, Feed, Row, request
 
 KEY = VersionKey("refund", "1.0.0", "prod")

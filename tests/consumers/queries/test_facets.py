@@ -2,7 +2,6 @@ from datetime import timedelta
 
 from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Store
-
 from tests.support.data.store_feed import START, Feed, feedback, request
 
 

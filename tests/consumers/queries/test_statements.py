@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from coalmine_consumers.store.statements import statement
 
+from coalmine_consumers.store.statements import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 QUERIES = "coalmine_consumers.queries"

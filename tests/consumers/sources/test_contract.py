@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.raw import INGESTED_EVENTS, RawBatch
 from coalmine_consumers.sources.base import Source
-
 from tests.support.doubles.source_harness import (
     KafkaHarness,
     Ledger,

@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Any
 
 from coalmine_consumers.store import Store, StoreSettings
-
 from tests.support.data.store_feed import PARTITION, Feed, dead_letter, feedback, request, score
 
 SETTINGS = StoreSettings(

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from coalmine_consumers.store import Store
 
+from coalmine_consumers.store import Store
 from tests.support.data.store_feed import PARTITION
 from tests.support.repository.tree import ROOT
 

@@ -3,10 +3,10 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import _segments_with, request_facts, stored_positions
-
 from tests.support.data.store_feed import START, Feed, request
 
 HOURS = [

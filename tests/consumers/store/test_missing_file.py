@@ -4,7 +4,6 @@ from pathlib import Path
 
 from coalmine_consumers.audit import audit
 from coalmine_consumers.store import Store, StoreSettings, live_segments
-
 from tests.support.data.store_feed import Feed, feedback, request
 from tests.support.oracles.store_state import count
 

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from coalmine_consumers.store import Reader, Store
 
+from coalmine_consumers.store import Reader, Store
 from tests.support.data.store_feed import Feed, feedback, request, score
 
 AGREE = """

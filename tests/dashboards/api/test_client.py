@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from coalmine_dashboards.api import (
     ApiClient,
     ApiError,
@@ -19,7 +20,6 @@ from coalmine_dashboards.api import (
     Unreachable,
 )
 from coalmine_simulator import Simulation, scenario
-
 from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
 from tests.support.servers.ports import free_port

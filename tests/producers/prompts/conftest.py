@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine import Coalmine, PollPolicy
 
+from coalmine import Coalmine, PollPolicy
 from tests.support.doubles.deployment_server import DeploymentServer
 
 # A wait longer than `eventually` has patience: what a test sees in time, no wait that ran out has brought.

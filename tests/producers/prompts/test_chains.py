@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Chain, Step, StepFailed, StepRun
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import MissingVariables, PromptContent, UnknownPrompt, Variable
-
 from tests.producers.prompts.conftest import MakeClient
 from tests.support.oracles.produced import requests_of, spooled
 

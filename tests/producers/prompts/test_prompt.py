@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.prompts import (
     MissingVariables,
@@ -13,7 +14,6 @@ from coalmine_schemas.prompts import (
     UnknownPrompt,
     assignment_point,
 )
-
 from tests.producers.prompts.conftest import MakeClient
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
 from tests.support.oracles.produced import requests_of, spooled

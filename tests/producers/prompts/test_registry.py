@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine, PollPolicy
 from coalmine.prompts.cache_file import write_cache
 from coalmine_schemas.prompts import Snapshot, UnknownEnvironment, UnknownPrompt
-
 from tests.producers.prompts.conftest import QUICK, MakeClient
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
 from tests.support.doubles.deployment_server import DeploymentServer

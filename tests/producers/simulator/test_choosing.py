@@ -11,7 +11,6 @@ from coalmine_simulator import (
     registry_scenario,
     run,
 )
-
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
 from tests.support.doubles.deployment_server import DeploymentServer
 from tests.support.eventually import eventually

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_simulator import (
     Playback,
@@ -18,7 +19,6 @@ from coalmine_simulator import (
     scenario,
     truth_of,
 )
-
 from tests.support.oracles.produced import in_kafka, requests_of, spooled
 from tests.support.servers.kafka_broker import KafkaBroker
 

@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from coalmine_schemas.prompts import UnknownPrompt, assignment_point, resolve
 
+from coalmine_schemas.prompts import UnknownPrompt, assignment_point, resolve
 from tests.support.data.prompt_examples import experiment_json, snapshot, snapshot_json
 
 

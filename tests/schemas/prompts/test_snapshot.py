@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from coalmine_schemas.prompts import InvalidSnapshot, PromptContent, Snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine_schemas.prompts import InvalidSnapshot, PromptContent, Snapshot
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine import Coalmine
 
+from coalmine import Coalmine
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 from tests.support.servers.postgres import PostgresServer

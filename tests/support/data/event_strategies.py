@@ -3,10 +3,11 @@
 from functools import cache
 from typing import Any
 
+from hypothesis import strategies as st
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.events import EventName
 from coalmine_schemas.rules import MAX_INSTANT_US, RULES, Instant, Items, NotEmpty, Number, Uuid
-from hypothesis import strategies as st
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 _RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}

@@ -6,7 +6,6 @@ from coalmine_registry.records import VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import Arm
-
 from tests.support.data.prompt_examples import content
 
 READER = Actor("rita", Role.READER, "token-rita")

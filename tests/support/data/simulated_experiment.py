@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 ARMS = ("canary", "control")

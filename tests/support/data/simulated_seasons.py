@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.buckets import Buckets
 from coalmine_analytics.drift.judging import Judged, Window, judged

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
+
 from coalmine_consumers.drift import (
     DAY_GROUPS,
     AnsweringModel,

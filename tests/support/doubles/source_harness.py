@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from confluent_kafka import Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
 from coalmine_consumers.raw import Gap, IngestedEvent, RawBatch, TopicPartition
 from coalmine_consumers.sources.base import Source
 from coalmine_consumers.sources.kafka import KafkaSource
@@ -13,9 +16,6 @@ from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_sealed
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import Producer
-from confluent_kafka import TopicPartition as KafkaPartition
-
 from tests.support.servers.kafka_broker import KafkaBroker
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pyarrow as pa
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.events import EventName
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
 from coalmine_schemas.codec import Decoder
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import parse_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_schemas.topics import event_of_topic
-from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 _ID = {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
 

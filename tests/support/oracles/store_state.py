@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import ID_COLUMN, Store
 

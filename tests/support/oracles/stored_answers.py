@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 
 import pyarrow as pa
-from coalmine_consumers.store import Store
 
+from coalmine_consumers.store import Store
 from tests.support.oracles.rollup_oracle import Answers, Expected
 
 _SERIES = ("prompt", "version", "variant", "environment", "app", "model")

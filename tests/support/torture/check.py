@@ -5,11 +5,11 @@ from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
+
 from coalmine.pricing import Pricer, TokenUsage
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import arrow_schema
-
 from tests.support.data.event_factory import aware
 from tests.support.torture.load import Expected
 

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
-
 from tests.support.data.event_factory import EventFactory, mix
 
 Kind = Literal["good", "duplicate", "poison"]

@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
+from confluent_kafka import Producer
+
 from coalmine_consumers.collector import Collector, CollectorSettings
 from coalmine_consumers.pace import PacePolicy
 from coalmine_consumers.sources import Source
@@ -29,8 +31,6 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import Producer
-
 from tests.support.torture.load import TortureLoad
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Request
+
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.queries import deployment_marks as find_marks
 from coalmine_schemas.errors import InvalidParameter
-from fastapi import APIRouter, Query, Request
-
 from coalmine_server.api.parameters import Moment, documented
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.models.base import Answer

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ExperimentBody, StopBody, WeightsBody, given
 from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
 from coalmine_server.api.registry_parameters import (

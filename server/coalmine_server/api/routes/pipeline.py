@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from coalmine_registry.roles import Role
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coalmine_registry.roles import Role
 from coalmine_server.api.access import needs
 from coalmine_server.api.parameters import Asked, Wanted, documented
 from coalmine_server.api.problems import NOT_FOUND, Problem, ProblemError

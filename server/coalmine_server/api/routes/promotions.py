@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from coalmine_registry.records import PromotionStatus
 from fastapi import APIRouter, Query, Response
 
+from coalmine_registry.records import PromotionStatus
 from coalmine_server.api.bodies import PromotionBody, ReasonBody, given
 from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
 from coalmine_server.api.registry_parameters import (

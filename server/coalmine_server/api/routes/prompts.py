@@ -1,10 +1,10 @@
 """Prompts: which there are, and what happened to one."""
 
+from fastapi import APIRouter
+
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.registry import Registry
-from fastapi import APIRouter
-
 from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, PromptAnswer, page_of
 from coalmine_server.api.registry_parameters import Asked, Cursor, Limit, PromptPath, Reader, RegistryRoute
 from coalmine_server.api.registry_problems import may_answer

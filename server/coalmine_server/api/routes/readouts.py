@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import APIRouter, Path, Query, Response
 
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.api.parameters import Asked, Moment, Wanted, documented
 from coalmine_server.api.problems import NOT_FOUND, Problem, ProblemError
 from coalmine_server.api.representation import represented

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.classify import classify
 from coalmine_registry.prompt_files.diff import diff_lines
 from coalmine_schemas.prompts import PromptContent, reference_to
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ReasonBody, VersionBody
 from coalmine_server.api.registry_answers import (
     ClassificationAnswer,

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from coalmine_schemas.errors import CoalmineError
-from coalmine_schemas.prompts import InvalidPrompt, PromptContent, RenderError, Variable
-from coalmine_schemas.prompts.templating import MAX_OUTPUT_CHARS, compile_prompt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.prompts import InvalidPrompt, PromptContent, RenderError, Variable
+from coalmine_schemas.prompts.templating import MAX_OUTPUT_CHARS, compile_prompt
 from tests.support.data.hostile_templates import HOSTILE, VALUES, attempt, no_prompt
 from tests.support.repository.tree import ROOT
 
