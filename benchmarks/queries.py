@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from coalmine_consumers.decode import DecodedBatch
 from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import CompactionState, compact
@@ -34,8 +35,7 @@ from coalmine_consumers.maintenance.policy import AgeingPolicy, CompactionPolicy
 from coalmine_consumers.queries import Filters, VersionRow, timeseries, versions
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store import Store, StoreSettings
-
-from tests.support.store_feed import many_requests, reactions_to
+from tests.support.data.store_feed import many_requests, reactions_to
 
 BATCH_ROWS = 100_000
 START = datetime(2026, 3, 1, tzinfo=UTC)

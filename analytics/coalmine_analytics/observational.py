@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from coalmine_consumers.experiments import VersionSpan, VersionSums
 
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
@@ -20,6 +19,7 @@ from coalmine_analytics.readout.evidence import fix_scales, weigh
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_consumers.experiments import VersionSpan, VersionSums
 
 MIN_REQUESTS = 30
 """A mix counts where both versions have so many requests in it."""

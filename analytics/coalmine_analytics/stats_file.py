@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from coalmine_schemas.errors import Terminal
 
 from coalmine_analytics.core.ratio import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
+from coalmine_schemas.errors import Terminal
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
 COUNTS = ("count_c", "count_t")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import duckdb
-from coalmine_schemas.errors import Transient
 
 from coalmine_consumers.decode import DecodedBatch, RequestPricer, decode_batch
 from coalmine_consumers.errors import PositionConflict, StoreUnavailable
@@ -28,6 +27,7 @@ from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.sources.base import Source
+from coalmine_schemas.errors import Transient
 
 if TYPE_CHECKING:
     from coalmine_schemas.batch import BatchDecoder

@@ -13,13 +13,13 @@ from typing import Any, Final, Protocol
 
 import duckdb
 import pyarrow as pa
-from coalmine_schemas.codec import Encoder
-from coalmine_schemas.errors import CoalmineError
-from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine_consumers.sources.kafka_topics import MAX_MESSAGE_BYTES
 from coalmine_consumers.store import Store
+from coalmine_schemas.codec import Encoder
+from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 
 BATCH_BYTES: Final = 32 * 1024 * 1024
 """Payload bytes published at once, at most (one letter may be larger)."""

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
-from coalmine_schemas.events import EventName
-from coalmine_schemas.identifiers import uuid7
 
 from coalmine_consumers.raw import (
     READ_EVENTS,
@@ -20,6 +18,8 @@ from coalmine_consumers.raw import (
     TopicPartition,
     UnroutableMessage,
 )
+from coalmine_schemas.events import EventName
+from coalmine_schemas.identifiers import uuid7
 
 if TYPE_CHECKING:
     # The store imports this module for its types and needs no decoder.

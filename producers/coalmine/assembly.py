@@ -3,8 +3,6 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from coalmine_schemas.catalogue import latest
-from coalmine_schemas.errors import InvalidParameter
 from confluent_kafka import KafkaException, Producer
 
 from coalmine.build import RecordBuilder
@@ -17,6 +15,8 @@ from coalmine.pricing import load_prices
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.errors import InvalidParameter
 
 
 def prepare_process(settings: ClientSettings) -> None:

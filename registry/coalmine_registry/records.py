@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
+from coalmine_registry.classify import Classification
 from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm, Experiment, PromptContent, Rule, Serve, ServeVersion
-
-from coalmine_registry.classify import Classification
 
 ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from coalmine import Coalmine
-from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
-
 from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
 from coalmine_server.local_access import read_local_credentials
@@ -18,6 +16,7 @@ from coalmine_server.serve import Server
 from coalmine_server.services.pipeline import ingest_status
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
 from coalmine_server.workers.client import make_client
+from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
 
 HOUR_S = 3600.0
 STORY_S = 6 * HOUR_S

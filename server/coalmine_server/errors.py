@@ -21,7 +21,6 @@ from typing import Self
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
 
-
 MOST_NAMES = 20
 """Names listed in a hint."""
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coalmine_registry.roles import Actor, Role
-
 from coalmine_server.private_file import write_private
 
 if TYPE_CHECKING:  # commands that merely ask a server need no database

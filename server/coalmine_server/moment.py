@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from coalmine_schemas.errors import InvalidParameter
 from pydantic import BeforeValidator
+
+from coalmine_schemas.errors import InvalidParameter
 
 _AGO = re.compile(r"([0-9]{1,9})(s|m|h|d|w)")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.observational import ComparedMetric, Comparison, compare_versions
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, Row, many_requests, reactions_to, request
+from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
 
 PAIR = VersionPair("refund", "1.0.0", "1.1.0")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+
 from coalmine_consumers.collector import Collector, CollectorSettings
 from coalmine_consumers.decode import DecodedBatch
 from coalmine_consumers.errors import PositionConflict, SourceUnavailable, StoreDamaged
@@ -19,10 +20,9 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import RegistryUnavailable, Transient
 from coalmine_schemas.resolver import SchemaResolver
-
-from tests.support.event_factory import EventFactory
+from tests.support.data.event_factory import EventFactory
+from tests.support.doubles.fake_store import FakeStore
 from tests.support.eventually import eventually
-from tests.support.fake_store import FakeStore
 
 FAST = CollectorSettings(
     pace=PacePolicy(live_min_wait_s=0.01, live_messages=50, catch_up_messages=200, catch_up_wait_s=0.05),

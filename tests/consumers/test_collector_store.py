@@ -14,8 +14,7 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
-
-from tests.support.event_factory import EventFactory
+from tests.support.data.event_factory import EventFactory
 
 SETTINGS = CollectorSettings(
     pace=PacePolicy(live_min_wait_s=0.01), retry=RetryPolicy(first_s=0.005, max_s=0.02)

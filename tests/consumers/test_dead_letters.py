@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.dead_letters import (
     DeadLetterFilter,
@@ -22,9 +23,8 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
-
-from tests.support.store_feed import START, Feed, dead_letter, feedback, id_at, request, score
-from tests.support.store_state import count, query
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, id_at, request, score
+from tests.support.oracles.store_state import count, query
 
 ENCODER = Encoder(SingleObjectFraming())
 ALL = DeadLetterFilter()

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_consumers.decode import decode_batch
 from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.raw import (
@@ -17,10 +20,7 @@ from coalmine_consumers.raw import (
 from coalmine_schemas.batch import BatchDecoder, arrow_schema
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.support.event_factory import EventFactory
+from tests.support.data.event_factory import EventFactory
 
 ENCODER = Encoder(SingleObjectFraming())
 FACTORY = EventFactory()

@@ -3,6 +3,7 @@
 import gc
 
 import pytest
+
 from coalmine_consumers.garbage import collection_paused
 
 

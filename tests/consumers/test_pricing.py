@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from coalmine.pricing import Pricer as ClientPricer
-from coalmine.pricing import TokenUsage
-from coalmine_consumers.pricing import Pricer
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelPrice, TieredPrices
+
+from coalmine.pricing import Pricer as ClientPricer
+from coalmine.pricing import TokenUsage
+from coalmine_consumers.pricing import Pricer
 
 SCHEMA = pa.schema(
     {

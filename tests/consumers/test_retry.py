@@ -4,10 +4,11 @@ import random
 import threading
 
 import pytest
-from coalmine_consumers.retry import RetryPolicy, Stopped, retry
-from coalmine_schemas.errors import Terminal, Transient
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.retry import RetryPolicy, Stopped, retry
+from coalmine_schemas.errors import Terminal, Transient
 
 
 def test_it_is_tried_until_it_works() -> None:

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 

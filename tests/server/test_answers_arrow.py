@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from pydantic import TypeAdapter
+
 from coalmine_server.api.arrow import arrow_schema, arrow_table, ipc_stream
 from coalmine_server.services import models
-from pydantic import TypeAdapter
 
 ROW_MODELS: list[type[models.Answer]] = [models.VersionRow, models.TimeseriesRow, models.QuantileRow]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from coalmine_server.cli.app import app
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tests.server.harness import COMMAND, coalmine, coalmine_json, environment
+from coalmine_server.cli.app import app
+from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
 
 HEAVY = [
     "duckdb",

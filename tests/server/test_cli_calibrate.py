@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.populations import Normal
 from coalmine_analytics.calibration.traffic import Single
 from coalmine_server.cli.app import app
-from typer.testing import CliRunner
 
 
 def test_some_cells_as_a_table_a_list_and_a_document(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.server.harness import coalmine, coalmine_json
+from tests.support.processes.coalmine_process import coalmine, coalmine_json
 
 HEADER = (
     "experiment_id,variant_id,metric_id,time_since_start,count_c,count_t,mean_c,mean_t,variance_c,variance_t"

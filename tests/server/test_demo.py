@@ -5,8 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.server.harness import coalmine, coalmine_json
-from tests.support.repository import ROOT
+from tests.support.processes.coalmine_process import coalmine, coalmine_json
+from tests.support.repository.tree import ROOT
 
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_simulator import Playback, Simulation, SimulationConfig, run
 from coalmine_simulator.incidents import Effect, Incident, Target
@@ -17,8 +18,7 @@ from coalmine_simulator.services import (
     support_refund,
 )
 from coalmine_simulator.traffic import Traffic
-
-from tests.server.harness import ServerProcess, coalmine
+from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
 DAY_S = 86_400.0
 NEW_MODEL = "gpt-4o-mini-2025-01-01"

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import VersionKey, read_watched
 from coalmine_consumers.store import Store
@@ -14,9 +15,8 @@ from coalmine_server.services.http_client import NothingThere
 from coalmine_server.services.questions import Drifting
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import keep_hours, make_drifts
-
+from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
-from tests.support.store_feed import START, Feed, Row, request
 
 NOW = START + timedelta(days=6)
 

@@ -9,6 +9,7 @@ from statistics import fmean
 
 import duckdb
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
@@ -18,10 +19,9 @@ from coalmine_schemas.identifiers import unit_group, uuid7
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SpoolWriter, list_sealed
-
 from tests.server.conftest import TRACE, write_poison
-from tests.server.harness import COMMAND, coalmine, coalmine_json, environment
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
+from tests.support.servers.schema_registry import SchemaRegistry
 
 
 def request(request_id: str, latency_ms: float) -> PromptRequest:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_analytics.readout import DEFAULT_PLAN, FixedPlans, Plan
 from coalmine_registry.errors import DatabaseUnavailable
@@ -14,11 +15,10 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
 from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
 from coalmine_server.settings import Settings
-
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.data.registry_case import BOB, PROMPT, push, serve
 from tests.support.eventually import eventually
-from tests.support.registry_case import BOB, PROMPT, push, serve
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from coalmine import Coalmine
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 USERS = 700
 

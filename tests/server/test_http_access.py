@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
 from tests.server.registry_client import HELLO, Person
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 ANY_ID = "01a00000-0000-7000-8000-000000000000"
 ROLES = ("reader", "author", "approver", "admin")

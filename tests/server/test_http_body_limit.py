@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import httpx
-from coalmine_server.api.body_limit import MAX_BODY_BYTES
 
-from tests.server.harness import ServerProcess
+from coalmine_server.api.body_limit import MAX_BODY_BYTES
+from tests.support.processes.coalmine_process import ServerProcess
 
 CHUNK = b" " * 65_536
 

@@ -13,9 +13,9 @@ from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.server.conftest import TRUSTING
-from tests.server.harness import ServerProcess
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.server.test_http_access import BY_NAME
+from tests.support.processes.coalmine_process import ServerProcess
 
 PROMPT = "support-refund"
 EXAMPLES = 8

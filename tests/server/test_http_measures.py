@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.server.conftest import PROMPT, TRACE
-from tests.server.harness import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess
 
 ARROW = "application/vnd.apache.arrow.stream"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.harness import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Choosing between JSON and Arrow."""
 
 import pytest
+
 from coalmine_server.api.negotiation import representation
 from coalmine_server.api.problems import ProblemError
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from coalmine import Coalmine
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 SETTINGS = """
 [readout]

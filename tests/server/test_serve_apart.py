@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import HELLO, Person
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 
 def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from coalmine_consumers.drift import DaySeries, HourSeries
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.drift.buckets import Buckets, bucketed
@@ -13,6 +12,7 @@ from coalmine_analytics.drift.evidence import log_evidence
 from coalmine_analytics.drift.plan import DriftPlan
 from coalmine_analytics.drift.reference import FLOOR_SD, Reference, take_reference
 from coalmine_analytics.metrics import Metric
+from coalmine_consumers.drift import DaySeries, HourSeries
 
 DAY_H = 24
 LATE_H = 24

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
 from coalmine_analytics.drift.judging import DAY_H, Finding, Judged, Window, judged
 from coalmine_analytics.drift.models import likely_causes, model_changes
@@ -12,6 +11,7 @@ from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange, VersionDrift
 from coalmine_analytics.drift.wording import is_better, metric_words, version_words, warnings
 from coalmine_analytics.metrics import Metric, metrics_in
+from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
 SETTLED_H = 1
 """An hour counts once it has been over for this long."""

@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
+from coalmine_analytics.drift.reading import read_drift, too_young
+from coalmine_analytics.drift.results import VersionDrift
 from coalmine_consumers.drift import (
     VersionKey,
     Watched,
@@ -15,10 +18,6 @@ from coalmine_consumers.drift import (
     version_series,
 )
 from coalmine_consumers.store import Store
-
-from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.reading import read_drift, too_young
-from coalmine_analytics.drift.results import VersionDrift
 
 RESTS = 20.0
 """Who asks again does not have sums brought up to date before so many times as long as that took last."""

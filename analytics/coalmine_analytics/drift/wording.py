@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from coalmine_consumers.drift import Reallocation
-
 from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange
 from coalmine_analytics.metrics import Metric
+from coalmine_consumers.drift import Reallocation
 
 
 def is_better(metric: Metric, *, upward: bool) -> bool | None:

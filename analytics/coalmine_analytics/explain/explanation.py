@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.explain import Evidence, MixCells
 
 from coalmine_analytics.errors import check_alpha
 from coalmine_analytics.explain.contributions import contributions, mix_name
@@ -24,6 +22,8 @@ from coalmine_analytics.explain.moved import moved_values
 from coalmine_analytics.explain.regression import regress
 from coalmine_analytics.explain.results import ExplainedSide, Explanation, Part, PartName
 from coalmine_analytics.metrics import Metric
+from coalmine_consumers.experiments import UNIT_GROUPS
+from coalmine_consumers.explain import Evidence, MixCells
 
 LEAST_SHARED = 0.98
 """Below this share of requests in cells that both sides have, a warning says so."""

@@ -1,7 +1,6 @@
 """Segments that moved: the metric's change by value, corrected for how many were looked at."""
 
 import numpy as np
-from coalmine_consumers.explain import ValueSums
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
@@ -13,6 +12,7 @@ from coalmine_analytics.explain.results import MovedValue, MovedVerdict
 from coalmine_analytics.explain.words import decimals, interval, named, signed
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_consumers.explain import ValueSums
 
 
 def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-from coalmine_consumers.explain import Sample
 
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import FloatArray
@@ -20,6 +19,7 @@ from coalmine_analytics.explain.results import Feature, Regression
 from coalmine_analytics.explain.words import decimals, interval, size_between, unit_after
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.results import MIN_UNITS
+from coalmine_consumers.explain import Sample
 
 LEAST_ROWS_PER_FEATURE = 10
 """Fewer requests for each feature fit noise."""

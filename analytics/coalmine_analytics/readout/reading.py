@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import chain
 
 import numpy as np
-from coalmine_consumers.experiments import ExperimentSums
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.core.running import continue_p
@@ -24,6 +23,7 @@ from coalmine_analytics.readout.results import (
 )
 from coalmine_analytics.readout.strata import Strata, stratify
 from coalmine_analytics.results import NotEnoughData
+from coalmine_consumers.experiments import ExperimentSums
 
 
 def read_out(

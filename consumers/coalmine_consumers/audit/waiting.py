@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from coalmine_schemas.spool_format import count_records, list_open, list_sealed
-
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.base import SourceLag
 from coalmine_consumers.sources.spool_files import SPOOL_TOPIC
+from coalmine_schemas.spool_format import count_records, list_open, list_sealed
 
 
 def waiting_in_spool(directory: Path, positions: Mapping[TopicPartition, int]) -> SourceLag:

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import duckdb
 import pyarrow as pa
-from coalmine_schemas.batch import BatchDecoder, Failure
 
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter
 from coalmine_consumers.decode import DecodedBatch, RequestPricer
@@ -23,6 +22,7 @@ from coalmine_consumers.raw import READ_EVENTS, ReadEvent
 from coalmine_consumers.store import CommitResult, Store
 from coalmine_consumers.store.scope import lent
 from coalmine_consumers.store.statements import statement
+from coalmine_schemas.batch import BatchDecoder, Failure
 
 CHUNK_LETTERS = 1_000
 """At most so many are replayed in one transaction."""

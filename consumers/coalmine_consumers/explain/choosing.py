@@ -7,8 +7,6 @@ it is not used, and the answer names it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_consumers.explain.dimensions import (
     APP,
     LEAST_COVERED,
@@ -18,6 +16,7 @@ from coalmine_consumers.explain.dimensions import (
     Dimension,
     Size,
 )
+from coalmine_schemas.errors import InvalidParameter
 
 MOST_TRAFFIC_KEYS = 3
 """Keys that the mix of traffic is made of, unless said otherwise."""

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_consumers.store.cells import BUILT_IN, CAPPED, TAILS, VALUES
 from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE
 from coalmine_consumers.store.rollup import REFUSALS
 from coalmine_consumers.store.statements import quote_identifier, statement
+from coalmine_schemas.errors import InvalidParameter
 
 _NOBODY = "SELECT NULL::UUID AS request_id WHERE false"
 _NAMED = "list_filter(metrics, lambda entry: entry.key = $name)[1].value"

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from coalmine_schemas.prompts import Choice
-
 from coalmine.call import Call
 from coalmine.limited_log import LimitedLog
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.prompts.registry_connection import Target
 from coalmine.settings import ClientSettings
+from coalmine_schemas.prompts import Choice
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -8,9 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from coalmine_schemas.events import ResolutionName
-from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
-
 from coalmine.forks import follow_forks
 from coalmine.limited_log import LimitedLog
 from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot, write_cache
@@ -23,6 +20,8 @@ from coalmine.prompts.registry_connection import (
     RegistryProblem,
     Target,
 )
+from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 _NEVER: Final = float("-inf")
 _LOOK_AGAIN_S: Final = 0.005

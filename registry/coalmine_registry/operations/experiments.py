@@ -5,10 +5,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts import Arm, Experiment, ServeVersion, check_arms, check_prompt_name
-from coalmine_schemas.prompts.errors import InvalidPrompt
-from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
 from sqlalchemy import Row, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
@@ -25,6 +21,10 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts import Arm, Experiment, ServeVersion, check_arms, check_prompt_name
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
 
 _MOST_ARMS: Final = 20
 _LONGEST_NAME: Final = 100

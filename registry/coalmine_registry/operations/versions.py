@@ -3,16 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from coalmine_schemas.prompts import (
-    PromptContent,
-    Variable,
-    check_prompt_name,
-    check_version,
-    parse_reference,
-    reference_to,
-)
-from coalmine_schemas.prompts.errors import InvalidPrompt
-from coalmine_schemas.prompts.templating import check_template
 from sqlalchemy import Row, select, tuple_
 
 from coalmine_registry.classify import Change, Classification, classify
@@ -24,6 +14,16 @@ from coalmine_registry.records import Page, PromptSummary, Proposal, Registered,
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
 from coalmine_registry.storage.tables import deployments, prompts, versions
+from coalmine_schemas.prompts import (
+    PromptContent,
+    Variable,
+    check_prompt_name,
+    check_version,
+    parse_reference,
+    reference_to,
+)
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.templating import check_template
 
 _AT_ONCE: Final = 200
 """Versions asked for in one query; SQLite limits the number of values bound."""

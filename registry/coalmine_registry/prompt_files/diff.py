@@ -4,9 +4,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-from coalmine_schemas.prompts.content import PromptContent
-
 from coalmine_registry.prompt_files.markdown import readable_text
+from coalmine_schemas.prompts.content import PromptContent
 
 LineKind = Literal["file", "place", "same", "added", "removed"]
 

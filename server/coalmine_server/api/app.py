@@ -7,11 +7,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from anyio import to_thread
-from coalmine_registry.roles import Role
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
+from coalmine_registry.roles import Role
 from coalmine_server.api.access import needs
 from coalmine_server.api.openapi import install_openapi, operation_id
 from coalmine_server.api.parameters import known_parameters
@@ -20,9 +20,9 @@ from coalmine_server.api.routes import drift, explain, measures, pipeline, reado
 from coalmine_server.services.owned_store import OwnedStore
 
 if TYPE_CHECKING:  # a command that answers its own question needs none of them
-    from coalmine_registry.registry import Registry
     from prometheus_client import CollectorRegistry
 
+    from coalmine_registry.registry import Registry
     from coalmine_server.api.failed_logins import FailedLogins
     from coalmine_server.api.hub import DeploymentHub
     from coalmine_server.api.routes.hygiene import LastUsed

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
-from coalmine_registry.roles import Actor, Role
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 
+from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.api.access import needs
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
 from coalmine_server.services.owned_store import OwnedStore

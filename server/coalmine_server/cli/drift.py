@@ -34,7 +34,6 @@ def drift(
     Exits with 1 if a metric has drifted, so that a script notices; new models alone are only reported.
     """
     from coalmine_analytics.results import Drift
-
     from coalmine_server.client import read_as
     from coalmine_server.errors import ExitCode
 

@@ -75,7 +75,6 @@ def explain(
     moved, and the features of requests that go with the metric.
     """
     from coalmine_analytics.results import Explanation
-
     from coalmine_server.client import read_as
 
     question = {

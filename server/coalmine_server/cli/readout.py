@@ -24,7 +24,6 @@ def readout(
     Valid however often you look. Each look is stored, and decisions stand.
     """
     from coalmine_analytics.results import ExperimentRow, Readout
-
     from coalmine_server.client import path_of, read_as
 
     with asking(context, quiet=as_json) as client:
@@ -103,7 +102,6 @@ def compare(
     Not randomised, so verdicts only suggest. Where there is an experiment, use `coalmine readout`.
     """
     from coalmine_analytics.results import Comparison
-
     from coalmine_server.client import read_as
 
     question = {

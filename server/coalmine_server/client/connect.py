@@ -14,7 +14,6 @@ from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_consumers.store import Store
-
     from coalmine_server.services.catch_up import CatchUpProgress
 
 PATIENCE_S = 10.0
@@ -100,7 +99,6 @@ def _find_or_open(settings: Settings) -> "Store | str":
         return running.url
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
-
     from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
 
     deadline = time.monotonic() + PATIENCE_S

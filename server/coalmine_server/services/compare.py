@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from fastapi import Query
+
 from coalmine_analytics.metrics import BUILT_IN, Metric, metrics_in
 from coalmine_analytics.observational import compare_versions
 from coalmine_analytics.results import Comparison, MetricRow
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
-from fastapi import Query
-
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP, Moment
 from coalmine_server.services.owned_store import OwnedStore

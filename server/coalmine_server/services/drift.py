@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+from fastapi import Query
+
 from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_analytics.results import Drift, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
 from coalmine_consumers.store import Store
-from fastapi import Query
-
 from coalmine_server.errors import NotFound
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.readouts import plans_of

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
+from fastapi import Query
+
 from coalmine_analytics.explain import explain
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout import Plan
@@ -12,8 +14,6 @@ from coalmine_consumers.explain import NoEvidence, Question, Side, evidence, kno
 from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
-from fastapi import Query
-
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP, Moment
 

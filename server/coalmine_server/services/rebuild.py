@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
+from coalmine_consumers.results import RebuildStatus
+
 from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 from coalmine_consumers.store import Store
-
-from coalmine_consumers.results import RebuildStatus
 
 _log = structlog.stdlib.get_logger("coalmine.rebuild")
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from confluent_kafka.admin import AdminClient
+
 from coalmine_consumers.collector import CollectorSettings
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
@@ -23,8 +25,6 @@ from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
-from confluent_kafka.admin import AdminClient
-
 from coalmine_server.services.kafka import kafka_client_config, kafka_security_config
 from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
 

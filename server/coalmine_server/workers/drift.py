@@ -3,6 +3,7 @@
 import threading
 
 import structlog
+
 from coalmine_analytics.drift import Drifts
 
 FIRST_AFTER_S = 60.0

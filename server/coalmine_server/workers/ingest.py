@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
+
 from coalmine_consumers.collector import Collector
 from coalmine_consumers.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
@@ -13,8 +14,8 @@ from coalmine_consumers.retry import RetryPolicy, Stopped, retry
 from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
-
 from coalmine_server.services.experiment_plans import ExperimentRegistry
+from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import (
     collector_settings,
     decoding,
@@ -23,7 +24,6 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
-from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.workers.side_jobs import side_jobs
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from coalmine_consumers.health import CollectorHealth
-from coalmine_consumers.maintenance.housekeeping import HousekeepingHealth
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.maintenance.housekeeping import HousekeepingHealth
 from coalmine_server.workers.ingest import IngestService
 
 

@@ -14,6 +14,8 @@ from contextlib import closing
 from typing import Final, Protocol
 
 import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
 from coalmine.emitters import SpoolEmitter
 from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
@@ -25,8 +27,6 @@ from coalmine_schemas.events import Deployment
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from coalmine_server.services.kafka import kafka_client_config
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings

@@ -3,6 +3,7 @@
 import threading
 
 import structlog
+
 from coalmine_analytics.readout import Readouts
 from coalmine_schemas.errors import InvalidParameter
 

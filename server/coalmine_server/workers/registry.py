@@ -1,7 +1,6 @@
 """The prompt registry's life in a server: opened, its events sent, closed."""
 
 from coalmine_registry.registry import Registry
-
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 from coalmine_server.workers.outbox import OutboxWorker

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from confluent_kafka import Producer
+
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
@@ -11,8 +13,6 @@ from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
-from confluent_kafka import Producer
-
 from coalmine_server.services.kafka import kafka_security_config
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import keep_hours

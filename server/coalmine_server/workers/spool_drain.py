@@ -11,7 +11,6 @@ from coalmine.assembly import make_works
 from coalmine.limited_log import LimitedLog
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
-
 from coalmine_server.services.kafka import kafka_security_config
 from coalmine_server.settings import Settings
 

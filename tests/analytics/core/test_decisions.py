@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
@@ -14,7 +16,6 @@ from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.core.superiority import superior_log_e
 from coalmine_analytics.results import Estimate, NotEnoughData
 from coalmine_schemas.errors import InvalidParameter
-from scipy import stats
 
 
 def one(estimate: float, se: float = 0.1, df: float = 300.0) -> Effect:

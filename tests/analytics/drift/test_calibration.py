@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.judging import Judged
-
-from tests.support.simulated_seasons import (
+from tests.support.data.simulated_seasons import (
     REFERENCE_DAYS,
     Season,
     alarm_after_h,

@@ -1,12 +1,12 @@
 """Which hours count, and when a metric's reference begins."""
 
 import numpy as np
+
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.judging import LATE_H, Window, judged, own_window
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
-
-from tests.support.simulated_seasons import FIRST_HOUR, Season, as_series, hours_of
+from tests.support.data.simulated_seasons import FIRST_HOUR, Season, as_series, hours_of
 
 PLAN = DriftPlan()
 END = FIRST_HOUR + 14 * 24

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from coalmine_analytics.drift import (
     DriftPlan,
     MetricDrift,
@@ -14,8 +15,7 @@ from coalmine_analytics.drift import (
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_consumers.drift import AnsweringModel, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
-
-from tests.support.simulated_version import FIRST, Story, after, version_series
+from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
 PLAN = DriftPlan()
 

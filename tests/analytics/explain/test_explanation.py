@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.explain import Explanation, MovedValue, explain
 from coalmine_analytics.metrics import metrics_in
 from coalmine_consumers.explain import Evidence, Question, Side, evidence
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
-
-from tests.support.store_feed import START, Feed, Row, request, score
+from tests.support.data.store_feed import START, Feed, Row, request, score
 
 NOON = START + timedelta(hours=4)
 NIGHT = START + timedelta(hours=8)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.moved import moved_values

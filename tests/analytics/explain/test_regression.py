@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import statsmodels.formula.api as smf
+
 from coalmine_analytics.explain.features import SideNames
 from coalmine_analytics.explain.regression import fit, regress
 from coalmine_analytics.explain.results import Feature, Regression

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.look import look
@@ -15,8 +16,7 @@ from coalmine_analytics.readout.document import from_json, to_json
 from coalmine_analytics.results import Estimate
 from coalmine_consumers.experiments import ExperimentSums
 from coalmine_schemas.errors import InvalidParameter
-
-from tests.support.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
+from tests.support.data.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SPLIT = Plan(weights={"canary": 0.05, "control": 0.95})

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
@@ -14,9 +15,8 @@ from coalmine_analytics.readout import FixedPlans, MetricReadout, Plan, Readout,
 from coalmine_consumers.experiments import experiment_sums, looks
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, many_requests, reactions_to
-from tests.support.store_state import by_hand, query
+from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
+from tests.support.oracles.store_state import by_hand, query
 
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
 

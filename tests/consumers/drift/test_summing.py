@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from coalmine_consumers.drift import (
     DAY_GROUPS,
     ReferencePolicy,
@@ -24,8 +25,7 @@ from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
-
-from tests.support.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
+from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
 
 KEY = VersionKey("refund", "1.0.0", "prod")
 DAY = timedelta(days=1)

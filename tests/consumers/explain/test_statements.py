@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from coalmine_consumers.store.statements import statement
 
 EXPLAIN = "coalmine_consumers.explain"

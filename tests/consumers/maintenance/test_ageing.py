@@ -5,9 +5,8 @@ from coalmine_consumers import queries
 from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.policy import AgeingPolicy, RetentionPolicy
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, feedback, many_requests, reactions_to, request
-from tests.support.store_state import count, query
+from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request
+from tests.support.oracles.store_state import count, query
 
 FOREVER = RetentionPolicy()
 

@@ -8,6 +8,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_consumers.maintenance.compact import (
     ADDITIVE_TABLES,
     BUCKET_KEYS,
@@ -20,11 +23,8 @@ from coalmine_consumers.maintenance.compact import (
 from coalmine_consumers.maintenance.policy import CompactionPolicy
 from coalmine_consumers.maintenance.statements import fetch, statement
 from coalmine_consumers.store import Store
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.store_feed import START, Feed, many_requests, reactions_to, request
-from tests.support.store_state import assert_same, count, folded, query
+from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request
+from tests.support.oracles.store_state import assert_same, count, folded, query
 
 Answers = dict[str, dict[tuple[object, ...], tuple[object, ...]]]
 

@@ -2,6 +2,9 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_consumers.maintenance.planning import (
     LiveSegment,
     MergePlan,
@@ -12,8 +15,6 @@ from coalmine_consumers.maintenance.planning import (
 )
 from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, RetentionPolicy
 from coalmine_consumers.raw import INGESTED_EVENTS
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 POLICY = MergePolicy(target_rows=100_000, target_bytes=5_000_000, fan_in=4, settle_s=3600)

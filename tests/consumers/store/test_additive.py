@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from coalmine_consumers.store.additive import MAGNITUDE_LIMIT, ExactSums, Moments
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.store.additive import MAGNITUDE_LIMIT, ExactSums, Moments
 
 FLOATS = st.floats(min_value=-1e6, max_value=1e6)
 

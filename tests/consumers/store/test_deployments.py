@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers import audit
 from coalmine_consumers.dead_letters import DeadLetterFilter, replay_dead_letters
 from coalmine_consumers.decode import decode_batch

@@ -1,8 +1,9 @@
 import numpy as np
 import pyarrow as pa
-from coalmine_consumers.store.grouping import codes_of, codes_of_numbers, group_by, unify
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.store.grouping import codes_of, codes_of_numbers, group_by, unify
 
 TEXTS = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", "z", None])))
 

@@ -3,6 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_consumers.store.histograms import (
     GAMMA,
     RELATIVE_ERROR,
@@ -11,8 +14,6 @@ from coalmine_consumers.store.histograms import (
     quantiles,
     value_of,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SHAPES: dict[str, Callable[[np.random.Generator, int], np.ndarray[Any, np.dtype[np.float64]]]] = {
     "uniform": lambda r, n: r.uniform(0, 1000, n),

@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.statements import quote_identifier, quote_literal, statement
-
-from tests.support.empty_tables import empty_tables, insert
+from tests.support.oracles.empty_tables import empty_tables, insert
 
 A, B, C, D = (UUID(int=number << 64) for number in (1, 2, 3, 2**63))
 BOUNDS = {"min_id": A, "max_id": D}

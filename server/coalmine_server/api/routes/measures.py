@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from coalmine_consumers import queries
-from coalmine_consumers.queries import Filters
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
@@ -15,9 +13,11 @@ from coalmine_consumers.results import (
     TimeseriesRow,
     VersionRow,
 )
-from coalmine_schemas.results import Page
 from fastapi import APIRouter, Depends, Query, Response
 
+from coalmine_consumers import queries
+from coalmine_consumers.queries import Filters
+from coalmine_schemas.results import Page
 from coalmine_server.api.parameters import Cursor, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented

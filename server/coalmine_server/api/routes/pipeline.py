@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
 from coalmine_consumers.results import (
     AuditReport,
     DeadLetterDetail,
@@ -12,11 +11,12 @@ from coalmine_consumers.results import (
     IngestStatus,
     RebuildStatus,
 )
-from coalmine_registry.roles import Role
-from coalmine_schemas.results import Page
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
+from coalmine_registry.roles import Role
+from coalmine_schemas.results import Page
 from coalmine_server.api.access import needs
 from coalmine_server.api.parameters import Cursor, Owned
 from coalmine_server.api.problems import problem_responses

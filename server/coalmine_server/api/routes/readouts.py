@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Annotated
 
+from fastapi import APIRouter, Depends, Query, Response
+
 from coalmine_analytics.results import (
     ComparedMetric,
     Comparison,
@@ -12,8 +14,6 @@ from coalmine_analytics.results import (
     ReadoutPath,
 )
 from coalmine_schemas.results import Page
-from fastapi import APIRouter, Depends, Query, Response
-
 from coalmine_server.api.parameters import ExperimentPath, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
