@@ -8,4 +8,5 @@ What is where, from small to large; each module exports what its name says, and 
 - `rules`, `payload`, `reader`, `codec`: one message, exactly
 - `batch`, `validate`, `vectorised`: many messages, fast; the only modules that need pyarrow and pyruhvro
 - `spool_format`, `spool_blocks`: files of messages
+- `atomic_file`: helpers that every part shares
 """

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coalmine_registry.roles import Actor, Role
-
-from coalmine_server.private_file import write_private
+from coalmine_schemas.atomic_file import write_atomically
 
 if TYPE_CHECKING:  # commands that merely ask a server need no database
     from coalmine_registry.tokens import Tokens
@@ -39,7 +38,8 @@ def ensure_local_credentials(home: Path, tokens: "Tokens") -> str:
     token = read_local_credentials(home)
     if token is None or tokens.verify(token) is None:
         _, token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True)
-        write_private(home / CREDENTIALS_FILE, token + "\n")
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(home / CREDENTIALS_FILE, token + "\n")
     (home / CREDENTIALS_FILE).chmod(0o600)
     return token
 
@@ -55,7 +55,8 @@ def read_local_credentials(home: Path) -> str | None:
 def announce_server(home: Path, url: str, file: str = SERVER_FILE) -> None:
     """Says where this process listens."""
     text = json.dumps({"url": url, "pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()})
-    write_private(home / file, text + "\n")
+    home.mkdir(parents=True, exist_ok=True)
+    write_atomically(home / file, text + "\n")
 
 
 def withdraw_server(home: Path) -> None:

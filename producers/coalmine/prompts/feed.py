@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 from coalmine.forks import follow_forks
 from coalmine.limited_log import LimitedLog
-from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot, write_cache
+from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot
 from coalmine.prompts.loaded import Loaded
 from coalmine.prompts.policy import PollPolicy
 from coalmine.prompts.registry_connection import (
@@ -294,7 +295,8 @@ class EnvironmentFeed:
 
     def _keep(self, text: bytes) -> None:
         try:
-            write_cache(self._cache, text)
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._cache, text)
         except OSError as error:
             self._log.say(
                 "prompt_cache", "what %s serves cannot be kept on disk: %s", self.environment, error

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from coalmine import Coalmine, PollPolicy
-from coalmine.prompts.cache_file import write_cache
 from coalmine_schemas.prompts import Snapshot, UnknownEnvironment, UnknownPrompt
 
 from tests.producers.prompts.conftest import QUICK, MakeClient
@@ -28,6 +27,11 @@ def _serves(cm: Coalmine, version: str) -> bool:
 
 def resolution_of(cm: Coalmine) -> str:
     return cm.prompt("support-refund", "u1").resolution
+
+
+def _write_cache(home: Path, snapshot: object) -> None:
+    (home / "cache").mkdir()
+    (home / "cache" / "deployments-prod.json").write_text(json.dumps(snapshot), encoding="utf-8")
 
 
 def test_the_first_prompt_waits_for_the_registry_and_later_ones_ask_memory(
@@ -164,9 +168,7 @@ def test_an_environment_the_registry_does_not_know_is_named(
 def test_a_prompt_that_is_newer_than_the_disk_is_asked_for_once(
     tmp_path: Path, registry: DeploymentServer, make_client: MakeClient
 ) -> None:
-    write_cache(
-        tmp_path / "cache" / "deployments-prod.json", json.dumps(snapshot_json(prompt="old")).encode()
-    )
+    _write_cache(tmp_path, snapshot_json(prompt="old"))
     registry.publish(snapshot_json(revision=2))
     cm = make_client(registry)
     assert resolution_of(cm) == "live"
@@ -177,9 +179,7 @@ def test_a_prompt_that_is_newer_than_the_disk_is_asked_for_once(
 def test_a_prompt_that_is_newer_than_the_disk_is_found_in_the_fallback(
     tmp_path: Path, make_client: MakeClient
 ) -> None:
-    write_cache(
-        tmp_path / "cache" / "deployments-prod.json", json.dumps(snapshot_json(prompt="old")).encode()
-    )
+    _write_cache(tmp_path, snapshot_json(prompt="old"))
     cm = make_client(fallback=snapshot_json())
     assert cm.prompt("old").resolution == "disk"
     assert resolution_of(cm) == "fallback"
