@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Literal
 
 import structlog
+from coalmine_schemas.discovery import announce_server, withdraw_server
 from prometheus_client import CollectorRegistry
 
 from coalmine_server.api.app import AccessParts, create_app
@@ -17,12 +18,7 @@ from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.verifier import Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
@@ -76,7 +72,7 @@ class Server:
         settings = self._settings
         # Tokens live in it, whatever part this is.
         self._registry = RegistryService(settings, self.ingest)
-        ensure_local_credentials(settings.home, self._registry.registry.tokens)
+        ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             Verifier(self._registry.registry.tokens),
             FailedLogins(settings.server.failed_logins_per_minute),
@@ -95,7 +91,7 @@ class Server:
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
-            announce_server(settings.home, self.url, REGISTRY_FILE)
+            announce_server(settings.home, self.url, "registry")
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
@@ -116,7 +112,7 @@ class Server:
         return in_time
 
     def _announce(self) -> None:
-        announce_server(self._settings.home, self.url)
+        announce_server(self._settings.home, self.url, "store")
 
 
 def serve_until_signal(

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 import structlog
 from coalmine_consumers.errors import StoreLocked
 from coalmine_consumers.store import Store
+from coalmine_schemas.discovery import find_endpoint, find_server
 
 from coalmine_server.errors import Unavailable
-from coalmine_server.local_access import find_server, is_own_server, read_local_credentials
 from coalmine_server.services.catch_up import CatchUpProgress, catch_up
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.http_client import ServerClient
@@ -89,11 +89,10 @@ def _remote(settings: Settings, url: str) -> Iterator[Answers]:
 
 
 def server_client(settings: Settings, url: str) -> ServerClient:
-    """A client of a server. The home's own token is for the server of that home only."""
+    """A client of the server at a URL, with the token that may be sent there."""
     token = None if settings.token is None else settings.token.get_secret_value()
-    if token is None and is_own_server(settings.home, url):
-        token = read_local_credentials(settings.home)
-    return ServerClient(url, token, patience_s=PATIENCE_S)
+    endpoint = find_endpoint(settings.home, "store", url=url, token=token)
+    return ServerClient(url, None if endpoint is None else endpoint.token, patience_s=PATIENCE_S)
 
 
 def _open_or_find(settings: Settings) -> Store | str:
@@ -103,7 +102,7 @@ def _open_or_find(settings: Settings) -> Store | str:
         try:
             return Store.open(settings.store_dir, store_settings(settings.store))
         except StoreLocked as locked:
-            running = find_server(settings.home)
+            running = find_server(settings.home, "store")
             if running is not None and (locked.pid is None or running.pid == locked.pid):
                 return running.url
             if time.monotonic() > deadline:
