@@ -89,9 +89,7 @@ def test_the_token_does_not_show_when_printed() -> None:
     assert "secret" not in repr(Endpoint("http://h", "secret"))
 
 
-def test_the_home_is_given_or_named_by_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_home_is_given_or_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home_of(tmp_path / "a", {"COALMINE_HOME": "/b"}) == tmp_path / "a"
     assert home_of(None, {"COALMINE_HOME": "/b"}) == Path("/b")

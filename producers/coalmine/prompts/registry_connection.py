@@ -82,9 +82,8 @@ class RegistryConnection:
             headers["If-None-Match"] = etag
             query = "?" + urlencode({"wait": f"{policy.wait_s:g}"})
         give_up_at = time.monotonic() + policy.wait_s + policy.timeout_s
-        path = (
-            f"{urlsplit(endpoint.url).path.rstrip('/')}/v1/deployments/{quote(environment, safe='')}{query}"
-        )
+        base = urlsplit(endpoint.url).path.rstrip("/")
+        path = f"{base}/v1/deployments/{quote(environment, safe='')}{query}"
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         text = _read(response, give_up_at)
