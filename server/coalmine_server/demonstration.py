@@ -11,7 +11,7 @@ from typing import Any
 from coalmine import Coalmine
 from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
-from coalmine_server.local_access import read_local_credentials
+from coalmine_schemas.discovery import read_local_token
 from coalmine_server.serve import Server
 from coalmine_server.services.pipeline import ingest_status
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
@@ -122,7 +122,7 @@ def report(settings: Settings, server: Server, produced: int) -> DemoReport:
         if status.counts.consumed >= produced or time.monotonic() > deadline:
             break
         time.sleep(POLL_S)
-    client = Client(server.url, read_local_credentials(settings.home))
+    client = Client(server.url, read_local_token(settings.home))
     try:
         versions = client.items("/v1/versions")
     finally:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Literal
 
 import structlog
+from coalmine_schemas.discovery import announce_server, withdraw_server
 from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
@@ -21,12 +22,7 @@ from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
@@ -84,7 +80,7 @@ class Server:
         # Tokens live in it, whatever part this is.
         self._registry = RegistryService(settings)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
-        ensure_local_credentials(settings.home, self._registry.registry.tokens)
+        ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             Verifier(self._registry.registry.tokens),
             FailedLogins(settings.server.failed_logins_per_minute),
@@ -105,7 +101,7 @@ class Server:
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
-            announce_server(settings.home, self.url, REGISTRY_FILE)
+            announce_server(settings.home, self.url, "registry")
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
@@ -137,7 +133,7 @@ class Server:
         return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
 
     def _announce(self) -> None:
-        announce_server(self._settings.home, self.url)
+        announce_server(self._settings.home, self.url, "store")
 
 
 def serve_until_signal(

@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from coalmine_server.services.http_client import NothingThere
+from coalmine_server.services.questions import Drifting
 
 from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import VersionKey, read_watched
 from coalmine_consumers.store import Store
 from coalmine_server.services.drift import drift_of
-from coalmine_server.services.http_client import NothingThere
-from coalmine_server.services.questions import Drifting
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import keep_hours, make_drifts
 from tests.support.data.store_feed import START, Feed, Row, request

@@ -1,8 +1,8 @@
 """Choosing between JSON and Arrow."""
 
 import pytest
-
 from coalmine_server.api.negotiation import representation
+
 from coalmine_server.api.problems import ProblemError
 
 ARROW = "application/vnd.apache.arrow.stream"

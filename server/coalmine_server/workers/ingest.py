@@ -60,7 +60,7 @@ class IngestService:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._situation = Situation("starting")
-        self._owned: OwnedStoreStore | None = None
+        self._owned: OwnedStore | None = None
         self._experiments: ExperimentRegistry | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None

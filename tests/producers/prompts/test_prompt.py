@@ -110,7 +110,7 @@ def test_an_unknown_environment_is_an_error_that_says_what_was_tried(
         told = str(caught.value)
         for part in (
             "environment qa",
-            "The registry: none is known",
+            f"The registry: none runs in {tmp_path}.",
             f"there is no {tmp_path / 'cache' / 'deployments-qa.json'}",
             "describes environment prod, not qa",
             "COALMINE_SERVER_URL",
