@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from coalmine import Coalmine
+from coalmine_schemas.discovery import read_local_token
 from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
-from coalmine_schemas.discovery import read_local_token
 from coalmine_server.serve import Server
 from coalmine_server.services.pipeline import ingest_status
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings

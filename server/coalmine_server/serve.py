@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Literal
 
 import structlog
-from coalmine_schemas.discovery import announce_server, withdraw_server
 from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
+from coalmine_schemas.discovery import announce_server, withdraw_server
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer

@@ -55,12 +55,6 @@ def owned_store(request: Request) -> OwnedStore:
 Owned = Annotated[OwnedStore, Depends(owned_store)]
 
 
-async def registry_of(request: Request) -> "Registry":
-    """The registry of this process."""
-    found: Registry = request.app.state.registry
-    return found
-
-
 def known_parameters(request: Request) -> None:
     """Refuses query parameters that the route does not take: a filter that is ignored gives wrong answers.
 

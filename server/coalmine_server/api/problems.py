@@ -1,4 +1,4 @@
-"""Errors over HTTP as RFC 9457 problem documents: `application/problem+json` with type, title, status and detail."""
+"""Errors over HTTP as problem documents (RFC 9457): `application/problem+json`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass

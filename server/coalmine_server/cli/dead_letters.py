@@ -35,7 +35,7 @@ def list_(
     ] = "open",
     event: EventOption = None,
     stage: StageOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number to show, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number to show.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""

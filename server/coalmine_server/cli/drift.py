@@ -20,7 +20,9 @@ def drift(
     version: Annotated[
         str | None,
         typer.Option(
-            "--version", help="Only this version; by default the one with the most requests now.", show_default=False
+            "--version",
+            help="Only this version; default: the one with most requests now.",
+            show_default=False,
         ),
     ] = None,
     environment: EnvironmentOption = None,

@@ -52,11 +52,15 @@ def explain(
     ] = None,
     before_since: Annotated[
         str | None,
-        typer.Option(help="Start of the earlier period; by default it is as long as the later one.", show_default=False),
+        typer.Option(
+            help="Start of the earlier period; default: as long as the later one.", show_default=False
+        ),
     ] = None,
     before_until: Annotated[
         str | None,
-        typer.Option(help="End of the earlier period; by default where the later one starts.", show_default=False),
+        typer.Option(
+            help="End of the earlier period; default: where the later one starts.", show_default=False
+        ),
     ] = None,
     environment: EnvironmentOption = None,
     segment: Annotated[

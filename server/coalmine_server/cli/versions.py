@@ -55,8 +55,15 @@ def write_versions(rows: "list[VersionRow]") -> None:
     columns = ["prompt", "version", "requests", "errors", "tokens in", "tokens out", "USD/request"]
     columns += ["p50 ms", "p95 ms", "quality", "thumbs up"]
     cells = [
-        (row.prompt, row.version, row.requests, percent(row.error_rate), row.input_tokens, row.output_tokens)
-        + _cost_to_thumbs(row)
+        (
+            row.prompt,
+            row.version,
+            row.requests,
+            percent(row.error_rate),
+            row.input_tokens,
+            row.output_tokens,
+            *_cost_to_thumbs(row),
+        )
         for row in rows
     ]
     write_table(columns, cells, empty=NO_REQUESTS)
@@ -97,8 +104,14 @@ def timeseries(
     columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p50 ms", "p95 ms"]
     columns += ["quality", "thumbs up"]
     cells = [
-        (row.bucket_start, row.prompt, row.version, row.requests, percent(row.error_rate))
-        + _cost_to_thumbs(row)
+        (
+            row.bucket_start,
+            row.prompt,
+            row.version,
+            row.requests,
+            percent(row.error_rate),
+            *_cost_to_thumbs(row),
+        )
         for row in read_as(list[TimeseriesRow], rows)
     ]
     write_table(columns, cells, empty=NO_REQUESTS)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
-from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
 
+from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
 from coalmine_server.client.http import Client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
@@ -119,5 +119,3 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-

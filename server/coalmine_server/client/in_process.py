@@ -59,5 +59,3 @@ class _Transport(httpx.BaseTransport):
         response = await self._transport.handle_async_request(request)
         content = await response.aread()
         return httpx.Response(response.status_code, headers=response.headers, content=content)
-
-

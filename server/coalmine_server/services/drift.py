@@ -47,7 +47,7 @@ def drift_of(owned: OwnedStore, question: DriftQuestion) -> Drift:
     """Returns drift of the version asked for, or per environment of the one with the most requests now.
 
     Raises:
-        NotFound: No requests are recorded for that prompt, environment or version, or there is no such metric.
+        NotFound: No requests are recorded for that prompt, environment or version, or no such metric.
     """
     reader = owned.store.reader()
     served = served_versions(reader, question.prompt)

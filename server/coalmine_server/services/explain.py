@@ -32,21 +32,21 @@ class ExplainQuestion:
     b: Annotated[str | None, Query(min_length=1, description="The version in question.")] = None
     since: Annotated[
         Moment | None,
-        Query(
-            description=f"Start of the later period: {MOMENT_HELP}. With versions: only calls at or after this."
-        ),
+        Query(description=f"Start of the later period (or of the calls of versions): {MOMENT_HELP}."),
     ] = None
     until: Annotated[
         Moment | None,
-        Query(description=f"End of the later period, now by default: {MOMENT_HELP}. With versions: only calls before."),
+        Query(
+            description=f"End of the later period (or of the calls of versions), default now: {MOMENT_HELP}."
+        ),
     ] = None
     before_since: Annotated[
         Moment | None,
-        Query(description=f"Start of the earlier period; by default it is as long as the later: {MOMENT_HELP}."),
+        Query(description=f"Start of the earlier period, default as long as the later: {MOMENT_HELP}."),
     ] = None
     before_until: Annotated[
         Moment | None,
-        Query(description=f"End of the earlier period; by default where the later one starts: {MOMENT_HELP}."),
+        Query(description=f"End of the earlier period, default the start of the later: {MOMENT_HELP}."),
     ] = None
     environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None
     segment: Annotated[
@@ -99,7 +99,7 @@ def _sides(asked: ExplainQuestion, now: datetime) -> tuple[Side, Side]:
             raise InvalidParameter(f"a and b are both {asked.a}: name two versions")
         if asked.before_since is not None or asked.before_until is not None:
             raise InvalidParameter(
-                "both versions and an earlier period given: give versions (a and b) or times (since), not both"
+                "versions and an earlier period given: give versions (a and b) or times, not both"
             )
         return Side(asked.a, asked.since, asked.until), Side(asked.b, asked.since, asked.until)
     if asked.since is None:
@@ -113,7 +113,9 @@ def _sides(asked: ExplainQuestion, now: datetime) -> tuple[Side, Side]:
         try:
             before_since = before_until - (until - asked.since)
         except OverflowError:
-            raise InvalidParameter("the earlier period would start before the calendar does: give before_since") from None
+            raise InvalidParameter(
+                "the earlier period starts before the calendar: give before_since"
+            ) from None
     if before_since >= before_until:
         raise InvalidParameter("before_since must be before before_until")
     return Side(None, before_since, before_until), Side(None, asked.since, until)
@@ -122,9 +124,7 @@ def _sides(asked: ExplainQuestion, now: datetime) -> tuple[Side, Side]:
 def _check_names(reader: Reader, asked: ExplainQuestion) -> None:
     known = facets(reader)
     if asked.prompt not in known.versions:
-        raise NotFound.among(
-            f'no requests recorded for prompt "{asked.prompt}"', asked.prompt, known.prompts
-        )
+        raise NotFound.among(f'no requests recorded for prompt "{asked.prompt}"', asked.prompt, known.prompts)
     versions = known.versions[asked.prompt]
     for version in (asked.a, asked.b):
         if version is not None and version not in versions:

@@ -47,5 +47,3 @@ def _override(setting: MetricSetting) -> MetricOverride:
 
 def _size(setting: SizeSetting | None) -> Size | None:
     return None if setting is None else Size(setting.value, setting.relative)
-
-

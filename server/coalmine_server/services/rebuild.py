@@ -46,5 +46,5 @@ class RebuildTask:
     def _progress(self, progress: Progress) -> None:
         self._set(counted=progress.counted, total=progress.total)
 
-    def _set(self, **changes: Any) -> None:
+    def _set(self, **changes: Any) -> None:  # noqa: ANN401
         self._status = replace(self._status, **changes)

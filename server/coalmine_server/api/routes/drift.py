@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1", tags=["readouts"])
 def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
     """Whether a version that nobody changed still behaves as before, and models that began to answer.
 
-    Each metric is compared, hour by hour, with the version's own first days. The mean time to a false alarm is
-    at least `false_alarm_every_days`, over all metrics together.
+    Each metric is compared, hour by hour, with the version's own first days. The mean time to a false alarm
+    is at least `false_alarm_every_days`, over all metrics together.
     """
     return drift_of(owned, question)

@@ -46,17 +46,13 @@ def filters(
     ] = None,
 ) -> Filters:
     """Which requests a question is about."""
-    return Filters(
-        prompt=prompt, version=version, environment=environment, app=app, since=since, until=until
-    )
+    return Filters(prompt=prompt, version=version, environment=environment, app=app, since=since, until=until)
 
 
 Chosen = Annotated[Filters, Depends(filters)]
 
 
-@router.get(
-    "/versions", response_model=Page[VersionRow], responses={**problem_responses(406), **ARROW_TOO}
-)
+@router.get("/versions", response_model=Page[VersionRow], responses={**problem_responses(406), **ARROW_TOO})
 def versions(
     *, owned: Owned, chosen: Chosen, wanted: Wanted, limit: Limit = 10_000, cursor: Cursor = None
 ) -> Response:

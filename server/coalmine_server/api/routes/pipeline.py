@@ -98,7 +98,7 @@ class DeadLetterChoice(BaseModel):
     )
     event: str | None = Field(default=None, description="Only those sent as this event.")
     stage: str | None = Field(default=None, description="Only those that failed at this stage.")
-    all: bool = Field(default=False, description="All of them; required when nothing else narrows the choice.")
+    all: bool = Field(default=False, description="All of them; required if nothing else narrows the choice.")
 
     @model_validator(mode="after")
     def _says_which(self) -> "DeadLetterChoice":

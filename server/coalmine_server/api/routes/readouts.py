@@ -65,9 +65,7 @@ def looks(
     )
 
 
-@router.get(
-    "/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO}
-)
+@router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})
 def compare(owned: Owned, wanted: Wanted, question: Annotated[CompareQuestion, Depends()]) -> Response:
     """Two versions side by side, from raw requests: not randomised, so its verdicts only suggest.
 
