@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config

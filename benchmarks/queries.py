@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from coalmine_consumers.decode import DecodedBatch
-from coalmine_consumers.maintenance.ageing import age
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import AgeingPolicy, CompactionPolicy, RetentionPolicy
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.queries import Filters, VersionRow, timeseries, versions
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store import Store, StoreSettings

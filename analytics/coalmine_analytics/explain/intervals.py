@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from coalmine_consumers.aggregation.additive import total
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.store.additive import total
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.effect import Effect

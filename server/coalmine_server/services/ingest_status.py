@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.queries import IngestHealth
 from coalmine_consumers.raw import TopicPartition
 

@@ -8,9 +8,9 @@ from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_consumers import audit, queries
 from coalmine_consumers import dead_letters as letters
-from coalmine_consumers.audit.waiting import waiting_in_spool
-from coalmine_consumers.health import CollectorHealth
-from coalmine_consumers.pricing import Pricer
+from coalmine_consumers.audit.backlog import waiting_in_spool
+from coalmine_consumers.collector.health import CollectorHealth
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Store
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import HousekeepingHealth
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.choosing import MixCount, choose
 from coalmine_consumers.explain.dimensions import Dimension, Size, Value
+from coalmine_consumers.explain.selection import MixCount, choose
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 

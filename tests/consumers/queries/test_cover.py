@@ -1,8 +1,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
+from coalmine_consumers.aggregation.resolutions import LENGTH_S
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, ceiling, cover, floor
-from coalmine_consumers.store.resolutions import LENGTH_S
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
+from coalmine_consumers.aggregation.resolutions import LENGTH_S
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, Step, ceiling_to_step, floor_to_step
-from coalmine_consumers.store.resolutions import LENGTH_S
 from hypothesis import given
 from hypothesis import strategies as st
 
