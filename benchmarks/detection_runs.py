@@ -13,10 +13,10 @@ from pathlib import Path
 from benchmarks.detection_experiment import ALPHA, SHARE, Run, Watched, snapshot
 from coalmine import Coalmine
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
-from coalmine_consumers.decode import decode_batch
+from coalmine_consumers.collector.decode import decode_batch
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.errors import invalid
-from coalmine_consumers.store.additive import total
+from coalmine_consumers.aggregation.additive import total
 
 IntArray = npt.NDArray[np.int64]
 

@@ -14,8 +14,8 @@ from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_consumers.aggregation.additive import total
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.store.additive import total
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import Literal
 
 import structlog
 
-from coalmine_consumers.collector import Collector
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.collector import Collector
+from coalmine_consumers.collector.health import CollectorHealth
+from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
-from coalmine_consumers.retry import RetryPolicy, Stopped, retry
-from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
+from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.services.experiment_plans import ExperimentRegistry
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import (

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import HousekeepingHealth
 from coalmine_server.workers.ingest import IngestService
 

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
-from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, producer_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming

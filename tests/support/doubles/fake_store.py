@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from coalmine_consumers.decode import DeadLetterRow, DecodedBatch
+from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import Gap, TopicPartition
 

@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import Final
 
 from confluent_kafka import Producer
+from tests.support.torture_load import TortureLoad
 
-from coalmine_consumers.collector import Collector, CollectorSettings
-from coalmine_consumers.pace import PacePolicy
+from coalmine_consumers.collector.collector import Collector, CollectorSettings
+from coalmine_consumers.collector.pace import PacePolicy
+from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.spool import SpoolSource
-from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from coalmine_schemas.topics import topic_name
-from tests.support.torture.load import TortureLoad
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
