@@ -36,7 +36,9 @@ def explain(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
     *,
-    metric: Annotated[str, typer.Option(help="Name of the metric.")] = "quality",
+    metric: Annotated[
+        str | None, typer.Option(help="Name of the metric; quality by default.", show_default=False)
+    ] = None,
     a: Annotated[
         str | None, typer.Option("--a", help="The version to compare with.", show_default=False)
     ] = None,

@@ -24,15 +24,15 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
-from coalmine_server.workers.side_jobs import side_jobs
+from coalmine_server.workers.store_workers import store_workers
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]
 
 WATCH_EVERY_S = 0.5
 """How often the collector's threads are looked at."""
 
-JOB_TIMEOUT_S = 5.0
-"""How long a side job may take to end."""
+WORKER_TIMEOUT_S = 5.0
+"""How long a worker may take to end."""
 
 _log = structlog.stdlib.get_logger("coalmine.ingest")
 
@@ -107,7 +107,7 @@ class IngestService:
 
     @property
     def lingering(self) -> list[str]:
-        """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
+        """Workers that did not end when asked. Nothing is lost by leaving them behind."""
         return self._lingering
 
     def housekeeping(self) -> HousekeepingHealth | None:
@@ -179,20 +179,20 @@ class IngestService:
     def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
-        jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)
+        workers = store_workers(owned, self._housekeeping)
         collector.start()
-        for job in jobs:
-            job.start()
+        for worker in workers:
+            worker.start()
         self._collector = collector
         try:
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
         finally:
-            for job in jobs:
-                job.ask_to_stop()
+            for worker in workers:
+                worker.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
-            self._lingering = [job.name for job in jobs if not job.wait_stopped(JOB_TIMEOUT_S)]
+            self._lingering = [each.name for each in workers if not each.wait_stopped(WORKER_TIMEOUT_S)]
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)
