@@ -81,7 +81,7 @@ def timeseries(
     step: Annotated[
         Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
         typer.Option(
-            help="Length of each bucket; auto, the default, fits it to the period.", show_default=False
+            help="Length of each bucket; by default it fits the period.", show_default=False
         ),
     ] = None,
     as_json: AsJson = False,

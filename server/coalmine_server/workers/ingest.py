@@ -1,7 +1,7 @@
 """The collector's life in a server: wait for the store as a standby, take it over, run, stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from coalmine_server.services.wiring import (
 )
 from coalmine_server.settings import Settings
 from coalmine_server.workers.store_workers import store_workers
+from coalmine_server.workers.worker import Worker, WorkerHealth
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]
 
@@ -69,6 +70,7 @@ class IngestService:
         self._stop_timeout_s = settings.server.shutdown_timeout_s
         self._clean = True
         self._lingering: list[str] = []
+        self._workers: Sequence[Worker] = ()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self, experiments: ExperimentRegistry) -> None:
@@ -113,6 +115,10 @@ class IngestService:
     def housekeeping(self) -> HousekeepingHealth | None:
         """How housekeeping is, once it has begun."""
         return None if self._housekeeping is None else self._housekeeping.health()
+
+    def workers(self) -> Mapping[str, WorkerHealth]:
+        """Status of the workers beside the collector, by name."""
+        return {worker.name: worker.health() for worker in self._workers}
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself; whether it has."""
@@ -179,7 +185,7 @@ class IngestService:
     def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
-        workers = store_workers(owned, self._housekeeping)
+        workers = self._workers = store_workers(owned, self._housekeeping)
         collector.start()
         for worker in workers:
             worker.start()

@@ -12,7 +12,7 @@ AGAIN_AFTER_S = 30.0
 _log = structlog.stdlib.get_logger("coalmine.workers")
 
 Tick = Callable[[threading.Event], float]
-"""Does one piece of work; returns the seconds until the next. A long one returns soon after the event is set."""
+"""Does one piece of work and returns the seconds until the next. Returns soon after the event is set."""
 
 
 @dataclass(frozen=True, slots=True)
