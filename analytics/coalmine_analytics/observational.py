@@ -19,7 +19,7 @@ from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout.evidence import fix_scales, weigh
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 
 MIN_REQUESTS = 30
 """A mix counts where both versions have so many requests in it."""

@@ -2,7 +2,7 @@
 
 from coalmine_analytics.explain.decomposition import Cells, Decomposition, decompose
 from coalmine_analytics.explain.explanation import explain
-from coalmine_analytics.explain.results import (
+from coalmine_analytics.results.explain import (
     Contribution,
     ExplainedSide,
     Explanation,

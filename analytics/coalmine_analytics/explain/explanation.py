@@ -22,8 +22,8 @@ from coalmine_analytics.explain.headline import headline
 from coalmine_analytics.explain.intervals import Certainty, certainty
 from coalmine_analytics.explain.moved import moved_values
 from coalmine_analytics.explain.regression import regress
-from coalmine_analytics.explain.results import ExplainedSide, Explanation, Part, PartName
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.explain import ExplainedSide, Explanation, Part, PartName
 
 LEAST_SHARED = 0.98
 """Below this share of requests in cells that both sides have, a warning says so."""

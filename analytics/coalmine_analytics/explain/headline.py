@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from coalmine_analytics.explain.intervals import Certainty
-from coalmine_analytics.explain.results import ExplainedSide, Part
 from coalmine_analytics.explain.words import decimals, interval, plain, signed, unit_after
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.explain import ExplainedSide, Part
 
 
 def headline(

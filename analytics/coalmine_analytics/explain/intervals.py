@@ -15,7 +15,7 @@ from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.explain.paired import paired_difference
-from coalmine_analytics.explain.results import MovedValue, MovedVerdict
 from coalmine_analytics.explain.words import decimals, interval, named, signed
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.results.explain import MovedValue, MovedVerdict
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 
 
 def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:

@@ -16,10 +16,10 @@ from coalmine_consumers.explain import Sample
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.explain.features import Column, Design, IntArray, SideNames, design
-from coalmine_analytics.explain.results import Feature, Regression
 from coalmine_analytics.explain.words import decimals, interval, size_between, unit_after
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.results.explain import Feature, Regression
+from coalmine_analytics.sample_size import MIN_UNITS
 
 LEAST_ROWS_PER_FEATURE = 10
 """Fewer requests for each feature fit noise."""

@@ -1,8 +1,9 @@
 """Readouts: all metrics of an experiment with effect, interval, verdict, forecast, stored at each look."""
 
+from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, ExperimentPlans, FixedPlans, Plan
-from coalmine_analytics.readout.reading import read_out
-from coalmine_analytics.readout.results import (
+from coalmine_analytics.readout.service import Readouts
+from coalmine_analytics.results.readout import (
     ArmReadout,
     Decision,
     Evidence,
@@ -12,7 +13,6 @@ from coalmine_analytics.readout.results import (
     SrmReadout,
     Verdict,
 )
-from coalmine_analytics.readout.taking import Readouts
 
 __all__ = [
     "DEFAULT_PLAN",

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from coalmine_analytics.readout.results import (
+from coalmine_analytics.results.readout import (
     ArmReadout,
     Evidence,
     MetricReadout,

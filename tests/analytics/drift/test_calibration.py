@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import Judged
+from coalmine_analytics.drift.metric import Judged
 
 from tests.support.simulated_seasons import (
     REFERENCE_DAYS,

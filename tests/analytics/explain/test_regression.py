@@ -11,8 +11,8 @@ import pytest
 import statsmodels.formula.api as smf
 from coalmine_analytics.explain.features import SideNames
 from coalmine_analytics.explain.regression import fit, regress
-from coalmine_analytics.explain.results import Feature, Regression
 from coalmine_analytics.metrics import BUILT_IN, Metric
+from coalmine_analytics.results.explain import Feature, Regression
 from coalmine_consumers.explain import Sample
 
 QUALITY = BUILT_IN[0]

@@ -19,9 +19,9 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 
 from coalmine_analytics.readout.document import from_json, to_json
+from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans
-from coalmine_analytics.readout.reading import read_out
-from coalmine_analytics.readout.results import Readout
+from coalmine_analytics.results.readout import Readout
 
 GROWTH = 0.01
 """The background takes a look once an experiment has so much more requests than at the look before."""

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import numpy as np
 from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
-from coalmine_analytics.drift.judging import DAY_H, Finding, Judged, Window, judged
-from coalmine_analytics.drift.models import likely_causes, model_changes
+from coalmine_analytics.drift.metric import DAY_H, Finding, Judged, Window, judged
+from coalmine_analytics.drift.model_changes import likely_causes, model_changes
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange, VersionDrift
-from coalmine_analytics.drift.wording import is_better, metric_words, version_words, warnings
+from coalmine_analytics.drift.sentences import is_better, metric_words, version_words, warnings
 from coalmine_analytics.metrics import Metric, metrics_in
+from coalmine_analytics.results.drift import DriftState, MetricDrift, ModelChange, VersionDrift
 
 SETTLED_H = 1
 """An hour counts once it has been over for this long."""

@@ -10,7 +10,7 @@ from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.results import ArmReadout, Decision, Verdict
+from coalmine_analytics.results.readout import ArmReadout, Decision, Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)

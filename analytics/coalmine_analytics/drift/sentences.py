@@ -5,8 +5,8 @@ from datetime import datetime
 
 from coalmine_consumers.drift import Reallocation
 
-from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.drift import DriftState, MetricDrift, ModelChange
 
 
 def is_better(metric: Metric, *, upward: bool) -> bool | None:

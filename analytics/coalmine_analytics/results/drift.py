@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from coalmine_analytics.drift.buckets import Matching
 from coalmine_analytics.metrics import Direction
+
+Matching = Literal["hour of week", "hour of day", "none"]
+"""A bucket is compared with buckets of the reference in the same place of this cycle."""
 
 DriftState = Literal["not enough data", "steady", "drifted", "returned"]
 """`returned`: it drifted, and the last days are as the reference was."""

@@ -17,8 +17,8 @@ from coalmine_consumers.drift import (
 from coalmine_consumers.store import Store
 
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.reading import read_drift, too_young
-from coalmine_analytics.drift.results import VersionDrift
+from coalmine_analytics.drift.version import read_drift, too_young
+from coalmine_analytics.results.drift import VersionDrift
 
 RESTS = 20.0
 """Who asks again does not have sums brought up to date before so many times as long as that took last."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import LATE_H, Window, judged, own_window
+from coalmine_analytics.drift.metric import LATE_H, Window, judged, own_window
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
 

@@ -12,7 +12,7 @@ from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.metrics import MetricOverride, Size
 from coalmine_analytics.readout import ArmReadout, MetricReadout, Plan, Readout, read_out
 from coalmine_analytics.readout.document import from_json, to_json
-from coalmine_analytics.results import Estimate
+from coalmine_analytics.sample_size import Estimate
 from coalmine_consumers.experiments import ExperimentSums
 from coalmine_schemas.errors import InvalidParameter
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from coalmine_consumers.drift import AnsweringModel
 
-from coalmine_analytics.drift.results import ModelChange
+from coalmine_analytics.results.drift import ModelChange
 
 NEAR = timedelta(days=2)
 """A model that came this close to when a drift may have begun is named as its likely cause."""

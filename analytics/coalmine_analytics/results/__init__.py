@@ -1,0 +1,1 @@
+"""Results of the analyses: what is computed once, stored, served and shown."""
