@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 from coalmine import Coalmine
-from coalmine_analytics.readout import ArmReadout, Readouts
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import ArmReadout
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm

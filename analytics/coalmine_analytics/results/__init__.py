@@ -1,1 +1,5 @@
-"""Results of the analyses: what is computed once, stored, served and shown."""
+"""Results of the analyses: frozen dataclasses that are stored, served and shown as they are.
+
+These modules import neither numpy nor scipy nor DuckDB, so a client can read results without them. None means
+unknown: never 0, and never p = 1.
+"""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coalmine_analytics.drift import DriftPlan, Drifts, VersionDrift
+from coalmine_analytics.drift import DriftPlan, Drifts
+from coalmine_analytics.results.drift import VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, VersionKey, read_watched
 from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.expire import expire

@@ -59,7 +59,7 @@ class MovedValue(Answer):
     dimension: str
     value: str
     """Empty for requests without it."""
-    verdict: Literal["moved", "no clear move", "not enough data"]
+    verdict: Literal["moved", "no difference shown", "not enough data"]
     words: str
     a_requests: int
     """With a value of the metric."""

@@ -178,7 +178,7 @@ class Metrics(Answer):
 
 
 SeemingVerdict = Literal[
-    "not enough data", "seems better", "seems worse", "seems higher", "seems lower", "no clear difference"
+    "not enough data", "seems better", "seems worse", "seems higher", "seems lower", "no difference shown"
 ]
 """Never stronger than `seems`: nothing was randomised."""
 
