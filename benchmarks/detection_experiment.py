@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from coalmine import Coalmine
-from coalmine_analytics.readout import ArmReadout, Readouts
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import ArmReadout
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm

@@ -7,8 +7,8 @@ import numpy as np
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.explain.decomposition import Decomposition
-from coalmine_analytics.explain.results import Contribution, PartName
 from coalmine_analytics.explain.words import named
+from coalmine_analytics.results.explain import Contribution, PartName
 from coalmine_consumers.explain import MixCells
 
 MOST_SHOWN = 10

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from coalmine_analytics.core.ratio import BoolArray, FloatArray
 from coalmine_analytics.explain.words import named
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.explain import OTHER, Sample
 
 IntArray = npt.NDArray[np.int64]

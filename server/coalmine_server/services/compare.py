@@ -7,7 +7,7 @@ from fastapi import Query
 
 from coalmine_analytics.metrics import BUILT_IN, Metric, metrics_in
 from coalmine_analytics.observational import compare_versions
-from coalmine_analytics.results import Comparison, MetricRow
+from coalmine_analytics.sample_size import Comparison, MetricRow
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page

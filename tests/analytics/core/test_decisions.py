@@ -14,7 +14,7 @@ from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log
 from coalmine_analytics.core.ratio import arm_mean
 from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.core.superiority import superior_log_e
-from coalmine_analytics.results import Estimate, NotEnoughData
+from coalmine_analytics.sample_size import Estimate, NotEnoughData
 from coalmine_schemas.errors import InvalidParameter
 
 

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_analytics.explain import Cells, Decomposition, decompose
-from coalmine_analytics.explain.decomposition import MODELS, TRAFFIC, VERSIONS, WITHIN
+from coalmine_analytics.explain.decomposition import (
+    MODELS,
+    TRAFFIC,
+    VERSIONS,
+    WITHIN,
+    Cells,
+    Decomposition,
+    decompose,
+)
 from coalmine_schemas.errors import InvalidParameter
 
 Floats = npt.NDArray[np.float64]

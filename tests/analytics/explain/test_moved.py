@@ -44,7 +44,7 @@ def test_the_segment_that_moved_is_found_and_said() -> None:
     assert first.lower is not None
     assert first.upper is not None
     assert first.lower < -0.1 < first.upper < 0
-    assert {each.verdict for each in others} == {"no clear move"}
+    assert {each.verdict for each in others} == {"no difference shown"}
 
 
 def test_where_nothing_moved_nothing_is_said_to_have_moved() -> None:

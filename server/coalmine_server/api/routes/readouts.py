@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from coalmine_analytics.results import (
+from coalmine_analytics.sample_size import (
     ComparedMetric,
     Comparison,
     ExperimentRow,

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from coalmine_analytics.drift.judging import DAY_H, Finding, Judged, Window, judged
-from coalmine_analytics.drift.models import likely_causes, model_changes
+from coalmine_analytics.drift.metric import DAY_H, Finding, Judged, Window, judged
+from coalmine_analytics.drift.model_changes import likely_causes, model_changes
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange, VersionDrift
-from coalmine_analytics.drift.wording import is_better, metric_words, version_words, warnings
+from coalmine_analytics.drift.sentences import is_better, metric_words, version_words, warnings
 from coalmine_analytics.metrics import Metric, metrics_in
+from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
+from coalmine_analytics.results.verdicts import DriftState
 from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
 SETTLED_H = 1
@@ -38,7 +39,7 @@ def read_drift(
     watched = series.watched
     begun, end = _hour(watched.first_hour), watched.reference_until
     if end is None:
-        return too_young(watched.key, plan, taken_at, since=watched.first_hour, requests=_requests(series))
+        return no_reference(watched.key, plan, taken_at, since=watched.first_hour, requests=_requests(series))
     window = Window(_hour(end), _hour(taken_at) - SETTLED_H)
     changes = model_changes(series.models, end)
     metrics = metrics_in(series.hours, plan.overrides)
@@ -67,7 +68,7 @@ def read_drift(
     )
 
 
-def too_young(
+def no_reference(
     key: VersionKey, plan: DriftPlan, taken_at: datetime, *, since: datetime | None = None, requests: int = 0
 ) -> VersionDrift:
     """The answer while there is no reference: not that nothing has drifted, but that nobody can say yet."""
@@ -162,7 +163,26 @@ def _unknown(metric: Metric, found: Judged | None) -> MetricDrift:
         guardrail=metric.guardrail,
         state="not enough data",
         words=words,
+        better=None,
+        detected_at=None,
+        since=None,
+        since_earliest=None,
+        since_latest=None,
+        before=None,
+        after=None,
+        shift=None,
+        lower=None,
+        upper=None,
+        relative_shift=None,
+        log_evidence=None,
+        log_threshold=None,
+        tolerance=None,
         reference_value=None if found is None else found.level,
+        reference_since=None,
+        reference_until=None,
+        matched_by=None,
+        bucket_hours=None,
+        likely_causes=(),
     )
 
 

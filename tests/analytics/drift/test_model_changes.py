@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from coalmine_analytics.drift.models import likely_causes, model_changes
+from coalmine_analytics.drift.model_changes import likely_causes, model_changes
 from coalmine_consumers.drift import AnsweringModel
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from coalmine_analytics.readout.document import from_json, to_json
+from pydantic import TypeAdapter
+
+from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans
-from coalmine_analytics.readout.reading import read_out
-from coalmine_analytics.readout.results import Readout
+from coalmine_analytics.results.readout import Readout
 from coalmine_consumers.experiments import (
     ExperimentRow,
     Look,
@@ -26,6 +27,9 @@ GROWTH = 0.01
 """The background takes a look once an experiment has so much more requests than at the look before."""
 LONGEST = timedelta(hours=1)
 """Or after so long, if anything has changed."""
+
+READOUT = TypeAdapter(Readout)
+"""A readout as JSON and back, to the last digit: the next look goes on from the stored one."""
 
 Clock = Callable[[], datetime]
 OnRefused = Callable[[str, InvalidParameter], None]
@@ -95,11 +99,11 @@ class Readouts:
     def path(self, experiment: str, *, limit: int = 1_000, since: datetime | None = None) -> list[Readout]:
         """What people saw: the latest looks, oldest first."""
         found = looks(self._store.reader(), experiment, limit=limit, since=since)
-        return [from_json(look.document) for look in found]
+        return [READOUT.validate_json(look.document) for look in found]
 
     def _last(self, experiment: str) -> Readout | None:
         found = last_look(self._store.reader(), experiment)
-        return None if found is None else from_json(found.document)
+        return None if found is None else READOUT.validate_json(found.document)
 
     def _is_due(self, row: ExperimentRow, before: Readout) -> bool:
         seen = before.control_requests + sum(arm.requests for arm in before.arms)
@@ -124,7 +128,7 @@ class Readouts:
             readout.taken_at,
             readout.through_ingest_id,
             sums.requests,
-            to_json(readout),
+            READOUT.dump_json(readout).decode(),
         )
         with self._store.transaction() as connection:
             append_look(connection, look)

@@ -11,7 +11,8 @@ import pytest
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
-from coalmine_analytics.readout import FixedPlans, MetricReadout, Plan, Readout, Readouts
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts
+from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_consumers.experiments import experiment_sums, looks
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from coalmine_analytics.drift.evidence import CLIP, LARGEST_BET, SIZES, log_evidence
+from coalmine_analytics.drift.e_detector import CLIP, LARGEST_BET, SIZES, log_evidence
 from coalmine_schemas.errors import InvalidParameter
 
 

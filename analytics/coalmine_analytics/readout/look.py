@@ -7,13 +7,14 @@ from itertools import chain
 import numpy as np
 
 from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.core.running import continue_p
+from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.metrics import Metric, metrics_in
+from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import ArrayScales, Weighed, fix_scales, weigh
-from coalmine_analytics.readout.judging import Judge, Running
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.results import (
+from coalmine_analytics.readout.strata import Strata, stratify
+from coalmine_analytics.results.readout import (
     ArmReadout,
     Evidence,
     MetricReadout,
@@ -21,8 +22,7 @@ from coalmine_analytics.readout.results import (
     Scales,
     SrmReadout,
 )
-from coalmine_analytics.readout.strata import Strata, stratify
-from coalmine_analytics.results import NotEnoughData
+from coalmine_analytics.sample_size import NotEnoughData
 from coalmine_consumers.experiments import ExperimentSums
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.reading import read_drift, too_young
-from coalmine_analytics.drift.results import VersionDrift
+from coalmine_analytics.drift.version import no_reference, read_drift
+from coalmine_analytics.results.drift import VersionDrift
 from coalmine_consumers.drift import (
     VersionKey,
     Watched,
@@ -54,7 +54,7 @@ class Drifts:
         with self._summing:
             watched = self._sum_up(key) if self._is_due(key) else read_watched(self._store.reader(), key)
         if watched is None:
-            return too_young(key, self._plan, now)
+            return no_reference(key, self._plan, now)
         with self._store.reader().snapshot() as snapshot:
             series = version_series(snapshot, watched)
             changed = reallocations(snapshot, key, watched.first_hour)

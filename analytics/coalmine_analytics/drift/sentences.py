@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.drift import MetricDrift, ModelChange
+from coalmine_analytics.results.verdicts import DriftState, difference_word
 from coalmine_consumers.drift import Reallocation
 
 
@@ -26,19 +27,13 @@ def metric_words(
     """What a judged metric does."""
     if since is None:
         return "as in the reference, as far as can be told"
-    words = f"{_way(metric, upward=upward)} since about {since:%Y-%m-%d %H:%M} UTC"
+    words = f"{difference_word(metric.direction, upward=upward)} since about {since:%Y-%m-%d %H:%M} UTC"
     if state == "returned":
         words = f"was {words}, and has returned to the reference"
     if causes:
         cause = causes[0]
         words += f"; {cause.response_model} began to answer for {cause.request_model} at about that time"
     return words
-
-
-def _way(metric: Metric, *, upward: bool) -> str:
-    if metric.direction in ("higher", "lower"):
-        return "better" if is_better(metric, upward=upward) else "worse"
-    return "higher" if upward else "lower"
 
 
 def version_words(state: DriftState, rows: Sequence[MetricDrift], changes: Sequence[ModelChange]) -> str:

@@ -11,9 +11,10 @@ from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.look import look
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.metrics import MetricOverride, Size
-from coalmine_analytics.readout import ArmReadout, MetricReadout, Plan, Readout, read_out
-from coalmine_analytics.readout.document import from_json, to_json
-from coalmine_analytics.results import Estimate
+from coalmine_analytics.readout import Plan, read_out
+from coalmine_analytics.readout.service import READOUT
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
+from coalmine_analytics.sample_size import Estimate
 from coalmine_consumers.experiments import ExperimentSums
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
@@ -211,9 +212,18 @@ def test_a_plan_may_say_what_matters() -> None:
         read_out(sums, Plan(control="nobody"), taken_at=START)
 
 
+def test_a_signal_with_a_direction_is_better_or_worse_and_decides_nothing() -> None:
+    plan = Plan(overrides={"quality": MetricOverride(guardrail=False)})
+    found = metric(watch(Service(quality_effect=-0.05), 4, plan)[-1], "quality")
+    assert (found.verdict, found.adjusted_p) == ("worse", None)
+    assert found.words == "worse than control; nothing depends on it"
+    undirected = Plan(overrides={"quality": MetricOverride(guardrail=False, direction="unknown")})
+    assert metric(watch(Service(quality_effect=-0.05), 4, undirected)[-1], "quality").verdict == "lower"
+
+
 def test_a_readout_survives_json_to_the_last_digit() -> None:
     for readout in (watch(Service(ramp_to=0.2), 1)[-1], watch(Service(units_per_look=50), 1)[0]):
-        assert from_json(to_json(readout)) == readout
+        assert READOUT.validate_json(READOUT.dump_json(readout)) == readout
 
 
 def without_errors(sums: ExperimentSums) -> ExperimentSums:

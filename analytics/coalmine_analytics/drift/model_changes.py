@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from coalmine_analytics.drift.results import ModelChange
+from coalmine_analytics.results.drift import ModelChange
 from coalmine_consumers.drift import AnsweringModel
 
 NEAR = timedelta(days=2)

@@ -4,18 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.support.simulated_version import FIRST, Story, after, version_series
 
-from coalmine_analytics.drift import (
-    DriftPlan,
-    MetricDrift,
-    VersionDrift,
-    read_drift,
-    too_young,
-)
+from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import MetricOverride
+from coalmine_analytics.results.drift import MetricDrift, VersionDrift
 from coalmine_consumers.drift import AnsweringModel, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
-from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
 PLAN = DriftPlan()
 
@@ -130,7 +125,7 @@ def test_a_version_without_a_reference_says_what_it_waits_for() -> None:
     assert "its first 14 whole days with requests" in found.words
     assert "began 2026-03-02 00:00 UTC" in found.words
     assert found.metrics == ()
-    young = too_young(VersionKey("p", "1", "prod"), PLAN, FIRST)
+    young = no_reference(VersionKey("p", "1", "prod"), PLAN, FIRST)
     assert (young.state, young.reference_since) == ("not enough data", None)
 
 

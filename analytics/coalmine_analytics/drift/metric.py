@@ -8,7 +8,7 @@ import numpy as np
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.drift.buckets import Buckets, bucketed
 from coalmine_analytics.drift.change import SHARED_Z, Beginning, Shift, beginning, shared_z, shift_of
-from coalmine_analytics.drift.evidence import log_evidence
+from coalmine_analytics.drift.e_detector import log_evidence
 from coalmine_analytics.drift.plan import DriftPlan
 from coalmine_analytics.drift.reference import FLOOR_SD, Reference, take_reference
 from coalmine_analytics.metrics import Metric

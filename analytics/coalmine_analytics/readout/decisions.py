@@ -10,7 +10,8 @@ from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.results import ArmReadout, Decision, Verdict
+from coalmine_analytics.results.readout import ArmReadout
+from coalmine_analytics.results.verdicts import Decision, Verdict, difference_word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,15 +80,14 @@ class Judge:
             return MetricVerdict("not enough data", "", None, None)
         if metric.guardrail or self.is_goal(metric):
             return self._judged(metric, at)
-        verdict: Verdict = "no difference shown"
-        words = "no difference shown yet; nothing depends on it"
-        if self._running.difference[at] <= self._plan.alpha:
-            # The sign at this look: that of the look that showed it may only differ where the effect is tiny.
-            verdict = "higher" if self._weighed.lower[at] + self._weighed.upper[at] > 0 else "lower"
-            words = f"{verdict} than in control; nothing depends on it"
-        return MetricVerdict(
-            verdict, words, None, _units(self._weighed.units_to_difference[at]) if verdict[0] == "n" else 0
-        )
+        if self._running.difference[at] > self._plan.alpha:
+            units = _units(self._weighed.units_to_difference[at])
+            words = "no difference shown yet; nothing depends on it"
+            return MetricVerdict("no difference shown", words, None, units)
+        # The sign at this look: that of the look that showed it may only differ where the effect is tiny.
+        upward = bool(self._weighed.lower[at] + self._weighed.upper[at] > 0)
+        verdict = difference_word(metric.direction, upward=upward)
+        return MetricVerdict(verdict, f"{verdict} than control; nothing depends on it", None, 0)
 
     def _judged(self, metric: Metric, at: tuple[int, int]) -> MetricVerdict:
         alpha = self._plan.alpha

@@ -3,7 +3,7 @@
 import numpy as np
 
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import LATE_H, Window, judged, own_window
+from coalmine_analytics.drift.metric import LATE_H, Window, judged, own_window
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
 from tests.support.data.simulated_seasons import FIRST_HOUR, Season, as_series, hours_of
