@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
 
 from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
-from coalmine_analytics.results.catalogue import MetricRow, Metrics
+from coalmine_analytics.results.catalogue import MetricRow
 
 BUILT_IN: tuple[Metric, ...] = (
     Metric(
@@ -195,7 +195,7 @@ def _named(cells: str) -> Metric:
     )
 
 
-def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> Metrics:
+def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[MetricRow]:
     """The catalogue for people: what comes with Coalmine, then every other name that has data.
 
     Args:
@@ -206,7 +206,7 @@ def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> Met
         InvalidParameter: An override makes no sense.
     """
     built_in = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
-    return Metrics(tuple(_row(metric) for metric in metrics_in({*cells, *built_in}, overrides)))
+    return [_row(metric) for metric in metrics_in({*cells, *built_in}, overrides)]
 
 
 def _row(metric: Metric) -> MetricRow:

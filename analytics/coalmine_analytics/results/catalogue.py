@@ -31,10 +31,3 @@ class MetricRow:
     built_in: bool
     """True if it comes with Coalmine; every other name in requests' metrics and in scores is one, too."""
     description: str
-
-
-@result
-class Metrics:
-    """The catalogue: what comes with Coalmine, and what the data of experiments have."""
-
-    items: tuple[MetricRow, ...]

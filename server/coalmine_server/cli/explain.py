@@ -12,7 +12,7 @@ from coalmine_server.cli.readout import interval
 from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:
-    from coalmine_analytics.sample_size import (
+    from coalmine_analytics.results.explain import (
         ChangePart,
         Contribution,
         Explanation,
@@ -80,7 +80,7 @@ def explain(
     Decomposes the change into prompt, model mix and traffic mix, which sum to it; lists the segments that
     moved, and the features of requests that go with the metric.
     """
-    from coalmine_analytics.sample_size import Explanation
+    from coalmine_analytics.results.explain import Explanation
     from coalmine_server.client import read_as
 
     question = {

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from coalmine_analytics.drift import DriftPlan, Drifts
-from coalmine_analytics.sample_size import Drift, VersionDrift
+from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
 from coalmine_consumers.store import Store
 from coalmine_server.errors import NotFound

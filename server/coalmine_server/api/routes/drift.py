@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from coalmine_analytics.sample_size import Drift
+from coalmine_analytics.results.drift import Drift
 from coalmine_server.api.parameters import Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.services.drift import DriftQuestion, drift_of
