@@ -1,9 +1,9 @@
 """Choosing between JSON and Arrow."""
 
 import pytest
-from coalmine_server.api.negotiation import representation
 
 from coalmine_server.api.problems import ProblemError
+from coalmine_server.api.representation import representation
 
 ARROW = "application/vnd.apache.arrow.stream"
 

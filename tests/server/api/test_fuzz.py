@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.server.conftest import TRUSTING
 from tests.server.registry_client import GOODBYE, HELLO, Person
-from tests.server.test_http_access import BY_NAME
+from tests.server.api.test_access import BY_NAME
 from tests.support.processes.coalmine_process import ServerProcess
 
 PROMPT = "support-refund"

@@ -1,20 +1,18 @@
 """Which versions an answer about drift is about, and the job that keeps their hours."""
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from coalmine_server.services.http_client import NothingThere
-from coalmine_server.services.questions import Drifting
 
 from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import VersionKey, read_watched
 from coalmine_consumers.store import Store
-from coalmine_server.services.drift import drift_of
+from coalmine_server.errors import NotFound
+from coalmine_server.services.drift import DriftQuestion, drift_of, make_drifts
 from coalmine_server.settings import Settings
-from coalmine_server.workers.drift import keep_hours, make_drifts
+from coalmine_server.workers.drift import drift_worker
 from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
 
@@ -45,7 +43,7 @@ def calls(first: int, days: range, *, per_day: int = 30, **values: str) -> list[
 
 def chosen(store: Store, **names: str) -> list[tuple[str, str, str]]:
     drifts = Drifts(store, clock=lambda: NOW)
-    found = drift_of(drifts, store.reader(), Drifting(prompt="refund", **names))
+    found = drift_of(drifts, store.reader(), DriftQuestion(prompt="refund", **names))
     return [(item.environment, item.version, item.state) for item in found.items]
 
 
@@ -59,28 +57,26 @@ def test_of_each_environment_the_version_that_serves_most_now(store: Store) -> N
 @pytest.mark.parametrize(
     ("names", "known"),
     [
-        ({"version": "3"}, "there are: 1.0.0, 1.1.0, 1.2.0"),
-        ({"version": "1.2.0", "environment": "prod"}, "there are: 1.0.0, 1.1.0"),
-        ({"environment": "dev"}, "there are: prod, staging"),
+        ({"version": "3"}, "known: 1.0.0, 1.1.0, 1.2.0"),
+        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.1.0? known: 1.0.0, 1.1.0"),
+        ({"environment": "dev"}, "known: prod, staging"),
     ],
 )
 def test_names_that_are_not_there_are_answered_with_those_that_are(
     store: Store, names: dict[str, str], known: str
 ) -> None:
-    with pytest.raises(NothingThere) as raised:
+    with pytest.raises(NotFound) as raised:
         chosen(store, **names)
     assert raised.value.hint == known
 
 
-def test_the_job_sums_up_without_being_asked_and_ends_when_told(store: Store, tmp_path: Path) -> None:
+def test_the_worker_sums_up_without_being_asked_and_ends_when_told(store: Store, tmp_path: Path) -> None:
     drifts = make_drifts(store, Settings(home=tmp_path))
-    stop = threading.Event()
-    job = threading.Thread(target=keep_hours, args=(drifts, 0.01, stop))
-    job.start()
+    worker = drift_worker(drifts, 0.01)
+    worker.start()
     key = VersionKey("refund", "1.0.0", "prod")
     watched = eventually(lambda: read_watched(store.reader(), key), what="the first summing-up")
-    stop.set()
-    job.join(10)
-    assert not job.is_alive()
+    worker.ask_to_stop()
+    assert worker.wait_stopped(10)
     assert watched is not None
     assert watched.first_hour == START
