@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
+
 from coalmine import Coalmine
-from coalmine_analytics.readout import ArmReadout, Readouts
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import ArmReadout
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm
@@ -21,7 +24,6 @@ from coalmine_simulator.profiles import PromptProfile
 from coalmine_simulator.services import search_answer, search_stable, serve_only
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.users import Population, User
-from scipy import stats
 
 SHARE = 0.05
 """Of users that get the canary."""

@@ -27,15 +27,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from coalmine_consumers.decode import DecodedBatch
-from coalmine_consumers.maintenance.ageing import age
+from tests.support.store_feed import many_requests, reactions_to
+
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import AgeingPolicy, CompactionPolicy, RetentionPolicy
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.queries import Filters, VersionRow, timeseries, versions
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store import Store, StoreSettings
-
-from tests.support.store_feed import many_requests, reactions_to
 
 BATCH_ROWS = 100_000
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import (
+from tests.support.repository.tree import (
     ROOT,
     import_is_allowed,
     imported_names,
@@ -81,7 +81,8 @@ def test_the_client_does_not_know_the_simulator() -> None:
         ("schemas", "producers", False),
         ("rollouts", "evals", False),
         ("consumers", "server", False),
-        ("dashboards", "schemas", False),
+        ("dashboards", "schemas", True),
+        ("dashboards", "producers", False),
         ("server", "dashboards", False),
         ("server", "tests", False),
     ],

@@ -11,9 +11,9 @@ from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import BoolArray, FloatArray, arm_mean
-from coalmine_analytics.core.running import running_p
+from coalmine_analytics.core.running_p import running_p
 from coalmine_analytics.errors import check_alpha, invalid
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 
 Verdict = Literal["not enough data", "no difference shown", "treatment higher", "treatment lower"]
 """What is known at a look. A difference, once shown, stands for the rest of its series."""

@@ -3,17 +3,17 @@
 import csv
 import difflib
 import math
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
-from coalmine_schemas.errors import Terminal
 
 from coalmine_analytics.core.ratio import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
+from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.errors import Terminal
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
 COUNTS = ("count_c", "count_t")
@@ -154,19 +154,12 @@ def write_checked(path: Path, file: StatisticsFile, checked: Checked) -> None:
         map(_cell, values.tolist()) for values in (checked.estimate, checked.lower, checked.upper, checked.p)
     ]
     added: Iterable[tuple[str, ...]] = zip(*numbers, checked.verdict, strict=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    out = StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*file.header, *ADDED])
+    writer.writerows([*row, *more] for row, more in zip(file.rows, added, strict=True))
     try:
-        try:
-            with fresh.open("x", encoding="utf-8", newline="") as out:
-                writer = csv.writer(out, lineterminator="\n")
-                writer.writerow([*file.header, *ADDED])
-                writer.writerows([*row, *more] for row, more in zip(file.rows, added, strict=True))
-                out.flush()
-                os.fsync(out.fileno())
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_atomically(path, out.getvalue(), mode=0o666)
     except OSError as error:
         raise InvalidFile(
             f"{path} cannot be written: {error.strerror}: name a file in a folder of yours"

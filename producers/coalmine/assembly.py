@@ -3,8 +3,6 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from coalmine_schemas.catalogue import latest
-from coalmine_schemas.errors import InvalidParameter
 from confluent_kafka import KafkaException, Producer
 
 from coalmine.build import RecordBuilder
@@ -13,10 +11,12 @@ from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFrami
 from coalmine.limited_log import LimitedLog
 from coalmine.pipeline import Works
 from coalmine.prepare import Preparer
-from coalmine.pricing import load_prices
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prices import load_prices
 
 
 def prepare_process(settings: ClientSettings) -> None:

@@ -10,6 +10,21 @@ from types import TracebackType
 from typing import Any, Final, Self
 from weakref import finalize
 
+from coalmine.assembly import make_works, prepare_process
+from coalmine.at_exit import close_at_exit
+from coalmine.call import Call
+from coalmine.limited_log import LimitedLog
+from coalmine.pipeline import Pipeline
+from coalmine.prompts.book import PromptBook
+from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
+from coalmine.prompts.prompt import Prompt
+from coalmine.redaction import Redact
+from coalmine.served import Served, fixed_version
+from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
+from coalmine.sink import Sink
+from coalmine.stats import Counters, Stats
+from coalmine.values import optional_text, text_map
+from coalmine_schemas.discovery import home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
@@ -21,21 +36,6 @@ from coalmine_schemas.events import (
 )
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.topics import DEFAULT_PREFIX
-
-from coalmine.assembly import make_works, prepare_process
-from coalmine.at_exit import close_at_exit
-from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
-from coalmine.pipeline import Pipeline
-from coalmine.prompts.book import PromptBook
-from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
-from coalmine.prompts.prompt import Prompt
-from coalmine.redaction import Redact
-from coalmine.served import Served, fixed_version
-from coalmine.settings import ClientSettings, OnFull, arguments_from_env, home_of, spool_dir_of
-from coalmine.sink import Sink
-from coalmine.stats import Counters, Stats
-from coalmine.values import optional_text, text_map
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 """How long `flush` and `close` take at most unless told otherwise."""
@@ -74,9 +74,9 @@ class Coalmine:
         environment: Where it runs, e.g. `prod`.
         home: Where everything lives; `~/.coalmine` if neither this nor COALMINE_HOME says otherwise.
         spool_dir: Directory of the spool; `spool` below the home unless given.
-        server_url: Server that holds the registry, `http://HOST:PORT`; the one that runs in this home
+        server_url: Server with the prompt registry, `http://HOST:PORT`; the one that runs in this home
             unless given.
-        token: Bearer token for it; a server on this machine takes the home's own.
+        token: Bearer token for it; a server that runs in this home takes the home's local token.
         fallback: What environments serve as far as the application knows, for a start without registry and
             disk cache: a file with the JSON that `GET /v1/deployments/ENVIRONMENT` answers, a directory of
             such files (`deployments-ENVIRONMENT.json`), or the JSON itself.

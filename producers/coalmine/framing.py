@@ -9,14 +9,13 @@ payload behind it is the same.
 import threading
 from typing import Final, Protocol
 
+from coalmine.limited_log import LimitedLog
 from coalmine_schemas.catalogue import versions
 from coalmine_schemas.errors import CoalmineError, Terminal
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE, SINGLE_OBJECT_MAGIC, confluent_header
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.topics import topic_name
-
-from coalmine.limited_log import LimitedLog
 
 PRODUCED: Final[tuple[EventName, ...]] = ("requests", "feedback", "scores")
 """The events a client produces."""

@@ -9,12 +9,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from coalmine_schemas.prompts import JsonValue, PromptContent, Variable, canonical_json, parse_reference
-from coalmine_schemas.results import result
-
 from coalmine_registry.errors import BumpTooSmall
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import Step, largest, step_between, step_size
+from coalmine_schemas.prompts import JsonValue, PromptContent, Variable, canonical_json, parse_reference
+from coalmine_schemas.results import result
 
 
 @result

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from coalmine_registry.errors import Conflict, NotFound
 from coalmine_schemas.prompts import (
     Arm,
     Experiment,
@@ -13,8 +14,6 @@ from coalmine_schemas.prompts import (
     ServeExperiment,
     ServeVersion,
 )
-
-from coalmine_registry.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ property, an added promise (`required`, fewer values of an `enum`). Anything els
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from coalmine_schemas.prompts import JsonValue, canonical_json
-
 from coalmine_registry.semantic_version import Step
+from coalmine_schemas.prompts import JsonValue, canonical_json
 
 _ANNOTATIONS: Final = ("title", "description", "examples", "$comment", "default", "$id", "$schema")
 _UNDERSTOOD: Final = ("properties", "required", "enum", "items")

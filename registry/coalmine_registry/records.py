@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from coalmine_registry.classify import Classification
+from coalmine_registry.roles import Role
 from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
-
-from coalmine_registry.classify import Classification
-from coalmine_registry.roles import Role
 
 ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""

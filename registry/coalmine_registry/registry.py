@@ -8,9 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from coalmine_schemas.prompts import Arm, PromptContent, Rule, Snapshot
-from coalmine_schemas.results import Page
-
 from coalmine_registry.operations import (
     audit,
     deployments,
@@ -48,6 +45,8 @@ from coalmine_registry.records import (
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.tokens import Tokens
+from coalmine_schemas.prompts import Arm, PromptContent, Rule, Snapshot
+from coalmine_schemas.results import Page
 
 _log = logging.getLogger("coalmine.registry")
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from coalmine_schemas.prompts import check_version
 from semver import Version
+
+from coalmine_schemas.prompts import check_version
 
 Step = Literal["none", "patch", "minor", "major"]
 """Size of a version bump."""

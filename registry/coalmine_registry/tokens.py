@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from coalmine_schemas.identifiers import uuid7
 from sqlalchemy import Row, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
@@ -24,6 +23,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import NewToken, TokenRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import tokens
+from coalmine_schemas.identifiers import uuid7
 
 TOKEN_PREFIX: Final = "cm_"  # noqa: S105 - lets secret scanners and log filters recognise a token
 _SECRET_BYTES: Final = 32

@@ -8,4 +8,7 @@ What is where, from small to large; each module exports what its name says, and 
 - `rules`, `payload`, `reader`, `codec`: one message, exactly
 - `batch`, `validate`, `vectorised`: many messages, fast; the only modules that need pyarrow and pyruhvro
 - `spool_format`, `spool_blocks`: files of messages
+- `discovery`: which servers of a home directory run, and the token for them
+- `prices`: what a model's tokens cost
+- `atomic_file`: helpers that every part shares
 """

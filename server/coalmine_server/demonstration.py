@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coalmine import Coalmine
-from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
-
+from coalmine_schemas.discovery import read_local_token
+from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
 from coalmine_server.serve import Server
-from coalmine_server.services.models import VersionRow
-from coalmine_server.services.questions import Page, Selection
+from coalmine_server.services.pipeline import ingest_status
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
 from coalmine_server.workers.client import make_client
+from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
 
 HOUR_S = 3600.0
 STORY_S = 6 * HOUR_S
@@ -39,11 +40,12 @@ class DemoReport:
     spooled: int
     """Events that still wait in the spool."""
     unattributed_feedback: int
-    versions: list[VersionRow]
+    versions: list[Any]
+    """Rows of `/v1/versions`, as parsed JSON."""
 
     @property
     def adds_up(self) -> bool:
-        """Whether nothing was lost and nothing counted twice."""
+        """True if nothing was lost and nothing counted twice."""
         return self.produced == self.stored + self.duplicates + self.dead_lettered + self.spooled
 
 
@@ -67,7 +69,7 @@ def running_server(settings: Settings) -> Iterator[Server]:
     server = Server(settings)
     server.start()
     try:
-        while server.state.why_not_ready() is not None:
+        while server.stores.why_not_ready() is not None:
             if server.ingest.wait_ended(POLL_S):
                 raise CheckFailed(f"the server did not start: {server.ingest.failure}")
         yield server
@@ -107,15 +109,24 @@ def play(
             client.close()
 
 
-def report(server: Server, produced: int) -> DemoReport:
-    """Waits until everything produced is accounted for, and says what became of it."""
-    answers = server.state.answers()
+def consumed(server: Server) -> int:
+    """Messages that the server has read since its store was made."""
+    return ingest_status(server.stores.owned_store()).counts.consumed
+
+
+def report(settings: Settings, server: Server, produced: int) -> DemoReport:
+    """Waits until everything produced is accounted for, and reports what became of it."""
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     while True:
-        status = answers.ingest()
+        status = ingest_status(server.stores.owned_store())
         if status.counts.consumed >= produced or time.monotonic() > deadline:
             break
         time.sleep(POLL_S)
+    client = Client(server.url, read_local_token(settings.home))
+    try:
+        versions = client.items("/v1/versions")
+    finally:
+        client.close()
     return DemoReport(
         produced=produced,
         stored=status.counts.stored,
@@ -123,5 +134,5 @@ def report(server: Server, produced: int) -> DemoReport:
         dead_lettered=status.counts.dead_lettered,
         spooled=status.lag or 0,
         unattributed_feedback=status.unattributed_feedback,
-        versions=answers.versions(Selection(), Page()).items,
+        versions=versions,
     )

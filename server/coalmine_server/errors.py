@@ -13,10 +13,16 @@
             └── AddressInUse         the port to bind is taken
 """
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import Self
 
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
+
+MOST_NAMES = 20
+"""Names listed in a hint."""
 
 
 class ExitCode(IntEnum):
@@ -78,6 +84,17 @@ class NotFound(ServerError):
     """What was asked about does not exist; the hint names what does."""
 
     exit_code = ExitCode.USAGE
+
+    @classmethod
+    def among(cls, message: str, name: str, known: Iterable[str]) -> Self:
+        """An error that suggests the nearest of the names there are, and lists some of them."""
+        names = sorted(known)
+        if not names:
+            return cls(message, "there are none yet")
+        nearest = difflib.get_close_matches(name, names, n=1)
+        suggestion = f"did you mean {nearest[0]}? " if nearest else ""
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        return cls(message, f"{suggestion}known: {', '.join(names[:MOST_NAMES])}{more}")
 
 
 class Unavailable(ServerError):

@@ -5,24 +5,24 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import FrameType
 from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from coalmine_consumers import queries
+from coalmine_registry.records import ENVIRONMENTS
+from coalmine_schemas.discovery import announce_server, withdraw_server
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer
+from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
@@ -31,6 +31,9 @@ from coalmine_server.workers.registry import RegistryService
 from coalmine_server.workers.state import NoStore, ServerStores
 
 LOOPBACK = ("127.", "::1", "localhost")
+
+MOST_VERSIONS = 100_000
+"""Versions whose traffic is looked at, to say which are unused."""
 
 Part = Literal["all", "collector", "registry"]
 """What a process runs: everything; collector and API over its store; prompt registry and its API."""
@@ -68,7 +71,7 @@ class Server:
         return self._metrics
 
     def start(self) -> None:
-        """Begins to answer and to ingest, and returns.
+        """Starts to answer and to ingest, and returns.
 
         Raises:
             CoalmineError: The registry's database cannot be used.
@@ -77,7 +80,7 @@ class Server:
         # Tokens live in it, whatever part this is.
         self._registry = RegistryService(settings)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
-        ensure_local_credentials(settings.home, self._registry.registry.tokens)
+        ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             Verifier(self._registry.registry.tokens),
             FailedLogins(settings.server.failed_logins_per_minute),
@@ -98,13 +101,17 @@ class Server:
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
-            announce_server(settings.home, self.url, REGISTRY_FILE)
+            # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
+            announce_server(settings.home, self.url, "registry", replace=False)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
 
     def stop(self) -> bool:
-        """Commits what was read, answers what was asked, lets the store go. Whether in time."""
+        """Commits what was read, answers open requests, closes the store.
+
+        Returns True if it stopped before the deadline.
+        """
         deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
         withdraw_server(self._settings.home)
         in_time = self._part == "registry" or self.ingest.stop(_until(deadline))
@@ -121,10 +128,15 @@ class Server:
     def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
         """When each (prompt, version) was last called; None while the traffic is not known here."""
         owned = self.ingest.owned
-        return None if owned is None else last_used(owned.store.reader())
+        if owned is None:
+            return None
+        rows = queries.versions(owned.store.reader(), limit=MOST_VERSIONS).items
+        return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
 
     def _announce(self) -> None:
-        announce_server(self._settings.home, self.url)
+        announce_server(self._settings.home, self.url, "store")
+        if self._part == "all":
+            announce_server(self._settings.home, self.url, "registry")
 
 
 def serve_until_signal(

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from coalmine.limited_log import LimitedLog
 
 

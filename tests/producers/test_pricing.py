@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
-from coalmine.pricing import Pricer, TokenUsage
 from genai_prices import Usage
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coalmine.pricing import Pricer, TokenUsage
 
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 _FIRST = datetime(2023, 1, 1, tzinfo=UTC)
@@ -155,7 +156,7 @@ def test_thousands_of_made_up_models_do_not_pile_up() -> None:
     pricer = Pricer()
     for number in range(5000):
         pricer.cost_nano_usd(TokenUsage(1, 1), models=(f"made-up-{number}",))
-    assert len(pricer._models) <= 4096
+    assert len(pricer._prices._models) <= 4096
 
 
 def test_no_network_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

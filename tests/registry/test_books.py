@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from coalmine_registry.errors import Conflict, Invalid
 from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
@@ -10,10 +13,7 @@ from coalmine_registry.storage import Database
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import DeploymentArm
 from coalmine_schemas.prompts import Rule, ServeVersion
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-
-from tests.support.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import pytest
+
 from coalmine_registry.classify import Classification, classify
 from coalmine_registry.errors import BumpTooSmall
 from coalmine_schemas.prompts import Message, PromptContent, Variable
-
-from tests.support.prompt_examples import content
+from tests.support.data.prompt_examples import content
 
 _OLD = content(model="gpt-4o-mini", parameters={"temperature": 0.2}, metadata={"team": "support"})
 _VARIABLES = {"question": Variable()}

@@ -9,8 +9,7 @@ from itertools import pairwise
 from coalmine_registry.errors import Conflict, StaleRevision
 from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
-
-from tests.support.registry_case import BOB, CLEO, PROMPT, Revision, history, push, serve
+from tests.support.data.registry_case import BOB, CLEO, PROMPT, Revision, history, push, serve
 
 _AT_ONCE = 50
 

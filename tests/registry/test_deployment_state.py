@@ -1,6 +1,7 @@
 """How what is served may change, without any storage."""
 
 import pytest
+
 from coalmine_registry.deployment_state import DeploymentState, first_state, state_of
 from coalmine_registry.errors import Conflict, NotFound
 from coalmine_schemas.prompts import Arm, Experiment, Rule, ServeExperiment, ServeVersion

@@ -3,13 +3,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.registry import Registry
 from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.prompts import Arm, Rule, ServeExperiment, ServeVersion, resolve
 from coalmine_schemas.prompts.errors import InvalidPrompt
-
-from tests.support.registry_case import ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Nobody decides alone that what they wrote is served, whichever way they try."""
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
-
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
 
 _OWN = "1.1.0"
 

@@ -1,12 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
-
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
 
 
 def test_a_retired_version_is_readable_and_is_not_served(registry: Registry) -> None:

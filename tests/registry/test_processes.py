@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from coalmine_registry.registry import Registry
 
-from tests.support.postgres import PostgresServer
-from tests.support.registry_case import PROMPT, history, serve
+from coalmine_registry.registry import Registry
+from tests.support.data.registry_case import PROMPT, history, serve
+from tests.support.servers.postgres import PostgresServer
 
 _PROGRAM = """
 import json, sys

@@ -1,10 +1,10 @@
 import pytest
+
 from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import ServeVersion
-
-from tests.support.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
 
 _RUN = Evidence("eval_run", "run-17", "98 of 100")
 

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine_registry.errors import Conflict, NotFound, StaleRevision
-from coalmine_registry.registry import Registry
-from coalmine_schemas.prompts import Arm, Snapshot
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,7 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.registry_case import BOB, PROMPT, history, push
+from coalmine_registry.errors import Conflict, NotFound, StaleRevision
+from coalmine_registry.registry import Registry
+from coalmine_schemas.prompts import Arm, Snapshot
+from tests.support.data.registry_case import BOB, PROMPT, history, push
 
 _VERSIONS = [f"1.{minor}.0" for minor in range(4)]
 _VERSION = st.sampled_from(_VERSIONS)

@@ -1,6 +1,7 @@
 """Rollbacks, rules and what is served because of them."""
 
 import pytest
+
 from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
@@ -13,9 +14,8 @@ from coalmine_schemas.prompts import (
     Snapshot,
     resolve,
 )
-
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
 
 _ENTERPRISE = Rule("enterprise", {"tier": ("enterprise",)}, ServeVersion("1.0.0"))
 

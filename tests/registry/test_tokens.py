@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, TextClause, text
+
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.records import NewToken
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage import Database
-from sqlalchemy import Connection, TextClause, text
-
-from tests.support.registry_case import ADMIN, BOB
+from tests.support.data.registry_case import ADMIN, BOB
 
 
 def test_a_token_says_who_comes(registry: Registry) -> None:

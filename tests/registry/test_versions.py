@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from coalmine_registry.errors import BumpTooSmall, Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.operations import pages
 from coalmine_registry.records import PromptSummary
@@ -8,9 +9,8 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.prompts import Message, PromptContent, Variable
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
-
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ANN, BOB, PROMPT, READER, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ANN, BOB, PROMPT, READER, push, serve
 
 
 def test_a_version_is_read_as_it_was_registered(registry: Registry) -> None:

@@ -7,11 +7,12 @@ import time
 import uuid
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas import identifiers
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.identifiers import unit_group, uuid7, uuid7_time_ms
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_an_identifier_is_a_uuid_of_version_7_in_canonical_text() -> None:

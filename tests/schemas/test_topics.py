@@ -1,6 +1,7 @@
 """Topics and events name each other."""
 
 import pytest
+
 from coalmine_schemas.events import EventName
 from coalmine_schemas.topics import EVENT_NAMES, event_of_topic, topic_name
 

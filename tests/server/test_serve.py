@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from coalmine import Coalmine
 
+from coalmine import Coalmine
 from tests.server.conftest import TRACE, write_poison
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 
 def calls(home: Path, number: int, prompt: str = "p") -> None:
@@ -89,7 +89,8 @@ def test_a_standby_that_is_stopped_leaves_the_owner_alone(home: Path) -> None:
         first.wait_ready()
         assert second.stop() == 0
         assert first.json("/v1/ingest")["state"] == "running"
-        assert json.loads((home / "server.json").read_text())["url"] == first.url
+        for name in ("server.json", "registry.json"):
+            assert json.loads((home / name).read_text())["url"] == first.url
 
 
 def test_a_port_in_use_is_said_and_has_its_exit_code(home: Path) -> None:

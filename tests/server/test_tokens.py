@@ -7,21 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.discovery import read_local_token
 from coalmine_server.api.failed_logins import MOST_REMEMBERED, FailedLogins
 from coalmine_server.api.verifier import REMEMBERED_S, Verifier
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    find_registry,
-    find_server,
-    is_own_server,
-    read_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 
@@ -62,7 +55,7 @@ def test_tokens_of_before_are_taken_over_and_their_file_is_put_aside(tmp_path: P
             actor = registry.tokens.verify("cm_old_grafana")
             assert actor is not None
             assert (actor.subject, actor.role) == ("grafana", Role.ADMIN)
-            assert ensure_local_credentials(tmp_path, registry.tokens) == "cm_old_local"
+            assert ensure_local_token(tmp_path, registry.tokens) == "cm_old_local"
             assert len(registry.tokens.list()) == 2
     assert not (tmp_path / "tokens.json").exists()
     assert (tmp_path / "tokens.json.taken-over").exists()
@@ -84,53 +77,30 @@ def test_the_registry_of_a_home_is_for_its_owner_only_and_holds_no_token(
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_local_credentials_are_made_once_kept_private_and_made_anew_when_worthless(
+def test_the_local_token_is_made_once_kept_private_and_replaced_when_worthless(
     tmp_path: Path, registry: Registry
 ) -> None:
     tokens = registry.tokens
-    token = ensure_local_credentials(tmp_path, tokens)
-    assert ensure_local_credentials(tmp_path, tokens) == token == read_local_credentials(tmp_path)
+    token = ensure_local_token(tmp_path, tokens)
+    assert ensure_local_token(tmp_path, tokens) == token == read_local_token(tmp_path)
     file = tmp_path / "credentials"
     file.chmod(0o644)
-    ensure_local_credentials(tmp_path, tokens)
+    ensure_local_token(tmp_path, tokens)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (record,) = tokens.list()
     assert (record.subject, record.role) == ("local", "admin")
     tokens.revoke(SYSTEM, record.id)
-    fresh = ensure_local_credentials(tmp_path, tokens)
+    fresh = ensure_local_token(tmp_path, tokens)
     assert fresh != token
     assert tokens.verify(fresh) is not None
     assert tokens.verify(token) is None
 
 
 def test_a_lost_file_makes_its_token_worthless(tmp_path: Path, registry: Registry) -> None:
-    token = ensure_local_credentials(tmp_path, registry.tokens)
+    token = ensure_local_token(tmp_path, registry.tokens)
     (tmp_path / "credentials").unlink()
-    ensure_local_credentials(tmp_path, registry.tokens)
+    ensure_local_token(tmp_path, registry.tokens)
     assert registry.tokens.verify(token) is None
-
-
-def test_a_server_announces_itself_and_takes_back_only_its_own_word(tmp_path: Path) -> None:
-    assert find_server(tmp_path) is None
-    announce_server(tmp_path, "http://127.0.0.1:8321")
-    announce_server(tmp_path, "http://127.0.0.1:8322", REGISTRY_FILE)
-    found, registry = find_server(tmp_path), find_registry(tmp_path)
-    assert found is not None
-    assert registry is not None
-    assert (found.url, registry.url) == ("http://127.0.0.1:8321", "http://127.0.0.1:8322")
-    assert is_own_server(tmp_path, "http://127.0.0.1:8321/")
-    assert is_own_server(tmp_path, "http://127.0.0.1:8322")
-    assert not is_own_server(tmp_path, "http://127.0.0.1:8323")
-    withdraw_server(tmp_path)
-    assert find_server(tmp_path) is None
-    assert find_registry(tmp_path) is None
-    announce_server(tmp_path, "http://127.0.0.1:8321")
-    document = json.loads((tmp_path / "server.json").read_text(encoding="utf-8"))
-    (tmp_path / "server.json").write_text(json.dumps({**document, "pid": 1}), encoding="utf-8")
-    withdraw_server(tmp_path)
-    assert find_server(tmp_path) is not None
-    (tmp_path / "server.json").write_text("half a docu", encoding="utf-8")
-    assert find_server(tmp_path) is None
 
 
 def test_a_good_token_is_remembered_for_a_moment_unless_somebody_revokes_one(registry: Registry) -> None:

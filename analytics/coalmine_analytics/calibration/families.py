@@ -13,7 +13,7 @@ from coalmine_analytics.core.confidence_sequence import critical_z
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import ArmRatio, FloatArray
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.results import MIN_UNITS, Estimate, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, Estimate, NotEnoughData
 
 
 def look(

@@ -1,15 +1,12 @@
 """Hours put together to buckets that hold enough to be judged, and what of a season they are matched by."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from coalmine_analytics.core.ratio import FloatArray
-
-Matching = Literal["hour of week", "hour of day", "none"]
-"""A bucket is compared with buckets of the reference in the same place of this cycle."""
+from coalmine_analytics.results.drift import Matching
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 24)
 """Hours a bucket may have."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from coalmine_consumers.explain import MixCells
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.explain.decomposition import Decomposition
-from coalmine_analytics.explain.results import Contribution, PartName
 from coalmine_analytics.explain.words import named
+from coalmine_analytics.results.explain import Contribution, PartName
+from coalmine_consumers.explain import MixCells
 
 MOST_SHOWN = 10
 """Values of one part and dimension that are listed; the others are one line, so that sums stay whole."""

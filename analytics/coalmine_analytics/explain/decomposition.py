@@ -25,10 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.store.additive import total
 
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.errors import invalid
+from coalmine_consumers.aggregation.additive import total
 
 IntArray = npt.NDArray[np.int64]
 

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from coalmine_consumers.explain import OTHER, Sample
 
 from coalmine_analytics.core.ratio import BoolArray, FloatArray
 from coalmine_analytics.explain.words import named
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.explain import OTHER, Sample
 
 IntArray = npt.NDArray[np.int64]
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.experiments import VersionSpan
 from coalmine_consumers.store.additive import total
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
@@ -15,7 +14,8 @@ from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
+from coalmine_consumers.experiments import VersionSpan
 
 
 @dataclass(frozen=True, slots=True)

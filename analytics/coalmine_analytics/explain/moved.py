@@ -1,7 +1,6 @@
 """Segments that moved: the metric's change by value, corrected for how many were looked at."""
 
 import numpy as np
-from coalmine_consumers.explain import ValueSums
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
@@ -9,10 +8,12 @@ from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.explain.paired import paired_difference
-from coalmine_analytics.explain.results import MovedValue, MovedVerdict
 from coalmine_analytics.explain.words import decimals, interval, named, signed
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.results.explain import MovedValue
+from coalmine_analytics.results.verdicts import MovedVerdict
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
+from coalmine_consumers.explain import ValueSums
 
 
 def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:
@@ -69,7 +70,7 @@ def _moved(  # noqa: PLR0917 - one row of several arrays
     name = named(sums.dimension[at], sums.value[at])
     known = bool(np.isfinite(estimate))
     verdict: MovedVerdict = (
-        "not enough data" if not known else "moved" if adjusted[at] <= alpha else "no clear move"
+        "not enough data" if not known else "moved" if adjusted[at] <= alpha else "no difference shown"
     )
     if known:
         places = decimals([estimate, *bounds])

@@ -13,9 +13,9 @@ from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
 from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.metrics import Metric, Size
-from coalmine_analytics.readout.results import Scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.results.readout import Scales
+from coalmine_analytics.sample_size import MIN_UNITS
 
 AUTO_MDE = 0.2
 """Minimum detectable effect in standard deviations between units, where neither mde nor margin says one."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.experiments import ExperimentSums
 
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.epochs import combine_epochs
 from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.experiments import ExperimentSums
 
 IntArray = npt.NDArray[np.int64]
 

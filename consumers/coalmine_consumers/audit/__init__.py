@@ -1,8 +1,8 @@
 """Whether everything adds up."""
 
 from coalmine_consumers.audit.audit import audit
+from coalmine_consumers.audit.backlog import waiting_before, waiting_in_spool
 from coalmine_consumers.audit.report import AuditReport, Check, Identity, as_json, as_text
-from coalmine_consumers.audit.waiting import waiting_before, waiting_in_spool
 
 __all__ = [
     "AuditReport",

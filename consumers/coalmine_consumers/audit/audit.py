@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import duckdb
 
 from coalmine_consumers.audit.files import FileFinding, check_files
-from coalmine_consumers.audit.recounted import check_recount
+from coalmine_consumers.audit.recount import check_recount
 from coalmine_consumers.audit.report import AuditReport, Check, Identity
 from coalmine_consumers.audit.rollup_days import check_days, check_resolutions
 from coalmine_consumers.audit.rows import BatchDifference, batch_differences, rows_there
@@ -18,8 +18,8 @@ from coalmine_consumers.maintenance.recount import Relations
 from coalmine_consumers.maintenance.scratch import Scratch, scratch
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS
+from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import Segment, Store, live_segments
-from coalmine_consumers.store.statements import statement
 
 MOST_BATCHES = 20
 """At most so many batches with a difference are named; a count tells of the others."""
@@ -109,7 +109,7 @@ _POSITIONS = "messages read, by the positions of the source, are those in the le
 
 
 def _figures(cursor: duckdb.DuckDBPyConnection, name: str, **relations: str) -> dict[str, int]:
-    (row,) = cursor.sql(statement(name, __package__).format(**relations)).to_arrow_table().to_pylist()
+    (row,) = fetch_rows(cursor, statement(name, __package__).format(**relations))
     return {key: int(value) for key, value in row.items()}
 
 

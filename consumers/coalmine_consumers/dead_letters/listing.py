@@ -7,8 +7,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from coalmine_consumers.dead_letters.header import FrameHeader, describe
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
 
 DeadLetterStatus = Literal["open", "replayed", "discarded"]
 

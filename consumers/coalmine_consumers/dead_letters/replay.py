@@ -14,15 +14,14 @@ from uuid import UUID
 
 import duckdb
 import pyarrow as pa
-from coalmine_schemas.batch import BatchDecoder, Failure
 
+from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter
-from coalmine_consumers.decode import DecodedBatch, RequestPricer
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.raw import READ_EVENTS, ReadEvent
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store import CommitResult, Store
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
+from coalmine_schemas.batch import BatchDecoder, Failure
 
 CHUNK_LETTERS = 1_000
 """At most so many are replayed in one transaction."""

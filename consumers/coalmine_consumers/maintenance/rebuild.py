@@ -19,10 +19,9 @@ from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS,
 from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
-from coalmine_consumers.maintenance.statements import fetch
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.sql import fetch_rows, lent
 from coalmine_consumers.store import Store, live_segments
-from coalmine_consumers.store.scope import lent
 
 LAST_ROUND_BATCHES = 8
 """At most this many batches are counted while commits wait."""
@@ -104,7 +103,7 @@ class _Rounds:
         self._progress = progress
         self._through = 0
         with store.cursor() as cursor:
-            (row,) = fetch(cursor, _TOTAL)
+            (row,) = fetch_rows(cursor, _TOTAL)
         self._total: int = row["total"]
 
     def count_until_little_is_left(self) -> None:

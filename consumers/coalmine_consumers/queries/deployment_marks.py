@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from coalmine_consumers.queries.filters import Filters
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
 
 
 @dataclass(frozen=True, slots=True)

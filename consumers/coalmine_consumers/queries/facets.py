@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coalmine_consumers.queries.version_order import version_key
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
 
 MOST_GAPS = 100
 

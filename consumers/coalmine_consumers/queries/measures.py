@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.histograms import quantiles
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.store.histograms import quantiles
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 NANO = Decimal(10) ** 9
 
@@ -81,7 +81,7 @@ class Histogram:
         return int(self.counts.sum())
 
     def quantiles(self, at: Sequence[float]) -> list[float | None]:
-        """See `coalmine_consumers.store.histograms.quantiles`."""
+        """See `coalmine_consumers.aggregation.histograms.quantiles`."""
         return quantiles(self.buckets, self.counts, at)
 
 

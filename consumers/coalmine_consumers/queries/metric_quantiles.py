@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import histograms, kept_from
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.store.reader import Reader
+from coalmine_schemas.errors import InvalidParameter
 
 QuantileMetric = Literal["latency_ms", "time_to_first_token_ms", "cost_nano_usd"]
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
+from coalmine_consumers.aggregation.resolutions import LENGTH_S, Resolution
 
 Step = Literal["minute", "5m", "15m", "hour", "6h", "day"]
 

@@ -1,21 +1,14 @@
 """All environments a client asks for, and how it finds the registry."""
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
-
-from coalmine_schemas.prompts import Choice
 
 from coalmine.call import Call
 from coalmine.limited_log import LimitedLog
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
-from coalmine.prompts.registry_connection import Target
 from coalmine.settings import ClientSettings
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.prompts import Choice
 
 
 class PromptBook:
@@ -81,7 +74,7 @@ class PromptBook:
             environment,
             home=settings.home,
             fallback=settings.fallback,
-            target=self._target,
+            find=self._endpoint,
             policy=settings.poll,
             startup_wait_s=settings.startup_wait_s,
             log=self._log,
@@ -97,28 +90,7 @@ class PromptBook:
         for feed in tuple(self._feeds.values()):
             feed.close()
 
-    def _target(self) -> Target | None:
-        """The registry that was named, else the server that runs in this home."""
+    def _endpoint(self) -> Endpoint | None:
+        """The registry that was named, else the one that runs in this home."""
         settings = self._settings
-        url = settings.server_url or _announced(settings.home)
-        if url is None:
-            return None
-        token = settings.token
-        if token is None and urlsplit(url).hostname in _LOOPBACK:
-            token = _credentials(settings.home)  # a secret of this machine: it goes nowhere else
-        return Target(url, token)
-
-
-def _announced(home: Path) -> str | None:
-    try:
-        found: Any = json.loads((home / "server.json").read_text(encoding="utf-8"))
-        return str(found["url"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _credentials(home: Path) -> str | None:
-    try:
-        return (home / "credentials").read_text(encoding="utf-8").strip() or None
-    except (OSError, ValueError):
-        return None
+        return find_endpoint(settings.home, "registry", url=settings.server_url, token=settings.token)

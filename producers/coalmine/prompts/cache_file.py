@@ -1,9 +1,6 @@
 """What an environment served when the registry was last heard of, kept on disk for the next start."""
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -20,26 +17,6 @@ def cache_path(home: Path, environment: str) -> Path:
 
 def _file_name(environment: str) -> str:
     return f"deployments-{quote(environment, safe='')}.json"
-
-
-def write_cache(path: Path, text: bytes) -> None:
-    """Writes a snapshot so that a reader sees the old or the new one, whole, whatever happens meanwhile.
-
-    Raises:
-        OSError: The disk does not take it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def read_snapshot(path: Path, environment: str) -> Snapshot:

@@ -8,12 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from coalmine_schemas.events import ResolutionName
-from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
-
 from coalmine.forks import follow_forks
 from coalmine.limited_log import LimitedLog
-from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot, write_cache
+from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot
 from coalmine.prompts.loaded import Loaded
 from coalmine.prompts.policy import PollPolicy
 from coalmine.prompts.registry_connection import (
@@ -21,8 +18,11 @@ from coalmine.prompts.registry_connection import (
     NoRegistry,
     RegistryConnection,
     RegistryProblem,
-    Target,
 )
+from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.discovery import Endpoint
+from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 _NEVER: Final = float("-inf")
 _LOOK_AGAIN_S: Final = 0.005
@@ -38,9 +38,9 @@ class EnvironmentFeed:
 
     Args:
         environment: Which one.
-        home: Where the cache is.
+        home: Home directory, which holds the cache.
         fallback: A snapshot that the application ships: a file, a directory of them, or the JSON itself.
-        target: Finds the registry.
+        find: Finds the registry.
         policy: Waits of the thread.
         startup_wait_s: How long the first question may wait when nothing is known at all.
         log: Says what goes wrong.
@@ -52,15 +52,16 @@ class EnvironmentFeed:
         *,
         home: Path,
         fallback: Path | Mapping[str, Any] | None,
-        target: Callable[[], Target | None],
+        find: Callable[[], Endpoint | None],
         policy: PollPolicy,
         startup_wait_s: float,
         log: LimitedLog,
     ) -> None:
         self.environment = environment
+        self._home = home
         self._cache = cache_path(home, environment)
         self._fallback = fallback
-        self._find = target
+        self._find = find
         self._policy = policy
         self._startup_wait_s = startup_wait_s
         self._log = log
@@ -178,7 +179,7 @@ class EnvironmentFeed:
         return loaded
 
     def _state(self) -> str:
-        return self._problem if self._find() is not None else "none is known"
+        return self._problem if self._find() is not None else f"none runs in {self._home}"
 
     def _take(self, loaded: Loaded | None) -> None:
         """Serves a snapshot unless the registry was faster."""
@@ -294,7 +295,8 @@ class EnvironmentFeed:
 
     def _keep(self, text: bytes) -> None:
         try:
-            write_cache(self._cache, text)
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._cache, text)
         except OSError as error:
             self._log.say(
                 "prompt_cache", "what %s serves cannot be kept on disk: %s", self.environment, error

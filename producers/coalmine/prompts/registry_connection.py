@@ -11,11 +11,11 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from coalmine_schemas.errors import Transient
-from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
-
 from coalmine.forks import never_free
 from coalmine.prompts.policy import PollPolicy
+from coalmine_schemas.discovery import Endpoint
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
 
 _LARGEST_BYTES: Final = 64 * 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
@@ -28,14 +28,6 @@ class RegistryProblem(Transient):
 
 class NoRegistry(RegistryProblem):
     """Nobody says where a registry is; a service that ships its prompts needs none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the registry is, and who asks."""
-
-    url: str
-    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +44,15 @@ class RegistryConnection:
     """One connection, kept open between questions. For one thread; `interrupt` for any.
 
     Args:
-        target: Finds the registry, anew for each connection; None where none is known.
+        find: Finds the registry, once for each connection; returns None if none is known.
         policy: Its waits.
     """
 
-    def __init__(self, target: Callable[[], Target | None], policy: PollPolicy) -> None:
-        self._find = target
+    def __init__(self, find: Callable[[], Endpoint | None], policy: PollPolicy) -> None:
+        self._find = find
         self._policy = policy
         self._connection: HTTPConnection | None = None
-        self._target: Target | None = None
+        self._endpoint: Endpoint | None = None
 
     def ask(self, environment: str, etag: str | None) -> Answer:
         """What an environment serves, as soon as it differs from `etag`; at once without one.
@@ -80,16 +72,17 @@ class RegistryConnection:
 
     def _ask(self, environment: str, etag: str | None) -> Answer:
         policy = self._policy
-        connection, target = self._connect()
+        connection, endpoint = self._connect()
         headers = {"Accept": "application/json"}
-        if target.token:
-            headers["Authorization"] = f"Bearer {target.token}"
+        if endpoint.token:
+            headers["Authorization"] = f"Bearer {endpoint.token}"
         query = ""
         if etag is not None:
             headers["If-None-Match"] = etag
             query = "?" + urlencode({"wait": f"{policy.wait_s:g}"})
         give_up_at = time.monotonic() + policy.wait_s + policy.timeout_s
-        path = f"{urlsplit(target.url).path.rstrip('/')}/v1/deployments/{quote(environment, safe='')}{query}"
+        base = urlsplit(endpoint.url).path.rstrip("/")
+        path = f"{base}/v1/deployments/{quote(environment, safe='')}{query}"
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         text = _read(response, give_up_at)
@@ -99,24 +92,24 @@ class RegistryConnection:
         if response.status == 304 and etag is not None:
             return Answer(None, None, etag)
         if response.status != 200:
-            raise RegistryProblem(f"{target.url} answers {response.status} {_detail(text)}".rstrip())
+            raise RegistryProblem(f"{endpoint.url} answers {response.status} {_detail(text)}".rstrip())
         try:
             snapshot = Snapshot.from_json(json.loads(text))
         except (InvalidSnapshot, ValueError, RecursionError) as error:
-            raise RegistryProblem(f"{target.url} answers garbage: {str(error)[:_REASON_CHARS]}") from error
+            raise RegistryProblem(f"{endpoint.url} answers garbage: {str(error)[:_REASON_CHARS]}") from error
         if snapshot.environment != environment:
-            raise RegistryProblem(f"{target.url} answers for environment {snapshot.environment}")
+            raise RegistryProblem(f"{endpoint.url} answers for environment {snapshot.environment}")
         return Answer(snapshot, text, response.headers.get("ETag"))
 
-    def _connect(self) -> tuple[HTTPConnection, Target]:
-        if self._connection is not None and self._target is not None:
-            return self._connection, self._target
-        target = self._find()
-        if target is None:
+    def _connect(self) -> tuple[HTTPConnection, Endpoint]:
+        if self._connection is not None and self._endpoint is not None:
+            return self._connection, self._endpoint
+        endpoint = self._find()
+        if endpoint is None:
             raise NoRegistry("none is known")
-        parts = urlsplit(target.url)
+        parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryProblem(f"{target.url} is no URL of a registry: give http://HOST:PORT")
+            raise RegistryProblem(f"{endpoint.url} is no URL of a registry: give http://HOST:PORT")
         connection: HTTPConnection
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -127,8 +120,8 @@ class RegistryConnection:
             connection = HTTPConnection(parts.hostname, parts.port, timeout=self._policy.timeout_s)
         connection.connect()
         connection.sock.settimeout(self._policy.wait_s + self._policy.timeout_s)
-        self._connection, self._target = connection, target
-        return connection, target
+        self._connection, self._endpoint = connection, endpoint
+        return connection, endpoint
 
     def interrupt(self) -> None:
         """Ends a question that waits; it fails then."""

@@ -8,7 +8,6 @@ else has approved there. A copy of a content counts as written by the original a
 
 from collections.abc import Iterable, Sequence
 
-from coalmine_schemas.prompts import parse_reference, reference_to
 from sqlalchemy import select
 
 from coalmine_registry.errors import EvidenceMissing, Forbidden
@@ -19,6 +18,7 @@ from coalmine_registry.operations.versions import check_servable, contents_with_
 from coalmine_registry.records import Evidence
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import approvals, versions
+from coalmine_schemas.prompts import parse_reference, reference_to
 
 _SERVED_IN = "served_in:"
 

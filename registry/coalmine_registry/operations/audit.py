@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coalmine_schemas.results import Page
 from sqlalchemy import select
 
 from coalmine_registry.operations.inputs import is_storable
@@ -12,6 +11,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AuditEntry
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import audit
+from coalmine_schemas.results import Page
 
 
 def record(

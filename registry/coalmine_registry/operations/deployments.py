@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from coalmine_schemas.prompts import ServedPrompt, Snapshot, reference_to
-from coalmine_schemas.prompts.errors import InvalidPrompt
-from coalmine_schemas.prompts.names import check_prompt_name
 from sqlalchemy import Row, and_, select
 
 from coalmine_registry.deployment_state import DeploymentState, state_of
@@ -22,6 +19,9 @@ from coalmine_registry.storage.tables import (
     environments,
     served_versions,
 )
+from coalmine_schemas.prompts import ServedPrompt, Snapshot, reference_to
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.names import check_prompt_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,6 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
-from coalmine_schemas.prompts.errors import InvalidPrompt
-from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
-from coalmine_schemas.results import Page
 from sqlalchemy import Row, and_, or_, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
@@ -29,6 +24,11 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord, ExperimentStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
+from coalmine_schemas.results import Page
 
 _MOST_ARMS: Final = 20
 _LONGEST_NAME: Final = 100

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from coalmine_schemas.prompts import PromptContent, reference_to
 from sqlalchemy import and_, select
 
 from coalmine_registry.deployment_state import state_of
@@ -24,6 +23,7 @@ from coalmine_registry.records import (
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import newest_first
 from coalmine_registry.storage.tables import deployments, experiments, versions
+from coalmine_schemas.prompts import PromptContent, reference_to
 
 _LONGEST_DAYS: Final = 36_500
 

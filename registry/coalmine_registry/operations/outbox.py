@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from coalmine_schemas.events import Deployment, DeploymentArm
-from coalmine_schemas.prompts import ServeExperiment
 from sqlalchemy import delete, select
 
 from coalmine_registry.deployment_state import DeploymentState
@@ -14,6 +12,8 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import outbox
+from coalmine_schemas.events import Deployment, DeploymentArm
+from coalmine_schemas.prompts import ServeExperiment
 
 
 def put(

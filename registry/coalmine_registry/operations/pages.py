@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.paging import Key, decode_cursor, encode_cursor
-from coalmine_schemas.results import Page
 from sqlalchemy import Row, Select
 
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations.inputs import is_storable
 from coalmine_registry.operations.transaction import Transaction
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import Key, decode_cursor, encode_cursor
+from coalmine_schemas.results import Page
 
 DEFAULT_PAGE: Final = 100
 """Items in a page, unless told otherwise."""

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from coalmine_schemas.identifiers import uuid7
-from coalmine_schemas.results import Page
 from sqlalchemy import Row, select
 
 from coalmine_registry.deployment_state import DeploymentState, first_state
@@ -29,6 +27,8 @@ from coalmine_registry.operations.versions import check_servable
 from coalmine_registry.records import Evidence, Promotion, PromotionStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import promotions
+from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.results import Page
 
 _STATUSES = ("pending", "applied", "rejected", "stale")
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from coalmine_schemas.prompts import Rule, ServeVersion
-
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations import deployments
 from coalmine_registry.operations.approval import approve_where_needed
@@ -12,6 +10,7 @@ from coalmine_registry.operations.inputs import check_revision, evidence_given, 
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import DeploymentRecord, Evidence
 from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.prompts import Rule, ServeVersion
 
 _MOST_RULES: Final = 100
 _MOST_VALUES: Final = 1000

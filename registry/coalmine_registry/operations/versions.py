@@ -5,18 +5,6 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final
 
-from coalmine_schemas.paging import encode_cursor
-from coalmine_schemas.prompts import (
-    PromptContent,
-    Variable,
-    check_prompt_name,
-    check_version,
-    parse_reference,
-    reference_to,
-)
-from coalmine_schemas.prompts.errors import InvalidPrompt
-from coalmine_schemas.prompts.templating import check_template
-from coalmine_schemas.results import Page
 from sqlalchemy import Row, select, tuple_
 
 from coalmine_registry.classify import Change, Classification, classify
@@ -29,6 +17,18 @@ from coalmine_registry.records import ENVIRONMENTS, PromptSummary, Registered, V
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
 from coalmine_registry.storage.tables import deployments, prompts, versions
+from coalmine_schemas.paging import encode_cursor
+from coalmine_schemas.prompts import (
+    PromptContent,
+    Variable,
+    check_prompt_name,
+    check_version,
+    parse_reference,
+    reference_to,
+)
+from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.templating import check_template
+from coalmine_schemas.results import Page
 
 _AT_ONCE: Final = 200
 """Versions asked for in one query; SQLite limits the number of values bound."""

@@ -3,11 +3,10 @@
 import difflib
 from typing import Literal
 
-from coalmine_schemas.prompts.content import PromptContent
-from coalmine_schemas.results import result
-
 from coalmine_registry.classify import Classification
 from coalmine_registry.prompt_files.markdown import readable_text
+from coalmine_schemas.prompts.content import PromptContent
+from coalmine_schemas.results import result
 
 LineKind = Literal["file", "place", "same", "added", "removed"]
 

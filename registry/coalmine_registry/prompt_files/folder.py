@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from semver import Version
+
+from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.names import check_prompt_name, check_version
-from semver import Version
-
-from coalmine_registry.prompt_files.markdown import parse_prompt
 
 SUFFIX = ".md"
 

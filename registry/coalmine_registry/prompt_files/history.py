@@ -7,10 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.errors import InvalidPrompt
-
-from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
 
 _VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}
 

@@ -21,6 +21,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 import yaml
+
 from coalmine_schemas.prompts.content import Message, PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 

@@ -7,21 +7,22 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 
 from anyio import to_thread
-from coalmine_registry.roles import Role
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
+from coalmine_registry.roles import Role
 from coalmine_server.api.access import needs
 from coalmine_server.api.openapi import install_openapi, operation_id
 from coalmine_server.api.parameters import known_parameters
 from coalmine_server.api.problems import install_problem_handlers
+from coalmine_server.api.routes import drift, explain, measures, pipeline, readouts
 from coalmine_server.services.owned_store import OwnedStore
 
 if TYPE_CHECKING:  # a command that answers its own question needs none of them
-    from coalmine_registry.registry import Registry
     from prometheus_client import CollectorRegistry
 
+    from coalmine_registry.registry import Registry
     from coalmine_server.api.failed_logins import FailedLogins
     from coalmine_server.api.hub import DeploymentHub
     from coalmine_server.api.routes.hygiene import LastUsed
@@ -113,18 +114,16 @@ def build_api(
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
     known = Depends(known_parameters)
     if with_measures:
-        from coalmine_server.api.routes import measures  # noqa: PLC0415
-
-        for each in measures.ROUTERS:
-            app.include_router(each, dependencies=[bearer, needs(Role.READER), known])
+        for each in (measures, pipeline, readouts, explain, drift):
+            app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
         from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for each in prompt_registry.ROUTERS:
-            app.include_router(each, dependencies=[bearer, known])
+        for router in prompt_registry.ROUTERS:
+            app.include_router(router, dependencies=[bearer, known])
     return app
 
 

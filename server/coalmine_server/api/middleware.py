@@ -5,11 +5,11 @@ import uuid
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from coalmine_registry.roles import Actor
-from coalmine_schemas.errors import Transient
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coalmine_registry.roles import Actor
+from coalmine_schemas.errors import Transient
 from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_metrics import HttpMetrics
 from coalmine_server.api.problems import (

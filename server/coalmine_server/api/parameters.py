@@ -5,20 +5,17 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
-from coalmine_registry.roles import Actor, Role
-from coalmine_schemas.errors import InvalidParameter
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
-from pydantic import BeforeValidator
 
+from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.api.access import needs
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
-from coalmine_server.moment import parse_moment
 from coalmine_server.services.owned_store import OwnedStore
 
 REGISTRY_THREADS: Final = 16
@@ -27,17 +24,6 @@ REGISTRY_THREADS: Final = 16
 LONGEST_PAGE: Final = 1_000
 """Items in a page at most, whatever limit was asked for; time series have pages of their own."""
 
-
-def _moment(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    try:
-        return parse_moment(text, datetime.now(UTC))
-    except InvalidParameter as error:
-        raise ValueError(str(error)) from None
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
 
 Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description="Maximum number of items to return.")]
 Cursor = Annotated[
@@ -67,12 +53,6 @@ def owned_store(request: Request) -> OwnedStore:
 
 
 Owned = Annotated[OwnedStore, Depends(owned_store)]
-
-
-async def registry_of(request: Request) -> "Registry":
-    """The registry of this process."""
-    found: Registry = request.app.state.registry
-    return found
 
 
 def known_parameters(request: Request) -> None:

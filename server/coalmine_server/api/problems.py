@@ -1,17 +1,17 @@
-"""Errors over HTTP as RFC 9457 problem documents: `application/problem+json` with type, title, status and detail."""
+"""Errors over HTTP as problem documents (RFC 9457): `application/problem+json`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coalmine_registry import errors as registry_errors
-from coalmine_schemas.errors import InvalidParameter, Transient
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from coalmine_registry import errors as registry_errors
+from coalmine_schemas.errors import InvalidParameter, Transient
 from coalmine_server.errors import NotFound
 from coalmine_server.services.readiness import NotReady, Phase
 

@@ -1,10 +1,10 @@
-"""`coalmine audit`: whether everything adds up."""
+"""`coalmine audit`: checks that everything adds up."""
 
 from typing import Annotated
 
 import typer
 
-from coalmine_server.cli.asking import asking
+from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, write_facts, write_json
 from coalmine_server.errors import CheckFailed
 
@@ -13,19 +13,24 @@ def audit(
     context: typer.Context,
     *,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Count rollups and cells anew, too, and compare every number.")
+        bool, typer.Option("--deep", help="Recount rollups and cells, too, and compare every number.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that every message that was produced is accounted for, and say what is missing.
+    """Check that every message is accounted for, and list what is missing.
 
     Compares positions, ledger, raw rows, files, dead letters, rollups and cells with each other. Exits with 1
     if something does not add up.
     """
-    with asking(context, quiet=as_json) as answers:
-        report = answers.audit(deep=deep)
+    from coalmine_consumers.results import AuditReport
+
+    from coalmine_server.client import read_as
+
+    with asking(context, quiet=as_json) as client:
+        found = client.get("/v1/audit", {"deep": deep}, slow=True)
+    report = read_as(AuditReport, found)
     if as_json:
-        write_json(report.model_dump(mode="json"))
+        write_json(found)
     else:
         typer.echo(report.summary)
         marks = {True: "ok", False: "FAILED"}

@@ -50,7 +50,7 @@ def demo(
     `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a
     COALMINE_HOME that holds a store already is left alone. With --json, the last line is one JSON object.
     """
-    from coalmine_server.demonstration import demo_settings, play, report, running_server
+    from coalmine_server.demonstration import consumed, demo_settings, play, report, running_server
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
@@ -66,7 +66,7 @@ def demo(
             note(f"dashboards  {stack.enter_context(_dashboards(settings))}")
         if seconds is None:
             note("Ctrl-C ends it")
-        before = server.state.answers().ingest().counts.consumed
+        before = consumed(server)
         with progress_bar("playing", quiet=as_json, unit="simulated s") as advance:
             result = play(
                 settings,
@@ -77,7 +77,7 @@ def demo(
                     round(done.at_s), None if seconds is None else round(done.end_s)
                 ),
             )
-        found = report(server, before + result.total)
+        found = report(settings, server, before + result.total)
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
@@ -133,8 +133,12 @@ def _write(found: "DemoReport", as_json: bool) -> None:
         "unattributed_feedback": found.unattributed_feedback,
     }
     if as_json:
-        write_json_line({**counts, "versions": [row.model_dump(mode="json") for row in found.versions]})
+        write_json_line({**counts, "versions": found.versions})
         return
-    write_versions(found.versions)
+    from coalmine_consumers.results import VersionRow
+
+    from coalmine_server.client import read_as
+
+    write_versions(read_as(list[VersionRow], found.versions))
     typer.echo()
     write_facts(counts)

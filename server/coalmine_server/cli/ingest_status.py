@@ -1,21 +1,26 @@
-"""`coalmine ingest-status`: how the collector is."""
+"""`coalmine ingest-status`: collector status."""
 
 import typer
 
-from coalmine_server.cli.asking import asking
+from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, write_facts, write_json
 
 
 def ingest_status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show how the collector is: lag, counts, losses, dead letters, sizes.
+    """Show collector status: lag, counts, losses, dead letters, sizes.
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    with asking(context, quiet=as_json) as answers:
-        status = answers.ingest()
+    from coalmine_consumers.results import IngestStatus
+
+    from coalmine_server.client import read_as
+
+    with asking(context, quiet=as_json) as client:
+        found = client.get("/v1/ingest")
     if as_json:
-        write_json(status.model_dump(mode="json"))
+        write_json(found)
         return
+    status = read_as(IngestStatus, found)
     counts = status.counts
     write_facts(
         {

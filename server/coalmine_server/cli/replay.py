@@ -50,9 +50,8 @@ def replay(
     The whole file is checked before anything is sent. Latencies come from a stated model. Events go to Kafka
     if it is configured, else to the spool. Exits with 1 if an event was lost.
     """
-    from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
-
     from coalmine_server.workers.client import make_client
+    from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
 
     settings = invocation(context).settings()
     options = ReplayOptions(

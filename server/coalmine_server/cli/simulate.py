@@ -59,6 +59,7 @@ def simulate(
     Events go to Kafka if it is configured, else to the spool. Exits with 1 if an event was lost.
     """
     from coalmine import Coalmine
+    from coalmine_server.workers.client import make_client
     from coalmine_simulator import (
         Playback,
         RegistryChooser,
@@ -68,8 +69,6 @@ def simulate(
         run,
     )
     from coalmine_simulator import scenario as built_in
-
-    from coalmine_server.workers.client import make_client
 
     settings = invocation(context).settings()
     story_s = story_hours * HOUR_S

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
 from coalmine_server.client.http import Client
 from coalmine_server.errors import Unavailable
-from coalmine_server.local_access import find_registry, find_server, is_own_server, read_local_credentials
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_consumers.store import Store
-
     from coalmine_server.services.catch_up import CatchUpProgress
 
 PATIENCE_S = 10.0
@@ -26,8 +25,8 @@ RETRY_S = 0.1
 def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None) -> Iterator[Client]:
     """Finds who can answer, for the length of a block.
 
-    A server named by the settings is asked. Otherwise the server that owns the store of this home is asked, with
-    the home's own credentials; where there is none, this process opens the store and ingests the spool first.
+    A server named by the settings is asked; otherwise the server that owns the store of this home, with the
+    home's own token; where there is none, this process opens the store and ingests the spool first.
 
     Args:
         settings: All of them.
@@ -37,13 +36,9 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         Unavailable: Another process holds the store and does not answer.
         Unreachable: The server that the settings name does not answer.
     """
-    if settings.server.url is not None:
-        with _remote(settings, settings.server.url) as client:
-            yield client
-        return
-    holder = _find_or_open(settings)
-    if isinstance(holder, str):
-        with _remote(settings, holder) as client:
+    holder = _endpoint(settings, "store") if settings.server.url is not None else _find_or_open(settings)
+    if isinstance(holder, Endpoint):
+        with _remote(holder) as client:
             yield client
         return
     try:
@@ -68,39 +63,38 @@ def open_registry_client(settings: Settings, token: str | None = None) -> Iterat
     Raises:
         Unavailable: None runs here and none is named.
     """
-    running = find_registry(settings.home)
-    url = settings.server.url or (None if running is None else running.url)
-    if url is None:
+    found = _endpoint(settings, "registry", token)
+    if found is None:
         raise Unavailable(
             f"no server runs in {settings.home}",
             "start one with `coalmine serve`, or name one: COALMINE_SERVER_URL",
         )
-    with _remote(settings, url, token) as client:
+    with _remote(found) as client:
         yield client
 
 
 @contextmanager
-def _remote(settings: Settings, url: str, token: str | None = None) -> Iterator[Client]:
-    """A client of a server. The home's own token is for the servers of that home only."""
-    if token is None and settings.token is not None:
-        token = settings.token.get_secret_value()
-    if token is None and is_own_server(settings.home, url):
-        token = read_local_credentials(settings.home)
-    client = Client(url, token, patience_s=PATIENCE_S)
+def _remote(endpoint: Endpoint) -> Iterator[Client]:
+    client = Client(endpoint.url, endpoint.token, patience_s=PATIENCE_S)
     try:
         yield client
     finally:
         client.close()
 
 
-def _find_or_open(settings: Settings) -> "Store | str":
-    """The URL of the server that owns the store of this home, or the store."""
-    running = find_server(settings.home)
-    if running is not None and _answers(running.url):
-        return running.url
+def _endpoint(settings: Settings, kind: ServerKind, token: str | None = None) -> Endpoint | None:
+    if token is None and settings.token is not None:
+        token = settings.token.get_secret_value()
+    return find_endpoint(settings.home, kind, url=settings.server.url, token=token)
+
+
+def _find_or_open(settings: Settings) -> "Store | Endpoint":
+    """The server that owns the store of this home, or the store."""
+    endpoint = _endpoint(settings, "store")
+    if endpoint is not None and _answers(endpoint.url):
+        return endpoint
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
-
     from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
 
     deadline = time.monotonic() + PATIENCE_S
@@ -108,9 +102,10 @@ def _find_or_open(settings: Settings) -> "Store | str":
         try:
             return Store.open(settings.store_dir, store_settings(settings.store))
         except StoreLocked as locked:
-            running = find_server(settings.home)
-            if running is not None and (locked.pid is None or running.pid == locked.pid):
-                return running.url
+            running = find_server(settings.home, "store")
+            endpoint = _endpoint(settings, "store")
+            if running is not None and endpoint is not None and locked.pid in (None, running.pid):
+                return endpoint
             if time.monotonic() > deadline:
                 raise Unavailable(
                     str(locked), "it is not a server that could be asked: wait until it ends, or stop it"
@@ -124,5 +119,3 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-

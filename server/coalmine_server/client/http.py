@@ -62,14 +62,6 @@ class Client:
         """
         return self._ask("GET", path, parameters, slow=slow).json()
 
-    def read(
-        self, answer: type[Answer], path: str, parameters: Parameters | None = None, *, slow: bool = False
-    ) -> Answer:
-        """Returns the answer to a GET as the dataclass that the server made."""
-        from pydantic import TypeAdapter  # noqa: PLC0415
-
-        return TypeAdapter(answer).validate_json(self._ask("GET", path, parameters, slow=slow).content)
-
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
         """Yields every page of a list, as parsed JSON."""
         cursor: str | None = None
@@ -137,11 +129,11 @@ class Client:
                 return CheckFailed(f"{self.url}: {detail}")
 
 
-def read_items(answer: type[Answer], items: Sequence[Any]) -> list[Answer]:
-    """Reads items of a list as the dataclasses that the server made."""
-    from pydantic import TypeAdapter  # noqa: PLC0415
+def read_as(answer: type[Answer], document: object) -> Answer:
+    """Reads a parsed JSON document as the dataclass that the server made."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only answers for people are read
 
-    return TypeAdapter(list[answer]).validate_python(items)  # type: ignore[valid-type]
+    return TypeAdapter(answer).validate_python(document)
 
 
 def path_of(*parts: str) -> str:

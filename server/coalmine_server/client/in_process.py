@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from coalmine_consumers.store import Store
-from coalmine_registry.roles import Actor
 from starlette.types import Receive, Scope, Send
 
+from coalmine_consumers.store import Store
+from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
@@ -59,5 +59,3 @@ class _Transport(httpx.BaseTransport):
         response = await self._transport.handle_async_request(request)
         content = await response.aread()
         return httpx.Response(response.status_code, headers=response.headers, content=content)
-
-

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Protocol
 
 import structlog
+
 from coalmine_analytics.readout import ExperimentPlans, Plan
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
-
 from coalmine_server.settings import Settings
 
 AGAIN_S = 30.0

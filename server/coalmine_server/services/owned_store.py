@@ -6,15 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from coalmine_consumers.store import Store
-
 from coalmine_server.services.rebuild import RebuildTask
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # they import numpy, which questions about measures do not need
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
-    from coalmine_consumers.health import CollectorHealth
-
+    from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 

@@ -1,9 +1,9 @@
 """Opens the prompt registry that the settings name, and takes over tokens from before it kept them."""
 
 import structlog
+
 from coalmine_registry.errors import Invalid
 from coalmine_registry.registry import Registry
-
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.services.experiment_plans import REGISTRY_FILE
 from coalmine_server.settings import Settings

@@ -3,9 +3,10 @@
 from coalmine_analytics.metrics import MetricOverride, Size
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
-
 from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
 from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
+
+
 def make_readouts(
     store: Store, settings: ReadoutSettings, registry: ExperimentRegistry | None = None
 ) -> Readouts:
@@ -46,5 +47,3 @@ def _override(setting: MetricSetting) -> MetricOverride:
 
 def _size(setting: SizeSetting | None) -> Size | None:
     return None if setting is None else Size(setting.value, setting.relative)
-
-

@@ -1,7 +1,6 @@
 """Clients of the producing side, made from the settings of the server and the command."""
 
 from coalmine import Coalmine
-
 from coalmine_server.services.kafka import kafka_security_config
 from coalmine_server.settings import Settings
 

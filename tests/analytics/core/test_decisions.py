@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
@@ -12,9 +14,8 @@ from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log
 from coalmine_analytics.core.ratio import arm_mean
 from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.core.superiority import superior_log_e
-from coalmine_analytics.results import Estimate, NotEnoughData
+from coalmine_analytics.sample_size import Estimate, NotEnoughData
 from coalmine_schemas.errors import InvalidParameter
-from scipy import stats
 
 
 def one(estimate: float, se: float = 0.1, df: float = 300.0) -> Effect:

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
 from coalmine_analytics.core.confidence_sequence import confidence_sequence, critical_z, tuned_information
 from coalmine_analytics.core.e_process import Alternative, log_e_value
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.ratio import arm_mean, arm_ratio
 from coalmine_schemas.errors import InvalidParameter
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from scipy import integrate, stats
 
 effects = st.builds(
     lambda estimate, se, df: Effect(np.array(estimate), np.array(se), np.array(df)),

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.epochs import combine_epochs
-from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.running import continue_p, first_crossing, running_p
-from coalmine_schemas.errors import InvalidParameter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
+
+from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.epochs import combine_epochs
+from coalmine_analytics.core.holm import holm
+from coalmine_analytics.core.running_p import continue_p, first_crossing, running_p
+from coalmine_schemas.errors import InvalidParameter
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.core.confidence_sequence import confidence_sequence, tuned_information
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference

@@ -6,11 +6,19 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from coalmine_analytics.explain import Cells, Decomposition, decompose
-from coalmine_analytics.explain.decomposition import MODELS, TRAFFIC, VERSIONS, WITHIN
-from coalmine_schemas.errors import InvalidParameter
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_analytics.explain.decomposition import (
+    MODELS,
+    TRAFFIC,
+    VERSIONS,
+    WITHIN,
+    Cells,
+    Decomposition,
+    decompose,
+)
+from coalmine_schemas.errors import InvalidParameter
 
 Floats = npt.NDArray[np.float64]
 

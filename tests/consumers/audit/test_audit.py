@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+
 from coalmine_consumers.audit import (
     AuditReport,
     as_json,
@@ -18,8 +19,7 @@ from coalmine_consumers.audit import (
 from coalmine_consumers.raw import Gap, TopicPartition
 from coalmine_consumers.store import Store, StoreSettings, live_segments
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
-
-from tests.support.store_feed import START, Feed, dead_letter, feedback, request, score
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
 
 EXPERIMENT = {"experiment": "refund-tone", "allocation_epoch": 1, "variant": "treatment"}
 

@@ -1,11 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+
 from coalmine_consumers.queries import Filters, timeseries, versions
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
-
-from tests.support.store_feed import START, Feed, request
+from tests.support.data.store_feed import START, Feed, request
 
 FIRST = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
 LAST = datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))

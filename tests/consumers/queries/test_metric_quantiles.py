@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from coalmine_consumers.queries import Filters, QuantileMetric, QuantileRow, quantiles, to_arrow
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from coalmine_consumers.store.statements import statement
-
 from tests.support.empty_tables import empty_tables, insert
+
+from coalmine_consumers.sql import statement
 
 QUERIES = "coalmine_consumers.queries"
 HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)

@@ -1,12 +1,12 @@
 from datetime import datetime, timedelta
 
 import pytest
+from tests.support.store_feed import START, Feed, request
+
+from coalmine_consumers.aggregation.resolutions import Resolution
 from coalmine_consumers.queries import Filters, Step, StepChoice, timeseries, versions
 from coalmine_consumers.queries.timeseries import choose_step
 from coalmine_consumers.store import Store
-from coalmine_consumers.store.resolutions import Resolution
-
-from tests.support.store_feed import START, Feed, request
 
 STEPS: dict[Step, timedelta] = {
     "minute": timedelta(minutes=1),

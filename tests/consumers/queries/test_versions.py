@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+
 from coalmine_consumers.queries import Filters, VersionRow, to_arrow, versions
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, feedback, request, score
+from tests.support.data.store_feed import START, Feed, feedback, request, score
 
 DAY = timedelta(days=1)
 

@@ -7,11 +7,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from coalmine_consumers.decode import DecodedBatch
-from coalmine_consumers.errors import PositionConflict
-from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
-from coalmine_consumers.store import EventCounts, Store
-
 from tests.support.store_feed import (
     PARTITION,
     START,
@@ -24,6 +19,11 @@ from tests.support.store_feed import (
     score,
     table,
 )
+
+from coalmine_consumers.collector.decode import DecodedBatch
+from coalmine_consumers.errors import PositionConflict
+from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
+from coalmine_consumers.store import EventCounts, Store
 
 REQUESTS = [request(number) for number in range(30)]
 FEEDBACK = [feedback(1000 + number, row, thumbs="up") for number, row in enumerate(REQUESTS)]

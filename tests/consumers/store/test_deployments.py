@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers import audit
+from coalmine_consumers.collector.decode import decode_batch
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import DeadLetterFilter, replay_dead_letters
-from coalmine_consumers.decode import decode_batch
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.queries import Filters, deployment_marks
 from coalmine_consumers.raw import Origin, RawBatch, RawColumn, TopicPartition
 from coalmine_consumers.sources.spool import SpoolSource

@@ -7,6 +7,9 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas.identifiers import unit_group, uuid7_time_ms
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.clock import VirtualClock
@@ -18,8 +21,6 @@ from coalmine_simulator.replay import (
     parse_speed,
     replay_trace,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRACE = """TIMESTAMP,ContextTokens,GeneratedTokens

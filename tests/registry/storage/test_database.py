@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, text
+
 from coalmine_registry.errors import DatabaseDamaged, DatabaseMisconfigured, DatabaseUnavailable, RegistryBusy
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database
 from coalmine_schemas.errors import Transient
-from sqlalchemy import Connection, text
-
-from tests.support.postgres import PostgresServer
-from tests.support.registry_case import PROMPT, push, serve
+from tests.support.data.registry_case import PROMPT, push, serve
+from tests.support.servers.postgres import PostgresServer
 
 
 def _count(connection: Connection) -> int:

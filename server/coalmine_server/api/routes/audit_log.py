@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, page_of
 from coalmine_server.api.parameters import Asked, Cursor, Limit, Reader, RegistryRoute
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, page_of
 
 router = APIRouter(prefix="/v1", tags=["audit"], route_class=RegistryRoute)
 

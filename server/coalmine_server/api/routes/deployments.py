@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
-from coalmine_server.api.problems import STOPPING, ProblemError
 from coalmine_server.api.parameters import EnvironmentPath, Reader
-from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.problems import STOPPING, ProblemError, problem_responses
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 

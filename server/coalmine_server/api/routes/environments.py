@@ -1,12 +1,11 @@
 """Environments: what each serves of each prompt, what it wants of promotions, and going back."""
 
+from fastapi import APIRouter, Response
+
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import Rule, Serve, ServeExperiment, ServeVersion
-from fastapi import APIRouter, Response
-
 from coalmine_server.api.bodies import PolicyBody, RollbackBody, RuleBody, RulesBody, given
-from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
 from coalmine_server.api.parameters import (
     Admin,
     Approver,
@@ -20,6 +19,7 @@ from coalmine_server.api.parameters import (
     tag,
 )
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
 
 router = APIRouter(prefix="/v1/environments", tags=["environments"], route_class=RegistryRoute)
 

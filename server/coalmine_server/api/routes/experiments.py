@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ExperimentBody, StopBody, WeightsBody, given
-from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
 from coalmine_server.api.parameters import (
     Approver,
     Asked,
@@ -25,6 +24,7 @@ from coalmine_server.api.parameters import (
     tag,
 )
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
 
 router = APIRouter(prefix="/v1", tags=["experiments"], route_class=RegistryRoute)
 

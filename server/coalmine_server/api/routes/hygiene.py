@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from coalmine_server.api.registry_answers import HygieneAnswer, HygieneCandidateAnswer
 from coalmine_server.api.parameters import Asked, Reader, RegistryRoute
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import HygieneAnswer, HygieneCandidateAnswer
 
 router = APIRouter(prefix="/v1", tags=["prompts"], route_class=RegistryRoute)
 

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from coalmine_registry.records import PromotionStatus
 from fastapi import APIRouter, Query, Response
 
+from coalmine_registry.records import PromotionStatus
 from coalmine_server.api.bodies import PromotionBody, ReasonBody, given
-from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
 from coalmine_server.api.parameters import (
     Approver,
     Asked,
@@ -20,6 +19,7 @@ from coalmine_server.api.parameters import (
     expected,
 )
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
 
 router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=RegistryRoute)
 

@@ -1,13 +1,13 @@
 """Prompts: which there are, and what happened to one."""
 
+from fastapi import APIRouter
+
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.registry import Registry
-from fastapi import APIRouter
-
-from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, PromptAnswer, page_of
 from coalmine_server.api.parameters import Asked, Cursor, Limit, PromptPath, Reader, RegistryRoute
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, PromptAnswer, page_of
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"], route_class=RegistryRoute)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from coalmine_server.api.bodies import TokenBody
-from coalmine_server.api.registry_answers import NewTokenAnswer, TokenAnswer
 from coalmine_server.api.parameters import Admin, Asked, RegistryRoute
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import NewTokenAnswer, TokenAnswer
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=RegistryRoute)
 

@@ -2,21 +2,12 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.classify import classify
 from coalmine_registry.prompt_files.diff import diff_lines
 from coalmine_schemas.prompts import PromptContent, reference_to
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ReasonBody, VersionBody
-from coalmine_server.api.registry_answers import (
-    ClassificationAnswer,
-    DiffAnswer,
-    DiffLineAnswer,
-    Listed,
-    RegisteredAnswer,
-    VersionAnswer,
-    classification,
-)
 from coalmine_server.api.parameters import (
     Approver,
     Asked,
@@ -31,6 +22,15 @@ from coalmine_server.api.parameters import (
     tag,
 )
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import (
+    ClassificationAnswer,
+    DiffAnswer,
+    DiffLineAnswer,
+    Listed,
+    RegisteredAnswer,
+    VersionAnswer,
+    classification,
+)
 
 router = APIRouter(prefix="/v1/prompts/{name}", tags=["prompts"], route_class=RegistryRoute)
 

@@ -45,22 +45,20 @@ def registry_server(context: typer.Context, token: str | None) -> Iterator["Serv
     Raises:
         Unavailable: None runs here and none is named.
     """
+    from coalmine_schemas.discovery import find_endpoint
     from coalmine_server.errors import Unavailable
-    from coalmine_server.local_access import find_registry
     from coalmine_server.services.http_client import ServerClient
-    from coalmine_server.services.opening import PATIENCE_S, server_client
+    from coalmine_server.services.opening import PATIENCE_S
 
     settings = invocation(context).settings()
-    running = find_registry(settings.home)
-    url = settings.server.url or (None if running is None else running.url)
-    if url is None:
+    token = token or (None if settings.token is None else settings.token.get_secret_value())
+    endpoint = find_endpoint(settings.home, "registry", url=settings.server.url, token=token)
+    if endpoint is None:
         raise Unavailable(
             f"no server runs in {settings.home}",
             "start one with `coalmine serve`, or name one: COALMINE_SERVER_URL",
         )
-    client = (
-        server_client(settings, url) if token is None else ServerClient(url, token, patience_s=PATIENCE_S)
-    )
+    client = ServerClient(endpoint.url, endpoint.token, patience_s=PATIENCE_S)
     try:
         yield client
     finally:

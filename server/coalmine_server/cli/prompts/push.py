@@ -14,7 +14,6 @@ from coalmine_server.cli.prompts.differences import write_diff
 
 if TYPE_CHECKING:
     from coalmine_registry.prompt_files.folder import PromptFile
-
     from coalmine_server.services.http_client import ServerClient
 
 
@@ -52,7 +51,6 @@ def push(
     what changed; the others are registered. Exits with 1 if any was refused.
     """
     from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
-
     from coalmine_server.errors import CheckFailed
 
     try:
