@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from coalmine_schemas.errors import Terminal
 
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
