@@ -6,7 +6,7 @@ only if its message was given up. Publishing may happen twice after a crash; the
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final, Protocol
@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 from coalmine_schemas.codec import Encoder
 from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -80,7 +81,7 @@ class DeadLetterPublisher:
 
         Args:
             outbox: Where dead letters wait.
-            producer: Used by nobody else, with `message.max.bytes` as in `producer_config`.
+            producer: Used by nobody else, configured by `publisher_config`.
             encoder: Frames the events.
             prefix: Topic prefix.
         """
@@ -156,18 +157,15 @@ class DeadLetterPublisher:
             _log.warning("dead letter %s was not published: %s", id_, error.str())
 
 
-def producer_config(bootstrap_servers: str) -> dict[str, str | int | bool]:
-    """The librdkafka configuration a publisher's producer needs, without security settings."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "client.id": "coalmine-dead-letters",
-        "enable.idempotence": True,
-        "compression.type": "zstd",
-        "message.max.bytes": MAX_MESSAGE_BYTES + 1024 * 1024,
-        "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-        "linger.ms": 50,
-        "log.connection.close": False,
-    }
+def publisher_config(bootstrap_servers: str, security: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a publisher's producer: a dead letter is larger than the message it holds."""
+    return producer_config(
+        bootstrap_servers,
+        client_id="coalmine-dead-letters",
+        delivery_timeout_s=DELIVERY_TIMEOUT_S,
+        max_message_bytes=MAX_MESSAGE_BYTES + 1024 * 1024,
+        extra=security,
+    )
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
 from coalmine_schemas.identifiers import unit_group
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.pricing import Pricer, TokenUsage
 from coalmine.redaction import Redactor, TextField
 from coalmine.stats import Counters
@@ -40,7 +40,7 @@ class RecordBuilder:
         capture_text: bool,
         redactor: Redactor,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
     ) -> None:
         self._app = app
         self._environment = environment
@@ -147,4 +147,4 @@ class RecordBuilder:
 
     def _complain(self, field: str) -> None:
         self._counters.problem("bad_value")
-        self._log.say("bad_value", "%s has an unusable value, which was left out of the event", field)
+        self._log.report("bad_value", "%s has an unusable value, which was left out of the event", field)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.decode import DeadLetterRow, DecodedBatch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
@@ -62,7 +62,7 @@ def waiting(store: Store) -> int:
 
 
 def publisher(servers: str, store: Store, prefix: str, **config: Any) -> DeadLetterPublisher:
-    producer = Producer({**producer_config(servers), "log_level": 0, **config})
+    producer = Producer(publisher_config(servers, {"log_level": 0, **config}))
     return DeadLetterPublisher(StoreOutbox(store), producer, Encoder(SingleObjectFraming()), prefix)
 
 

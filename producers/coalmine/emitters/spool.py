@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SEAL_AGE_S, SpoolWriter
 
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters, DropReason
 
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -54,7 +54,7 @@ class SpoolEmitter:
         max_bytes: int | None,
         max_pending: int,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
@@ -127,7 +127,7 @@ class SpoolEmitter:
 
     def _write_waiting(self) -> None:
         if self._is_full():
-            self._log.say(
+            self._log.report(
                 "spool_full", "the spool %s has reached its limit; events are dropped", self.directory
             )
             self._drop_waiting("spool_full")
@@ -174,7 +174,7 @@ class SpoolEmitter:
         return self._max_bytes is not None and self._size_bytes >= self._max_bytes
 
     def _cannot(self, what: str, error: OSError) -> None:
-        self._log.say("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
+        self._log.report("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
 
 
 def _files_and_bytes(directory: Path) -> tuple[int, int]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice
 
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
@@ -20,7 +20,7 @@ class PromptBook:
         log: Says what goes wrong.
     """
 
-    def __init__(self, settings: ClientSettings, log: LimitedLog) -> None:
+    def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:
         self._settings = settings
         self._log = log
         self._feeds: dict[str, EnvironmentFeed] = {}

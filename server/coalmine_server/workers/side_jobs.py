@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
-from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
@@ -77,10 +77,7 @@ def side_jobs(
 
 
 def _publish_dead_letters(settings: Settings, store: Store, stop: threading.Event) -> None:
-    config = {
-        **producer_config(settings.kafka.bootstrap_servers or ""),
-        **kafka_security_config(settings.kafka),
-    }
+    config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
     url = settings.schema_.registry_url
     framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url))
     DeadLetterPublisher(
