@@ -6,18 +6,20 @@ only if its message was given up. Publishing may happen twice after a crash; the
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any, Final, Protocol
 
 import duckdb
+import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine_consumers.sources.kafka_topics import MAX_MESSAGE_BYTES
-from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import Encoder
 from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 
 BATCH_BYTES: Final = 32 * 1024 * 1024
@@ -27,6 +29,9 @@ BATCH_LETTERS: Final = 500
 DELIVERY_TIMEOUT_S: Final = 30.0
 """How long a batch may take to be delivered."""
 
+_UNPUBLISHED: Final = (files("coalmine_consumers") / "sql" / "unpublished_dead_letters.sql").read_text(
+    "utf-8"
+)
 _MARK: Final = """
     UPDATE dead_letters SET published_at = $published_at
     WHERE published_at IS NULL AND dead_letter_id IN (SELECT unnest($ids)::UUID)"""
@@ -55,8 +60,9 @@ class StoreOutbox:
     def unpublished(self, letters: int, size_bytes: int, refused: Collection[str]) -> list[dict[str, Any]]:
         """See `DeadLetterOutbox.unpublished`."""
         parameters = {"letters": letters, "size_bytes": size_bytes, "refused": list(refused)}
-        query = statement("unpublished_dead_letters", __package__)
-        return self._store.reader().rows(query, parameters)
+        rows: pa.Table = self._store.reader().table(_UNPUBLISHED, parameters)
+        found: list[dict[str, Any]] = rows.to_pylist()
+        return found
 
     def mark_published(self, dead_letter_ids: Sequence[str]) -> None:
         """See `DeadLetterOutbox.mark_published`."""
@@ -75,7 +81,7 @@ class DeadLetterPublisher:
 
         Args:
             outbox: Where dead letters wait.
-            producer: Used by nobody else, with `message.max.bytes` as in `producer_config`.
+            producer: Used by nobody else, configured by `publisher_config`.
             encoder: Frames the events.
             prefix: Topic prefix.
         """
@@ -151,18 +157,15 @@ class DeadLetterPublisher:
             _log.warning("dead letter %s was not published: %s", id_, error.str())
 
 
-def producer_config(bootstrap_servers: str) -> dict[str, str | int | bool]:
-    """The librdkafka configuration a publisher's producer needs, without security settings."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "client.id": "coalmine-dead-letters",
-        "enable.idempotence": True,
-        "compression.type": "zstd",
-        "message.max.bytes": MAX_MESSAGE_BYTES + 1024 * 1024,
-        "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-        "linger.ms": 50,
-        "log.connection.close": False,
-    }
+def publisher_config(bootstrap_servers: str, security: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a publisher's producer: a dead letter is larger than the message it holds."""
+    return producer_config(
+        bootstrap_servers,
+        client_id="coalmine-dead-letters",
+        delivery_timeout_s=DELIVERY_TIMEOUT_S,
+        max_message_bytes=MAX_MESSAGE_BYTES + 1024 * 1024,
+        extra=security,
+    )
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

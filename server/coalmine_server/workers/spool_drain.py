@@ -7,9 +7,10 @@ import logging
 import threading
 import time
 
+from coalmine.limited_log import LimitedLog
+
 from coalmine.assembly import make_works
 from coalmine.emitters.base import Emitter
-from coalmine.limited_log import LimitedLog
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_server.services.kafka import kafka_security_config

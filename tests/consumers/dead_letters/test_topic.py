@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, publisher_config
+from coalmine_consumers.decode import DeadLetterRow, DecodedBatch
 from confluent_kafka import Consumer, Producer
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.ports import free_port
 
-from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
-from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, producer_config
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
@@ -62,7 +62,7 @@ def waiting(store: Store) -> int:
 
 
 def publisher(servers: str, store: Store, prefix: str, **config: Any) -> DeadLetterPublisher:
-    producer = Producer({**producer_config(servers), "log_level": 0, **config})
+    producer = Producer(publisher_config(servers, {"log_level": 0, **config}))
     return DeadLetterPublisher(StoreOutbox(store), producer, Encoder(SingleObjectFraming()), prefix)
 
 
@@ -120,7 +120,7 @@ def test_every_dead_letter_is_published_with_all_it_knows(
 
 
 def test_nothing_is_marked_while_the_broker_is_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coalmine_consumers.dead_letters.topic.DELIVERY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("coalmine_consumers.dead_letter_topic.DELIVERY_TIMEOUT_S", 0.2)
     commit(store, [letter(1), letter(2)])
     away = publisher(f"127.0.0.1:{free_port()}", store, "x.", **{"delivery.timeout.ms": 200})
     assert away.publish() == 0
