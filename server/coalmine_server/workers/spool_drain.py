@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 
-from coalmine.limited_log import LimitedLog
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 from coalmine.assembly import make_works
 from coalmine.emitters.base import Emitter
@@ -53,4 +53,4 @@ def _emitter(settings: Settings) -> Emitter:
         schema_registry_url=settings.schema_.registry_url,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    return make_works(client, Counters(), LimitedLog(_log, every_s=client.log_every_s)).emitter
+    return make_works(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
