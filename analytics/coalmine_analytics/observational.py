@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.core.effect import difference
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout.evidence import fix_scales, weigh
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
@@ -66,16 +67,16 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
                 unit=metric.unit,
                 verdict=verdict,
                 words=_words(verdict) if enough else NotEnoughData(*units).reason,
-                a_value=_known(plain.ratio[row, 0]),
-                b_value=_known(plain.ratio[row, 1]),
-                difference=_known(plain.ratio[row, 1] - plain.ratio[row, 0]),
-                adjusted_a_value=_known(a.ratio[row]) if enough else None,
-                adjusted_b_value=_known(b.ratio[row]) if enough else None,
-                adjusted_difference=_known(strata.effect.estimate[row, 0]) if enough else None,
-                lower=_known(bounds[0]),
-                upper=_known(bounds[1]),
-                relative_lower=_known(weighed.relative_lower[row, 0]),
-                relative_upper=_known(weighed.relative_upper[row, 0]),
+                a_value=known(plain.ratio[row, 0]),
+                b_value=known(plain.ratio[row, 1]),
+                difference=known(plain.ratio[row, 1] - plain.ratio[row, 0]),
+                adjusted_a_value=known(a.ratio[row]) if enough else None,
+                adjusted_b_value=known(b.ratio[row]) if enough else None,
+                adjusted_difference=known(strata.effect.estimate[row, 0]) if enough else None,
+                lower=known(bounds[0]),
+                upper=known(bounds[1]),
+                relative_lower=known(weighed.relative_lower[row, 0]),
+                relative_upper=known(weighed.relative_upper[row, 0]),
             )
         )
     return _comparison(sums, compared)
@@ -181,7 +182,3 @@ def _words(verdict: SeemingVerdict) -> str:
     if verdict == "no difference shown":
         return "no difference shown, in the same mix of models and segments"
     return f"{verdict} in the same mix of models and segments; not randomised: the cause may be another"
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""What a look at the data can yield: an estimate, or the statement that it is too early for one."""
+"""How many units it takes before anything is said, and the answer until then."""
 
 from dataclasses import dataclass
 
@@ -24,21 +24,3 @@ class NotEnoughData:
         if least < self.units_needed:
             return f"each arm needs {self.units_needed} units first; there are {least} in the smaller one"
         return "the values do not vary yet, so nothing says how sure an effect is"
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """One effect at one look."""
-
-    effect: float
-    """Treatment minus control, metric's own unit."""
-    lower: float
-    """Lower end of the confidence sequence now, same unit; -infinity where nothing is excluded."""
-    upper: float
-    """Upper end, same unit."""
-    standard_error: float
-    """Same unit."""
-    degrees_of_freedom: float
-    """Welch's."""
-    log_e: float
-    """Natural logarithm of the e-value against no effect, now."""

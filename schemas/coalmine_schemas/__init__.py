@@ -10,5 +10,6 @@ What is where, from small to large; each module exports what its name says, and 
 - `spool_format`, `spool_blocks`: files of messages
 - `discovery`: which servers of a home directory run, and the token for them
 - `prices`: what a model's tokens cost
-- `atomic_file`: helpers that every part shares
+- `kafka_config`: how every Kafka producer is configured
+- `atomic_file`, `limited_log`: helpers that every part shares
 """

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED, Engine, arms_of
 from coalmine_analytics.calibration.traffic import Traffic
 from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.e_process import Alternative
 from coalmine_analytics.core.effect import difference
-from coalmine_analytics.core.ratio import FloatArray
 
 POWER = 0.8
 """Of the test with a fixed number of requests: two-sided at 5 %, as tests are commonly planned."""

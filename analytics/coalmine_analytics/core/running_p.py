@@ -3,8 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.errors import check_alpha
+from coalmine_analytics.arrays import FloatArray
 
 
 def running_p(log_e: npt.ArrayLike, *, axis: int = -1) -> FloatArray:
@@ -38,22 +37,3 @@ def continue_p(before: npt.ArrayLike, log_e: npt.ArrayLike) -> FloatArray:
     """
     now = np.exp(-np.maximum(np.asarray(log_e, dtype=np.float64), 0.0))
     return np.asarray(np.fmin(np.asarray(before, dtype=np.float64), now))
-
-
-def first_crossing(log_e: npt.ArrayLike, *, alpha: float, axis: int = -1) -> npt.NDArray[np.int64]:
-    """The look at which the evidence first reached 1/alpha; from there on the decision stands.
-
-    Args:
-        log_e: As for `running_p`.
-        alpha: In (0, 1).
-        axis: The axis of looks.
-
-    Returns:
-        Index of the look, without that axis; -1 where it never did.
-
-    Raises:
-        InvalidParameter: alpha out of range.
-    """
-    check_alpha(alpha)
-    crossed = np.asarray(log_e, dtype=np.float64) >= -np.log(alpha)
-    return np.where(crossed.any(axis=axis), crossed.argmax(axis=axis), -1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
 
 CLIP = 2.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.drift.buckets import Buckets, bucketed
 from coalmine_analytics.drift.change import SHARED_Z, Beginning, Shift, beginning, shared_z, shift_of
 from coalmine_analytics.drift.e_detector import log_evidence

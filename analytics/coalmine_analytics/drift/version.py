@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from coalmine_analytics.arrays import known
 from coalmine_analytics.drift.metric import DAY_H, Finding, Judged, Window, judged
 from coalmine_analytics.drift.model_changes import likely_causes, model_changes
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
@@ -138,7 +139,7 @@ class _Row:
             lower=None if shift is None else shift.lower,
             upper=None if shift is None else shift.upper,
             relative_shift=None if shift is None or shift.before == 0 else shift.size / abs(shift.before),
-            log_evidence=_known(np.logaddexp(evidence[0, -1], evidence[1, -1])),
+            log_evidence=known(np.logaddexp(evidence[0, -1], evidence[1, -1])),
             log_threshold=threshold,
             tolerance=found.tolerance(self._plan),
             reference_value=found.level,
@@ -225,7 +226,3 @@ def _hour(moment: datetime) -> int:
 
 def _moment(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * 3600, UTC)
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
+from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.explain.features import Column, Design, IntArray, SideNames, design
+from coalmine_analytics.explain.features import Column, Design, SideNames, design
 from coalmine_analytics.explain.words import decimals, interval, size_between, unit_after
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.results.explain import FeatureRegression, RegressionFeature

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.plan import Plan
@@ -92,7 +92,7 @@ class Judge:
     def _judged(self, metric: Metric, at: tuple[int, int]) -> MetricVerdict:
         alpha = self._plan.alpha
         goal = self.is_goal(metric)
-        adjusted = _number((self._better if goal else self._harm)[at])
+        adjusted = known((self._better if goal else self._harm)[at])
         if metric.guardrail and self._harm[at] <= alpha:
             beyond = f" by more than {metric.tolerance}" if metric.tolerance.value else ""
             return MetricVerdict("worse", f"worse than control{beyond}", adjusted, 0)
@@ -117,7 +117,7 @@ class Judge:
     def arm(self, column: int, before: ArmReadout | None) -> ArmVerdict:
         """What to do about one arm; what was decided stands, and harm overrules a promotion."""
         alpha = self._plan.alpha
-        p = _number(self._acceptable[column])
+        p = known(self._acceptable[column])
         harmed = [row for row in self._guardrails if self._harm[row, column] <= alpha]
         better = [row for row in self._goals if self._better[row, column] <= alpha]
         if harmed or (before is not None and before.decision == "rollback"):
@@ -166,10 +166,6 @@ def _family(p: FloatArray, rows: Sequence[int]) -> FloatArray:
     if chosen.size:
         adjusted[list(rows)] = holm(chosen.ravel()).reshape(chosen.shape)
     return adjusted
-
-
-def _number(p: float) -> float | None:
-    return float(p) if np.isfinite(p) else None
 
 
 def _units(needed: float) -> int | None:

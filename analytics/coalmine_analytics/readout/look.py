@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.metrics import Metric, metrics_in
@@ -171,8 +170,8 @@ class _Row:
         """All that is known of it."""
         at, metric = self._at, self._metric
         usable = bool(strata.effect.usable[at])
-        effect = _known(strata.effect.estimate[at])
-        control_value, value = _known(strata.control.ratio[at]), _known(strata.treatment.ratio[at])
+        effect = known(strata.effect.estimate[at])
+        control_value, value = known(strata.control.ratio[at]), known(strata.treatment.ratio[at])
         if not usable and not metric.per_unit:  # no interval can be had, but what was counted is known
             control_value, value = (self._share(metric.cells, [index]) for index in self._arms)
         verdict = judge.metric(*at)
@@ -192,21 +191,21 @@ class _Row:
             control_value=control_value,
             value=value,
             effect=effect if usable else None,
-            lower=_known(weighed.lower[at]),
-            upper=_known(weighed.upper[at]),
+            lower=known(weighed.lower[at]),
+            upper=known(weighed.upper[at]),
             relative_effect=effect / control_value
             if usable and effect is not None and control_value
             else None,
-            relative_lower=_known(weighed.relative_lower[at]),
-            relative_upper=_known(weighed.relative_upper[at]),
-            standard_error=_known(strata.effect.standard_error[at]),
-            degrees_of_freedom=_known(strata.effect.degrees_of_freedom[at]),
-            log_e=_known(weighed.difference[at]),
+            relative_lower=known(weighed.relative_lower[at]),
+            relative_upper=known(weighed.relative_upper[at]),
+            standard_error=known(strata.effect.standard_error[at]),
+            degrees_of_freedom=known(strata.effect.degrees_of_freedom[at]),
+            log_e=known(weighed.difference[at]),
             evidence=Evidence(
-                difference=_known(running.difference[at]),
-                harm=_known(running.harm[at]),
-                acceptable=_known(running.acceptable[at]),
-                better=_known(running.better[at]),
+                difference=known(running.difference[at]),
+                harm=known(running.harm[at]),
+                acceptable=known(running.acceptable[at]),
+                better=known(running.better[at]),
             ),
             adjusted_p=verdict.adjusted_p,
             units_needed=verdict.units_needed,
@@ -243,14 +242,5 @@ class _Row:
         return float(self._sums.y[at][:, arms].sum() / x) * factor if x > 0 else None
 
 
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def _number(value: float | None) -> float:
     return np.nan if value is None else value
-
-
-def all_metrics(readout: Readout) -> list[MetricReadout]:
-    """Every metric of every arm."""
-    return list(chain.from_iterable(arm.metrics for arm in readout.arms))

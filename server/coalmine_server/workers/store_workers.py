@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
-from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
@@ -50,10 +50,7 @@ def _housekeeping_worker(housekeeping: Housekeeping) -> Worker:
 
 
 def _dead_letter_publisher(settings: Settings, owned: OwnedStore) -> DeadLetterPublisher:
-    config = {
-        **producer_config(settings.kafka.bootstrap_servers or ""),
-        **kafka_security_config(settings.kafka),
-    }
+    config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
     url = settings.schema_.registry_url
     framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url))
     prefix = settings.kafka.topic_prefix

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.effect import difference, paired_difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.moved import moved_values
-from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.explain import ValueSums
 

@@ -12,9 +12,9 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.server.api.test_access import BY_NAME
 from tests.server.conftest import TRUSTING
 from tests.server.registry_client import GOODBYE, HELLO, Person
-from tests.server.api.test_access import BY_NAME
 from tests.support.processes.coalmine_process import ServerProcess
 
 PROMPT = "support-refund"

@@ -1,4 +1,4 @@
-"""Log lines at a limited rate, so that a broken disk or broker cannot flood a service's log."""
+"""Logs at a limited rate, so that a broken disk or broker cannot flood a log."""
 
 import logging
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 
-class LimitedLog:
-    """Passes on the first line of each kind, then at most one per interval, with how many were held back.
+class RateLimitedLogger:
+    """Logs the first message of each kind, then at most one per interval, with how many were suppressed.
 
-    Safe from any thread: two threads may at worst both pass a line. Never raises.
+    Safe from any thread: two threads may at worst both log a message. Never raises.
 
     Args:
-        logger: Where the lines go.
-        every_s: Least time between two lines of the same kind.
+        logger: Where the messages go.
+        every_s: Least time between two messages of the same kind.
         clock: Monotonic seconds.
     """
 
@@ -23,10 +23,10 @@ class LimitedLog:
         self._logger = logger
         self._every_s = every_s
         self._clock = clock
-        self._passed_at: dict[str, float] = {}
-        self._held_back: dict[str, int] = {}
+        self._logged_at: dict[str, float] = {}
+        self._suppressed: dict[str, int] = {}
 
-    def say(self, kind: str, message: str, *args: object) -> None:
+    def report(self, kind: str, message: str, *args: object) -> None:
         """Logs a warning unless one of this kind was logged less than `every_s` ago.
 
         Args:
@@ -39,13 +39,13 @@ class LimitedLog:
     def log(self, level: int, kind: str, message: str, *args: object) -> None:
         """The same at any level."""
         now = self._clock()
-        passed_at = self._passed_at.get(kind)
-        if passed_at is not None and now - passed_at < self._every_s:
-            self._held_back[kind] = self._held_back.get(kind, 0) + 1
+        logged_at = self._logged_at.get(kind)
+        if logged_at is not None and now - logged_at < self._every_s:
+            self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
             return
-        self._passed_at[kind] = now
-        held_back = self._held_back.pop(kind, 0)
-        if held_back:
-            message, args = f"{message} (and %d more like this)", (*args, held_back)
+        self._logged_at[kind] = now
+        suppressed = self._suppressed.pop(kind, 0)
+        if suppressed:
+            message, args = f"{message} (and %d more like this)", (*args, suppressed)
         with suppress(Exception):
             self._logger.log(level, message, *args)

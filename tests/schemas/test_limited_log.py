@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from coalmine.limited_log import LimitedLog
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 
 class _Clock:
@@ -16,16 +16,16 @@ class _Clock:
 
 def test_one_line_of_a_kind_per_interval_and_the_number_held_back(caplog: pytest.LogCaptureFixture) -> None:
     clock = _Clock()
-    log = LimitedLog(logging.getLogger("coalmine.test"), every_s=60, clock=clock)
+    log = RateLimitedLogger(logging.getLogger("coalmine.test"), every_s=60, clock=clock)
     for _ in range(4):
-        log.say("disk", "cannot write %s", "a")
-    log.say("kafka", "gone")
+        log.report("disk", "cannot write %s", "a")
+    log.report("kafka", "gone")
     clock.now += 59.9
-    log.say("disk", "cannot write %s", "b")
+    log.report("disk", "cannot write %s", "b")
     clock.now += 0.1
-    log.say("disk", "cannot write %s", "c")
+    log.report("disk", "cannot write %s", "c")
     clock.now += 60
-    log.say("disk", "cannot write %s", "d")
+    log.report("disk", "cannot write %s", "d")
     assert [record.getMessage() for record in caplog.records] == [
         "cannot write a",
         "gone",
@@ -43,6 +43,6 @@ def test_a_handler_that_raises_does_not_reach_the_service() -> None:
     handler = Broken()
     logger.addHandler(handler)
     try:
-        LimitedLog(logger).say("disk", "cannot write")
+        RateLimitedLogger(logger).report("disk", "cannot write")
     finally:
         logger.removeHandler(handler)
