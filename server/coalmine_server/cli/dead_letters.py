@@ -40,7 +40,6 @@ def list_(
 ) -> None:
     """List dead letters, newest first."""
     from coalmine_consumers.results import DeadLetterRow
-
     from coalmine_server.client import read_as
 
     chosen = {"status": None if status == "any" else status, "event": event, "stage": stage}
@@ -135,7 +134,6 @@ def _change(
     as_json: bool,
 ) -> None:
     from coalmine_consumers.results import DeadLettersChanged
-
     from coalmine_server.client import path_of, read_as
 
     if not ids and not everything:
