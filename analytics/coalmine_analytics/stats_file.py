@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.errors import Terminal

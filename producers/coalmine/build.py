@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.pricing import Pricer, TokenUsage
 from coalmine.redaction import Redactor, TextField
 from coalmine.stats import Counters
@@ -12,6 +11,7 @@ from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import encodable, number_map, optional_count, optional_text, required_text, text_map
 from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
 from coalmine_schemas.identifiers import unit_group
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 Record = dict[str, Any]
 """Values by field name, as the encoder takes them."""
@@ -39,7 +39,7 @@ class RecordBuilder:
         capture_text: bool,
         redactor: Redactor,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
     ) -> None:
         self._app = app
         self._environment = environment
@@ -146,4 +146,4 @@ class RecordBuilder:
 
     def _complain(self, field: str) -> None:
         self._counters.problem("bad_value")
-        self._log.say("bad_value", "%s has an unusable value, which was left out of the event", field)
+        self._log.report("bad_value", "%s has an unusable value, which was left out of the event", field)

@@ -13,7 +13,6 @@ from weakref import finalize
 from coalmine.assembly import make_works, prepare_process
 from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.pipeline import Pipeline
 from coalmine.prompts.book import PromptBook
 from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
@@ -35,6 +34,7 @@ from coalmine_schemas.events import (
     ThumbsName,
 )
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 DEFAULT_TIMEOUT_S: Final = 5.0
@@ -159,7 +159,7 @@ class Coalmine:
             log_every_s=log_every_s,
         )
         """What this client was told."""
-        log = LimitedLog(_LOGGER, every_s=log_every_s)
+        log = RateLimitedLogger(_LOGGER, every_s=log_every_s)
         counters = Counters()
         prepare_process(self.settings)
         self._pipeline = Pipeline(

@@ -9,11 +9,11 @@ payload behind it is the same.
 import threading
 from typing import Final, Protocol
 
-from coalmine.limited_log import LimitedLog
 from coalmine_schemas.catalogue import versions
 from coalmine_schemas.errors import CoalmineError, Terminal
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE, SINGLE_OBJECT_MAGIC, confluent_header
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.topics import topic_name
 
@@ -67,7 +67,7 @@ class RegistryFraming:
         log: Says that the registry does not answer, or refuses.
     """
 
-    def __init__(self, url: str, *, topic_prefix: str, log: LimitedLog) -> None:
+    def __init__(self, url: str, *, topic_prefix: str, log: RateLimitedLogger) -> None:
         self._client = SchemaRegistryClient(url)
         self._topic_prefix = topic_prefix
         self._log = log
@@ -100,7 +100,9 @@ class RegistryFraming:
             except CoalmineError as error:
                 refused = isinstance(error, Terminal)
                 verb = "refuses our schemas" if refused else "does not answer"
-                self._log.say("registry", "the schema registry %s; events wait in the spool: %s", verb, error)
+                self._log.report(
+                    "registry", "the schema registry %s; events wait in the spool: %s", verb, error
+                )
                 retry_s = _LAST_RETRY_S if refused else retry_s
                 self._stopped.wait(retry_s)
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)

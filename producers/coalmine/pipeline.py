@@ -15,11 +15,11 @@ from typing import Final
 
 from coalmine.emitters.base import Emitter
 from coalmine.forks import follow_forks
-from coalmine.limited_log import LimitedLog
 from coalmine.prepare import Preparer
 from coalmine.settings import OnFull
 from coalmine.stats import Counters, Stats
 from coalmine.texts import Draft, TextBudget, has_text, text_chars, without_texts
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 _TICK_S: Final = 0.05
 _BUSY_S: Final = 0.005
@@ -71,7 +71,7 @@ class Pipeline:
         make_works: Callable[[], Works],
         *,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         limit: int,
         text_limit: int,
         on_full: OnFull,
@@ -134,21 +134,21 @@ class Pipeline:
                 return True
             if time.monotonic() >= give_up_at:
                 self._counters.refuse("queue_full")
-                self._log.say(
+                self._log.report(
                     "queue_full", "events are made faster than they can be written; some are dropped"
                 )
                 return False
             self._wake.set()
             time.sleep(_FULL_POLL_S)
         self._counters.refuse("closed")
-        self._log.say("closed", "an event made after close() was dropped")
+        self._log.report("closed", "an event made after close() was dropped")
         return False
 
     def _within_budget(self, draft: Draft) -> Draft:
         if self._texts.take(text_chars(draft)):
             return draft
         self._counters.problem("text_backlog")
-        self._log.say("text_backlog", "too much text waits in memory; an event goes without its texts")
+        self._log.report("text_backlog", "too much text waits in memory; an event goes without its texts")
         return without_texts(draft)
 
     def flush(self, timeout_s: float) -> bool:
@@ -228,7 +228,7 @@ class Pipeline:
             try:
                 thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is ending
-                self._log.say("thread", "the client's thread cannot start: %s", error)
+                self._log.report("thread", "the client's thread cannot start: %s", error)
                 return
             self._thread = thread
         _close_at_end_of_child(self)
@@ -244,7 +244,7 @@ class Pipeline:
                 works.emitter.close(self._close_at)
                 self._finish_flushes(works)
         except Exception as error:  # noqa: BLE001 - the last resort: nobody else would see it
-            self._log.say("internal", "the client's thread failed: %r", error)
+            self._log.report("internal", "the client's thread failed: %r", error)
         finally:
             self._ended.set()
 
@@ -257,7 +257,7 @@ class Pipeline:
                 self._finish_flushes(works)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the thread
             self._counters.problem("internal")
-            self._log.say("internal", "the client's thread caught a bug: %r", error)
+            self._log.report("internal", "the client's thread caught a bug: %r", error)
             time.sleep(_TICK_S)
 
     def _take(self, works: Works) -> None:
@@ -288,7 +288,7 @@ class Pipeline:
             record = works.preparer.prepare(draft)
         except Exception as error:  # noqa: BLE001
             self._counters.drop("internal")
-            self._log.say("internal", "an event was dropped because of a bug: %s", type(error).__name__)
+            self._log.report("internal", "an event was dropped because of a bug: %s", type(error).__name__)
             return
         if record is not None:
             works.emitter.submit(record)

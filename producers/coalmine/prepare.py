@@ -4,13 +4,13 @@ import time
 from typing import Final
 
 from coalmine.build import Record, RecordBuilder
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.rules import first_problem
 from coalmine_schemas.spool_blocks import SpoolRecord
 
@@ -32,7 +32,7 @@ class Preparer:
     """
 
     def __init__(
-        self, builder: RecordBuilder, *, max_message_bytes: int, counters: Counters, log: LimitedLog
+        self, builder: RecordBuilder, *, max_message_bytes: int, counters: Counters, log: RateLimitedLogger
     ) -> None:
         self._builder = builder
         self._max_message_bytes = max_message_bytes
@@ -69,7 +69,7 @@ class Preparer:
             return None
         if len(frame) > self._max_message_bytes:
             self._counters.drop("too_large")
-            self._log.say("too_large", "an event of %d bytes was dropped: too large for Kafka", len(frame))
+            self._log.report("too_large", "an event of %d bytes was dropped: too large for Kafka", len(frame))
             return None
         return frame
 
@@ -83,9 +83,9 @@ class Preparer:
 
     def _without_texts(self, record: Record) -> Record:
         self._counters.problem("text_too_long")
-        self._log.say("text_too_long", "the texts of an event were dropped: too large for Kafka")
+        self._log.report("text_too_long", "the texts of an event were dropped: too large for Kafka")
         return {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
 
     def _invalid(self, why: str) -> None:
         self._counters.drop("invalid")
-        self._log.say("invalid", "an event was dropped: %s", why)
+        self._log.report("invalid", "an event was dropped: %s", why)

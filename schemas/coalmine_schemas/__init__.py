@@ -9,5 +9,7 @@ What is where, from small to large; each module exports what its name says, and 
 - `batch`, `validate`, `vectorised`: many messages, fast; the only modules that need pyarrow and pyruhvro
 - `spool_format`, `spool_blocks`: files of messages
 - `discovery`: which servers of a home directory run, and the token for them
-- `atomic_file`: helpers that every part shares
+- `prices`: what a model's tokens cost
+- `kafka_config`: how every Kafka producer is configured
+- `atomic_file`, `limited_log`: helpers that every part shares
 """

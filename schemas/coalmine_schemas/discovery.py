@@ -80,8 +80,18 @@ def find_server(home: Path, kind: ServerKind) -> RunningServer | None:
     return RunningServer(url, pid) if isinstance(url, str) and url else None
 
 
-def announce_server(home: Path, url: str, kind: ServerKind) -> None:
-    """Announces that this process listens at `url`."""
+def announce_server(home: Path, url: str, kind: ServerKind, *, replace: bool = True) -> None:
+    """Announces that this process listens at `url`.
+
+    Args:
+        home: Home directory; made if it is missing.
+        url: Where a client on this machine reaches it.
+        kind: What the server has.
+        replace: Also replace the announcement of a process that still runs.
+    """
+    running = None if replace else find_server(home, kind)
+    if running is not None and _is_alive(running.pid):
+        return
     document = {"url": url, "pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}
     home.mkdir(parents=True, exist_ok=True)
     write_atomically(home / _FILES[kind], json.dumps(document) + "\n")
@@ -101,6 +111,16 @@ def read_local_token(home: Path) -> str | None:
         return (home / CREDENTIALS_FILE).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user owns it
+        return True
+    return True
 
 
 def _is_announced(home: Path, url: str) -> bool:

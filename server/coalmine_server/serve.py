@@ -101,7 +101,8 @@ class Server:
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
-            announce_server(settings.home, self.url, "registry")
+            # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
+            announce_server(settings.home, self.url, "registry", replace=False)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
@@ -134,6 +135,8 @@ class Server:
 
     def _announce(self) -> None:
         announce_server(self._settings.home, self.url, "store")
+        if self._part == "all":
+            announce_server(self._settings.home, self.url, "registry")
 
 
 def serve_until_signal(

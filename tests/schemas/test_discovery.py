@@ -1,12 +1,16 @@
 """Running servers of a home directory are found, and the local token goes to them alone."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from coalmine_schemas.discovery import (
     Endpoint,
+    RunningServer,
     announce_server,
     find_endpoint,
     find_server,
@@ -45,6 +49,16 @@ def test_a_server_announces_itself_and_withdraws_only_its_own_announcement(tmp_p
     (home / "server.json").write_text(json.dumps({**document, "pid": 1}), encoding="utf-8")
     withdraw_server(home)
     assert find_server(home, "store") is not None
+
+
+def test_a_standby_replaces_only_the_announcement_of_a_process_that_is_gone(home: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        (home / "registry.json").write_text(json.dumps({"url": "http://other:1", "pid": other.pid}))
+        announce_server(home, REGISTRY, "registry", replace=False)
+        assert find_server(home, "registry") == RunningServer("http://other:1", other.pid)
+        other.communicate(b"\n")
+    announce_server(home, REGISTRY, "registry", replace=False)
+    assert find_server(home, "registry") == RunningServer(REGISTRY, os.getpid())
 
 
 @pytest.mark.parametrize("content", ["", "half a docu", "{", "[]", '{"url": 5, "pid": 1}', '{"pid": 1}'])

@@ -1,7 +1,6 @@
 """Prices requests whose client did not: whole columns at once, from genai-prices' offline data.
 
-The library prices one call in about 100 microseconds. But a model's price is linear in its token counts
-within one tier, so each tier is asked for its rates once and the columns are multiplied.
+Within one tier a model's price is linear in its token counts, so columns are multiplied by the tier's rates.
 """
 
 from collections.abc import Iterator
@@ -13,16 +12,14 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from genai_prices import Usage
-from genai_prices.data_snapshot import DataSnapshot, get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice
 from numpy.typing import NDArray
+
+from coalmine_schemas.prices import PriceTable, TierRates
 
 _IntArray = NDArray[np.int64]
 
-_NANO: Final = Decimal(10**9)
-_MAX_REMEMBERED: Final = 4096
-"""Models remembered, found or not; names come from outside and may be anything."""
+_FREE: Final = Decimal(0)
 _MINUTE_US: Final = 60_000_000
 """Prices change on the minute at most (times of day in genai-prices have no seconds)."""
 _MAX_SCALE: Final = 10**15
@@ -73,16 +70,10 @@ class _Rates:
 
 
 class Pricer:
-    """Fills in unknown costs. Remembers the prices it looked up; for one thread.
-
-    Follows genai-prices' data of this process: should that be kept fresh, newer prices are used.
-    """
+    """Fills in unknown costs. Remembers the prices it looked up; for one thread."""
 
     def __init__(self) -> None:
-        self._snapshot: DataSnapshot = get_snapshot()
-        self._models: dict[tuple[str | None, str], tuple[Provider, ModelInfo] | None] = {}
-        self._tiers: dict[int, tuple[ModelPrice, list[int]]] = {}
-        self._rates: dict[tuple[int, int], _Rates | None] = {}
+        self._prices = PriceTable()
 
     def price_requests(self, table: pa.Table) -> pa.Table:
         """Fill `cost_nano_usd` where it is null and the model, its price and the token counts are known.
@@ -106,7 +97,7 @@ class Pricer:
         rows = np.flatnonzero(wanted.to_numpy())
         if len(rows) == 0:
             return table
-        self._follow_snapshot()
+        self._prices.refresh()
         found = self._costs(table.select(_COLUMNS).take(pa.array(rows)))
         filled = pc.replace_with_mask(costs.combine_chunks(), wanted.combine_chunks(), found)
         return table.set_column(
@@ -122,15 +113,15 @@ class Pricer:
         minutes = np.clip(minutes, 0, _LAST_MINUTE)
         costs: list[int | None] = [None] * len(calls)
         for provider, models, rows in _groups(calls):
-            found = self._find_first(provider, models)
+            found = self._prices.find(provider, models)
             if found is None:
                 continue
             sound = rows[fresh[rows] >= 0]  # more cached than there was: contradictory, so unknown
-            for price, at, priced_rows in self._prices(found[1], minutes, sound):
-                starts = self._starts(price)
+            for price, at, priced_rows in _by_price(found.model, minutes, sound):
+                starts = self._prices.tier_starts(price)
                 tiers = np.searchsorted(starts, inputs[priced_rows], side="left")  # begins above its start
                 for tier in np.unique(tiers).tolist():
-                    rates = self._rates_of(found, price, tier, at)
+                    rates = _scaled(self._prices.rates(found, price, tier, at))
                     if rates is None:
                         continue
                     of_tier = priced_rows[tiers == tier]
@@ -139,81 +130,28 @@ class Pricer:
                         costs[row] = value
         return pa.array(costs, pa.int64())
 
-    def _follow_snapshot(self) -> None:
-        snapshot = get_snapshot()
-        if snapshot is not self._snapshot:
-            self._snapshot = snapshot
-            self._forget()
 
-    def _forget(self) -> None:
-        self._models.clear()
-        self._tiers.clear()
-        self._rates.clear()
-
-    def _find_first(
-        self, provider: str | None, models: tuple[str | None, ...]
-    ) -> tuple[Provider, ModelInfo] | None:
-        for model in models:
-            found = self._find(provider, model) if model else None
-            if found is not None:
-                return found
-        return None
-
-    def _find(self, provider: str | None, model: str) -> tuple[Provider, ModelInfo] | None:
-        key = provider, model
-        if key not in self._models:
-            if len(self._models) >= _MAX_REMEMBERED:
-                self._forget()
-            self._models[key] = self._look_up(provider, model)
-        return self._models[key]
-
-    def _look_up(self, provider: str | None, model: str) -> tuple[Provider, ModelInfo] | None:
-        # A gateway's name is no provider with prices; the model's own name still tells.
-        for known_provider in (provider, None) if provider else (None,):
-            try:
-                return self._snapshot.find_provider_model(model, None, known_provider, None)
-            except LookupError:
-                continue
-        return None
-
-    def _prices(
-        self, model: ModelInfo, minutes: _IntArray, rows: _IntArray
-    ) -> Iterator[tuple[ModelPrice, datetime, _IntArray]]:
-        """Rows by the price that was in force when they happened."""
-        if len(rows) == 0:
-            return
-        of_row = minutes[rows]
-        if isinstance(model.prices, ModelPrice):
-            at = _moment(int(of_row[0]))
-            yield model.get_prices(at), at, rows
-            return
-        distinct, inverse = np.unique(of_row, return_inverse=True)
-        prices: dict[int, tuple[ModelPrice, datetime]] = {}
-        codes = np.empty(len(distinct), np.int64)
-        for index, minute in enumerate(distinct.tolist()):
-            at = _moment(minute)
-            price = model.get_prices(at)
-            codes[index] = id(price)
-            prices.setdefault(id(price), (price, at))
-        for code, (price, at) in prices.items():
-            yield price, at, rows[codes[inverse] == code]
-
-    def _starts(self, price: ModelPrice) -> list[int]:
-        # Kept beside its id, so that no other price can get the same id.
-        if id(price) not in self._tiers:
-            tiered = [value for value in vars(price).values() if isinstance(value, TieredPrices)]
-            starts = sorted({tier.start for value in tiered for tier in value.tiers})
-            self._tiers[id(price)] = price, starts
-        return self._tiers[id(price)][1]
-
-    def _rates_of(
-        self, found: tuple[Provider, ModelInfo], price: ModelPrice, tier: int, at: datetime
-    ) -> _Rates | None:
-        key = id(price), tier
-        if key not in self._rates:
-            starts = self._starts(price)
-            self._rates[key] = _probe(*found, price, starts[tier - 1] if tier else 0, at)
-        return self._rates[key]
+def _by_price(
+    model: ModelInfo, minutes: _IntArray, rows: _IntArray
+) -> Iterator[tuple[ModelPrice, datetime, _IntArray]]:
+    """Rows by the price that was in force when they happened."""
+    if len(rows) == 0:
+        return
+    of_row = minutes[rows]
+    if isinstance(model.prices, ModelPrice):
+        at = _moment(int(of_row[0]))
+        yield model.get_prices(at), at, rows
+        return
+    distinct, inverse = np.unique(of_row, return_inverse=True)
+    prices: dict[int, tuple[ModelPrice, datetime]] = {}
+    codes = np.empty(len(distinct), np.int64)
+    for index, minute in enumerate(distinct.tolist()):
+        at = _moment(minute)
+        price = model.get_prices(at)
+        codes[index] = id(price)
+        prices.setdefault(id(price), (price, at))
+    for code, (price, at) in prices.items():
+        yield price, at, rows[codes[inverse] == code]
 
 
 def _groups(calls: pa.Table) -> Iterator[tuple[str | None, tuple[str | None, str | None], _IntArray]]:
@@ -227,41 +165,23 @@ def _groups(calls: pa.Table) -> Iterator[tuple[str | None, tuple[str | None, str
             yield provider[index], models, np.sort(rows.values.to_numpy())
 
 
-def _probe(
-    provider: Provider, model: ModelInfo, price: ModelPrice, above: int, at: datetime
-) -> _Rates | None:
-    """Ask the library for one tier's rates: what one more token of each kind adds.
-
-    A model may be listed without prices, or with one for input alone; the library then counts 0, we do not.
-    """
-    priced = {key for key, value in vars(price).items() if value is not None}
-    if not priced & {"input_mtok", "output_mtok"}:
+def _scaled(rates: TierRates | None) -> _Rates | None:
+    """Rates as integers, or None if they are unknown or absurd."""
+    if rates is None:
         return None
-    base = above + 1
-
-    def cost(**more: int) -> Decimal:
-        usage = Usage(**{"input_tokens": base, "output_tokens": 0, **more})
-        return model.calc_price(usage, provider, genai_request_timestamp=at).total_price * _NANO
-
-    try:
-        plain = cost()
-        fresh = cost(input_tokens=base + 1) - plain
-        cached = fresh + cost(cache_read_tokens=1) - plain
-        output = cost(output_tokens=1) - plain
-    except (ValueError, ArithmeticError, LookupError, TypeError):
-        return None
-    request = plain - fresh * base
+    fresh, output = rates.input or _FREE, rates.output or _FREE
+    cached = fresh + rates.cached
     scale = 1
-    while any(value * scale != int(value * scale) for value in (request, fresh, cached, output)):
+    while any(value * scale != int(value * scale) for value in (rates.request, fresh, cached, output)):
         scale *= 10
         if scale > _MAX_SCALE:
             return None
     return _Rates(
         scale=scale,
-        request=int(request * scale),
-        fresh_input=int(fresh * scale) if "input_mtok" in priced else None,
+        request=int(rates.request * scale),
+        fresh_input=None if rates.input is None else int(fresh * scale),
         cached_input=int(cached * scale),
-        output=int(output * scale) if "output_mtok" in priced else None,
+        output=None if rates.output is None else int(output * scale),
     )
 
 

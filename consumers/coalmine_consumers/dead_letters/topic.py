@@ -5,19 +5,17 @@ only if its message was given up. Publishing may happen twice after a crash; the
 """
 
 import logging
-import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-import duckdb
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine_consumers.sources.kafka_topics import MAX_MESSAGE_BYTES
 from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import Encoder
-from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 
 BATCH_BYTES: Final = 32 * 1024 * 1024
@@ -75,7 +73,7 @@ class DeadLetterPublisher:
 
         Args:
             outbox: Where dead letters wait.
-            producer: Used by nobody else, with `message.max.bytes` as in `producer_config`.
+            producer: Used by nobody else, configured by `publisher_config`.
             encoder: Frames the events.
             prefix: Topic prefix.
         """
@@ -110,15 +108,10 @@ class DeadLetterPublisher:
             self._outbox.mark_published(delivered)
         return len(delivered)
 
-    def run(self, stop: threading.Event, every_s: float = 5.0) -> None:
-        """Publish until told to stop; what fails is tried again."""
-        pause_s = 0.0
-        while not stop.wait(pause_s):
-            try:
-                pause_s = 0.0 if self.publish() else every_s
-            except (CoalmineError, KafkaException, duckdb.OperationalError, OSError) as error:
-                _log.warning("dead letters were not published, trying again: %s", error)
-                pause_s = every_s
+    def close(self) -> None:
+        """Drops what is still queued: it waits in the outbox."""
+        self._producer.purge()
+        self._producer.flush(1.0)
 
     def _send(self, row: dict[str, Any], delivered: list[str], *, alone: bool) -> None:
         id_ = str(row["dead_letter_id"])
@@ -151,18 +144,15 @@ class DeadLetterPublisher:
             _log.warning("dead letter %s was not published: %s", id_, error.str())
 
 
-def producer_config(bootstrap_servers: str) -> dict[str, str | int | bool]:
-    """The librdkafka configuration a publisher's producer needs, without security settings."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "client.id": "coalmine-dead-letters",
-        "enable.idempotence": True,
-        "compression.type": "zstd",
-        "message.max.bytes": MAX_MESSAGE_BYTES + 1024 * 1024,
-        "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-        "linger.ms": 50,
-        "log.connection.close": False,
-    }
+def publisher_config(bootstrap_servers: str, security: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a publisher's producer: a dead letter is larger than the message it holds."""
+    return producer_config(
+        bootstrap_servers,
+        client_id="coalmine-dead-letters",
+        delivery_timeout_s=DELIVERY_TIMEOUT_S,
+        max_message_bytes=MAX_MESSAGE_BYTES + 1024 * 1024,
+        extra=security,
+    )
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters, DropReason
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SEAL_AGE_S, SpoolWriter
 
@@ -53,7 +53,7 @@ class SpoolEmitter:
         max_bytes: int | None,
         max_pending: int,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
@@ -126,7 +126,7 @@ class SpoolEmitter:
 
     def _write_waiting(self) -> None:
         if self._is_full():
-            self._log.say(
+            self._log.report(
                 "spool_full", "the spool %s has reached its limit; events are dropped", self.directory
             )
             self._drop_waiting("spool_full")
@@ -173,7 +173,7 @@ class SpoolEmitter:
         return self._max_bytes is not None and self._size_bytes >= self._max_bytes
 
     def _cannot(self, what: str, error: OSError) -> None:
-        self._log.say("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
+        self._log.report("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
 
 
 def _files_and_bytes(directory: Path) -> tuple[int, int]:

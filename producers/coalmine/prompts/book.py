@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
 from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice
 
 
@@ -19,7 +19,7 @@ class PromptBook:
         log: Says what goes wrong.
     """
 
-    def __init__(self, settings: ClientSettings, log: LimitedLog) -> None:
+    def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:
         self._settings = settings
         self._log = log
         self._feeds: dict[str, EnvironmentFeed] = {}

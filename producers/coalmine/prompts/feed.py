@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from coalmine.forks import follow_forks
-from coalmine.limited_log import LimitedLog
 from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot
 from coalmine.prompts.loaded import Loaded
 from coalmine.prompts.policy import PollPolicy
@@ -22,6 +21,7 @@ from coalmine.prompts.registry_connection import (
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 _NEVER: Final = float("-inf")
@@ -55,7 +55,7 @@ class EnvironmentFeed:
         find: Callable[[], Endpoint | None],
         policy: PollPolicy,
         startup_wait_s: float,
-        log: LimitedLog,
+        log: RateLimitedLogger,
     ) -> None:
         self.environment = environment
         self._home = home
@@ -257,7 +257,7 @@ class EnvironmentFeed:
                 thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is ending
                 self._thread = None
-                self._log.say("registry", "the thread that follows the registry cannot start: %s", error)
+                self._log.report("registry", "the thread that follows the registry cannot start: %s", error)
 
     def _run(self) -> None:
         connection, wake = self._connection, self._wake
@@ -298,7 +298,7 @@ class EnvironmentFeed:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._cache, text)
         except OSError as error:
-            self._log.say(
+            self._log.report(
                 "prompt_cache", "what %s serves cannot be kept on disk: %s", self.environment, error
             )
 
@@ -309,7 +309,7 @@ class EnvironmentFeed:
         self._problem = str(error) or type(error).__name__
         if not self._is_closed and not isinstance(error, NoRegistry):
             with suppress(Exception):
-                self._log.say(
+                self._log.report(
                     "registry", "what %s serves cannot be asked: %s", self.environment, self._problem
                 )
         return self._policy.backoff_s(self._failures, random.random())  # noqa: S311 - spreads load, no secret

@@ -31,8 +31,9 @@ def list_(
     context: typer.Context,
     *,
     status: Annotated[
-        Literal["open", "replayed", "discarded", "any"], typer.Option(help="Only those with this status.")
-    ] = "open",
+        Literal["open", "replayed", "discarded", "any"] | None,
+        typer.Option(help="Only those with this status; open by default.", show_default=False),
+    ] = None,
     event: EventOption = None,
     stage: StageOption = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number to show.")] = 100,
@@ -42,7 +43,7 @@ def list_(
     from coalmine_consumers.results import DeadLetterRow
     from coalmine_server.client import read_as
 
-    chosen = {"status": None if status == "any" else status, "event": event, "stage": stage}
+    chosen = {"status": status, "event": event, "stage": stage}
     found: list[object] = []
     more = False
     with asking(context, quiet=as_json) as client:

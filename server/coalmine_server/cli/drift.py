@@ -10,7 +10,7 @@ from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.readout import interval
 
 if TYPE_CHECKING:
-    from coalmine_analytics.results import MetricDrift, ModelChange, VersionDrift
+    from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 
 
 def drift(
@@ -35,7 +35,7 @@ def drift(
 
     Exits with 1 if a metric has drifted, so that a script notices; new models alone are only reported.
     """
-    from coalmine_analytics.results import Drift
+    from coalmine_analytics.results.drift import Drift
     from coalmine_server.client import read_as
     from coalmine_server.errors import ExitCode
 

@@ -12,7 +12,7 @@ from coalmine_server.cli.readout import interval
 from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:
-    from coalmine_analytics.results import (
+    from coalmine_analytics.results.explain import (
         ChangePart,
         Contribution,
         Explanation,
@@ -36,7 +36,9 @@ def explain(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
     *,
-    metric: Annotated[str, typer.Option(help="Name of the metric.")] = "quality",
+    metric: Annotated[
+        str | None, typer.Option(help="Name of the metric; quality by default.", show_default=False)
+    ] = None,
     a: Annotated[
         str | None, typer.Option("--a", help="The version to compare with.", show_default=False)
     ] = None,
@@ -78,7 +80,7 @@ def explain(
     Decomposes the change into prompt, model mix and traffic mix, which sum to it; lists the segments that
     moved, and the features of requests that go with the metric.
     """
-    from coalmine_analytics.results import Explanation
+    from coalmine_analytics.results.explain import Explanation
     from coalmine_server.client import read_as
 
     question = {

@@ -8,7 +8,8 @@ from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOpt
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_analytics.results import ArmReadout, Comparison, MetricReadout, Readout
+    from coalmine_analytics.results.comparison import Comparison
+    from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 
 
 def readout(
@@ -23,7 +24,9 @@ def readout(
 
     Valid however often you look. Each look is stored, and decisions stand.
     """
-    from coalmine_analytics.results import ExperimentRow, Readout
+    from coalmine_consumers.results import ExperimentRow
+
+    from coalmine_analytics.results.readout import Readout
     from coalmine_server.client import path_of, read_as
 
     with asking(context, quiet=as_json) as client:
@@ -101,7 +104,7 @@ def compare(
 
     Not randomised, so verdicts only suggest. Where there is an experiment, use `coalmine readout`.
     """
-    from coalmine_analytics.results import Comparison
+    from coalmine_analytics.results.comparison import Comparison
     from coalmine_server.client import read_as
 
     question = {

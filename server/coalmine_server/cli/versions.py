@@ -78,9 +78,11 @@ def timeseries(
     since: SinceOption = None,
     until: UntilOption = None,
     step: Annotated[
-        Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"],
-        typer.Option(help="Length of each bucket; auto fits it to the period."),
-    ] = "auto",
+        Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
+        typer.Option(
+            help="Length of each bucket; by default it fits the period.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the measures of each version over time.

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-from coalmine_analytics.metrics import BUILT_IN, Metric, metrics_in
+from coalmine_analytics.metrics import listed
 from coalmine_analytics.observational import compare_versions
-from coalmine_analytics.results import Comparison, MetricRow
+from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_analytics.results.comparison import Comparison
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
@@ -39,25 +40,7 @@ class CompareQuestion:
 def catalogue(owned: OwnedStore) -> Page[MetricRow]:
     """Returns the built-in metrics, then every other name that experiments have data of."""
     found = owned.store.reader().table("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
-    built_in = {metric.name for metric in BUILT_IN}
-    all_cells = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
-    metrics = metrics_in([*found, *all_cells], owned.plan.overrides)
-    return Page([_row(metric, metric.name in built_in) for metric in metrics], None)
-
-
-def _row(metric: Metric, built_in: bool) -> MetricRow:
-    return MetricRow(
-        metric=metric.name,
-        kind=metric.kind,
-        unit=metric.unit,
-        direction=metric.direction,
-        guardrail=metric.guardrail,
-        margin=str(metric.margin),
-        tolerance=str(metric.tolerance),
-        mde="auto" if metric.mde is None else str(metric.mde),
-        built_in=built_in,
-        description=metric.description,
-    )
+    return Page(listed(found, owned.plan.overrides), None)
 
 
 def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:

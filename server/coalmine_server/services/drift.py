@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Query
 
 from coalmine_analytics.drift import DriftPlan, Drifts
-from coalmine_analytics.results import Drift, VersionDrift
+from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Reader, Store
 from coalmine_server.errors import NotFound
-from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.readouts import plans_of
 from coalmine_server.settings import Settings
 
@@ -43,18 +42,17 @@ def make_drifts(store: Store, settings: Settings) -> Drifts:
     return Drifts(store, plan)
 
 
-def drift_of(owned: OwnedStore, question: DriftQuestion) -> Drift:
+def drift_of(drifts: Drifts, reader: Reader, question: DriftQuestion) -> Drift:
     """Returns drift of the version asked for, or per environment of the one with the most requests now.
 
     Raises:
         NotFound: No requests are recorded for that prompt, environment or version, or no such metric.
     """
-    reader = owned.store.reader()
     served = served_versions(reader, question.prompt)
     if not served:
         raise _nothing(f'prompt "{question.prompt}"', question.prompt, prompts(reader))
     items = [
-        owned.drifts.current(VersionKey(question.prompt, row.version, row.environment))
+        drifts.current(VersionKey(question.prompt, row.version, row.environment))
         for row in _chosen(served, question)
     ]
     if question.metric is not None:

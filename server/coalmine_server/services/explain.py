@@ -9,7 +9,7 @@ from fastapi import Query
 from coalmine_analytics.explain import explain
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout import Plan
-from coalmine_analytics.results import Explanation
+from coalmine_analytics.results.explain import Explanation
 from coalmine_consumers.explain import NoEvidence, Question, Side, evidence, known_cells
 from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Reader, Store

@@ -1,7 +1,7 @@
 """The collector's life in a server: wait for the store as a standby, take it over, run, stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,15 +24,16 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
-from coalmine_server.workers.side_jobs import side_jobs
+from coalmine_server.workers.store_workers import store_workers
+from coalmine_server.workers.worker import Worker, WorkerHealth
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]
 
 WATCH_EVERY_S = 0.5
 """How often the collector's threads are looked at."""
 
-JOB_TIMEOUT_S = 5.0
-"""How long a side job may take to end."""
+WORKER_TIMEOUT_S = 5.0
+"""How long a worker may take to end."""
 
 _log = structlog.stdlib.get_logger("coalmine.ingest")
 
@@ -69,6 +70,7 @@ class IngestService:
         self._stop_timeout_s = settings.server.shutdown_timeout_s
         self._clean = True
         self._lingering: list[str] = []
+        self._workers: Sequence[Worker] = ()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self, experiments: ExperimentRegistry) -> None:
@@ -107,12 +109,16 @@ class IngestService:
 
     @property
     def lingering(self) -> list[str]:
-        """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
+        """Workers that did not end when asked. Nothing is lost by leaving them behind."""
         return self._lingering
 
     def housekeeping(self) -> HousekeepingHealth | None:
         """How housekeeping is, once it has begun."""
         return None if self._housekeeping is None else self._housekeeping.health()
+
+    def workers(self) -> Mapping[str, WorkerHealth]:
+        """Status of the workers beside the collector, by name."""
+        return {worker.name: worker.health() for worker in self._workers}
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself; whether it has."""
@@ -179,20 +185,20 @@ class IngestService:
     def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
-        jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)
+        workers = self._workers = store_workers(owned, self._housekeeping)
         collector.start()
-        for job in jobs:
-            job.start()
+        for worker in workers:
+            worker.start()
         self._collector = collector
         try:
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
         finally:
-            for job in jobs:
-                job.ask_to_stop()
+            for worker in workers:
+                worker.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
-            self._lingering = [job.name for job in jobs if not job.wait_stopped(JOB_TIMEOUT_S)]
+            self._lingering = [each.name for each in workers if not each.wait_stopped(WORKER_TIMEOUT_S)]
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

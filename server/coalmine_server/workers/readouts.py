@@ -6,13 +6,15 @@ import structlog
 
 from coalmine_analytics.readout import Readouts
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_server.workers.worker import Worker
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
 
-def watch_experiments(readouts: Readouts, every_s: float, stop: threading.Event) -> None:
-    """Takes looks until asked to stop. A process that takes over continues from the stored looks."""
-    while not stop.wait(every_s):
+def readouts_worker(readouts: Readouts, every_s: float) -> Worker:
+    """Takes looks that are due. A process that takes over continues from the stored looks."""
+
+    def tick(_stop: threading.Event) -> float:
         for readout in readouts.take_due(_refused):
             for arm in readout.arms:
                 _log.info(
@@ -23,6 +25,9 @@ def watch_experiments(readouts: Readouts, every_s: float, stop: threading.Event)
                     why=arm.words,
                     requests=arm.requests,
                 )
+        return every_s
+
+    return Worker("readouts", tick, first_after_s=every_s)
 
 
 def _refused(experiment: str, error: InvalidParameter) -> None:

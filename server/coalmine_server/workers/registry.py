@@ -3,8 +3,7 @@
 from coalmine_registry.registry import Registry
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
-from coalmine_server.workers.outbox import OutboxWorker
-from coalmine_server.workers.side_jobs import SideJob
+from coalmine_server.workers.deployment_events import deployment_events_worker
 
 
 class RegistryService:
@@ -17,18 +16,16 @@ class RegistryService:
             CoalmineError: Its database cannot be used.
         """
         self.registry: Registry = open_registry(settings)
-        self._outbox = OutboxWorker(settings, self.registry)
-        self._job = SideJob("outbox", self._outbox.run)
+        self._worker = deployment_events_worker(settings, self.registry)
 
     def start(self) -> None:
-        """Begins to send events of deployments, and returns."""
-        self._job.start()
+        """Starts to send events of deployments, and returns."""
+        self._worker.start()
 
     def close(self, timeout_s: float) -> bool:
         """Closes the registry. Returns True if the worker stopped before the deadline."""
-        self._job.ask_to_stop()
-        self._outbox.wake()
-        in_time = self._job.wait_stopped(timeout_s)
+        self._worker.ask_to_stop()
+        in_time = self._worker.wait_stopped(timeout_s)
         if in_time:
             self.registry.close()
         return in_time

@@ -1,6 +1,5 @@
 """Dead letters reach their topic once they are committed, and are marked only when delivered."""
 
-import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
-from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
@@ -62,7 +61,7 @@ def waiting(store: Store) -> int:
 
 
 def publisher(servers: str, store: Store, prefix: str, **config: Any) -> DeadLetterPublisher:
-    producer = Producer({**producer_config(servers), "log_level": 0, **config})
+    producer = Producer(publisher_config(servers, {"log_level": 0, **config}))
     return DeadLetterPublisher(StoreOutbox(store), producer, Encoder(SingleObjectFraming()), prefix)
 
 
@@ -158,23 +157,6 @@ def test_a_batch_is_bounded_in_letters_and_in_bytes_but_never_empty(store: Store
     assert offsets(2, 10_000, first) == [2, 3]
     outbox.mark_published(first[:1])
     assert offsets(2, 10_000, []) == [1, 2]
-
-
-def test_the_loop_goes_on_after_a_fault_and_ends_when_told(store: Store) -> None:
-    stop = threading.Event()
-    calls: list[int] = []
-
-    class Failing(StoreOutbox):
-        def unpublished(self, letters: int, size_bytes: int, refused: Any) -> list[dict[str, Any]]:
-            calls.append(1)
-            if len(calls) == 1:
-                raise OSError(28, "No space left on device")
-            stop.set()
-            return []
-
-    producer = Producer({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
-    DeadLetterPublisher(Failing(store), producer, Encoder(SingleObjectFraming())).run(stop, every_s=0.01)
-    assert len(calls) == 2
 
 
 def test_letters_keep_their_identity(store: Store) -> None:

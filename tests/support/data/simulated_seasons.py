@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.buckets import Buckets
-from coalmine_analytics.drift.judging import Judged, Window, judged
+from coalmine_analytics.drift.metric import Judged, Window, judged
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import Judged, Window, judged
+from coalmine_analytics.drift.metric import Judged, Window, judged
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.drift import DaySeries
 from tests.support.data.simulated_version import FIRST_HOUR, GROUPS, day_series, hour_series

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from coalmine_analytics.results import Drift
+from coalmine_analytics.results.drift import Drift
 from coalmine_server.api.parameters import Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.services.drift import DriftQuestion, drift_of
@@ -19,4 +19,4 @@ def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
     Each metric is compared, hour by hour, with the version's own first days. The mean time to a false alarm
     is at least `false_alarm_every_days`, over all metrics together.
     """
-    return drift_of(owned, question)
+    return drift_of(owned.drifts, owned.store.reader(), question)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from coalmine_analytics.results import Explanation
+from coalmine_analytics.results.explain import Explanation
 from coalmine_server.api.parameters import Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.services.explain import ExplainQuestion, explained

@@ -1,6 +1,6 @@
 """The pipeline: ingest, audit, rebuild, dead letters."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -64,15 +64,15 @@ def dead_letters(
     owned: Owned,
     wanted: Wanted,
     status: Annotated[
-        DeadLetterStatus | None, Query(description="Only dead letters with this status.")
-    ] = None,
+        DeadLetterStatus | Literal["any"], Query(description="Only dead letters with this status.")
+    ] = "open",
     event: Annotated[str | None, Query(min_length=1, description="Only those sent as this event.")] = None,
     stage: Annotated[str | None, Query(min_length=1, description="Only those that failed there.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Maximum number of rows to return.")] = 100,
     cursor: Cursor = None,
 ) -> Response:
     """Messages that could not be stored, newest first."""
-    chosen = DeadLetterFilter(status=status, event=event, stage=stage)
+    chosen = DeadLetterFilter(status=None if status == "any" else status, event=event, stage=stage)
     page = list_dead_letters(owned.store.reader(), chosen, limit=limit, cursor=cursor)
     return represented(page, Page[DeadLetterRow], page.items, DeadLetterRow, wanted)
 
