@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Header, Path, Query, Request, Response
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi import Depends, Header, Path, Query, Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from coalmine_registry.roles import Actor, Role
@@ -76,7 +76,8 @@ def known_parameters(request: Request) -> None:
 
 @functools.cache
 def _query_names(route: APIRoute) -> frozenset[str]:
-    return frozenset(each.alias for each in get_flat_dependant(route.dependant).query_params)
+    every = get_flat_params(route.dependant)
+    return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:
