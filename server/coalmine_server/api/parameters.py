@@ -2,10 +2,11 @@
 
 import difflib
 import functools
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
@@ -58,7 +59,13 @@ def known_parameters(request: Request) -> None:
 
 @functools.cache
 def _query_names(route: APIRoute) -> frozenset[str]:
-    return frozenset(each.alias for each in get_flat_dependant(route.dependant).query_params)
+    return frozenset(_names(route.dependant))
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (each.alias for each in dependant.query_params)
+    for each in dependant.dependencies:
+        yield from _names(each)
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:
