@@ -23,7 +23,6 @@ def audit(
     if something does not add up.
     """
     from coalmine_consumers.results import AuditReport
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:

@@ -136,7 +136,6 @@ def _write(found: "DemoReport", as_json: bool) -> None:
         write_json_line({**counts, "versions": found.versions})
         return
     from coalmine_consumers.results import VersionRow
-
     from coalmine_server.client import read_as
 
     write_versions(read_as(list[VersionRow], found.versions))

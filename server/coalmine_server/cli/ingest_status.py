@@ -12,7 +12,6 @@ def ingest_status(context: typer.Context, as_json: AsJson = False) -> None:
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import IngestStatus
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:

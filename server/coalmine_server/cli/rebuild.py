@@ -20,7 +20,6 @@ def rebuild(context: typer.Context, *, as_json: AsJson = False) -> None:
     numbers until the new ones are complete. Rollups whose raw rows have expired stay as they are.
     """
     from coalmine_consumers.results import RebuildStatus
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:

@@ -38,7 +38,6 @@ def versions(
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import VersionRow
-
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
@@ -91,7 +90,6 @@ def timeseries(
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import TimeseriesRow
-
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}

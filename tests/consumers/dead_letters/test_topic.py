@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
 
 from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
 from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
@@ -20,6 +18,8 @@ from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 AT = datetime(2026, 11, 20, 9, 30, 0, 123456, tzinfo=UTC)
 
