@@ -1,4 +1,4 @@
-"""`coalmine calibrate` proves by simulation that the statistics hold; `stats-check` runs them on your data."""
+"""`coalmine calibrate` proves the statistics by simulation; `coalmine stats-check` runs them on your data."""
 
 import json
 import os
