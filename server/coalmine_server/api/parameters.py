@@ -2,11 +2,10 @@
 
 import difflib
 import functools
-from collections.abc import Iterator
 from typing import Annotated, Final
 
-from fastapi import Depends, Query, Request
-from fastapi.dependencies.models import Dependant
+from fastapi import Depends, Path, Query, Request, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
@@ -27,6 +26,7 @@ Cursor = Annotated[
         description="`next_cursor` of the previous page; omit it for the first.",
     ),
 ]
+ExperimentPath = Annotated[str, Path(min_length=1, max_length=500, description="Name of the experiment.")]
 
 
 def owned_store(request: Request) -> OwnedStore:
@@ -59,13 +59,8 @@ def known_parameters(request: Request) -> None:
 
 @functools.cache
 def _query_names(route: APIRoute) -> frozenset[str]:
-    return frozenset(_names(route.dependant))
-
-
-def _names(dependant: Dependant) -> Iterator[str]:
-    yield from (each.alias for each in dependant.query_params)
-    for each in dependant.dependencies:
-        yield from _names(each)
+    every = get_flat_params(route.dependant)
+    return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:

@@ -25,7 +25,6 @@ LastUsed = Callable[[], Mapping[tuple[str, str], datetime] | None]
 PromptPath = Annotated[str, Path(description="Name of the prompt.")]
 VersionPath = Annotated[str, Path(description="Semantic version.", examples=["1.2.0"])]
 EnvironmentPath = Annotated[str, Path(description="dev, staging or prod.", examples=["prod"])]
-ExperimentPath = Annotated[str, Path(description="Name of the experiment.")]
 PromotionPath = Annotated[str, Path(description="Id of the promotion.")]
 
 Reader = Annotated[Actor, needs(Role.READER)]

@@ -10,13 +10,12 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import ExperimentBody, StopBody, WeightsBody, given
-from coalmine_server.api.parameters import Cursor, Limit
+from coalmine_server.api.parameters import Cursor, ExperimentPath, Limit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import (
     Approver,
     Asked,
     EnvironmentPath,
-    ExperimentPath,
     IfMatch,
     PromptPath,
     Reader,
