@@ -34,7 +34,7 @@ class Body(BaseModel):
 class VersionBody(Body):
     """A version to register."""
 
-    version: VersionText = Field(description="Semantic version.", examples=["1.2.0"])
+    version: VersionText = Field(description="Semantic version to register.", examples=["1.2.0"])
     content: Json = Field(
         description="`template` or `messages`; variables, model, parameters, output_schema, metadata.",
         examples=[{"template": "Answer {{ question }}", "variables": {"question": {"type": "string"}}}],

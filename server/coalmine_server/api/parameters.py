@@ -1,7 +1,6 @@
 """Parameters that routes share: pages, and the store."""
 
 import difflib
-import functools
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Request, params
@@ -38,7 +37,7 @@ def owned_store(request: Request) -> OwnedStore:
 Owned = Annotated[OwnedStore, Depends(owned_store)]
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuses query parameters that the route does not take: a filter that is ignored gives wrong answers.
 
     Raises:
@@ -57,7 +56,6 @@ def known_parameters(request: Request) -> None:
         raise ProblemError(INVALID_REQUEST, detail, problems)
 
 
-@functools.cache
 def _query_names(route: APIRoute) -> frozenset[str]:
     every = get_flat_params(route.dependant)
     return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
