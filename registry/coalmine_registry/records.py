@@ -95,7 +95,7 @@ class Evidence:
     """Kind of evidence, e.g. `eval_run` or `readout`."""
     reference: str
     """Id or URL of the evidence."""
-    summary: str = ""
+    summary: str
     """What the evidence says, for people."""
 
 
@@ -311,6 +311,19 @@ class TokenRecord:
 class NewToken(TokenRecord):
     """A token that was just created."""
 
+    # pydantic reads the docstrings of a class's own fields only.
+    id: str
+    """Id of the token, for revoking it."""
+    subject: str
+    """Person or program that uses the token."""
+    role: Role
+    """What the token allows: each role allows everything that the roles before it allow."""
+    created_at: datetime
+    """When the token was created."""
+    created_by: str
+    """Subject of the token that created it."""
+    revoked_at: datetime | None
+    """Null: the token is valid."""
     token: str = field(repr=False)
     """Text of the token. Only its hash is kept, so it cannot be shown again."""
 

@@ -95,7 +95,7 @@ def test_required_evidence_is_required(registry: Registry) -> None:
     assert caught.value.missing == ("eval_run", "served_in:staging")
     registry.promote(BOB, PROMPT, "1.0.0", "staging")
     with pytest.raises(EvidenceMissing, match="missing: eval_run;"):
-        registry.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("readout", "x"),))
+        registry.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("readout", "x", ""),))
     assert registry.promote(BOB, PROMPT, "1.0.0", "prod", (_RUN,)).status == "applied"
 
 
@@ -154,10 +154,10 @@ def test_readers_ask_for_nothing_and_authors_approve_nothing(registry: Registry)
 @pytest.mark.parametrize(
     "evidence",
     [
-        Evidence("Eval Run", "x"),
-        Evidence("eval_run", ""),
-        Evidence("eval_run", "a\0b"),
-        Evidence("a", "\ud800"),
+        Evidence("Eval Run", "x", ""),
+        Evidence("eval_run", "", ""),
+        Evidence("eval_run", "a\0b", ""),
+        Evidence("a", "\ud800", ""),
     ],
 )
 def test_evidence_that_cannot_be_kept_is_refused(registry: Registry, evidence: Evidence) -> None:

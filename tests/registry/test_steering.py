@@ -128,7 +128,7 @@ def test_versions_that_come_in_by_a_rule_need_the_evidence_too(registry: Registr
         registry.set_rules(BOB, "prod", PROMPT, [rule])
     with pytest.raises(EvidenceMissing):
         registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"))
-    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(Evidence("eval_run", "run-1"),))
+    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(Evidence("eval_run", "run-1", ""),))
     registry.set_rules(BOB, "prod", PROMPT, [])
     registry.set_rules(BOB, "prod", PROMPT, [rule])
 

@@ -28,9 +28,9 @@ class Diff:
     name: str
     """Name of the prompt."""
     a: str
-    """The old version."""
+    """The old version, which `b` is compared with."""
     b: str
-    """The new version."""
+    """The new version, compared with `a`."""
     classification: Classification
     """What changed from `a` to `b`, and the version bump that needs."""
     lines: list[DiffLine]
