@@ -9,7 +9,17 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries", "readout", "detection")
+NAMES = (
+    "client",
+    "prompt",
+    "propagation",
+    "ingest",
+    "visible",
+    "queries",
+    "readout",
+    "commands",
+    "detection",
+)
 
 
 def run(name: str) -> tuple[int, dict[str, Any]]:

@@ -25,7 +25,6 @@ import duckdb
 from confluent_kafka import OFFSET_BEGINNING, Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from fastavro import schemaless_reader
-from tests.support.kafka_broker import KafkaBroker
 
 from benchmarks.load import produce_requests
 from coalmine_consumers.collector.collector import Collector
@@ -39,6 +38,7 @@ from coalmine_schemas.catalogue import latest
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
+from tests.support.servers.kafka_broker import KafkaBroker
 
 PREFIX = "bench."
 PARTITIONS = 6

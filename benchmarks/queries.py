@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from tests.support.store_feed import many_requests, reactions_to
 
 from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.maintenance.compact import CompactionState, compact
@@ -36,6 +35,7 @@ from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.queries import Filters, VersionRow, timeseries, versions
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store import Store, StoreSettings
+from tests.support.data.store_feed import many_requests, reactions_to
 
 BATCH_ROWS = 100_000
 START = datetime(2026, 3, 1, tzinfo=UTC)
