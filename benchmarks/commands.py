@@ -92,7 +92,7 @@ def wait_until_shown(command: Command) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the table and, if asked, a last line of JSON."""
+    """Measure, print the table and, on request, a last line of JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.commands", description=__doc__.splitlines()[0]
     )
