@@ -4,13 +4,13 @@ from datetime import datetime
 
 import duckdb
 
-from coalmine_consumers.audit.report import Check
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable
 from coalmine_consumers.maintenance.horizon import raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.rebuild import EXPIRED
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch
 from coalmine_consumers.maintenance.slices import slices
+from coalmine_consumers.results import AuditCheck
 from coalmine_consumers.sql import lent, quote_literal, statement
 
 _SLICE_ROWS = 50_000
@@ -34,7 +34,7 @@ def check_recount(
     fresh: Scratch,
     relations: Relations,
     through: int,
-) -> list[Check]:
+) -> list[AuditCheck]:
     """Count everything anew and compare: one check for each table.
 
     Args:
@@ -52,7 +52,7 @@ def check_recount(
     return [_compare(cursor, table) for table in ADDITIVE_TABLES]
 
 
-def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> Check:
+def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> AuditCheck:
     where = _where(cursor, table)
     stored = f"SELECT * FROM {table} {where}"  # noqa: S608 - closed set
     anew = f"SELECT * FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
@@ -66,7 +66,7 @@ def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> Check:
             with lent(cursor, slice=part):
                 more = _count_differences(cursor, table, f"FROM ({stored}) {here}", f"FROM ({anew}) {here}")
             found, wrong = found + more[0], wrong + more[1]
-    return Check(
+    return AuditCheck(
         f"recount of {table}", not wrong, found, found - wrong, "a full recount gives the same numbers"
     )
 

@@ -2,15 +2,15 @@
 
 import duckdb
 
-from coalmine_consumers.audit.report import Check
 from coalmine_consumers.maintenance.horizon import raw_horizon, rollups_kept_from
+from coalmine_consumers.results import AuditCheck
 from coalmine_consumers.sql import fetch_rows, statement
 
 MOST_DAYS = 5
 """So many days are named."""
 
 
-def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> Check:
+def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> AuditCheck:
     """Do rollups count, for each day whose raw rows are all there, as many requests as there are rows?
 
     Args:
@@ -26,7 +26,7 @@ def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> Check:
     return _check("rollups of each day", told, "rollups count the requests of each day that are there")
 
 
-def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> Check:
+def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> AuditCheck:
     """Do minutes and hours add up to their days?"""
     kept = rollups_kept_from(cursor)
     parameters = {"minute": kept["minute"], "hour": kept["hour"]}
@@ -39,8 +39,8 @@ def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> Check:
     return _check("resolutions of rollups", told, "minutes and hours add up to days")
 
 
-def _check(name: str, told: list[str], explanation: str) -> Check:
+def _check(name: str, told: list[str], explanation: str) -> AuditCheck:
     shown = "; ".join(told[:MOST_DAYS])
     if len(told) > MOST_DAYS:
         shown += f"; and {len(told) - MOST_DAYS:,} more"
-    return Check(name, not told, 0, len(told), f"{explanation}: {shown}" if told else explanation)
+    return AuditCheck(name, not told, 0, len(told), f"{explanation}: {shown}" if told else explanation)

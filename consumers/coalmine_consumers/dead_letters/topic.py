@@ -5,20 +5,16 @@ only if its message was given up. Publishing may happen twice after a crash; the
 """
 
 import logging
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any, Final, Protocol
 
-import duckdb
-import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine_consumers.sources.kafka_topics import MAX_MESSAGE_BYTES
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import Encoder
-from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 
@@ -29,9 +25,6 @@ BATCH_LETTERS: Final = 500
 DELIVERY_TIMEOUT_S: Final = 30.0
 """How long a batch may take to be delivered."""
 
-_UNPUBLISHED: Final = (files("coalmine_consumers") / "sql" / "unpublished_dead_letters.sql").read_text(
-    "utf-8"
-)
 _MARK: Final = """
     UPDATE dead_letters SET published_at = $published_at
     WHERE published_at IS NULL AND dead_letter_id IN (SELECT unnest($ids)::UUID)"""
@@ -60,9 +53,8 @@ class StoreOutbox:
     def unpublished(self, letters: int, size_bytes: int, refused: Collection[str]) -> list[dict[str, Any]]:
         """See `DeadLetterOutbox.unpublished`."""
         parameters = {"letters": letters, "size_bytes": size_bytes, "refused": list(refused)}
-        rows: pa.Table = self._store.reader().table(_UNPUBLISHED, parameters)
-        found: list[dict[str, Any]] = rows.to_pylist()
-        return found
+        query = statement("unpublished_dead_letters", __package__)
+        return self._store.reader().rows(query, parameters)
 
     def mark_published(self, dead_letter_ids: Sequence[str]) -> None:
         """See `DeadLetterOutbox.mark_published`."""
@@ -116,15 +108,10 @@ class DeadLetterPublisher:
             self._outbox.mark_published(delivered)
         return len(delivered)
 
-    def run(self, stop: threading.Event, every_s: float = 5.0) -> None:
-        """Publish until told to stop; what fails is tried again."""
-        pause_s = 0.0
-        while not stop.wait(pause_s):
-            try:
-                pause_s = 0.0 if self.publish() else every_s
-            except (CoalmineError, KafkaException, duckdb.OperationalError, OSError) as error:
-                _log.warning("dead letters were not published, trying again: %s", error)
-                pause_s = every_s
+    def close(self) -> None:
+        """Drops what is still queued: it waits in the outbox."""
+        self._producer.purge()
+        self._producer.flush(1.0)
 
     def _send(self, row: dict[str, Any], delivered: list[str], *, alone: bool) -> None:
         id_ = str(row["dead_letter_id"])

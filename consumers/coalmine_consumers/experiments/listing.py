@@ -1,21 +1,8 @@
 """Which experiments there are."""
 
-from dataclasses import dataclass
-
 from coalmine_consumers.queries.measures import Source
+from coalmine_consumers.results import ExperimentRow
 from coalmine_consumers.sql import statement
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentRow:
-    """One experiment, as its requests tell of it."""
-
-    experiment: str
-    requests: int
-    epochs: list[int]
-    """Allocation epochs, ascending; 0 stands for requests that do not say."""
-    arms: list[str]
-    """Sorted."""
 
 
 def experiments(source: Source) -> list[ExperimentRow]:

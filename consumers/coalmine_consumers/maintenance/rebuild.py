@@ -20,6 +20,7 @@ from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollu
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.results import Rebuilt
 from coalmine_consumers.sql import fetch_rows, lent
 from coalmine_consumers.store import Store, live_segments
 
@@ -43,18 +44,6 @@ class Progress:
     """Raw rows counted."""
     total: int
     """Raw rows there were when it began; commits meanwhile may add some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild did."""
-
-    counted: int
-    """Raw rows counted: requests, and feedback and scores with a request."""
-    rebuilt_from: datetime | None
-    """Rollups before this were left as they are, because their raw rows have expired; None if all are new."""
-    rows_before: dict[AdditiveTable, int]
-    rows_after: dict[AdditiveTable, int]
 
 
 def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
@@ -142,7 +131,7 @@ def _last_ingest_id(store: Store) -> int:
     return int(last)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> dict[AdditiveTable, int]:
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {table: row_count(connection, table) for table in ADDITIVE_TABLES}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Header, Path, Query, Request, Response
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi import Depends, Header, Path, Query, Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from coalmine_registry.roles import Actor, Role
@@ -55,7 +55,7 @@ def owned_store(request: Request) -> OwnedStore:
 Owned = Annotated[OwnedStore, Depends(owned_store)]
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuses query parameters that the route does not take: a filter that is ignored gives wrong answers.
 
     Raises:
@@ -74,9 +74,9 @@ def known_parameters(request: Request) -> None:
         raise ProblemError(INVALID_REQUEST, detail, problems)
 
 
-@functools.cache
 def _query_names(route: APIRoute) -> frozenset[str]:
-    return frozenset(each.alias for each in get_flat_dependant(route.dependant).query_params)
+    every = get_flat_params(route.dependant)
+    return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:

@@ -41,7 +41,6 @@ def list_(
 ) -> None:
     """List dead letters, newest first."""
     from coalmine_consumers.results import DeadLetterRow
-
     from coalmine_server.client import read_as
 
     chosen = {"status": status, "event": event, "stage": stage}
@@ -136,7 +135,6 @@ def _change(
     as_json: bool,
 ) -> None:
     from coalmine_consumers.results import DeadLettersChanged
-
     from coalmine_server.client import path_of, read_as
 
     if not ids and not everything:

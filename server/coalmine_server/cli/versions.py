@@ -38,7 +38,6 @@ def versions(
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import VersionRow
-
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
@@ -80,9 +79,7 @@ def timeseries(
     until: UntilOption = None,
     step: Annotated[
         Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
-        typer.Option(
-            help="Length of each bucket; by default it fits the period.", show_default=False
-        ),
+        typer.Option(help="Length of each bucket; by default it fits the period.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +88,6 @@ def timeseries(
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import TimeseriesRow
-
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}

@@ -57,7 +57,7 @@ def drift_of(drifts: Drifts, reader: Reader, question: DriftQuestion) -> Drift:
     ]
     if question.metric is not None:
         items = [_only(item, question.metric) for item in items]
-    return Drift(prompt=question.prompt, items=items)
+    return Drift(prompt=question.prompt, items=tuple(items))
 
 
 def _chosen(served: Sequence[ServedVersion], question: DriftQuestion) -> list[ServedVersion]:
@@ -86,7 +86,7 @@ def _only(item: VersionDrift, metric: str) -> VersionDrift:
     metrics = [row for row in item.metrics if row.metric == metric]
     if item.metrics and not metrics:
         raise _nothing(f'metric "{metric}" of {item.prompt}', metric, (row.metric for row in item.metrics))
-    return replace(item, metrics=metrics)
+    return replace(item, metrics=tuple(metrics))
 
 
 def _nothing(what: str, name: str, known: Iterable[str]) -> NotFound:

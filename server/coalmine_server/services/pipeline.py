@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from coalmine_consumers.results import AuditReport, DeadLettersChanged, IngestStatus, PartitionStatus
-
 from coalmine_consumers import audit, queries
 from coalmine_consumers.audit.backlog import waiting_in_spool
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import DeadLetterFilter, discard_dead_letters, replay_dead_letters
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.results import AuditReport, DeadLettersChanged, IngestStatus, PartitionStatus
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import decoding
 

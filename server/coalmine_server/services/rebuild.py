@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from coalmine_consumers.results import RebuildStatus
 
 from coalmine_consumers.maintenance.rebuild import Progress, rebuild
+from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
 
 _log = structlog.stdlib.get_logger("coalmine.rebuild")

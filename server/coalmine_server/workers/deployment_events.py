@@ -15,17 +15,18 @@ from typing import Final, Protocol
 from confluent_kafka import KafkaError, Message, Producer
 
 from coalmine.emitters import SpoolEmitter
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.events import Deployment
+from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name
-from coalmine_server.services.kafka import kafka_client_config
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
 from coalmine_server.workers.outbox import outbox_worker
@@ -101,7 +102,7 @@ def open_channel(settings: Settings, stop: threading.Event) -> Channel:
 
 class _Spool:
     def __init__(self, settings: Settings) -> None:
-        log = LimitedLog(logging.getLogger("coalmine.registry.outbox"), every_s=60.0)
+        log = RateLimitedLogger(logging.getLogger("coalmine.registry.outbox"), every_s=60.0)
         self._encoder = Encoder(SingleObjectFraming())
         self._emitter = SpoolEmitter(
             settings.spool_dir, max_bytes=None, max_pending=BATCH, counters=Counters(), log=log
@@ -141,13 +142,13 @@ class _Kafka:
             else ConfluentFraming(self._schemas, settings.kafka.topic_prefix)
         )
         self._producer = Producer(
-            {
-                **kafka_client_config(settings.kafka),
-                "client.id": "coalmine-registry",
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-            },
+            producer_config(
+                settings.kafka.bootstrap_servers or "",
+                client_id="coalmine-registry",
+                delivery_timeout_s=DELIVERY_TIMEOUT_S,
+                max_message_bytes=1_000_000,
+                extra=kafka_security_config(settings.kafka),
+            )
         )
 
     def send(self, entries: Sequence[OutboxEntry]) -> list[int]:

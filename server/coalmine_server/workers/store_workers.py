@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
-from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, producer_config
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
-from coalmine_server.services.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import drift_worker
@@ -50,10 +50,7 @@ def _housekeeping_worker(housekeeping: Housekeeping) -> Worker:
 
 
 def _dead_letter_publisher(settings: Settings, owned: OwnedStore) -> DeadLetterPublisher:
-    config = {
-        **producer_config(settings.kafka.bootstrap_servers or ""),
-        **kafka_security_config(settings.kafka),
-    }
+    config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
     url = settings.schema_.registry_url
     framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url))
     prefix = settings.kafka.topic_prefix

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.store_feed import START, Feed, Row, many_requests, request
-from tests.support.store_state import folded, query
 
 from coalmine_consumers.aggregation.references import MIN_KNOWN, Reference, read_references
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, Row, many_requests, request
+from tests.support.oracles.store_state import folded, query
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from tests.support.event_factory import EventFactory
-from tests.support.fake_store import FakeStore
 
 from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.decode import DecodedBatch
@@ -22,6 +20,8 @@ from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import RegistryUnavailable, Transient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
+from tests.support.data.event_factory import EventFactory
+from tests.support.doubles.fake_store import FakeStore
 from tests.support.eventually import eventually
 
 FAST = CollectorSettings(

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.event_factory import EventFactory
-
 from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
@@ -16,6 +14,7 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
+from tests.support.data.event_factory import EventFactory
 
 SETTINGS = CollectorSettings(
     pace=PacePolicy(live_min_wait_s=0.01), retry=RetryPolicy(first_s=0.005, max_s=0.02)

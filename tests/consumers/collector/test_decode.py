@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.event_factory import EventFactory
 
 from coalmine_consumers.collector.decode import decode_batch
 from coalmine_consumers.collector.pricing import Pricer
@@ -21,6 +20,7 @@ from coalmine_consumers.raw import (
 from coalmine_schemas.batch import BatchDecoder, arrow_schema
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
+from tests.support.data.event_factory import EventFactory
 
 ENCODER = Encoder(SingleObjectFraming())
 FACTORY = EventFactory()

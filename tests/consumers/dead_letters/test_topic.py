@@ -1,6 +1,5 @@
 """Dead letters reach their topic once they are committed, and are marked only when delivered."""
 
-import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine_consumers.dead_letter_topic import DeadLetterPublisher, StoreOutbox, publisher_config
-from coalmine_consumers.decode import DeadLetterRow, DecodedBatch
 from confluent_kafka import Consumer, Producer
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
 
+from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
@@ -21,6 +18,8 @@ from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 AT = datetime(2026, 11, 20, 9, 30, 0, 123456, tzinfo=UTC)
 
@@ -120,7 +119,7 @@ def test_every_dead_letter_is_published_with_all_it_knows(
 
 
 def test_nothing_is_marked_while_the_broker_is_away(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coalmine_consumers.dead_letter_topic.DELIVERY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("coalmine_consumers.dead_letters.topic.DELIVERY_TIMEOUT_S", 0.2)
     commit(store, [letter(1), letter(2)])
     away = publisher(f"127.0.0.1:{free_port()}", store, "x.", **{"delivery.timeout.ms": 200})
     assert away.publish() == 0
@@ -158,23 +157,6 @@ def test_a_batch_is_bounded_in_letters_and_in_bytes_but_never_empty(store: Store
     assert offsets(2, 10_000, first) == [2, 3]
     outbox.mark_published(first[:1])
     assert offsets(2, 10_000, []) == [1, 2]
-
-
-def test_the_loop_goes_on_after_a_fault_and_ends_when_told(store: Store) -> None:
-    stop = threading.Event()
-    calls: list[int] = []
-
-    class Failing(StoreOutbox):
-        def unpublished(self, letters: int, size_bytes: int, refused: Any) -> list[dict[str, Any]]:
-            calls.append(1)
-            if len(calls) == 1:
-                raise OSError(28, "No space left on device")
-            stop.set()
-            return []
-
-    producer = Producer({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
-    DeadLetterPublisher(Failing(store), producer, Encoder(SingleObjectFraming())).run(stop, every_s=0.01)
-    assert len(calls) == 2
 
 
 def test_letters_keep_their_identity(store: Store) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.support.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
 
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.drift import (
@@ -26,6 +25,7 @@ from coalmine_consumers.maintenance.recount import Batches, Relations, recount_c
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
 
 KEY = VersionKey("refund", "1.0.0", "prod")
 DAY = timedelta(days=1)

@@ -50,11 +50,11 @@ def test_late_events_of_an_aged_day_count_and_lose_their_minutes_at_the_next_run
     age(store, policy, FOREVER, START + timedelta(days=5))
     late = request(1, START, prompt="late")
     store.commit(feed.batch([late], [feedback(1, late, thumbs="up")]))
-    (found,) = queries.versions(store.reader(), queries.Filters(prompt="late"))
+    (found,) = queries.versions(store.reader(), queries.Filters(prompt="late")).items
     assert (found.requests, found.thumbs_up) == (1, 1)
     age(store, policy, FOREVER, START + timedelta(days=5))
     assert set(resolutions(store)) == {"day"}
-    assert queries.versions(store.reader(), queries.Filters(prompt="late")) == [found]
+    assert queries.versions(store.reader(), queries.Filters(prompt="late")).items == [found]
     store.close()
 
 

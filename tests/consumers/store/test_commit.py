@@ -7,7 +7,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from tests.support.store_feed import (
+
+from coalmine_consumers.collector.decode import DecodedBatch
+from coalmine_consumers.errors import PositionConflict
+from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
+from coalmine_consumers.store import EventCounts, Store
+from tests.support.data.store_feed import (
     PARTITION,
     START,
     Feed,
@@ -19,11 +24,6 @@ from tests.support.store_feed import (
     score,
     table,
 )
-
-from coalmine_consumers.collector.decode import DecodedBatch
-from coalmine_consumers.errors import PositionConflict
-from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
-from coalmine_consumers.store import EventCounts, Store
 
 REQUESTS = [request(number) for number in range(30)]
 FEEDBACK = [feedback(1000 + number, row, thumbs="up") for number, row in enumerate(REQUESTS)]

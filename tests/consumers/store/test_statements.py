@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.support.empty_tables import empty_tables, insert
 
 from coalmine_consumers.sql import fetch_rows, quote_identifier, quote_literal, statement
 from coalmine_consumers.store.ids import Ids
+from tests.support.oracles.empty_tables import empty_tables, insert
 
 A, B, C, D = (UUID(int=number << 64) for number in (1, 2, 3, 2**63))
 STORE = "coalmine_consumers.store"

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 from confluent_kafka import Producer
-from tests.support.torture_load import TortureLoad
 
 from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
@@ -32,6 +31,7 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from coalmine_schemas.topics import topic_name
+from tests.support.torture.load import TortureLoad
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])

@@ -2,6 +2,10 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Depends, Query, Response
+
+from coalmine_consumers import queries
+from coalmine_consumers.queries import Filters
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
@@ -13,10 +17,6 @@ from coalmine_consumers.results import (
     TimeseriesRow,
     VersionRow,
 )
-from fastapi import APIRouter, Depends, Query, Response
-
-from coalmine_consumers import queries
-from coalmine_consumers.queries import Filters
 from coalmine_schemas.results import Page
 from coalmine_server.api.parameters import Cursor, Owned
 from coalmine_server.api.problems import problem_responses

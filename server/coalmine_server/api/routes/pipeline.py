@@ -2,6 +2,10 @@
 
 from typing import Annotated, Literal
 
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
 from coalmine_consumers.results import (
     AuditReport,
     DeadLetterDetail,
@@ -11,10 +15,6 @@ from coalmine_consumers.results import (
     IngestStatus,
     RebuildStatus,
 )
-from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.access import needs
