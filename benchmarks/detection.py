@@ -97,7 +97,7 @@ def _speak_aside() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, and say by the exit status whether the targets are met."""
+    """Measure and print; returns 0 if the targets are met."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.detection", description=__doc__.splitlines()[0]
     )

@@ -1,4 +1,4 @@
-"""One simulated experiment: its service, its users, and what each look at it says."""
+"""One simulated experiment: its service, its users, and the result of each look."""
 
 from array import array
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether watching on would tell nothing more; of an equal pair it always does."""
+        """True if further looks cannot change the result; never true of an equal pair."""
         return not self._equal and None not in (self._rollback, self._quality, self._peeking)
 
     def watched(self) -> Watched:
