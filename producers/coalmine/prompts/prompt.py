@@ -7,7 +7,7 @@ from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
 
 from coalmine.call import Call
-from coalmine.prompts.loaded import Loaded
+from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 
 
 class Prompt:
@@ -27,7 +27,7 @@ class Prompt:
     def __init__(
         self,
         begin: Callable[..., Call],
-        loaded: Loaded,
+        loaded: LoadedSnapshot,
         choice: Choice,
         name: str,
         *,

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 
-from coalmine.assembly import make_works
+from coalmine.assembly import make_parts
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -34,7 +34,7 @@ def drain_spool(settings: Settings, stop: threading.Event) -> None:
         schema_registry_url=settings.schema_.registry_url,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    emitter = make_works(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
+    emitter = make_parts(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
     try:
         while not stop.is_set():
             emitter.poll()

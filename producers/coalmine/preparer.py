@@ -10,7 +10,7 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.rules import first_problem
 from coalmine_schemas.spool_blocks import SpoolRecord
 
-from coalmine.build import Record, RecordBuilder
+from coalmine.record_builder import Record, RecordBuilder
 from coalmine.stats import Counters
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
@@ -29,7 +29,7 @@ class Preparer:
         builder: Builds the records.
         max_message_bytes: Largest frame.
         counters: Counts what is dropped.
-        log: Says why, without values, which may be a user's text.
+        log: Reports why, without values: they may be a user's text.
     """
 
     def __init__(
