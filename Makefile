@@ -40,9 +40,10 @@ test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 .PHONY: lint
-lint: setup ## Check style and formatting
+lint: setup ## Check style, formatting and dead code
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "Run 'make format'."; exit 1; }
+	@! $(BIN)/vulture | grep -v 'unused variable'
 
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed by rule

@@ -24,18 +24,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
+from fastavro import schemaless_writer
+
 from coalmine import Coalmine
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.events import PromptRequest
 from coalmine_schemas.framing import single_object_header
 from coalmine_schemas.identifiers import unit_group, uuid7
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import Producer
-from fastavro import schemaless_writer
-
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.replies import OPENAI_CHAT
-from tests.support.server_choice import ServerUnavailable
+from tests.support.data.replies import OPENAI_CHAT
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.server_choice import ServerUnavailable
 
 PREFIX = "bench-client."
 BURST = 10

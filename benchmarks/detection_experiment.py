@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
+from scipy import stats
+
 from coalmine import Coalmine
-from coalmine_analytics.readout import ArmReadout, Readouts
+from coalmine_analytics.arrays import FloatArray, IntArray
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import ArmReadout
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm
@@ -21,7 +24,6 @@ from coalmine_simulator.services import search_answer, search_stable, serve_only
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.users import Population, User
 from coalmine_simulator.version_choice import Chosen, RegistryChooser
-from scipy import stats
 
 SHARE = 0.05
 """Of users that get the canary."""
@@ -202,7 +204,7 @@ class _Launch:
         return self._served.choose(prompt, user, session_id, at_s)
 
 
-def _variance_of_difference(values: npt.NDArray[np.float64], units: npt.NDArray[np.int64]) -> float:
+def _variance_of_difference(values: FloatArray, units: IntArray) -> float:
     """Variance over assignments of canary's mean less control's, where both have the same version.
 
     All units together tell it best: each is in the canary with a chance of `SHARE`, with all its requests.

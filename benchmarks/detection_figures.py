@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from coalmine_simulator.services import search_stable
 from scipy.stats import nct, t
 
 from benchmarks.detection_experiment import ALPHA, SHARE, Stop, Watched
 from benchmarks.detection_runs import look_times
+from coalmine_simulator.services import search_stable
 
 EFFECT = -0.05
 """Of the worse version on quality, relative."""

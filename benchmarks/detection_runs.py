@@ -10,18 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.detection_experiment import ALPHA, SHARE, Run, Watched, snapshot
 from coalmine import Coalmine
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
-from coalmine_consumers.decode import decode_batch
+from coalmine_consumers.collector.decode import decode_batch
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
-
-from benchmarks.detection_experiment import ALPHA, SHARE, Run, Watched, snapshot
 
 FIRST_LOOK = 1_000
 """Requests of an experiment at the first look; 30 units of the canary need more."""

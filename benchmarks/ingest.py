@@ -22,7 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from coalmine_consumers.collector import Collector
+from confluent_kafka import OFFSET_BEGINNING, Consumer
+from confluent_kafka import TopicPartition as KafkaPartition
+from fastavro import schemaless_reader
+
+from benchmarks.load import produce_requests
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config
@@ -33,12 +38,7 @@ from coalmine_schemas.catalogue import latest
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import OFFSET_BEGINNING, Consumer
-from confluent_kafka import TopicPartition as KafkaPartition
-from fastavro import schemaless_reader
-
-from benchmarks.load import produce_requests
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 PREFIX = "bench."
 PARTITIONS = 6

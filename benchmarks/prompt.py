@@ -21,12 +21,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from coalmine import Coalmine
-from coalmine_schemas.prompts import PromptContent, Variable
 from langfuse import Langfuse
 
 from benchmarks.langfuse_stub import langfuse_stub
-from tests.support.deployment_server import DeploymentServer
+from coalmine import Coalmine
+from coalmine_schemas.prompts import PromptContent, Variable
+from tests.support.doubles.deployment_server import DeploymentServer
 
 NAME = "support-refund"
 TEMPLATE_CHARS = 2048

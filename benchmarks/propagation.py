@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from coalmine import Coalmine
 from langfuse import Langfuse
 
 from benchmarks.langfuse_stub import langfuse_stub
+from coalmine import Coalmine
 
 NAME = "support-refund"
 VERSIONS = ("1.0.0", "1.0.1")

@@ -28,9 +28,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-from coalmine import Coalmine
 
-from tests.support.kafka_broker import KafkaBroker
+from coalmine import Coalmine
+from tests.support.servers.kafka_broker import KafkaBroker
 
 PROMPT, MARKER, WARM_UP = "visible", "visible-marker", "visible-warm-up"
 TICK_S = 0.01

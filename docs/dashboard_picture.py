@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from coalmine import Coalmine
-from coalmine_simulator import Playback, Simulation, run, scenario
 from playwright.sync_api import Page, expect
 
-from tests.server.harness import ServerProcess, eventually
-from tests.support.browser import chromium
-from tests.support.dashboard_process import dashboard_process
+from coalmine import Coalmine
+from coalmine_simulator import Playback, Simulation, run, scenario
+from tests.support.processes.browser import chromium
+from tests.support.processes.coalmine_process import ServerProcess, eventually
+from tests.support.processes.dashboard_process import dashboard_process
 
 STORY_S = 6 * 3600.0
 REQUESTS_PER_S = 2.0

@@ -10,11 +10,11 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.postgres import PostgresServer
-from tests.support.schema_registry import SchemaRegistry
-from tests.support.server_choice import ServerUnavailable
-from tests.support.warm_command import end_warm_command
+from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.schema_registry import SchemaRegistry
+from tests.support.servers.server_choice import ServerUnavailable
 
 # A busy machine is no failed test.
 settings.register_profile("coalmine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine_server.settings import SETTING_KEYS
+from tests.support.repository.tree.documents import LANGUAGES, check_data, run_bash, run_python
+from tests.support.repository.tree.markdown import Block, blocks, links
 
-from tests.support.documents import LANGUAGES, check_data, run_bash, run_python
-from tests.support.markdown import Block, blocks, links
-from tests.support.repository import ROOT, tracked_files
+from coalmine_server.settings import SETTING_KEYS
+from tests.support.repository.tree import ROOT, tracked_files
 
 _DOCUMENTS = [
     path for path in tracked_files() if path.suffix == ".md" and path.parts[0] not in {"tests", "schemas"}

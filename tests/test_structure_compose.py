@@ -5,18 +5,17 @@ import subprocess
 from urllib.parse import urlsplit
 
 import pytest
-from coalmine_server.settings import SETTING_KEYS, load_settings
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
+from tests.support.repository.tree.shell_commands import problem_with, words_of
 
-from tests.support import compose
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.kafka_engines import IMAGE as TESTED_KAFKA_IMAGE
-from tests.support.postgres import IMAGE as TESTED_POSTGRES_IMAGE
-from tests.support.repository import ROOT
-from tests.support.schema_registry import IMAGE as TESTED_REGISTRY_IMAGE
-from tests.support.schema_registry import SchemaRegistry
-from tests.support.shell_commands import problem_with, words_of
+from coalmine_server.settings import SETTING_KEYS, load_settings
+from tests.support.repository.tree import ROOT, compose
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_engines import IMAGE as TESTED_KAFKA_IMAGE
+from tests.support.servers.postgres import IMAGE as TESTED_POSTGRES_IMAGE
+from tests.support.servers.schema_registry import IMAGE as TESTED_REGISTRY_IMAGE
+from tests.support.servers.schema_registry import SchemaRegistry
 
 _SERVICES = compose.services()
 _OURS = [service for service in _SERVICES.values() if service.ours]

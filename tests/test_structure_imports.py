@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import (
+from tests.support.repository.tree import (
     ROOT,
     import_is_allowed,
     imported_names,

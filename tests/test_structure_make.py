@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 _MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 _TARGETS = sorted(set(re.findall(r"^([a-z][a-z-]*):", _MAKEFILE, flags=re.MULTILINE)))

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tests.support.repository import PARTS, ROOT, tracked_files
+from tests.support.repository.tree import PARTS, ROOT, tracked_files
 
 # Written in pieces, or this file would hold what it looks for.
 _MACHINE_PATH = re.compile(

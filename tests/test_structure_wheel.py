@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import ROOT, packages, tracked_files
+from tests.support.repository.tree import ROOT, packages, tracked_files
 
 
 @pytest.fixture(scope="module")

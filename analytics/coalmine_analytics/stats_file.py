@@ -9,11 +9,11 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+
+from coalmine_analytics.arrays import BoolArray, FloatArray
+from coalmine_analytics.stats_check import Checked, Looks
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.errors import Terminal
-
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
-from coalmine_analytics.stats_check import Checked, Looks
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
 COUNTS = ("count_c", "count_t")

@@ -12,9 +12,8 @@ CoalmineError                      (coalmine_schemas.errors)
 └── PositionConflict               drop what is buffered, read again from the stored positions
 """
 
-from coalmine_schemas.errors import CoalmineError, Terminal, Transient
-
 from coalmine_consumers.raw import TopicPartition
+from coalmine_schemas.errors import CoalmineError, Terminal, Transient
 
 
 class SourceUnavailable(Transient):

@@ -3,11 +3,6 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from coalmine_schemas.catalogue import latest
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.kafka_config import producer_config
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prices import load_prices
 from confluent_kafka import KafkaException, Producer
 
 from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter
@@ -18,6 +13,11 @@ from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.prices import load_prices
 
 
 def prepare_process(settings: ClientSettings) -> None:

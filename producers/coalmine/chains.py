@@ -24,12 +24,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from coalmine.call import Call
+from coalmine.prompts.prompt import Prompt
 from coalmine_schemas.errors import CoalmineError, InvalidParameter
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import MissingVariables
-
-from coalmine.call import Call
-from coalmine.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,20 +10,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine_schemas.discovery import home_of
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.events import (
-    PromptFeedback,
-    PromptRequest,
-    PromptScore,
-    ResolutionName,
-    ScoreSourceName,
-    ThumbsName,
-)
-from coalmine_schemas.identifiers import uuid7
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.topics import DEFAULT_PREFIX
-
 from coalmine.assembly import make_parts, prepare_process
 from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
@@ -37,6 +23,19 @@ from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_
 from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
 from coalmine.values import optional_text, text_map
+from coalmine_schemas.discovery import home_of
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import (
+    PromptFeedback,
+    PromptRequest,
+    PromptScore,
+    ResolutionName,
+    ScoreSourceName,
+    ThumbsName,
+)
+from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.topics import DEFAULT_PREFIX
 
 DEFAULT_TIMEOUT_S: Final = 5.0
 """How long `flush` and `close` take at most by default."""

@@ -13,14 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from coalmine_schemas.limited_log import RateLimitedLogger
-
 from coalmine.emitters.base import Emitter
 from coalmine.forks import follow_forks
 from coalmine.preparer import Preparer
 from coalmine.settings import OnFull
 from coalmine.stats import Counters, Stats
 from coalmine.texts import Draft, TextBudget, has_text, text_chars, without_texts
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 _TICK_S: Final = 0.05
 _BUSY_S: Final = 0.005

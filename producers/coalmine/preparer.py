@@ -3,17 +3,16 @@
 import time
 from typing import Final
 
+from coalmine.record_builder import Record, RecordBuilder
+from coalmine.stats import Counters
+from coalmine.texts import Draft
+from coalmine.values import encodable_record
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.rules import first_problem
 from coalmine_schemas.spool_blocks import SpoolRecord
-
-from coalmine.record_builder import Record, RecordBuilder
-from coalmine.stats import Counters
-from coalmine.texts import Draft
-from coalmine.values import encodable_record
 
 _TEXT_FIELDS: Final = ("output_text", "input_text", "correction", "comment", "rationale")
 """What an event that is too large can do without."""

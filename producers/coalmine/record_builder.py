@@ -3,16 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
-from coalmine_schemas.identifiers import unit_group
-from coalmine_schemas.limited_log import RateLimitedLogger
-
 from coalmine.call import Call
 from coalmine.pricing import Pricer, TokenUsage
 from coalmine.redaction import Redactor, TextField
 from coalmine.stats import Counters
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import encodable, number_map, optional_count, optional_text, required_text, text_map
+from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
+from coalmine_schemas.identifiers import unit_group
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 Record = dict[str, Any]
 """Values by field name, as the encoder takes them."""

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Literal
 
-from coalmine_schemas.limited_log import RateLimitedLogger
-
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 TextField = Literal["input_text", "output_text", "comment", "correction", "rationale"]
 """Which text of an event the hook is shown."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
+from coalmine.redaction import Redact
 from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.topics import DEFAULT_PREFIX
-
-from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
-from coalmine.redaction import Redact
 
 OnFull = Literal["drop", "wait"]
 """What a call does when the queue is full: lose its event (services), or wait for room (tools)."""

@@ -1,11 +1,10 @@
 """Where calls and feedback end up: the client's inside, which outlives the client object itself."""
 
-from coalmine_schemas.limited_log import RateLimitedLogger
-
 from coalmine.call import Call
 from coalmine.pipeline import Pipeline
 from coalmine.stats import Counters
 from coalmine.texts import Draft
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 
 class Sink:

@@ -4,10 +4,9 @@ import threading
 from dataclasses import replace
 from typing import Any, Final
 
-from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
-
 from coalmine.call import Call
 from coalmine.redaction import TextField
+from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 
 Draft = Call | PromptRequest | PromptFeedback | PromptScore
 """A call that ended, or a whole event."""

@@ -10,7 +10,6 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 from coalmine_schemas.identifiers import uuid7
-
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction
 from coalmine_simulator.client import Client, ClientFactory, SentStats, total_stats
 from coalmine_simulator.clock import Clock, SystemClock

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Literal
 
 from coalmine_schemas.events import PromptRequest
 from coalmine_schemas.identifiers import unit_group, uuid7
-
 from coalmine_simulator.client import Client, SentStats, total_stats
 from coalmine_simulator.clock import Clock, SystemClock
 from coalmine_simulator.errors import InvalidConfig

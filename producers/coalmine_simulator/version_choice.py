@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from coalmine_schemas.events import ResolutionName
-
     from coalmine_simulator.profiles import PromptProfile, VersionProfile
     from coalmine_simulator.users import User
 

@@ -2,6 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from coalmine_schemas.errors import InvalidParameter
 
@@ -34,7 +37,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         moment = None
     if moment is None or not _EARLIEST <= moment <= _LATEST:
-        raise InvalidParameter(f"{text!r} is no moment: give {MOMENT_HELP}")
+        raise InvalidParameter(f"{text!r} is not a time: give {MOMENT_HELP}")
     return moment
 
 
@@ -45,3 +48,16 @@ def _parse(text: str, now: datetime) -> datetime:
     escaped = re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text) if "T" in text else text
     moment = datetime.fromisoformat(escaped)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _read(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return parse_moment(text, datetime.now(UTC))
+    except InvalidParameter as error:
+        raise ValueError(str(error)) from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_read, json_schema_input_type=str)]
+"""A query parameter that is a moment."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
@@ -12,7 +14,6 @@ from coalmine_analytics.core.ratio import arm_mean
 from coalmine_analytics.stats_check import check
 from coalmine_analytics.stats_file import REQUIRED, InvalidFile, read_statistics, write_checked
 from coalmine_schemas.errors import InvalidParameter
-from scipy import stats
 
 HEADER = list(REQUIRED)
 Row = list[object]

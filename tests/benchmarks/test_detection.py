@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from coalmine_simulator.services import search_stable
 from scipy.stats import norm
 
 from benchmarks.detection import main
 from benchmarks.detection_experiment import ALPHA, Stop, Watched
 from benchmarks.detection_figures import EFFECT, REQUESTS, fixed_horizon, misses, summarise
 from benchmarks.detection_runs import Task, look_times, watch
+from coalmine_simulator.services import search_stable
 
 LOOKS = np.array(look_times(REQUESTS))
 NOTHING = Watched(0, None, "hold", None, None, 11, (), ())

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from coalmine_dashboards.connection import DEFAULT_SERVER_URL, find_connection
 from coalmine_schemas.discovery import Endpoint
 

@@ -2,6 +2,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_dashboards.formatting import (
     UNKNOWN,
     ago,
@@ -13,8 +16,6 @@ from coalmine_dashboards.formatting import (
     quality,
     rate,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -8,14 +8,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from coalmine import Coalmine
-from coalmine_simulator import Playback, Simulation, run, scenario
 from playwright.sync_api import Browser, Page, expect
 
-from tests.server.harness import ServerProcess
-from tests.support.browser import BrowserUnavailable, chromium
-from tests.support.dashboard_process import dashboard_process
+from coalmine import Coalmine
+from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.eventually import eventually
+from tests.support.processes.browser import BrowserUnavailable, chromium
+from tests.support.processes.coalmine_process import ServerProcess
+from tests.support.processes.dashboard_process import dashboard_process
 
 STORY_S = 3600.0
 WITHIN_MS = 60_000

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
+
 from coalmine_dashboards.launch import page_file
 from coalmine_dashboards.page import client_for
 from coalmine_dashboards.views.panels import PANELS
 from coalmine_simulator import Simulation, scenario
-from streamlit.testing.v1 import AppTest
-
-from tests.support.dashboard_api import DashboardApi, problem
-from tests.support.measured_simulation import MeasuredSimulation, ingest_status
-from tests.support.ports import free_port
+from tests.support.doubles.dashboard_api import DashboardApi, problem
+from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
+from tests.support.servers.ports import free_port
 
 STORY_S = 1800.0
 Open = Callable[..., AppTest]

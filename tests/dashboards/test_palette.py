@@ -1,9 +1,10 @@
 from itertools import combinations
 
 import pytest
-from coalmine_dashboards.palette import DASHES, Mode, VersionKey, assign_slots, style_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_dashboards.palette import DASHES, Mode, VersionKey, assign_slots, style_of
 
 VERSIONS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("123456")), max_size=12)
 

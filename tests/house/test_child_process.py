@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.child_process import ChildProcess
 from tests.support.eventually import eventually
+from tests.support.processes.child_process import ChildProcess
 
 _ROOT = Path(__file__).parents[2]
 _SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 _STARTER = """
 import sys, time
 from pathlib import Path
-from tests.support.child_process import ChildProcess
+from tests.support.processes.child_process import ChildProcess
 folder = Path(sys.argv[1])
 child = ChildProcess(
     [sys.executable, "-c", "import time; time.sleep(600)"],

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-
-from tests.support.documents import DocumentError, check_data, run_bash, run_python
-from tests.support.markdown import Block, MarkdownError, blocks, links
-from tests.support.shell_commands import can_run, command_lines, problem_with
+from tests.support.repository.tree.documents import DocumentError, check_data, run_bash, run_python
+from tests.support.repository.tree.markdown import Block, MarkdownError, blocks, links
+from tests.support.repository.tree.shell_commands import can_run, command_lines, problem_with
 
 _PLACE = Path("example.md")
 

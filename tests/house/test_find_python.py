@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 # Stands in for an interpreter: it is as new as told, and has the venv module or not.
 _PYTHON = """#!/bin/sh

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import maven_cache
-from tests.support.maven_cache import MavenError
+from tests.support.servers import maven_cache
+from tests.support.servers.maven_cache import MavenError
 
 # Stands in for Maven: it can run here without a network, and fail when told.
 _MVN = """#!/bin/sh

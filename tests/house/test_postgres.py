@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tests.support import postgres as support
-from tests.support import server_choice
-from tests.support.postgres import PostgresServer
-from tests.support.server_choice import ServerUnavailable
+from tests.support.servers import postgres as support
+from tests.support.servers import server_choice
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.server_choice import ServerUnavailable
 
 
 def _run(url: str, statement: str) -> list[object]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.servers.schema_registry import SchemaRegistry
 
 _STRING = '{"type":"string"}'
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import maven_cache, server_choice
-from tests.support.ports import accepts_connections, free_port
-from tests.support.server_choice import ServerUnavailable, choose_server
+from tests.support.servers import maven_cache, server_choice
+from tests.support.servers.ports import accepts_connections, free_port
+from tests.support.servers.server_choice import ServerUnavailable, choose_server
 
 _ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.harness import COMMAND, environment
-from tests.support.warm_command import warm_command
+from tests.support.processes.coalmine_process import COMMAND, environment
+from tests.support.processes.warm_command import warm_command
 
 
 def run(*arguments: str, home: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:

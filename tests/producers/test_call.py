@@ -13,18 +13,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from coalmine import Call, Coalmine
 from coalmine_schemas.events import PromptRequest
 from coalmine_schemas.identifiers import unit_group
-
-from tests.support.produced import requests_of, spooled
-from tests.support.replies import (
+from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,
     OPENAI_CHAT,
     OPENAI_CHAT_STREAM,
     as_object,
 )
+from tests.support.oracles.produced import requests_of, spooled
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group, uuid7
-
-from tests.support.produced import spooled
+from tests.support.oracles.produced import spooled
 
 _LAST_MONTH = datetime(2025, 11, 3, 4, 5, 6, 789, tzinfo=UTC)
 _REQUEST = PromptRequest(

@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
+
 from coalmine import Coalmine
 from coalmine.framing import RegistryFraming
 from coalmine_schemas.codec import Decoder
@@ -14,13 +16,11 @@ from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_open, list_sealed
 from coalmine_schemas.topics import topic_name
-from pytest_httpserver import HTTPServer
-
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
-from tests.support.produced import Produced, ids, in_kafka, requests_of, spooled
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.oracles.produced import Produced, ids, in_kafka, requests_of, spooled
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
+from tests.support.servers.schema_registry import SchemaRegistry
 
 
 def _create_topics(broker: KafkaBroker, prefix: str) -> None:

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine, Stats
 from coalmine.emitters import KafkaEmitter
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_open, list_sealed
 from coalmine_schemas.topics import topic_name
-
+from tests.support.data.replies import OPENAI_CHAT
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
-from tests.support.produced import ids, in_kafka, spooled
-from tests.support.replies import OPENAI_CHAT
+from tests.support.oracles.produced import ids, in_kafka, spooled
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

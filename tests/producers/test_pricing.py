@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
-from coalmine.pricing import Pricer, TokenUsage
 from genai_prices import Usage
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coalmine.pricing import Pricer, TokenUsage
 
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 _FIRST = datetime(2023, 1, 1, tzinfo=UTC)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.spool_format import list_open, list_sealed, recover
-
 from tests.support.eventually import eventually
-from tests.support.produced import ids, requests_of, spooled
+from tests.support.oracles.produced import ids, requests_of, spooled
 
 
 def _call(cm: Coalmine, unit_id: str = "u") -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine, Stats, TextField
 from coalmine.record_builder import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
-
+from tests.support.data.replies import OPENAI_CHAT
 from tests.support.eventually import eventually
-from tests.support.produced import ids, requests_of, spooled
-from tests.support.replies import OPENAI_CHAT
+from tests.support.oracles.produced import ids, requests_of, spooled
 
 
 class _Gate:

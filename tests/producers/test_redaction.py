@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine, Redact, TextField
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.spool_format import list_sealed
-
-from tests.support.produced import spooled
-from tests.support.replies import OPENAI_CHAT
+from tests.support.data.replies import OPENAI_CHAT
+from tests.support.oracles.produced import spooled
 
 _SECRET = "4111 1111 1111 1111"
 

@@ -8,11 +8,11 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.replies import (
+from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
+from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,
     OPENAI_CHAT,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine.settings import ClientSettings
 from coalmine_schemas.errors import InvalidParameter

@@ -9,15 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine, Stats
 from coalmine.emitters import SpoolEmitter
 from coalmine.stats import Counters
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_format import SpoolRecord, list_open, list_sealed
-
+from tests.support.doubles.small_disk import make_read_only, make_writable, mounted_disk
 from tests.support.eventually import eventually
-from tests.support.produced import ids, spooled
-from tests.support.small_disk import make_read_only, make_writable, mounted_disk
+from tests.support.oracles.produced import ids, spooled
 
 
 @pytest.fixture

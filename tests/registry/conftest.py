@@ -13,13 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from coalmine_registry.registry import Registry
-from coalmine_registry.storage import Database
-from coalmine_registry.storage.tables import metadata
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tests.support.postgres import PostgresServer
+from coalmine_registry.registry import Registry
+from coalmine_registry.storage import Database
+from coalmine_registry.storage.tables import metadata
+from tests.support.servers.postgres import PostgresServer
 
 _BOTH = [
     pytest.param("sqlite", id="sqlite"),

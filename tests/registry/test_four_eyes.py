@@ -1,13 +1,13 @@
 """Nobody decides alone that what they wrote is served, whichever way they try."""
 
 import pytest
+
 from coalmine_registry.errors import Conflict, Forbidden
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
-
-from tests.support.prompt_examples import content
-from tests.support.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
+from tests.support.data.prompt_examples import content
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
 
 _OWN = "1.1.0"
 
@@ -128,4 +128,5 @@ def test_an_admin_is_no_exception(registry: Registry) -> None:
 
 def push_same(registry: Registry, version: str, author: Actor) -> bool:
     """Registers Bob's content by somebody else."""
-    return registry.register(author, PROMPT, version, registry.version(PROMPT, _OWN).content).created
+    copied = PromptContent.from_json(registry.version(PROMPT, _OWN).content)
+    return registry.register(author, PROMPT, version, copied).created

@@ -1,11 +1,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import largest
 from coalmine_schemas.prompts import canonical_json
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _OLD: dict[str, Any] = {
     "type": "object",

@@ -1,10 +1,10 @@
 import pytest
+
 from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import ServeVersion
-
-from tests.support.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
 
 _RUN = Evidence("eval_run", "run-17", "98 of 100")
 
@@ -27,11 +27,11 @@ def test_an_authors_request_waits_for_somebody_else(registry: Registry) -> None:
     assert asked.status == "pending"
     with pytest.raises(NotFound, match="prod serves no prompt"):
         registry.deployment("prod", PROMPT)
-    assert registry.promotions("pending").items == (asked,)
+    assert registry.promotions("pending").items == [asked]
     done = registry.approve(BOB, asked.id)
     assert (done.status, done.decided_by, done.revision) == ("applied", "bob", 1)
     assert registry.deployment("prod", PROMPT).version == "1.0.0"
-    with pytest.raises(Conflict, match="applied already"):
+    with pytest.raises(Conflict, match="already applied"):
         registry.approve(CLEO, asked.id)
 
 
@@ -46,7 +46,7 @@ def test_a_request_is_rejected_by_an_approver_or_taken_back_by_who_made_it(regis
     rejected = registry.reject(BOB, first.id, "too long")
     assert (rejected.status, rejected.decided_by, rejected.decision_reason) == ("rejected", "bob", "too long")
     assert registry.reject(ANN, second.id).status == "rejected"
-    with pytest.raises(Conflict, match="rejected already"):
+    with pytest.raises(Conflict, match="already rejected"):
         registry.approve(BOB, first.id)
 
 

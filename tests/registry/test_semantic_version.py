@@ -1,8 +1,9 @@
 import pytest
-from coalmine_registry.semantic_version import baseline, newest_first, step_between
-from coalmine_schemas.prompts.errors import InvalidPrompt
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_registry.semantic_version import baseline, newest_first, step_between
+from coalmine_schemas.prompts.errors import InvalidPrompt
 
 # From https://semver.org/spec/v2.0.0.html, point 11, and around it.
 _ASCENDING = [

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.batch import BatchDecoder, BatchResult, Failure, arrow_schema
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import ConfluentFraming, Decoder, Encoder, SingleObjectFraming
@@ -16,14 +19,11 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import single_object_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from tests.support.decoded_rows import rows_as_records
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import example, frame, load_examples
-from tests.support.loose_avro import LooseWriter
-from tests.support.memory_registry import MemoryRegistry
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import example, frame, load_examples
+from tests.support.data.loose_avro import LooseWriter
+from tests.support.doubles.memory_registry import MemoryRegistry
+from tests.support.oracles.decoded_rows import rows_as_records
 
 REGISTRY = MemoryRegistry()
 ENCODERS = (Encoder(SingleObjectFraming()), Encoder(ConfluentFraming(REGISTRY)))

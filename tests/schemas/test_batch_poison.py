@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import ConfluentFraming, Encoder
@@ -14,11 +15,10 @@ from coalmine_schemas.errors import RegistryUnavailable
 from coalmine_schemas.framing import confluent_header, single_object_header
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.resolver import SchemaResolver
-
-from tests.support.event_factory import EventFactory
-from tests.support.example_events import example, frame
-from tests.support.loose_avro import varint
-from tests.support.memory_registry import MemoryRegistry
+from tests.support.data.event_factory import EventFactory
+from tests.support.data.example_events import example, frame
+from tests.support.data.loose_avro import varint
+from tests.support.doubles.memory_registry import MemoryRegistry
 
 HEADER = single_object_header(latest("requests"))
 Poison = Callable[[random.Random, bytes], bytes | None]

@@ -6,6 +6,10 @@ from io import SEEK_END, BytesIO
 from typing import Any
 
 import pytest
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.batch import BatchDecoder, BatchResult
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
@@ -14,14 +18,10 @@ from coalmine_schemas.framing import Confluent, confluent_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.vectorised.plan import make_plan
 from coalmine_schemas.writer_schema import plain_reader, vet_writer_schema
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.decoded_rows import rows_as_records
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import frame, load_examples
-from tests.support.memory_registry import MemoryRegistry
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import frame, load_examples
+from tests.support.doubles.memory_registry import MemoryRegistry
+from tests.support.oracles.decoded_rows import rows_as_records
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
 from coalmine_schemas.catalogue import by_fingerprint, latest, schema_fingerprint, versions
 from coalmine_schemas.events import EventName
 from coalmine_schemas.topics import EVENT_NAMES
-from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 
 def test_the_fingerprint_is_the_one_of_the_specification() -> None:

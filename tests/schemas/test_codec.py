@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import ConfluentFraming, Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import (
@@ -19,13 +22,10 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import confluent_header, single_object_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import example, frame
-from tests.support.loose_avro import LooseWriter
-from tests.support.memory_registry import MemoryRegistry
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import example, frame
+from tests.support.data.loose_avro import LooseWriter
+from tests.support.doubles.memory_registry import MemoryRegistry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

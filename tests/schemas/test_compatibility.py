@@ -5,15 +5,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from coalmine_schemas.catalogue import latest, versions
-from coalmine_schemas.compatibility import full_incompatibilities, incompatibilities
-from coalmine_schemas.events import EventName
-from coalmine_schemas.topics import EVENT_NAMES
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.utils import generate_one
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_schemas.catalogue import latest, versions
+from coalmine_schemas.compatibility import full_incompatibilities, incompatibilities
+from coalmine_schemas.events import EventName
+from coalmine_schemas.topics import EVENT_NAMES
 
 
 def record(*fields: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from coalmine_schemas import errors
 
 EXAMPLES = [

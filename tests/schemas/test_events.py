@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
+
 from coalmine_schemas import events
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.events import EventName
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
-
-from tests.support.example_events import load_examples
+from tests.support.data.example_events import load_examples
 
 CLASSES: dict[EventName, type[Any]] = {
     "requests": events.PromptRequest,

@@ -4,14 +4,14 @@ from importlib.resources import files
 from uuid import UUID
 
 import pytest
+
 from coalmine_schemas.catalogue import RECORD_NAMES, latest
 from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.events import EventName
 from coalmine_schemas.identifiers import unit_group
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
-
-from tests.support.example_events import load_examples
+from tests.support.data.example_events import load_examples
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)

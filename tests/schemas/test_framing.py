@@ -1,6 +1,9 @@
 """The two kinds of frames are told apart by their first bytes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.framing import (
@@ -13,8 +16,6 @@ from coalmine_schemas.framing import (
     single_object_header,
 )
 from coalmine_schemas.topics import EVENT_NAMES
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.sampled_from(EVENT_NAMES), st.binary(max_size=20))

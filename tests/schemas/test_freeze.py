@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine_schemas.catalogue import RECORD_NAMES, versions
 from coalmine_schemas.errors import CatalogueError
 from coalmine_schemas.freeze import PACKAGE_DIRECTORY, check, digest, load_frozen, main, publish

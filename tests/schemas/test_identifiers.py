@@ -6,10 +6,11 @@ import threading
 import time
 import uuid
 
-from coalmine_schemas import identifiers
-from coalmine_schemas.identifiers import unit_group, uuid7
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_schemas import identifiers
+from coalmine_schemas.identifiers import unit_group, uuid7
 
 
 def test_an_identifier_is_a_uuid_of_version_7_in_canonical_text() -> None:

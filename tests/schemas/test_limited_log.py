@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from coalmine_schemas.limited_log import RateLimitedLogger
 
 

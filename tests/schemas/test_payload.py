@@ -5,16 +5,16 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from coalmine_schemas.catalogue import latest
-from coalmine_schemas.payload import MalformedPayload, structure_of
-from coalmine_schemas.topics import EVENT_NAMES
-from coalmine_schemas.writer_schema import vet_writer_schema
 from fastavro import schemaless_writer
 from fastavro.utils import generate_many
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.loose_avro import LooseWriter, varint
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.payload import MalformedPayload, structure_of
+from coalmine_schemas.topics import EVENT_NAMES
+from coalmine_schemas.writer_schema import vet_writer_schema
+from tests.support.data.loose_avro import LooseWriter, varint
 
 
 def _end(kind: Any, data: bytes) -> int:

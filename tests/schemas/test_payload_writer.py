@@ -5,12 +5,13 @@ from io import BytesIO
 from typing import Any, get_args
 
 import pytest
-from coalmine_schemas.catalogue import latest
-from coalmine_schemas.events import EventName
-from coalmine_schemas.payload_writer import payload_writer
 from fastavro import parse_schema, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coalmine_schemas.catalogue import latest
+from coalmine_schemas.events import EventName
+from coalmine_schemas.payload_writer import payload_writer
 
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 _PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {

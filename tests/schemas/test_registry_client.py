@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
+from pytest_httpserver import HTTPServer
+
 from coalmine_schemas.errors import InvalidParameter, RegistryRefused, RegistryUnavailable, UnknownSchema
 from coalmine_schemas.registry_client import SchemaRegistryClient
-from pytest_httpserver import HTTPServer
 
 SCHEMA = '{"type":"record","name":"R","fields":[]}'
 BY_ID = "/api/schemas/ids/7"

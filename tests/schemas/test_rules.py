@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from coalmine_schemas.batch import BatchDecoder, arrow_schema
 from coalmine_schemas.codec import Decoder
 from coalmine_schemas.errors import InvalidValue
@@ -13,8 +14,7 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.rules import MAX_INSTANT_US, RULES, first_problem
 from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.validate import broken_rules
-
-from tests.support.example_events import example, frame, load_examples
+from tests.support.data.example_events import example, frame, load_examples
 
 ARM = {"variant": "a", "version": "1.0.0", "weight": 0.5}
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from io import SEEK_END, BytesIO
 
 import pytest
+from fastavro import parse_schema, schemaless_writer
+
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import ConfluentFraming, Decoder, Encoder
@@ -15,10 +17,8 @@ from coalmine_schemas.framing import Confluent, confluent_header, parse_header
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
-from fastavro import parse_schema, schemaless_writer
-
-from tests.support.example_events import example, load_examples
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.data.example_events import example, load_examples
+from tests.support.servers.schema_registry import SchemaRegistry
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import fastavro
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.spool_blocks import SYNC_BYTES, Layout, SpoolRecord, encode_block, encode_header
 from coalmine_schemas.spool_format import (
     CorruptSpoolFile,
@@ -27,10 +30,7 @@ from coalmine_schemas.spool_format import (
     read_blocks,
     recover,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.small_disk import mounted_disk
+from tests.support.doubles.small_disk import mounted_disk
 
 _SYNC = bytes(range(SYNC_BYTES))
 _RECORD = SpoolRecord("requests", b"key", b"value", 1_700_000_000_000_000)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import UnknownSchema
 from coalmine_schemas.topics import EVENT_NAMES

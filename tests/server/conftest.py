@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SpoolWriter
 from coalmine_simulator import sample_trace
-
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 PROMPT = "support-refund"
 TRACE = "azure_llm_trace_conv_sample"

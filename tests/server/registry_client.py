@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.server.harness import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess
 
 HELLO = {"template": "Hello {{ name }}", "variables": {"name": {"type": "string"}}}
 GOODBYE = {"template": "Goodbye {{ name }}", "variables": {"name": {"type": "string"}}}

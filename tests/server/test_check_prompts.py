@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.server.harness import COMMAND, coalmine
-from tests.support.repository import ROOT
+from tests.support.processes.coalmine_process import COMMAND, coalmine
+from tests.support.repository.tree import ROOT
 
 
 def git(directory: Path, *arguments: str) -> None:

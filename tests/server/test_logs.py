@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
 from coalmine_server.logs import configure_logging
 from coalmine_server.settings import LogSettings
 

@@ -4,10 +4,11 @@ import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_server.moment import parse_moment
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_server.moment import parse_moment
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

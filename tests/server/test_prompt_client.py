@@ -6,9 +6,8 @@ from typing import Any
 
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownPrompt
-
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 _PROMPT = """---
 variables:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from coalmine import Coalmine
 
+from coalmine import Coalmine
 from tests.server.conftest import TRACE, write_poison
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 
 def calls(home: Path, number: int, prompt: str = "p") -> None:

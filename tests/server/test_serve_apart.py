@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownEnvironment
-
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import HELLO, Person
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 
 def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Path) -> None:

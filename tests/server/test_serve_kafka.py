@@ -6,20 +6,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
 from coalmine import Coalmine
 from coalmine_schemas.codec import Decoder
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-
 from tests.server.conftest import TRACE
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
-from tests.support.schema_registry import SchemaRegistry
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
+from tests.support.servers.schema_registry import SchemaRegistry
 
 pytestmark = pytest.mark.kafka
 

@@ -5,10 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from coalmine_server.errors import ConfigurationError, UnknownSetting
-from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_server.errors import ConfigurationError, UnknownSetting
+from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 
 INTEGERS = [
     "kafka.partitions",

@@ -3,10 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from tests.server.harness import coalmine, coalmine_json
-from tests.support.deployment_server import DeploymentServer
-from tests.support.produced import requests_of, spooled
-from tests.support.prompt_examples import experiment_json, snapshot_json
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
+from tests.support.doubles.deployment_server import DeploymentServer
+from tests.support.oracles.produced import requests_of, spooled
+from tests.support.processes.coalmine_process import coalmine, coalmine_json
 
 
 def test_simulated_users_get_the_arms_of_the_registry(tmp_path: Path) -> None:

@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
 from coalmine_schemas.topics import topic_name
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.torture_check import check_all
-from tests.support.torture_load import TortureLoad, expected
-from tests.support.torture_processes import STORE, TortureCollector, Where, producing
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.torture.check import check_all
+from tests.support.torture.load import TortureLoad, expected
+from tests.support.torture.processes import STORE, TortureCollector, Where, producing
 
 PRODUCERS = 3
 FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.slow)

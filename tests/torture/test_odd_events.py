@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
@@ -22,9 +23,8 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group, uuid7
 from coalmine_schemas.resolver import SchemaResolver
-
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 
 @dataclass

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.sources.kafka_topics import ensure_topics
@@ -20,9 +21,8 @@ from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
-
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_broker import KafkaBroker
 
 OUTAGE_S = 20.0
 

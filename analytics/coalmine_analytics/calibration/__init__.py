@@ -9,7 +9,7 @@ from coalmine_analytics.calibration.document import (
     rate_of,
 )
 from coalmine_analytics.calibration.grid import grid, size_of
-from coalmine_analytics.calibration.running import SEED, run, run_trial
+from coalmine_analytics.calibration.simulation import SEED, run, run_trial
 from coalmine_analytics.calibration.trial import Row, Trial
 
 __all__ = [

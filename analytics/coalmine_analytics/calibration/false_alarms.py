@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED, Engine, MakeShortcut
 from coalmine_analytics.calibration.traffic import Traffic
 from coalmine_analytics.calibration.trial import Outcome, Role, Row
 from coalmine_analytics.core.e_process import Alternative
-from coalmine_analytics.core.ratio import FloatArray
 
 SIDES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
 

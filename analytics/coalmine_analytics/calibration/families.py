@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED, Engine, arms_of
 from coalmine_analytics.calibration.populations import Population
 from coalmine_analytics.calibration.traffic import Single
@@ -12,8 +13,8 @@ from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.confidence_sequence import critical_z
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.core.ratio import ArmRatio
+from coalmine_analytics.sample_size import MIN_UNITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from coalmine_analytics.calibration.populations import (
     capped_cost,
 )
 from coalmine_analytics.calibration.sample_ratio import SampleRatio
-from coalmine_analytics.calibration.stopping import Detection, Stopping
+from coalmine_analytics.calibration.stopping_time import Detection, Stopping
 from coalmine_analytics.calibration.traffic import Ramp, Returning, Single
 from coalmine_analytics.calibration.trial import Trial
 

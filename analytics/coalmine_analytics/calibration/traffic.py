@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from coalmine_analytics.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from coalmine_analytics.calibration.populations import Population
-from coalmine_analytics.core.ratio import FloatArray
 
 GROUPS = 256
 """Hash groups of units, as in the experiment cells."""
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,7 @@ class Tally:
         self.squares = np.zeros(shape[:2])
         self._arms = np.arange(replications)[:, None] * 2
 
-    def add(self, value: FloatArray, treated: npt.NDArray[np.bool_], group: npt.NDArray[np.integer]) -> None:
+    def add(self, value: FloatArray, treated: BoolArray, group: npt.NDArray[np.integer]) -> None:
         """Requests of shape (B, n): their values, arms and groups."""
         arm = self._arms + treated
         cell = (arm * GROUPS + group).ravel()
@@ -205,7 +203,7 @@ class _Pool:
         self._share = traffic.shares[0]
         self._rows = np.arange(replications)[:, None]
 
-    def _users(self, shape: tuple[int, ...]) -> tuple[FloatArray, npt.NDArray[np.uint8], FloatArray]:
+    def _users(self, shape: tuple[int, ...]) -> tuple[FloatArray, ByteArray, FloatArray]:
         icc = self._traffic.icc
         if self._traffic.kind == "rate":
             about = (1.0 - icc) / icc
@@ -214,9 +212,7 @@ class _Pool:
             mean = 0.8 + math.sqrt(icc) * QUALITY_SD * self._rng.standard_normal(shape)
         return mean, self._rng.integers(0, GROUPS, shape, dtype=np.uint8), self._rng.random(shape)
 
-    def ask(
-        self, place: IntArray, share: float
-    ) -> tuple[FloatArray, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    def ask(self, place: IntArray, share: float) -> tuple[FloatArray, ByteArray, BoolArray]:
         """Means, groups and arms of the users at those places, who have then been seen."""
         self._share = share
         self._seen[self._rows, place] = True

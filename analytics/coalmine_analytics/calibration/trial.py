@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 
 Role = Literal["ours", "control", "beyond"]
 """Ours must keep its limit, a negative control must break it, and `beyond` is outside what is promised."""

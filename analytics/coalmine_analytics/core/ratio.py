@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _BLOCK_ROWS = 64
 """Comparisons handled together: 64 of 256 groups are 128 KiB per array, within the cache of one core."""

@@ -1,29 +1,23 @@
 """Hours put together to buckets that hold enough to be judged, and what of a season they are matched by."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from coalmine_analytics.core.ratio import FloatArray
-
-Matching = Literal["hour of week", "hour of day", "none"]
-"""A bucket is compared with buckets of the reference in the same place of this cycle."""
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.results.drift import Matching
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 24)
 """Hours a bucket may have."""
 CYCLE: dict[Matching, int] = {"hour of week": 168, "hour of day": 24, "none": 1}
 """Hours until a place comes again."""
 
-Int64s = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buckets:
     """Sums of one metric; all fields of shape (T,), in the order of time, none without data."""
 
-    start: Int64s
+    start: IntArray
     """First hour of the bucket, hours since 1970."""
     x: FloatArray
     """Denominators: requests, ratings, ..."""
@@ -37,7 +31,7 @@ class Buckets:
         """Y / x."""
         return self.y / self.x
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Buckets":
+    def part(self, chosen: BoolArray) -> "Buckets":
         """Those that are chosen."""
         return Buckets(self.start[chosen], self.x[chosen], self.y[chosen], self.noise[chosen])
 
@@ -55,7 +49,7 @@ def bucketed(hours: Buckets, length: int) -> Buckets:
     return Buckets(start, x, y, noise)
 
 
-def places(start: Int64s, matching: Matching, length: int) -> Int64s:
+def places(start: IntArray, matching: Matching, length: int) -> IntArray:
     """The place of each bucket in the cycle: 0 .. `place_count` - 1."""
     if matching == "none":
         return np.zeros(len(start), np.int64)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from coalmine_consumers.drift import DaySeries
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.drift.evidence import CLIP
+from coalmine_analytics.drift.e_detector import CLIP
+from coalmine_consumers.drift import DaySeries
 
 LIKELIHOOD_DROP = 2.0
 """Beginnings whose log likelihood is no more than this below the best remain possible."""

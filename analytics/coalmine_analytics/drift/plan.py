@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coalmine_consumers.drift import ReferencePolicy
-
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.metrics import MetricOverride
+from coalmine_consumers.drift import ReferencePolicy
 
 
 @dataclass(frozen=True, slots=True)

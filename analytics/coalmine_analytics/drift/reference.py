@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.drift.buckets import LENGTHS, Buckets, Matching, bucketed, place_count, places
-from coalmine_analytics.drift.evidence import CLIP
+from coalmine_analytics.arrays import FloatArray
+from coalmine_analytics.drift.buckets import LENGTHS, Buckets, bucketed, place_count, places
+from coalmine_analytics.drift.e_detector import CLIP
+from coalmine_analytics.results.drift import Matching
 
 MIN_EVENTS = 30.0
 """A typical bucket has at least so many events, unless even a day has fewer."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from coalmine_consumers.explain import MixCells
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.explain.decomposition import Decomposition
-from coalmine_analytics.explain.results import Contribution, PartName
 from coalmine_analytics.explain.words import named
+from coalmine_analytics.results.explain import Contribution, PartName
+from coalmine_consumers.explain import MixCells
 
 MOST_SHOWN = 10
 """Values of one part and dimension that are listed; the others are one line, so that sums stay whole."""
@@ -73,8 +73,8 @@ def _rows(
             contribution=float(values[at]),
             a_share=float(share[0, at]),
             b_share=float(share[1, at]),
-            a_value=_known(ratio[0, at]),
-            b_value=_known(ratio[1, at]),
+            a_value=known(ratio[0, at]),
+            b_value=known(ratio[1, at]),
         )
     if rest := order[len(shown) :]:
         yield Contribution(
@@ -87,7 +87,3 @@ def _rows(
             a_value=None,
             b_value=None,
         )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -25,12 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.store.additive import total
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.errors import invalid
-
-IntArray = npt.NDArray[np.int64]
+from coalmine_consumers.aggregation.additive import total
 
 TRAFFIC, MODELS, VERSIONS, WITHIN = range(4)
 """The four factors, in the order of the chain."""
@@ -165,7 +163,7 @@ def _factors(x: FloatArray, y: FloatArray) -> Factors:
         )
 
 
-def _filled(factor: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
+def _filled(factor: FloatArray, known: BoolArray) -> FloatArray:
     """What one side does not have, as the other has it; 0 where neither has it."""
     mine = np.where(known, factor, 0.0)
     return np.where(known, mine, mine[::-1])

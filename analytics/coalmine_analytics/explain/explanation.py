@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.explain import Evidence, MixCells
 
 from coalmine_analytics.errors import check_alpha
 from coalmine_analytics.explain.contributions import contributions, mix_name
@@ -22,8 +20,10 @@ from coalmine_analytics.explain.headline import headline
 from coalmine_analytics.explain.intervals import Certainty, certainty
 from coalmine_analytics.explain.moved import moved_values
 from coalmine_analytics.explain.regression import regress
-from coalmine_analytics.explain.results import ExplainedSide, Explanation, Part, PartName
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.explain import ChangePart, ExplainedSide, Explanation, PartName
+from coalmine_consumers.experiments import UNIT_GROUPS
+from coalmine_consumers.explain import Evidence, MixCells
 
 LEAST_SHARED = 0.98
 """Below this share of requests in cells that both sides have, a warning says so."""
@@ -96,7 +96,7 @@ def _sides(evidence: Evidence, found: Decomposition) -> tuple[ExplainedSide, Exp
     return a, b
 
 
-def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[ChangePart, ...], tuple[ChangePart, ...]]:
     """The three parts, and the two that the prompt's has where times are compared."""
     cells = evidence.cells
     traffic = f"other requests came: the mix of {', '.join(cells.traffic)}"
@@ -104,7 +104,7 @@ def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[Part, ...], tupl
         traffic = "nothing tells traffic apart here, so what it did counts as prompt or model mix"
     if evidence.question.of_versions:
         prompt = f"{evidence.question.b.version} in place of {evidence.question.a.version}"
-        of_prompt: tuple[Part, ...] = ()
+        of_prompt: tuple[ChangePart, ...] = ()
     else:
         prompt = "its versions, those that were served and what they did"
         served = "other versions of the prompt were served"
@@ -127,11 +127,11 @@ def _within(cells: MixCells) -> str:
     return f"{version} did otherwise on the same models and traffic: look at the provider, tools and data"
 
 
-def _part(name: PartName, factors: Sequence[int], known: Certainty, words: str) -> Part:
+def _part(name: PartName, factors: Sequence[int], known: Certainty, words: str) -> ChangePart:
     weights = np.zeros(4)
     weights[list(factors)] = 1.0
     bounds = known.bounds(weights)
-    return Part(
+    return ChangePart(
         part=name,
         contribution=float(known.taken_apart.parts @ weights),
         lower=None if bounds is None else bounds[0],

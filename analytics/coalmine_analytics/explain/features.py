@@ -4,16 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from coalmine_consumers.explain import OTHER, Sample
 
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.explain.words import named
-from coalmine_analytics.results import MIN_UNITS
-
-IntArray = npt.NDArray[np.int64]
+from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.explain import OTHER, Sample
 
 LEAST_KNOWN = 0.9
 """A number that fewer requests have is no feature: those without it would be lost to all other features."""

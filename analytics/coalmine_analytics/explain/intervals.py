@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.experiments import VersionSpan
 from coalmine_consumers.store.additive import total
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
-from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray, arm_ratio
+from coalmine_analytics.core.effect import Effect, paired_difference
+from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.decomposition import Cells, Decomposition
-from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
+from coalmine_consumers.experiments import VersionSpan
 
 
 @dataclass(frozen=True, slots=True)

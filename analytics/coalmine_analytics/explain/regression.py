@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-from coalmine_consumers.explain import Sample
 
+from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.explain.features import Column, Design, IntArray, SideNames, design
-from coalmine_analytics.explain.results import Feature, Regression
+from coalmine_analytics.explain.features import Column, Design, SideNames, design
 from coalmine_analytics.explain.words import decimals, interval, size_between, unit_after
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.results.explain import FeatureRegression, RegressionFeature
+from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.explain import Sample
 
 LEAST_ROWS_PER_FEATURE = 10
 """Fewer requests for each feature fit noise."""
@@ -64,7 +64,9 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
     return Fit(coefficient, error, bounds[:, 0], bounds[:, 1], p, float(found.rsquared))
 
 
-def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alpha: float) -> Regression:
+def regress(
+    sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alpha: float
+) -> FeatureRegression:
     """Say what goes along with a metric.
 
     Args:
@@ -82,7 +84,7 @@ def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alp
     value = sample.rows["value"].to_numpy()[made.rows] * metric.scale
     why_not = _why_not(made, rows, count, value)
     if why_not is not None:
-        return Regression(
+        return FeatureRegression(
             features=(),
             words=(f"no regression: {why_not}",),
             left_out=made.left_out,
@@ -94,7 +96,7 @@ def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alp
     weight = sample.rows["weight"].to_numpy()[made.rows]
     matrix = np.stack([column.values for column in made.columns], axis=1)
     fitted = fit(matrix, value, weight, clusters, alpha=alpha)
-    return Regression(
+    return FeatureRegression(
         features=_features(made, fitted, metric, _spreads(matrix, value, weight), alpha=alpha),
         words=tuple(_words(sample, metric, rows, count)),
         left_out=made.left_out,
@@ -127,10 +129,10 @@ def _spreads(matrix: FloatArray, value: FloatArray, weight: FloatArray) -> Float
 
 def _features(
     made: Design, fitted: Fit, metric: Metric, spreads: FloatArray, *, alpha: float
-) -> tuple[Feature, ...]:
+) -> tuple[RegressionFeature, ...]:
     adjusted = holm(fitted.p)
     found = [
-        Feature(
+        RegressionFeature(
             feature=column.name,
             words=_sentence(column, metric, fitted, at, clear=bool(adjusted[at] <= alpha)),
             coefficient=float(fitted.coefficient[at]),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
 
 from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
+from coalmine_analytics.results.catalogue import MetricRow
 
 BUILT_IN: tuple[Metric, ...] = (
     Metric(
@@ -191,4 +192,33 @@ def _named(cells: str) -> Metric:
         direction="unknown",
         cells=cells,
         description="Mean of the values of this name, in requests' metrics and in scores.",
+    )
+
+
+def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[MetricRow]:
+    """The catalogue for people: what comes with Coalmine, then every other name that has data.
+
+    Args:
+        cells: Metrics of the experiment cells.
+        overrides: By name of the metric.
+
+    Raises:
+        InvalidParameter: An override makes no sense.
+    """
+    built_in = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
+    return [_row(metric) for metric in metrics_in({*cells, *built_in}, overrides)]
+
+
+def _row(metric: Metric) -> MetricRow:
+    return MetricRow(
+        metric=metric.name,
+        kind=metric.kind,
+        unit=metric.unit,
+        direction=metric.direction,
+        guardrail=metric.guardrail,
+        margin=str(metric.margin),
+        tolerance=str(metric.tolerance),
+        mde="auto" if metric.mde is None else str(metric.mde),
+        built_in=metric.name in _BY_NAME,
+        description=metric.description,
     )

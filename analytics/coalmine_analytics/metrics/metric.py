@@ -2,15 +2,10 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from coalmine_analytics.errors import invalid
-
-Kind = Literal["mean", "rate", "ratio"]
-"""A mean of values; a share of events, 0 to 1; a ratio of two counts."""
-
-Direction = Literal["higher", "lower", "same", "unknown"]
-"""Which way is better. `same`: any change is bad. `unknown`: nobody said, so it is shown and never judged."""
+from coalmine_analytics.results.catalogue import Kind
+from coalmine_analytics.results.verdicts import Direction
 
 
 @dataclass(frozen=True, slots=True)

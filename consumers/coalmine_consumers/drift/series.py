@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coalmine_consumers.drift.counting import DAY_GROUPS, HOUR_S
+from coalmine_consumers.drift.hourly_sums import DAY_GROUPS, HOUR_S
 from coalmine_consumers.drift.watched import KEY, Watched
 from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 _MATCHES = " AND ".join(f"{name} = ${name}" for name in KEY)
 

@@ -1,7 +1,7 @@
 """How units were to be split among the arms of an experiment, as the registry's deployment events say."""
 
 from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 
 def allocations(source: Source, experiment: str) -> dict[int, dict[str, float]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 
 @dataclass(frozen=True, slots=True)

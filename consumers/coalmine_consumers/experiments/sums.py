@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 UNIT_GROUPS = 256
 """Hash groups of units: the first byte of the SHA-256 of a unit's id."""

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
-from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
-from coalmine_consumers.store.statements import quote_literal, statement
+from coalmine_consumers.sql import fetch_rows, quote_literal, statement
 
 MOST_VALUES = 12
 """A segment with more values would leave too little in each."""
@@ -209,5 +209,4 @@ def _rows(
     cursor: duckdb.DuckDBPyConnection, name: str, requests: str, **parameters: float
 ) -> list[dict[str, Any]]:
     query = statement(name, __package__).format(requests=requests)
-    rows: list[dict[str, Any]] = cursor.sql(query, params=parameters or None).to_arrow_table().to_pylist()
-    return rows
+    return fetch_rows(cursor, query, parameters)

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.explain.choosing import CountMixes, MixCount
 from coalmine_consumers.explain.dimensions import (
     MODEL,
     MOST_MIXES,
@@ -24,8 +23,8 @@ from coalmine_consumers.explain.dimensions import (
     Value,
     told_apart,
 )
-from coalmine_consumers.explain.requests import table_of
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.explain.selection import CountMixes, MixCount
+from coalmine_consumers.sql import fetch_table, statement
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -104,7 +103,7 @@ class PlainSums:
 
 def plain_sums(cursor: duckdb.DuckDBPyConnection) -> PlainSums:
     """Sums of the requests laid out."""
-    return PlainSums(table_of(cursor, statement("dimension_sums", __package__)))
+    return PlainSums(fetch_table(cursor, statement("dimension_sums", __package__)))
 
 
 def mix_cells(
@@ -123,7 +122,7 @@ def mix_cells(
     model = _lumped(plain.dimension(MODEL), MOST_NAMED, "model", parameters)
     mix = _mix(traffic, parameters)
     query = statement("mix_cells", __package__).format(version=version, model=model, mix=mix)
-    table = table_of(cursor, query, parameters)
+    table = fetch_table(cursor, query, parameters)
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
     versions, at_version = _coded(table["version"])
     models, at_model = _coded(table["model"])
@@ -217,12 +216,12 @@ def value_sums(
         add(plain.table, at[codes])
     wanted = [f"{name}{SEPARATOR}{value}" for name, is_segment, value in place if is_segment and value]
     if wanted:
-        found = table_of(cursor, statement("segment_sums", __package__), {"wanted": wanted})
+        found = fetch_table(cursor, statement("segment_sums", __package__), {"wanted": wanted})
         keys = zip(found["key"].to_pylist(), found["value"].to_pylist(), strict=True)
         add(found, np.array([place[key, True, value] for key, value in keys], np.int64))
     for (name, is_segment, text), at_absent in place.items():
         if is_segment and not text:
-            found = table_of(cursor, statement("unsegmented_sums", __package__), {"key": name})
+            found = fetch_table(cursor, statement("unsegmented_sums", __package__), {"key": name})
             add(found, np.full(found.num_rows, at_absent))
     return ValueSums(
         tuple(name for name, _, _ in place), tuple(value for _, _, value in place), requests, x, y

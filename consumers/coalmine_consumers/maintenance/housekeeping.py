@@ -15,15 +15,15 @@ from typing import Literal
 from uuid import UUID
 
 from coalmine_consumers.errors import MaintenanceConflict
-from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_letters
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
-from coalmine_consumers.maintenance.planning import LiveSegment
+from coalmine_consumers.maintenance.plan import LiveSegment
 from coalmine_consumers.maintenance.policy import MaintenancePolicy
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.maintenance.turns import turn_if_free
 from coalmine_consumers.raw import INGESTED_EVENTS

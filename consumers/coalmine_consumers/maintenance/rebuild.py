@@ -19,10 +19,10 @@ from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS,
 from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
-from coalmine_consumers.maintenance.statements import fetch
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.results import Rebuilt
+from coalmine_consumers.sql import fetch_rows, lent
 from coalmine_consumers.store import Store, live_segments
-from coalmine_consumers.store.scope import lent
 
 LAST_ROUND_BATCHES = 8
 """At most this many batches are counted while commits wait."""
@@ -44,18 +44,6 @@ class Progress:
     """Raw rows counted."""
     total: int
     """Raw rows there were when it began; commits meanwhile may add some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild did."""
-
-    counted: int
-    """Raw rows counted: requests, and feedback and scores with a request."""
-    rebuilt_from: datetime | None
-    """Rollups before this were left as they are, because their raw rows have expired; None if all are new."""
-    rows_before: dict[AdditiveTable, int]
-    rows_after: dict[AdditiveTable, int]
 
 
 def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
@@ -104,7 +92,7 @@ class _Rounds:
         self._progress = progress
         self._through = 0
         with store.cursor() as cursor:
-            (row,) = fetch(cursor, _TOTAL)
+            (row,) = fetch_rows(cursor, _TOTAL)
         self._total: int = row["total"]
 
     def count_until_little_is_left(self) -> None:
@@ -143,7 +131,7 @@ def _last_ingest_id(store: Store) -> int:
     return int(last)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> dict[AdditiveTable, int]:
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {table: row_count(connection, table) for table in ADDITIVE_TABLES}
 
 

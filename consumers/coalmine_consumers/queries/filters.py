@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from coalmine_schemas.errors import InvalidParameter
-
 from coalmine_consumers.queries.cover import BEGINNING, END
+from coalmine_schemas.errors import InvalidParameter
 
 
 @dataclass(frozen=True, slots=True)

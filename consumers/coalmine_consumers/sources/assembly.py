@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from coalmine_schemas.events import EventName
-
 from coalmine_consumers.raw import Gap, Origin, RawBatch, RawColumn, TopicPartition, UnroutableMessage
+from coalmine_schemas.events import EventName
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from coalmine_schemas.events import EventName
-from coalmine_schemas.topics import topic_name
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -33,6 +31,8 @@ from coalmine_consumers.sources.kafka_messages import (
     runs,
 )
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config
+from coalmine_schemas.events import EventName
+from coalmine_schemas.topics import topic_name
 
 DRY_AFTER_S: Final = 0.1
 """A poll that has messages returns when none came for this long."""

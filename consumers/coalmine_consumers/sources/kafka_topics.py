@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from coalmine_schemas.events import EventName
-from coalmine_schemas.topics import EVENT_NAMES, topic_name
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
+from coalmine_schemas.events import EventName
+from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """Largest message batch the topics take: prompts and answers may be long."""

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from coalmine_schemas.events import EventName
-from coalmine_schemas.topics import topic_name
-
 from coalmine_consumers.raw import Gap, GapReason, Origin, RawBatch, TopicPartition
 from coalmine_consumers.sources.assembly import BatchAssembly, Run
 from coalmine_consumers.sources.base import Positions, SourceLag
+from coalmine_schemas.events import EventName
+from coalmine_schemas.topics import topic_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from coalmine_schemas.events import EventName
-from coalmine_schemas.spool_format import SpoolRecord, count_records, list_sealed, recover
-
 from coalmine_consumers.errors import SourceUnavailable
 from coalmine_consumers.raw import READ_EVENTS, Gap, GapReason, Origin, RawBatch, UnroutableMessage
 from coalmine_consumers.raw import TopicPartition as Partition
@@ -22,6 +19,8 @@ from coalmine_consumers.sources.assembly import BatchAssembly, Run
 from coalmine_consumers.sources.base import Positions, SourceLag
 from coalmine_consumers.sources.spool_file import Damage, Records, read_pieces
 from coalmine_consumers.sources.spool_files import SPOOL_TOPIC, FinishedFile, SpoolFiles, spool_partition
+from coalmine_schemas.events import EventName
+from coalmine_schemas.spool_format import SpoolRecord, count_records, list_sealed, recover
 
 RECOVER_EVERY_S: Final = 2.0
 """How often files of dead writers are looked for."""

@@ -12,10 +12,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids, Indexes
 from coalmine_consumers.store.lookup import FACTS, request_facts
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import quote_identifier, statement
 
 Reaction = Literal["feedback", "scores"]
 
@@ -100,7 +99,7 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
         return pa.schema([*FACTS, *_PAYLOAD[reaction]]).empty_table()
     arrived = pa.table({"id": arrivals.ids.to_arrow(), "position": pa.array(np.arange(len(arrivals.ids)))})
     with lent(connection, arrived=arrived):
-        found = connection.sql(statement(f"pending_{reaction}_of"), params=bounds).to_arrow_table()
+        found = fetch_table(connection, statement(f"pending_{reaction}_of", __package__), bounds)
     if found.num_rows:
         name = _PENDING_ID[reaction]
         done = pa.table({"id": Ids.from_arrow(found[name]).to_arrow()})

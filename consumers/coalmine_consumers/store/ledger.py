@@ -9,12 +9,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.decode import DeadLetterRow, LedgerEvent
+from coalmine_consumers.arrays import Int64s, timestamps
+from coalmine_consumers.collector.decode import DeadLetterRow, LedgerEvent
 from coalmine_consumers.raw import Gap
-from coalmine_consumers.store.columns import Int64s, timestamps
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -60,7 +59,7 @@ def record_ledger(
     """One row per event of the batch."""
     for event, each in counts.items():
         connection.execute(
-            statement("record_ledger"),
+            statement("record_ledger", __package__),
             {
                 "ingest_id": ingest_id,
                 "committed_at": committed_at,

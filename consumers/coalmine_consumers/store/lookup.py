@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.sql import fetch_table, lent, statement
 from coalmine_consumers.store.ids import Ids, Indexes
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
 
 FACTS = (
     ("event_time", pa.timestamp("us", "UTC")),
@@ -60,11 +59,11 @@ def _search(
     bounds = {"min_id": least, "max_id": greatest}
     wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
     with lent(connection, wanted=wanted):
-        found = [connection.sql(statement(in_hot), params=bounds).to_arrow_table()]
+        found = [fetch_table(connection, statement(in_hot, __package__), bounds)]
         paths = _segments_with(connection, directory, event, ids)
         if paths:
             found.append(
-                connection.sql(statement(in_segments), params={**bounds, "paths": paths}).to_arrow_table()
+                fetch_table(connection, statement(in_segments, __package__), {**bounds, "paths": paths})
             )
     return pa.concat_tables(found)
 
@@ -77,7 +76,8 @@ def _segments_with(
         return []
     least, greatest = ids.bounds()
     rows = connection.sql(
-        statement("overlapping_segments"), params={"event": event, "min_id": least, "max_id": greatest}
+        statement("overlapping_segments", __package__),
+        params={"event": event, "min_id": least, "max_id": greatest},
     ).fetchall()
     high = np.sort(ids.high)  # the first half decides as well as the whole id, but for ties, which are kept
     return [

@@ -17,10 +17,10 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from coalmine_schemas.identifiers import uuid7
 
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store.ids import Ids
+from coalmine_schemas.identifiers import uuid7
 
 ID_COLUMN: Mapping[IngestedEvent, str] = MappingProxyType(
     {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from coalmine_consumers.decode import DecodedBatch
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store.commit import BatchWriter, CommitResult
 from coalmine_consumers.store.lock import StoreLock

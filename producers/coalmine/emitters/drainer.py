@@ -8,6 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from coalmine.stats import Counters
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import (
@@ -18,9 +21,6 @@ from coalmine_schemas.spool_format import (
     read_blocks,
     recover,
 )
-from confluent_kafka import KafkaError, KafkaException, Message
-
-from coalmine.stats import Counters
 
 NEVER_ACCEPTED: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}

@@ -17,9 +17,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.spool_blocks import SpoolRecord
-from coalmine_schemas.topics import EVENT_NAMES, topic_name
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine.emitters.drainer import NEVER_ACCEPTED, Drainer, Report
@@ -27,6 +24,9 @@ from coalmine.emitters.spool import SpoolEmitter
 from coalmine.forks import never_free
 from coalmine.framing import KafkaFraming
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.spool_blocks import SpoolRecord
+from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
 _PROBE_EVERY_S: Final = 1.0
 _REPORTS_EVERY_S: Final = 0.05

@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from coalmine.stats import Counters, DropReason
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SEAL_AGE_S, SpoolWriter
-
-from coalmine.stats import Counters, DropReason
 
 _BLOCK_BYTES: Final = 1024 * 1024
 _BLOCK_RECORDS: Final = 500

@@ -8,12 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from coalmine_schemas.atomic_file import write_atomically
-from coalmine_schemas.discovery import Endpoint
-from coalmine_schemas.events import ResolutionName
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
-
 from coalmine.forks import follow_forks
 from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot
 from coalmine.prompts.loaded_snapshot import LoadedSnapshot
@@ -24,6 +18,11 @@ from coalmine.prompts.registry_connection import (
     RegistryConnection,
     RegistryProblem,
 )
+from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.discovery import Endpoint
+from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 _NEVER: Final = float("-inf")
 _LOOK_AGAIN_S: Final = 0.005

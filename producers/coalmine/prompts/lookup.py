@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from coalmine_schemas.discovery import Endpoint, find_endpoint
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import Choice
-
 from coalmine.call import Call
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
+from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.prompts import Choice
 
 
 class PromptLookup:

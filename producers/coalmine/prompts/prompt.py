@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coalmine_schemas.events import ResolutionName
-from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
-
 from coalmine.call import Call
 from coalmine.prompts.loaded_snapshot import LoadedSnapshot
+from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
 
 
 class Prompt:

@@ -16,12 +16,11 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from coalmine.forks import never_free
+from coalmine.prompts.poll_policy import PollPolicy
 from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
-
-from coalmine.forks import never_free
-from coalmine.prompts.poll_policy import PollPolicy
 
 _LARGEST_BYTES: Final = 64 * 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
 from coalmine_registry.records import Evidence
 from coalmine_registry.roles import Role
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Json = dict[str, Any]
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 from anyio import CapacityLimiter, to_thread
+
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.prompts import Snapshot
 

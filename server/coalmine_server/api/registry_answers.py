@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, Self, TypeVar
 
+from pydantic import ConfigDict, Field
+
 from coalmine_registry.records import (
     DeploymentRecord,
     Page,
@@ -13,8 +15,6 @@ from coalmine_registry.records import (
 )
 from coalmine_registry.roles import Role
 from coalmine_schemas.prompts import PromptContent, ServedPrompt
-from pydantic import ConfigDict, Field
-
 from coalmine_server.services.models.base import Answer
 
 Item = TypeVar("Item")

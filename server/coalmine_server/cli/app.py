@@ -6,22 +6,18 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
-    audit,
-    calibrate,
     dashboard,
     dead_letters,
     demo,
     drift,
     explain,
-    ingest_status,
+    pipeline,
     readout,
-    rebuild,
     replay,
     serve,
     settings,
     simulate,
-    stats_check,
-    timeseries,
+    statistics,
     token,
     versions,
 )
@@ -37,8 +33,8 @@ from coalmine_server.cli.prompts import (
     push,
 )
 
-EXIT_CODES = """Exit codes: 0 done; 1 a check failed (audit, for one); 2 an option or a setting is wrong;
-3 no server, broker or store could be reached, or another process holds it."""
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
+wrong; 3 no server, broker or store could be reached, or another process holds it."""
 
 app = typer.Typer(
     name="coalmine",
@@ -90,8 +86,8 @@ def root(
 
 
 RUN = "Run"
-LOOK = "Look"
-CARE = "Take care"
+INSPECT = "Inspect"
+MAINTAIN = "Maintain"
 PROMPTS = "Prompts"
 SET_UP = "Set up"
 
@@ -100,15 +96,15 @@ app.command("demo", rich_help_panel=RUN)(demo.demo)
 app.command("dashboard", rich_help_panel=RUN)(dashboard.dashboard)
 app.command("replay", rich_help_panel=RUN)(replay.replay)
 app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
-app.command("versions", rich_help_panel=LOOK)(versions.versions)
-app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
-app.command("readout", rich_help_panel=LOOK)(readout.readout)
-app.command("compare", rich_help_panel=LOOK)(readout.compare)
-app.command("explain", rich_help_panel=LOOK)(explain.explain)
-app.command("drift", rich_help_panel=LOOK)(drift.drift)
-app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
-app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
-app.command("calibrate", rich_help_panel=CARE)(calibrate.calibrate)
+app.command("versions", rich_help_panel=INSPECT)(versions.versions)
+app.command("timeseries", rich_help_panel=INSPECT)(versions.timeseries)
+app.command("readout", rich_help_panel=INSPECT)(readout.readout)
+app.command("compare", rich_help_panel=INSPECT)(readout.compare)
+app.command("explain", rich_help_panel=INSPECT)(explain.explain)
+app.command("drift", rich_help_panel=INSPECT)(drift.drift)
+app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
+app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
+app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)
@@ -125,8 +121,8 @@ app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
 app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
 app.command("hygiene", rich_help_panel=PROMPTS)(lifecycle.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
-app.command("audit", rich_help_panel=CARE)(audit.audit)
-app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
+app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
+app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
 app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
 app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

@@ -5,7 +5,6 @@ import os
 import sys
 
 from coalmine_schemas.errors import CoalmineError
-
 from coalmine_server.errors import ConfigurationError, ExitCode, exit_code_of
 
 _EXTRA_OF_MODULE = {

@@ -80,7 +80,6 @@ def revoke(
 ) -> None:
     """Make tokens worthless, from the next request on."""
     from coalmine_registry.roles import Actor
-
     from coalmine_server.errors import ConfigurationError
 
     with _tokens(context) as tokens:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.spool_format import list_open, list_sealed
-
 from coalmine_server.services.wiring import collector_settings, decoding
 from coalmine_server.settings import Settings
 

@@ -12,18 +12,15 @@ from dataclasses import replace
 from typing import Protocol
 
 import structlog
+
 from coalmine_analytics.readout import ExperimentPlans, Plan
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
-
 from coalmine_server.settings import Settings
 
 AGAIN_S = 30.0
 """How long a registry that did not answer is left alone: asking may take seconds, and readouts wait."""
-
-REGISTRY_FILE = "registry.db"
-"""In the home, where the settings name no database."""
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
@@ -102,7 +99,7 @@ class RegistryWhenAsked:
 
     def experiment(self, name: str) -> ExperimentRecord:
         """See `ExperimentRegistry.experiment`."""
-        if self._settings.registry.url is None and not (self._settings.home / REGISTRY_FILE).exists():
+        if self._settings.registry.url is None and not self._settings.registry_file.exists():
             raise NotFound("there is no registry yet: `coalmine serve` makes one")
         # A third of a second for SQLAlchemy, which other commands do not need.
         from coalmine_server.services.prompt_registry import open_registry  # noqa: PLC0415

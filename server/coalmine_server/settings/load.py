@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from coalmine_schemas.discovery import home_of
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from coalmine_schemas.discovery import home_of
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,

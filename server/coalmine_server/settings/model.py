@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from coalmine_schemas.discovery import DEFAULT_HOME
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_server.settings.drift import DriftSettings
 from coalmine_server.settings.readout import ReadoutSettings
 from coalmine_server.settings.sections import (
@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     def store_dir(self) -> Path:
         """The directory of the DuckDB file and the segments."""
         return self.home / "store"
+
+    @property
+    def registry_file(self) -> Path:
+        """The prompt registry's database, where the settings name none."""
+        return self.home / "registry.db"
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine_analytics.calibration import Trial, as_list, grid, run, run_trial, size_of
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.methods import PeekingT

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.calibration.populations import (
     Bernoulli,
     Beta,

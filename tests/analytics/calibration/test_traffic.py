@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.calibration.populations import Bernoulli, Normal
 from coalmine_analytics.calibration.traffic import GROUPS, Ramp, Returning, Single, Sums, Traffic
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from coalmine_analytics.core.ratio import arm_mean, arm_ratio
-from coalmine_schemas.errors import InvalidParameter
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_analytics.core.ratio import arm_mean, arm_ratio
+from coalmine_schemas.errors import InvalidParameter
 
 
 def sums(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from coalmine_analytics.drift.buckets import Buckets, bucketed
 from coalmine_analytics.drift.reference import Reference, take_reference
-
-from tests.support.simulated_seasons import FIRST_HOUR, Season, hours_of
+from tests.support.data.simulated_seasons import FIRST_HOUR, Season, hours_of
 
 PLAIN = Season(daily=0, weekly=0, wander=0, days=14)
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from coalmine_analytics.drift import DriftPlan
 
-from tests.support.simulated_users import REFERENCE_DAYS, Users, found_after_h, judged_users
+from coalmine_analytics.drift import DriftPlan
+from tests.support.data.simulated_users import REFERENCE_DAYS, Users, found_after_h, judged_users
 
 STATED_H = 500.0
 STRICT = DriftPlan(false_alarm_days=STATED_H / 24, tolerance=0.0)

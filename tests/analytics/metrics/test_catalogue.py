@@ -1,8 +1,9 @@
 """The catalogue: what the data have becomes a metric, and settings may say otherwise."""
 
 import pytest
+
 from coalmine_analytics.metrics import BUILT_IN, MetricOverride, Size, metrics_in
-from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
 from coalmine_schemas.errors import InvalidParameter
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from coalmine_consumers.store.statements import statement
 
-from tests.support.empty_tables import empty_tables, insert
+from coalmine_consumers.sql import statement
+from tests.support.oracles.empty_tables import empty_tables, insert
 
 DRIFT = "coalmine_consumers.drift"
 KEY = {"prompt": "p", "version": "1", "environment": "prod"}

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.choosing import MixCount, choose
 from coalmine_consumers.explain.dimensions import Dimension, Size, Value
+from coalmine_consumers.explain.selection import MixCount, choose
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
-
-from tests.support.store_feed import START, Feed, Row, many_requests, reactions_to, request
+from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
 
 VERSIONS = Question(prompt="refund", cells="errors", a=Side("1.0.0"), b=Side("1.1.0"))
 MANY = Size(10_000, 10_000, 100_000)

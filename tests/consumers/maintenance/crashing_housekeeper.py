@@ -25,8 +25,7 @@ from coalmine_consumers.maintenance import (
 )
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.store import Store, StoreSettings
-
-from tests.support.store_feed import START, Feed, feedback, request, score
+from tests.support.data.store_feed import START, Feed, feedback, request, score
 
 SETTINGS = StoreSettings(segment_min_rows=10, segment_min_day_rows=4, threads=1, memory_limit_mb=256)
 POLICY = MaintenancePolicy(

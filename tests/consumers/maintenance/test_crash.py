@@ -11,14 +11,14 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import ID_COLUMN, Store
-
 from tests.consumers.maintenance.crashing_housekeeper import FIRST_KEPT, SETTINGS, prepare
-from tests.support.repository import ROOT
-from tests.support.store_state import assert_same, folded, query
+from tests.support.oracles.store_state import assert_same, folded, query
+from tests.support.repository.tree import ROOT
 
 PROGRAM = "tests.consumers.maintenance.crashing_housekeeper"
 PARTS = 6

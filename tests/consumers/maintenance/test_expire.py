@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy, rebuild
@@ -13,9 +14,8 @@ from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_lette
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments
-
-from tests.support.store_feed import START, Feed, dead_letter, feedback, request, score
-from tests.support.store_state import assert_same, count, folded, query
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
+from tests.support.oracles.store_state import assert_same, count, folded, query
 
 DAY = timedelta(days=1)
 NOW = START + 3 * DAY

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.maintenance import (
     AgeingPolicy,
@@ -17,9 +18,8 @@ from coalmine_consumers.maintenance import (
 )
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store, live_segments
-
-from tests.support.store_feed import START, Feed, many_requests, reactions_to, request
-from tests.support.store_state import by_hand, count, query
+from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request
+from tests.support.oracles.store_state import by_hand, count, query
 
 EAGER = MaintenancePolicy(
     seal=SealPolicy(max_rows=1, min_day_rows=1),

@@ -3,15 +3,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.maintenance import LedgerPolicy, RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, dead_letter, feedback, request
-from tests.support.store_state import by_hand, count, query
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request
+from tests.support.oracles.store_state import by_hand, count, query
 
 HOUR = timedelta(hours=1)
 NOTHING_APART = LedgerPolicy(apart_s=0)

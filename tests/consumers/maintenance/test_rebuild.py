@@ -5,18 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.audit import audit
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_consumers.maintenance import AgeingPolicy, Progress, RetentionPolicy, SealPolicy, rebuild
-from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES
 from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments
-
-from tests.support.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
-from tests.support.store_state import assert_same, by_hand, count, folded, query
+from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
+from tests.support.oracles.store_state import assert_same, by_hand, count, folded, query
 
 EVERYTHING = SealPolicy(max_rows=1, min_day_rows=1)
 

@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import duckdb
 import pyarrow as pa
-from coalmine_consumers.maintenance.slices import slices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.store_feed import START
+from coalmine_consumers.maintenance.slices import slices
+from tests.support.data.store_feed import START
 
 MEMORY = duckdb.connect(config={"autoinstall_known_extensions": False, "TimeZone": "UTC"})
 

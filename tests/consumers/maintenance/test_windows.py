@@ -1,9 +1,10 @@
 from itertools import pairwise
 
 import numpy as np
-from coalmine_consumers.maintenance.windows import Window, cut
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.maintenance.windows import Window, cut
 
 
 @given(st.lists(st.integers(-(10**15), 10**15) | st.integers(0, 5), max_size=60), st.integers(1, 10))

@@ -3,9 +3,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from coalmine_consumers.store import Store, StoreSettings
 
-from tests.support.store_feed import START, Feed, many_requests, reactions_to
+from coalmine_consumers.store import Store, StoreSettings
+from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
 
 SMALL = StoreSettings(segment_min_rows=500, segment_min_day_rows=50, threads=1, memory_limit_mb=256)
 

@@ -2,8 +2,7 @@ from datetime import timedelta
 
 from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Store
-
-from tests.support.store_feed import START, Feed, feedback, request
+from tests.support.data.store_feed import START, Feed, feedback, request
 
 
 def test_facets_are_every_value_there_is(store: Store) -> None:

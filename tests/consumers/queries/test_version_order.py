@@ -1,6 +1,7 @@
-from coalmine_consumers.queries import version_key
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.queries import version_key
 
 # semver.org, item 11, and around it.
 ORDERED = [

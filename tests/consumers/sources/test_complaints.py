@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from coalmine_consumers.sources.complaints import REPEAT_EVERY_S, Complaints
 
 

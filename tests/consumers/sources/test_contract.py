@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.raw import INGESTED_EVENTS, RawBatch
 from coalmine_consumers.sources.base import Source
-
-from tests.support.source_harness import (
+from tests.support.doubles.source_harness import (
     KafkaHarness,
     Ledger,
     MemoryHarness,

@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
-from coalmine_consumers.raw import TopicPartition
-from coalmine_consumers.sources.kafka import KafkaSource
-from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
-from coalmine_consumers.sources.kafka_topics import ensure_topics
-from coalmine_schemas.topics import topic_name
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.ports import free_port
-from tests.support.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
+from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
+from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
+from coalmine_consumers.sources.kafka_topics import ensure_topics
+from coalmine_schemas.topics import topic_name
+from tests.support.doubles.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
+from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

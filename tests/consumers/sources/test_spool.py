@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.errors import SourceUnavailable
 from coalmine_consumers.raw import RawBatch, TopicPartition
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_open, list_sealed
-
-from tests.support.source_harness import Ledger, drain
+from tests.support.doubles.source_harness import Ledger, drain
 
 
 def records(count: int, prefix: str = "", topic: str = "requests") -> list[SpoolRecord]:

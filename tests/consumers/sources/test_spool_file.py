@@ -3,11 +3,12 @@
 import tempfile
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_consumers.sources.spool_file import Damage, Records, read_pieces
 from coalmine_schemas.spool_blocks import Layout
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def records(count: int, first: int = 0) -> list[SpoolRecord]:

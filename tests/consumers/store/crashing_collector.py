@@ -12,8 +12,7 @@ from types import FrameType
 from typing import Any
 
 from coalmine_consumers.store import Store, StoreSettings
-
-from tests.support.store_feed import PARTITION, Feed, dead_letter, feedback, request, score
+from tests.support.data.store_feed import PARTITION, Feed, dead_letter, feedback, request, score
 
 SETTINGS = StoreSettings(
     segment_min_rows=10, segment_min_day_rows=4, threads=1, memory_limit_mb=256, checkpoint_threshold_mb=1

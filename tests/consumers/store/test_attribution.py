@@ -2,9 +2,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from coalmine_consumers.store import Store
 
-from tests.support.store_feed import START, Feed, Row, feedback, request, score
+from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
 
 REQUEST = request(1, experiment="exp", allocation_epoch=3, variant="treatment", unit_id="user-1")
 OTHERS = [request(100 + number, START + timedelta(hours=number)) for number in range(12)]

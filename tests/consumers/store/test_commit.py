@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from coalmine_consumers.decode import DecodedBatch
+
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
 from coalmine_consumers.store import EventCounts, Store
-
-from tests.support.store_feed import (
+from tests.support.data.store_feed import (
     PARTITION,
     START,
     Feed,

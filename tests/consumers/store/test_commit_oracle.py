@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from coalmine_consumers.store import Store, StoreSettings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.rollup_oracle import Events, expected_of
-from tests.support.store_feed import START, Feed, Row, feedback, request, score
-from tests.support.stored_answers import assert_holds
+from coalmine_consumers.store import Store, StoreSettings
+from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
+from tests.support.oracles.rollup_oracle import Events, expected_of
+from tests.support.oracles.stored_answers import assert_holds
 
 SMALL = StoreSettings(segment_min_rows=6, segment_min_day_rows=3, threads=1, memory_limit_mb=256)
 

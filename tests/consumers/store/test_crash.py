@@ -11,10 +11,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from coalmine_consumers.store import Store
 
-from tests.support.repository import ROOT
-from tests.support.store_feed import PARTITION
+from coalmine_consumers.store import Store
+from tests.support.data.store_feed import PARTITION
+from tests.support.repository.tree import ROOT
 
 PROGRAM = "tests.consumers.store.crashing_collector"
 

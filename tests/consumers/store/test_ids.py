@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from coalmine_consumers.store.ids import Ids
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_consumers.store.ids import Ids
 
 # Few high halves, so that ids often differ in their second half only.
 CLASHING = st.builds(

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from coalmine_consumers.errors import StoreLocked
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.lock import StoreLock

@@ -3,11 +3,11 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import _segments_with, request_facts, stored_positions
-
-from tests.support.store_feed import START, Feed, request
+from tests.support.data.store_feed import START, Feed, request
 
 HOURS = [
     [request(100 * hour + number, START + timedelta(hours=hour)) for number in range(12)] for hour in range(5)

@@ -12,8 +12,7 @@ from coalmine_consumers.store import (
     write_segment,
 )
 from coalmine_consumers.store.rows import stored_rows
-
-from tests.support.store_feed import START, Feed, many_requests
+from tests.support.data.store_feed import START, Feed, many_requests
 
 NOW = datetime(2026, 3, 11, tzinfo=UTC)
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.migrate import Migration, migrate, published_migrations

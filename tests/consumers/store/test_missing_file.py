@@ -4,9 +4,8 @@ from pathlib import Path
 
 from coalmine_consumers.audit import audit
 from coalmine_consumers.store import Store, StoreSettings, live_segments
-
-from tests.support.store_feed import Feed, feedback, request
-from tests.support.store_state import count
+from tests.support.data.store_feed import Feed, feedback, request
+from tests.support.oracles.store_state import count
 
 SETTINGS = StoreSettings(segment_min_rows=10, segment_min_day_rows=1)
 

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from coalmine_consumers.store import Reader, Store
 
-from tests.support.store_feed import Feed, feedback, request, score
+from coalmine_consumers.store import Reader, Store
+from tests.support.data.store_feed import Feed, feedback, request, score
 
 AGREE = """
 SELECT

@@ -8,11 +8,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from coalmine_consumers.store import Segment, write_segment
 from coalmine_consumers.store.rows import stored_rows
 from coalmine_consumers.store.segments import ROW_GROUP_ROWS, SegmentWriter
-
-from tests.support.store_feed import START, many_requests, request, table
+from tests.support.data.store_feed import START, many_requests, request, table
 
 NOW = datetime(2026, 3, 11, tzinfo=UTC)
 

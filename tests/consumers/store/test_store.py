@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from coalmine_consumers.store import Store, StoreSettings
 
-from tests.support.repository import ROOT
-from tests.support.store_feed import START, Feed, request
+from coalmine_consumers.store import Store, StoreSettings
+from tests.support.data.store_feed import START, Feed, request
+from tests.support.repository.tree import ROOT
 
 READ = """
 import sys

@@ -3,9 +3,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from coalmine_consumers.store import Store, segment_scan
 
-from tests.support.store_feed import Feed, feedback, request, score
+from coalmine_consumers.store import Store, segment_scan
+from tests.support.data.store_feed import Feed, feedback, request, score
 
 REQUESTS = [request(number) for number in range(12)]
 

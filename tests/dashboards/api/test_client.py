@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from coalmine_dashboards.api import (
     ApiClient,
     ApiError,
@@ -19,10 +20,9 @@ from coalmine_dashboards.api import (
     Unreachable,
 )
 from coalmine_simulator import Simulation, scenario
-
-from tests.support.dashboard_api import DashboardApi, problem
-from tests.support.measured_simulation import MeasuredSimulation, ingest_status
-from tests.support.ports import free_port
+from tests.support.doubles.dashboard_api import DashboardApi, problem
+from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
+from tests.support.servers.ports import free_port
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 MEASURED = MeasuredSimulation(Simulation(scenario("demo", 300.0), 1).until(300.0), BEGAN)

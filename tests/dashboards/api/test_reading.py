@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
+
 from coalmine_dashboards.api.reading import UnreadableAnswer, read_answer
 
 

@@ -1,11 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from coalmine_dashboards.api import IngestStatus
 from coalmine_dashboards.api.reading import read_answer
 from coalmine_dashboards.views.health import HealthItem, health_items
-
-from tests.support.measured_simulation import ingest_status
+from tests.support.doubles.measured_simulation import ingest_status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

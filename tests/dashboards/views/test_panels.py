@@ -3,12 +3,13 @@ from datetime import UTC, datetime, timedelta
 
 import altair as alt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_dashboards.api import Timeseries, TimeseriesRow
 from coalmine_dashboards.steps import STEPS, Step, length_of, whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.panels import PANELS, Panel, Point, label_of, milliseconds_of, panel_points
-from hypothesis import given
-from hypothesis import strategies as st
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BY_KEY = {panel.key: panel for panel in PANELS}

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from coalmine_dashboards.api import (
     ApiError,
     Facets,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine import Coalmine, PollPolicy
 
-from tests.support.deployment_server import DeploymentServer
+from coalmine import Coalmine, PollPolicy
+from tests.support.doubles.deployment_server import DeploymentServer
 
 # A wait longer than `eventually` has patience: what a test sees in time, no wait that ran out has brought.
 QUICK = PollPolicy(wait_s=60.0, timeout_s=60.0, first_backoff_s=0.02, max_backoff_s=0.05, least_pause_s=0.001)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Chain, Step, StepFailed, StepRun
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import MissingVariables, PromptContent, UnknownPrompt, Variable
-
 from tests.producers.prompts.conftest import MakeClient
-from tests.support.produced import requests_of, spooled
+from tests.support.oracles.produced import requests_of, spooled
 
 CONTENTS = {
     "classify": PromptContent(template="classify {{ text }}", variables={"text": Variable()}, model="small"),

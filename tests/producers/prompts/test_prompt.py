@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_schemas.prompts import (
     MissingVariables,
@@ -13,10 +14,9 @@ from coalmine_schemas.prompts import (
     UnknownPrompt,
     assignment_point,
 )
-
 from tests.producers.prompts.conftest import MakeClient
-from tests.support.produced import requests_of, spooled
-from tests.support.prompt_examples import experiment_json, snapshot_json
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
+from tests.support.oracles.produced import requests_of, spooled
 
 TREATED = next(f"u{i}" for i in range(100) if assignment_point("5c1f", f"u{i}") < 0.1)
 CONTROL = next(f"u{i}" for i in range(100) if assignment_point("5c1f", f"u{i}") >= 0.1)

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine, PollPolicy
 from coalmine_schemas.discovery import announce_server
 from coalmine_schemas.prompts import Snapshot, UnknownEnvironment, UnknownPrompt
-
 from tests.producers.prompts.conftest import QUICK, MakeClient
-from tests.support.deployment_server import DeploymentServer
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
+from tests.support.doubles.deployment_server import DeploymentServer
 from tests.support.eventually import eventually
-from tests.support.prompt_examples import experiment_json, snapshot_json
 
 
 def version_of(cm: Coalmine) -> str:

@@ -2,10 +2,11 @@ import math
 from collections import Counter
 
 import pytest
-from coalmine_simulator.assignment import assign, release_at, unit_interval
-from coalmine_simulator.profiles import Arm, Release
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.assignment import assign, release_at, unit_interval
+from coalmine_simulator.profiles import Arm, Release
 
 
 def canary(treatment_share: float, experiment: str = "canary") -> Release:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from coalmine_simulator.config_file import load_config, parse_config
 from coalmine_simulator.distributions import Exponential, Lognormal
 from coalmine_simulator.errors import InvalidConfig

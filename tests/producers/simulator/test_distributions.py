@@ -5,10 +5,11 @@ import random
 import statistics
 
 import pytest
-from coalmine_simulator.distributions import Exponential, Lognormal, logistic
-from coalmine_simulator.errors import InvalidConfig
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.distributions import Exponential, Lognormal, logistic
+from coalmine_simulator.errors import InvalidConfig
 
 DRAWS = 20_000
 

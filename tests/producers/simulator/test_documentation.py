@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from coalmine_simulator import SCENARIOS, Simulation, load_config
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
 import pytest
-from coalmine_simulator.incidents import NO_EFFECT, Effect, Incident, Target, effect_at
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.incidents import NO_EFFECT, Effect, Incident, Target, effect_at
 
 CALL = {"prompt": "greet", "version": "1.0.0", "model": "gpt-4o-mini", "provider": "openai"}
 

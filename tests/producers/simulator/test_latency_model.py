@@ -3,10 +3,11 @@ import random
 import statistics
 
 import pytest
-from coalmine_simulator.distributions import Lognormal
-from coalmine_simulator.latency_model import TokenLatencyModel
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.distributions import Lognormal
+from coalmine_simulator.latency_model import TokenLatencyModel
 
 DRAWS = 20_000
 

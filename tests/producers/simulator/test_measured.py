@@ -4,10 +4,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_simulator import Playback, Simulation, run, scenario
-
-from tests.server.harness import coalmine_json
+from tests.support.processes.coalmine_process import coalmine_json
 
 STORY_S = 1800.0
 

@@ -6,6 +6,7 @@ import statistics
 from dataclasses import replace
 
 import pytest
+
 from coalmine_simulator.distributions import Lognormal
 from coalmine_simulator.incidents import NO_EFFECT, Effect
 from coalmine_simulator.outcomes import Outcome, draw_outcome

@@ -7,6 +7,7 @@ from itertools import pairwise
 from threading import Event
 
 import pytest
+
 from coalmine_schemas.events import PromptFeedback, PromptScore
 from coalmine_schemas.identifiers import unit_group
 from coalmine_simulator.client import RecordingClient

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.distributions import Lognormal
 from coalmine_simulator.errors import InvalidConfig

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from coalmine import Coalmine
 from coalmine_simulator import (
     Playback,
@@ -18,9 +19,8 @@ from coalmine_simulator import (
     scenario,
     truth_of,
 )
-
-from tests.support.kafka_broker import KafkaBroker
-from tests.support.produced import in_kafka, requests_of, spooled
+from tests.support.oracles.produced import in_kafka, requests_of, spooled
+from tests.support.servers.kafka_broker import KafkaBroker
 
 WHOLE = Path(__file__).parents[4] / "shared" / "data" / "azure_llm_trace_conv.csv"
 

@@ -8,6 +8,9 @@ from threading import Event
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas.identifiers import unit_group
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.clock import VirtualClock
@@ -19,8 +22,6 @@ from coalmine_simulator.replay import (
     parse_speed,
     replay_trace,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRACE = """TIMESTAMP,ContextTokens,GeneratedTokens

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.replay import replay_trace
 from coalmine_simulator.trace_file import check_trace, sample_trace

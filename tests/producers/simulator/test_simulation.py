@@ -7,13 +7,14 @@ from functools import cache
 from itertools import islice
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction, ScoreAction
 from coalmine_simulator.errors import InvalidConfig
 from coalmine_simulator.scenarios import SCENARIOS, scenario
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.truth import VersionTruth, truth_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 STORY_S = 5400.0
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from coalmine_simulator.errors import InvalidTrace
-from coalmine_simulator.trace_file import TraceRow, check_trace, prompt_name_of, read_trace
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.errors import InvalidTrace
+from coalmine_simulator.trace_file import TraceRow, check_trace, prompt_name_of, read_trace
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 GOOD = "2023-11-16 18:15:46.6805900,374,44\n"

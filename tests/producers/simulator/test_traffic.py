@@ -5,6 +5,7 @@ import random
 from itertools import takewhile
 
 import pytest
+
 from coalmine_simulator.distributions import Lognormal
 from coalmine_simulator.errors import InvalidConfig
 from coalmine_simulator.traffic import Traffic, session_starts

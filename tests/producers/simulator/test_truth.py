@@ -2,10 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coalmine_simulator.actions import FeedbackAction, RequestAction, ScoreAction
-from coalmine_simulator.truth import VersionTruth, truth_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coalmine_simulator.actions import FeedbackAction, RequestAction, ScoreAction
+from coalmine_simulator.truth import VersionTruth, truth_of
 
 WHERE: dict[str, Any] = {"app": "bot", "environment": "prod", "prompt": "greet", "version": "1.0.0"}
 

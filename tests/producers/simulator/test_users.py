@@ -3,6 +3,7 @@ import random
 from collections import Counter
 
 import pytest
+
 from coalmine_simulator.errors import InvalidConfig
 from coalmine_simulator.users import Population, Tier, Users
 

@@ -11,11 +11,10 @@ from coalmine_simulator import (
     registry_scenario,
     run,
 )
-
-from tests.support.deployment_server import DeploymentServer
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
+from tests.support.doubles.deployment_server import DeploymentServer
 from tests.support.eventually import eventually
-from tests.support.produced import requests_of, spooled
-from tests.support.prompt_examples import experiment_json, snapshot_json
+from tests.support.oracles.produced import requests_of, spooled
 
 
 def test_users_of_a_prompt_get_what_the_registry_serves(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from coalmine_registry.prompt_files.folder import InvalidFiles, file_of, read_folder
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from coalmine_registry.prompt_files.history import published_edits
 from coalmine_schemas.errors import InvalidParameter
 

@@ -1,15 +1,15 @@
 """Prompts as text files: whatever is written is read back, and mistakes are named."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.repository.tree.markdown import blocks
+
 from coalmine_registry.prompt_files.markdown import format_prompt, parse_prompt
 from coalmine_schemas.prompts.content import Message, PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.variables import Variable
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.support.markdown import blocks
-from tests.support.repository import ROOT
+from tests.support.repository.tree import ROOT
 
 TEXT = """\
 ---

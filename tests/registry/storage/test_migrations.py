@@ -7,15 +7,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
 from coalmine_registry.errors import DatabaseTooNew
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.storage.migrate import HEAD, VERSION_TABLE
 from coalmine_registry.storage.tables import metadata
-from sqlalchemy import Connection, inspect, text
-
-from tests.support.postgres import PostgresServer
-from tests.support.registry_case import PROMPT, serve
+from tests.support.data.registry_case import PROMPT, serve
+from tests.support.servers.postgres import PostgresServer
 
 
 def _differences(connection: Connection) -> list[object]:

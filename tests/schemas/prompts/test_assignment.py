@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts import Arm, assignment_point, check_arms, choose_arm
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from tests.support.repository import ROOT
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompts import Arm, assignment_point, check_arms, choose_arm
+from tests.support.repository.tree import ROOT
 
 _UNITS = 1_000_000
 

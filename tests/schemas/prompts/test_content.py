@@ -7,6 +7,9 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas.prompts import (
     InvalidPrompt,
     InvalidTemplate,
@@ -17,8 +20,6 @@ from coalmine_schemas.prompts import (
     check_version,
     parse_reference,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 json_values = st.recursive(
     st.none()

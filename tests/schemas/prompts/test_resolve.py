@@ -4,9 +4,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from coalmine_schemas.prompts import UnknownPrompt, assignment_point, resolve
 
-from tests.support.prompt_examples import experiment_json, snapshot, snapshot_json
+from coalmine_schemas.prompts import UnknownPrompt, assignment_point, resolve
+from tests.support.data.prompt_examples import experiment_json, snapshot, snapshot_json
 
 
 def test_a_pointer_serves_its_version() -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from coalmine_schemas.prompts import InvalidSnapshot, PromptContent, Snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.prompt_examples import experiment_json, snapshot_json
+from coalmine_schemas.prompts import InvalidSnapshot, PromptContent, Snapshot
+from tests.support.data.prompt_examples import experiment_json, snapshot_json
 
 
 def test_a_snapshot_survives_json() -> None:

@@ -3,6 +3,9 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import EventName
@@ -12,12 +15,9 @@ from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.vectorised.physical import PhysicalSchema, physical_schema
 from coalmine_schemas.vectorised.scan import scan
 from coalmine_schemas.writer_schema import published_writer
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import load_examples
-from tests.support.loose_avro import LooseWriter
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import load_examples
+from tests.support.data.loose_avro import LooseWriter
 
 
 def _physical(event: EventName) -> PhysicalSchema:

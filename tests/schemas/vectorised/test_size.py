@@ -2,6 +2,9 @@
 
 import pyruhvro
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import EventName
@@ -10,12 +13,9 @@ from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.vectorised.physical import physical_schema
 from coalmine_schemas.vectorised.size import encoded_size
 from coalmine_schemas.writer_schema import published_writer
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.support.event_strategies import plain_records
-from tests.support.example_events import frame
-from tests.support.loose_avro import LooseWriter
+from tests.support.data.event_strategies import plain_records
+from tests.support.data.example_events import frame
+from tests.support.data.loose_avro import LooseWriter
 
 
 def _size(event: EventName, frames: list[bytes]) -> int:

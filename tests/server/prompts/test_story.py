@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coalmine import Coalmine
 
-from tests.server.harness import ServerProcess, coalmine, coalmine_json
+from coalmine import Coalmine
 from tests.support.eventually import eventually
-from tests.support.postgres import PostgresServer
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+from tests.support.servers.postgres import PostgresServer
 
 NAME = "support-refund"
 OLD = """\

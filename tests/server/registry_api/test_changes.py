@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.server.harness import ServerProcess
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.processes.coalmine_process import ServerProcess
 
 NUMBERS = count()
 

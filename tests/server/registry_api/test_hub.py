@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.prompts import Snapshot
 from coalmine_server.api.hub import DeploymentHub

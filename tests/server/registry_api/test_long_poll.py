@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.harness import ServerProcess
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess
 
 CLIENTS = 1000
 

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_registry.registry import Registry
@@ -19,11 +20,10 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_server.settings import KafkaSettings, Settings
 from coalmine_server.workers.outbox import NotSent, open_channel
-
-from tests.server.harness import ServerProcess, coalmine_json
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.eventually import eventually
-from tests.support.kafka_broker import KafkaBroker
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
+from tests.support.servers.kafka_broker import KafkaBroker
 
 ALICE = Actor("alice", Role.AUTHOR, "token-of-alice")
 

@@ -1,6 +1,7 @@
 """What alembic runs: the connection is given by `migrate`, within its transaction."""
 
 from alembic import context
+
 from coalmine_registry.storage.migrate import VERSION_TABLE
 from coalmine_registry.storage.tables import metadata
 

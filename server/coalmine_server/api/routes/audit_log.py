@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from coalmine_server.api.parameters import Asked, Cursor, Limit, Reader, RegistryRoute
+from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, page_of
-from coalmine_server.api.registry_parameters import Asked, Cursor, Limit, Reader, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1", tags=["audit"], route_class=RegistryRoute)
 
 
-@router.get("/audit-log", responses=may_answer(404))
+@router.get("/audit-log", responses=problem_responses(404))
 def audit_log(
     *,
     registry: Asked,

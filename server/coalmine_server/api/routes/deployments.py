@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
-from coalmine_server.api.problems import STOPPING, ProblemError
-from coalmine_server.api.registry_parameters import EnvironmentPath, Reader
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.parameters import EnvironmentPath, Reader
+from coalmine_server.api.problems import STOPPING, ProblemError, problem_responses
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
@@ -30,7 +29,7 @@ SNAPSHOT: dict[str, Any] = {
     responses={
         200: {"description": "What it serves.", "content": {"application/json": {"schema": SNAPSHOT}}},
         304: {"description": "It serves what the caller has, also after waiting."},
-        **may_answer(404),
+        **problem_responses(404),
     },
 )
 async def environment_snapshot(

@@ -1,13 +1,12 @@
 """Environments: what each serves of each prompt, what it wants of promotions, and going back."""
 
+from fastapi import APIRouter, Response
+
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import Rule, Serve, ServeExperiment, ServeVersion
-from fastapi import APIRouter, Response
-
 from coalmine_server.api.bodies import PolicyBody, RollbackBody, RuleBody, RulesBody, given
-from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import (
     Admin,
     Approver,
     Asked,
@@ -19,18 +18,19 @@ from coalmine_server.api.registry_parameters import (
     expected,
     tag,
 )
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
 
 router = APIRouter(prefix="/v1/environments", tags=["environments"], route_class=RegistryRoute)
 
 
-@router.get("", responses=may_answer())
+@router.get("", responses=problem_responses())
 def environments(registry: Asked, _actor: Reader) -> list[PolicyAnswer]:
     """All environments, from the loosest to the strictest, and what they want of promotions."""
     return [PolicyAnswer.model_validate(registry.policy(each)) for each in ENVIRONMENTS]
 
 
-@router.get("/{environment}/policy", responses=may_answer(404))
+@router.get("/{environment}/policy", responses=problem_responses(404))
 def policy(registry: Asked, _actor: Reader, environment: EnvironmentPath, response: Response) -> PolicyAnswer:
     """What an environment wants of promotions."""
     found = registry.policy(environment)
@@ -38,7 +38,7 @@ def policy(registry: Asked, _actor: Reader, environment: EnvironmentPath, respon
     return PolicyAnswer.model_validate(found)
 
 
-@router.put("/{environment}/policy", responses=may_answer(404, 409, 412))
+@router.put("/{environment}/policy", responses=problem_responses(404, 409, 412))
 def set_policy(
     *,
     registry: Asked,
@@ -56,13 +56,13 @@ def set_policy(
     return PolicyAnswer.model_validate(found)
 
 
-@router.get("/{environment}/prompts", responses=may_answer(404))
+@router.get("/{environment}/prompts", responses=problem_responses(404))
 def deployments(registry: Asked, _actor: Reader, environment: EnvironmentPath) -> list[DeploymentAnswer]:
     """All that an environment serves, by prompt."""
     return [DeploymentAnswer.of(each) for each in registry.deployments(environment)]
 
 
-@router.get("/{environment}/prompts/{name}", responses=may_answer(404))
+@router.get("/{environment}/prompts/{name}", responses=problem_responses(404))
 def deployment(
     registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath, response: Response
 ) -> DeploymentAnswer:
@@ -72,7 +72,7 @@ def deployment(
     return DeploymentAnswer.of(found)
 
 
-@router.get("/{environment}/prompts/{name}/served-versions", responses=may_answer(404))
+@router.get("/{environment}/prompts/{name}/served-versions", responses=problem_responses(404))
 def served_versions(
     registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath
 ) -> list[ServedVersionAnswer]:
@@ -80,7 +80,7 @@ def served_versions(
     return [ServedVersionAnswer.model_validate(each) for each in registry.served_versions(environment, name)]
 
 
-@router.post("/{environment}/prompts/{name}/rollback", responses=may_answer(404, 409, 412))
+@router.post("/{environment}/prompts/{name}/rollback", responses=problem_responses(404, 409, 412))
 def rollback(
     *,
     registry: Asked,
@@ -104,7 +104,7 @@ def rollback(
     return DeploymentAnswer.of(found)
 
 
-@router.put("/{environment}/prompts/{name}/rules", responses=may_answer(404, 409, 412))
+@router.put("/{environment}/prompts/{name}/rules", responses=problem_responses(404, 409, 412))
 def set_rules(
     *,
     registry: Asked,

@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ExperimentBody, StopBody, WeightsBody, given
-from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import (
     Approver,
     Asked,
     Cursor,
@@ -24,7 +23,8 @@ from coalmine_server.api.registry_parameters import (
     part_of,
     tag,
 )
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
 
 router = APIRouter(prefix="/v1", tags=["experiments"], route_class=RegistryRoute)
 
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1", tags=["experiments"], route_class=RegistryRoute
 @router.post(
     "/environments/{environment}/prompts/{name}/experiments",
     status_code=201,
-    responses=may_answer(404, 409, 412),
+    responses=problem_responses(404, 409, 412),
 )
 def start_experiment(
     *,
@@ -59,7 +59,7 @@ def start_experiment(
     return _answer(registry, found, response)
 
 
-@router.get("/experiments", responses=may_answer(404))
+@router.get("/experiments", responses=problem_responses(404))
 def experiments(
     *,
     registry: Asked,
@@ -77,7 +77,7 @@ def experiments(
     return Listed(items=[ExperimentAnswer.model_validate(each) for each in items], next_cursor=next_cursor)
 
 
-@router.get("/experiments/{experiment}", responses=may_answer(404))
+@router.get("/experiments/{experiment}", responses=problem_responses(404))
 def experiment(
     registry: Asked, _actor: Reader, experiment: ExperimentPath, response: Response
 ) -> ExperimentAnswer:
@@ -85,7 +85,7 @@ def experiment(
     return _answer(registry, registry.experiment(experiment), response)
 
 
-@router.put("/experiments/{experiment}/weights", responses=may_answer(404, 409, 412))
+@router.put("/experiments/{experiment}/weights", responses=problem_responses(404, 409, 412))
 def set_weights(
     *,
     registry: Asked,
@@ -106,7 +106,7 @@ def set_weights(
     return _answer(registry, found, response)
 
 
-@router.post("/experiments/{experiment}/stop", responses=may_answer(404, 409, 412))
+@router.post("/experiments/{experiment}/stop", responses=problem_responses(404, 409, 412))
 def stop_experiment(
     *,
     registry: Asked,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from coalmine_server.api.parameters import Asked, Reader, RegistryRoute
+from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry_answers import HygieneAnswer, HygieneCandidateAnswer
-from coalmine_server.api.registry_parameters import Asked, Reader, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1", tags=["prompts"], route_class=RegistryRoute)
 
@@ -16,7 +16,7 @@ LastUsed = Callable[[], Mapping[tuple[str, str], datetime] | None]
 """When each (prompt, version) was last called; None where this process does not know the traffic now."""
 
 
-@router.get("/hygiene", responses=may_answer())
+@router.get("/hygiene", responses=problem_responses())
 def hygiene(
     request: Request,
     registry: Asked,

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from coalmine_registry.records import PromotionStatus
 from fastapi import APIRouter, Query, Response
 
+from coalmine_registry.records import PromotionStatus
 from coalmine_server.api.bodies import PromotionBody, ReasonBody, given
-from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import (
     Approver,
     Asked,
     Author,
@@ -19,7 +18,8 @@ from coalmine_server.api.registry_parameters import (
     RegistryRoute,
     expected,
 )
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
 
 router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=RegistryRoute)
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=Reg
     status_code=201,
     responses={
         202: {"model": PromotionAnswer, "description": "It waits for an approver other than the author."},
-        **may_answer(404, 409, 412),
+        **problem_responses(404, 409, 412),
     },
 )
 def promote(
@@ -53,7 +53,7 @@ def promote(
     return PromotionAnswer.model_validate(promotion)
 
 
-@router.get("", responses=may_answer())
+@router.get("", responses=problem_responses())
 def promotions(
     registry: Asked,
     _actor: Reader,
@@ -66,19 +66,19 @@ def promotions(
     return Listed(**page_of(page, [PromotionAnswer.model_validate(each) for each in page.items]))
 
 
-@router.get("/{promotion_id}", responses=may_answer(404))
+@router.get("/{promotion_id}", responses=problem_responses(404))
 def promotion(registry: Asked, _actor: Reader, promotion_id: PromotionPath) -> PromotionAnswer:
     """One promotion."""
     return PromotionAnswer.model_validate(registry.promotion(promotion_id))
 
 
-@router.post("/{promotion_id}/approve", responses=may_answer(404, 409))
+@router.post("/{promotion_id}/approve", responses=problem_responses(404, 409))
 def approve_promotion(registry: Asked, actor: Approver, promotion_id: PromotionPath) -> PromotionAnswer:
     """Applies a promotion that waits. Its author cannot."""
     return PromotionAnswer.model_validate(registry.approve(actor, promotion_id))
 
 
-@router.post("/{promotion_id}/reject", responses=may_answer(404, 409))
+@router.post("/{promotion_id}/reject", responses=problem_responses(404, 409))
 def reject_promotion(
     registry: Asked, actor: Approver, promotion_id: PromotionPath, body: ReasonBody
 ) -> PromotionAnswer:

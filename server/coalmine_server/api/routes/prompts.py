@@ -1,18 +1,18 @@
 """Prompts: which there are, and what happened to one."""
 
+from fastapi import APIRouter
+
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.registry import Registry
-from fastapi import APIRouter
-
+from coalmine_server.api.parameters import Asked, Cursor, Limit, PromptPath, Reader, RegistryRoute
+from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, PromptAnswer, page_of
-from coalmine_server.api.registry_parameters import Asked, Cursor, Limit, PromptPath, Reader, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"], route_class=RegistryRoute)
 
 
-@router.get("", responses=may_answer())
+@router.get("", responses=problem_responses())
 def prompts(
     registry: Asked, _actor: Reader, limit: Limit = 100, cursor: Cursor = None
 ) -> Listed[PromptAnswer]:
@@ -21,7 +21,7 @@ def prompts(
     return Listed(**page_of(page, [PromptAnswer.model_validate(each) for each in page.items]))
 
 
-@router.get("/{name}", responses=may_answer(404))
+@router.get("/{name}", responses=problem_responses(404))
 def prompt(registry: Asked, _actor: Reader, name: PromptPath) -> PromptAnswer:
     """One prompt: how many versions, and which each environment serves."""
     versions = registry.versions(name)
@@ -36,7 +36,7 @@ def prompt(registry: Asked, _actor: Reader, name: PromptPath) -> PromptAnswer:
     )
 
 
-@router.get("/{name}/log", responses=may_answer(404))
+@router.get("/{name}/log", responses=problem_responses(404))
 def prompt_log(
     registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = 100, cursor: Cursor = None
 ) -> Listed[AuditEntryAnswer]:

@@ -5,27 +5,27 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from coalmine_server.api.bodies import TokenBody
+from coalmine_server.api.parameters import Admin, Asked, RegistryRoute
+from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry_answers import NewTokenAnswer, TokenAnswer
-from coalmine_server.api.registry_parameters import Admin, Asked, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=RegistryRoute)
 
 
-@router.get("", responses=may_answer())
+@router.get("", responses=problem_responses())
 def tokens(registry: Asked, _actor: Admin) -> list[TokenAnswer]:
     """All tokens, revoked ones too, oldest first; what they are is not kept."""
     return [TokenAnswer.model_validate(each) for each in registry.tokens.list()]
 
 
-@router.post("", status_code=201, responses=may_answer(409))
+@router.post("", status_code=201, responses=problem_responses(409))
 def create_token(registry: Asked, actor: Admin, body: TokenBody) -> NewTokenAnswer:
     """Makes a token. This is the only time it is shown."""
     record, text = registry.tokens.create(actor, body.subject, body.role)
     return NewTokenAnswer(**TokenAnswer.model_validate(record).model_dump(), token=text)
 
 
-@router.post("/{token_id}/revoke", responses=may_answer(404, 409))
+@router.post("/{token_id}/revoke", responses=problem_responses(404, 409))
 def revoke_token(
     request: Request,
     registry: Asked,

@@ -2,22 +2,13 @@
 
 from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
 from coalmine_registry.classify import classify
 from coalmine_registry.prompt_files.diff import diff_lines
 from coalmine_schemas.prompts import PromptContent, reference_to
-from fastapi import APIRouter, Query, Response
-
 from coalmine_server.api.bodies import ReasonBody, VersionBody
-from coalmine_server.api.registry_answers import (
-    ClassificationAnswer,
-    DiffAnswer,
-    DiffLineAnswer,
-    Listed,
-    RegisteredAnswer,
-    VersionAnswer,
-    classification,
-)
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import (
     Approver,
     Asked,
     Author,
@@ -30,12 +21,21 @@ from coalmine_server.api.registry_parameters import (
     part_of,
     tag,
 )
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry_answers import (
+    ClassificationAnswer,
+    DiffAnswer,
+    DiffLineAnswer,
+    Listed,
+    RegisteredAnswer,
+    VersionAnswer,
+    classification,
+)
 
 router = APIRouter(prefix="/v1/prompts/{name}", tags=["prompts"], route_class=RegistryRoute)
 
 
-@router.get("/versions", responses=may_answer(404))
+@router.get("/versions", responses=problem_responses(404))
 def prompt_versions(
     registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = 100, cursor: Cursor = None
 ) -> Listed[VersionAnswer]:
@@ -50,7 +50,7 @@ def prompt_versions(
     status_code=201,
     responses={
         200: {"model": RegisteredAnswer, "description": "Exactly this was there already, or `dry_run`."},
-        **may_answer(409),
+        **problem_responses(409),
     },
 )
 def register_version(
@@ -82,7 +82,7 @@ def register_version(
     )
 
 
-@router.get("/versions/{version}", responses=may_answer(404))
+@router.get("/versions/{version}", responses=problem_responses(404))
 def prompt_version(
     registry: Asked, _actor: Reader, name: PromptPath, version: VersionPath, response: Response
 ) -> VersionAnswer:
@@ -92,7 +92,7 @@ def prompt_version(
     return VersionAnswer.of(record)
 
 
-@router.get("/diff", responses=may_answer(404))
+@router.get("/diff", responses=problem_responses(404))
 def diff(
     registry: Asked,
     _actor: Reader,
@@ -112,7 +112,7 @@ def diff(
     )
 
 
-@router.post("/versions/{version}/retire", responses=may_answer(404, 409))
+@router.post("/versions/{version}/retire", responses=problem_responses(404, 409))
 def retire_version(
     registry: Asked, actor: Approver, name: PromptPath, version: VersionPath, body: ReasonBody
 ) -> VersionAnswer:
@@ -120,7 +120,7 @@ def retire_version(
     return VersionAnswer.of(registry.retire(actor, name, version, body.reason))
 
 
-@router.post("/versions/{version}/archive", responses=may_answer(404, 409))
+@router.post("/versions/{version}/archive", responses=problem_responses(404, 409))
 def archive_version(
     registry: Asked, actor: Approver, name: PromptPath, version: VersionPath, body: ReasonBody
 ) -> VersionAnswer:

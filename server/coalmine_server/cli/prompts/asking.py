@@ -46,7 +46,6 @@ def registry_server(context: typer.Context, token: str | None) -> Iterator["Serv
         Unavailable: None runs here and none is named.
     """
     from coalmine_schemas.discovery import find_endpoint
-
     from coalmine_server.errors import Unavailable
     from coalmine_server.services.http_client import ServerClient
     from coalmine_server.services.opening import PATIENCE_S

@@ -30,7 +30,6 @@ def check_prompts(
     from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
     from coalmine_registry.prompt_files.history import published_edits
     from coalmine_schemas.errors import InvalidParameter
-
     from coalmine_server.errors import ConfigurationError
 
     problems: list[str] = []

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.progress import progress_bar
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.asking import TokenOption, path_of, registry_server
 from coalmine_server.cli.prompts.differences import write_diff
 
 if TYPE_CHECKING:
     from coalmine_registry.prompt_files.folder import PromptFile
-
     from coalmine_server.services.http_client import ServerClient
 
 
@@ -52,7 +50,6 @@ def push(
     what changed; the others are registered. Exits with 1 if any was refused.
     """
     from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
-
     from coalmine_server.errors import CheckFailed
 
     try:

@@ -5,14 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from coalmine_schemas.errors import CoalmineError
-from coalmine_schemas.prompts import InvalidPrompt, PromptContent, RenderError, Variable
-from coalmine_schemas.prompts.templating import MAX_OUTPUT_CHARS, compile_prompt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.hostile_templates import HOSTILE, VALUES, attempt, no_prompt
-from tests.support.repository import ROOT
+from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.prompts import InvalidPrompt, PromptContent, RenderError, Variable
+from coalmine_schemas.prompts.templating import MAX_OUTPUT_CHARS, compile_prompt
+from tests.support.data.hostile_templates import HOSTILE, VALUES, attempt, no_prompt
+from tests.support.repository.tree import ROOT
 
 _CPU_S = 60
 _MEMORY_BYTES = 2 * 1024**3
@@ -31,7 +31,7 @@ def test_refusing_all_takes_bounded_time_and_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.hostile_templates"],
+        [sys.executable, "-m", "tests.support.data.hostile_templates"],
         capture_output=True,
         text=True,
         check=False,

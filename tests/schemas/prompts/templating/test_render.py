@@ -4,6 +4,9 @@ from typing import Any
 
 import jinja2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coalmine_schemas.prompts import (
     InvalidTemplate,
     InvalidVariable,
@@ -21,10 +24,7 @@ from coalmine_schemas.prompts.templating import (
     check_template,
     compile_prompt,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.support.hostile_templates import VALUES, attempt, no_prompt
+from tests.support.data.hostile_templates import VALUES, attempt, no_prompt
 
 
 def compiled(template: str, **variables: Variable) -> CompiledPrompt:

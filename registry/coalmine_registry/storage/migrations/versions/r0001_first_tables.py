@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from coalmine_registry.storage.statements import statement
 
 revision = "0001"

@@ -1,0 +1,289 @@
+"""Who may ask what: every route, with no token, a wrong one, a revoked one and one of each role."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.server.registry_client import HELLO, Person
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+
+ANY_ID = "01a00000-0000-7000-8000-000000000000"
+ROLES = ("reader", "author", "approver", "admin")
+REASON = {"reason": "tidy"}
+LETTERS = {"ids": [ANY_ID]}
+ARMS = [
+    {"variant": "treatment", "version": "1.1.0", "weight": 0.1},
+    {"variant": "control", "version": "1.0.0", "weight": 0.9},
+]
+NOWHERE = "/v1/environments/prod/prompts/nothing-at-all"
+
+
+class Row(NamedTuple):
+    """A route, the smallest role that may use it, and a request that changes nothing that others need."""
+
+    method: str
+    path: str
+    role: str | None
+    asked: str | None = None
+    body: object = None
+
+
+TABLE = (
+    Row("GET", "/healthz", None),
+    Row("GET", "/readyz", None),
+    Row("GET", "/metrics", "reader"),
+    Row("GET", "/openapi.json", "reader"),
+    Row("GET", "/v1/versions", "reader"),
+    Row("GET", "/v1/timeseries", "reader"),
+    Row("GET", "/v1/quantiles", "reader"),
+    Row("GET", "/v1/facets", "reader"),
+    Row("GET", "/v1/deployment-marks", "reader"),
+    Row("GET", "/v1/metrics", "reader"),
+    Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
+    Row("GET", "/v1/explain", "reader", "/v1/explain?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("GET", "/v1/readouts", "reader"),
+    Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
+    Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),
+    Row("GET", "/v1/ingest", "reader"),
+    Row("GET", "/v1/audit", "reader"),
+    Row("GET", "/v1/rebuild", "reader"),
+    Row("POST", "/v1/rebuild", "admin"),
+    Row("GET", "/v1/dead-letters", "reader"),
+    Row("GET", "/v1/dead-letters/{dead_letter_id}", "reader", f"/v1/dead-letters/{ANY_ID}"),
+    Row("POST", "/v1/dead-letters/replay", "admin", body=LETTERS),
+    Row("POST", "/v1/dead-letters/discard", "admin", body=LETTERS),
+    Row("GET", "/v1/prompts", "reader"),
+    Row("GET", "/v1/prompts/{name}", "reader", "/v1/prompts/nothing"),
+    Row("GET", "/v1/prompts/{name}/log", "reader", "/v1/prompts/nothing/log"),
+    Row("GET", "/v1/prompts/{name}/diff", "reader", "/v1/prompts/nothing/diff?a=1.0.0&b=1.1.0"),
+    Row("GET", "/v1/prompts/{name}/versions", "reader", "/v1/prompts/nothing/versions"),
+    Row("GET", "/v1/prompts/{name}/versions/{version}", "reader", "/v1/prompts/nothing/versions/1.0.0"),
+    Row(
+        "POST",
+        "/v1/prompts/{name}/versions",
+        "author",
+        "/v1/prompts/tried/versions?dry_run=true",
+        {"version": "1.0.0", "content": HELLO},
+    ),
+    Row(
+        "POST",
+        "/v1/prompts/{name}/versions/{version}/retire",
+        "approver",
+        "/v1/prompts/nothing/versions/1.0.0/retire",
+        REASON,
+    ),
+    Row(
+        "POST",
+        "/v1/prompts/{name}/versions/{version}/archive",
+        "approver",
+        "/v1/prompts/nothing/versions/1.0.0/archive",
+        REASON,
+    ),
+    Row("GET", "/v1/promotions", "reader"),
+    Row("GET", "/v1/promotions/{promotion_id}", "reader", f"/v1/promotions/{ANY_ID}"),
+    Row(
+        "POST",
+        "/v1/promotions",
+        "author",
+        body={"prompt": "nothing", "version": "1.0.0", "environment": "prod"},
+    ),
+    Row("POST", "/v1/promotions/{promotion_id}/approve", "approver", f"/v1/promotions/{ANY_ID}/approve"),
+    Row(
+        "POST", "/v1/promotions/{promotion_id}/reject", "approver", f"/v1/promotions/{ANY_ID}/reject", REASON
+    ),
+    Row("GET", "/v1/environments", "reader"),
+    Row("GET", "/v1/environments/{environment}/policy", "reader", "/v1/environments/prod/policy"),
+    Row(
+        "PUT",
+        "/v1/environments/{environment}/policy",
+        "admin",
+        "/v1/environments/prod/policy",
+        {"required_evidence": []},
+    ),
+    Row("GET", "/v1/environments/{environment}/prompts", "reader", "/v1/environments/prod/prompts"),
+    Row("GET", "/v1/environments/{environment}/prompts/{name}", "reader", NOWHERE),
+    Row(
+        "GET",
+        "/v1/environments/{environment}/prompts/{name}/served-versions",
+        "reader",
+        f"{NOWHERE}/served-versions",
+    ),
+    Row(
+        "POST",
+        "/v1/environments/{environment}/prompts/{name}/rollback",
+        "approver",
+        f"{NOWHERE}/rollback",
+        REASON,
+    ),
+    Row(
+        "PUT",
+        "/v1/environments/{environment}/prompts/{name}/rules",
+        "approver",
+        f"{NOWHERE}/rules",
+        {"rules": []},
+    ),
+    Row(
+        "POST",
+        "/v1/environments/{environment}/prompts/{name}/experiments",
+        "approver",
+        f"{NOWHERE}/experiments",
+        {"name": "tried", "arms": ARMS},
+    ),
+    Row("GET", "/v1/experiments", "reader"),
+    Row("GET", "/v1/experiments/{experiment}", "reader", "/v1/experiments/nothing"),
+    Row(
+        "PUT",
+        "/v1/experiments/{experiment}/weights",
+        "approver",
+        "/v1/experiments/nothing/weights",
+        {"weights": {"control": 1}},
+    ),
+    Row("POST", "/v1/experiments/{experiment}/stop", "approver", "/v1/experiments/nothing/stop", {}),
+    Row("GET", "/v1/deployments/{environment}", "reader", "/v1/deployments/prod"),
+    Row("GET", "/v1/audit-log", "reader"),
+    Row("GET", "/v1/hygiene", "reader"),
+    Row("GET", "/v1/tokens", "admin"),
+    Row("POST", "/v1/tokens", "admin", body={"subject": "tried", "role": "reader"}),
+    Row("POST", "/v1/tokens/{token_id}/revoke", "admin", f"/v1/tokens/{ANY_ID}/revoke"),
+)
+
+PUBLIC = [row for row in TABLE if row.role is None]
+PROTECTED = [row for row in TABLE if row.role is not None]
+BY_NAME = {f"{row.method} {row.path}": row for row in TABLE}
+
+
+def ask(server: ServerProcess, row: Row, headers: dict[str, str]) -> httpx.Response:
+    return server.web.request(row.method, row.asked or row.path, headers=headers, json=row.body)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+def people(busy_server: ServerProcess) -> Iterator[dict[str, Person]]:
+    """One of each role, and one whose token was revoked."""
+    with ExitStack() as stack:
+        admin = stack.enter_context(Person.local(busy_server))
+        made = {role: stack.enter_context(admin.make(f"a-{role}", role)) for role in ROLES}
+        gone = stack.enter_context(admin.make("gone", "admin"))
+        admin.post(f"/v1/tokens/{gone.token_id}/revoke")
+        yield {**made, "revoked": gone}
+
+
+def test_the_table_has_every_route(busy_server: ServerProcess) -> None:
+    paths = busy_server.json("/openapi.json")["paths"]
+    documented = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert documented == BY_NAME.keys() - {"GET /openapi.json"}
+
+
+def test_openapi_says_the_same_roles(busy_server: ServerProcess) -> None:
+    for path, methods in busy_server.json("/openapi.json")["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/v1/"):
+                assert operation["x-coalmine-role"] == BY_NAME[f"{method.upper()} {path}"].role, path
+
+
+@pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if row in PUBLIC])
+def test_health_needs_no_token(busy_server: ServerProcess, name: str) -> None:
+    for headers in ({}, bearer("wrong")):
+        response = ask(busy_server, BY_NAME[name], headers)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if row in PROTECTED])
+def test_everything_else_takes_a_known_token_of_a_role_that_suffices(
+    busy_server: ServerProcess, people: dict[str, Person], name: str
+) -> None:
+    row = BY_NAME[name]
+    token = busy_server.token
+    refused: list[dict[str, str]] = [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        bearer("cm_wrong"),
+        {"Authorization": f"Basic {token}"},
+        {"Authorization": token},
+        bearer(token[:-1]),
+        bearer(f"{token}x"),
+        bearer(people["revoked"].token),
+    ]
+    for headers in refused:
+        response = ask(busy_server, row, headers)
+        assert response.status_code == 401, headers
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers["www-authenticate"].startswith("Bearer")
+        assert response.json()["type"] == "urn:coalmine:unauthenticated"
+        assert token not in response.text
+    for role in ROLES:
+        response = ask(busy_server, row, bearer(people[role].token))
+        if ROLES.index(role) < ROLES.index(str(row.role)):
+            assert (response.status_code, response.json()["type"]) == (403, "urn:coalmine:forbidden"), role
+            assert str(row.role) in response.json()["detail"]
+        else:
+            nothing_there = "nothing" in (row.asked or str(row.body)) or ANY_ID in (row.asked or "")
+            assert response.status_code in ((404,) if nothing_there else (200, 201, 202)), response.text
+
+
+def test_the_scheme_is_read_as_http_says(busy_server: ServerProcess) -> None:
+    token = busy_server.token
+    assert busy_server.get("/v1/facets", headers={"Authorization": f"bearer  {token}"}).status_code == 200
+
+
+def test_whether_a_path_exists_is_nobodys_business_without_a_token(busy_server: ServerProcess) -> None:
+    assert busy_server.web.get("/v1/secret").status_code == 401
+    found = busy_server.get("/v1/secret")
+    assert (found.status_code, found.json()["type"]) == (404, "urn:coalmine:not-found")
+    wrong_method = busy_server.web.delete("/v1/versions", headers=bearer(busy_server.token))
+    assert wrong_method.status_code == 405
+    assert wrong_method.headers["content-type"] == "application/problem+json"
+
+
+def test_a_token_made_and_revoked_by_command_while_the_server_runs(busy_server: ServerProcess) -> None:
+    made = coalmine_json("token", "create", "grafana", home=busy_server.home)
+    assert (made["subject"], made["role"]) == ("grafana", "reader")
+    assert busy_server.get("/v1/facets", token=made["token"]).status_code == 200
+    listed = coalmine_json("token", "list", home=busy_server.home)
+    assert {"local", "grafana"} <= {row["subject"] for row in listed}
+    assert "cm_" not in str(listed)
+    assert coalmine("token", "revoke", "grafana", home=busy_server.home).returncode == 0
+    eventually(lambda: busy_server.get("/v1/facets", token=made["token"]).status_code == 401)
+
+
+def test_a_token_revoked_over_http_is_worthless_at_once(busy_server: ServerProcess) -> None:
+    with Person.local(busy_server) as admin, admin.make("somebody", "author") as somebody:
+        somebody.get("/v1/prompts")
+        admin.post(f"/v1/tokens/{somebody.token_id}/revoke")
+        somebody.get("/v1/prompts", expect=401)
+        admin.post(f"/v1/tokens/{somebody.token_id}/revoke", expect=409)
+
+
+def test_the_log_has_every_request_and_neither_tokens_nor_queries(busy_server: ServerProcess) -> None:
+    busy_server.get("/v1/versions?prompt=my-secret-prompt")
+    busy_server.web.get("/v1/facets", headers=bearer("cm_not_a_known_token_at_all"))
+
+    def refused() -> bool:  # a line is written once its answer is on the way
+        lines = [line for line in busy_server.log_lines() if line["event"] == "request"]
+        return (lines[-1]["path"], lines[-1]["status"]) == ("/v1/facets", 401)
+
+    eventually(refused)
+    text = busy_server.log_text()
+    assert "my-secret-prompt" not in text
+    assert busy_server.token not in text
+    assert "cm_not_a_known" not in text
+    requests = [line for line in busy_server.log_lines() if line["event"] == "request"]
+    assert (requests[-1]["status"], requests[-1]["caller"]) == (401, None)
+    assert (requests[-2]["status"], requests[-2]["caller"]) == (200, "local")
+
+
+def test_a_body_that_is_no_json_or_too_large_is_refused(busy_server: ServerProcess) -> None:
+    headers: dict[str, Any] = {**bearer(busy_server.token), "Content-Type": "application/json"}
+    for content in (b"{", b"[]", b'{"ids": ["x"]}', b'{"idz": []}', b"{}"):
+        response = busy_server.web.post("/v1/dead-letters/replay", headers=headers, content=content)
+        assert response.status_code == 422, content
+        assert response.headers["content-type"] == "application/problem+json"

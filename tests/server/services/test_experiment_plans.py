@@ -1,0 +1,177 @@
+"""Plans of experiments from settings, registry and deployment events: who wins, and what each epoch was."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coalmine import Coalmine
+from coalmine_analytics.readout import DEFAULT_PLAN, FixedPlans, Plan
+from coalmine_registry.errors import DatabaseUnavailable
+from coalmine_registry.records import ExperimentRecord
+from coalmine_registry.registry import Registry
+from coalmine_schemas.prompts import Arm, Rule, ServeVersion
+from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
+from coalmine_server.settings import Settings
+from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.data.registry_case import BOB, PROMPT, push, serve
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry that serves 1.0.0 and has two other versions."""
+    with Registry.open(tmp_path / "registry.db") as opened:
+        serve(opened, "1.0.0")
+        push(opened, "1.0.1", "1.0.2")
+        yield opened
+
+
+def start(registry: Registry, name: str, *names: str, rule: str | None = None) -> None:
+    """An experiment with a tenth of the units in the first arm; the last one is the control."""
+    arms = [Arm(names[0], "1.0.1", 0.1), Arm(names[1], "1.0.0", 0.9)]
+    registry.start_experiment(BOB, "prod", PROMPT, name, arms, rule=rule)
+
+
+class Moody:
+    """A registry that can be away, and counts how often it was asked."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.is_away = False
+        self.asked = 0
+
+    def experiment(self, name: str) -> ExperimentRecord:
+        self.asked += 1
+        if self.is_away:
+            raise DatabaseUnavailable("away on purpose")
+        return self._registry.experiment(name)
+
+
+def test_each_epoch_has_the_split_of_its_time(registry: Registry) -> None:
+    plans = RegistryPlans(FixedPlans(), registry)
+    assert plans.plan_of("tone") == DEFAULT_PLAN
+    start(registry, "tone", "new", "old")
+    assert plans.plan_of("tone").weights_of(1) == {"new": 0.1, "old": 0.9}
+    registry.set_weights(BOB, "tone", {"new": 0.5})
+    registry.set_weights(BOB, "tone", {"new": 0.25})
+    plan = plans.plan_of("tone")
+    assert [plan.weights_of(epoch) for epoch in (1, 2, 3, 4)] == [
+        {"new": 0.1, "old": 0.9},
+        {"new": 0.5, "old": 0.5},
+        {"new": 0.25, "old": 0.75},
+        None,
+    ]
+    registry.stop_experiment(BOB, "tone", None)
+    assert plans.plan_of("tone") == plan
+
+
+def test_the_control_is_the_arm_that_the_registry_takes_for_it(registry: Registry) -> None:
+    # By name alone it would be "treatment", the last one, and the wrong arm would be rolled back.
+    start(registry, "tone", "treatment", "baseline")
+    plan = RegistryPlans(FixedPlans(), registry).plan_of("tone")
+    assert plan.control_of(["baseline", "treatment"]) == "baseline"
+    assert DEFAULT_PLAN.control_of(["baseline", "treatment"]) == "treatment"
+
+
+def test_the_settings_say_how_to_judge_and_overrule_the_control(registry: Registry) -> None:
+    start(registry, "tone", "new", "old")
+    own = Plan(alpha=0.01, goals=frozenset({"quality"}), weights={"new": 1, "old": 1})
+    found = RegistryPlans(FixedPlans(own), registry).plan_of("tone")
+    assert (found.alpha, found.goals, found.control) == (0.01, frozenset({"quality"}), "old")
+    # What was deployed is no wish: weights in the settings stand for epochs that nobody knows.
+    assert (found.weights_of(1), found.weights_of(2)) == ({"new": 0.1, "old": 0.9}, {"new": 1, "old": 1})
+    turned = FixedPlans(by_experiment={"tone": Plan(control="new")})
+    assert RegistryPlans(turned, registry).plan_of("tone").control == "new"
+
+
+def test_an_experiment_in_the_place_of_a_rule_has_a_plan_though_no_event_tells_of_it(
+    registry: Registry,
+) -> None:
+    registry.set_rules(BOB, "prod", PROMPT, [Rule("paid", {"tier": ("paid",)}, ServeVersion("1.0.0"))])
+    start(registry, "main", "new", "old")
+    start(registry, "aside", "new", "old", rule="paid")
+    events = [entry.event for entry in registry.outbox_pending(100)]
+    assert {event.experiment for event in events} == {None, "main"}
+    assert RegistryPlans(FixedPlans(), registry).plan_of("aside").weights_of(1) == {"new": 0.1, "old": 0.9}
+
+
+def test_events_fill_what_the_registry_does_not_know(registry: Registry) -> None:
+    start(registry, "tone", "new", "old")
+    told = {1: {"new": 0.3, "old": 0.7}, 2: {"new": 0.6, "old": 0.4}}
+    plan = RegistryPlans(FixedPlans(), registry).plan_of("tone").with_deployed(told)
+    assert (plan.weights_of(1), plan.weights_of(2)) == ({"new": 0.1, "old": 0.9}, told[2])
+    elsewhere = RegistryPlans(FixedPlans(), registry).plan_of("other").with_deployed(told)
+    assert (elsewhere.control, elsewhere.weights_of(1)) == ("old", told[1])
+
+
+def test_a_registry_that_is_away_changes_no_plan_and_is_left_alone_for_a_while(registry: Registry) -> None:
+    start(registry, "tone", "new", "old")
+    now = [time.monotonic()]
+    moody = Moody(registry)
+    plans = RegistryPlans(FixedPlans(), moody, clock=lambda: now[0])
+    known = plans.plan_of("tone")
+    moody.is_away = True
+    assert plans.plan_of("tone") == known
+    assert plans.plan_of("never asked for") == DEFAULT_PLAN
+    assert moody.asked == 2
+    moody.is_away = False
+    registry.set_weights(BOB, "tone", {"new": 0.5})
+    now[0] += AGAIN_S + 1
+    assert plans.plan_of("tone").weights_of(2) == {"new": 0.5, "old": 0.5}
+    registry.stop_experiment(BOB, "tone", "new")
+    assert [plans.plan_of("tone").control for _ in range(3)] == ["old"] * 3
+    assert moody.asked == 4  # nothing changes any more once it was stopped
+
+
+def test_a_command_makes_no_registry_and_asks_one_that_is_there(registry: Registry, tmp_path: Path) -> None:
+    start(registry, "tone", "new", "old")
+    assert RegistryPlans(FixedPlans(), RegistryWhenAsked(Settings(home=tmp_path))).plan_of("tone").control
+    empty = tmp_path / "empty"
+    nobody = RegistryPlans(FixedPlans(), RegistryWhenAsked(Settings(home=empty)))
+    assert nobody.plan_of("tone") == DEFAULT_PLAN
+    assert not empty.exists()
+
+
+def use(home: Path, count: int) -> None:
+    """Calls of as many users, each with what the registry serves them."""
+    with Coalmine("shop", "dev", home=home) as client:
+        for number in range(count):
+            prompt = client.prompt("greet", f"user-{number}", segments={"tier": "paid"})
+            with prompt.call(model="small"):
+                pass
+
+
+def test_a_server_holds_units_against_splits_that_no_event_tells_of(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    deployment = "/v1/environments/dev/prompts/greet"
+    arms = [
+        {"variant": "treatment", "version": "1.0.1", "weight": 0.5},
+        {"variant": "baseline", "version": "1.0.0", "weight": 0.5},
+    ]
+    with ServerProcess(home) as server, Person.local(server) as admin:
+        server.wait_ready()
+        admin.register("greet", "1.0.0", HELLO)
+        admin.register("greet", "1.0.1", GOODBYE)
+        admin.promote("greet", "1.0.0", "dev")
+        rule = {"name": "paid", "when": {"tier": ["paid"]}, "serve": {"version": "1.0.0"}}
+        admin.put(f"{deployment}/rules", {"rules": [rule]})
+        # Of two experiments on one prompt the events tell of the default's.
+        admin.post(f"{deployment}/experiments", {"name": "main", "arms": arms}, expect=201)
+        admin.post(f"{deployment}/experiments", {"name": "aside", "arms": arms, "rule": "paid"}, expect=201)
+        use(home, 200)
+
+        def told() -> dict[str, Any] | None:
+            response = server.get("/v1/experiments/aside/readout")
+            found: dict[str, Any] = response.json()
+            return found if response.is_success and found["control_requests"] > 50 else None
+
+        found = eventually(told, what="requests of the experiment")
+        assert server.stop() == 0
+    for each in (found, coalmine_json("readout", "aside", home=home)):
+        assert each["control"] == "baseline"
+        assert each["srm"]["p"] is not None
+        assert not each["srm"]["mismatch"]

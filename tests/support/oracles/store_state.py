@@ -1,0 +1,134 @@
+"""What a store holds, in a form that two stores or two moments can be compared by."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.store import ID_COLUMN, Store
+
+ADDITIVE = ("rollups", "rollup_histograms", "rollup_metrics", "experiment_cells", "experiment_units")
+
+
+def raw_rows(store: Store, event: IngestedEvent) -> list[dict[str, Any]]:
+    """All rows of an event, by id."""
+    found = store.reader().table(f"SELECT * FROM {event} ORDER BY {ID_COLUMN[event]}")
+    rows: list[dict[str, Any]] = found.to_pylist()
+    return rows
+
+
+def all_raw_rows(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all events."""
+    return {event: raw_rows(store, event) for event in INGESTED_EVENTS}
+
+
+def count(store: Store, table: str) -> int:
+    """Rows of a table or view."""
+    return int(store.reader().table(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
+
+
+def query(store: Store, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of a statement."""
+    return [tuple(row.values()) for row in store.reader().table(sql).to_pylist()]
+
+
+def by_hand(store: Store, sql: str) -> None:
+    """Change a store behind its back."""
+    with store.transaction() as connection:
+        connection.execute(sql).fetchall()
+
+
+def folded(store: Store, table: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """The answers of an additive table: one entry per key, computed in Python without our own code."""
+    rows = store.reader().table(f"SELECT * FROM {table}")
+    return fold_rows(table, rows)
+
+
+_KEYS = {
+    "rollups": 8,
+    "rollup_histograms": 9,
+    "rollup_metrics": 9,
+    "experiment_cells": 5,
+    "experiment_units": 5,
+}
+_MOMENTS = {
+    "rollups": {"cost": "cost_known", "latency": "latency_n", "ttft": "ttft_n", "rating": "rating_n"},
+    "rollup_metrics": {"": "n"},
+}
+
+
+def fold_rows(table: str, rows: pa.Table) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """See `folded`."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    names = rows.column_names[: _KEYS[table]]
+    for row in rows.to_pylist():
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return {
+        key: tuple(_fold(table, parts, rows.column_names[_KEYS[table] :])) for key, parts in groups.items()
+    }
+
+
+def _fold(table: str, parts: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Any]:
+    if table == "rollup_histograms":
+        counts: dict[int, int] = {}
+        for part in parts:
+            for bucket, found in zip(part["buckets"], part["counts"], strict=True):
+                counts[bucket] = counts.get(bucket, 0) + found
+        return [tuple(sorted(counts.items()))]
+    moments = _MOMENTS.get(table, {})
+    special = {f"{prefix}_{part}".strip("_") for prefix in moments for part in ("mean", "m2")}
+    special |= {"first_event_time", "last_event_time"}
+    answers: list[Any] = [sum(part[name] for part in parts) for name in names if name not in special]
+    for prefix, of in moments.items():
+        answers += _moments(
+            [(part[of], part[f"{prefix}_mean".strip("_")], part[f"{prefix}_m2".strip("_")]) for part in parts]
+        )
+    if "first_event_time" in names:
+        answers.append(min((t for part in parts if (t := part["first_event_time"])), default=None))
+        answers.append(max((t for part in parts if (t := part["last_event_time"])), default=None))
+    return answers
+
+
+def _moments(parts: Sequence[tuple[int, float | None, float | None]]) -> list[float | None]:
+    """Merge by the pairwise formula, one after another."""
+    total, mean, m2 = 0, 0.0, 0.0
+    for n, other, other_m2 in parts:
+        if n:
+            assert other is not None and other_m2 is not None
+            delta = other - mean
+            m2 += other_m2 + delta * delta * total * n / (total + n)
+            mean += delta * n / (total + n)
+            total += n
+    return [mean, m2] if total else [None, None]
+
+
+def assert_same(
+    found: dict[tuple[Any, ...], tuple[Any, ...]], expected: dict[tuple[Any, ...], tuple[Any, ...]]
+) -> None:
+    """Integers exactly; floats to 1e-12 of the larger, or of the square of the mean for what sums squares."""
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        for one, other in zip(found[key], values, strict=True):
+            if isinstance(other, float) and isinstance(one, float):
+                scale = max(abs(one), abs(other), *(abs(v) ** 2 for v in values if isinstance(v, float)))
+                assert abs(one - other) <= 1e-12 * scale, (key, one, other)
+            else:
+                assert one == other, (key, one, other)
+
+
+def rows_in_file(path: str) -> int:
+    """Rows of a Parquet file by its footer."""
+    return pq.read_metadata(path).num_rows  # type: ignore[no-any-return]
+
+
+def delete_from_file(path: Path, condition: str) -> None:
+    """Delete rows of a Parquet file by hand; the condition may ask the table `rows`."""
+    with duckdb.connect() as connection:
+        rows = connection.sql(f"SELECT * FROM read_parquet('{path}')").to_arrow_table()
+        connection.register("rows", rows)
+        kept = connection.sql(f"SELECT * FROM rows WHERE NOT ({condition})").to_arrow_table()
+    pq.write_table(kept, path)

@@ -1,0 +1,130 @@
+"""Runs the real command and real servers in processes of their own, apart from this machine's settings."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.support.eventually import eventually
+from tests.support.processes.warm_command import warm_command
+
+COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
+"""The entry point `coalmine`, also where the scripts of this environment are not on the path."""
+
+
+def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with its own Coalmine settings removed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
+    return {**kept, "COALMINE_HOME": str(home), "COLUMNS": "160", "TERM": "dumb", **(extra or {})}
+
+
+def coalmine(
+    *arguments: str | Path,
+    home: Path,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 120.0,
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command in the home's folder and waits."""
+    home.mkdir(parents=True, exist_ok=True)
+    return warm_command().run(
+        [str(argument) for argument in arguments],
+        environment=environment(home, env),
+        folder=home,
+        timeout_s=timeout_s,
+    )
+
+
+def coalmine_json(*arguments: str | Path, home: Path, env: Mapping[str, str] | None = None) -> Any:
+    """Runs a command with `--json` that must succeed; the whole of its standard output is one document."""
+    result = coalmine(*arguments, "--json", home=home, env=env)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+class ServerProcess:
+    """`coalmine serve` in a process of its own on a free port."""
+
+    def __init__(
+        self, home: Path, env: Mapping[str, str] | None = None, *, name: str = "server", part: str = "all"
+    ) -> None:
+        self.home = home
+        self._log = home / f"{name}.log"
+        home.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "serve", part, "--port", "0"],
+                env=environment(home, {"COALMINE_LOG_FORMAT": "json", **(env or {})}),
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.url = eventually(self._listening, what=f"listening\n{self.log_text()}")
+        # One for all questions; making a context for TLS, which nobody needs here, takes 20 ms each time.
+        self.web = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
+
+    def log_text(self) -> str:
+        """Everything it wrote so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Its log lines."""
+        return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+
+    @property
+    def token(self) -> str:
+        """The token of its own user."""
+        return (self.home / "credentials").read_text(encoding="utf-8").strip()
+
+    def get(self, path: str, *, token: str | None = None, **options: Any) -> httpx.Response:
+        """A GET with the local token, or another."""
+        headers = {"Authorization": f"Bearer {token or self.token}", **options.pop("headers", {})}
+        return self.web.get(path, headers=headers, **options)
+
+    def json(self, path: str, **options: Any) -> Any:
+        """The document at a path; the answer must be a success."""
+        response = self.get(path, **options)
+        assert response.is_success, response.text
+        return response.json()
+
+    def wait_ready(self) -> Self:
+        """Waits until it says that it is ready."""
+        eventually(lambda: self.web.get("/readyz").is_success, what="ready")
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout_s)
+
+    def stop(self) -> int:
+        """Asks it to end, and waits."""
+        self.process.terminate()
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.web.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _listening(self) -> str | None:
+        assert self.process.poll() is None, f"ended at once:\n{self.log_text()}"
+        said = re.search(r"^coalmine listens on (\S+)", self.log_text(), re.MULTILINE)
+        return None if said is None else said[1]

@@ -1,0 +1,44 @@
+"""The dashboard as users start it, in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import environment
+from tests.support.servers.ports import free_port
+
+
+@contextmanager
+def dashboard_process(home: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Serves the page for a home; yields its address."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log_file = home / "dashboard.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "coalmine_dashboards", "--port", str(port)],
+            env=environment(home, env),
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+    def healthy() -> bool:
+        assert process.poll() is None, log_file.read_text(encoding="utf-8")
+        try:
+            return httpx.get(f"{url}/_stcore/health", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(healthy, what="the dashboard's start")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,146 @@
+"""Runs the `coalmine` command in processes of its own that need not import everything anew.
+
+A process imports the command tree once and then waits. For each command it forks: the child has arguments,
+environment, folder and standard streams of its own, and ends as any interpreter does. What a user types
+starts a second later than this; tests that are about that start the command itself.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.repository.tree import ROOT
+
+WARM = ("coalmine_server.cli.app", "coalmine_server.services.opening", "rich.console", "rich.table")
+"""Imported before the first fork: what nearly every command would import."""
+
+
+class WarmCommand:
+    """The waiting process; any thread may run commands."""
+
+    def __init__(self) -> None:
+        self._socket = tempfile.mkdtemp(prefix="warm-") + "/socket"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self._socket)
+        listener.listen(64)
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("COALMINE_")}
+        with listener:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from tests.support.processes.warm_command import wait; wait()"],
+                cwd=ROOT,
+                env=environment,
+                stdin=listener.fileno(),
+            )
+
+    def run(
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, timeout_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end.
+
+        Raises:
+            TimeoutExpired: It took too long, and was killed.
+        """
+        with (
+            socket.socket(socket.AF_UNIX) as asked,
+            tempfile.TemporaryFile() as stdout,
+            tempfile.TemporaryFile() as stderr,
+        ):
+            asked.connect(self._socket)
+            what = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
+            socket.send_fds(asked, [b"%d\n" % len(what)], [stdout.fileno(), stderr.fileno()])
+            asked.sendall(what)
+            answers = asked.makefile("r")
+            pid = int(answers.readline())
+            asked.settimeout(timeout_s)
+            try:
+                status = int(answers.readline())
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(list(arguments), timeout_s) from None
+            texts = [(stream.seek(0), stream.read().decode())[1] for stream in (stdout, stderr)]
+            return subprocess.CompletedProcess(["coalmine", *arguments], status, *texts)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        Path(self._socket).unlink()
+        Path(self._socket).parent.rmdir()
+
+
+_lock = threading.Lock()
+_warm: WarmCommand | None = None
+
+
+def warm_command() -> WarmCommand:
+    """This process's own, started when first asked for."""
+    global _warm  # noqa: PLW0603 - one for all tests of a worker
+    with _lock:
+        if _warm is None:
+            _warm = WarmCommand()
+        return _warm
+
+
+def end_warm_command() -> None:
+    """End this process's own, if it was started."""
+    if _warm is not None:
+        _warm.close()
+
+
+def wait() -> None:
+    """What the waiting process does; returns in a child that has been a command, when it has ended."""
+    for name in WARM:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for
+    with socket.socket(fileno=os.dup(0)) as listener:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        parent = os.getppid()
+        listener.settimeout(2.0)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                if os.getppid() != parent:  # killed, so it could not end us
+                    os._exit(0)
+                continue
+            if os.fork() == 0:
+                break
+            connection.close()
+    _attend(connection)
+
+
+def _attend(connection: socket.socket) -> None:
+    """Forks the command, tells of its end, and ends; returns in the command's process alone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection.settimeout(None)
+    head, streams, _, _ = socket.recv_fds(connection, 64, 2)
+    size, _, begun = head.partition(b"\n")
+    rest = connection.makefile("rb").read(int(size) - len(begun))
+    arguments, environment, folder = json.loads(begun + rest)
+    pid = os.fork()
+    if pid:
+        connection.sendall(b"%d\n" % pid)
+        _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+        os._exit(0)
+    connection.close()
+    for target, stream in enumerate(streams, 1):
+        os.dup2(stream, target)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["coalmine", *arguments]
+    importlib.import_module("coalmine_server.cli").main()

@@ -1,0 +1,89 @@
+"""Runs or checks what a document shows."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.support.repository.tree.markdown import Block
+from tests.support.repository.tree.shell_commands import can_run, command_lines, problem_with
+
+from tests.support.repository.tree import ROOT
+
+LANGUAGES = frozenset({"bash", "http", "json", "mermaid", "python", "sql", "text", "toml", "yaml"})
+"""What a fenced block may be; "text" is for what is neither run nor parsed."""
+
+
+class DocumentError(AssertionError):
+    """A document shows what does not work."""
+
+
+def shell_environment(home: Path) -> dict[str, str]:
+    """A shell's environment in which `coalmine` is ours and keeps everything in `home`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return {**environment, "COALMINE_HOME": str(home), "NO_COLOR": "1"}
+
+
+def run_python(block: Block, namespace: dict[str, Any]) -> None:
+    """Run a block's hidden setup and then the block, both in `namespace`."""
+    setup = compile(block.setup, f"{block} (setup)", "exec", dont_inherit=True)
+    # Line numbers of a traceback are then those of the document.
+    shown = compile("\n" * (block.line - 1) + block.code, str(block.path), "exec", dont_inherit=True)
+    with redirect_stdout(io.StringIO()):
+        exec(setup, namespace)
+        exec(shown, namespace)
+
+
+def run_bash(block: Block, home: Path, *, timeout_s: float = 300.0) -> None:
+    """Run a block, or, when it holds a command no test can run, check that each of its commands exists.
+
+    Raises:
+        DocumentError: It failed, or names a command, target, option, extra or service there is not.
+    """
+    for words in command_lines(block.code):
+        problem = problem_with(words)
+        if problem is not None:
+            raise DocumentError(f"{block}: {' '.join(words)}: {problem}")
+    if not can_run(block.code):
+        return
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.code],
+        cwd=ROOT,
+        env=shell_environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DocumentError(f"{block}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def check_data(block: Block, settings_names: Mapping[str, object]) -> None:
+    """Parse a block of data; a TOML block that sets ours may only name settings there are.
+
+    Args:
+        block: The block.
+        settings_names: The dotted names of our settings.
+    """
+    match block.language:
+        case "json":
+            json.loads(block.code)
+        case "yaml":
+            yaml.safe_load(block.code)
+        case "toml":
+            document = tomllib.loads(block.code)
+            for table, values in document.items():
+                names = [f"{table}.{key}" for key in values] if isinstance(values, dict) else [table]
+                unknown = [name for name in names if name not in settings_names]
+                if unknown and table not in {"project", "tool"}:
+                    raise DocumentError(f"{block}: no setting is called {unknown[0]}")
