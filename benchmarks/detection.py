@@ -25,11 +25,10 @@ import os
 import sys
 from dataclasses import asdict
 
-from coalmine_server.cli.progress import progress_bar
-
 from benchmarks.detection_experiment import Watched
 from benchmarks.detection_figures import EFFECT, HORIZON, REQUESTS, Summary, misses, summarise
 from benchmarks.detection_runs import Task, tasks, watch
+from coalmine_server.cli.output import progress_bar
 
 RUNS = 200
 """Of each kind."""
