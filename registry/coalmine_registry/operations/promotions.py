@@ -251,7 +251,7 @@ def _evidence_json(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
 
 
 def _row_of(told: Promotion) -> dict[str, Any]:
-    fields = {name: getattr(told, name) for name in told.__slots__}
+    fields = {name: getattr(told, name) for name in Promotion.__dataclass_fields__}
     return {**fields, "evidence": _evidence_json(told.evidence)}
 
 
