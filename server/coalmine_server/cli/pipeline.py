@@ -19,7 +19,6 @@ def ingest_status(context: typer.Context, as_json: AsJson = False) -> None:
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
     from coalmine_consumers.results import IngestStatus
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:
@@ -66,7 +65,6 @@ def audit(
     if something does not add up.
     """
     from coalmine_consumers.results import AuditReport
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:
@@ -98,7 +96,6 @@ def rebuild(context: typer.Context, *, as_json: AsJson = False) -> None:
     numbers until the new ones are complete. Rollups whose raw rows have expired stay as they are.
     """
     from coalmine_consumers.results import RebuildStatus
-
     from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:
