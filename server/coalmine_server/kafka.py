@@ -1,7 +1,11 @@
 """From settings to the clients of Kafka: how to log in, and the producing client of commands."""
 
-from coalmine import Coalmine
+from typing import TYPE_CHECKING
+
 from coalmine_server.settings import KafkaSettings, Settings
+
+if TYPE_CHECKING:
+    from coalmine import Coalmine
 
 
 def kafka_security_config(settings: KafkaSettings) -> dict[str, str | int | bool]:
@@ -17,8 +21,10 @@ def kafka_security_config(settings: KafkaSettings) -> dict[str, str | int | bool
     return {name: value for name, value in config.items() if value is not None}
 
 
-def make_client(settings: Settings, app: str, environment: str) -> Coalmine:
+def make_client(settings: Settings, app: str, environment: str) -> "Coalmine":
     """A producing client that waits when its queue is full: it loses nothing, however fast events come."""
+    from coalmine import Coalmine  # noqa: PLC0415 - what only wants to log in needs no client
+
     kafka = settings.kafka
     servers = kafka.bootstrap_servers
     return Coalmine(

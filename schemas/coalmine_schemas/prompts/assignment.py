@@ -68,7 +68,7 @@ def check_arms(arms: Sequence[Arm]) -> None:
         InvalidParameter: No arm, repeated names, a weight outside [0, 1], or weights that do not add up to 1.
     """
     if not arms:
-        raise InvalidParameter("there is no arm: an experiment needs at least one")
+        raise InvalidParameter("an experiment needs at least one arm")
     names = [arm.variant for arm in arms]
     if len(set(names)) < len(names):
         raise InvalidParameter(f"the arms are called {', '.join(names)}: give each a name of its own")

@@ -80,7 +80,7 @@ class ServedPrompt:
         return tuple(dict.fromkeys(found))
 
     def to_json(self) -> JsonObject:
-        """How it is served, as a snapshot says it."""
+        """How it is served, from a snapshot's JSON."""
         return _prompt_json(self)
 
     @classmethod
@@ -88,7 +88,7 @@ class ServedPrompt:
         """Reads how a prompt is served; what it names is not looked up.
 
         Raises:
-            InvalidPrompt: It says nothing of the kind.
+            InvalidPrompt: It does not describe one.
             InvalidSnapshot: Arms that cannot be assigned.
         """
         return _prompt(value, field)
@@ -129,10 +129,10 @@ class Snapshot:
     def from_json(cls, value: object) -> Self:
         """Reads a snapshot and checks it wholly: what it names it also describes.
 
-        Keys that are not known are ignored: a newer registry may say more.
+        Unknown keys are ignored: a newer registry may send more.
 
         Raises:
-            InvalidSnapshot: It is none; says what is wrong.
+            InvalidSnapshot: It is not valid; says what is wrong.
         """
         try:
             found = object_of(value, "the snapshot")

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from confluent_kafka.admin import AdminClient
-
 from coalmine_consumers.collector.collector import CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.maintenance.policy import (
@@ -16,9 +14,6 @@ from coalmine_consumers.maintenance.policy import (
     SealPolicy,
 )
 from coalmine_consumers.sources import Source
-from coalmine_consumers.sources.kafka import KafkaSource
-from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
-from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
@@ -39,6 +34,12 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
+    from coalmine_consumers.sources.kafka import KafkaSource  # noqa: PLC0415 - imports the Kafka client
+    from coalmine_consumers.sources.kafka_settings import (  # noqa: PLC0415
+        KafkaSourceSettings,
+        store_instance_id,
+    )
+
     make_topics(settings.kafka)
     return KafkaSource(
         KafkaSourceSettings(
@@ -58,6 +59,10 @@ def make_topics(settings: KafkaSettings) -> None:
         SourceUnavailable: The broker does not answer now.
         SourceMisconfigured: It refuses.
     """
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+
+    from coalmine_consumers.sources.kafka_topics import ensure_topics  # noqa: PLC0415
+
     admin = AdminClient(
         {"bootstrap.servers": settings.bootstrap_servers or "", **kafka_security_config(settings)}
     )
