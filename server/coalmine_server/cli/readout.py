@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOption, asking
+from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ def readout(
 
     Valid however often you look. Each look is stored, and decisions stand.
     """
-    from coalmine_consumers.results import ExperimentRow
-
     from coalmine_analytics.results.readout import Readout
-    from coalmine_server.client import path_of, read_as
+    from coalmine_consumers.results import ExperimentRow
+    from coalmine_server.client import read_as
 
     with asking(context, quiet=as_json) as client:
         if experiment is None:
