@@ -4,11 +4,11 @@ import multiprocessing
 import time
 
 from confluent_kafka import Producer
-from tests.support.event_factory import EventFactory
 
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import topic_name
+from tests.support.data.event_factory import EventFactory
 
 PROCESSES = 2
 """Producing processes, each a simulated service with events of its own."""

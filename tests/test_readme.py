@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.repository.tree.documents import LANGUAGES, check_data, run_bash, run_python
-from tests.support.repository.tree.markdown import Block, blocks, links
 
 from coalmine_server.settings import SETTING_KEYS
+from tests.support.repository.documents import LANGUAGES, check_data, run_bash, run_python
+from tests.support.repository.markdown import Block, blocks, links
 from tests.support.repository.tree import ROOT, tracked_files
 
 _DOCUMENTS = [

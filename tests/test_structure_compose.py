@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
-from tests.support.repository.tree.shell_commands import problem_with, words_of
 
 from coalmine_server.settings import SETTING_KEYS, load_settings
+from tests.support.repository.shell_commands import problem_with, words_of
 from tests.support.repository.tree import ROOT, compose
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_engines import IMAGE as TESTED_KAFKA_IMAGE

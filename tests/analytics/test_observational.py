@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter
-from tests.support.store_feed import START, Feed, Row, many_requests, reactions_to, request
 
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
@@ -17,6 +16,7 @@ from coalmine_analytics.observational import compare_versions
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
 
 PAIR = VersionPair("refund", "1.0.0", "1.1.0")
 

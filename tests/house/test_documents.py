@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.repository.tree.documents import DocumentError, check_data, run_bash, run_python
-from tests.support.repository.tree.markdown import Block, MarkdownError, blocks, links
-from tests.support.repository.tree.shell_commands import can_run, command_lines, problem_with
+
+from tests.support.repository.documents import DocumentError, check_data, run_bash, run_python
+from tests.support.repository.markdown import Block, MarkdownError, blocks, links
+from tests.support.repository.shell_commands import can_run, command_lines, problem_with
 
 _PLACE = Path("example.md")
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from coalmine_consumers.store.additive import total
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
@@ -15,6 +14,7 @@ from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
+from coalmine_consumers.aggregation.additive import total
 from coalmine_consumers.experiments import VersionSpan
 
 

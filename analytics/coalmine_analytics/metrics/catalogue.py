@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
-
 from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
 from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
 
 BUILT_IN: tuple[Metric, ...] = (
     Metric(

@@ -11,7 +11,6 @@ from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans
 from coalmine_analytics.results.readout import Readout
 from coalmine_consumers.experiments import (
-    ExperimentRow,
     Look,
     allocations,
     append_look,
@@ -20,6 +19,7 @@ from coalmine_consumers.experiments import (
     last_look,
     looks,
 )
+from coalmine_consumers.results import ExperimentRow
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 

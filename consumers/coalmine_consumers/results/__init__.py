@@ -9,6 +9,7 @@ from coalmine_consumers.results.dead_letters import (
     FrameKind,
     StillFailing,
 )
+from coalmine_consumers.results.experiments import ExperimentRow
 from coalmine_consumers.results.ingest import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
 from coalmine_consumers.results.measures import (
     DeploymentMark,
@@ -37,6 +38,7 @@ __all__ = [
     "DeadLetterStatus",
     "DeadLettersChanged",
     "DeploymentMark",
+    "ExperimentRow",
     "Facets",
     "FrameKind",
     "GapRow",

@@ -79,9 +79,7 @@ def timeseries(
     until: UntilOption = None,
     step: Annotated[
         Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
-        typer.Option(
-            help="Length of each bucket; by default it fits the period.", show_default=False
-        ),
+        typer.Option(help="Length of each bucket; by default it fits the period.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

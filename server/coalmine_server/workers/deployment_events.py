@@ -15,14 +15,14 @@ from typing import Final, Protocol
 from confluent_kafka import KafkaError, Message, Producer
 
 from coalmine.emitters import SpoolEmitter
-from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.kafka_config import producer_config
 from coalmine.stats import Counters
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.events import Deployment
+from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name

@@ -7,12 +7,11 @@ import logging
 import threading
 import time
 
-from coalmine_schemas.limited_log import RateLimitedLogger
-
 from coalmine.assembly import make_works
 from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_server.services.kafka import kafka_security_config
 from coalmine_server.settings import Settings
 from coalmine_server.workers.worker import Worker

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.simulated_seasons import (
+
+from coalmine_analytics.drift import DriftPlan
+from coalmine_analytics.drift.metric import Judged
+from tests.support.data.simulated_seasons import (
     REFERENCE_DAYS,
     Season,
     alarm_after_h,
@@ -12,9 +15,6 @@ from tests.support.simulated_seasons import (
     judged_season,
     run_length_h,
 )
-
-from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.metric import Judged
 
 STATED_H = 500.0
 STRICT = DriftPlan(false_alarm_days=STATED_H / 24, tolerance=0.0)

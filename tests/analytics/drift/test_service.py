@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.store_feed import START, Feed, Row, request
 
 from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_analytics.results.drift import VersionDrift
@@ -15,6 +14,7 @@ from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, Row, request
 
 KEY = VersionKey("refund", "1.0.0", "prod")
 PLAN = DriftPlan(ReferencePolicy(days=7, min_requests=500))

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.support.simulated_version import FIRST, Story, after, version_series
 
 from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.results.drift import MetricDrift, VersionDrift
 from coalmine_consumers.drift import AnsweringModel, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
 PLAN = DriftPlan()
 

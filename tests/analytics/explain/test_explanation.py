@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from tests.support.store_feed import START, Feed, Row, request, score
 
 from coalmine_analytics.explain import explain
 from coalmine_analytics.metrics import metrics_in
@@ -16,6 +15,7 @@ from coalmine_analytics.results.explain import Explanation, MovedValue
 from coalmine_consumers.explain import Evidence, Question, Side, evidence
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.data.store_feed import START, Feed, Row, request, score
 
 NOON = START + timedelta(hours=4)
 NIGHT = START + timedelta(hours=8)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from tests.support.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
@@ -18,6 +17,7 @@ from coalmine_analytics.readout.service import READOUT
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_consumers.experiments import ExperimentSums
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.data.simulated_experiment import ARMS, METRICS, Service, looks, shuffled
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SPLIT = Plan(weights={"canary": 0.05, "control": 0.95})

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from tests.support.simulated_version import FIRST, Story, after, version_series
 
 from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import listed
 from coalmine_analytics.results import catalogue, comparison, drift, explain, readout
 from coalmine_consumers.drift import VersionKey
+from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
 RESULTS = [
     each

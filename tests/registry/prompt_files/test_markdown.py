@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.repository.tree.markdown import blocks
 
 from coalmine_registry.prompt_files.markdown import format_prompt, parse_prompt
 from coalmine_schemas.prompts.content import Message, PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.variables import Variable
+from tests.support.repository.markdown import blocks
 from tests.support.repository.tree import ROOT
 
 TEXT = """\

@@ -4,9 +4,9 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from coalmine_consumers.results import QuantileRow, TimeseriesRow, VersionRow
 from pydantic import TypeAdapter
 
+from coalmine_consumers.results import QuantileRow, TimeseriesRow, VersionRow
 from coalmine_server.api.arrow import arrow_schema, arrow_table, ipc_stream
 
 ROW_TYPES: list[type] = [VersionRow, TimeseriesRow, QuantileRow]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.support.repository.tree.markdown import Block
-from tests.support.repository.tree.shell_commands import can_run, command_lines, problem_with
 
+from tests.support.repository.markdown import Block
+from tests.support.repository.shell_commands import can_run, command_lines, problem_with
 from tests.support.repository.tree import ROOT
 
 LANGUAGES = frozenset({"bash", "http", "json", "mermaid", "python", "sql", "text", "toml", "yaml"})

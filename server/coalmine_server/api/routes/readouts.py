@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Annotated
 
-from coalmine_consumers.results import ExperimentRow
 from fastapi import APIRouter, Depends, Query, Response
 
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.readout import Readout, ReadoutPath
+from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
 from coalmine_server.api.parameters import ExperimentPath, Owned
 from coalmine_server.api.problems import problem_responses
