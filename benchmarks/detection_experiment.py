@@ -1,4 +1,4 @@
-"""One simulated experiment: its service, its users, and what each look at it says."""
+"""One simulated experiment: its service, its users, and the result of each look."""
 
 from array import array
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm
 from coalmine_schemas.prompts.snapshot import Experiment, ServedPrompt, ServeExperiment
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction
-from coalmine_simulator.choosing import Chosen, RegistryChooser
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.events import feedback_event, request_event, score_event
 from coalmine_simulator.profiles import PromptProfile
 from coalmine_simulator.services import search_answer, search_stable, serve_only
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.users import Population, User
+from coalmine_simulator.version_choice import Chosen, RegistryChooser
 
 SHARE = 0.05
 """Of users that get the canary."""
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether watching on would tell nothing more; of an equal pair it always does."""
+        """True if further looks cannot change the result; never true of an equal pair."""
         return not self._equal and None not in (self._rollback, self._quality, self._peeking)
 
     def watched(self) -> Watched:

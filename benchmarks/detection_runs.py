@@ -72,7 +72,7 @@ class _Pipeline:
             home=folder,
             fallback=snapshot(task.seeds).to_json(),
             on_full="wait",
-            # Its thread gives way to the service's unless its queue is full; here nobody else wants the time.
+            # Its thread gives way to the service's unless its queue is full.
             max_queued_events=200,
         )
         self._store = Store.open(folder / "store", StoreSettings(threads=1))

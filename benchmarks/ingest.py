@@ -216,7 +216,7 @@ def measure(events: int, rounds: int, say: Callable[[str], None]) -> dict[str, f
         events: Events to produce first, then to fetch and to ingest.
         rounds: How often to fetch and to ingest, in turn; the best of each counts, since what else the
             machine does only ever makes a side slower.
-        say: Told of progress.
+        say: Called with lines of progress.
     """
     with KafkaBroker(owned=False) as broker:
         servers = broker.bootstrap_servers

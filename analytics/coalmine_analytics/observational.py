@@ -1,9 +1,8 @@
-"""Two versions beside each other without randomisation: a weaker answer, and it says so.
+"""Comparison of two versions without randomisation: a weaker answer, and it says so.
 
-Whoever got which version, and when, was not left to chance, so a difference may come from anything that
-differed besides: the time, the users, the model, the kind of request. What is known of that, the mix of
-models and segments, is adjusted for by direct standardisation: both versions are weighted to the mix that
-they have together. What is not known stays in.
+Versions were not assigned by chance, so a difference may come from anything else that differed: the time, the
+users, the model, the kind of request. Known differences, the mix of models and segments, are adjusted for by
+direct standardisation: both versions are weighted to their common mix. Unknown differences remain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 from coalmine_consumers.experiments import VersionSpan, VersionSums
 
 MIN_REQUESTS = 30
-"""A mix counts where both versions have so many requests in it."""
+"""A mix counts where both versions have at least this many requests in it."""
 
 _SEEMING: Mapping[Difference, SeemingVerdict] = {
     "better": "seems better",
@@ -108,8 +107,8 @@ def _version(span: VersionSpan) -> ComparedVersion:
 
 def _warnings(overlap: float, coverage: float, experiments: Sequence[str]) -> list[str]:
     found = [
-        "not randomised: whoever got which version was not left to chance, so this shows that the versions "
-        "went along with a difference, not that they made it"
+        "not randomised: versions were not assigned by chance, so this shows differences that are associated "
+        "with the versions, not caused by them"
     ]
     if overlap == 0:
         found.append(
@@ -181,4 +180,4 @@ def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:
 def _words(verdict: SeemingVerdict) -> str:
     if verdict == "no difference shown":
         return "no difference shown, in the same mix of models and segments"
-    return f"{verdict} in the same mix of models and segments; not randomised: the cause may be another"
+    return f"{verdict} in the same mix of models and segments; not randomised, so the cause may lie elsewhere"

@@ -1,26 +1,26 @@
-"""How many units it takes before anything is said, and the answer until then."""
+"""The number of units required before any result, and the answer until then."""
 
 from dataclasses import dataclass
 
 MIN_UNITS = 30
-"""No result before so many units in each arm: a number fixed in advance, for all metrics."""
+"""No result before each arm has this many units: fixed in advance, for all metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotEnoughData:
-    """It is too early: not an effect of 0, not p = 1, but no answer."""
+    """Too early for an answer: neither an effect of 0 nor p = 1."""
 
     units_treatment: int
     """Units in the arm under test."""
     units_control: int
-    """Units in the other."""
+    """Units in control."""
     units_needed: int = MIN_UNITS
-    """Units each arm must have first."""
+    """Units that each arm must have."""
 
     @property
     def reason(self) -> str:
-        """Why, in words."""
+        """The reason, as a sentence."""
         least = min(self.units_treatment, self.units_control)
         if least < self.units_needed:
             return f"each arm needs {self.units_needed} units first; there are {least} in the smaller one"
-        return "the values do not vary yet, so nothing says how sure an effect is"
+        return "the values do not vary yet, so the uncertainty of an effect is unknown"

@@ -1,4 +1,4 @@
-"""Our engine on cumulative sufficient statistics, so that anyone can hold it against real experiments."""
+"""The engine on cumulative sufficient statistics, to check it against real experiments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

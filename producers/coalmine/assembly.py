@@ -1,15 +1,15 @@
-"""Puts together what a client's background thread works with."""
+"""Assembles the parts of a client's background thread."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from confluent_kafka import KafkaException, Producer
 
-from coalmine.build import RecordBuilder
 from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter
 from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFraming
-from coalmine.pipeline import Works
-from coalmine.prepare import Preparer
+from coalmine.pipeline import PipelineParts
+from coalmine.preparer import Preparer
+from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
@@ -42,13 +42,13 @@ def prepare_process(settings: ClientSettings) -> None:
             raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
 
 
-def make_works(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Works:
-    """Makes the works; called on the background thread, and again in each forked child that sends events.
+def make_parts(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> PipelineParts:
+    """Makes the parts; called on the background thread, and again in each forked child that sends events.
 
     Args:
-        settings: What the client was told.
+        settings: The client's settings.
         counters: Counts events.
-        log: Says what is lost.
+        log: Reports losses.
     """
     builder = RecordBuilder(
         app=settings.app,
@@ -60,7 +60,7 @@ def make_works(settings: ClientSettings, counters: Counters, log: RateLimitedLog
         log=log,
     )
     preparer = Preparer(builder, max_message_bytes=settings.max_message_bytes, counters=counters, log=log)
-    return Works(preparer, _make_emitter(settings, counters, log))
+    return PipelineParts(preparer, _make_emitter(settings, counters, log))
 
 
 def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:

@@ -31,7 +31,7 @@ class KafkaFraming(Protocol):
         """Begins to get ready; called once."""
 
     def ready(self) -> bool:
-        """Whether frames can be turned yet."""
+        """Returns True once frames can be converted."""
 
     def reframe(self, frame: bytes) -> bytes:
         """The frame as the topics carry it."""
@@ -64,7 +64,7 @@ class RegistryFraming:
     Args:
         url: Address of the registry.
         topic_prefix: Prefix of the topics, which name the registry's subjects.
-        log: Says that the registry does not answer, or refuses.
+        log: Reports a registry that does not answer or refuses.
     """
 
     def __init__(self, url: str, *, topic_prefix: str, log: RateLimitedLogger) -> None:
@@ -80,7 +80,7 @@ class RegistryFraming:
         threading.Thread(target=self._ask, name="coalmine-registry", daemon=True).start()
 
     def ready(self) -> bool:
-        """Whether the registry has told all ids."""
+        """Returns True if all ids are known."""
         return self._ready.is_set()
 
     def reframe(self, frame: bytes) -> bytes:

@@ -22,7 +22,7 @@ class Redactor:
     Args:
         hook: The service's hook; None keeps texts as they are.
         counters: Counts failures.
-        log: Says so, never with the text or the hook's message, which may quote it.
+        log: Reports it, never with the text or the hook's message, which may quote it.
     """
 
     def __init__(self, hook: Redact | None, counters: Counters, log: RateLimitedLogger) -> None:

@@ -1,4 +1,4 @@
-"""What a client is told once, when it is made."""
+"""Settings of a client, fixed when it is made."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
+from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
 from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_schemas.errors import InvalidParameter
@@ -21,7 +21,7 @@ _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Everything a client can be told. `Coalmine` takes the same names."""
+    """Everything a client can be configured with. `Coalmine` takes the same names."""
 
     app: str
     """Name of the service, e.g. `support-bot`. Not empty."""

@@ -50,7 +50,7 @@ class Sink:
         self._log.report("internal", "%s: an event was lost: %s", what, type(error).__name__)
 
     def unknown_reply(self, reply: object) -> None:
-        """Notes a reply of a shape nobody knows."""
+        """Counts a reply of an unknown shape."""
         self._counters.problem("unknown_reply")
         kind = f"{type(reply).__module__}.{type(reply).__qualname__}"
         message = "record() does not know the reply %s; its event goes without tokens"

@@ -17,7 +17,7 @@ def ensure_local_token(home: Path, tokens: Tokens) -> str:
     """Returns the local token; makes another if the file is missing or the token was revoked."""
     token = read_local_token(home)
     if token is None or tokens.verify(token) is None:
-        _, token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True)
+        token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
         home.mkdir(parents=True, exist_ok=True)
         write_atomically(home / CREDENTIALS_FILE, token + "\n")
     (home / CREDENTIALS_FILE).chmod(0o600)

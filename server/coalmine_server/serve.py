@@ -24,9 +24,9 @@ from coalmine_server.api.verifier import Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
 from coalmine_server.local_access import ensure_local_token
 from coalmine_server.settings import Settings
+from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
-from coalmine_server.workers.open_files import allow_many_connections
 from coalmine_server.workers.registry import RegistryService
 from coalmine_server.workers.state import NoStore, ServerStores
 

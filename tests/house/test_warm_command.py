@@ -1,11 +1,13 @@
-"""What stands in for starting the command anew behaves as if it had been."""
+"""The warm command behaves like a command that is started from nothing."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import COMMAND, environment
 from tests.support.processes.warm_command import warm_command
 
@@ -45,3 +47,23 @@ def test_nothing_of_one_command_is_left_for_the_next(tmp_path: Path) -> None:
 def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         run("serve", "--port", "0", home=tmp_path, timeout_s=0.5)
+
+
+def test_a_started_command_is_watched_and_ended_like_any_process(tmp_path: Path) -> None:
+    for end, status in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        with (tmp_path / "log").open("wb") as log:
+            process = warm_command().start(
+                ["serve", "--port", "0"],
+                environment=environment(tmp_path),
+                folder=tmp_path,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(lambda: "listens on" in (tmp_path / "log").read_text("utf-8"), what="listening")
+        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        process.send_signal(end)
+        assert process.wait(60) == status
+        assert process.poll() == status
+        process.kill()  # without effect, also where the process id is another's by now

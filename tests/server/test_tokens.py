@@ -70,7 +70,7 @@ def test_a_damaged_file_is_said_to_be_damaged_and_lets_nobody_in(tmp_path: Path)
 def test_the_registry_of_a_home_is_for_its_owner_only_and_holds_no_token(
     tmp_path: Path, registry: Registry
 ) -> None:
-    _, token = registry.tokens.create(SYSTEM, "grafana", Role.READER)
+    token = registry.tokens.create(SYSTEM, "grafana", Role.READER).token
     registry.close()
     for file in tmp_path.glob("registry.db*"):
         assert token.removeprefix("cm_").encode() not in file.read_bytes()
@@ -106,20 +106,21 @@ def test_a_lost_file_makes_its_token_worthless(tmp_path: Path, registry: Registr
 def test_a_good_token_is_remembered_for_a_moment_unless_somebody_revokes_one(registry: Registry) -> None:
     clock = Clock()
     verifier = Verifier(registry.tokens, clock)
-    record, token = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    made = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    token = made.token
     digest = verifier.digest(token)
     assert verifier.remembered(digest) is None
-    assert verifier.verify(token) == verifier.remembered(digest) == Actor("alice", Role.AUTHOR, record.id)
-    registry.tokens.revoke(SYSTEM, record.id)
+    assert verifier.verify(token) == verifier.remembered(digest) == Actor("alice", Role.AUTHOR, made.id)
+    registry.tokens.revoke(SYSTEM, made.id)
     assert verifier.remembered(digest) is not None
     clock.now += REMEMBERED_S
     assert verifier.remembered(digest) is None
     assert verifier.verify(token) is None
-    other, text = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
-    verifier.verify(text)
+    other = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
+    verifier.verify(other.token)
     registry.tokens.revoke(SYSTEM, other.id)
     verifier.forget()
-    assert verifier.remembered(verifier.digest(text)) is None
+    assert verifier.remembered(verifier.digest(other.token)) is None
 
 
 def test_a_text_that_is_no_token_is_refused_and_not_a_fault(registry: Registry) -> None:

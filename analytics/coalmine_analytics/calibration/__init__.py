@@ -1,4 +1,4 @@
-"""Proof by simulation that the statistics hold, and that the grid would show it if they did not."""
+"""Proof by simulation that the statistics hold, with controls that must fail."""
 
 from coalmine_analytics.calibration.document import (
     Calibration,

@@ -1,4 +1,4 @@
-"""Trials in which the hypothesis holds: how often is it rejected at any look?"""
+"""Trials of a true hypothesis: how often is it rejected at any look?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

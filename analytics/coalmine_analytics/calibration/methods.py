@@ -22,7 +22,7 @@ REJECTED = -math.log(ALPHA)
 
 
 class Shortcut(Protocol):
-    """A method that must be seen to fail; made anew for each block of replications."""
+    """A method that must be seen to fail; created for each block of replications."""
 
     def look(self, sums: Sums) -> FloatArray:
         """Log E against "no effect" of each replication, shape (B,); NaN where there is no look yet."""

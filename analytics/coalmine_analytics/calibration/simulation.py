@@ -1,4 +1,4 @@
-"""Runs the grid, block by block, on several processes."""
+"""Simulation of the grid, block by block, on several processes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,14 +13,14 @@ BLOCK = 125
 """Replications at once: their sums of 256 groups stay within the processor's cache."""
 
 SEED = 20_240_229
-"""What the committed document was made with."""
+"""The seed of the committed document."""
 
 Done = Callable[[int, int], None]
-"""Told how many blocks are done, of how many."""
+"""Called with the number of blocks done, and of all blocks."""
 
 
 def run_trial(trial: Trial, replications: int, *, seed: int = SEED) -> list[Row]:
-    """One cell in this process.
+    """Run one cell in this process.
 
     Args:
         trial: The cell.
@@ -38,7 +38,7 @@ def run(
     processes: int = 1,
     on_done: Done = lambda _done, _total: None,
 ) -> list[Row]:
-    """All cells, in their order; the figures are the same for any number of processes."""
+    """Run all cells, in order; the figures are the same for any number of processes."""
     blocks = _blocks(replications)
     found: dict[tuple[int, int], Outcome] = {}
     total = len(trials) * blocks
@@ -48,7 +48,7 @@ def run(
                 found[at, block] = _simulate(trial, block, seed)
                 on_done(len(found), total)
     else:
-        # Not forked: whoever calls may have threads.
+        # Not forked: the caller may have threads.
         pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
         try:
             waiting = {
@@ -59,7 +59,7 @@ def run(
             for future in as_completed(waiting):
                 found[waiting[future]] = future.result()
                 on_done(len(found), total)
-        finally:  # whoever interrupts does not wait for the rest
+        finally:  # an interrupt does not wait for the rest
             pool.shutdown(cancel_futures=True)
     return [
         row

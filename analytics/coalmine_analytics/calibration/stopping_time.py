@@ -1,4 +1,4 @@
-"""Trials in which there is an effect: how soon is it found, and how surely?"""
+"""Trials with an effect: how soon and how surely is it found?"""
 
 import math
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ GROUPS = 256
 class Sums:
     """Cumulative sums at one look of B replications; control before treatment on the arms' axis.
 
-    The arrays go on being added to: whoever keeps one copies it.
+    The arrays are updated in place: copy one to keep it.
     """
 
     look: int
@@ -40,7 +40,7 @@ class Sums:
 
 
 class Traffic(Protocol):
-    """How requests arrive."""
+    """Arrival of requests."""
 
     @property
     def per_look(self) -> int:
@@ -55,7 +55,7 @@ class Traffic(Protocol):
 
 
 class Tally:
-    """Adds requests up."""
+    """Sums of requests."""
 
     def __init__(self, replications: int) -> None:
         shape = (replications, 2, GROUPS)
@@ -75,7 +75,7 @@ class Tally:
         self.squares += np.bincount(arm.ravel(), flat * flat, arms).reshape(self.squares.shape)
 
     def sums(self, look: int, epoch: int, units: IntArray) -> Sums:
-        """What has been added so far."""
+        """The sums so far."""
         return Sums(look, epoch, self.y, self.x, units, self.squares)
 
 
@@ -226,7 +226,7 @@ class _Pool:
         return np.asarray(self._gone + now)
 
     def replace(self, leaving: int, share: float) -> None:
-        """Some leave, others come."""
+        """Replace the users who leave by new ones."""
         places = self._rng.choice(self._traffic.active, leaving, replace=False)
         seen, treated = self._seen[:, places], self._split[:, places] < share
         self._gone[:, 1] += (seen & treated).sum(axis=1)
@@ -236,6 +236,6 @@ class _Pool:
         self._seen[:, places] = False
 
     def forget(self) -> None:
-        """Begin to count units anew."""
+        """Restart the count of units."""
         self._seen[:] = False
         self._gone[:] = 0

@@ -1,4 +1,4 @@
-"""How many units are still needed until a decision, if things go on as they are."""
+"""Forecast of the units still needed for a decision."""
 
 import math
 
@@ -23,10 +23,10 @@ def units_needed(
     alternative: Alternative = "two-sided",
     alpha: float = 0.05,
 ) -> FloatArray:
-    """Further units until the e-value reaches 1/alpha, if from now on chance had no part.
+    """Further units until the e-value reaches 1/alpha, if the effect stays as estimated, without chance.
 
-    A middling case, not a promise: chance makes about half of the runs later. The split, the variance per
-    unit and the degrees of freedom are taken to stay.
+    A median, not a promise: about half of the runs take longer. The split, the variance per unit and the
+    degrees of freedom are assumed constant.
 
     Args:
         effect: Differences now, fields of shape (...,).

@@ -1,4 +1,4 @@
-"""What many looks amount to: the running p-value, and decisions that latch."""
+"""The running p-value: the evidence of many looks together; decisions on it latch."""
 
 import numpy as np
 import numpy.typing as npt

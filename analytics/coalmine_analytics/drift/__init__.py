@@ -1,4 +1,4 @@
-"""Drift of a version that nobody changed: e-detectors with a stated average run length to a false alarm."""
+"""Drift of an unchanged version: e-detectors with a stated average run length to a false alarm."""
 
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.drift.service import Drifts

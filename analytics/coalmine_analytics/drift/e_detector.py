@@ -1,4 +1,4 @@
-"""Evidence for a lasting shift: a Shiryaev-Roberts e-detector, a sum of e-processes begun at each bucket."""
+"""Evidence for a lasting shift: a Shiryaev-Roberts e-detector, a sum of e-processes from each bucket on."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
 
 CLIP = 2.0
-"""A bucket counts at most as so many standard deviations: one wild hour is no drift."""
+"""A bucket counts as at most this many standard deviations: one wild hour is not drift."""
 LARGEST_BET = 1.0
 """In standard deviations of a bucket. With `CLIP` a bucket adds at most 1.5 to the logarithm."""
 SIZES = (0.5, 1.0, 2.0, 4.0)
-"""Shifts that are bet on, in units of the smallest one that matters."""
+"""Shifts bet on, in units of the smallest one that matters."""
 
 
 def log_evidence(
@@ -29,7 +29,7 @@ def log_evidence(
         deviation: Of a bucket from what the reference would give, shape (..., T), oldest first. NaN: no data,
             which adds nothing.
         sigma: Its standard deviation while nothing has changed, same shape.
-        tolerance: A shift of this size either way is no drift, shape (...,), same unit.
+        tolerance: A shift up to this size either way is not drift, shape (...,), same unit.
         size: The smallest shift that matters, shape (...,), same unit, > 0.
 
     Returns:
@@ -47,7 +47,7 @@ def log_evidence(
     if not (smallest > 0).all():
         raise invalid("size", size, "give the smallest shift that matters, > 0")
     if not (allowed >= 0).all():
-        raise invalid("tolerance", tolerance, "give a shift >= 0 that is no drift")
+        raise invalid("tolerance", tolerance, "give the largest shift that is not drift, >= 0")
     known = np.isfinite(deviation) & np.isfinite(sigma)
     scale = np.where(known, sigma, 1.0)
     d = np.where(known, deviation, 0.0)
@@ -57,7 +57,7 @@ def log_evidence(
     bet = np.minimum(shifts[..., None, :, None] / scale[..., None, None, :], LARGEST_BET)  # (..., 1, J, T)
     gain = np.where(known[..., None, None, :], bet * z[..., None, :] - 0.5 * np.square(bet), 0.0)
     total = np.cumsum(gain, axis=-1)
-    # sum over k of exp(total(t) - total(k-1)), as logarithms; a bucket without data begins nothing.
+    # sum over k of exp(total(t) - total(k-1)), as logarithms; a bucket without data starts no e-process.
     start = np.where(known[..., None, None, :], gain - total, -np.inf)
     log_sum = total + np.logaddexp.accumulate(start, axis=-1)
     top = log_sum.max(axis=-2, keepdims=True)

@@ -1,4 +1,4 @@
-"""One metric of an unchanged version: reference, evidence, and what follows from it."""
+"""One metric of an unchanged version: its reference, its evidence, and the drift that follows."""
 
 import math
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from coalmine_consumers.drift import DaySeries, HourSeries
 
 DAY_H = 24
 LATE_H = 24
-"""Feedback comes hours after its request: its metrics are judged this much later."""
+"""Feedback arrives hours after its request: its metrics are judged this much later."""
 LATE = frozenset({"feedback", "corrections", "thumbs_up", "rating"})
 RECENT_H = 7 * DAY_H
-"""What a metric is now is seen on so many hours."""
+"""The current value of a metric is taken over this many hours."""
 RETURN_H = 3 * DAY_H
-"""A drift is over if so many hours are as the reference was."""
+"""A drift is over once this many hours match the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """Where a drift is, in places of buckets."""
+    """A drift that was found, in places of buckets."""
 
     place: int
     """The bucket in which it was found."""
@@ -44,8 +44,8 @@ class Finding:
     returned: bool
 
 
-class Judged:
-    """One metric with a reference."""
+class MonitoredMetric:
+    """One metric with a reference, and its buckets after it."""
 
     def __init__(
         self, metric: Metric, window: Window, reference: Reference, monitored: Buckets, level: float
@@ -55,7 +55,7 @@ class Judged:
         self.reference = reference
         self.buckets = monitored
         self.level = level
-        """Of the whole reference."""
+        """Value over the whole reference."""
         self.expected = reference.expected_of(monitored)
         self.sigma = reference.sigma_of(monitored)
 
@@ -67,23 +67,23 @@ class Judged:
         return margin if margin > 0 else 0.2 * math.sqrt(self.reference.variance_per_x)
 
     def tolerance(self, plan: DriftPlan) -> float:
-        """A shift that is no drift: a share of the margin, and the reference's own uncertainty."""
+        """The largest shift that is not drift: a share of the margin plus the reference's own uncertainty."""
         return plan.tolerance * self.size + FLOOR_SD * self.reference.standard_error
 
     def evidence(self, plan: DriftPlan) -> FloatArray:
-        """Logarithms after each bucket, for up and for down, shape (2, T)."""
+        """Log evidence after each bucket, for up and for down, shape (2, T)."""
         if not len(self.buckets.x):
             return np.full((2, 0), -np.inf)
         deviation = self.buckets.ratio - self.expected
         return log_evidence(deviation, self.sigma, tolerance=self.tolerance(plan), size=self.size)
 
     def log_threshold(self, plan: DriftPlan, metrics: int) -> float:
-        """Where evidence alarms. The mean of all metrics' e-detectors is one itself, however they depend."""
+        """Log evidence that raises an alarm. The mean of all metrics' e-detectors is itself an e-detector."""
         hours = plan.false_alarm_days * DAY_H
         return math.log(max(hours / self.reference.length * metrics, 1.0))
 
     def find(self, evidence: FloatArray, log_threshold: float, days: DaySeries | None) -> Finding | None:
-        """The first bucket whose evidence suffices, if many units share it."""
+        """Find the first bucket with enough evidence whose shift many units share."""
         total = np.logaddexp(evidence[0], evidence[1])
         deviation = self.buckets.ratio - self.expected
         for place in np.flatnonzero(total >= log_threshold).tolist():
@@ -96,7 +96,7 @@ class Judged:
         return None
 
     def shift_over(self, chosen: slice) -> Shift | None:
-        """The shift over some buckets."""
+        """Estimate the shift over some buckets."""
         return shift_of(
             self.buckets.x[chosen],
             self.buckets.y[chosen],
@@ -107,7 +107,7 @@ class Judged:
         )
 
     def recent(self) -> Shift | None:
-        """The shift over the last seven days."""
+        """Estimate the shift over the last seven days."""
         return self._since_hour(RECENT_H)
 
     def _since_hour(self, length: int) -> Shift | None:
@@ -134,15 +134,17 @@ class Judged:
         return now.lower <= 0 <= now.upper and abs(now.size) < abs(shift.size) / 2
 
 
-def judged(metric: Metric, hours: HourSeries, plan: DriftPlan, begun: int, window: Window) -> Judged | None:
-    """A metric against its reference; None if that is too short, has too little, or nothing varies.
+def monitored(
+    metric: Metric, hours: HourSeries, plan: DriftPlan, begun: int, window: Window
+) -> MonitoredMetric | None:
+    """Match a metric with its reference; None if that has too little data, or nothing varies.
 
     Args:
-        metric: Whose cells `hours` are.
-        hours: All that is kept of them.
-        plan: As fixed before.
+        metric: The metric that `hours` belong to.
+        hours: All stored hours.
+        plan: Fixed before looking.
         begun: First hour of the version.
-        window: The version's reference, and after it the hours that are complete: [end of it, until).
+        window: Complete hours after the version's reference: [end of it, until).
     """
     until = window.until - (LATE_H if metric.cells in LATE else 0)
     mine = own_window(hours, plan, begun, window.since)
@@ -157,11 +159,11 @@ def judged(metric: Metric, hours: HourSeries, plan: DriftPlan, begun: int, windo
         return None
     later = bucketed(all_hours.part((hours.hour >= mine.until) & (hours.hour < until)), reference.length)
     complete = later.part(later.start + reference.length <= until)
-    return Judged(metric, mine, reference, complete, float(first.y.sum() / first.x.sum()))
+    return MonitoredMetric(metric, mine, reference, complete, float(first.y.sum() / first.x.sum()))
 
 
 def own_window(hours: HourSeries, plan: DriftPlan, begun: int, end: int) -> Window:
-    """A metric's reference: the version's, or as long a one from when its values began to come."""
+    """A metric's reference: the version's, or an equally long one from its first values on."""
     first = int(hours.hour[0]) if len(hours.hour) else begun
     if first < begun + DAY_H:
         return Window(begun, end)

@@ -1,4 +1,4 @@
-"""Models that answer: a new one behind the same name is the likeliest cause of drift."""
+"""Changes of the answering model: a new one behind the same name is the likeliest cause of drift."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,8 +13,8 @@ NEAR = timedelta(days=2)
 def model_changes(models: Sequence[AnsweringModel], reference_until: datetime) -> tuple[ModelChange, ...]:
     """Models that answered for the first time after the reference, oldest first.
 
-    Each is told of once: names that alternate are no news after their first answer. A model that was itself
-    asked for only after the reference changed nothing behind anybody's back and is left out.
+    Each is reported once, at its first answer. A model that was itself requested only after the reference is
+    left out: it did not change silently.
     """
     before: dict[str, list[str]] = {}
     for each in models:
@@ -38,5 +38,5 @@ def model_changes(models: Sequence[AnsweringModel], reference_until: datetime) -
 def likely_causes(
     changes: Sequence[ModelChange], earliest: datetime, latest: datetime
 ) -> tuple[ModelChange, ...]:
-    """Those that came about when a drift began."""
+    """Return the changes at about the time a drift began."""
     return tuple(change for change in changes if earliest - NEAR <= change.first_seen <= latest + NEAR)

@@ -1,4 +1,4 @@
-"""Drift in words."""
+"""Drift as sentences."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from coalmine_consumers.drift import Reallocation
 
 
 def is_better(metric: Metric, *, upward: bool) -> bool | None:
-    """Whether a shift is for the better; None where nobody said which way is."""
+    """True if a shift is for the better; None if no direction is declared."""
     if metric.direction in ("higher", "lower"):
         return upward == (metric.direction == "higher")
     return False if metric.direction == "same" else None
@@ -24,12 +24,12 @@ def metric_words(
     *,
     upward: bool,
 ) -> str:
-    """What a judged metric does."""
+    """Describe a metric that has a reference."""
     if since is None:
-        return "as in the reference, as far as can be told"
+        return "no difference from the reference shown"
     words = f"{difference_word(metric.direction, upward=upward)} since about {since:%Y-%m-%d %H:%M} UTC"
     if state == "returned":
-        words = f"was {words}, and has returned to the reference"
+        words = f"was {words} and has returned to the reference"
     if causes:
         cause = causes[0]
         words += f"; {cause.response_model} began to answer for {cause.request_model} at about that time"
@@ -37,7 +37,7 @@ def metric_words(
 
 
 def version_words(state: DriftState, rows: Sequence[MetricDrift], changes: Sequence[ModelChange]) -> str:
-    """What a version does, all metrics together."""
+    """Describe a version, all metrics together."""
     named: Mapping[DriftState, str] = {
         "drifted": "drift",
         "returned": "drifted and has returned",
@@ -55,12 +55,12 @@ def version_words(state: DriftState, rows: Sequence[MetricDrift], changes: Seque
 
 
 def warnings(days: int, since: datetime, reallocations: Sequence[Reallocation]) -> list[str]:
-    """What to keep in mind.
+    """Return reasons to be careful with the answer.
 
     Args:
         days: Days of the reference that had requests.
         since: When it began.
-        reallocations: Changes of who gets the version.
+        reallocations: Deployments that changed which users get the version.
     """
     found = []
     if days < 7:

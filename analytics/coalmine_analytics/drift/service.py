@@ -1,4 +1,4 @@
-"""Drift of the versions in one store: brings sums up to date, then reads them."""
+"""Drift of the versions in one store: updates the sums, then judges them."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from coalmine_consumers.drift import (
 from coalmine_consumers.store import Store
 
 RESTS = 20.0
-"""Who asks again does not have sums brought up to date before so many times as long as that took last."""
+"""Sums are not updated again before this many times the duration of the last update."""
 
 Clock = Callable[[], datetime]
 
@@ -30,7 +30,7 @@ def _now() -> datetime:
 
 
 class Drifts:
-    """Any thread may ask; sums are brought up to date one version at a time."""
+    """Drift of versions; thread-safe, sums are updated one version at a time."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Drifts:
         self._seen_through = 0
 
     def current(self, key: VersionKey) -> VersionDrift:
-        """Whether a version drifts, as of now, or as of moments ago where summing up takes long."""
+        """Return the drift of a version now, or moments ago where updating its sums takes long."""
         now = self._clock()
         with self._summing:
             watched = self._sum_up(key) if self._is_due(key) else read_watched(self._store.reader(), key)
@@ -61,10 +61,10 @@ class Drifts:
         return read_drift(series, self._plan, taken_at=now, reallocations=changed)
 
     def keep_up(self) -> list[VersionKey]:
-        """Bring the sums of every version that had new requests up to date, before raw rows expire.
+        """Update the sums of every version that had new requests, before raw rows expire.
 
         Returns:
-            Those versions.
+            The updated versions.
         """
         reader = self._store.reader()
         last = reader.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")["last"][0]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from coalmine_analytics.arrays import known
-from coalmine_analytics.drift.metric import DAY_H, Finding, Judged, Window, judged
+from coalmine_analytics.drift.metric import DAY_H, Finding, MonitoredMetric, Window, monitored
 from coalmine_analytics.drift.model_changes import likely_causes, model_changes
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.drift.sentences import is_better, metric_words, version_words, warnings
@@ -16,7 +16,7 @@ from coalmine_analytics.results.verdicts import DriftState
 from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
 
 SETTLED_H = 1
-"""An hour counts once it has been over for this long."""
+"""An hour counts once it ended this many hours ago."""
 
 
 def read_drift(
@@ -26,15 +26,15 @@ def read_drift(
     taken_at: datetime,
     reallocations: Sequence[Reallocation] = (),
 ) -> VersionDrift:
-    """Whether a watched version drifts, and since when.
+    """Judge a watched version: does it drift, and since when?
 
-    The same sums give the same answer whenever they are read: a drift that was found stays found, unless
-    late events change the hours it was found in.
+    The same sums always give the same answer: a drift that was found stays found, unless late events change
+    the hours in which it was found.
 
     Args:
         series: The version's sums.
-        plan: As fixed before looking.
-        taken_at: Now; the running hour does not count.
+        plan: Fixed before looking.
+        taken_at: The current time; the current hour does not count.
         reallocations: Changes of who gets the version since its reference began.
     """
     watched = series.watched
@@ -44,7 +44,7 @@ def read_drift(
     window = Window(_hour(end), _hour(taken_at) - SETTLED_H)
     changes = model_changes(series.models, end)
     metrics = metrics_in(series.hours, plan.overrides)
-    found = {metric.name: _judged(metric, series, plan, begun, window) for metric in metrics}
+    found = {metric.name: _monitored(metric, series, plan, begun, window) for metric in metrics}
     count = sum(1 for each in found.values() if each is not None)
     rows = tuple(
         _Row(plan, count, changes).of(metric, found[metric.name], series.days.get(metric.cells))
@@ -72,10 +72,10 @@ def read_drift(
 def no_reference(
     key: VersionKey, plan: DriftPlan, taken_at: datetime, *, since: datetime | None = None, requests: int = 0
 ) -> VersionDrift:
-    """The answer while there is no reference: not that nothing has drifted, but that nobody can say yet."""
+    """The answer while there is no reference: drift is unknown, not absent."""
     needed = (
         f"its first {plan.reference.days} whole days with requests, "
-        f"and {plan.reference.min_requests:,} of these at least"
+        f"and at least {plan.reference.min_requests:,} requests"
     )
     so_far = "" if since is None else f"; it began {since:%Y-%m-%d %H:%M} UTC and has {requests:,} so far"
     return VersionDrift(
@@ -83,7 +83,7 @@ def no_reference(
         version=key.version,
         environment=key.environment,
         state="not enough data",
-        words=f"no reference yet: that takes {needed}{so_far}",
+        words=f"no reference yet: it needs {needed}{so_far}",
         warnings=(),
         taken_at=taken_at,
         reference_since=since,
@@ -96,20 +96,20 @@ def no_reference(
     )
 
 
-def _judged(
+def _monitored(
     metric: Metric, series: VersionSeries, plan: DriftPlan, begun: int, window: Window
-) -> Judged | None:
+) -> MonitoredMetric | None:
     hours = series.hours.get(metric.cells)
-    return None if hours is None else judged(metric, hours, plan, begun, window)
+    return None if hours is None else monitored(metric, hours, plan, begun, window)
 
 
 class _Row:
-    """Puts one metric into words and plain numbers."""
+    """One metric, as text and plain numbers."""
 
     def __init__(self, plan: DriftPlan, count: int, changes: Sequence[ModelChange]) -> None:
         self._plan, self._count, self._changes = plan, count, changes
 
-    def of(self, metric: Metric, found: Judged | None, days: DaySeries | None) -> MetricDrift:
+    def of(self, metric: Metric, found: MonitoredMetric | None, days: DaySeries | None) -> MetricDrift:
         """The metric, judged or not."""
         if found is None or not len(found.buckets.x):
             return _unknown(metric, found)
@@ -151,7 +151,7 @@ class _Row:
         )
 
 
-def _unknown(metric: Metric, found: Judged | None) -> MetricDrift:
+def _unknown(metric: Metric, found: MonitoredMetric | None) -> MetricDrift:
     words = (
         "too few values in the reference, or they do not vary: nothing to compare with"
         if found is None
@@ -187,7 +187,7 @@ def _unknown(metric: Metric, found: Judged | None) -> MetricDrift:
     )
 
 
-def _when(found: Judged, finding: Finding) -> tuple[datetime, datetime, datetime]:
+def _when(found: MonitoredMetric, finding: Finding) -> tuple[datetime, datetime, datetime]:
     began = finding.began
     earliest, since, latest = (
         _moment(int(found.buckets.start[at])) for at in (began.earliest, began.most_likely, began.latest)
@@ -195,7 +195,7 @@ def _when(found: Judged, finding: Finding) -> tuple[datetime, datetime, datetime
     return earliest, since, latest
 
 
-def _end_of(found: Judged, place: int) -> datetime:
+def _end_of(found: MonitoredMetric, place: int) -> datetime:
     return _moment(int(found.buckets.start[place]) + found.reference.length)
 
 

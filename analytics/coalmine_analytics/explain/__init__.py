@@ -1,4 +1,4 @@
-"""Why a metric changed: parts of the change, segments that moved, and features that go along with it."""
+"""Why a metric changed: parts of the change, segments that moved, and associated features."""
 
 from coalmine_analytics.explain.explanation import explain
 

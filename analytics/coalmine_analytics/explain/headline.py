@@ -11,13 +11,13 @@ from coalmine_analytics.results.explain import ChangePart, ExplainedSide
 def headline(
     metric: Metric, sides: tuple[ExplainedSide, ExplainedSide], parts: Sequence[ChangePart], known: Certainty
 ) -> str:
-    """What the metric did, and by what, each part with its sign.
+    """Summarise the change and its parts, each with its sign.
 
     Args:
-        metric: Which one.
-        sides: a and b.
-        parts: As they are to be named, summing to the change.
-        known: How sure it is.
+        metric: The metric.
+        sides: Sides a and b.
+        parts: The parts to name, summing to the change.
+        known: Certainty of the change.
     """
     a, b = sides
     change = known.taken_apart.change

@@ -1,4 +1,4 @@
-"""Segments that moved: the metric's change by value, corrected for how many were looked at."""
+"""Segments that moved: the metric's change by value, corrected for the number of values."""
 
 import numpy as np
 
@@ -16,16 +16,16 @@ from coalmine_consumers.explain import ValueSums
 
 
 def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:
-    """How the metric changed for each value of each dimension.
+    """Compute the metric's change for each value of each dimension.
 
     Each value has the core's confidence sequence. A value moved if its p, corrected over all values by Holm's
-    method, is at most alpha: so with a chance of at most alpha any value is said to have moved that did not,
-    however many were looked at, and however often.
+    method, is at most alpha: the chance of reporting any value that did not move is at most alpha, for any
+    number of values and looks.
 
     Args:
         sums: By value, side and unit group.
-        metric: Which one.
-        mde: Minimum detectable effect, in the metric's unit; NaN where it is too early for one.
+        metric: The metric.
+        mde: Minimum detectable effect, in the metric's unit; NaN while there is too little data.
         alpha: In (0, 1).
 
     Returns:

@@ -1,10 +1,10 @@
-"""The metric on features of requests: what goes along with it, other features equal.
+"""Regression of the metric on features of requests: associations, other features equal.
 
 Least squares, weighted by the number of values a request has, so that without any feature it gives the
 metric's own ratio. For a rate it is the linear probability model: its coefficients are differences of
 shares, which people can read and which mean the same beside every other feature (those of a logit are
 neither), and standard errors that are robust hold for outcomes of 0 and 1 as well. They are clustered by
-unit, because the requests of one user are alike; for independent requests they would be far too small.
+unit, because the requests of one user are correlated; for independent requests they would be far too small.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.explain import Sample
 
 LEAST_ROWS_PER_FEATURE = 10
-"""Fewer requests for each feature fit noise."""
+"""With fewer requests per feature the fit follows noise."""
 
-NO_CAUSE = "associations, not causes: whatever is no feature here may be behind any of them"
+NO_CAUSE = "associations, not causes: anything that is not a feature here may explain them"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
         K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986), as statsmodels has it (cov_type "cluster", with its
         correction for few clusters), and Student's t with as many degrees of freedom as clusters less one.
     """
-    # It takes a second to import, and everybody who imports this package would wait for it.
+    # Takes a second to import, which every user of this package would wait for.
     from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
 
     model = WLS(y, np.column_stack([np.ones(len(y)), matrix]), weights=weight)
@@ -67,13 +67,13 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
 def regress(
     sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alpha: float
 ) -> FeatureRegression:
-    """Say what goes along with a metric.
+    """Report the features associated with a metric.
 
     Args:
         sample: Requests with their values and features.
         cells: The metric, as experiment cells name it.
-        metric: The same.
-        sides: What the sides are called.
+        metric: The same metric.
+        sides: Names of the sides.
         alpha: For intervals, and for the correction over features.
     """
     encoded = pc.dictionary_encode(sample.rows["unit"].combine_chunks())

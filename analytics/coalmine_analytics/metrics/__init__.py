@@ -1,4 +1,4 @@
-"""The metric catalogue: what each number means, which way is better, and how much of a change matters."""
+"""The metric catalogue: the meaning of each metric, which way is better, and which changes matter."""
 
 from coalmine_analytics.metrics.catalogue import BUILT_IN, listed, metrics_in
 from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size

@@ -164,14 +164,14 @@ _BY_NAME = {metric.name: metric for metric in BUILT_IN}
 
 
 def metrics_in(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[Metric]:
-    """Every metric that data with these cells have: built-in ones first, then the others by name.
+    """Return every metric with data in these cells: built-in ones first, then the others by name.
 
     Args:
         cells: Metrics of the experiment cells.
         overrides: By name of the metric.
 
     Raises:
-        InvalidParameter: An override makes no sense.
+        InvalidParameter: An override is not valid for its metric.
     """
     present = set(cells)
     found = [metric for metric in BUILT_IN if {metric.cells, metric.raw_cells} & present]
@@ -195,14 +195,14 @@ def _named(cells: str) -> Metric:
 
 
 def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[MetricRow]:
-    """The catalogue for people: what comes with Coalmine, then every other name that has data.
+    """Return the catalogue as it is listed: built-in metrics, then every other name that has data.
 
     Args:
         cells: Metrics of the experiment cells.
         overrides: By name of the metric.
 
     Raises:
-        InvalidParameter: An override makes no sense.
+        InvalidParameter: An override is not valid for its metric.
     """
     built_in = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
     return [_row(metric) for metric in metrics_in({*cells, *built_in}, overrides)]

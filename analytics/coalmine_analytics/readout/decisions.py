@@ -1,4 +1,4 @@
-"""From running p-values to verdicts and decisions, in words."""
+"""Verdicts on metrics and decisions on arms, from running p-values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class MetricVerdict:
-    """What is said of one metric of one arm."""
+    """The verdict on one metric of one arm."""
 
     verdict: Verdict
     words: str
@@ -36,7 +36,7 @@ class MetricVerdict:
 
 @dataclass(frozen=True, slots=True)
 class ArmVerdict:
-    """What is decided about one arm."""
+    """The decision on one arm."""
 
     decision: Decision
     words: str
@@ -45,7 +45,7 @@ class ArmVerdict:
 
 
 class Judge:
-    """Judges one look."""
+    """Derives verdicts and decisions from one look."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Judge:
         self._acceptable = holm(worst) if len(worst) else worst
 
     def is_goal(self, metric: Metric) -> bool:
-        """Whether a promotion needs it, or another goal, to be better."""
+        """True if a promotion needs it, or another goal, to be better."""
         return metric.name in self._plan.goals
 
     def metric(self, row: int, column: int) -> MetricVerdict:
-        """About one metric of one arm."""
+        """The verdict on one metric of one arm."""
         metric, at = self._metrics[row], (row, column)
         if np.isnan(self._running.difference[at]):
             return MetricVerdict("not enough data", "", None, None)
@@ -109,13 +109,13 @@ class Judge:
         )
 
     def _shown(self, at: tuple[int, int]) -> bool:
-        """Whether a guardrail that is no goal is better: said only, nothing is decided by it."""
+        """True if a guardrail that is not a goal is better: reported, but no decision depends on it."""
         return bool(
             self._running.acceptable[at] <= self._plan.alpha and self._running.better[at] <= self._plan.alpha
         )
 
     def arm(self, column: int, before: ArmReadout | None) -> ArmVerdict:
-        """What to do about one arm; what was decided stands, and harm overrules a promotion."""
+        """Decide on one arm; an earlier decision stands, except that harm overrules a promotion."""
         alpha = self._plan.alpha
         p = known(self._acceptable[column])
         harmed = [row for row in self._guardrails if self._harm[row, column] <= alpha]

@@ -1,4 +1,4 @@
-"""What effects are evidence for: harm, its absence, improvement, any difference; and how far off each is."""
+"""Evidence for harm, its absence, improvement and any difference, with forecasts of the units needed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from coalmine_analytics.results.verdicts import Direction
 from coalmine_analytics.sample_size import MIN_UNITS
 
 AUTO_MDE = 0.2
-"""Minimum detectable effect in standard deviations between units, where neither mde nor margin says one."""
+"""Minimum detectable effect in standard deviations between units, where neither mde nor margin gives one."""
 
 _CLEAN_STAKE = 0.1
 _BETTER: Mapping[Direction, float] = {"higher": 1.0, "lower": -1.0, "same": 0.0, "unknown": 1.0}
@@ -53,7 +53,7 @@ class Weighed:
     relative_lower: FloatArray
     relative_upper: FloatArray
     units_to_difference: FloatArray
-    """Further units, infinite for never."""
+    """Further units; infinite: never."""
     units_to_acceptable: FloatArray
     units_to_better: FloatArray
 
@@ -61,12 +61,12 @@ class Weighed:
 def fix_scales(
     metrics: Sequence[Metric], strata: Strata, before: Sequence[Sequence[Scales | None]]
 ) -> ArrayScales:
-    """Sizes of changes, fixed at the first look that can be used and the same ever after.
+    """Return the sizes of changes, fixed at the first usable look and unchanged from then on.
 
     Args:
         metrics: M of them.
         strata: The look.
-        before: By metric and arm, what an earlier look fixed.
+        before: Sizes that an earlier look fixed, by metric and arm.
     """
     shape = strata.effect.estimate.shape
     found = ArrayScales(*(np.full(shape, np.nan) for _ in range(3)))
@@ -99,7 +99,7 @@ def _scales(metric: Metric, strata: Strata, row: int, column: int) -> Scales:
 
 
 def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alpha: float) -> Weighed:
-    """Evidence for each question, for all metrics and arms.
+    """Compute the evidence for each question, for all metrics and arms.
 
     Args:
         metrics: M of them.

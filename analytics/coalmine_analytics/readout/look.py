@@ -30,15 +30,15 @@ def read_out(
 ) -> Readout:
     """Every metric of every arm against control.
 
-    Valid at all looks together: p-values are running ones, and decisions stand. Epochs are compared each by
+    Valid at all looks together: p-values are running minima, and decisions stand. Epochs are compared each by
     itself and then combined. Rollback: harm on any guardrail, Holm over guardrails and arms. Promotion: each
     guardrail at alpha (intersection-union), and if there are goals at least one better (Holm over goals and
     arms); Holm over arms; no sample-ratio mismatch.
 
     Args:
         sums: The look.
-        plan: Fixed before the first look. Evidence gathered under other hypotheses is not carried on.
-        taken_at: When.
+        plan: Fixed before the first look. Evidence gathered under other hypotheses is dropped.
+        taken_at: Time of the look.
         before: The readout of the look before, if there was one.
 
     Raises:
@@ -100,7 +100,7 @@ def read_out(
 
 
 class _Earlier:
-    """What the look before knew."""
+    """The previous look."""
 
     def __init__(self, readout: Readout | None) -> None:
         self.readout = readout
@@ -110,12 +110,12 @@ class _Earlier:
         }
 
     def metric(self, arm: str, metric: Metric) -> MetricReadout | None:
-        """Of the same hypothesis."""
+        """A metric of an arm, if its hypothesis is the same."""
         found = self._metrics.get((arm, metric.name))
         return found if found is not None and found.hypothesis == metric.hypothesis else None
 
     def decision(self, arm: str) -> ArmReadout | None:
-        """The arm as it stood."""
+        """The arm at that look."""
         return self._arms.get(arm)
 
 
@@ -141,20 +141,20 @@ def _srm(sums: ExperimentSums, plan: Plan, before: Readout | None) -> SrmReadout
             log_e += float(srm_log_e(counts, shares))
     if not planned:
         return SrmReadout(
-            p=None, log_e=None, mismatch=False, words="not checked: nobody said how units are to be split"
+            p=None, log_e=None, mismatch=False, words="not checked: the planned split of units is unknown"
         )
     p = float(continue_p(_number(None if before is None else before.srm.p), log_e))
     mismatch = p <= plan.alpha or (before is not None and before.srm.mismatch)
     words = (
-        "units do not arrive in the planned proportions: find out why before believing any effect"
+        "units do not arrive in the planned proportions: find the cause before trusting any effect"
         if mismatch
-        else "units arrive in the planned proportions, as far as can be told"
+        else "no deviation from the planned proportions shown"
     )
     return SrmReadout(p=p, log_e=log_e if np.isfinite(log_e) else None, mismatch=mismatch, words=words)
 
 
 class _Row:
-    """One metric of one arm, put into words and plain numbers."""
+    """One metric of one arm, as text and plain numbers."""
 
     def __init__(
         self, sums: ExperimentSums, metric: Metric, row: int, column: int, arms: tuple[int, int]
@@ -167,7 +167,7 @@ class _Row:
     def readout(
         self, strata: Strata, scales: ArrayScales, weighed: Weighed, running: Running, judge: Judge
     ) -> MetricReadout:
-        """All that is known of it."""
+        """Assemble the readout."""
         at, metric = self._at, self._metric
         usable = bool(strata.effect.usable[at])
         effect = known(strata.effect.estimate[at])
@@ -220,7 +220,7 @@ class _Row:
 
     def _too_little(self, strata: Strata) -> str:
         if self._metric.cells not in self._sums.metrics and self._metric.raw_cells is not None:
-            return "waits for its reference: too few values are known from before the experiment"
+            return "waiting for its reference: too few values from before the experiment"
         units = int(strata.most_units_treatment[self._at]), int(strata.most_units_control[self._at])
         return NotEnoughData(*units).reason
 
@@ -233,7 +233,7 @@ class _Row:
         return control, arm, clipped
 
     def _share(self, cells: str, arms: Sequence[int], *, scale: float | None = None) -> float | None:
-        """Numerator over denominator, all epochs together: for show, nothing is tested by it."""
+        """Numerator over denominator of all epochs together; descriptive, not used in any test."""
         if cells not in self._sums.metrics:
             return None
         at = self._sums.metrics.index(cells)

@@ -1,4 +1,4 @@
-"""Taking looks: each is stored before anybody sees it, and the next one goes on from there."""
+"""Looks at experiments: each is stored before it is shown, and the next one continues from it."""
 
 import threading
 from collections.abc import Callable
@@ -24,9 +24,9 @@ from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 
 GROWTH = 0.01
-"""The background takes a look once an experiment has so much more requests than at the look before."""
+"""The background worker looks again once an experiment has this share more requests."""
 LONGEST = timedelta(hours=1)
-"""Or after so long, if anything has changed."""
+"""Or after this long, if anything has changed."""
 
 READOUT = TypeAdapter(Readout)
 """A readout as JSON and back, to the last digit: the next look goes on from the stored one."""
@@ -40,9 +40,9 @@ def _now() -> datetime:
 
 
 class Readouts:
-    """Readouts of the experiments in one store. Any thread may ask; looks are taken one at a time.
+    """Readouts of the experiments in one store; thread-safe, one look at a time.
 
-    All memory is in the stored looks, so a process that takes over goes on where the last one stopped.
+    All state is in the stored looks, so a new process continues where the last one stopped.
     """
 
     def __init__(self, store: Store, plans: ExperimentPlans | None = None, *, clock: Clock = _now) -> None:
@@ -56,13 +56,13 @@ class Readouts:
         return experiments(self._store.reader())
 
     def current(self, experiment: str, *, max_age: timedelta = timedelta(0)) -> Readout | None:
-        """The readout now; None if there is no such experiment.
+        """Return the current readout, or None if there is no such experiment.
 
-        Whoever asks has looked: the look is stored first, unless nothing has changed.
+        Every answer counts as a look: it is stored first, unless nothing has changed.
 
         Args:
             experiment: Its name.
-            max_age: A stored look that is no older will do.
+            max_age: A stored look up to this age is returned instead.
 
         Raises:
             InvalidParameter: The plan does not fit the experiment.
@@ -74,10 +74,10 @@ class Readouts:
             return self._look(experiment, before)
 
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
-        """Looks at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; the looks taken.
+        """Look at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; return those looks.
 
         Args:
-            on_refused: Told of an experiment whose plan does not fit it; the others go on.
+            on_refused: Called with an experiment whose plan does not fit; the others continue.
         """
         taken = []
         for row in self.experiments():
@@ -97,7 +97,7 @@ class Readouts:
         return taken
 
     def path(self, experiment: str, *, limit: int = 1_000, since: datetime | None = None) -> list[Readout]:
-        """What people saw: the latest looks, oldest first."""
+        """Return the latest stored looks, oldest first."""
         found = looks(self._store.reader(), experiment, limit=limit, since=since)
         return [READOUT.validate_json(look.document) for look in found]
 
@@ -117,7 +117,7 @@ class Readouts:
         if sums is None:
             return None
         plan = self._plans.plan_of(experiment).with_deployed(deployed)
-        # An arm that was to get units and has none is no arm less: that nobody comes is a finding.
+        # A planned arm without any unit stays in: that it gets no units is a finding.
         sums = sums.with_arms(plan.arms_of(sums.epochs))
         readout = read_out(sums, plan, taken_at=self._clock(), before=before)
         if before is not None and _says_the_same(readout, before):

@@ -1,4 +1,4 @@
-"""What is said about drift of a version that nobody changed."""
+"""Drift of a version that did not change."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What an explanation of a change says."""
+"""Explanation of a change."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What a readout of an experiment says."""
+"""Readout of an experiment."""
 
 from datetime import datetime
 
@@ -67,7 +67,7 @@ class MetricReadout:
     """Natural logarithm of the e-value against no effect, now."""
     evidence: Evidence
     adjusted_p: float | None
-    """Holm-adjusted: of harm for a guardrail that is no goal, of being better for a goal."""
+    """Holm-adjusted: of harm for a guardrail that is not a goal, of being better for a goal."""
     units_needed: int | None
     """Further units, both arms together, until it is decided if things go on; null: never, or unknown."""
     scales: Scales | None
@@ -100,7 +100,7 @@ class ArmReadout:
 
 @result
 class SrmReadout:
-    """Whether units arrive in the arms as planned."""
+    """Sample-ratio check: do units arrive in the arms as planned?"""
 
     p: float | None
     """Running p-value; null where the planned split is unknown."""

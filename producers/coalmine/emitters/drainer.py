@@ -57,7 +57,7 @@ class Drainer:
         directory: The spool.
         send: Way to Kafka.
         counters: Counts what was re-sent.
-        log: Says what cannot be read or sent.
+        log: Reports what cannot be read or sent.
         clock: Monotonic seconds.
     """
 
@@ -96,7 +96,7 @@ class Drainer:
             self._let_go(look_in_s=_RETRY_S)
 
     def is_busy(self) -> bool:
-        """Whether a file is being sent."""
+        """Returns True while a file is being sent."""
         return self._current is not None
 
     def due_in_s(self) -> float:
@@ -108,7 +108,7 @@ class Drainer:
         self._look_at = 0.0
 
     def stop(self) -> None:
-        """Lets go of the file; what of it is acknowledged will be sent once more, which does no harm.
+        """Releases the file; what is already acknowledged will be sent again, which does no harm.
 
         In a forked child, too: the parent goes on with the file and keeps its lock.
         """
@@ -167,7 +167,7 @@ class _File:
         self.outstanding = 0
         """Events sent and without a report."""
         self.failed = False
-        """Whether an event could not be sent, so that the file has to be sent again."""
+        """Whether an event could not be sent, so that the file must be sent again."""
         self.is_read = False
         self.damage: CorruptSpoolFile | None = None
         self._counters = counters

@@ -43,7 +43,7 @@ class KafkaEmitter:
         framing: What the topics carry; while it is not ready, events go to the spool.
         spool: Catches what Kafka does not accept.
         counters: Counts deliveries and losses.
-        log: Says when Kafka goes and comes back.
+        log: Reports when Kafka becomes unavailable and available again.
         clock: Monotonic seconds.
     """
 
@@ -113,7 +113,7 @@ class KafkaEmitter:
         return mark
 
     def settled(self, mark: int) -> bool:
-        """Whether all events before the mark are acknowledged or in a file."""
+        """Returns True if all events before the mark are acknowledged or in a file."""
         return not self._spool.is_waiting() and all(open_mark > mark for open_mark in self._outstanding)
 
     def seal(self) -> None:
@@ -131,7 +131,7 @@ class KafkaEmitter:
         self._spool.close(deadline_s)
 
     def abandon(self) -> None:
-        """Lets go of everything without sending it."""
+        """Drops everything without sending it."""
         # librdkafka's threads do not exist in the child, and freeing the producer would wait for them.
         never_free(self._producer)
         self._drainer.stop()
@@ -220,14 +220,14 @@ class KafkaEmitter:
             self._log.report("kafka_up", "Kafka accepts events again")
 
     def _on_error(self, error: KafkaError) -> None:
-        """Librdkafka's own troubles; it goes on by itself unless one is fatal."""
+        """Librdkafka's own errors; it recovers by itself unless one is fatal."""
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_fatal = True
         self._log.report("kafka_error", "Kafka: %s", error.str())
 
     def _renew(self) -> None:
-        """After a fatal error an idempotent producer is of no more use; its events go to the spool."""
-        self._log.report("kafka_fatal", "Kafka's producer failed for good and is made anew")
+        """Replaces the producer after a fatal error, which an idempotent producer does not survive."""
+        self._log.report("kafka_fatal", "the Kafka producer failed fatally and is replaced")
         self._drainer.stop()
         self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False

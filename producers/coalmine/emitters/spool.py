@@ -42,7 +42,7 @@ class SpoolEmitter:
         max_bytes: Size of the directory from which on events are dropped; None for no limit.
         max_pending: Events kept while the directory cannot be written.
         counters: Counts what is written and dropped.
-        log: Says when it cannot write.
+        log: Reports failed writes.
         clock: Monotonic seconds.
     """
 
@@ -92,7 +92,7 @@ class SpoolEmitter:
         return self._writer.due_in_s()
 
     def is_waiting(self) -> bool:
-        """Whether events wait to be written."""
+        """Returns True if events wait to be written."""
         return bool(self._waiting)
 
     def mark(self) -> int:
@@ -100,7 +100,7 @@ class SpoolEmitter:
         return 0
 
     def settled(self, mark: int) -> bool:
-        """Whether all events before the mark are in a file."""
+        """Returns True if all events before the mark are in a file."""
         return not self._waiting
 
     def seal(self) -> None:
@@ -119,7 +119,7 @@ class SpoolEmitter:
         self.seal()
 
     def abandon(self) -> None:
-        """Lets go of the open file and of what is waiting, which the parent process will write."""
+        """Drops the open file and what is waiting, which the parent process will write."""
         self._waiting.clear()
         with suppress(OSError):
             self._writer.abandon()
@@ -164,7 +164,7 @@ class SpoolEmitter:
         self._waiting.clear()
 
     def _is_full(self) -> bool:
-        """Whether the directory has reached its limit; looks at it now and then and counts along between."""
+        """Returns True if the directory has reached its limit; measures it sometimes, counts in between."""
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY_S

@@ -24,10 +24,10 @@ def read_snapshot(path: Path, environment: str) -> Snapshot:
 
     Args:
         path: The file; of a directory, the file that the cache would have for the environment.
-        environment: Which one it has to describe.
+        environment: The environment it must describe.
 
     Raises:
-        InvalidSnapshot: There is none, it cannot be read, or it describes another environment.
+        InvalidSnapshot: It is missing, cannot be read, or describes another environment.
     """
     file = path / _file_name(environment) if path.is_dir() else path
     try:
@@ -35,7 +35,7 @@ def read_snapshot(path: Path, environment: str) -> Snapshot:
             raise InvalidSnapshot(f"{file} is larger than {_LARGEST_BYTES} bytes")
         text = file.read_bytes()
     except FileNotFoundError:
-        raise InvalidSnapshot(f"there is no {file}") from None
+        raise InvalidSnapshot(f"{file} does not exist") from None
     except OSError as error:
         raise InvalidSnapshot(f"{file} cannot be read: {error.strerror}") from error
     try:
@@ -45,10 +45,10 @@ def read_snapshot(path: Path, environment: str) -> Snapshot:
 
 
 def checked_snapshot(value: object, environment: str) -> Snapshot:
-    """A snapshot from what JSON said.
+    """A snapshot from parsed JSON.
 
     Raises:
-        InvalidSnapshot: It is none, or describes another environment.
+        InvalidSnapshot: It is not a valid snapshot, or describes another environment.
     """
     snapshot = Snapshot.from_json(value)
     if snapshot.environment != environment:

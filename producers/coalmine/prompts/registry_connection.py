@@ -1,4 +1,9 @@
-"""Asks the registry over HTTP. Blocks, so only the background thread does; `interrupt` ends a wait."""
+"""Asks the registry over HTTP. Blocks, so only the background thread uses it; `interrupt` ends a wait.
+
+On `http.client` instead of httpx, which offers neither of two things needed here: to shut the socket of a
+waiting request from another thread, so that closing a client never waits for a long poll, and to forget a
+parent's connection in a forked child without touching it.
+"""
 
 import json
 import socket
@@ -12,7 +17,7 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from coalmine.forks import never_free
-from coalmine.prompts.policy import PollPolicy
+from coalmine.prompts.poll_policy import PollPolicy
 from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
@@ -23,16 +28,16 @@ _REASON_CHARS: Final = 200
 
 
 class RegistryProblem(Transient):
-    """The registry gave no usable answer; the message says what came instead."""
+    """The registry gave no usable answer; the message says what it answered."""
 
 
 class NoRegistry(RegistryProblem):
-    """Nobody says where a registry is; a service that ships its prompts needs none."""
+    """No registry is known; a service that ships its prompts needs none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the registry said: a snapshot, or that nothing changed."""
+    """The registry's answer: a snapshot, or that nothing changed."""
 
     snapshot: Snapshot | None
     text: bytes | None
@@ -96,7 +101,9 @@ class RegistryConnection:
         try:
             snapshot = Snapshot.from_json(json.loads(text))
         except (InvalidSnapshot, ValueError, RecursionError) as error:
-            raise RegistryProblem(f"{endpoint.url} answers garbage: {str(error)[:_REASON_CHARS]}") from error
+            raise RegistryProblem(
+                f"{endpoint.url} gave an invalid answer: {str(error)[:_REASON_CHARS]}"
+            ) from error
         if snapshot.environment != environment:
             raise RegistryProblem(f"{endpoint.url} answers for environment {snapshot.environment}")
         return Answer(snapshot, text, response.headers.get("ETag"))
@@ -106,10 +113,10 @@ class RegistryConnection:
             return self._connection, self._endpoint
         endpoint = self._find()
         if endpoint is None:
-            raise NoRegistry("none is known")
+            raise NoRegistry("no registry is known")
         parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryProblem(f"{endpoint.url} is no URL of a registry: give http://HOST:PORT")
+            raise RegistryProblem(f"{endpoint.url} is not a usable registry URL: give http://HOST:PORT")
         connection: HTTPConnection
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -160,7 +167,7 @@ def _read(response: HTTPResponse, give_up_at: float) -> bytes:
 
 
 def _detail(text: bytes) -> str:
-    """What a problem+json says."""
+    """The detail or title of a problem+json."""
     with suppress(ValueError, AttributeError, RecursionError):
         problem = json.loads(text)
         return str(problem.get("detail") or problem.get("title") or "")[:_REASON_CHARS]

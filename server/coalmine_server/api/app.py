@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a command that answers its own question needs none of them
     from coalmine_registry.registry import Registry
     from coalmine_server.api.failed_logins import FailedLogins
     from coalmine_server.api.hub import DeploymentHub
-    from coalmine_server.api.routes.hygiene import LastUsed
+    from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.verifier import Verifier
 
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.

@@ -32,10 +32,7 @@ def arrow_schema(row_type: type) -> pa.Schema:
     properties = TypeAdapter(row_type).json_schema(mode="serialization")["properties"]
     hints = get_type_hints(row_type)
     return pa.schema(
-        [
-            pa.field(name, _arrow_type(hints[name]), metadata=_metadata(properties[name]))
-            for name in row_type.__dataclass_fields__
-        ]
+        [pa.field(name, _arrow_type(hints[name]), metadata=_metadata(properties[name])) for name in hints]
     )
 
 

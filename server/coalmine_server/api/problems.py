@@ -89,6 +89,7 @@ _MEANINGS: Final = {
     401: "The token is missing or unknown.",
     403: "The token does not allow this.",
     404: "Not found; `detail` names what exists.",
+    406: "Neither JSON nor an Arrow stream is acceptable.",
     409: "Conflicts with the current state; has `expected` and `actual` after a concurrent change.",
     412: "`If-Match` names another revision; `expected` and `actual` say which.",
     422: "A parameter or the body is invalid, or a query parameter is unknown.",

@@ -6,21 +6,18 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
-    audit,
-    calibrate,
     dashboard,
     dead_letters,
     demo,
     drift,
     explain,
-    ingest_status,
+    pipeline,
     readout,
-    rebuild,
     replay,
     serve,
     settings,
     simulate,
-    stats_check,
+    statistics,
     token,
     versions,
 )
@@ -105,9 +102,9 @@ app.command("readout", rich_help_panel=INSPECT)(readout.readout)
 app.command("compare", rich_help_panel=INSPECT)(readout.compare)
 app.command("explain", rich_help_panel=INSPECT)(explain.explain)
 app.command("drift", rich_help_panel=INSPECT)(drift.drift)
-app.command("ingest-status", rich_help_panel=INSPECT)(ingest_status.ingest_status)
-app.command("stats-check", rich_help_panel=INSPECT)(stats_check.stats_check)
-app.command("calibrate", rich_help_panel=MAINTAIN)(calibrate.calibrate)
+app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
+app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
+app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)
@@ -124,8 +121,8 @@ app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
 app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
 app.command("hygiene", rich_help_panel=PROMPTS)(lifecycle.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
-app.command("audit", rich_help_panel=MAINTAIN)(audit.audit)
-app.command("rebuild", rich_help_panel=MAINTAIN)(rebuild.rebuild)
+app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
+app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
 app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
 app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

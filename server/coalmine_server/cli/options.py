@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.progress import progress_bar
+from coalmine_server.cli.output import progress_bar
 from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:

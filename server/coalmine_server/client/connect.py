@@ -36,7 +36,8 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         Unavailable: Another process holds the store and does not answer.
         Unreachable: The server that the settings name does not answer.
     """
-    holder = _endpoint(settings, "store") if settings.server.url is not None else _find_or_open(settings)
+    named = None if settings.server.url is None else _endpoint(settings, "store")
+    holder = named or _find_or_open(settings)
     if isinstance(holder, Endpoint):
         with _remote(holder) as client:
             yield client

@@ -5,8 +5,6 @@ from typing import Annotated
 
 from fastapi import Query
 
-from coalmine_analytics.metrics import listed
-from coalmine_analytics.observational import compare_versions
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_consumers.experiments import VersionPair, version_sums
@@ -39,6 +37,8 @@ class CompareQuestion:
 
 def catalogue(owned: OwnedStore) -> Page[MetricRow]:
     """Returns the built-in metrics, then every other name that experiments have data of."""
+    from coalmine_analytics.metrics import listed  # noqa: PLC0415
+
     found = owned.store.reader().table("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
     return Page(listed(found, owned.plan.overrides), None)
 
@@ -50,6 +50,8 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
         InvalidParameter: They are the same, or the period is empty.
         NotFound: One of them had no requests.
     """
+    from coalmine_analytics.observational import compare_versions  # noqa: PLC0415 - numpy and scipy
+
     a, b, since, until = question.a, question.b, question.since, question.until
     if since is not None and until is not None and since >= until:
         raise InvalidParameter("since must be before until")

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query
 
-from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
 from coalmine_consumers.store import Reader, Store
 from coalmine_server.errors import NotFound
-from coalmine_server.services.readouts import plans_of
 from coalmine_server.settings import Settings
+
+if TYPE_CHECKING:
+    from coalmine_analytics.drift import Drifts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,11 @@ class DriftQuestion:
     metric: Annotated[str | None, Query(min_length=1, description="Only this metric.")] = None
 
 
-def make_drifts(store: Store, settings: Settings) -> Drifts:
+def make_drifts(store: Store, settings: Settings) -> "Drifts":
     """Drift detectors of a store, with the plan that the settings give."""
+    from coalmine_analytics.drift import DriftPlan, Drifts  # noqa: PLC0415 - numpy and scipy
+    from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+
     own = settings.drift
     plan = DriftPlan(
         reference=ReferencePolicy(days=own.reference_days, min_requests=own.reference_requests),
@@ -42,7 +46,7 @@ def make_drifts(store: Store, settings: Settings) -> Drifts:
     return Drifts(store, plan)
 
 
-def drift_of(drifts: Drifts, reader: Reader, question: DriftQuestion) -> Drift:
+def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift:
     """Returns drift of the version asked for, or per environment of the one with the most requests now.
 
     Raises:
@@ -57,7 +61,7 @@ def drift_of(drifts: Drifts, reader: Reader, question: DriftQuestion) -> Drift:
     ]
     if question.metric is not None:
         items = [_only(item, question.metric) for item in items]
-    return Drift(prompt=question.prompt, items=items)
+    return Drift(prompt=question.prompt, items=tuple(items))
 
 
 def _chosen(served: Sequence[ServedVersion], question: DriftQuestion) -> list[ServedVersion]:
@@ -86,7 +90,7 @@ def _only(item: VersionDrift, metric: str) -> VersionDrift:
     metrics = [row for row in item.metrics if row.metric == metric]
     if item.metrics and not metrics:
         raise _nothing(f'metric "{metric}" of {item.prompt}', metric, (row.metric for row in item.metrics))
-    return replace(item, metrics=metrics)
+    return replace(item, metrics=tuple(metrics))
 
 
 def _nothing(what: str, name: str, known: Iterable[str]) -> NotFound:

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query
 
-from coalmine_analytics.explain import explain
-from coalmine_analytics.metrics import Metric, metrics_in
-from coalmine_analytics.readout import Plan
 from coalmine_analytics.results.explain import Explanation
 from coalmine_consumers.explain import NoEvidence, Question, Side, evidence, known_cells
 from coalmine_consumers.queries import facets
@@ -16,6 +13,10 @@ from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP, Moment
+
+if TYPE_CHECKING:
+    from coalmine_analytics.metrics import Metric
+    from coalmine_analytics.readout import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class ExplainQuestion:
     ] = None
 
 
-def explained(store: Store, asked: ExplainQuestion, plan: Plan, now: datetime | None = None) -> Explanation:
+def explained(store: Store, asked: ExplainQuestion, plan: "Plan", now: datetime | None = None) -> Explanation:
     """Explains why a metric of a prompt differs between two versions, or two periods.
 
     Args:
@@ -71,6 +72,8 @@ def explained(store: Store, asked: ExplainQuestion, plan: Plan, now: datetime | 
         NotFound: There is no such prompt, version or metric, or no request to compare.
         InvalidParameter: The question makes no sense.
     """
+    from coalmine_analytics.explain import explain  # noqa: PLC0415 - numpy and scipy
+
     a, b = _sides(asked, now or datetime.now(UTC))
     reader = store.reader()
     _check_names(reader, asked)
@@ -139,7 +142,9 @@ def _check_names(reader: Reader, asked: ExplainQuestion) -> None:
         )
 
 
-def _metric(reader: Reader, asked: ExplainQuestion, plan: Plan) -> Metric:
+def _metric(reader: Reader, asked: ExplainQuestion, plan: "Plan") -> "Metric":
+    from coalmine_analytics.metrics import metrics_in  # noqa: PLC0415
+
     known = {each.name: each for each in metrics_in(known_cells(reader, asked.prompt), plan.overrides)}
     metric = known.get(asked.metric)
     if metric is None:

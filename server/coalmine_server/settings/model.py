@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         """The directory of the DuckDB file and the segments."""
         return self.home / "store"
 
+    @property
+    def registry_file(self) -> Path:
+        """The prompt registry's database, where the settings name none."""
+        return self.home / "registry.db"
+
     @classmethod
     def settings_customise_sources(
         cls,

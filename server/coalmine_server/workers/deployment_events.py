@@ -26,7 +26,7 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name
-from coalmine_server.services.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
 from coalmine_server.workers.outbox import outbox_worker

@@ -7,12 +7,12 @@ import logging
 import threading
 import time
 
-from coalmine.assembly import make_works
+from coalmine.assembly import make_parts
 from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_server.services.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.settings import Settings
 from coalmine_server.workers.worker import Worker
 
@@ -52,4 +52,4 @@ def _emitter(settings: Settings) -> Emitter:
         schema_registry_url=settings.schema_.registry_url,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    return make_works(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
+    return make_parts(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter

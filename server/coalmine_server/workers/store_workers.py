@@ -9,7 +9,7 @@ from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutb
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.registry_client import SchemaRegistryClient
-from coalmine_server.services.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.drift import drift_worker

@@ -3,7 +3,7 @@
 import numpy as np
 
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.metric import LATE_H, Window, judged, own_window
+from coalmine_analytics.drift.metric import LATE_H, Window, monitored, own_window
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
 from tests.support.data.simulated_seasons import FIRST_HOUR, Season, as_series, hours_of
@@ -19,7 +19,7 @@ def hours(season: Season) -> HourSeries:
 
 def last_hour(metric: Metric, season: Season, until: int) -> tuple[int, int]:
     """End of the last bucket that is judged, and hours of a bucket."""
-    found = judged(metric, hours(season), PLAN, FIRST_HOUR, Window(END, until))
+    found = monitored(metric, hours(season), PLAN, FIRST_HOUR, Window(END, until))
     assert found is not None
     return int(found.buckets.start[-1]) + found.reference.length, found.reference.length
 
@@ -40,7 +40,7 @@ def test_what_comes_later_than_its_request_is_judged_later() -> None:
 
 
 def test_nothing_is_judged_while_there_is_no_hour_after_the_reference() -> None:
-    assert judged(METRICS["quality"], hours(Season(days=20)), PLAN, FIRST_HOUR, Window(END, END)) is None
+    assert monitored(METRICS["quality"], hours(Season(days=20)), PLAN, FIRST_HOUR, Window(END, END)) is None
 
 
 def test_a_metric_that_began_later_has_a_reference_that_begins_later() -> None:

@@ -41,12 +41,12 @@ def test_docstrings_of_fields_describe_them_in_the_schema(result: type) -> None:
     schema = TypeAdapter(result).json_schema(mode="serialization")
     assert schema["description"]
     described = {name for name, field in schema["properties"].items() if "description" in field}
-    plain = {"Metrics", "Drift", "ReadoutPath"}
+    plain = {"Drift", "ReadoutPath"}
     assert described or result.__name__ in plain
 
 
 def test_the_catalogue_and_drift_are_the_same_after_json() -> None:
-    assert same_after_json(listed(["tone"], {}))
+    assert all(same_after_json(row) for row in listed(["tone"], {}))
     assert same_after_json(no_reference(VersionKey("p", "1", "prod"), DriftPlan(), FIRST))
     found = read_drift(version_series(Story(), 1), DriftPlan(), taken_at=after(Story().days))
     assert same_after_json(drift.Drift("p", (found,)))

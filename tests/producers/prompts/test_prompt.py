@@ -111,7 +111,7 @@ def test_an_unknown_environment_is_an_error_that_says_what_was_tried(
         for part in (
             "environment qa",
             f"The registry: none runs in {tmp_path}.",
-            f"there is no {tmp_path / 'cache' / 'deployments-qa.json'}",
+            f"{tmp_path / 'cache' / 'deployments-qa.json'} does not exist",
             "describes environment prod, not qa",
             "COALMINE_SERVER_URL",
         ):

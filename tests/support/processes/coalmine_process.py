@@ -59,15 +59,15 @@ class ServerProcess:
         self._log = home / f"{name}.log"
         home.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*COMMAND, "serve", part, "--port", "0"],
-                env=environment(home, {"COALMINE_LOG_FORMAT": "json", **(env or {})}),
-                cwd=home,
-                stdin=subprocess.DEVNULL,
+            written_before = log.tell()
+            self.process = warm_command().start(
+                ["serve", part, "--port", "0"],
+                environment=environment(home, {"COALMINE_LOG_FORMAT": "json", **(env or {})}),
+                folder=home,
                 stdout=log,
                 stderr=log,
             )
-        self.url = eventually(self._listening, what=f"listening\n{self.log_text()}")
+        self.url = eventually(lambda: self._listening(written_before), what=f"listening\n{self.log_text()}")
         # One for all questions; making a context for TLS, which nobody needs here, takes 20 ms each time.
         self.web = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
 
@@ -124,7 +124,8 @@ class ServerProcess:
             self.process.kill()
             self.process.wait()
 
-    def _listening(self) -> str | None:
+    def _listening(self, written_before: int) -> str | None:
         assert self.process.poll() is None, f"ended at once:\n{self.log_text()}"
-        said = re.search(r"^coalmine listens on (\S+)", self.log_text(), re.MULTILINE)
+        written = self._log.read_bytes()[written_before:].decode("utf-8")
+        said = re.search(r"^coalmine listens on (\S+) ", written, re.MULTILINE)
         return None if said is None else said[1]

@@ -1,8 +1,8 @@
-"""Runs the `coalmine` command in processes of its own that need not import everything anew.
+"""Runs the `coalmine` command, servers included, in processes that start with everything imported.
 
-A process imports the command tree once and then waits. For each command it forks: the child has arguments,
-environment, folder and standard streams of its own, and ends as any interpreter does. What a user types
-starts a second later than this; tests that are about that start the command itself.
+A process imports the command tree and the server once and then waits. For each command it forks: the child
+has arguments, environment, folder and standard streams of its own, and ends like any interpreter. What a user
+types takes seconds longer to start; tests that are about that start the command itself.
 """
 
 import contextlib
@@ -11,17 +11,71 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from tests.support.repository.tree import ROOT
 
-WARM = ("coalmine_server.cli.app", "coalmine_server.services.opening", "rich.console", "rich.table")
-"""Imported before the first fork: what nearly every command would import."""
+WARM = ("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table")
+"""Imported before the first fork: what a server and nearly every command would import."""
+
+_NUMBER = struct.Struct("!i")
+"""How the process id and then the exit code are told."""
+
+
+class WarmProcess:
+    """A command that was started; what tests use of `Popen`, with its process id."""
+
+    def __init__(self, arguments: Sequence[str], connection: socket.socket) -> None:
+        self.args = ["coalmine", *arguments]
+        self.returncode: int | None = None
+        self._connection = connection
+        self.pid = self._next_number()
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Waits for its end and returns the exit code.
+
+        Raises:
+            TimeoutExpired: It runs longer.
+        """
+        if self.returncode is None:
+            self._connection.settimeout(timeout_s)
+            try:
+                self.returncode = self._next_number()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout_s or 0.0) from None
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal, if it still runs."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _next_number(self) -> int:
+        number: int = _NUMBER.unpack(self._connection.recv(_NUMBER.size))[0]
+        return number
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.send_signal(signal.SIGKILL)
 
 
 class WarmCommand:
@@ -41,6 +95,23 @@ class WarmCommand:
                 stdin=listener.fileno(),
             )
 
+    def start(
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+    ) -> WarmProcess:
+        """Start the command in a folder, with these streams and no input."""
+        asked = socket.socket(socket.AF_UNIX)
+        asked.connect(self._socket)
+        what = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
+        socket.send_fds(asked, [b"%d\n" % len(what)], [stdout.fileno(), stderr.fileno()])
+        asked.sendall(what)
+        return WarmProcess(arguments, asked)
+
     def run(
         self, arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, timeout_s: float
     ) -> subprocess.CompletedProcess[str]:
@@ -49,26 +120,18 @@ class WarmCommand:
         Raises:
             TimeoutExpired: It took too long, and was killed.
         """
-        with (
-            socket.socket(socket.AF_UNIX) as asked,
-            tempfile.TemporaryFile() as stdout,
-            tempfile.TemporaryFile() as stderr,
-        ):
-            asked.connect(self._socket)
-            what = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
-            socket.send_fds(asked, [b"%d\n" % len(what)], [stdout.fileno(), stderr.fileno()])
-            asked.sendall(what)
-            answers = asked.makefile("r")
-            pid = int(answers.readline())
-            asked.settimeout(timeout_s)
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = self.start(
+                arguments, environment=environment, folder=folder, stdout=stdout, stderr=stderr
+            )
             try:
-                status = int(answers.readline())
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(arguments), timeout_s) from None
+                status = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
             texts = [(stream.seek(0), stream.read().decode())[1] for stream in (stdout, stderr)]
-            return subprocess.CompletedProcess(["coalmine", *arguments], status, *texts)
+            return subprocess.CompletedProcess(process.args, status, *texts)
 
     def close(self) -> None:
         """End it."""
@@ -130,10 +193,10 @@ def _attend(connection: socket.socket) -> None:
     arguments, environment, folder = json.loads(begun + rest)
     pid = os.fork()
     if pid:
-        connection.sendall(b"%d\n" % pid)
+        connection.sendall(_NUMBER.pack(pid))
         _, status = os.waitpid(pid, 0)
         with contextlib.suppress(BrokenPipeError):
-            connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+            connection.sendall(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
         os._exit(0)
     connection.close()
     for target, stream in enumerate(streams, 1):

@@ -5,24 +5,11 @@ from coalmine_server.api.routes import (
     deployments,
     environments,
     experiments,
-    hygiene,
     promotions,
     prompts,
     tokens,
-    versions,
 )
 
 ROUTERS = tuple(
-    each.router
-    for each in (
-        prompts,
-        versions,
-        promotions,
-        environments,
-        experiments,
-        deployments,
-        audit_log,
-        hygiene,
-        tokens,
-    )
+    each.router for each in (prompts, promotions, environments, experiments, deployments, audit_log, tokens)
 )

@@ -57,7 +57,7 @@ def looks(
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
     return ReadoutPath(
-        experiment=experiment, items=list(owned.readouts.path(experiment, since=since, limit=limit))
+        experiment=experiment, items=tuple(owned.readouts.path(experiment, since=since, limit=limit))
     )
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.progress import progress_bar
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.asking import (
     EnvironmentArgument,
     TokenOption,

@@ -11,8 +11,8 @@ SourceName: TypeAlias = Literal["registry", "disk", "fallback"]
 """Where a snapshot came from."""
 
 
-class Loaded:
-    """A snapshot and what is known of it. The snapshot never changes; a newer one comes as another `Loaded`.
+class LoadedSnapshot:
+    """A snapshot with its compiled prompts. It never changes; a newer one comes as another object.
 
     Args:
         snapshot: What an environment serves.
@@ -39,7 +39,7 @@ class Loaded:
             self._compiled[reference] = found
         return found
 
-    def warm_up(self, older: "Loaded") -> None:
+    def warm_up(self, older: "LoadedSnapshot") -> None:
         """Compiles what was used of an older snapshot, so that no request has to when this one takes over.
 
         What is used and gone, and what will be served where something else was, both count: versions of the

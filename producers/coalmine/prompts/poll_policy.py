@@ -38,4 +38,4 @@ class PollPolicy:
 
 
 DEFAULT_POLL: Final = PollPolicy()
-"""How clients ask unless told otherwise."""
+"""Default waits of a client."""

@@ -1,4 +1,4 @@
-"""All environments a client asks for, and how it finds the registry."""
+"""Looks prompts up in memory, and finds the registry for that."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,12 +11,12 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice
 
 
-class PromptBook:
+class PromptLookup:
     """Finds prompts in memory, environment by environment.
 
     Args:
-        settings: What the client was told.
-        log: Says what goes wrong.
+        settings: The client's settings.
+        log: Reports problems.
     """
 
     def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:

@@ -59,7 +59,7 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
 
 
 def is_first_token(piece: object) -> bool:
-    """Whether a piece of a stream carries something the model wrote."""
+    """Returns True if a piece of a stream carries something the model wrote."""
     return is_first_chat_token(piece) or is_first_message_token(piece) or is_first_response_token(piece)
 
 

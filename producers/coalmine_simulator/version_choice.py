@@ -1,4 +1,4 @@
-"""Which version a simulated call gets: as a story tells it, or as a registry says."""
+"""Which version a simulated call gets: by a story, or by a registry."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class StoryChooser:
 
 
 class ServedPrompt(Protocol):
-    """What a client says of a prompt; `coalmine.Prompt` says it."""
+    """What a client returns for a prompt; `coalmine.Prompt` fits."""
 
     @property
     def version(self) -> str:
@@ -100,7 +100,7 @@ class PromptSource(Protocol):
 
 
 class RegistryChooser:
-    """What the registry says, through the client that real services use.
+    """The registry's choice, through the client that real services use.
 
     A version that the configuration describes behaves as described. One that it does not know behaves as the
     first one described, so that nothing differs that nobody made different.
@@ -113,7 +113,7 @@ class RegistryChooser:
         self._client_of = client_of
 
     def choose(self, prompt: PromptProfile, user: User, session_id: str, at_s: float) -> Chosen:
-        """What is served now, whatever the simulated time."""
+        """What is served now, regardless of the simulated time."""
         served = self._client_of(prompt.app, prompt.environment).prompt(
             prompt.name,
             user.unit_id,

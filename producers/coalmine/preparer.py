@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from coalmine.build import Record, RecordBuilder
+from coalmine.record_builder import Record, RecordBuilder
 from coalmine.stats import Counters
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
@@ -28,7 +28,7 @@ class Preparer:
         builder: Builds the records.
         max_message_bytes: Largest frame.
         counters: Counts what is dropped.
-        log: Says why, without values, which may be a user's text.
+        log: Reports why, without values: they may be a user's text.
     """
 
     def __init__(
