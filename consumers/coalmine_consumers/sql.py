@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -42,6 +42,18 @@ def fetch_rows(
     """
     rows: list[dict[str, Any]] = fetch_table(connection, sql, parameters).to_pylist()
     return rows
+
+
+class Source(Protocol):
+    """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Runs one statement and returns all of its rows."""
+        ...
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one statement and returns all of its rows by column name."""
+        ...
 
 
 @contextmanager

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-Int64s = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
+from coalmine_consumers.arrays import BoolArray, FloatArray, IntArray
 
 MAGNITUDE_LIMIT = 1e140
 """Larger values count as this much in moments, so that one absurd event cannot make a sum infinite."""
@@ -17,7 +14,7 @@ MAGNITUDE_LIMIT = 1e140
 _HALF = 32
 
 
-def count_rows(of_row: Int64s, groups: int, where: Booleans | None = None) -> Int64s:
+def count_rows(of_row: IntArray, groups: int, where: BoolArray | None = None) -> IntArray:
     """Rows per group, of those where the mask holds."""
     return np.bincount(of_row if where is None else of_row[where], minlength=groups).astype(np.int64)
 
@@ -29,15 +26,15 @@ class ExactSums:
     Both halves stay far below 2^53 for batches of a million rows, so adding them as doubles is exact.
     """
 
-    high: Int64s
-    low: Int64s
+    high: IntArray
+    low: IntArray
 
     @classmethod
-    def of(cls, of_row: Int64s, groups: int, values: Int64s) -> Self:
+    def of(cls, of_row: IntArray, groups: int, values: IntArray) -> Self:
         """Sum per group. Unknown values must be zero."""
         return cls(_add(of_row, groups, values >> _HALF), _add(of_row, groups, values & (2**_HALF - 1)))
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """Sums of coarser groups."""
         return type(self)(_add(of_group, groups, self.high), _add(of_group, groups, self.low))
 
@@ -48,10 +45,6 @@ class ExactSums:
         totals = [int(high) * 2**_HALF + int(low) for high, low in zip(self.high, self.low, strict=True)]
         return pa.array(totals, pa.decimal128(38))
 
-    def to_floats(self) -> Floats:
-        """As doubles, rounded."""
-        return self.high.astype(np.float64) * 2.0**_HALF + self.low
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
@@ -61,13 +54,13 @@ class Moments:
         Chan, Golub, LeVeque (1979), "Updating formulae and a pairwise algorithm", eq. 2.1.
     """
 
-    n: Int64s
-    mean: Floats
+    n: IntArray
+    mean: FloatArray
     """Zero where n is."""
-    m2: Floats
+    m2: FloatArray
 
     @classmethod
-    def of(cls, of_row: Int64s, groups: int, values: Floats) -> Self:
+    def of(cls, of_row: IntArray, groups: int, values: FloatArray) -> Self:
         """Moments per group of values that are all known."""
         n = count_rows(of_row, groups)
         values = np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
@@ -75,7 +68,7 @@ class Moments:
         deviation = values - mean[of_row]
         return cls(n, mean, total(of_row, groups, deviation * deviation))
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """Moments of coarser groups, by the exact formula for merging."""
         n = _add(of_group, groups, self.n)
         mean = total(of_group, groups, self.n * self.mean) / np.maximum(n, 1)
@@ -83,15 +76,15 @@ class Moments:
         return type(self)(n, mean, total(of_group, groups, self.m2 + between))
 
 
-def total(of_row: Int64s, groups: int, values: Floats) -> Floats:
+def total(of_row: IntArray, groups: int, values: FloatArray) -> FloatArray:
     """Sums per group."""
     return np.bincount(of_row, weights=values, minlength=groups).astype(np.float64, copy=False)
 
 
-def _add(of_row: Int64s, groups: int, values: Int64s) -> Int64s:
+def _add(of_row: IntArray, groups: int, values: IntArray) -> IntArray:
     return np.bincount(of_row, weights=values, minlength=groups).astype(np.int64)
 
 
-def add_counts(of_group: Int64s, groups: int, counts: Int64s) -> Int64s:
+def add_counts(of_group: IntArray, groups: int, counts: IntArray) -> IntArray:
     """Counts of coarser groups."""
     return _add(of_group, groups, counts)

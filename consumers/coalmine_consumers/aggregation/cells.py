@@ -29,7 +29,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
@@ -37,10 +36,7 @@ from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, group
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, References
 from coalmine_consumers.aggregation.rollup import REFUSALS
-from coalmine_consumers.arrays import Known, is_known, is_one_of, known
-
-Int64s = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from coalmine_consumers.arrays import FloatArray, IntArray, Known, is_known, is_one_of, known
 
 ARM = ("experiment", "allocation_epoch", "variant")
 """What the cells of one arm in one epoch share."""
@@ -76,10 +72,10 @@ class _Contribution:
     """What one metric adds: one entry per group that has something to add."""
 
     metric: str
-    group: Int64s
-    n: Int64s
-    x: Floats
-    y: Floats
+    group: IntArray
+    n: IntArray
+    x: FloatArray
+    y: FloatArray
 
 
 def request_cells(rows: pa.Table, references: References = _NO_REFERENCES) -> CellRows:
@@ -155,15 +151,15 @@ def _groups(rows: pa.Table) -> Groups:
     return group_by(*(codes_of(rows[name]) for name in (*ARM, "unit_group")))
 
 
-def _per_row(rows: int) -> Int64s:
+def _per_row(rows: int) -> IntArray:
     return np.arange(rows)
 
 
-def _known_rows(values: Known, rows: int) -> Int64s:
+def _known_rows(values: Known, rows: int) -> IntArray:
     return _per_row(rows) if values.rows is None else values.rows
 
 
-def _ratio(metric: str, groups: Groups, rows: Int64s, y: Floats) -> _Contribution:
+def _ratio(metric: str, groups: Groups, rows: IntArray, y: FloatArray) -> _Contribution:
     """Each of `rows` adds 1 to x and its `y` to y."""
     of_row = groups.of_row[rows]
     n = count_rows(of_row, groups.count)
@@ -173,7 +169,7 @@ def _ratio(metric: str, groups: Groups, rows: Int64s, y: Floats) -> _Contributio
 
 
 def _against_references(
-    name: str, rows: pa.Table, references: References, *, groups: Groups, at: Int64s, values: Floats
+    name: str, rows: pa.Table, references: References, *, groups: Groups, at: IntArray, values: FloatArray
 ) -> list[_Contribution]:
     """What known values add where they are held against a frozen reference."""
     found = []
@@ -187,7 +183,9 @@ def _against_references(
     return found
 
 
-def _held(at: Int64s, values: Floats, thresholds: Floats) -> tuple[Int64s, Floats, Floats]:
+def _held(
+    at: IntArray, values: FloatArray, thresholds: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Rows that have a threshold, with their values and thresholds."""
     mine = thresholds[at]
     none = np.isnan(mine)
@@ -196,7 +194,7 @@ def _held(at: Int64s, values: Floats, thresholds: Floats) -> tuple[Int64s, Float
     return at[~none], values[~none], mine[~none]
 
 
-def _numerator(metric: str, groups: Groups, rows: Int64s) -> _Contribution:
+def _numerator(metric: str, groups: Groups, rows: IntArray) -> _Contribution:
     """Each of `rows` adds 1 to y; its request added to n and x."""
     y = count_rows(groups.of_row[rows], groups.count)
     group = np.flatnonzero(y)
@@ -213,7 +211,7 @@ def _custom(named: NamedValues, groups: Groups) -> list[_Contribution]:
     return contributions
 
 
-def _bounded(values: Floats) -> Floats:
+def _bounded(values: FloatArray) -> FloatArray:
     return np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
 
 

@@ -4,15 +4,13 @@ DuckDB groups as well as this, but each statement hashes every text again: for t
 aggregates of a batch, coding each column once halves the work.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Int64s = npt.NDArray[np.int64]
+from coalmine_consumers.arrays import IntArray
 
 _DENSE_LIMIT = 1 << 20  # up to here a table of all possible codes is cheaper than sorting the codes
 _CODE_LIMIT = 1 << 40
@@ -22,7 +20,7 @@ _CODE_LIMIT = 1 << 40
 class Codes:
     """A column as numbers: equal values have equal codes, each in [0, size)."""
 
-    of_row: Int64s
+    of_row: IntArray
     size: int
 
 
@@ -30,9 +28,9 @@ class Codes:
 class Groups:
     """Which group each row is in, and one row of each group to read the group's key from."""
 
-    of_row: Int64s
+    of_row: IntArray
     """In [0, count)."""
-    a_row: Int64s
+    a_row: IntArray
     """Shape (count,)."""
 
     @property
@@ -59,7 +57,7 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
     return Codes(indices.to_numpy(zero_copy_only=False).astype(np.int64), size)
 
 
-def codes_of_numbers(values: Int64s) -> Codes:
+def codes_of_numbers(values: IntArray) -> Codes:
     """Code whole numbers by their distance from the least."""
     if not len(values):
         return Codes(values, 0)
@@ -113,13 +111,3 @@ def unify(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:
 def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     return array if pa.types.is_dictionary(array.type) else pc.dictionary_encode(array)
-
-
-def one_group(rows: int) -> Groups:
-    """All rows in one group (no group at all without rows)."""
-    return group_by(Codes(np.zeros(rows, np.int64), 1))
-
-
-def positions_in(lengths: Sequence[int] | Int64s) -> Int64s:
-    """For lists laid end to end, which list each element belongs to."""
-    return np.repeat(np.arange(len(lengths)), lengths)

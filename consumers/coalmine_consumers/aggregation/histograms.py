@@ -12,7 +12,8 @@ References:
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
 
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
@@ -21,19 +22,15 @@ ZERO_BUCKET = -(2**31)
 
 _LOG_GAMMA = float(np.log(GAMMA))
 
-Int32s = npt.NDArray[np.int32]
-Int64s = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
-
-def bucket_of(values: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Int32s:
+def bucket_of(values: FloatArray | IntArray) -> Int32Array:
     """The bucket of each value. Values must be finite."""
     positive = values > 0
     logarithms = np.log(values, out=np.zeros(len(values)), where=positive)
     return np.where(positive, np.ceil(logarithms / _LOG_GAMMA), ZERO_BUCKET).astype(np.int32)
 
 
-def value_of(buckets: Int32s) -> Floats:
+def value_of(buckets: Int32Array) -> FloatArray:
     """The value each bucket answers with."""
     logarithms = buckets * _LOG_GAMMA + np.log(2 / (GAMMA + 1))
     # The topmost bucket reaches past the largest double by less than its width.
@@ -41,7 +38,7 @@ def value_of(buckets: Int32s) -> Floats:
     return np.where(buckets == ZERO_BUCKET, 0.0, values)
 
 
-def quantiles(buckets: Int32s, counts: Int64s, at: Sequence[float]) -> list[float | None]:
+def quantiles(buckets: Int32Array, counts: IntArray, at: Sequence[float]) -> list[float | None]:
     """Quantiles by linear interpolation between order statistics, as `numpy.quantile` has it.
 
     Args:

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.additive import ExactSums, Moments, add_counts
 from coalmine_consumers.aggregation.groups import Codes, codes_of_numbers, group_by
 from coalmine_consumers.aggregation.histograms import bucket_of
-from coalmine_consumers.arrays import Known, timestamps
-
-Int64s = npt.NDArray[np.int64]
+from coalmine_consumers.arrays import FloatArray, IntArray, Known, timestamps
 
 _COUNT_COLUMN = {"cost": "cost_known"}
 _LEAST = np.iinfo(np.int32).min
@@ -22,7 +19,7 @@ _LEAST = np.iinfo(np.int32).min
 class Measured(Protocol):
     """Aggregates of some groups that fold into aggregates of coarser groups."""
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """Aggregate further.
 
         Args:
@@ -40,14 +37,14 @@ class Measured(Protocol):
 class Totals:
     """One row per group: columns of the table `rollups`."""
 
-    counts: Mapping[str, Int64s]
+    counts: Mapping[str, IntArray]
     sums: Mapping[str, ExactSums]
     moments: Mapping[str, Moments]
     """By prefix: "latency" fills latency_n, latency_mean and latency_m2."""
-    spans: tuple[Int64s, Int64s] | None
+    spans: tuple[IntArray, IntArray] | None
     """First and last event time in microseconds, where the events are requests."""
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """See `Measured`."""
         return type(self)(
             {name: add_counts(of_group, groups, counts) for name, counts in self.counts.items()},
@@ -71,7 +68,7 @@ class Totals:
         return pa.table(columns)
 
 
-def spans(of_row: Int64s, groups: int, first: Int64s, last: Int64s) -> tuple[Int64s, Int64s]:
+def spans(of_row: IntArray, groups: int, first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
     """Least of `first` and greatest of `last` per group."""
     earliest = np.full(groups, np.iinfo(np.int64).max)
     latest = np.full(groups, np.iinfo(np.int64).min)
@@ -85,19 +82,19 @@ class Histograms:
     """One row per group and metric, with its buckets as a list: rows of `rollup_histograms`."""
 
     metric: str
-    of_entry: Int64s
+    of_entry: IntArray
     """Group of each entry, ascending; within a group, buckets ascend."""
-    buckets: Int64s
-    counts: Int64s
+    buckets: IntArray
+    counts: IntArray
 
     @classmethod
-    def of(cls, metric: str, of_row: Int64s, values: Known) -> Self:
+    def of(cls, metric: str, of_row: IntArray, values: Known) -> Self:
         """Histograms per group of the values that are known."""
         exact = values.floats if values.integers is None else values.integers
         return cls._counted(metric, values.of(of_row), bucket_of(exact).astype(np.int64), None)
 
     @classmethod
-    def _counted(cls, metric: str, of_row: Int64s, buckets: Int64s, counts: Int64s | None) -> Self:
+    def _counted(cls, metric: str, of_row: IntArray, buckets: IntArray, counts: IntArray | None) -> Self:
         if not len(buckets):
             return cls(metric, of_row, buckets, buckets)
         groups = int(of_row.max()) + 1
@@ -112,7 +109,7 @@ class Histograms:
             add_counts(cells.of_row, cells.count, ones),
         )
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """See `Measured`."""
         if groups == len(of_group) and np.array_equal(of_group, np.arange(groups)):
             return self  # every group stayed what it was, as in a batch from within one hour
@@ -139,15 +136,13 @@ class NamedMoments:
 
     names: pa.Array
     """Distinct names."""
-    of_entry: Int64s
+    of_entry: IntArray
     """Group of each entry."""
-    name_of_entry: Int64s
+    name_of_entry: IntArray
     moments: Moments
 
     @classmethod
-    def of(
-        cls, names: pa.Array, of_value: Int64s, name_of_value: Int64s, values: npt.NDArray[np.float64]
-    ) -> Self:
+    def of(cls, names: pa.Array, of_value: IntArray, name_of_value: IntArray, values: FloatArray) -> Self:
         """Moments per group and name.
 
         Args:
@@ -161,7 +156,7 @@ class NamedMoments:
         moments = Moments.of(cells.of_row, cells.count, values)
         return cls(names, of_value[cells.a_row], name_of_value[cells.a_row], moments)
 
-    def folded(self, of_group: Int64s, groups: int) -> Self:
+    def folded(self, of_group: IntArray, groups: int) -> Self:
         """See `Measured`."""
         coarse = of_group[self.of_entry]
         cells = group_by(Codes(coarse, groups), Codes(self.name_of_entry, len(self.names)))

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.groups import codes_of
-
-Int64s = npt.NDArray[np.int64]
+from coalmine_consumers.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,11 +17,11 @@ class NamedValues:
 
     names: pa.Array
     """Distinct names."""
-    name: Int64s
+    name: IntArray
     """For each entry, the index of its name."""
-    row: Int64s
+    row: IntArray
     """For each entry, the row of its event."""
-    values: npt.NDArray[np.float64]
+    values: FloatArray
 
     @classmethod
     def of_maps(cls, maps: pa.ChunkedArray) -> Self:
@@ -41,7 +39,7 @@ class NamedValues:
         return cls(distinct, name, np.arange(len(names)), values.to_numpy())
 
 
-def _coded(names: pa.ChunkedArray) -> tuple[pa.Array, Int64s]:
+def _coded(names: pa.ChunkedArray) -> tuple[pa.Array, IntArray]:
     array = pa.concat_arrays(names.chunks) if names.num_chunks else pa.array([], pa.string())
     if not pa.types.is_dictionary(array.type):
         array = pc.dictionary_encode(array)

@@ -15,13 +15,12 @@ from typing import Any, Literal
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.groups import codes_of
 from coalmine_consumers.aggregation.histograms import quantiles
-from coalmine_consumers.arrays import microseconds
+from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray, microseconds
 from coalmine_consumers.sql import fetch_table, lent, statement
 
 CAP_QUANTILE = 0.995
@@ -71,7 +70,7 @@ class References:
         for each in references:
             self._by_key.setdefault((each.metric, each.quantile), {})[each.experiment] = each
 
-    def thresholds(self, rows: pa.Table, metric: str, quantile: float) -> npt.NDArray[np.float64] | None:
+    def thresholds(self, rows: pa.Table, metric: str, quantile: float) -> FloatArray | None:
         """The threshold each request is held against: NaN where it has none, None if none has.
 
         Args:
@@ -209,7 +208,7 @@ def _taken(
 
 def _histograms(
     connection: duckdb.DuckDBPyConnection, rows: pa.Table, metrics: set[str], end: datetime
-) -> Mapping[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]:
+) -> Mapping[str, tuple[Int32Array, IntArray]]:
     """Buckets and counts by measure of the rows' prompts and environments, in the week before `end`."""
     pairs = (
         pa.table({name: rows[name].cast(pa.string()) for name in ("prompt", "environment")})

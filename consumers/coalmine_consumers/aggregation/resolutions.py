@@ -6,13 +6,10 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, codes_of_numbers, group_by
-from coalmine_consumers.arrays import microseconds, timestamps
-
-Int64s = npt.NDArray[np.int64]
+from coalmine_consumers.arrays import IntArray, microseconds, timestamps
 
 Resolution = Literal["minute", "hour", "day"]
 
@@ -28,7 +25,7 @@ class Level:
     """The groups of one resolution, made of the groups of the next finer one (of rows, for the finest)."""
 
     resolution: Resolution
-    finer: Int64s
+    finer: IntArray
     """For each finer group (or row), the group it belongs to."""
     count: int
     keys: pa.Table

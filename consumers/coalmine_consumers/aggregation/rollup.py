@@ -3,17 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.additive import ExactSums, Moments, count_rows
 from coalmine_consumers.aggregation.measures import Histograms, Measured, NamedMoments, Totals, spans
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.resolutions import levels
-from coalmine_consumers.arrays import is_known, is_one_of, known, microseconds
-
-Int64s = npt.NDArray[np.int64]
+from coalmine_consumers.arrays import IntArray, is_known, is_one_of, known, microseconds
 
 REFUSALS = ("content_filter", "refusal")
 """Finish reasons that mean the model would not answer."""
@@ -41,7 +37,7 @@ def rollup_requests(rows: pa.Table) -> RollupRows:
         return RollupRows()
     named = NamedValues.of_maps(rows["metrics"])
 
-    def finest(of_row: Int64s, groups: int) -> list[Measured]:
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
         return [
             _request_totals(rows, of_row, groups),
             *(Histograms.of(metric, of_row, known(rows[metric])) for metric in _HISTOGRAMS),
@@ -61,7 +57,7 @@ def rollup_feedback(rows: pa.Table) -> RollupRows:
     if not rows.num_rows:
         return RollupRows()
 
-    def finest(of_row: Int64s, groups: int) -> list[Measured]:
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
         rating = known(rows["rating"])
         counts = {
             "feedback": count_rows(of_row, groups),
@@ -85,14 +81,14 @@ def rollup_scores(rows: pa.Table) -> RollupRows:
         return RollupRows()
     named = NamedValues.of_columns(rows["name"], rows["value"])
 
-    def finest(of_row: Int64s, groups: int) -> list[Measured]:
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
         return [NamedMoments.of(named.names, of_row[named.row], named.name, named.values)]
 
     (metrics,) = _at_every_resolution(rows, finest)
     return RollupRows(rollup_metrics=metrics)
 
 
-def _at_every_resolution(rows: pa.Table, finest: Callable[[Int64s, int], list[Measured]]) -> list[pa.Table]:
+def _at_every_resolution(rows: pa.Table, finest: Callable[[IntArray, int], list[Measured]]) -> list[pa.Table]:
     measured: list[Measured] | None = None
     tables: list[list[pa.Table]] = []
     for level in levels(rows):
@@ -104,7 +100,7 @@ def _at_every_resolution(rows: pa.Table, finest: Callable[[Int64s, int], list[Me
     return [pa.concat_tables(same, promote_options="permissive") for same in zip(*tables, strict=True)]
 
 
-def _request_totals(rows: pa.Table, of_row: Int64s, groups: int) -> Totals:
+def _request_totals(rows: pa.Table, of_row: IntArray, groups: int) -> Totals:
     everything = count_rows(of_row, groups)
     counts = {
         "requests": everything,
@@ -126,7 +122,7 @@ def _request_totals(rows: pa.Table, of_row: Int64s, groups: int) -> Totals:
     return Totals(counts, sums, moments, spans(of_row, groups, times, times))
 
 
-def _exact(integers: Int64s | None) -> Int64s:
+def _exact(integers: IntArray | None) -> IntArray:
     if integers is None:
         raise TypeError("money and tokens are whole numbers")
     return integers

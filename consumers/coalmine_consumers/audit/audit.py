@@ -20,6 +20,7 @@ from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.results import AuditCheck, AuditIdentity, AuditReport
 from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import Segment, Store, live_segments
+from coalmine_consumers.store.ledger import last_ingest_id
 
 MOST_BATCHES = 20
 """At most so many batches with a difference are named; a count tells of the others."""
@@ -85,7 +86,7 @@ def _audit(
     if not differences:  # where rows are missing, comparing more with them tells nothing new
         checks.append(check_days(cursor, relations.requests))
         if fresh is not None:
-            ((through,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            through = last_ingest_id(cursor)
             with store.cursor() as reading:
                 checks += check_recount(cursor, reading, fresh, relations, through)
     identity = AuditIdentity(

@@ -33,7 +33,7 @@ Stage = Literal["unknown", "frame", "decode", "validate"]
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetterRow:
+class FailedMessage:
     """One message that could not be stored, with everything needed to replay it."""
 
     dead_letter_id: str
@@ -65,7 +65,7 @@ class DecodedBatch:
 
     Events with no row may be absent.
     """
-    dead_letters: Sequence[DeadLetterRow]
+    dead_letters: Sequence[FailedMessage]
     consumed: Mapping[LedgerEvent, int]
     """Messages read, by event, "unroutable" included."""
     starts: Mapping[TopicPartition, int]
@@ -96,7 +96,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         Terminal: The schema registry refuses us.
     """
     tables: dict[ReadEvent, pa.Table] = {}
-    dead_letters: list[DeadLetterRow] = []
+    dead_letters: list[FailedMessage] = []
     consumed: dict[LedgerEvent, int] = {}
     failed_at = datetime.now(UTC)
     for event in READ_EVENTS:
@@ -126,7 +126,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
 
 def _undecodable(
     event: ReadEvent, column: RawColumn, failure: "Failure", failed_at: datetime
-) -> DeadLetterRow:
+) -> FailedMessage:
     value, origin = column.values[failure.index], column.origin(failure.index)
     return _dead_letter(
         value,
@@ -139,7 +139,7 @@ def _undecodable(
     )
 
 
-def _unroutable(message: UnroutableMessage, failed_at: datetime) -> DeadLetterRow:
+def _unroutable(message: UnroutableMessage, failed_at: datetime) -> FailedMessage:
     return _dead_letter(
         message.value,
         message.origin,
@@ -160,8 +160,8 @@ def _dead_letter(
     stage: Stage,
     reason: str,
     schema_ref: str | None,
-) -> DeadLetterRow:
-    return DeadLetterRow(
+) -> FailedMessage:
+    return FailedMessage(
         dead_letter_id=uuid7(),
         failed_at=failed_at,
         source_topic=origin.topic,

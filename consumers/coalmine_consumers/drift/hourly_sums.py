@@ -7,12 +7,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT
 from coalmine_consumers.aggregation.cells import BUILT_IN
 from coalmine_consumers.aggregation.rollup import REFUSALS
+from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.drift.watched import KEY, Thresholds, VersionKey
 from coalmine_consumers.experiments import UNIT_GROUPS
 from coalmine_consumers.sql import fetch_table, statement
@@ -21,9 +21,6 @@ DAY_GROUPS = 64
 """Who was behind a day is kept in so many parts."""
 HOUR_S = 3600
 HOURS_OF_DAY = 24
-
-Floats = npt.NDArray[np.float64]
-Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +93,10 @@ class _Sums:
     """One metric: an entry per hour and unit group."""
 
     metric: str
-    hour: Int64s
-    group: Int64s
-    x: Floats
-    y: Floats
+    hour: IntArray
+    group: IntArray
+    x: FloatArray
+    y: FloatArray
 
 
 def _request_sums(table: pa.Table, thresholds: Thresholds) -> Iterator[_Sums]:
@@ -197,16 +194,16 @@ def _fetch(cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, A
     return fetch_table(cursor, statement(name, __package__), parameters).combine_chunks()
 
 
-def _numbers(table: pa.Table, name: str) -> Int64s:
-    found: Int64s = table[name].to_numpy().astype(np.int64)
+def _numbers(table: pa.Table, name: str) -> IntArray:
+    found: IntArray = table[name].to_numpy().astype(np.int64)
     return found
 
 
-def _floats(table: pa.Table, name: str) -> Floats:
+def _floats(table: pa.Table, name: str) -> FloatArray:
     """Values, 0 where a group knew none."""
-    found: Floats = np.nan_to_num(table[name].to_numpy().astype(np.float64))
+    found: FloatArray = np.nan_to_num(table[name].to_numpy().astype(np.float64))
     return found
 
 
-def _moments(hours: Int64s) -> pa.Array:
+def _moments(hours: IntArray) -> pa.Array:
     return pa.array(hours * HOUR_S * 1_000_000, pa.timestamp("us", tz="UTC"))

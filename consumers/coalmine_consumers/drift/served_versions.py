@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from coalmine_consumers.drift.watched import VersionKey
-from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import Source, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Reallocation:
 
 def served_versions(source: Source, prompt: str) -> list[ServedVersion]:
     """By environment, the one that serves most now first."""
-    rows = source.table(statement("served_versions", __package__), {"prompt": prompt}).to_pylist()
+    rows = source.rows(statement("served_versions", __package__), {"prompt": prompt})
     return [ServedVersion(**row) for row in rows]
 
 
@@ -47,13 +46,11 @@ def prompts(source: Source) -> list[str]:
 def reallocations(source: Source, key: VersionKey, since: datetime) -> list[Reallocation]:
     """Changes since a moment, oldest first."""
     parameters = {"prompt": key.prompt, "environment": key.environment, "since": since}
-    rows = source.table(statement("deployments_of", __package__), parameters).to_pylist()
+    rows = source.rows(statement("deployments_of", __package__), parameters)
     return [Reallocation(**{**row, "arms": tuple(row["arms"])}) for row in rows]
 
 
 def touched_versions(source: Source, after: int, through: int) -> list[VersionKey]:
     """Versions that batches in (after, through] brought requests of."""
-    rows = source.table(
-        statement("touched_versions", __package__), {"after": after, "through": through}
-    ).to_pylist()
+    rows = source.rows(statement("touched_versions", __package__), {"after": after, "through": through})
     return [VersionKey(**row) for row in rows]

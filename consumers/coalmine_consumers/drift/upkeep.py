@@ -22,6 +22,7 @@ from coalmine_consumers.drift.watched import (
 from coalmine_consumers.maintenance.horizon import raw_horizon
 from coalmine_consumers.sql import fetch_rows, lent, statement
 from coalmine_consumers.store import Store
+from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.reader import Snapshot
 
 DAY = timedelta(days=1)
@@ -84,8 +85,7 @@ class _Summing:
         self._key = key
         self._policy = policy
         self._complete_until = (now - SETTLED).replace(minute=0, second=0, microsecond=0)
-        ((last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
-        self._through = int(last)
+        self._through = last_ingest_id(cursor)
         self._horizon = raw_horizon(cursor)
 
     def run(self) -> Watched | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.experiments import UNIT_GROUPS
 from coalmine_consumers.explain.dimensions import (
     MODEL,
@@ -25,9 +25,6 @@ from coalmine_consumers.explain.dimensions import (
 )
 from coalmine_consumers.explain.selection import CountMixes, MixCount
 from coalmine_consumers.sql import fetch_table, statement
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 MOST_COUNTED = 100_000
 """Requests that mixes are counted in, about."""
@@ -46,15 +43,15 @@ class MixCells:
     """Values of `traffic`."""
     traffic: tuple[str, ...]
     """Segments, or "app"."""
-    side: Ints
+    side: IntArray
     """Shape (N,), 0 or 1; the next four likewise index what they are named after."""
-    version: Ints
-    model: Ints
-    mix: Ints
-    group: Ints
-    x: Floats
+    version: IntArray
+    model: IntArray
+    mix: IntArray
+    group: IntArray
+    x: FloatArray
     """Denominators, shape (N,)."""
-    y: Floats
+    y: FloatArray
     """Numerators, shape (N,), as in experiment cells."""
 
 
@@ -64,11 +61,11 @@ class ValueSums:
 
     dimension: tuple[str, ...]
     value: tuple[str, ...]
-    requests: Ints
+    requests: IntArray
     """Shape (D, 2)."""
-    x: Floats
+    x: FloatArray
     """Denominators, shape (D, 2, 256); a before b."""
-    y: Floats
+    y: FloatArray
     """Numerators, same shape."""
 
 
@@ -181,7 +178,9 @@ def _lumped(dimension: Dimension, most: int, name: str, parameters: dict[str, An
     return f"CASE WHEN list_contains(${name}_values::VARCHAR[], {value}) THEN {value} ELSE '{OTHER}' END"
 
 
-def _fewer(at_mix: Ints, mixes: tuple[str, ...], x: Floats, keys: int) -> tuple[Ints, tuple[str, ...]]:
+def _fewer(
+    at_mix: IntArray, mixes: tuple[str, ...], x: FloatArray, keys: int
+) -> tuple[IntArray, tuple[str, ...]]:
     """At most `MOST_MIXES` mixes: the rarest become one."""
     if len(mixes) <= MOST_MIXES:
         return at_mix, mixes
@@ -203,7 +202,7 @@ def value_sums(
     requests = np.zeros((len(place), 2), np.int64)
     x, y = (np.zeros((len(place), 2, UNIT_GROUPS)) for _ in range(2))
 
-    def add(table: pa.Table, at: Ints) -> None:
+    def add(table: pa.Table, at: IntArray) -> None:
         mine = at >= 0
         side, group = (table[name].to_numpy().astype(np.int64)[mine] for name in ("side", "unit_group"))
         np.add.at(requests, (at[mine], side), table["requests"].to_numpy()[mine])
@@ -228,7 +227,7 @@ def value_sums(
     )
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
+def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], IntArray]:
     values = sorted(pc.unique(column).to_pylist())
-    codes: Ints = pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.int64)
+    codes: IntArray = pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.int64)
     return tuple(values), codes

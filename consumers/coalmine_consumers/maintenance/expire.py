@@ -31,6 +31,7 @@ from coalmine_consumers.store import (
     retire_segments,
     segment_scan,
 )
+from coalmine_consumers.store.ledger import last_ingest_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class _Expiry:
         self._first = first
         with store.cursor() as cursor:
             cursor.begin()  # the last batch and the segments must be of one state
-            ((self._last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            self._last = last_ingest_id(cursor)
             self._live = live_segments(cursor)
             lost = missing_files(store.directory, self._live)  # stay, so that audit goes on telling of them
             old = [segment for segment in self._live if segment.day < first and segment not in lost]

@@ -120,17 +120,6 @@ class Housekeeping:
         outcomes = [self._run_if_due(task, now) for task in self._tasks]
         return [each for each in outcomes if each is not None and (each.did or each.error)]
 
-    def settle(self, now: datetime, most_rounds: int = 1_000) -> list[Outcome]:
-        """Run every task until none has anything left to do, whatever its rhythm: before a backup, say."""
-        outcomes: list[Outcome] = []
-        for _ in range(most_rounds):
-            self._due.clear()
-            done = self.tick(now)
-            outcomes += done
-            if not any(each.did for each in done):
-                break
-        return outcomes
-
     def health(self) -> HousekeepingHealth:
         """How it is."""
         return self._health

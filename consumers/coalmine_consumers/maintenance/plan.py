@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, RetentionPolicy, SealPolicy
+from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, SealPolicy
 from coalmine_consumers.raw import IngestedEvent
 
 TIER_BASE_ROWS = 1_000
@@ -110,19 +110,6 @@ def _pack(
 def first_kept_day(now: datetime, days: int | None) -> date | None:
     """The first day that is kept when today and `days` whole days before it are; None if all are."""
     return None if days is None else _today(now) - timedelta(days=days)
-
-
-def expired_segments(
-    segments: Iterable[LiveSegment], policy: RetentionPolicy, now: datetime
-) -> list[LiveSegment]:
-    """Live segments whose day lies before the first day to keep, oldest first."""
-    first = first_kept_day(now, policy.raw_days)
-    if first is None:
-        return []
-    return sorted(
-        (segment for segment in segments if segment.day < first),
-        key=lambda segment: (segment.day, segment.event, segment.segment_id),
-    )
 
 
 @dataclass(frozen=True, slots=True)

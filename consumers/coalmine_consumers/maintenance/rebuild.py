@@ -23,6 +23,7 @@ from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.results import Rebuilt
 from coalmine_consumers.sql import fetch_rows, lent
 from coalmine_consumers.store import Store, live_segments
+from coalmine_consumers.store.ledger import last_ingest_id
 
 LAST_ROUND_BATCHES = 8
 """At most this many batches are counted while commits wait."""
@@ -98,15 +99,19 @@ class _Rounds:
     def count_until_little_is_left(self) -> None:
         """All but the last few batches."""
         for _ in range(MOST_ROUNDS):
-            last = _last_ingest_id(self._store)
+            last = self._last()
             for tables in self._count(last):
                 self._fresh.append(tables)
-            if _last_ingest_id(self._store) - last <= LAST_ROUND_BATCHES:
+            if self._last() - last <= LAST_ROUND_BATCHES:
                 return
 
     def rest(self) -> list[dict[AdditiveTable, pa.Table]]:
         """What is left. The caller keeps commits waiting, so nothing can follow."""
-        return list(self._count(_last_ingest_id(self._store)))
+        return list(self._count(self._last()))
+
+    def _last(self) -> int:
+        with self._store.cursor() as cursor:
+            return last_ingest_id(cursor)
 
     def _count(self, through: int) -> Iterator[dict[AdditiveTable, pa.Table]]:
         if through == self._through:
@@ -123,12 +128,6 @@ _TOTAL = """
 SELECT
     (SELECT count(*) FROM requests) + (SELECT count(*) FROM feedback) + (SELECT count(*) FROM scores) AS total
 """
-
-
-def _last_ingest_id(store: Store) -> int:
-    with store.cursor() as cursor:
-        ((last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
-    return int(last)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from coalmine_consumers.aggregation.histograms import quantiles
+from coalmine_consumers.arrays import Int32Array, IntArray
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.version_order import by_prompt_and_version
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import Source, statement
 
 NANO = Decimal(10) ** 9
 
@@ -21,14 +21,6 @@ Name = tuple[str, str]
 """Prompt, version."""
 Key = tuple[datetime | None, str, str]
 """Bucket (None where time is not told apart), prompt, version."""
-
-
-class Source(Protocol):
-    """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
-
-    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Runs one statement and returns all of its rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +36,8 @@ class Group:
 class Histogram:
     """A histogram of one metric of one group."""
 
-    buckets: np.ndarray[Any, np.dtype[np.int32]]
-    counts: np.ndarray[Any, np.dtype[np.int64]]
+    buckets: Int32Array
+    counts: IntArray
 
     @property
     def n(self) -> int:
@@ -79,7 +71,7 @@ def matching_versions(
     if not pieces:
         return []
     parameters = {**filters.parameters(), "pieces": _rows(pieces), "from_prompt": from_prompt}
-    rows = source.table(statement("matching_versions", __package__), parameters).to_pylist()
+    rows = source.rows(statement("matching_versions", __package__), parameters)
     return sorted(((row["prompt"], row["version"]) for row in rows), key=by_prompt_and_version)
 
 
@@ -90,7 +82,7 @@ def measured_groups(
     if not names:
         return {}
     parameters = _parameters(filters, pieces, names, bucket_s)
-    totals = source.table(statement("totals", __package__), parameters).to_pylist()
+    totals = source.rows(statement("totals", __package__), parameters)
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
     means = {_key(row): row["mean"] for row in quality.to_pylist()}
     metrics = ("latency_ms", "time_to_first_token_ms")

@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, floor
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import Source, kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.queries.versions import MOST_ROWS
 from coalmine_consumers.results import Step, StepChoice, Timeseries, TimeseriesRow
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import Source, statement
 from coalmine_consumers.store.reader import Reader
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.paging import BAD_CURSOR, decode_cursor, encode_cursor
@@ -96,7 +96,7 @@ class _Series:
             bucket, *name = after
             place = bisect_right(names, by_prompt_and_version(name), key=by_prompt_and_version) - 1
             parameters |= {"after_bucket": bucket, "after_place": place}
-        rows = self.source.table(statement("timeseries_keys", __package__), parameters).to_pylist()
+        rows = self.source.rows(statement("timeseries_keys", __package__), parameters)
         return [(row["bucket"], row["prompt"], row["version"]) for row in rows]
 
     def rows(self, keys: list[_Key]) -> list[TimeseriesRow]:
@@ -131,7 +131,7 @@ def _decoded(cursor: str) -> tuple[Step, _Key]:
 
 
 def _choose(source: Source, filters: Filters, step: StepChoice) -> Step:
-    (span,) = source.table(_SPAN).to_pylist()
+    (span,) = source.rows(_SPAN)
     now = datetime.now(UTC)
     first = max(span["first"] or now, filters.since or BEGINNING)
     last = min(span["last"] or now, filters.until or END)

@@ -1,17 +1,17 @@
-"""Experiments as events describe them."""
+"""Experiments, as their requests tell of them."""
 
 from coalmine_schemas.results import result
 
 
 @result
 class ExperimentRow:
-    """One experiment, as its requests describe it."""
+    """One experiment that had requests."""
 
     experiment: str
     """Name of the experiment."""
     requests: int
-    """Requests of any of its arms."""
+    """Requests in all arms and epochs."""
     epochs: list[int]
-    """Allocation epochs, ascending; 0 stands for requests that name none."""
+    """Allocation epochs, ascending; 0 stands for requests that do not say."""
     arms: list[str]
-    """Names of its arms, sorted."""
+    """Arms that had requests, sorted."""

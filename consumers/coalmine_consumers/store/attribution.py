@@ -12,8 +12,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.arrays import IndexArray
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
-from coalmine_consumers.store.ids import Ids, Indexes
+from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import FACTS, request_facts
 
 Reaction = Literal["feedback", "scores"]
@@ -45,7 +46,7 @@ class Arrivals:
     facts: pa.Table
     """One row per id, with the columns of `FACTS`."""
 
-    def facts_at(self, rows: Indexes) -> pa.Table:
+    def facts_at(self, rows: IndexArray) -> pa.Table:
         """Facts of some of the requests, in plain types."""
         return self.facts.select([name for name, _ in FACTS]).take(rows).cast(pa.schema(FACTS))
 

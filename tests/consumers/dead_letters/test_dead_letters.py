@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coalmine_consumers.audit import audit
-from coalmine_consumers.collector.decode import DeadLetterRow
+from coalmine_consumers.collector.decode import FailedMessage
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import (
     DeadLetterFilter,
@@ -44,7 +44,7 @@ def frame(event: IngestedEvent, row: dict[str, Any]) -> bytes:
     return ENCODER.encode(event, row | {name: {} for name in ("metrics", "segments") if name in row})
 
 
-def letter(number: int, payload: bytes, **other: Any) -> DeadLetterRow:
+def letter(number: int, payload: bytes, **other: Any) -> FailedMessage:
     at = START + timedelta(seconds=number)
     values: dict[str, Any] = {
         "dead_letter_id": id_at(at, number),
@@ -54,7 +54,7 @@ def letter(number: int, payload: bytes, **other: Any) -> DeadLetterRow:
     return dead_letter(payload, **values)
 
 
-def good_letter(number: int) -> DeadLetterRow:
+def good_letter(number: int) -> FailedMessage:
     """One whose bytes are right, as after a fix of the decoder."""
     return letter(number, frame("requests", request(number)))
 

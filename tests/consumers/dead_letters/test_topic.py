@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from coalmine_consumers.collector.decode import DeadLetterRow, DecodedBatch
+from coalmine_consumers.collector.decode import DecodedBatch, FailedMessage
 from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
@@ -24,8 +24,8 @@ from tests.support.servers.ports import free_port
 AT = datetime(2026, 11, 20, 9, 30, 0, 123456, tzinfo=UTC)
 
 
-def letter(number: int, payload: bytes = b"broken") -> DeadLetterRow:
-    return DeadLetterRow(
+def letter(number: int, payload: bytes = b"broken") -> FailedMessage:
+    return FailedMessage(
         dead_letter_id=uuid7(),
         failed_at=AT + timedelta(seconds=number),
         source_topic="coalmine.requests",
@@ -41,7 +41,7 @@ def letter(number: int, payload: bytes = b"broken") -> DeadLetterRow:
     )
 
 
-def commit(store: Store, letters: list[DeadLetterRow]) -> None:
+def commit(store: Store, letters: list[FailedMessage]) -> None:
     where = TopicPartition("coalmine.requests", "3")
     start = store.positions().get(where, 0)
     end = start + len(letters)

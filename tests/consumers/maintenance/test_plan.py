@@ -9,11 +9,10 @@ from coalmine_consumers.maintenance.plan import (
     LiveSegment,
     MergePlan,
     ageing_cutoffs,
-    expired_segments,
     first_kept_day,
     plan_merges,
 )
-from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy, RetentionPolicy
+from coalmine_consumers.maintenance.policy import AgeingPolicy, MergePolicy
 from coalmine_consumers.raw import INGESTED_EVENTS
 
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
@@ -113,9 +112,6 @@ def test_raw_days_are_whole_days_beside_today() -> None:
     assert first_kept_day(NOW, 0) == date(2026, 11, 21)
     assert first_kept_day(NOW, 30) == date(2026, 10, 22)
     assert first_kept_day(NOW, None) is None
-    old = [segment(1, 5, day=date(2026, 10, 21)), segment(2, 5, day=date(2026, 10, 22))]
-    assert [gone.segment_id.int for gone in expired_segments(old, RetentionPolicy(raw_days=30), NOW)] == [1]
-    assert expired_segments(old, RetentionPolicy(raw_days=None), NOW) == []
 
 
 def test_a_day_belongs_to_utc_whatever_the_clock_shows() -> None:

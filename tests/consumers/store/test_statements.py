@@ -72,9 +72,9 @@ def test_stored_in_hot(connection: duckdb.DuckDBPyConnection, event: str) -> Non
     id_name, row = EVENTS[event]
     insert(connection, f"{event}_hot", {**row, id_name: A}, {**row, id_name: D})
     lend_ids(connection, "wanted", D, B, A, C)
-    found = run(connection, f"stored_in_hot_{event}", **BOUNDS)
-    assert sorted(row["position"] for row in found) == [0, 2]
-    assert run(connection, f"stored_in_hot_{event}", min_id=B, max_id=C) == []
+    query = statement("stored_in_hot", STORE).format(event=event, id=id_name)
+    assert sorted(row["position"] for row in fetch_rows(connection, query, BOUNDS)) == [0, 2]
+    assert fetch_rows(connection, query, {"min_id": B, "max_id": C}) == []
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -84,9 +84,10 @@ def test_stored_in_segments(connection: duckdb.DuckDBPyConnection, event: str, t
     pq.write_table(ids(id_name, A), paths[0])
     pq.write_table(ids(id_name, D, B), paths[1])
     lend_ids(connection, "wanted", D, C, A)
-    found = run(connection, f"stored_in_segments_{event}", **BOUNDS, paths=paths)
+    query = statement("stored_in_segments", STORE).format(id=id_name)
+    found = fetch_rows(connection, query, {**BOUNDS, "paths": paths})
     assert sorted(row["position"] for row in found) == [0, 2]
-    assert run(connection, f"stored_in_segments_{event}", min_id=B, max_id=C, paths=paths) == []
+    assert fetch_rows(connection, query, {"min_id": B, "max_id": C, "paths": paths}) == []
 
 
 FACTS = {
