@@ -1,7 +1,7 @@
 """`coalmine token`: bearer tokens of the HTTP API."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -97,7 +97,7 @@ def revoke(
 @contextmanager
 def _tokens(context: typer.Context) -> Iterator["Tokens"]:
     """The tokens in the database itself: a user who can write it needs no token."""
-    from coalmine_server.services.prompt_registry import open_registry
+    from coalmine_server.client import open_tokens
 
-    with closing(open_registry(invocation(context).settings())) as registry:
-        yield registry.tokens
+    with open_tokens(invocation(context).settings()) as tokens:
+        yield tokens

@@ -1,4 +1,4 @@
-"""Opens the prompt registry that the settings name, and takes over tokens from before it kept them."""
+"""Opens the prompt registry, and imports tokens from the file that older versions of Coalmine kept."""
 
 import structlog
 
@@ -13,13 +13,13 @@ _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
 def open_registry(settings: Settings) -> Registry:
-    """The registry: in the database that the settings name, else in a file of the home.
+    """Opens the registry in the database that the settings name, else in a file in the home directory.
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
-        DatabaseMisconfigured: The address of the database is none.
-        DatabaseTooNew: A newer Coalmine has migrated it.
-        DatabaseUnavailable: It does not answer.
+        DatabaseMisconfigured: The settings name no usable database URL.
+        DatabaseTooNew: A newer version of Coalmine migrated the database.
+        DatabaseUnavailable: The database does not respond.
     """
     url = settings.registry.url
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -28,23 +28,23 @@ def open_registry(settings: Settings) -> Registry:
         path.touch(mode=0o600)
     registry = Registry.open(path if url is None else url.get_secret_value())
     try:
-        _take_over_tokens(settings, registry)
+        _import_tokens(settings, registry)
     except BaseException:
         registry.close()
         raise
     return registry
 
 
-def _take_over_tokens(settings: Settings, registry: Registry) -> None:
+def _import_tokens(settings: Settings, registry: Registry) -> None:
     path = settings.home / OLD_TOKENS_FILE
     if not path.exists():
         return
     try:
-        taken = registry.tokens.import_file(path)
+        imported = registry.tokens.import_file(path)
     except Invalid as error:
         raise ConfigurationError(
-            f"{path} is damaged", "delete it and make the tokens anew with `coalmine token create`"
+            f"{path} is damaged", "delete it and create the tokens again with `coalmine token create`"
         ) from error
-    # Not deleted: an older Coalmine may have to be put back. Kept under this name nothing reads it.
+    # Kept, in case an older version of Coalmine is installed again. Nothing reads it under this name.
     path.replace(path.with_name(f"{OLD_TOKENS_FILE}.taken-over"))
-    _log.info("tokens taken over by the registry, as admins", tokens=taken)
+    _log.info("imported tokens into the registry, as admins", tokens=imported)
