@@ -49,11 +49,11 @@ def _take_over_tokens(settings: Settings, registry: Registry) -> None:
         taken = registry.tokens.import_file(path)
     except Invalid as error:
         raise ConfigurationError(
-            f"{path} is damaged", "delete it and make the tokens anew with `coalmine token create`"
+            f"{path} is damaged", "delete it and create the tokens again with `coalmine token create`"
         ) from error
-    # Not deleted: an older Coalmine may have to be put back. Kept under this name nothing reads it.
+    # Kept, in case an older version of Coalmine is installed again. Nothing reads it under this name.
     path.replace(path.with_name(f"{OLD_TOKENS_FILE}.taken-over"))
-    _log.info("tokens taken over by the registry, as admins", tokens=taken)
+    _log.info("imported tokens into the registry, as admins", tokens=taken)
 
 
 LOCAL_TOKEN_NAME = "local"  # noqa: S105 - the name of a token, not a token
