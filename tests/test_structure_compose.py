@@ -9,8 +9,9 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from coalmine_server.settings import SETTING_KEYS, load_settings
+from tests.support.repository import compose
 from tests.support.repository.shell_commands import problem_with, words_of
-from tests.support.repository.tree import ROOT, compose
+from tests.support.repository.tree import ROOT
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_engines import IMAGE as TESTED_KAFKA_IMAGE
 from tests.support.servers.postgres import IMAGE as TESTED_POSTGRES_IMAGE

@@ -24,9 +24,8 @@ def readout(
 
     Valid however often you look. Each look is stored, and decisions stand.
     """
-    from coalmine_consumers.results import ExperimentRow
-
     from coalmine_analytics.results.readout import Readout
+    from coalmine_consumers.results import ExperimentRow
     from coalmine_server.client import path_of, read_as
 
     with asking(context, quiet=as_json) as client:
