@@ -5,16 +5,20 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
 from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.postgres import VARIABLE as POSTGRES_VARIABLE
 from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.schema_registry import VARIABLE as REGISTRY_VARIABLE
 from tests.support.servers.schema_registry import SchemaRegistry
 from tests.support.servers.server_choice import ServerUnavailable
+from tests.support.servers.shared import SharedServers, name_shared_server
 
 # A busy machine is no failed test.
 settings.register_profile("coalmine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +41,31 @@ def _unavailable(what: str, reason: ServerUnavailable) -> None:
     pytest.skip(message)
 
 
+_shared: SharedServers | None = None
+"""Of the process that distributes the tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that shares the tests where to ask for servers."""
+    global _shared  # noqa: PLW0603 - one for the whole run
+    _shared = _shared or SharedServers()
+    node.workerinput["shared_servers"] = _shared.socket
+
+
+def pytest_unconfigure() -> None:
+    """End the servers that all processes shared."""
+    if _shared is not None:
+        _shared.close()
+
+
+@pytest.fixture(scope="session")
+def share(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a server from all that run tests, by its environment variable; with one process there is none."""
+    path = getattr(request.config, "workerinput", {}).get("shared_servers")
+    return lambda variable: None if path is None else name_shared_server(path, variable)
+
+
 def _server(what: str, make: Callable[[], _Server]) -> _Server:
     """A server of the tests, not started yet."""
     try:
@@ -54,9 +83,10 @@ def warm_command_ends() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[KafkaBroker]:
+def kafka(share: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
-    with _server("Kafka broker", lambda: KafkaBroker(owned=False)) as broker:
+    share(KAFKA_VARIABLE)
+    with _server("Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True)) as broker:
         yield broker
 
 
@@ -68,7 +98,7 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
         def make(**arguments: object) -> KafkaBroker:
             broker = _server(
                 "Kafka broker",
-                lambda: KafkaBroker(owned=True, **arguments),  # type: ignore[arg-type]
+                lambda: KafkaBroker(owned=True, quick_start=True, **arguments),  # type: ignore[arg-type]
             )
             return brokers.enter_context(broker)
 
@@ -76,8 +106,9 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 
 
 @pytest.fixture(scope="session")
-def schema_registry() -> Iterator[SchemaRegistry]:
+def schema_registry(share: Callable[[str], None]) -> Iterator[SchemaRegistry]:
     """The schema registry all tests share; never stop it."""
+    share(REGISTRY_VARIABLE)
     with _server("schema registry", lambda: SchemaRegistry(owned=False)) as registry:
         yield registry
 
@@ -94,8 +125,9 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+def postgres(share: Callable[[str], None]) -> Iterator[PostgresServer]:
     """The PostgreSQL all tests share. Make a database of your own with `create_database`; never stop it."""
+    share(POSTGRES_VARIABLE)
     with _server("PostgreSQL", lambda: PostgresServer(owned=False)) as server:
         yield server
 

@@ -14,11 +14,6 @@ from coalmine_schemas.results import result
 ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""
 
-KEEP_NEWEST: Final = 5
-"""Active versions of each prompt that hygiene keeps, unless told otherwise."""
-IDLE_DAYS: Final = 30
-"""Days without a call after which hygiene lists a version, unless told otherwise."""
-
 VersionStatus = Literal["active", "retired", "archived"]
 PromotionStatus = Literal["pending", "applied", "rejected", "stale"]
 ExperimentStatus = Literal["running", "stopped"]

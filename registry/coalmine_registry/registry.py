@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.operations import (
     audit,
     deployments,
@@ -21,12 +22,9 @@ from coalmine_registry.operations import (
     versions,
 )
 from coalmine_registry.operations.content_cache import ContentCache
-from coalmine_registry.operations.pages import DEFAULT_PAGE
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.records import (
-    IDLE_DAYS,
-    KEEP_NEWEST,
     AuditEntry,
     DeploymentRecord,
     Evidence,
@@ -128,9 +126,7 @@ class Registry:
         """Returns one version, whatever its status; raises NotFound."""
         return self._read(lambda tx: versions.version_record(tx, name, version))
 
-    def versions(
-        self, name: str, limit: int = DEFAULT_PAGE, cursor: str | None = None
-    ) -> Page[VersionRecord]:
+    def versions(self, name: str, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[VersionRecord]:
         """Returns versions of a prompt, highest first by precedence; raises NotFound."""
         return self._read(lambda tx: versions.version_page(tx, name, limit, cursor))
 
@@ -142,7 +138,7 @@ class Registry:
         """Returns one prompt; raises NotFound."""
         return self._read(lambda tx: versions.prompt_summary(tx, name))
 
-    def prompts(self, limit: int = DEFAULT_PAGE, cursor: str | None = None) -> Page[PromptSummary]:
+    def prompts(self, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[PromptSummary]:
         """Returns prompts by name."""
         return self._read(lambda tx: versions.prompt_page(tx, limit, cursor))
 
@@ -225,7 +221,7 @@ class Registry:
         return self._read(lambda tx: promotions.promotion(tx, promotion_id))
 
     def promotions(
-        self, status: PromotionStatus | None = None, limit: int = DEFAULT_PAGE, cursor: str | None = None
+        self, status: PromotionStatus | None = None, limit: int = PAGE_SIZE, cursor: str | None = None
     ) -> Page[Promotion]:
         """Returns requests, newest first."""
         return self._read(lambda tx: promotions.page(tx, status, limit, cursor))
@@ -350,7 +346,7 @@ class Registry:
         prompt: str | None = None,
         status: ExperimentStatus | None = None,
         *,
-        limit: int = DEFAULT_PAGE,
+        limit: int = PAGE_SIZE,
         cursor: str | None = None,
     ) -> Page[ExperimentRecord]:
         """Returns experiments, newest first; raises NotFound."""
@@ -398,7 +394,7 @@ class Registry:
         self,
         prompt: str | None = None,
         environment: str | None = None,
-        limit: int = DEFAULT_PAGE,
+        limit: int = PAGE_SIZE,
         cursor: str | None = None,
     ) -> Page[AuditEntry]:
         """Returns entries of the audit log, newest first."""

@@ -2,9 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
-
-from pydantic import BeforeValidator
 
 from coalmine_schemas.errors import InvalidParameter
 
@@ -48,16 +45,3 @@ def _parse(text: str, now: datetime) -> datetime:
     escaped = re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text) if "T" in text else text
     moment = datetime.fromisoformat(escaped)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _read(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    try:
-        return parse_moment(text, datetime.now(UTC))
-    except InvalidParameter as error:
-        raise ValueError(str(error)) from None
-
-
-Moment = Annotated[datetime, BeforeValidator(_read, json_schema_input_type=str)]
-"""A query parameter that is a moment."""

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from coalmine_registry import defaults
 from coalmine_registry.errors import BumpTooSmall, Conflict, Forbidden, Invalid, NotFound
-from coalmine_registry.operations import pages
 from coalmine_registry.records import PromptSummary
 from coalmine_registry.registry import Registry
 from coalmine_schemas.paging import encode_cursor
@@ -211,7 +211,7 @@ def test_versions_come_in_pages_by_precedence(registry: Registry) -> None:
 def test_a_limit_beyond_the_longest_page_gives_the_longest_page(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LONGEST_PAGE", 2)
+    monkeypatch.setattr(defaults, "LONGEST_PAGE", 2)
     for name in ("one", "two", "three"):
         push(registry, "1.0.0", prompt=name)
     push(registry, "1.1.0", "1.2.0", prompt="one")

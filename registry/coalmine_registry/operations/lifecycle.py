@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import and_, select
 
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_registry.deployment_state import state_of
 from coalmine_registry.errors import Conflict, Invalid
 from coalmine_registry.operations import audit
@@ -13,8 +14,6 @@ from coalmine_registry.operations.inputs import reason_given
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes, version_record
 from coalmine_registry.records import (
-    IDLE_DAYS,
-    KEEP_NEWEST,
     Hygiene,
     HygieneCandidate,
     VersionRecord,

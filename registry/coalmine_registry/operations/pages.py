@@ -1,21 +1,17 @@
 """Pages of lists: rows in a fixed order, after the row that a cursor names."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select
 
+from coalmine_registry import defaults
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations.inputs import is_storable
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.paging import Key, decode_cursor, encode_cursor
 from coalmine_schemas.results import Page
-
-DEFAULT_PAGE: Final = 100
-"""Items in a page, unless told otherwise."""
-LONGEST_PAGE: Final = 500
-"""Items in a page at most; a larger limit gives pages of this size."""
 
 Item = TypeVar("Item")
 _KeyType = TypeVar("_KeyType", str, int)
@@ -28,8 +24,8 @@ def page_size(limit: object) -> int:
         Invalid: `limit` is not a positive integer.
     """
     if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1:
-        return min(limit, LONGEST_PAGE)
-    raise Invalid("limit", limit, f"give 1 to {LONGEST_PAGE}")
+        return min(limit, defaults.LONGEST_PAGE)
+    raise Invalid("limit", limit, f"give 1 to {defaults.LONGEST_PAGE}")
 
 
 def cursor_key(cursor: str | None, kind: type[_KeyType]) -> _KeyType | None:

@@ -5,7 +5,7 @@ once.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -76,7 +76,7 @@ def promote(
     if _may_decide(transaction, actor, promotion):
         return _apply(transaction, actor, promotion, is_new=True)
     _check_not_waiting(transaction, promotion)
-    transaction.insert(promotions, _row_of(promotion))
+    transaction.insert(promotions, asdict(promotion))
     _note(transaction, actor, "request_promotion", promotion, promotion.reason)
     return promotion
 
@@ -109,7 +109,7 @@ def approve(
             decided_at=transaction.now,
             decision_reason=str(stale),
         )
-        transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+        transaction.update(promotions, promotions.c.id == found.id, asdict(decided))
         _note(transaction, actor, "promotion_stale", decided, str(stale))
         return decided, stale
 
@@ -131,7 +131,7 @@ def reject(transaction: Transaction, actor: Actor, promotion_id: str, reason: st
     decided = replace(
         found, status="rejected", decided_by=actor.subject, decided_at=transaction.now, decision_reason=given
     )
-    transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+    transaction.update(promotions, promotions.c.id == found.id, asdict(decided))
     _note(transaction, actor, "reject_promotion", decided, given)
     return decided
 
@@ -198,9 +198,9 @@ def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new:
         revision=made.revision,
     )
     if is_new:
-        transaction.insert(promotions, _row_of(applied))
+        transaction.insert(promotions, asdict(applied))
     else:
-        transaction.update(promotions, promotions.c.id == wanted.id, _row_of(applied))
+        transaction.update(promotions, promotions.c.id == wanted.id, asdict(applied))
         _note(transaction, actor, "approve_promotion", applied, None)
     return applied
 
@@ -240,19 +240,10 @@ def _note(transaction: Transaction, actor: Actor, action: str, told: Promotion, 
             "promotion": told.id,
             "status": told.status,
             "requested_by": told.requested_by,
-            "evidence": _evidence_json(told.evidence),
+            "evidence": [asdict(each) for each in told.evidence],
         },
         reason=reason,
     )
-
-
-def _evidence_json(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
-    return [{"kind": each.kind, "reference": each.reference, "summary": each.summary} for each in evidence]
-
-
-def _row_of(told: Promotion) -> dict[str, Any]:
-    fields = {name: getattr(told, name) for name in told.__slots__}
-    return {**fields, "evidence": _evidence_json(told.evidence)}
 
 
 def _promotion(row: Row[Any]) -> Promotion:

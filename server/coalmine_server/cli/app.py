@@ -22,16 +22,7 @@ from coalmine_server.cli import (
     versions,
 )
 from coalmine_server.cli.invocation import Invocation
-from coalmine_server.cli.prompts import (
-    check,
-    differences,
-    experiment,
-    lifecycle,
-    looking,
-    promoting,
-    pull,
-    push,
-)
+from coalmine_server.cli.prompts import experiments, inspect, lifecycle, promotions, pull, push
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
 wrong; 3 no server, broker or store could be reached, or another process holds it."""
@@ -107,19 +98,19 @@ app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
 app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
-app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)
-app.command("prompts", rich_help_panel=PROMPTS)(looking.prompts)
-app.command("diff", rich_help_panel=PROMPTS)(differences.diff)
-app.command("log", rich_help_panel=PROMPTS)(looking.log)
-app.command("promote", rich_help_panel=PROMPTS)(promoting.promote)
-app.command("promotions", rich_help_panel=PROMPTS)(looking.promotions)
-app.command("approve", rich_help_panel=PROMPTS)(promoting.approve)
-app.command("reject", rich_help_panel=PROMPTS)(promoting.reject)
-app.command("rollback", rich_help_panel=PROMPTS)(promoting.rollback)
-app.add_typer(experiment.app, name="experiment", rich_help_panel=PROMPTS)
+app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
+app.command("prompts", rich_help_panel=PROMPTS)(inspect.prompts)
+app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
+app.command("log", rich_help_panel=PROMPTS)(inspect.log)
+app.command("promote", rich_help_panel=PROMPTS)(promotions.promote)
+app.command("promotions", rich_help_panel=PROMPTS)(inspect.promotions)
+app.command("approve", rich_help_panel=PROMPTS)(promotions.approve)
+app.command("reject", rich_help_panel=PROMPTS)(promotions.reject)
+app.command("rollback", rich_help_panel=PROMPTS)(promotions.rollback)
+app.add_typer(experiments.app, name="experiment", rich_help_panel=PROMPTS)
 app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
 app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
-app.command("hygiene", rich_help_panel=PROMPTS)(lifecycle.hygiene)
+app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)

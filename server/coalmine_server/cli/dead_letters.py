@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.options import asking
+from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_facts, write_json, write_table
 from coalmine_server.errors import CheckFailed
 
@@ -75,8 +75,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter with its bytes."""
-    from coalmine_server.client import path_of
-
     with asking(context, quiet=as_json) as client:
         document = client.get(path_of("dead-letters", dead_letter_id))
     if as_json:
@@ -135,7 +133,7 @@ def _change(
     as_json: bool,
 ) -> None:
     from coalmine_consumers.results import DeadLettersChanged
-    from coalmine_server.client import path_of, read_as
+    from coalmine_server.client import read_as
 
     if not ids and not everything:
         raise typer.BadParameter("say which: ids, or --all (with --event or --stage, all that match)")

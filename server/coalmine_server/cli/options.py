@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -55,3 +56,8 @@ def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
                 )
             )
         yield client
+
+
+def path_of(*parts: str) -> str:
+    """Returns the path of a resource below `/v1`, whatever characters the parts have."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)

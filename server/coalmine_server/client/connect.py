@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_consumers.store import Store
     from coalmine_server.services.catch_up import CatchUpProgress
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long to wait for a store that another command holds, or for a server that is starting."""
 RETRY_S = 0.1
 
@@ -36,16 +36,21 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         Unavailable: Another process holds the store and does not answer.
         Unreachable: The server that the settings name does not answer.
     """
-    named = None if settings.server.url is None else _endpoint(settings, "store")
-    holder = named or _find_or_open(settings)
+    endpoint = _endpoint(settings, "store")
+    if endpoint is not None and (settings.server.url is not None or _answers(endpoint.url)):
+        with _remote(endpoint) as client:
+            yield client
+        return
+    # Imported before the store is opened, because other commands wait for it: FastAPI and DuckDB.
+    from coalmine_server.client.in_process import in_process_client  # noqa: PLC0415
+    from coalmine_server.services.catch_up import catch_up  # noqa: PLC0415
+
+    holder = _open_or_find(settings)
     if isinstance(holder, Endpoint):
         with _remote(holder) as client:
             yield client
         return
     try:
-        from coalmine_server.client.in_process import in_process_client  # noqa: PLC0415 - imports FastAPI
-        from coalmine_server.services.catch_up import catch_up  # noqa: PLC0415
-
         catch_up(holder, settings, progress)
         with in_process_client(settings, holder) as client:
             yield client
@@ -89,11 +94,8 @@ def _endpoint(settings: Settings, kind: ServerKind, token: str | None = None) ->
     return find_endpoint(settings.home, kind, url=settings.server.url, token=token)
 
 
-def _find_or_open(settings: Settings) -> "Store | Endpoint":
-    """The server that owns the store of this home, or the store."""
-    endpoint = _endpoint(settings, "store")
-    if endpoint is not None and _answers(endpoint.url):
-        return endpoint
+def _open_or_find(settings: Settings) -> "Store | Endpoint":
+    """The store of this home, or the server that has taken it meanwhile."""
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
     from coalmine_server.services.wiring import store_settings  # noqa: PLC0415

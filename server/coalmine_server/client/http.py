@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import httpx
 
@@ -72,13 +71,25 @@ class Client:
             if cursor is None:
                 return
 
-    def items(self, path: str, parameters: Parameters | None = None) -> list[Any]:
-        """Returns every item of a list, however many pages it takes."""
-        return [item for page in self.pages(path, parameters) for item in page["items"]]
+    def items(self, path: str, parameters: Parameters | None = None, *, most: int | None = None) -> list[Any]:
+        """Returns the items of a list, however many pages it takes.
 
-    def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        Args:
+            path: Path of the list.
+            parameters: Query parameters.
+            most: Maximum number of items; None for all.
+        """
+        found: list[Any] = []
+        limit: Parameters = {} if most is None else {"limit": most}
+        for page in self.pages(path, {**(parameters or {}), **limit}):
+            found += page["items"]
+            if most is not None and len(found) >= most:
+                return found[:most]
+        return found
+
+    def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, body=body).json()
+        return self._ask("POST", path, parameters, body=body).json()
 
     def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a PUT, as parsed JSON."""
@@ -134,11 +145,6 @@ def read_as(answer: type[Answer], document: object) -> Answer:
     from pydantic import TypeAdapter  # noqa: PLC0415 - only answers for people are read
 
     return TypeAdapter(answer).validate_python(document)
-
-
-def path_of(*parts: str) -> str:
-    """A path below `/v1`, whatever characters the parts have."""
-    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 @contextmanager

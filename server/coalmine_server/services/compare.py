@@ -11,7 +11,8 @@ from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
 from coalmine_server.errors import NotFound
-from coalmine_server.moment import MOMENT_HELP, Moment
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment, check_period
 from coalmine_server.services.owned_store import OwnedStore
 
 
@@ -53,8 +54,7 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
     from coalmine_analytics.observational import compare_versions  # noqa: PLC0415 - numpy and scipy
 
     a, b, since, until = question.a, question.b, question.since, question.until
-    if since is not None and until is not None and since >= until:
-        raise InvalidParameter("since must be before until")
+    check_period(since, until)
     if a == b:
         raise InvalidParameter(f"a and b are both {a}: name two versions")
     pair = VersionPair(question.prompt, a, b, question.environment, since, until)

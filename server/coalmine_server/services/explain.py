@@ -12,7 +12,8 @@ from coalmine_consumers.queries import facets
 from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.errors import NotFound
-from coalmine_server.moment import MOMENT_HELP, Moment
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment
 
 if TYPE_CHECKING:
     from coalmine_analytics.metrics import Metric

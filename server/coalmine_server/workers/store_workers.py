@@ -52,6 +52,6 @@ def _housekeeping_worker(housekeeping: Housekeeping) -> Worker:
 def _dead_letter_publisher(settings: Settings, owned: OwnedStore) -> DeadLetterPublisher:
     config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
     url = settings.schema_.registry_url
-    framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url))
     prefix = settings.kafka.topic_prefix
+    framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url), prefix)
     return DeadLetterPublisher(StoreOutbox(owned.store), Producer(config), Encoder(framing), prefix)

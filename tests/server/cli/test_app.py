@@ -107,8 +107,8 @@ def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str]
     [
         (["versionz"], "versions"),
         (["versions", "--promt", "x"], "--prompt"),
-        (["versions", "--since", "yesterday"], "no moment"),
-        (["versions", "--since", "1h", "--until", "2h"], "--since has to lie before"),
+        (["versions", "--since", "yesterday"], "'yesterday' is not a time"),
+        (["versions", "--since", "1h", "--until", "2h"], "since must be before until"),
         (["token", "create", "a b"], "subject is 'a b'"),
         (["token", "revoke", "nobody"], "no token of nobody"),
         (["dead-letters", "replay"], "say which"),

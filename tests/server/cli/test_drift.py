@@ -114,7 +114,7 @@ def test_people_get_a_table_and_scripts_an_exit_code(server: ServerProcess) -> N
     assert "error_rate" not in steady.stdout
     unknown = coalmine("drift", "support-refnd", home=server.home)
     assert unknown.returncode == 2
-    assert "there are: search-answer, support-refund" in unknown.stderr
+    assert "known: search-answer, support-refund" in unknown.stderr
 
 
 def test_a_server_says_the_same_as_the_command(server: ServerProcess, told: dict[str, Any]) -> None:
@@ -130,9 +130,9 @@ def test_a_server_says_the_same_as_the_command(server: ServerProcess, told: dict
 @pytest.mark.parametrize(
     ("query", "known"),
     [
-        ("prompt=support-refnd", "there are: search-answer, support-refund"),
-        ("prompt=support-refund&version=9.0.0", "there are: 1.3.0"),
-        ("prompt=support-refund&environment=dev", "there are: prod"),
+        ("prompt=support-refnd", "known: search-answer, support-refund"),
+        ("prompt=support-refund&version=9.0.0", "known: 1.3.0"),
+        ("prompt=support-refund&environment=dev", "known: prod"),
         ("prompt=support-refund&metric=zeal", "quality"),
     ],
 )

@@ -123,11 +123,11 @@ def test_a_server_says_the_same(server: ServerProcess, told: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("hello", "--a", "1.0.0", "--b", "2.0.0"), "there are: greet"),
-        (("greet", "--a", "1.0.0", "--b", "3.0.0"), "there are: 1.0.0, 2.0.0"),
-        (("greet", "--a", "1.0.0", "--b", "2.0.0", "--metric", "zeal"), "there are: quality, "),
-        (("greet", "--a", "1.0.0", "--b", "2.0.0", "--environment", "moon"), "there are: prod"),
-        (("greet", "--since", "2020-01-01", "--until", "2020-01-02"), "in the time before"),
+        (("hello", "--a", "1.0.0", "--b", "2.0.0"), "known: greet"),
+        (("greet", "--a", "1.0.0", "--b", "3.0.0"), "known: 1.0.0, 2.0.0"),
+        (("greet", "--a", "1.0.0", "--b", "2.0.0", "--metric", "zeal"), "known: correction_rate, "),
+        (("greet", "--a", "1.0.0", "--b", "2.0.0", "--environment", "moon"), "known: prod"),
+        (("greet", "--since", "2020-01-01", "--until", "2020-01-02"), "in the earlier period"),
         (("greet", "--a", "1.0.0", "--b", "2.0.0", "--metric", "rating"), "has a value of rating"),
     ],
 )
@@ -146,15 +146,15 @@ def test_what_is_not_there_is_said_with_what_there_is(
     ("options", "why"),
     [
         ((), "nothing to compare"),
-        (("--a", "1.0.0"), "one version alone"),
+        (("--a", "1.0.0"), "only one version given"),
         (("--a", "1.0.0", "--b", "1.0.0"), "are both 1.0.0"),
         (("--a", "1.0.0", "--b", "2.0.0", "--before_since", "1d"), "not both"),
-        (("--since", "1h", "--until", "2h"), "since has to lie before until"),
+        (("--since", "1h", "--until", "2h"), "since must be before until"),
         (("--since", "2h", "--before_until", "1h", "--before_since", "3h"), "overlap"),
-        (("--since", "1h", "--before_since", "30m", "--before_until", "45m"), "before_since has to lie"),
+        (("--since", "1h", "--before_since", "30m", "--before_until", "45m"), "before_since must be before"),
         (("--since", "0001-01-05"), "calendar"),
         (("--a", "1.0.0", "--b", "2.0.0", "--segment", "size"), "these requests have app, tier"),
-        (("--a", "1.0.0", "--b", "2.0.0", "--metric", "requests_per_unit"), "no property of a request"),
+        (("--a", "1.0.0", "--b", "2.0.0", "--metric", "requests_per_unit"), "not a property of a request"),
     ],
 )
 def test_a_question_without_sense_is_refused(
@@ -169,8 +169,8 @@ def test_a_question_without_sense_is_refused(
 @pytest.mark.parametrize(
     ("options", "exit_code", "why"),
     [
-        (("hello", "--since", "1h"), 1, "there are: greet"),
-        (("greet", "--a", "1.0.0"), 2, "one version alone"),
+        (("hello", "--since", "1h"), 2, "known: greet"),
+        (("greet", "--a", "1.0.0"), 2, "only one version given"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_its_exit_code_too(

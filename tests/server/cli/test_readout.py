@@ -95,7 +95,7 @@ def test_the_command_says_what_to_do_and_why(told: dict[str, Any], shop: Path) -
     assert told["srm"]["p"] > 0.05
     text = coalmine("readout", "tone", home=shop).stdout
     assert "roll back: worse in error_rate" in text
-    assert "units arrive in the planned proportions" in text
+    assert "no deviation from the planned proportions shown" in text
     assert "zeal (goal)" in text
 
 
@@ -103,8 +103,8 @@ def test_the_command_lists_experiments_and_knows_none_by_another_name(shop: Path
     (row,) = coalmine_json("readout", home=shop)
     assert row == {"experiment": "tone", "requests": 2 * UNITS, "epochs": [1], "arms": ["new", "old"]}
     wrong = coalmine("readout", "tune", home=shop)
-    assert wrong.returncode == 1
-    assert "there are: tone" in wrong.stderr
+    assert wrong.returncode == 2
+    assert "did you mean tone? known: tone" in wrong.stderr
 
 
 def test_a_server_says_the_same_and_goes_on_from_there(server: ServerProcess, told: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ def test_an_empty_home_gives_an_empty_list_and_a_hint(home: Path) -> None:
     assert coalmine_json("timeseries", home=home) == []
     plain = coalmine("versions", home=home)
     assert (plain.returncode, plain.stdout) == (0, "")
-    assert "no requests yet" in plain.stderr
+    assert "no matching requests" in plain.stderr
 
 
 def test_tables_show_what_json_says(home: Path, trace: Path) -> None:

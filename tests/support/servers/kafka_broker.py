@@ -38,6 +38,7 @@ class KafkaBroker:
         *,
         owned: bool = True,
         heap_mb: int = 512,
+        quick_start: bool = False,
         settings: Mapping[str, str] | None = None,
         ready_timeout_s: float = 120.0,
     ) -> None:
@@ -46,6 +47,8 @@ class KafkaBroker:
         Args:
             owned: True when it will be stopped or killed, so a broker that somebody named will not do.
             heap_mb: Java heap.
+            quick_start: True for tests: start with two thirds of the work, wait with a third of it, and be
+                slower under load.
             settings: Broker settings beside, or instead of, those of `broker_settings`.
             ready_timeout_s: How long a start may take, on a loaded machine.
 
@@ -63,7 +66,7 @@ class KafkaBroker:
         elif self.choice.kind == "container":
             self._engine = ContainerKafka(heap_mb=heap_mb, extra=extra)
         else:
-            self._engine = JavaKafka(heap_mb=heap_mb, extra=extra)
+            self._engine = JavaKafka(heap_mb=heap_mb, quick_start=quick_start, extra=extra)
 
     def __enter__(self) -> Self:
         self.start()

@@ -102,6 +102,11 @@ class PostgresServer:
     ) -> None:
         self.close()
 
+    @property
+    def address(self) -> str:
+        """The URL that `COALMINE_TEST_POSTGRES` would name it by."""
+        return self._url().render_as_string(hide_password=False)
+
     def start(self) -> None:
         """Runs it and waits until it answers."""
         if self._engine is not None:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 import httpx
 
@@ -20,9 +20,6 @@ from tests.support.processes.child_process import ChildProcess
 from tests.support.servers import maven_cache
 from tests.support.servers.ports import free_port
 from tests.support.servers.server_choice import ServerChoice, choose_server
-
-if TYPE_CHECKING:
-    pass
 
 VARIABLE = "COALMINE_TEST_SCHEMA_REGISTRY"
 """Names a running registry, as the URL a client would be given."""
@@ -51,7 +48,8 @@ class _JavaRegistry:
         self._directory = Path(tempfile.mkdtemp(prefix="coalmine-schema-registry-"))
         self._owner_pid = os.getpid()
         atexit.register(self.close)
-        options = ["-Xmx256m", "-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"]
+        options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        options += ["-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"]
         self._process = ChildProcess(
             [maven_cache.java_command(), *options, "-jar", str(runner)],
             log_file=self._directory / "registry.log",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from coalmine_registry.operations.pages import DEFAULT_PAGE
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.records import AuditEntry
 from coalmine_schemas.results import Page
 from coalmine_server.api.parameters import Cursor, Limit
@@ -23,7 +23,7 @@ def audit_log(
     environment: Annotated[
         str | None, Query(min_length=1, description="Only entries about this environment.")
     ] = None,
-    limit: Limit = DEFAULT_PAGE,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[AuditEntry]:
     """Every change, newest first: who, when, with which token, before and after. Never changed or deleted."""
@@ -32,7 +32,7 @@ def audit_log(
 
 @router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
 def prompt_log(
-    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
+    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[AuditEntry]:
     """The history of a prompt, newest first: who registered, promoted, rolled back, when and why."""
     registry.prompt(name)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from coalmine_registry.operations.pages import DEFAULT_PAGE
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
@@ -69,7 +69,7 @@ def experiments(
     status: Annotated[
         ExperimentStatus | None, Query(description="Only experiments with this status.")
     ] = None,
-    limit: Limit = DEFAULT_PAGE,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[ExperimentRecord]:
     """Experiments, newest first."""

@@ -21,7 +21,8 @@ from coalmine_schemas.results import Page
 from coalmine_server.api.parameters import Cursor, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
-from coalmine_server.moment import MOMENT_HELP, Moment
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment, check_period
 
 router = APIRouter(prefix="/v1", tags=["measures"])
 
@@ -46,6 +47,7 @@ def filters(
     ] = None,
 ) -> Filters:
     """Which requests a question is about."""
+    check_period(since, until)
     return Filters(prompt=prompt, version=version, environment=environment, app=app, since=since, until=until)
 
 
@@ -119,5 +121,6 @@ def deployment_marks(
 
     As far as the collector has heard; all of them are on one page.
     """
+    check_period(since, until)
     chosen = Filters(prompt=prompt, environment=environment, since=since, until=until)
     return Page(queries.deployment_marks(owned.store.reader(), chosen, limit), None)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from coalmine_registry.operations.pages import DEFAULT_PAGE
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.records import Promotion, PromotionStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import PromotionBody, ReasonBody, given
@@ -61,7 +61,7 @@ def promotions(
     registry: Asked,
     _actor: Reader,
     status: Annotated[PromotionStatus | None, Query(description="Only promotions with this status.")] = None,
-    limit: Limit = DEFAULT_PAGE,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[Promotion]:
     """Promotions, newest first."""

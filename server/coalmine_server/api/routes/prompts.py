@@ -4,11 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from coalmine_registry.operations.pages import DEFAULT_PAGE
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.records import (
-    IDLE_DAYS,
-    KEEP_NEWEST,
     Hygiene,
     PromptSummary,
     Registered,
@@ -36,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["prompts"], route_class=RegistryRoute)
 
 @router.get("/prompts", responses=problem_responses())
 def prompts(
-    registry: Asked, _actor: Reader, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
+    registry: Asked, _actor: Reader, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[PromptSummary]:
     """All prompts by name."""
     return registry.prompts(limit, cursor)
@@ -50,7 +48,7 @@ def prompt(registry: Asked, _actor: Reader, name: PromptPath) -> PromptSummary:
 
 @router.get("/prompts/{name}/versions", responses=problem_responses(404))
 def prompt_versions(
-    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
+    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[VersionRecord]:
     """All versions, highest first by semantic precedence."""
     return registry.versions(name, limit, cursor)

@@ -14,8 +14,9 @@ from coalmine_server.api.parameters import ExperimentPath, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
-from coalmine_server.moment import MOMENT_HELP, Moment
+from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.compare import CompareQuestion, catalogue, compared
+from coalmine_server.services.moment_parameter import Moment
 
 router = APIRouter(prefix="/v1", tags=["readouts"])
 

@@ -1,19 +1,19 @@
-"""`coalmine promote`, `approve`, `reject` and `rollback`: which version an environment serves."""
+"""`coalmine promote`, `approve`, `reject` and `rollback`: change which version an environment serves."""
 
 from typing import Annotated, Any
 
 import typer
 
+from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, write_json
-from coalmine_server.cli.prompts.asking import (
+from coalmine_server.cli.prompts.options import (
     EnvironmentArgument,
     ExpectOption,
     NameArgument,
     ReasonOption,
     TokenOption,
     VersionArgument,
-    path_of,
-    registry_server,
+    registry_client,
 )
 
 PromotionArgument = Annotated[
@@ -32,7 +32,7 @@ def promote(
         typer.Option(
             "--evidence",
             metavar="KIND=REFERENCE",
-            help="Why it may be served, e.g. eval_run=42; may be repeated.",
+            help="Evidence that it may be served, e.g. eval_run=42; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -41,10 +41,10 @@ def promote(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask that an environment serve a version.
+    """Request that an environment serve a version.
 
-    It is served at once if the token may decide: in dev an author's, elsewhere an approver's who did not
-    write the version. Otherwise it waits for `coalmine approve ID`.
+    It is served at once if the token may decide: in dev that of an author, elsewhere that of an approver who
+    did not write the version. Otherwise it is pending until `coalmine approve ID`.
     """
     body = {
         "prompt": name,
@@ -54,8 +54,8 @@ def promote(
         "reason": reason,
         "expected_revision": expect,
     }
-    with registry_server(context, token) as server:
-        _tell(server.post("/v1/promotions", body), as_json=as_json)
+    with registry_client(context, token) as client:
+        _show(client.post("/v1/promotions", body), as_json=as_json)
 
 
 def approve(
@@ -65,9 +65,9 @@ def approve(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a promotion that waits be served. Needs an approver's token, not the author's."""
-    with registry_server(context, token) as server:
-        _tell(server.post(path_of("promotions", promotion, "approve"), {}), as_json=as_json)
+    """Apply a pending promotion. Needs the token of an approver who did not write the version."""
+    with registry_client(context, token) as client:
+        _show(client.post(path_of("promotions", promotion, "approve"), {}), as_json=as_json)
 
 
 def reject(
@@ -78,9 +78,9 @@ def reject(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse a promotion that waits; who asked for it may take it back."""
-    with registry_server(context, token) as server:
-        _tell(server.post(path_of("promotions", promotion, "reject"), {"reason": reason}), as_json=as_json)
+    """Reject a pending promotion. The requester may withdraw it."""
+    with registry_client(context, token) as client:
+        _show(client.post(path_of("promotions", promotion, "reject"), {"reason": reason}), as_json=as_json)
 
 
 def rollback(
@@ -93,7 +93,7 @@ def rollback(
         typer.Option(
             "--to",
             metavar="VERSION",
-            help="A version that served there before; the one before the present if not set.",
+            help="A version that was served there before; default: the previous one.",
             show_default=False,
         ),
     ] = None,
@@ -102,17 +102,17 @@ def rollback(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve an earlier version again; a running experiment ends. Needs nobody's second opinion."""
+    """Serve an earlier version again and stop running experiments. Needs no approval."""
     body = {"to_version": to, "reason": reason, "expected_revision": expect}
-    with registry_server(context, token) as server:
-        found = server.post(path_of("environments", environment, "prompts", name, "rollback"), body)
+    with registry_client(context, token) as client:
+        found = client.post(path_of("environments", environment, "prompts", name, "rollback"), body)
     if as_json:
         write_json(found)
     else:
         note(f"{environment} serves {name}@{found['version']} again (revision {found['revision']})")
 
 
-def _tell(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion as JSON
+def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion as JSON
     if as_json:
         write_json(found)
         return
@@ -121,7 +121,7 @@ def _tell(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion a
         case "applied":
             note(f"{where} serves {what} (revision {found['revision']})")
         case "pending":
-            note(f"{what} waits to be served in {where}; somebody else approves it:")
+            note(f"{what} is pending in {where}; another person approves it:")
             typer.echo(f"coalmine approve {found['id']}")
         case status:
             note(f"the promotion of {what} to {where} is {status}")
@@ -130,5 +130,5 @@ def _tell(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion a
 def _evidence(text: str) -> dict[str, str]:
     kind, separator, reference = text.partition("=")
     if not (separator and kind and reference):
-        raise typer.BadParameter(f"{text!r} is no evidence: write KIND=REFERENCE, e.g. eval_run=42")
+        raise typer.BadParameter(f"{text!r} is not evidence: write KIND=REFERENCE, e.g. eval_run=42")
     return {"kind": kind, "reference": reference}

@@ -1,19 +1,19 @@
-"""`coalmine experiment`: start, weigh and stop experiments."""
+"""`coalmine experiment`: start, reweight and stop experiments."""
 
 from typing import Annotated, Any
 
 import typer
 
+from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.prompts.asking import (
+from coalmine_server.cli.prompts.options import (
     ExpectOption,
     ReasonOption,
     TokenOption,
-    path_of,
-    registry_server,
+    registry_client,
 )
 
-app = typer.Typer(help="Start, weigh and stop experiments between versions.", no_args_is_help=True)
+app = typer.Typer(help="Start, reweight and stop experiments between versions.", no_args_is_help=True)
 
 ExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name of the experiment.")]
 
@@ -23,8 +23,8 @@ def start(
     context: typer.Context,
     name: ExperimentArgument,
     *,
-    prompt: Annotated[str, typer.Option(help="The prompt.")],
-    environment: Annotated[str, typer.Option(help="Where: dev, staging or prod.")] = "prod",
+    prompt: Annotated[str, typer.Option(help="Prompt whose versions to compare.")],
+    environment: Annotated[str, typer.Option(help="Environment to run in: dev, staging or prod.")] = "prod",
     arm: Annotated[
         list[str],
         typer.Option(
@@ -35,22 +35,24 @@ def start(
     ],
     rule: Annotated[
         str | None,
-        typer.Option(help="Targeting rule in whose place it runs; else the default.", show_default=False),
+        typer.Option(
+            help="Targeting rule whose version to replace; default: replace the default.", show_default=False
+        ),
     ] = None,
     expect: ExpectOption = None,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split users between versions. Each stays with an arm; growing a treatment only adds users to it."""
+    """Split users between versions. Users keep their arm; growing a treatment only adds users to it."""
     body = {
         "name": name,
         "arms": [_arm(each) for each in arm],
         "rule": rule,
         "expected_revision": expect,
     }
-    with registry_server(context, token) as server:
-        found = server.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
-    _tell(found, as_json=as_json)
+    with registry_client(context, token) as client:
+        found = client.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
+    _show(found, as_json=as_json)
 
 
 @app.command("set-weights")
@@ -65,11 +67,11 @@ def set_weights(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change the shares of the arms: a new epoch, whose measures are never pooled with the old ones."""
+    """Change the weights of the arms. Starts a new epoch, whose measures are not pooled with older ones."""
     body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
-    with registry_server(context, token) as server:
-        found = server.put(path_of("experiments", name, "weights"), body)
-    _tell(found, as_json=as_json)
+    with registry_client(context, token) as client:
+        found = client.put(path_of("experiments", name, "weights"), body)
+    _show(found, as_json=as_json)
 
 
 @app.command()
@@ -80,7 +82,7 @@ def stop(
     keep: Annotated[
         str | None,
         typer.Option(
-            help="Variant whose version goes on; if not set, what was served before.", show_default=False
+            help="Arm whose version stays; default: the replaced version returns.", show_default=False
         ),
     ] = None,
     reason: ReasonOption = None,
@@ -88,25 +90,29 @@ def stop(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """End an experiment. One arm's version goes on, or what was served before comes back."""
+    """Stop an experiment: the version of one arm stays, or the replaced version returns."""
     body = {"keep": keep, "reason": reason, "expected_revision": expect}
-    with registry_server(context, token) as server:
-        found = server.post(path_of("experiments", name, "stop"), body)
-    _tell(found, as_json=as_json)
+    with registry_client(context, token) as client:
+        found = client.post(path_of("experiments", name, "stop"), body)
+    _show(found, as_json=as_json)
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
     *,
-    prompt: Annotated[str | None, typer.Option(help="Only of this prompt.", show_default=False)] = None,
-    environment: Annotated[str | None, typer.Option(help="Only there.", show_default=False)] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Only experiments on this prompt.", show_default=False)
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Only experiments in this environment.", show_default=False)
+    ] = None,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """List experiments, also those that were stopped."""
-    with registry_server(context, token) as server:
-        items = server.get("/v1/experiments", {"prompt": prompt, "environment": environment})["items"]
+    """List experiments, newest first, including stopped ones."""
+    with registry_client(context, token) as client:
+        items = client.items("/v1/experiments", {"prompt": prompt, "environment": environment})
     if as_json:
         write_json(items)
         return
@@ -124,10 +130,10 @@ def list_(
         for item in items
     ]
     columns = ["experiment", "status", "prompt", "environment", "epoch", "arms", "started by", "started"]
-    write_table(columns, rows, empty="no experiments; `coalmine experiment start` begins one")
+    write_table(columns, rows, empty="no experiments; `coalmine experiment start` starts one")
 
 
-def _tell(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment as JSON
+def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment as JSON
     if as_json:
         write_json(found)
     elif found["status"] == "running":
@@ -136,7 +142,7 @@ def _tell(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment
             f"(epoch {found['allocation_epoch']})"
         )
     else:
-        note(f"{found['name']} is stopped; {found['kept'] or 'what was served before'} goes on")
+        note(f"{found['name']} is stopped; {found['kept'] or found['replaced']} is served")
 
 
 def _arms(found: dict[str, Any]) -> str:
@@ -148,7 +154,7 @@ def _arm(text: str) -> dict[str, object]:
     version, _, weight = rest.rpartition(":")
     if not (variant and version and weight):
         raise typer.BadParameter(
-            f"{text!r} is no arm: write VARIANT=VERSION:WEIGHT, e.g. treatment=1.1.0:0.1"
+            f"{text!r} is not an arm: write VARIANT=VERSION:WEIGHT, e.g. treatment=1.1.0:0.1"
         )
     return {"variant": variant, "version": version, "weight": _share(text, weight)}
 
@@ -156,7 +162,7 @@ def _arm(text: str) -> dict[str, object]:
 def _weight(text: str) -> tuple[str, float]:
     variant, _, weight = text.partition("=")
     if not (variant and weight):
-        raise typer.BadParameter(f"{text!r} is no weight: write VARIANT=WEIGHT, e.g. treatment=0.25")
+        raise typer.BadParameter(f"{text!r} is not a weight: write VARIANT=WEIGHT, e.g. treatment=0.25")
     return variant, _share(text, weight)
 
 
@@ -164,4 +170,4 @@ def _share(text: str, weight: str) -> float:
     try:
         return float(weight)
     except ValueError:
-        raise typer.BadParameter(f"{text!r}: {weight!r} is no number; give a share from 0 to 1") from None
+        raise typer.BadParameter(f"{text!r}: {weight!r} is not a number; give a share from 0 to 1") from None
