@@ -6,9 +6,21 @@ from typing import Any
 
 import pytest
 
+from coalmine_analytics.drift import DriftPlan
+from coalmine_analytics.readout import Plan
+from coalmine_consumers.collector.collector import CollectorSettings
+from coalmine_consumers.maintenance.policy import MaintenancePolicy
+from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
+from coalmine_consumers.store import StoreSettings
 from coalmine_registry.registry import Registry
-from coalmine_server.api.routes import access, experiments, promotions, prompts
+from coalmine_server.api.routes import access, experiments, pipeline, promotions, prompts
+from coalmine_server.cli import dead_letters, explain, readout, versions
 from coalmine_server.cli.prompts import inspect as commands
+from coalmine_server.services.drift import drift_plan
+from coalmine_server.services.readouts import plans_of
+from coalmine_server.services.wiring import collector_settings, maintenance_policy, store_settings
+from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
+from coalmine_server.settings.readout import ReadoutSettings
 
 _SAME = (
     (
@@ -29,6 +41,44 @@ _SAME = (
     ("experiments", (experiments.experiments, "limit"), (Registry.experiments, "limit")),
     ("log", (access.prompt_log, "limit"), (access.audit_log, "limit"), (Registry.audit_log, "limit")),
 )
+
+
+_BY_SETTINGS = (
+    (collector_settings(IngestSettings()), CollectorSettings()),
+    (store_settings(StoreSection()), StoreSettings()),
+    (maintenance_policy(StoreSection(), RetentionSettings()), MaintenancePolicy()),
+    (plans_of(ReadoutSettings()).default, Plan()),
+    (drift_plan(Settings()), DriftPlan()),
+    (KafkaSettings().group_id, KafkaSourceSettings("").group_id),
+)
+_ASKED_WITHOUT = (
+    (versions.versions, ("prompt", "version", "environment", "app", "since", "until")),
+    (versions.timeseries, ("prompt", "version", "environment", "app", "since", "until", "step")),
+    (dead_letters.list_, ("status", "event", "stage")),
+    (explain.explain, ("metric", "a", "b", "since", "until", "before_since", "before_until", "segment")),
+    (readout.compare, ("environment", "since", "until", "segment")),
+    (readout.drift, ("version", "environment", "metric")),
+)
+
+
+@pytest.mark.parametrize(
+    ("by_settings", "of_the_part"), _BY_SETTINGS, ids=[type(part).__name__ for _, part in _BY_SETTINGS]
+)
+def test_settings_have_the_defaults_of_the_parts(by_settings: object, of_the_part: object) -> None:
+    assert by_settings == of_the_part
+
+
+@pytest.mark.parametrize(("command", "options"), _ASKED_WITHOUT)
+def test_commands_leave_defaults_to_the_routes(command: Callable[..., Any], options: tuple[str, ...]) -> None:
+    parameters = inspect.signature(command).parameters
+    assert {name: parameters[name].default for name in options} == dict.fromkeys(options)
+
+
+def test_the_limit_of_dead_letters_is_that_of_the_route() -> None:
+    command, route = (
+        inspect.signature(each).parameters["limit"] for each in (dead_letters.list_, pipeline.dead_letters)
+    )
+    assert command.default == route.default
 
 
 @pytest.mark.parametrize("doors", [doors for _, *doors in _SAME], ids=[name for name, *_ in _SAME])

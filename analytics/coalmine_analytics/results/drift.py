@@ -56,9 +56,9 @@ class MetricDrift:
     lower: float | None
     """Lower end of the shift's 95 % confidence sequence, with the reference's own uncertainty."""
     upper: float | None
-    """Upper end, likewise."""
+    """Upper end of the shift's 95 % confidence sequence."""
     relative_shift: float | None
-    """Shift over before."""
+    """Shift divided by the value before."""
     log_evidence: float | None
     """Natural logarithm of the evidence now."""
     log_threshold: float | None

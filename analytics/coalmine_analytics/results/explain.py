@@ -24,7 +24,7 @@ class ExplainedSide:
     units: int
     """Distinct users, or whatever the units are."""
     value: float
-    """Value of the metric."""
+    """Value of the metric on this side."""
 
 
 @result
@@ -75,7 +75,7 @@ class MovedValue:
     a_value: float | None
     b_value: float | None
     effect: float | None
-    """b minus a."""
+    """Value of the metric on side b minus side a."""
     standard_error: float | None
     lower: float | None
     """Lower end of the confidence sequence of this value by itself."""
@@ -97,12 +97,12 @@ class RegressionFeature:
     """Lower end of an interval that holds at one look, unlike the other intervals."""
     upper: float
     standard_error: float
-    """Clustered by unit."""
+    """Standard error of the coefficient, clustered by unit."""
     standardised: float
     """Standard deviations of the metric for one standard deviation of the feature."""
     p: float
     adjusted_p: float
-    """Holm-adjusted over all features."""
+    """p-value, Holm-adjusted over all features."""
     clear: bool
     """True if the adjusted p is at most alpha."""
 
@@ -142,7 +142,7 @@ class Explanation:
     a: ExplainedSide
     b: ExplainedSide
     change: float
-    """b minus a."""
+    """Value of the metric on side b minus side a."""
     lower: float | None
     """Lower end of its confidence sequence; null where too little is known."""
     upper: float | None

@@ -58,7 +58,7 @@ class MetricReadout:
     upper: float | None
     """Upper end, likewise."""
     relative_effect: float | None
-    """Effect over control_value."""
+    """Effect divided by the value of control."""
     relative_lower: float | None
     relative_upper: float | None
     standard_error: float | None

@@ -13,7 +13,7 @@ class PacePolicy:
 
     live_messages: int = 20_000
     """A live batch holds at most this; a full one means that we have fallen behind."""
-    live_min_wait_s: float = 0.1
+    live_min_wait_s: float = 0.2
     """A live poll gathers at least this long."""
     live_max_wait_s: float = 0.5
     """A live poll gathers at most this long, however slow commits are."""

@@ -74,7 +74,7 @@ class StillFailing:
     stage: str
     """Step that failed: `frame`, `decode`, `validate`, or `unknown`."""
     reason: str
-    """Why it failed."""
+    """Why it cannot be stored yet."""
 
 
 @result
@@ -82,7 +82,7 @@ class DeadLettersChanged:
     """What became of the dead letters that were chosen."""
 
     action: Literal["replay", "discard"]
-    """What was asked for."""
+    """The action that was requested."""
     selected: int
     """Open dead letters that were chosen."""
     replayed: int

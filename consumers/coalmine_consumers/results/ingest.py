@@ -13,7 +13,7 @@ class Counts:
     consumed: int
     """Messages read: the sum of the other three."""
     stored: int
-    """Events stored."""
+    """Events that were stored as rows."""
     duplicates: int
     """Events that were stored already."""
     dead_lettered: int
@@ -75,7 +75,7 @@ class IngestStatus:
     reason: str | None
     """Why it waits, or null."""
     source: Literal["kafka", "spool"]
-    """Where events come from."""
+    """Where events are read from."""
     started_at: datetime
     """When this process took over the store, UTC."""
     last_commit_at: datetime | None
@@ -87,7 +87,7 @@ class IngestStatus:
     lag_note: str | None
     """Why the lag may be wrong now, or null."""
     counts: Counts
-    """Over all events."""
+    """What became of messages of all events together."""
     by_event: dict[str, Counts]
     """By event; `unroutable` are messages that do not say which event they are."""
     dead_letters_open: int
@@ -101,8 +101,8 @@ class IngestStatus:
     gaps: list[GapRow]
     """Losses, newest first, at most 100."""
     gaps_total: int
-    """Number of losses."""
+    """Number of losses recorded since the store was created."""
     partitions: list[PartitionStatus]
-    """Positions and lags."""
+    """Position and lag of each partition."""
     store: StoreSizes
     """Size of the store on disk."""

@@ -40,7 +40,7 @@ class Measures:
     __slots__ = ()
 
     requests: int
-    """Calls made."""
+    """Number of LLM calls."""
     errors: int
     """Calls that ended with an error."""
     error_rate: float | None
@@ -56,15 +56,15 @@ class Measures:
     cost_usd_per_request: float | None
     """US dollars; a mean over the requests whose cost is known."""
     latency_ms_mean: float | None
-    """Milliseconds."""
+    """Mean latency, milliseconds."""
     latency_ms_p50: float | None
-    """Milliseconds, within 1 %."""
+    """Median latency, milliseconds, within 1 %."""
     latency_ms_p95: float | None
-    """Milliseconds, within 1 %."""
+    """95th percentile of latency, milliseconds, within 1 %."""
     time_to_first_token_ms_p50: float | None
-    """Milliseconds, within 1 %."""
+    """Median time to first token, milliseconds, within 1 %."""
     time_to_first_token_ms_p95: float | None
-    """Milliseconds, within 1 %."""
+    """95th percentile of the time to first token, milliseconds, within 1 %."""
     quality_mean: float | None
     """Mean of the metric or score named `quality`."""
     feedback: int

@@ -15,9 +15,9 @@ class Rebuilt:
     rebuilt_from: datetime | None
     """Earlier rollups were left as they are, because their raw rows have expired; null if all are new."""
     rows_before: dict[str, int]
-    """Rows by table before."""
+    """Rows by table, before the rebuild."""
     rows_after: dict[str, int]
-    """Rows by table after."""
+    """Rows by table, after the rebuild."""
 
 
 @result
@@ -29,7 +29,7 @@ class RebuildStatus:
     counted: int
     """Raw rows counted so far."""
     total: int
-    """Raw rows to count."""
+    """Raw rows to count in all."""
     reason: str | None
     """Why it failed, or null."""
     result: Rebuilt | None

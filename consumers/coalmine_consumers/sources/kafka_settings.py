@@ -13,7 +13,7 @@ class KafkaSourceSettings:
     """What to read, and how much of it to hold."""
 
     bootstrap_servers: str
-    group_id: str = "coalmine"
+    group_id: str = "coalmine-collector"
     topic_prefix: str = "coalmine."
     events: tuple[ReadEvent, ...] = READ_EVENTS
     instance_id: str | None = None

@@ -13,7 +13,7 @@ from coalmine_server.errors import NotFound
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
-    from coalmine_analytics.drift import Drifts
+    from coalmine_analytics.drift import DriftPlan, Drifts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +31,25 @@ class DriftQuestion:
     metric: Annotated[str | None, Query(min_length=1, description="Only this metric.")] = None
 
 
-def make_drifts(store: Store, settings: Settings) -> "Drifts":
-    """Drift detectors of a store, with the plan that the settings give."""
-    from coalmine_analytics.drift import DriftPlan, Drifts  # noqa: PLC0415 - numpy and scipy
+def drift_plan(settings: Settings) -> "DriftPlan":
+    """How drift is judged, as the settings say."""
+    from coalmine_analytics.drift import DriftPlan  # noqa: PLC0415 - numpy and scipy
     from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
 
     own = settings.drift
-    plan = DriftPlan(
+    return DriftPlan(
         reference=ReferencePolicy(days=own.reference_days, min_requests=own.reference_requests),
         false_alarm_days=own.false_alarm_days,
         tolerance=own.tolerance,
         overrides=plans_of(settings.readout).default.overrides,
     )
-    return Drifts(store, plan)
+
+
+def make_drifts(store: Store, settings: Settings) -> "Drifts":
+    """Drift detectors of a store, with the plan that the settings give."""
+    from coalmine_analytics.drift import Drifts  # noqa: PLC0415 - numpy and scipy
+
+    return Drifts(store, drift_plan(settings))
 
 
 def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift:

@@ -1,5 +1,6 @@
 """What the API answers about versions, over real HTTP, from events that came through the spool."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -139,13 +140,14 @@ def test_what_is_not_in_the_rows_travels_as_metadata(busy_server: ServerProcess)
         ("/v1/versions", {"until": "9999-12-31T23:59:59"}, "until"),
         ("/v1/versions", {"limit": "0"}, "limit"),
         ("/v1/versions", {"limit": "1000000000"}, "limit"),
-        ("/v1/versions", {"offset": "-1"}, "offset"),
+        ("/v1/versions", {"cursor": "x"}, "cursor"),
+        ("/v1/timeseries", {"cursor": "WyJwIl0"}, "cursor"),
         ("/v1/versions", {"prompt": ""}, "prompt"),
         ("/v1/timeseries", {"step": "second"}, "step"),
         ("/v1/quantiles", {"q": "1.5"}, "q"),
         ("/v1/quantiles", {"q": "nan"}, "q"),
         ("/v1/quantiles", {"metric": "quality"}, "metric"),
-        ("/v1/dead-letters", {"before": "x"}, "before"),
+        ("/v1/dead-letters", {"cursor": "x"}, "cursor"),
         ("/v1/dead-letters", {"status": "lost"}, "status"),
         ("/v1/dead-letters/x", {}, "dead_letter_id"),
     ],
@@ -159,6 +161,31 @@ def test_a_wrong_parameter_is_named(
     problem = response.json()
     assert (problem["type"], problem["status"]) == ("urn:coalmine:invalid-request", 422)
     assert named in problem["detail"]
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest_name(busy_server: ServerProcess) -> None:
+    """A filter that is ignored would answer with everybody's numbers."""
+    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "model": "x"})
+    assert filtered.status_code == 422
+    problem = filtered.json()
+    assert [error["name"] for error in problem["errors"]] == ["segment", "model"]
+    misspelt = busy_server.get("/v1/versions", params={"promt": "support-refund"}).json()
+    assert "did you mean prompt?" in misspelt["detail"]
+    assert "this route takes none" in busy_server.get("/v1/facets", params={"prompt": "p"}).json()["detail"]
+
+
+def test_no_route_ignores_a_parameter(busy_server: ServerProcess) -> None:
+    paths = [
+        path for path, operations in busy_server.json("/openapi.json")["paths"].items() if "get" in operations
+    ]
+    asked = [
+        re.sub(r"{[a-z_]+}", "11111111-1111-7111-8111-111111111111", path)
+        for path in paths
+        if "get" in paths[path]
+    ]
+    statuses = {path: busy_server.get(path, params={"nonsense": "1"}).status_code for path in asked}
+    assert len(statuses) > 20
+    assert {path: status for path, status in statuses.items() if status != 422} == {}
 
 
 def test_another_representation_is_not_acceptable(busy_server: ServerProcess) -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI document is good enough to write a client from."""
 
+import re
 from typing import Any
 
 import pytest
@@ -47,3 +48,14 @@ def test_operations_have_short_unique_names(document: Any) -> None:
     ]
     assert len(names) == len(set(names))
     assert {"versions", "timeseries", "quantiles", "facets"} <= set(names)
+
+
+def test_descriptions_of_fields_say_something(document: dict[str, Any]) -> None:
+    empty = re.compile(r"(When|Why|Who|What|Where|How|By whom|Its \w+|The \w+)\.")
+    wrong = [
+        f"{name}.{field}: {value['description']}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, value in schema.get("properties", {}).items()
+        if len(value.get("description", "a b c").split()) < 3 or empty.fullmatch(value.get("description", ""))
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.server.conftest import PROMPT
 from tests.server.registry_client import HELLO, Person
 from tests.support.processes.coalmine_process import ServerProcess, environment
 
@@ -38,6 +40,23 @@ print(json.dumps(found), file=sys.stderr)
 """
 
 
+def _loaded_by(
+    commands: Sequence[Sequence[str]], server: ServerProcess, folder: Path
+) -> dict[str, list[str]]:
+    """Heavy modules that are loaded after each of these commands, run one after the other."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, json.dumps([_HEAVY, commands])],
+        env=environment(folder, {"COALMINE_SERVER_URL": server.url, "COALMINE_TOKEN": server.token}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stderr.splitlines()[-1])
+    return found
+
+
 def test_commands_that_ask_a_server_import_no_database(
     registry_server: ServerProcess, tmp_path: Path
 ) -> None:
@@ -48,17 +67,23 @@ def test_commands_that_ask_a_server_import_no_database(
     folder = tmp_path / "prompts" / _PROMPT
     folder.mkdir(parents=True)
     (folder / "1.0.2.md").write_text("---\nvariables: {name: string}\n---\nHi {{ name }}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps([_HEAVY, _COMMANDS])],
-        env=environment(
-            tmp_path, {"COALMINE_SERVER_URL": registry_server.url, "COALMINE_TOKEN": registry_server.token}
-        ),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stderr.splitlines()[-1])
+    found = _loaded_by(_COMMANDS, registry_server, tmp_path)
     assert "sqlalchemy" in found.pop("token list")  # works on the database itself: the check can fail
+    assert {command: modules for command, modules in found.items() if modules} == {}
+
+
+def test_commands_over_measures_that_ask_a_server_import_no_store(
+    busy_server: ServerProcess, tmp_path: Path
+) -> None:
+    commands = (
+        ("versions",),
+        ("timeseries", "--json"),
+        ("readout",),
+        ("drift", PROMPT),
+        ("compare", PROMPT, "1.0.0", "1.1.0"),
+        ("explain", PROMPT, "--a", "1.0.0", "--b", "1.1.0", "--metric", "latency_ms"),
+        ("dead-letters", "list"),
+        ("ingest-status",),
+    )
+    found = _loaded_by(commands, busy_server, tmp_path)
     assert {command: modules for command, modules in found.items() if modules} == {}
