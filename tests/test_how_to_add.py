@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from coalmine import Coalmine
 from tests.support.repository.markdown import blocks
 from tests.support.repository.tree import ROOT
