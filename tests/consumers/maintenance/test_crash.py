@@ -14,6 +14,7 @@ from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import ID_COLUMN, Store
 from tests.consumers.maintenance.crashing_housekeeper import FIRST_KEPT, SETTINGS, prepare, run
+from tests.support.campaign import size
 from tests.support.oracles.store_state import assert_same, folded, query
 from tests.support.processes.forked import FORKS, run_forked
 
@@ -102,7 +103,7 @@ def test_a_kill_at_any_line_leaves_every_row_once_and_the_rest_can_follow(
 def test_a_kill_at_any_moment_does_too(tmp_path: Path, prepared: Path, expected: dict[str, Any]) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(3)
-    for attempt in range(5):
+    for attempt in range(size(3, 100)):
         folder = tmp_path / str(attempt)
         shutil.copytree(prepared, folder)
         files = {path for path in (folder / "segments").rglob("*") if path.is_file()}

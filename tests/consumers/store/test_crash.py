@@ -11,6 +11,7 @@ import pytest
 
 from coalmine_consumers.store import Store
 from tests.consumers.store.crashing_collector import run
+from tests.support.campaign import size
 from tests.support.data.store_feed import PARTITION
 from tests.support.processes.forked import FORKS, run_forked
 
@@ -95,7 +96,8 @@ def test_a_kill_at_any_moment_does_too(tmp_path: Path) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(5)
     counts = []
-    for attempt in range(8):
+    attempts = size(4, 100)
+    for attempt in range(attempts):
         folder = tmp_path / str(attempt)
         running = FORKS.Process(target=run, args=(folder, 0), daemon=True)
         running.start()
@@ -106,4 +108,4 @@ def test_a_kill_at_any_moment_does_too(tmp_path: Path) -> None:
         running.join()
         counts.append(state(folder)["whole"])
         shutil.rmtree(folder)
-    assert len(counts) == 8
+    assert len(counts) == attempts
