@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other: `python -m benchmarks [NAME ...] [--json]`.
 
-Each runs in a process of its own, so that none sees what another left in memory.
+Each runs in a process of its own, so one does not see what another left in memory.
 """
 
 import argparse
@@ -9,7 +9,17 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("client", "prompt", "propagation", "ingest", "visible", "queries", "readout", "detection")
+NAMES = (
+    "client",
+    "prompt",
+    "propagation",
+    "ingest",
+    "visible",
+    "queries",
+    "readout",
+    "commands",
+    "detection",
+)
 
 
 def run(name: str) -> tuple[int, dict[str, Any]]:
@@ -36,14 +46,14 @@ def run(name: str) -> tuple[int, dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run those that are named, by default all; the exit status says whether each one ran to its end."""
+    """Run the named benchmarks, by default all; returns 0 if each one completed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(NAMES)}")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON, figures by name")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
-        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+        parser.error(f"unknown benchmark {unknown[0]}; choose from {', '.join(NAMES)}")
     figures: dict[str, dict[str, Any]] = {}
     failed = []
     for name in options.names or NAMES:

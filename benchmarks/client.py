@@ -1,4 +1,4 @@
-"""What a call costs the service that makes it, beside what the obvious ways would cost.
+"""Cost of a call for the service that makes it, beside the cost of the obvious alternatives.
 
 A request parses a reply's JSON, as every service does; that is the timed body. Each side wraps it in what
 it does to have an event sent, and what it takes beyond the body is its overhead. The sides take turns, in
@@ -48,7 +48,7 @@ Request = Callable[[], int]
 
 @dataclass(slots=True)
 class Side:
-    """One way to have events sent."""
+    """One way to send events."""
 
     name: str
     request: Request

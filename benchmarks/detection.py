@@ -28,7 +28,7 @@ from dataclasses import asdict
 from benchmarks.detection_experiment import Watched
 from benchmarks.detection_figures import EFFECT, HORIZON, REQUESTS, Summary, misses, summarise
 from benchmarks.detection_runs import Task, tasks, watch
-from coalmine_server.cli.progress import progress_bar
+from coalmine_server.cli.output import progress_bar
 
 RUNS = 200
 """Of each kind."""
@@ -96,7 +96,7 @@ def _speak_aside() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, and say by the exit status whether the targets are met."""
+    """Measure and print; returns 0 if the targets are met."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.detection", description=__doc__.splitlines()[0]
     )

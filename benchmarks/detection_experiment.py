@@ -1,4 +1,4 @@
-"""One simulated experiment: its service, its users, and what each look at it says."""
+"""One simulated experiment: its service, its users, and the result of each look."""
 
 from array import array
 from collections.abc import Sequence
@@ -6,23 +6,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from coalmine import Coalmine
-from coalmine_analytics.readout import ArmReadout, Readouts
+from coalmine_analytics.arrays import FloatArray, IntArray
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import ArmReadout
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm
 from coalmine_schemas.prompts.snapshot import Experiment, ServedPrompt, ServeExperiment
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction
-from coalmine_simulator.choosing import Chosen, RegistryChooser
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.events import feedback_event, request_event, score_event
 from coalmine_simulator.profiles import PromptProfile
 from coalmine_simulator.services import search_answer, search_stable, serve_only
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.users import Population, User
+from coalmine_simulator.version_choice import Chosen, RegistryChooser
 
 SHARE = 0.05
 """Of users that get the canary."""
@@ -128,7 +129,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Whether watching on would tell nothing more; of an equal pair it always does."""
+        """True if further looks cannot change the result; never true of an equal pair."""
         return not self._equal and None not in (self._rollback, self._quality, self._peeking)
 
     def watched(self) -> Watched:
@@ -203,7 +204,7 @@ class _Launch:
         return self._served.choose(prompt, user, session_id, at_s)
 
 
-def _variance_of_difference(values: npt.NDArray[np.float64], units: npt.NDArray[np.int64]) -> float:
+def _variance_of_difference(values: FloatArray, units: IntArray) -> float:
     """Variance over assignments of canary's mean less control's, where both have the same version.
 
     All units together tell it best: each is in the canary with a chance of `SHARE`, with all its requests.

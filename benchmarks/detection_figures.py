@@ -1,4 +1,4 @@
-"""From what was watched to figures, and whether they meet the targets."""
+"""Figures of simulated experiments, and the targets they must meet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -13,10 +13,10 @@ from pathlib import Path
 from benchmarks.detection_experiment import ALPHA, SHARE, Run, Watched, snapshot
 from coalmine import Coalmine
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
-from coalmine_consumers.decode import decode_batch
+from coalmine_consumers.collector.decode import decode_batch
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
@@ -72,7 +72,7 @@ class _Pipeline:
             home=folder,
             fallback=snapshot(task.seeds).to_json(),
             on_full="wait",
-            # Its thread gives way to the service's unless its queue is full; here nobody else wants the time.
+            # Its thread gives way to the service's unless its queue is full.
             max_queued_events=200,
         )
         self._store = Store.open(folder / "store", StoreSettings(threads=1))

@@ -27,7 +27,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from fastavro import schemaless_reader
 
 from benchmarks.load import produce_requests
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config
@@ -216,7 +216,7 @@ def measure(events: int, rounds: int, say: Callable[[str], None]) -> dict[str, f
         events: Events to produce first, then to fetch and to ingest.
         rounds: How often to fetch and to ingest, in turn; the best of each counts, since what else the
             machine does only ever makes a side slower.
-        say: Told of progress.
+        say: Called with lines of progress.
     """
     with KafkaBroker(owned=False) as broker:
         servers = broker.bootstrap_servers

@@ -6,6 +6,7 @@ import time
 from confluent_kafka import Producer
 
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.topics import topic_name
 from tests.support.data.event_factory import EventFactory
 
@@ -33,15 +34,15 @@ def produce_requests(bootstrap_servers: str, prefix: str, events: int, partition
 
 def _produce(bootstrap_servers: str, prefix: str, seed: int, events: int, partitions: int) -> None:
     # The settings of the real client.
+    queue = {"queue.buffering.max.messages": 500_000, "queue.buffering.max.kbytes": 262_144}
     producer = Producer(
-        {
-            "bootstrap.servers": bootstrap_servers,
-            "enable.idempotence": True,
-            "compression.type": "zstd",
-            "linger.ms": 20,
-            "queue.buffering.max.messages": 500_000,
-            "queue.buffering.max.kbytes": 262_144,
-        }
+        producer_config(
+            bootstrap_servers,
+            client_id="load",
+            delivery_timeout_s=300,
+            max_message_bytes=1_000_000,
+            extra=queue,
+        )
     )
     factory, encoder = EventFactory(seed=seed), Encoder(SingleObjectFraming())
     topic = topic_name("requests", prefix)

@@ -1,4 +1,4 @@
-"""What a service waits for a prompt: from memory, and rendered, beside the `langfuse` SDK in the same run.
+"""Time to get a prompt from memory and to render it, beside the `langfuse` SDK in the same run.
 
 Both SDKs follow a registry on this machine, a stub of each one's own API, and are asked once they know the
 prompt: Coalmine from the snapshot that its background thread keeps, langfuse from its own warm cache.
@@ -68,7 +68,7 @@ def template(extra: str = "") -> str:
 
 @dataclass(slots=True)
 class Side:
-    """One way to have a prompt."""
+    """One way to get a prompt."""
 
     name: str
     ask: Callable[[], object]
@@ -105,7 +105,7 @@ def snapshot() -> dict[str, Any]:
 
 
 def measure(sides: list[Side], requests: int) -> None:
-    """Lets the sides take turns until each has served `requests`."""
+    """Let the sides take turns until each has served `requests`."""
     for side in sides:
         for _ in range(BURST):
             side.ask()
@@ -120,7 +120,7 @@ def measure(sides: list[Side], requests: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measures, prints the table and, if asked, a last line of JSON."""
+    """Measure, print the table and, on request, a last line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.prompt", description=__doc__)
     parser.add_argument("--requests", type=int, default=20_000, help="requests a side (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         registry.publish(snapshot())
         cm = stack.enter_context(Coalmine("bench", home=home, server_url=registry.url))
         if not cm.wait_for_registry(30):
-            print("the client does not hear its registry", file=sys.stderr)
+            print("the client cannot reach its registry", file=sys.stderr)
             return 1
         api = stack.enter_context(langfuse_stub(NAME, template()))
         langfuse = Langfuse(
@@ -181,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
             "langfuse_prompt_render_us_p50": round(sides[3].quantile_us(0.5), 2),
         }
         if asked > 2 + options.requests // 1000:
-            print(f"the registry was asked {asked} times: a prompt is to come from memory", file=sys.stderr)
+            print(f"the registry was asked {asked} times: prompts must come from memory", file=sys.stderr)
             return 1
     if options.json:
         print(json.dumps(result))

@@ -28,12 +28,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.decode import DecodedBatch
-from coalmine_consumers.maintenance.ageing import age
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import AgeingPolicy, CompactionPolicy, RetentionPolicy
-from coalmine_consumers.queries import Filters, VersionRow, timeseries, versions
+from coalmine_consumers.maintenance.rollup_retention import age
+from coalmine_consumers.queries import Filters, timeseries, versions
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.results import VersionRow
 from coalmine_consumers.store import Store, StoreSettings
 from tests.support.data.store_feed import many_requests, reactions_to
 
@@ -223,7 +224,7 @@ def measure(sizes: Sequence[int], say: Callable[[str], None]) -> Iterator[Sizes]
 def _look(store: Store) -> tuple[list[VersionRow], tuple[float, float, float]]:
     reader = store.reader()
     week = Filters(since=START + timedelta(hours=10, minutes=17), until=START + timedelta(days=7, minutes=41))
-    return versions(reader), (
+    return versions(reader).items, (
         median_ms(lambda: versions(reader)),
         median_ms(lambda: versions(reader, week)),
         median_ms(lambda: timeseries(reader, step="day")),

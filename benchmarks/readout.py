@@ -30,11 +30,11 @@ from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
+from coalmine_consumers.aggregation.cells import request_cells
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
+from coalmine_consumers.sql import lent
 from coalmine_consumers.store import Store
-from coalmine_consumers.store.cells import request_cells
-from coalmine_consumers.store.scope import lent
 
 COMPARISONS = 1_000
 GROUPS = 256

@@ -13,15 +13,10 @@ Run alone: `python -m benchmarks.visible [--seconds 30] [--rate 5000] [--json]`.
 import argparse
 import json
 import multiprocessing
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +24,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks.server import GIVE_UP_S, environment, serving
 from coalmine import Coalmine
 from tests.support.servers.kafka_broker import KafkaBroker
 
@@ -41,7 +37,6 @@ WARM_UP_S = 8.0
 """Emitted at the same rate before anything is measured: a broker just started is still compiling."""
 TARGET_S = 2.0
 """What the p99 may be at most at 5,000 events/s."""
-GIVE_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,55 +151,17 @@ class Watcher:
         return sum(item["requests"] for item in items)
 
 
-@contextmanager
-def serving(home: Path, env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
-    """A server of its own: the process, its URL and its token."""
-    command = [sys.executable, "-c", "from coalmine_server.cli import main; main()", "serve", "--port", "0"]
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=env, cwd=home, stdout=log, stderr=log)
-    try:
-        url = _ready_url(home, process)
-        yield process, url, (home / "credentials").read_text(encoding="utf-8").strip()
-        process.send_signal(signal.SIGTERM)
-        if process.wait(60) != 0:
-            raise RuntimeError(f"the server did not end well, see its log:\n{_log(home)}")
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def _ready_url(home: Path, process: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + GIVE_UP_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            url = str(json.loads((home / "server.json").read_text(encoding="utf-8"))["url"])
-            if httpx.get(f"{url}/readyz").is_success:
-                return url
-        except (FileNotFoundError, httpx.HTTPError):
-            pass
-        time.sleep(0.1)
-    raise RuntimeError(f"the server did not start:\n{_log(home)}")
-
-
-def _log(home: Path) -> str:
-    return (home / "server.log").read_text(encoding="utf-8", errors="replace")[-4000:]
-
-
 def measure(broker: KafkaBroker, *, rate: int, seconds: float) -> Result:
     """Runs producer, server and watcher."""
     prefix = f"bench-{uuid.uuid4().hex[:8]}."
     with tempfile.TemporaryDirectory(prefix="coalmine-visible-") as directory:
         home = Path(directory)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
-        env = {
-            **kept,
-            "COALMINE_HOME": directory,
-            "COALMINE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-            "COALMINE_KAFKA_TOPIC_PREFIX": prefix,
-            "COALMINE_KAFKA_GROUP_ID": prefix,
-            "COALMINE_LOG_LEVEL": "warning",
-        }
+        env = environment(
+            home,
+            kafka_bootstrap_servers=broker.bootstrap_servers,
+            kafka_topic_prefix=prefix,
+            kafka_group_id=prefix,
+        )
         with serving(home, env) as (process, url, token):
             ours, theirs = multiprocessing.get_context("spawn").Pipe()
             arguments = (theirs, Load(broker.bootstrap_servers, prefix, home / "producer", rate, seconds))

@@ -9,7 +9,7 @@ from tests.support.repository.import_graph import (
 )
 from tests.support.repository.tree import ROOT
 
-_BOTTOM = frozenset({"errors", "local_access", "logs", "moment", "private_file", "settings"})
+_BOTTOM = frozenset({"errors", "kafka", "local_access", "logs", "moment", "settings", "sockets"})
 
 _MAY_IMPORT = {
     "cli": _BOTTOM | {"client", "demonstration", "serve"},
@@ -21,11 +21,12 @@ _MAY_IMPORT = {
     "services": _BOTTOM,
     # At the bottom: settings may use what the rest of it says of errors and moments, nothing else.
     "settings": frozenset({"errors", "moment"}),
-    "local_access": frozenset({"errors", "private_file", "settings"}),
+    "kafka": frozenset({"settings"}),
+    "local_access": frozenset({"errors", "settings"}),
     "logs": frozenset({"settings"}),
     "errors": frozenset[str](),
     "moment": frozenset({"errors"}),
-    "private_file": frozenset({"errors"}),
+    "sockets": frozenset({"errors"}),
 }
 
 

@@ -1,77 +1,35 @@
-"""Two versions beside each other without randomisation: a weaker answer, and it says so.
+"""Comparison of two versions without randomisation: a weaker answer, and it says so.
 
-Whoever got which version, and when, was not left to chance, so a difference may come from anything that
-differed besides: the time, the users, the model, the kind of request. What is known of that, the mix of
-models and segments, is adjusted for by direct standardisation: both versions are weighted to the mix that
-they have together. What is not known stays in.
+Versions were not assigned by chance, so a difference may come from anything else that differed: the time, the
+users, the model, the kind of request. Known differences, the mix of models and segments, are adjusted for by
+direct standardisation: both versions are weighted to their common mix. Unknown differences remain.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.core.effect import difference
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout.evidence import fix_scales, weigh
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.results.comparison import ComparedMetric, ComparedVersion, Comparison
+from coalmine_analytics.results.verdicts import Difference, SeemingVerdict, difference_word
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 from coalmine_consumers.experiments import VersionSpan, VersionSums
 
 MIN_REQUESTS = 30
-"""A mix counts where both versions have so many requests in it."""
+"""A mix counts where both versions have at least this many requests in it."""
 
-SeemingVerdict = Literal[
-    "not enough data", "seems better", "seems worse", "seems higher", "seems lower", "no clear difference"
-]
-"""Never stronger than `seems`: nothing was randomised."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedMetric:
-    """One metric of version b against version a."""
-
-    metric: str
-    unit: str
-    verdict: SeemingVerdict
-    words: str
-    a_value: float | None
-    """As it was, in a's own mix."""
-    b_value: float | None
-    difference: float | None
-    """b minus a, as they were."""
-    adjusted_a_value: float | None
-    """As it would be in the mix of both together."""
-    adjusted_b_value: float | None
-    adjusted_difference: float | None
-    lower: float | None
-    """Lower end of the adjusted difference's confidence sequence."""
-    upper: float | None
-    relative_lower: float | None
-    relative_upper: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two versions of a prompt."""
-
-    randomised: bool
-    """Always false: see `warnings`."""
-    warnings: tuple[str, ...]
-    a: VersionSpan
-    b: VersionSpan
-    overlap: float
-    """Hours with requests of both, of the hours with requests of either, 0 to 1."""
-    experiments: tuple[str, ...]
-    """Experiments both were arms of: their readouts say more than this."""
-    adjusted_for: tuple[str, ...]
-    """`model`, and segments."""
-    coverage: float
-    """Requests in mixes that both versions have, 0 to 1; the others cannot be compared."""
-    metrics: tuple[ComparedMetric, ...]
+_SEEMING: Mapping[Difference, SeemingVerdict] = {
+    "better": "seems better",
+    "worse": "seems worse",
+    "higher": "seems higher",
+    "lower": "seems lower",
+}
 
 
 def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison:
@@ -108,16 +66,16 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
                 unit=metric.unit,
                 verdict=verdict,
                 words=_words(verdict) if enough else NotEnoughData(*units).reason,
-                a_value=_known(plain.ratio[row, 0]),
-                b_value=_known(plain.ratio[row, 1]),
-                difference=_known(plain.ratio[row, 1] - plain.ratio[row, 0]),
-                adjusted_a_value=_known(a.ratio[row]) if enough else None,
-                adjusted_b_value=_known(b.ratio[row]) if enough else None,
-                adjusted_difference=_known(strata.effect.estimate[row, 0]) if enough else None,
-                lower=_known(bounds[0]),
-                upper=_known(bounds[1]),
-                relative_lower=_known(weighed.relative_lower[row, 0]),
-                relative_upper=_known(weighed.relative_upper[row, 0]),
+                a_value=known(plain.ratio[row, 0]),
+                b_value=known(plain.ratio[row, 1]),
+                difference=known(plain.ratio[row, 1] - plain.ratio[row, 0]),
+                adjusted_a_value=known(a.ratio[row]) if enough else None,
+                adjusted_b_value=known(b.ratio[row]) if enough else None,
+                adjusted_difference=known(strata.effect.estimate[row, 0]) if enough else None,
+                lower=known(bounds[0]),
+                upper=known(bounds[1]),
+                relative_lower=known(weighed.relative_lower[row, 0]),
+                relative_upper=known(weighed.relative_upper[row, 0]),
             )
         )
     return _comparison(sums, compared)
@@ -133,8 +91,8 @@ def _comparison(sums: VersionSums, compared: Sequence[ComparedMetric]) -> Compar
     return Comparison(
         randomised=False,
         warnings=tuple(_warnings(overlap, coverage, experiments)),
-        a=a,
-        b=b,
+        a=_version(a),
+        b=_version(b),
         overlap=overlap,
         experiments=experiments,
         adjusted_for=("model", *sums.segments),
@@ -143,10 +101,14 @@ def _comparison(sums: VersionSums, compared: Sequence[ComparedMetric]) -> Compar
     )
 
 
+def _version(span: VersionSpan) -> ComparedVersion:
+    return ComparedVersion(span.requests, span.units, span.first_event_time, span.last_event_time)
+
+
 def _warnings(overlap: float, coverage: float, experiments: Sequence[str]) -> list[str]:
     found = [
-        "not randomised: whoever got which version was not left to chance, so this shows that the versions "
-        "went along with a difference, not that they made it"
+        "not randomised: versions were not assigned by chance, so this shows differences that are associated "
+        "with the versions, not caused by them"
     ]
     if overlap == 0:
         found.append(
@@ -211,23 +173,11 @@ def _strata(a: ArmRatio, b: ArmRatio, sums: VersionSums) -> Strata:
 def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:
     lower, upper = bounds
     if lower <= 0 <= upper:
-        return "no clear difference"
-    match metric.direction, bool(lower > 0):
-        case ("higher", True) | ("lower", False):
-            return "seems better"
-        case ("higher", False) | ("lower", True):
-            return "seems worse"
-        case (_, True):
-            return "seems higher"
-        case _:
-            return "seems lower"
+        return "no difference shown"
+    return _SEEMING[difference_word(metric.direction, upward=bool(lower > 0))]
 
 
 def _words(verdict: SeemingVerdict) -> str:
-    if verdict == "no clear difference":
-        return "no clear difference, in the same mix of models and segments"
-    return f"{verdict} in the same mix of models and segments; not randomised: the cause may be another"
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    if verdict == "no difference shown":
+        return "no difference shown, in the same mix of models and segments"
+    return f"{verdict} in the same mix of models and segments; not randomised, so the cause may lie elsewhere"

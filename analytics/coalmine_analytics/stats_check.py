@@ -1,24 +1,23 @@
-"""Our engine on cumulative sufficient statistics, so that anyone can hold it against real experiments."""
+"""The engine on cumulative sufficient statistics, to check it against real experiments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from coalmine_analytics.arrays import BoolArray, FloatArray, IndexArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
-from coalmine_analytics.core.ratio import BoolArray, FloatArray, arm_mean
-from coalmine_analytics.core.running import running_p
+from coalmine_analytics.core.ratio import arm_mean
+from coalmine_analytics.core.running_p import running_p
 from coalmine_analytics.errors import check_alpha, invalid
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 
 Verdict = Literal["not enough data", "no difference shown", "treatment higher", "treatment lower"]
 """What is known at a look. A difference, once shown, stands for the rest of its series."""
 
-_Index = npt.NDArray[np.intp]
 
 AUTO_MDE = 0.2
 """`auto`: the minimum detectable effect in pooled standard deviations."""
@@ -115,7 +114,7 @@ def check(looks: Looks, *, alpha: float = 0.05, mde: float | Literal["auto"] = "
     )
 
 
-def _auto_mde(looks: Looks, order: _Index, first: _Index) -> FloatArray:
+def _auto_mde(looks: Looks, order: IndexArray, first: IndexArray) -> FloatArray:
     """The minimum detectable effect of each look's series, from its first look with any variance.
 
     Looks before that one cannot be tested anyway: nothing varies in them. A series without one gets 1.

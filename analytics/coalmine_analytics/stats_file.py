@@ -3,16 +3,16 @@
 import csv
 import difflib
 import math
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
+from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.errors import Terminal
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
@@ -41,7 +41,7 @@ class StatisticsFile:
 
 
 def read_statistics(path: Path) -> StatisticsFile:
-    """Reads a CSV file of cumulative statistics.
+    """Read a CSV file of cumulative statistics.
 
     Raises:
         InvalidFile: It cannot be read, a column is missing or twice there, or a value is out of range.
@@ -67,9 +67,9 @@ def read_statistics(path: Path) -> StatisticsFile:
     except OSError as error:
         raise InvalidFile(f"{path} cannot be read: {error.strerror}: name a CSV file") from error
     except UnicodeDecodeError as error:
-        raise InvalidFile(f"{path} is no UTF-8 text (byte {error.start}): save it as CSV in UTF-8") from error
+        raise InvalidFile(f"{path} is not UTF-8 text (byte {error.start}): save it in UTF-8") from error
     except csv.Error as error:
-        raise InvalidFile(f"{path} is no CSV: {error}: save it as comma-separated values") from error
+        raise InvalidFile(f"{path} is not CSV: {error}: save it as comma-separated values") from error
     if not rows:
         raise InvalidFile(f"{path} has no rows: give one per look under the header")
     columns = {name: _numbers(path, name, [row[index[name]] for row in rows], lines) for name in NUMBERS}
@@ -84,10 +84,10 @@ def read_statistics(path: Path) -> StatisticsFile:
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
     """Where each column stands."""
     if not any(header):
-        raise InvalidFile(f"{path}, line 1: there is no header: name the columns {', '.join(REQUIRED)}")
+        raise InvalidFile(f"{path}, line 1: no header: name the columns {', '.join(REQUIRED)}")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise InvalidFile(f"{path}, line 1: column {twice[0]} stands there more than once: keep one of them")
+        raise InvalidFile(f"{path}, line 1: column {twice[0]} appears more than once: keep one of them")
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         unknown = [name for name in header if name not in REQUIRED]
@@ -97,7 +97,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
     taken = [name for name in ADDED if name in header]
     if taken:
         raise InvalidFile(
-            f"{path}, line 1: column {taken[0]} is one we add: rename it, or give the file without it"
+            f"{path}, line 1: column {taken[0]} is one that we add: rename it, or give the file without it"
         )
     return {name: at for at, name in enumerate(header)}
 
@@ -141,7 +141,7 @@ def _wrong(path: Path, line: int, column: str, value: str, remedy: str) -> Inval
 
 
 def write_checked(path: Path, file: StatisticsFile, checked: Checked) -> None:
-    """Writes the rows of `file`, in their order, with what we add: the whole file or nothing.
+    """Write the rows of `file` in order, with the added columns: the whole file or nothing.
 
     An unknown number is an empty cell, an open end of an interval is inf or -inf.
 
@@ -149,24 +149,17 @@ def write_checked(path: Path, file: StatisticsFile, checked: Checked) -> None:
         InvalidFile: It cannot be written there.
     """
     if path.exists() and not path.is_file():
-        raise InvalidFile(f"{path} is no regular file: name a CSV file to write")
+        raise InvalidFile(f"{path} is not a regular file: name a CSV file to write")
     numbers = [
         map(_cell, values.tolist()) for values in (checked.estimate, checked.lower, checked.upper, checked.p)
     ]
     added: Iterable[tuple[str, ...]] = zip(*numbers, checked.verdict, strict=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    out = StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*file.header, *ADDED])
+    writer.writerows([*row, *more] for row, more in zip(file.rows, added, strict=True))
     try:
-        try:
-            with fresh.open("x", encoding="utf-8", newline="") as out:
-                writer = csv.writer(out, lineterminator="\n")
-                writer.writerow([*file.header, *ADDED])
-                writer.writerows([*row, *more] for row, more in zip(file.rows, added, strict=True))
-                out.flush()
-                os.fsync(out.fileno())
-            fresh.replace(path)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_atomically(path, out.getvalue(), mode=0o666)
     except OSError as error:
         raise InvalidFile(
             f"{path} cannot be written: {error.strerror}: name a file in a folder of yours"

@@ -1,22 +1,23 @@
-"""Puts together what a client's background thread works with."""
+"""Assembles the parts of a client's background thread."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from confluent_kafka import KafkaException, Producer
 
-from coalmine.build import RecordBuilder
-from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter, producer_config
+from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter
 from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFraming
-from coalmine.limited_log import LimitedLog
-from coalmine.pipeline import Works
-from coalmine.prepare import Preparer
-from coalmine.pricing import load_prices
+from coalmine.pipeline import PipelineParts
+from coalmine.preparer import Preparer
+from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.prices import load_prices
 
 
 def prepare_process(settings: ClientSettings) -> None:
@@ -41,13 +42,13 @@ def prepare_process(settings: ClientSettings) -> None:
             raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
 
 
-def make_works(settings: ClientSettings, counters: Counters, log: LimitedLog) -> Works:
-    """Makes the works; called on the background thread, and again in each forked child that sends events.
+def make_parts(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> PipelineParts:
+    """Makes the parts; called on the background thread, and again in each forked child that sends events.
 
     Args:
-        settings: What the client was told.
+        settings: The client's settings.
         counters: Counts events.
-        log: Says what is lost.
+        log: Reports losses.
     """
     builder = RecordBuilder(
         app=settings.app,
@@ -59,10 +60,10 @@ def make_works(settings: ClientSettings, counters: Counters, log: LimitedLog) ->
         log=log,
     )
     preparer = Preparer(builder, max_message_bytes=settings.max_message_bytes, counters=counters, log=log)
-    return Works(preparer, _make_emitter(settings, counters, log))
+    return PipelineParts(preparer, _make_emitter(settings, counters, log))
 
 
-def _make_emitter(settings: ClientSettings, counters: Counters, log: LimitedLog) -> Emitter:
+def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:
     spool = SpoolEmitter(
         settings.spool_dir,
         max_bytes=settings.spool_max_bytes,
@@ -83,11 +84,11 @@ def _make_emitter(settings: ClientSettings, counters: Counters, log: LimitedLog)
         )
     except (KafkaException, ValueError, TypeError) as error:
         counters.problem("kafka_config")
-        log.say("kafka_config", "no Kafka producer, events go to the spool: %s", type(error).__name__)
+        log.report("kafka_config", "no Kafka producer, events go to the spool: %s", type(error).__name__)
         return spool
 
 
-def _make_framing(settings: ClientSettings, log: LimitedLog) -> KafkaFraming:
+def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFraming:
     if settings.schema_registry_url is None:
         return PlainFraming()
     return RegistryFraming(settings.schema_registry_url, topic_prefix=settings.topic_prefix, log=log)
@@ -96,6 +97,7 @@ def _make_framing(settings: ClientSettings, log: LimitedLog) -> KafkaFraming:
 def _kafka_config(settings: ClientSettings) -> dict[str, object]:
     return producer_config(
         settings.kafka_bootstrap_servers or "",
+        client_id="coalmine",
         delivery_timeout_s=settings.kafka_delivery_timeout_s,
         max_message_bytes=settings.max_message_bytes,
         extra=settings.kafka_config,

@@ -15,7 +15,7 @@ _NOTHING: Final = ReplyFacts()
 
 
 class CallSink(Protocol):
-    """What a call needs of the client that made it. No method blocks or raises, unless told to wait."""
+    """What a call needs of the client that made it. No method raises, or blocks unless asked to wait."""
 
     @property
     def wants_text(self) -> bool:

@@ -10,20 +10,20 @@ from types import TracebackType
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine.assembly import make_works, prepare_process
+from coalmine.assembly import make_parts, prepare_process
 from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.pipeline import Pipeline
-from coalmine.prompts.book import PromptBook
-from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
+from coalmine.prompts.lookup import PromptLookup
+from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
-from coalmine.settings import ClientSettings, OnFull, arguments_from_env, home_of, spool_dir_of
+from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
 from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
 from coalmine.values import optional_text, text_map
+from coalmine_schemas.discovery import home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
@@ -34,10 +34,11 @@ from coalmine_schemas.events import (
     ThumbsName,
 )
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 DEFAULT_TIMEOUT_S: Final = 5.0
-"""How long `flush` and `close` take at most unless told otherwise."""
+"""How long `flush` and `close` take at most by default."""
 
 _LOGGER: Final = logging.getLogger("coalmine")
 
@@ -73,9 +74,9 @@ class Coalmine:
         environment: Where it runs, e.g. `prod`.
         home: Where everything lives; `~/.coalmine` if neither this nor COALMINE_HOME says otherwise.
         spool_dir: Directory of the spool; `spool` below the home unless given.
-        server_url: Server that holds the registry, `http://HOST:PORT`; the one that runs in this home
+        server_url: Server with the prompt registry, `http://HOST:PORT`; the one that runs in this home
             unless given.
-        token: Bearer token for it; a server on this machine takes the home's own.
+        token: Bearer token for it; a server that runs in this home takes the home's local token.
         fallback: What environments serve as far as the application knows, for a start without registry and
             disk cache: a file with the JSON that `GET /v1/deployments/ENVIRONMENT` answers, a directory of
             such files (`deployments-ENVIRONMENT.json`), or the JSON itself.
@@ -157,12 +158,12 @@ class Coalmine:
             exit_timeout_s=exit_timeout_s,
             log_every_s=log_every_s,
         )
-        """What this client was told."""
-        log = LimitedLog(_LOGGER, every_s=log_every_s)
+        """The settings of this client."""
+        log = RateLimitedLogger(_LOGGER, every_s=log_every_s)
         counters = Counters()
         prepare_process(self.settings)
         self._pipeline = Pipeline(
-            partial(make_works, self.settings, counters, log),
+            partial(make_parts, self.settings, counters, log),
             counters=counters,
             log=log,
             limit=max_queued_events,
@@ -170,7 +171,7 @@ class Coalmine:
             on_full=on_full,
         )
         self._sink = Sink(self._pipeline, counters=counters, log=log, wants_text=capture_text)
-        self._prompts = PromptBook(self.settings, log)
+        self._prompts = PromptLookup(self.settings, log)
         close_at_exit(self._pipeline, exit_timeout_s)
         # A client that nobody holds any more still sends what it was given.
         finalize(self, self._pipeline.close_soon, exit_timeout_s).atexit = False
@@ -209,7 +210,7 @@ class Coalmine:
         """The version of a prompt that a unit is served, from memory: no network, some microseconds.
 
         A background thread follows the registry. What it heard last is served on while the registry is away;
-        a start without registry uses the cache on disk, then the fallback. `resolution` says which it was,
+        a start without a registry uses the disk cache, then the fallback. `resolution` tells which it was,
         here and on every event.
 
         Args:
@@ -219,14 +220,14 @@ class Coalmine:
             session_id: Conversation it is for.
             segments: Named properties that targeting rules look at, e.g. `{"tier": "enterprise"}`.
             environment: Whose version; the client's own unless given.
-            version: Exactly this version, which the environment has to hold, e.g. as an arm.
+            version: Exactly this version, which the environment must hold, e.g. as an arm.
 
         Returns:
             The version, to be rendered and called.
 
         Raises:
             UnknownPrompt: The environment does not serve it.
-            UnknownEnvironment: Nothing is known of the environment: neither the registry, the disk nor the
+            UnknownEnvironment: Nothing is known about the environment: neither the registry, the disk nor the
                 fallback says what it serves.
         """
         return self._prompts.prompt(
@@ -242,14 +243,14 @@ class Coalmine:
     def wait_for_registry(
         self, timeout_s: float = DEFAULT_TIMEOUT_S, *, environment: str | None = None
     ) -> bool:
-        """Waits until the registry has said what an environment serves; for starts that are in no hurry.
+        """Waits until the registry has answered what an environment serves; for starts that can wait.
 
         Args:
             timeout_s: Longest wait.
             environment: Which one; the client's own unless given.
 
         Returns:
-            Whether prompts are `live`.
+            True if prompts are `live`.
         """
         return self._prompts.feed(environment or self.settings.environment).wait_until_live(timeout_s)
 
@@ -350,7 +351,7 @@ class Coalmine:
             event_time: When, if not now; aware.
 
         Returns:
-            Whether it was queued.
+            True if it was queued.
         """
         try:
             event = PromptFeedback(
@@ -393,7 +394,7 @@ class Coalmine:
             event_time: When, if not now; aware.
 
         Returns:
-            Whether it was queued.
+            True if it was queued.
         """
         try:
             event = PromptScore(
@@ -413,7 +414,7 @@ class Coalmine:
         return self._sink.offer(event)
 
     def emit_request(self, event: PromptRequest, /, *, wait_s: float | None = None) -> bool:
-        """Sends a finished call with the times, tokens and identity it says.
+        """Sends a finished call with its own times, tokens and identity.
 
         For replays, back-fills and services that measure by themselves; `call` is the way for all others.
         The event's own app and environment are kept, its texts are dropped unless this client captures
@@ -424,7 +425,7 @@ class Coalmine:
             wait_s: How long to wait for room when the queue is full; None does what `on_full` says.
 
         Returns:
-            Whether it was queued.
+            True if it was queued.
         """
         return self._sink.offer(event, wait_s=wait_s)
 
@@ -487,7 +488,7 @@ class Coalmine:
         allocation_epoch: int | None,
         resolution: ResolutionName,
     ) -> Served:
-        """The one place where what a call serves is put together, whoever chose it."""
+        """The one place where what a call serves is assembled."""
         return fixed_version(
             version,
             label=label,

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 
 class Forkable(Protocol):
-    """What has to be told of a fork."""
+    """An object that takes part in forks."""
 
     def before_fork(self) -> None:
         """In the parent, just before: reaches a state that can be copied. Waits for a second at most."""
@@ -27,7 +27,7 @@ _LIVING: Final[WeakSet[Forkable]] = WeakSet()
 
 
 def follow_forks(thing: Forkable) -> None:
-    """Has `thing` told of every fork for as long as it lives."""
+    """Calls `thing` at every fork for as long as it lives."""
     _LIVING.add(thing)
 
 

@@ -9,11 +9,11 @@ payload behind it is the same.
 import threading
 from typing import Final, Protocol
 
-from coalmine.limited_log import LimitedLog
 from coalmine_schemas.catalogue import versions
 from coalmine_schemas.errors import CoalmineError, Terminal
 from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE, SINGLE_OBJECT_MAGIC, confluent_header
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.topics import topic_name
 
@@ -31,7 +31,7 @@ class KafkaFraming(Protocol):
         """Begins to get ready; called once."""
 
     def ready(self) -> bool:
-        """Whether frames can be turned yet."""
+        """Returns True once frames can be converted."""
 
     def reframe(self, frame: bytes) -> bytes:
         """The frame as the topics carry it."""
@@ -64,10 +64,10 @@ class RegistryFraming:
     Args:
         url: Address of the registry.
         topic_prefix: Prefix of the topics, which name the registry's subjects.
-        log: Says that the registry does not answer, or refuses.
+        log: Reports a registry that does not answer or refuses.
     """
 
-    def __init__(self, url: str, *, topic_prefix: str, log: LimitedLog) -> None:
+    def __init__(self, url: str, *, topic_prefix: str, log: RateLimitedLogger) -> None:
         self._client = SchemaRegistryClient(url)
         self._topic_prefix = topic_prefix
         self._log = log
@@ -80,7 +80,7 @@ class RegistryFraming:
         threading.Thread(target=self._ask, name="coalmine-registry", daemon=True).start()
 
     def ready(self) -> bool:
-        """Whether the registry has told all ids."""
+        """Returns True if all ids are known."""
         return self._ready.is_set()
 
     def reframe(self, frame: bytes) -> bytes:
@@ -100,7 +100,9 @@ class RegistryFraming:
             except CoalmineError as error:
                 refused = isinstance(error, Terminal)
                 verb = "refuses our schemas" if refused else "does not answer"
-                self._log.say("registry", "the schema registry %s; events wait in the spool: %s", verb, error)
+                self._log.report(
+                    "registry", "the schema registry %s; events wait in the spool: %s", verb, error
+                )
                 retry_s = _LAST_RETRY_S if refused else retry_s
                 self._stopped.wait(retry_s)
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)

@@ -15,11 +15,11 @@ from typing import Final
 
 from coalmine.emitters.base import Emitter
 from coalmine.forks import follow_forks
-from coalmine.limited_log import LimitedLog
-from coalmine.prepare import Preparer
+from coalmine.preparer import Preparer
 from coalmine.settings import OnFull
 from coalmine.stats import Counters, Stats
 from coalmine.texts import Draft, TextBudget, has_text, text_chars, without_texts
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 _TICK_S: Final = 0.05
 _BUSY_S: Final = 0.005
@@ -33,7 +33,7 @@ _FORK_WAIT_S: Final = 1.0
 
 
 class _Flush:
-    """Goes through the queue behind everything that `flush` has to wait for."""
+    """Goes through the queue behind everything that `flush` must wait for."""
 
     __slots__ = ("done", "mark")
 
@@ -43,8 +43,8 @@ class _Flush:
 
 
 @dataclass(frozen=True, slots=True)
-class Works:
-    """What the thread works with; made on the thread, and anew in a forked child."""
+class PipelineParts:
+    """The parts that the thread uses; made on the thread, and again in a forked child."""
 
     preparer: Preparer
     """Frames events."""
@@ -58,9 +58,9 @@ class Pipeline:
     The thread starts with the first event, and starts over in a forked child.
 
     Args:
-        make_works: Makes what the thread works with.
+        make_parts: Makes the thread's parts.
         counters: Counts events.
-        log: Says what is lost.
+        log: Reports losses.
         limit: Events the queue holds.
         text_limit: Characters of texts the queue holds.
         on_full: What `offer` does when it is full.
@@ -68,15 +68,15 @@ class Pipeline:
 
     def __init__(
         self,
-        make_works: Callable[[], Works],
+        make_parts: Callable[[], PipelineParts],
         *,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         limit: int,
         text_limit: int,
         on_full: OnFull,
     ) -> None:
-        self._make_works = make_works
+        self._make_parts = make_parts
         self._counters = counters
         self._log = log
         self._limit = limit
@@ -100,7 +100,7 @@ class Pipeline:
         self._works_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
-        self._works: Works | None = None
+        self._parts: PipelineParts | None = None
         self._flushes: list[_Flush] = []
 
     # What requests call. The first lines of `offer` are the whole cost of an event to them.
@@ -134,21 +134,21 @@ class Pipeline:
                 return True
             if time.monotonic() >= give_up_at:
                 self._counters.refuse("queue_full")
-                self._log.say(
+                self._log.report(
                     "queue_full", "events are made faster than they can be written; some are dropped"
                 )
                 return False
             self._wake.set()
             time.sleep(_FULL_POLL_S)
         self._counters.refuse("closed")
-        self._log.say("closed", "an event made after close() was dropped")
+        self._log.report("closed", "an event made after close() was dropped")
         return False
 
     def _within_budget(self, draft: Draft) -> Draft:
         if self._texts.take(text_chars(draft)):
             return draft
         self._counters.problem("text_backlog")
-        self._log.say("text_backlog", "too much text waits in memory; an event goes without its texts")
+        self._log.report("text_backlog", "too much text waits in memory; an event goes without its texts")
         return without_texts(draft)
 
     def flush(self, timeout_s: float) -> bool:
@@ -210,10 +210,10 @@ class Pipeline:
 
     def after_fork_in_child(self) -> None:
         """Starts over: the parent sends what is queued."""
-        works = self._works
-        if works is not None:
+        parts = self._parts
+        if parts is not None:
             with suppress(Exception):
-                works.emitter.abandon()
+                parts.emitter.abandon()
         self.generation += 1
         self._counters.reset()
         self._start_over()
@@ -228,39 +228,39 @@ class Pipeline:
             try:
                 thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is ending
-                self._log.say("thread", "the client's thread cannot start: %s", error)
+                self._log.report("thread", "the client's thread cannot start: %s", error)
                 return
             self._thread = thread
         _close_at_end_of_child(self)
 
     def _run(self) -> None:
         try:
-            works = self._works = self._make_works()
+            parts = self._parts = self._make_parts()
             while not (self._is_closing and not self._queue):
                 with self._works_lock:
-                    self._step(works)
-                self._rest(works)
+                    self._step(parts)
+                self._rest(parts)
             with self._works_lock:
-                works.emitter.close(self._close_at)
-                self._finish_flushes(works)
+                parts.emitter.close(self._close_at)
+                self._finish_flushes(parts)
         except Exception as error:  # noqa: BLE001 - the last resort: nobody else would see it
-            self._log.say("internal", "the client's thread failed: %r", error)
+            self._log.report("internal", "the client's thread failed: %r", error)
         finally:
             self._ended.set()
 
-    def _step(self, works: Works) -> None:
+    def _step(self, parts: PipelineParts) -> None:
         try:
-            self._take(works)
-            works.emitter.poll()
+            self._take(parts)
+            parts.emitter.poll()
             if self._flushes:
-                works.emitter.seal()
-                self._finish_flushes(works)
+                parts.emitter.seal()
+                self._finish_flushes(parts)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the thread
             self._counters.problem("internal")
-            self._log.say("internal", "the client's thread caught a bug: %r", error)
+            self._log.report("internal", "the client's thread caught a bug: %r", error)
             time.sleep(_TICK_S)
 
-    def _take(self, works: Works) -> None:
+    def _take(self, parts: PipelineParts) -> None:
         queue = self._queue
         is_behind = len(queue) > self._wake_above or self._is_closing
         taken = 0
@@ -271,38 +271,38 @@ class Pipeline:
             item = queue[0]
             if isinstance(item, _Flush):
                 queue.popleft()
-                item.mark = works.emitter.mark()
+                item.mark = parts.emitter.mark()
                 self._flushes.append(item)
                 continue
             taken += 1
             self._counters.take(1)
             queue.popleft()
-            self._process(works, item)
+            self._process(parts, item)
             if taken % _YIELD_EVERY == 0 and not is_behind:
                 time.sleep(_YIELD_S)
 
-    def _process(self, works: Works, draft: Draft) -> None:
+    def _process(self, parts: PipelineParts, draft: Draft) -> None:
         if has_text(draft):
             self._texts.give_back(text_chars(draft))
         try:
-            record = works.preparer.prepare(draft)
+            record = parts.preparer.prepare(draft)
         except Exception as error:  # noqa: BLE001
             self._counters.drop("internal")
-            self._log.say("internal", "an event was dropped because of a bug: %s", type(error).__name__)
+            self._log.report("internal", "an event was dropped because of a bug: %s", type(error).__name__)
             return
         if record is not None:
-            works.emitter.submit(record)
+            parts.emitter.submit(record)
 
-    def _finish_flushes(self, works: Works) -> None:
+    def _finish_flushes(self, parts: PipelineParts) -> None:
         for flush in tuple(self._flushes):
-            if flush.mark is not None and works.emitter.settled(flush.mark):
+            if flush.mark is not None and parts.emitter.settled(flush.mark):
                 self._flushes.remove(flush)
                 flush.done.set()
 
-    def _rest(self, works: Works) -> None:
+    def _rest(self, parts: PipelineParts) -> None:
         if len(self._queue) > self._wake_above or (self._is_closing and self._queue):
             return
-        due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, works.emitter.due_in_s())
+        due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, parts.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:
             self._wake.wait(min(due_in_s, _TICK_S))
             self._wake.clear()

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Literal
 
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 TextField = Literal["input_text", "output_text", "comment", "correction", "rationale"]
 """Which text of an event the hook is shown."""
@@ -22,10 +22,10 @@ class Redactor:
     Args:
         hook: The service's hook; None keeps texts as they are.
         counters: Counts failures.
-        log: Says so, never with the text or the hook's message, which may quote it.
+        log: Reports it, never with the text or the hook's message, which may quote it.
     """
 
-    def __init__(self, hook: Redact | None, counters: Counters, log: LimitedLog) -> None:
+    def __init__(self, hook: Redact | None, counters: Counters, log: RateLimitedLogger) -> None:
         self._hook = hook
         self._counters = counters
         self._log = log
@@ -47,4 +47,4 @@ class Redactor:
     def _failed(self, field: TextField, why: str) -> None:
         self._counters.problem("redaction_failed")
         message = "the redaction hook failed on %s (%s); the text was dropped"
-        self._log.say("redaction", message, field, why)
+        self._log.report("redaction", message, field, why)

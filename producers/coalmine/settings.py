@@ -1,4 +1,4 @@
-"""What a client is told once, when it is made."""
+"""Settings of a client, fixed when it is made."""
 
 import os
 from collections.abc import Mapping
@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from coalmine.prompts.policy import DEFAULT_POLL, PollPolicy
+from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
+from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 OnFull = Literal["drop", "wait"]
 """What a call does when the queue is full: lose its event (services), or wait for room (tools)."""
-
-DEFAULT_HOME: Final = "~/.coalmine"
-"""Where everything lives unless COALMINE_HOME says otherwise."""
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -23,7 +21,7 @@ _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Everything a client can be told. `Coalmine` takes the same names."""
+    """Everything a client can be configured with. `Coalmine` takes the same names."""
 
     app: str
     """Name of the service, e.g. `support-bot`. Not empty."""
@@ -88,13 +86,6 @@ class ClientSettings:
         for name in ("max_queued_events", "max_message_bytes", "kafka_delivery_timeout_s"):
             if getattr(self, name) <= 0:
                 raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")
-
-
-def home_of(home: str | Path | None, environ: Mapping[str, str]) -> Path:
-    """Where everything lives: as given, else by COALMINE_HOME, else `~/.coalmine`."""
-    if home is None:
-        home = environ.get("COALMINE_HOME") or DEFAULT_HOME
-    return Path(home).expanduser().absolute()
 
 
 def spool_dir_of(spool_dir: str | Path | None, home: Path) -> Path:

@@ -1,10 +1,10 @@
 """Where calls and feedback end up: the client's inside, which outlives the client object itself."""
 
 from coalmine.call import Call
-from coalmine.limited_log import LimitedLog
 from coalmine.pipeline import Pipeline
 from coalmine.stats import Counters
 from coalmine.texts import Draft
+from coalmine_schemas.limited_log import RateLimitedLogger
 
 
 class Sink:
@@ -19,7 +19,9 @@ class Sink:
 
     __slots__ = ("_counters", "_log", "_pipeline", "wants_text")
 
-    def __init__(self, pipeline: Pipeline, *, counters: Counters, log: LimitedLog, wants_text: bool) -> None:
+    def __init__(
+        self, pipeline: Pipeline, *, counters: Counters, log: RateLimitedLogger, wants_text: bool
+    ) -> None:
         self._pipeline = pipeline
         self._counters = counters
         self._log = log
@@ -45,21 +47,21 @@ class Sink:
     def lost(self, what: str, error: BaseException) -> None:
         """Notes an event that could not even be queued."""
         self._counters.refuse("internal")
-        self._log.say("internal", "%s: an event was lost: %s", what, type(error).__name__)
+        self._log.report("internal", "%s: an event was lost: %s", what, type(error).__name__)
 
     def unknown_reply(self, reply: object) -> None:
-        """Notes a reply of a shape nobody knows."""
+        """Counts a reply of an unknown shape."""
         self._counters.problem("unknown_reply")
         kind = f"{type(reply).__module__}.{type(reply).__qualname__}"
         message = "record() does not know the reply %s; its event goes without tokens"
-        self._log.say("unknown_reply", message, kind)
+        self._log.report("unknown_reply", message, kind)
 
     def misuse(self, what: str) -> None:
         """Notes that a call was used in a way that has no effect."""
         self._counters.problem("misuse")
-        self._log.say("misuse", "%s; ignored", what)
+        self._log.report("misuse", "%s; ignored", what)
 
     def failed(self, what: str, error: BaseException) -> None:
         """Notes an error that was caught and cost no event."""
         self._counters.problem("internal")
-        self._log.say("internal", "%s failed: %s", what, type(error).__name__)
+        self._log.report("internal", "%s failed: %s", what, type(error).__name__)

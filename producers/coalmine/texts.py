@@ -32,7 +32,7 @@ class TextBudget:
         self._waiting = 0
 
     def take(self, chars: int) -> bool:
-        """Whether there is room for so many more, which then count as waiting."""
+        """Returns True if there is room for that many more, which then count as waiting."""
         with self._lock:
             if self._waiting + chars > self._limit:
                 return False
@@ -46,7 +46,7 @@ class TextBudget:
 
 
 def has_text(draft: Draft) -> bool:
-    """Whether any text is in it; asked of every event, so it is quick for a call without."""
+    """Returns True if it holds any text; called for every event, so it is quick for a call without."""
     if isinstance(draft, Call):
         return bool(draft.input_text or draft.output_text or draft.facts.text)
     return text_chars(draft) > 0

@@ -15,7 +15,7 @@ def required_text(name: str, value: object) -> str:
     """Text for a field that must have some; a number or a UUID becomes its text.
 
     Raises:
-        InvalidParameter: There is none.
+        InvalidParameter: It is missing or empty.
     """
     text = value if isinstance(value, str) else "" if value is None else str(value)
     if not text:
@@ -31,7 +31,7 @@ def optional_text(value: object) -> str | None:
 
 
 def optional_count(name: str, value: object, complain: Complain) -> int | None:
-    """A count for a field that may be null; anything that is no count is left out."""
+    """A count for a field that may be null; anything that is not a count is left out."""
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
@@ -63,7 +63,7 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
 
 
 def captured_text(value: object) -> str | None:
-    """Text to capture; a list of messages, or whatever else is no text, becomes JSON."""
+    """Text to capture; a list of messages, or anything else that is not text, becomes JSON."""
     if value is None or isinstance(value, str):
         return value or None
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -3,7 +3,6 @@
 Needs the standard library and the base install only.
 """
 
-from coalmine_simulator.choosing import Chooser, RegistryChooser, StoryChooser
 from coalmine_simulator.client import Client, ClientFactory, RecordingClient, SentStats
 from coalmine_simulator.clock import Clock, SystemClock, VirtualClock
 from coalmine_simulator.config import SimulationConfig
@@ -18,11 +17,11 @@ from coalmine_simulator.replay import (
     parse_speed,
     replay_trace,
 )
-from coalmine_simulator.sample import sample_trace
 from coalmine_simulator.scenarios import SCENARIOS, scenario
 from coalmine_simulator.simulation import Simulation
-from coalmine_simulator.trace_file import TraceSummary, check_trace
+from coalmine_simulator.trace_file import TraceSummary, check_trace, sample_trace
 from coalmine_simulator.truth import VersionTruth, truth_of
+from coalmine_simulator.version_choice import Chooser, RegistryChooser, StoryChooser
 
 __all__ = [
     "SCENARIOS",

@@ -37,7 +37,7 @@ class ClientStats(Protocol):
 
 
 class Client(Protocol):
-    """Takes finished events with the times they say. Made with `on_full="wait"`, it loses none of them."""
+    """Takes finished events with their own times. Made with `on_full="wait"`, it loses none of them."""
 
     def emit_request(self, event: PromptRequest, /) -> object:
         """Queue a finished call."""

@@ -53,7 +53,7 @@ def load_config(path: Path, story_s: float = 6 * 3600.0) -> SimulationConfig:
 
 
 def parse_config(table: Mapping[str, object], story_s: float = 6 * 3600.0) -> SimulationConfig:
-    """The configuration that a TOML document says.
+    """The configuration in a TOML document.
 
     Raises:
         InvalidConfig: A key is unknown, missing or has a value that cannot be.

@@ -60,7 +60,7 @@ class Target:
     provider: str | None = None
 
     def matches(self, *, prompt: str, version: str, model: str, provider: str) -> bool:
-        """Whether a call with these properties is reached."""
+        """Returns True if it affects a call with these properties."""
         return (
             self.prompt in (None, prompt)
             and self.version in (None, version)

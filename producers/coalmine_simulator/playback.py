@@ -93,7 +93,7 @@ class SimulationResult:
     stats: SentStats
     """What became of the events in the clients, all together."""
     flushed: bool
-    """Whether the clients brought out everything they held in time."""
+    """Whether the clients delivered everything in time."""
 
     @property
     def total(self) -> int:
@@ -165,7 +165,7 @@ def run(
         simulation: What happens.
         make_client: Makes each service's client. Give it `on_full="wait"`, or a history played at full
             speed may drop events. The caller closes the clients.
-        playback: When it happens; by default nothing is played, so say something.
+        playback: When it happens; by default nothing is played.
         clock: Tells the time and waits.
         stop: Set it to end playing early, from a signal handler or another thread.
         progress: Called every now and then from the playing thread.

@@ -100,7 +100,7 @@ class ReplaySummary:
     stats: SentStats
     """What became of the events in the client."""
     flushed: bool
-    """Whether the client brought out everything it held in time."""
+    """Whether the client delivered everything in time."""
     stopped: bool
     """Whether the replay was stopped before its end."""
 
@@ -109,7 +109,7 @@ def parse_speed(text: str) -> float:
     """A speed as people write it: `max`, `60` or `60x`.
 
     Raises:
-        InvalidConfig: It is none of these.
+        InvalidConfig: It is neither of these.
     """
     cleaned = text.strip().lower()
     if cleaned == "max":
@@ -143,7 +143,7 @@ def replay_trace(
         progress: Called every now and then from the calling thread, and once at the end.
 
     Raises:
-        InvalidTrace: The file is no trace or has a bad row. Nothing was sent.
+        InvalidTrace: The file is not a trace or has a bad row. Nothing was sent.
     """
     options = options or ReplayOptions()
     stop = stop or Event()
@@ -194,7 +194,7 @@ def replay_trace(
 
 
 class _Timetable:
-    """When each row is sent, and when it says it happened."""
+    """When each row is sent, and which time its event carries."""
 
     def __init__(self, trace: TraceSummary, options: ReplayOptions, present: datetime) -> None:
         self.at_once = math.isinf(options.speed)
@@ -213,7 +213,7 @@ class _Timetable:
         return (self._due(row) - clock.now()).total_seconds()
 
     def event_time(self, row: TraceRow) -> datetime:
-        """What the row's event says."""
+        """The time that the row's event carries."""
         return self._due(row) if self._shown_as_sent else row.event_time + self._shift
 
     def _due(self, row: TraceRow) -> datetime:

@@ -37,7 +37,7 @@ def scenario(name: str, story_s: float = 6 * 3600.0) -> SimulationConfig:
     """A built-in scenario, its story told in `story_s` simulated seconds.
 
     Raises:
-        InvalidConfig: There is no scenario of that name, or the story has no length.
+        InvalidConfig: The scenario is unknown, or the story has no length.
     """
     build = SCENARIOS.get(name)
     if build is None:

@@ -12,13 +12,13 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from coalmine_simulator.actions import Action, FeedbackAction, RequestAction, ScoreAction
-from coalmine_simulator.choosing import Chooser, StoryChooser
 from coalmine_simulator.incidents import effect_at
 from coalmine_simulator.outcomes import Outcome, draw_outcome
 from coalmine_simulator.reactions import draw_reaction, draw_score
 from coalmine_simulator.streams import Streams
 from coalmine_simulator.traffic import session_starts
 from coalmine_simulator.users import User, Users
+from coalmine_simulator.version_choice import Chooser, StoryChooser
 
 if TYPE_CHECKING:
     import random
@@ -185,7 +185,7 @@ class _Course:
     def _followups(
         self, call: _Call, version: str, number: int, outcome: Outcome, ends_at_s: float
     ) -> list[_Call | Action]:
-        """Whatever will refer to a call: feedback, a score, the call it leads to."""
+        """Everything that refers to a call: feedback, a score, the call it leads to."""
         prompt = call.prompt
         rng = self._streams.stream(f"reactions/{prompt.name}/{version}")
         found: list[_Call | Action] = []

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.resources import as_file, files
 from typing import IO, TYPE_CHECKING
 
 from coalmine_simulator.errors import InvalidTrace
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["TraceRow", "TraceSummary", "check_trace", "prompt_name_of", "read_trace"]
+__all__ = ["TraceRow", "TraceSummary", "check_trace", "prompt_name_of", "read_trace", "sample_trace"]
 
 _TIMESTAMP, _CONTEXT, _GENERATED = "TIMESTAMP", "ContextTokens", "GeneratedTokens"
 _MOST_TOKENS = 2**63 - 1
@@ -47,6 +49,13 @@ class TraceSummary:
     last_event_time: datetime
 
 
+@contextmanager
+def sample_trace() -> Iterator[Path]:
+    """The path of the trace that comes with the package, until the context ends (it may be a copy)."""
+    with as_file(files("coalmine_simulator") / "data" / "azure_llm_trace_conv_sample.csv") as path:
+        yield path
+
+
 def prompt_name_of(path: Path) -> str:
     """The name a trace's calls get by default: the file's, without `.csv` or `.csv.gz`."""
     name = path.name.removesuffix(".gz").removesuffix(".csv")
@@ -72,9 +81,7 @@ def check_trace(path: Path) -> TraceSummary:
         elif row.event_time > last:
             last = row.event_time
     if first is None or last is None:
-        raise InvalidTrace(
-            str(path), "there is no row below the header", "Check that this is the right file."
-        )
+        raise InvalidTrace(str(path), "it has no row below the header", "Check that this is the right file.")
     return TraceSummary(rows, input_tokens, output_tokens, first, last)
 
 

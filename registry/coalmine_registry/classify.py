@@ -1,49 +1,50 @@
-"""How large a change of a prompt is for those who use it.
+"""Classifies a change of a prompt by what it means for callers.
 
 - **major**: a caller breaks or gets something of another shape: a variable removed, added as required, made
   required or given another type; another output schema; other messages.
-- **minor**: callers go on, but the model is asked something else: an optional variable, another default,
-  model or parameters, other included prompts.
+- **minor**: callers keep working, but the model is asked something else: an optional variable, another
+  default, model or parameters, other included prompts.
 - **patch**: wording, descriptions, metadata.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from coalmine_registry.errors import BumpTooSmall
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import Step, largest, step_between, step_size
 from coalmine_schemas.prompts import JsonValue, PromptContent, Variable, canonical_json, parse_reference
+from coalmine_schemas.results import result
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Change:
-    """One change, and the step of the version that it needs."""
+    """One change between two versions, and the version bump it needs."""
 
     what: str
-    """E.g. `variable question was removed`."""
+    """Description of the change, e.g. `variable question was removed`."""
     needs: Step
+    """Smallest version bump that the change needs: patch, minor or major."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.needs}"
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Classification:
-    """How a content differs from the one before it."""
+    """All changes of a version against the one it is compared with."""
 
     previous: str
-    """Version it is compared with."""
+    """Version that it is compared with."""
     level: Step
-    """Step of the version that the whole change needs; `none` where nothing changed."""
+    """Smallest version bump that all changes together need; `none` if nothing changed."""
     reasons: tuple[Change, ...]
-    """Largest first."""
+    """The changes, those that need the largest bump first."""
 
     def check(self, version: str) -> None:
-        """Refuses a version that is too close to the previous one.
+        """Checks that the version bump is large enough for the changes.
 
         Raises:
-            BumpTooSmall: It says which change needs which step.
+            BumpTooSmall: It is too small; names the changes that need more.
         """
         step = step_between(self.previous, version)
         if step_size(self.level) > step_size(step):
@@ -65,8 +66,8 @@ def classify(
         previous: Version of the old one.
         old: Content of the previous version.
         new: Content of the new version.
-        old_inherited: Variables that prompts included by the old one declare; callers have to give them, too.
-        new_inherited: The same of the new one.
+        old_inherited: Variables declared by prompts that the old one includes; callers pass them, too.
+        new_inherited: The same for the new one.
     """
     changes = [
         *_variables({**(old_inherited or {}), **old.variables}, {**(new_inherited or {}), **new.variables}),

@@ -1,4 +1,4 @@
-"""What an environment serves of one prompt, and how it may change: pure, without storage."""
+"""State machine of a deployment: what an environment serves of one prompt. Pure, without storage."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,11 +18,11 @@ from coalmine_schemas.prompts import (
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """What is served. Each change gives a new state; its revision is the store's to count."""
+    """What is served. Each change returns a new state; the store counts revisions."""
 
     defaults: tuple[str, ...]
-    """Default versions, oldest first, without those that a rollback has left behind. The last one is the
-    default, or what an experiment in its place returns to."""
+    """Default versions, oldest first, without those that a rollback skipped. The last one is the default, or
+    the version that an experiment in its place returns to."""
     default: Serve
     rules: tuple[Rule, ...] = ()
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
@@ -34,24 +34,24 @@ class DeploymentState:
         return self.defaults[-1]
 
     def served(self, revision: int) -> ServedPrompt:
-        """As a snapshot says it."""
+        """Returns the state as it stands in a snapshot."""
         return ServedPrompt(revision, self.default, self.rules, self.experiments)
 
     def versions(self) -> frozenset[str]:
-        """Every version it can serve now."""
+        """Returns every version that it can serve now."""
         return frozenset(self.served(0).versions())
 
     def promoted(self, version: str) -> "DeploymentState":
-        """Another default.
+        """Returns the state with another default.
 
         Raises:
-            Conflict: An experiment stands in its place.
+            Conflict: An experiment replaces the default.
         """
         if isinstance(self.default, ServeExperiment):
             name = self.default.experiment
             raise Conflict(
-                f"experiment {name} stands in the place of the default: stop it first (keeping an arm, if "
-                "you like), or roll back"
+                f"experiment {name} replaces the default: stop it first (keeping an arm, if you like), or "
+                "roll back"
             )
         return replace(self, defaults=(*self.defaults, version), default=ServeVersion(version))
 
@@ -61,18 +61,18 @@ class DeploymentState:
         replaced: Mapping[str, str],
         can_be_served: Callable[[str], bool],
     ) -> "DeploymentState":
-        """An earlier default, and no experiment any more.
+        """Returns the state with an earlier default and without experiments.
 
-        Without a version it undoes the latest thing: running experiments end and the default of before stays;
-        where none runs, the default before the current one returns. Rolling back twice goes back twice.
+        Without a version it undoes the latest change: running experiments stop and the default stays; if none
+        runs, the previous default returns. Rolling back twice goes back twice.
 
         Args:
-            to_version: A version that was served before; None for the one before.
-            replaced: By running experiment, the version it stands in place of.
-            can_be_served: Whether a version still may be served.
+            to_version: A version that was served before; None for the previous one.
+            replaced: The version that each running experiment replaces.
+            can_be_served: Returns True if a version may still be served.
 
         Raises:
-            Conflict: There is none before.
+            Conflict: There is no earlier version.
         """
         target = to_version
         if target is None:
@@ -100,45 +100,45 @@ class DeploymentState:
         )
 
     def with_rules(self, rules: Sequence[Rule]) -> "DeploymentState":
-        """Other rules.
+        """Returns the state with other rules.
 
         Raises:
-            Conflict: They serve an experiment that does not run here, or leave a running one without a place.
+            Conflict: They serve an experiment that does not run here, or leave out a running one.
         """
         changed = replace(self, rules=tuple(rules))
         places = changed._experiments_placed()
         for name in sorted(places - self.experiments.keys()):
             raise Conflict(f"no experiment {name} runs here: rules can only serve one that does")
         for name in sorted(self.experiments.keys() - places):
-            raise Conflict(f"experiment {name} would have no place any more: stop it first, or keep its rule")
+            raise Conflict(f"experiment {name} would lose its rule: stop it first, or keep the rule")
         return changed
 
     def place(self, rule: str | None) -> ServeVersion:
-        """What an experiment would stand in place of.
+        """Returns what an experiment would replace.
 
         Args:
             rule: Name of a rule; None for the default.
 
         Raises:
-            NotFound: There is no such rule.
-            Conflict: Another experiment stands there.
+            NotFound: The rule does not exist.
+            Conflict: Another experiment runs there.
         """
         serve = self.default
         if rule is not None:
             named = [each for each in self.rules if each.name == rule]
             if not named:
-                raise NotFound(f"there is no rule {rule!r:.100} here: set it first")
+                raise NotFound(f"no rule {rule!r:.100} here: set it first")
             serve = named[0].serve
         if isinstance(serve, ServeExperiment):
             raise Conflict(f"experiment {serve.experiment} runs in that place: stop it first")
         return serve
 
     def with_experiment(self, name: str, rule: str | None, experiment: Experiment) -> "DeploymentState":
-        """One experiment more, in the place of a rule's version or the default.
+        """Returns the state with another experiment, in place of the default or of a rule's version.
 
         Raises:
-            NotFound: There is no such rule.
-            Conflict: Another experiment stands there.
+            NotFound: The rule does not exist.
+            Conflict: Another experiment runs there.
         """
         self.place(rule)
         serve = ServeExperiment(name)
@@ -149,16 +149,16 @@ class DeploymentState:
         return replace(self, rules=rules, experiments=experiments)
 
     def with_arms(self, name: str, arms: Sequence[Arm], allocation_epoch: int) -> "DeploymentState":
-        """Other weights of a running experiment: its salt stays, so units stay where they can."""
+        """Returns the state with other weights; the salt stays, so units keep their arm where possible."""
         changed = replace(self.experiments[name], arms=tuple(arms), allocation_epoch=allocation_epoch)
         return replace(self, experiments={**self.experiments, name: changed})
 
     def without_experiment(self, name: str, version: str) -> "DeploymentState":
-        """One experiment less.
+        """Returns the state without an experiment.
 
         Args:
             name: The experiment.
-            version: What is served from now on in every place where it stood.
+            version: Version that replaces it wherever it ran.
         """
         kept = ServeVersion(version)
         stood = ServeExperiment(name)
@@ -180,12 +180,12 @@ class DeploymentState:
 
 
 def first_state(version: str) -> DeploymentState:
-    """The first thing that is served."""
+    """Returns the first state of a deployment."""
     return DeploymentState((version,), ServeVersion(version))
 
 
 def state_of(served: Any, defaults: Sequence[str]) -> DeploymentState:  # noqa: ANN401 - JSON
-    """Reads what a book holds."""
+    """Reads a stored state."""
     found = ServedPrompt.from_json(served)
     return DeploymentState(tuple(defaults), found.default, found.rules, found.experiments)
 

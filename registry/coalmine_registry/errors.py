@@ -1,23 +1,23 @@
 """Errors of the registry. Classes say what the caller should do.
 
 CoalmineError                      (coalmine_schemas.errors)
-├── Transient                      the same call may succeed a moment later
-│   ├── RegistryBusy               others kept writing for too long; nothing was changed
-│   └── DatabaseUnavailable        the database does not answer, or refuses to write now
+├── Transient                      the same call may succeed later
+│   ├── RegistryBusy               other writers held the lock for too long; nothing was changed
+│   └── DatabaseUnavailable        the database does not respond, or cannot write now
 ├── Terminal
-│   ├── DatabaseTooNew             a newer Coalmine has migrated it: upgrade this one
-│   ├── DatabaseDamaged            the file is no database, or damaged: restore it
-│   └── DatabaseMisconfigured      the address of the database is none
+│   ├── DatabaseTooNew             a newer version of Coalmine migrated it: upgrade this one
+│   ├── DatabaseDamaged            the file is not a database, or damaged: restore it
+│   └── DatabaseMisconfigured      not a usable database URL
 ├── InvalidParameter
-│   ├── Invalid                    a value cannot be taken; says which field, the value, the remedy
+│   ├── Invalid                    a value is not valid; has the field, the value, the remedy
 │   └── InvalidPrompt              (coalmine_schemas.prompts) the same, for names, versions and contents
-└── Refused                        readable and allowed in principle, but not now or not by this actor
-    ├── NotFound                   there is no such thing
+└── Refused                        valid, but not possible now or not allowed for this actor
+    ├── NotFound                   it does not exist
     ├── Forbidden                  this actor may not do it
-    ├── Conflict                   it contradicts what is there
-    │   ├── StaleRevision          somebody changed it since the caller looked; look again
-    │   ├── BumpTooSmall           the change needs a larger step of the version
-    │   └── EvidenceMissing        the environment demands evidence that was not attached
+    ├── Conflict                   it conflicts with the current state
+    │   ├── StaleRevision          it has changed since the caller looked; look again
+    │   ├── BumpTooSmall           the change needs a larger version bump
+    │   └── EvidenceMissing        the environment requires evidence that was not attached
 """
 
 from collections.abc import Sequence
@@ -27,31 +27,31 @@ from coalmine_schemas.prompts.errors import short
 
 
 class RegistryBusy(Transient):
-    """Others kept writing for longer than we wait. Nothing was changed."""
+    """Other writers kept the database locked for longer than we wait. Nothing was changed."""
 
 
 class DatabaseUnavailable(Transient):
-    """The database does not answer, or cannot write now: unreachable, disk full, read-only."""
+    """The database does not respond, or cannot write now: unreachable, disk full, read-only."""
 
 
 class DatabaseTooNew(Terminal):
-    """The database was migrated by a newer Coalmine than this one."""
+    """The database was migrated by a newer version of Coalmine."""
 
 
 class DatabaseDamaged(Terminal):
-    """The file is no database, or is damaged."""
+    """The file is not a database, or is damaged."""
 
 
 class DatabaseMisconfigured(Terminal):
-    """The address of the database is none we can use."""
+    """Not a usable database URL."""
 
 
 class Invalid(InvalidParameter):
-    """A value cannot be taken.
+    """A value is not valid.
 
     Args:
-        field: What is wrong, e.g. `arms[0].weight`.
-        value: What it was.
+        field: Name of the value, e.g. `arms[0].weight`.
+        value: The value.
         remedy: What to give instead.
     """
 
@@ -66,11 +66,11 @@ class Invalid(InvalidParameter):
 
 
 class Refused(CoalmineError):
-    """The registry understood, and says no."""
+    """The request is valid, but cannot be carried out."""
 
 
 class NotFound(Refused):
-    """There is no such thing; the message names it."""
+    """What was asked for does not exist; the message names it."""
 
 
 class Forbidden(Refused):
@@ -78,16 +78,16 @@ class Forbidden(Refused):
 
 
 class Conflict(Refused):
-    """It contradicts what is there; the message says what is, and what to do about it."""
+    """It conflicts with the current state; the message says how, and what to do about it."""
 
 
 class StaleRevision(Conflict):
-    """Somebody changed it since the caller looked.
+    """It has changed since the caller looked.
 
     Args:
-        what: What was to be changed, e.g. `support-refund in prod`.
-        expected: Revision the caller had seen.
-        actual: Revision it has.
+        what: Name of what was to be changed, e.g. `support-refund in prod`.
+        expected: Revision that the caller had seen.
+        actual: Current revision.
     """
 
     def __init__(self, what: str, expected: int, actual: int) -> None:
@@ -98,20 +98,20 @@ class StaleRevision(Conflict):
 
     def __str__(self) -> str:
         return (
-            f"{self.what} is at revision {self.actual}, not {self.expected}: somebody changed it; look again "
-            "before you decide"
+            f"{self.what} is at revision {self.actual}, not {self.expected}: it has changed in the meantime; "
+            "look again before you decide"
         )
 
 
 class BumpTooSmall(Conflict):
-    """The change needs a larger step of the version than the one taken.
+    """The change needs a larger version bump.
 
     Args:
-        version: The version that was to be registered.
-        previous: The version it is compared with.
-        step: The step taken: `patch` or `minor`.
-        needed: The step needed: `minor` or `major`.
-        reasons: Which change needs which step, e.g. `variable question was removed: major`.
+        version: Version that was to be registered.
+        previous: Version that it is compared with.
+        step: The bump: `patch` or `minor`.
+        needed: The bump that the change needs: `minor` or `major`.
+        reasons: The bump that each change needs, e.g. `variable question was removed: major`.
     """
 
     def __init__(self, version: str, previous: str, step: str, needed: str, reasons: Sequence[str]) -> None:
@@ -124,17 +124,17 @@ class BumpTooSmall(Conflict):
 
     def __str__(self) -> str:
         return (
-            f"from {self.previous} to {self.version} is a {self.step} step, but the change needs a "
-            f"{self.needed} one ({'; '.join(self.reasons)}); register it under a larger version"
+            f"{self.previous} to {self.version} is a {self.step} bump, but the change needs a {self.needed} "
+            f"one ({'; '.join(self.reasons)}); register it as a higher version"
         )
 
 
 class EvidenceMissing(Conflict):
-    """The environment demands evidence that was not attached.
+    """The environment requires evidence that was not attached.
 
     Args:
-        environment: Where the version was to be served.
-        missing: What is missing, e.g. `eval_run` or `served_in:staging`.
+        environment: Environment that should serve the version.
+        missing: Kinds that are missing, e.g. `eval_run` or `served_in:staging`.
     """
 
     def __init__(self, environment: str, missing: Sequence[str]) -> None:
@@ -145,5 +145,5 @@ class EvidenceMissing(Conflict):
     def __str__(self) -> str:
         return (
             f"{self.environment} requires evidence that is missing: {', '.join(self.missing)}; attach it to "
-            "the request (`served_in:...` is given by serving the version there first)"
+            "the request (for `served_in:...`, serve the version there first)"
         )

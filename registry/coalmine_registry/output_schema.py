@@ -1,7 +1,7 @@
-"""How a change of an output schema looks to those who read answers by the old one.
+"""Compatibility of output schemas, for code that reads answers by the old one.
 
-Readers go on as long as every answer that fits the new schema can be read as one of the old: a property more,
-a promise more (`required`, fewer values of an `enum`). Whatever is not understood counts as breaking.
+Readers keep working as long as every answer that fits the new schema can be read as one of the old: an added
+property, an added promise (`required`, fewer values of an `enum`). Anything else counts as breaking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ _UNDERSTOOD: Final = ("properties", "required", "enum", "items")
 def schema_changes(
     old: Mapping[str, JsonValue], new: Mapping[str, JsonValue], where: str = "the output schema"
 ) -> Iterator[tuple[str, Step]]:
-    """The changes between two JSON Schemas, each with the step it needs.
+    """Yields the changes between two JSON Schemas, each with the version bump it needs.
 
     Args:
         old: JSON Schema of the previous version.
         new: JSON Schema of the new version.
-        where: What to call it.
+        where: Name of the schema in the changes.
     """
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
@@ -57,7 +57,7 @@ def _part(key: str, before: Any, after: Any, where: str) -> Iterator[tuple[str, 
         case "required":
             was, now = set(before or ()), set(after or ())
             if was == now:
-                yield f"{where}: required is ordered otherwise", "patch"
+                yield f"{where}: required has another order", "patch"
             for name in sorted(was - now):
                 yield f"{where}: {name} is no longer required", "major"
             for name in sorted(now - was):
@@ -67,7 +67,7 @@ def _part(key: str, before: Any, after: Any, where: str) -> Iterator[tuple[str, 
             if now - was:
                 yield f"{where}: enum allows other values", "major"
             elif now == was:
-                yield f"{where}: enum is ordered otherwise", "patch"
+                yield f"{where}: enum has another order", "patch"
             else:
                 yield f"{where}: enum allows fewer values", "minor"
 

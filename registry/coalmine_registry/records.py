@@ -1,13 +1,15 @@
-"""What the registry answers: frozen values, one class per thing."""
+"""What the registry returns: frozen values, served by the HTTP API as they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from coalmine_registry.classify import Classification
+from coalmine_registry.roles import Role
 from coalmine_schemas.events import Deployment
-from coalmine_schemas.prompts import Arm, Experiment, PromptContent, Rule, Serve, ServeVersion
+from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
+from coalmine_schemas.results import result
 
 ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""
@@ -16,33 +18,27 @@ VersionStatus = Literal["active", "retired", "archived"]
 PromotionStatus = Literal["pending", "applied", "rejected", "stale"]
 ExperimentStatus = Literal["running", "stopped"]
 
-_Item = TypeVar("_Item")
 
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_Item]):
-    """A part of a long list."""
-
-    items: tuple[_Item, ...]
-    next_cursor: str | None
-    """Give it to get the next part; None after the last one."""
-
-
-@dataclass(frozen=True, slots=True)
+@result
 class VersionRecord:
-    """One immutable version of a prompt."""
+    """One version of a prompt. Only its status ever changes."""
 
     name: str
+    """Name of the prompt."""
     version: str
-    content: PromptContent
+    """Semantic version, unique within the prompt."""
     digest: str
     """`sha256:<hex>` of the content."""
     author: str
-    """Subject who registered it first."""
+    """Subject of the token that registered the version."""
     created_at: datetime
+    """When the version was registered."""
     status: VersionStatus
+    """Only active versions can be served; retired and archived ones stay readable."""
     classification: Classification | None
-    """How it differs from the version before it; None for a first one."""
+    """Changes against the previous version; null for the first version of a prompt."""
+    content: dict[str, Any]
+    """The prompt itself: template or messages, variables, model, parameters, output schema, metadata."""
 
     @property
     def reference(self) -> str:
@@ -50,213 +46,286 @@ class VersionRecord:
         return f"{self.name}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Registered:
-    """What registering a version did."""
+    """Outcome of registering a version, or with `dry_run` of what registering it would do."""
 
-    record: VersionRecord
     created: bool
-    """False when the same version with the same content was there already."""
-    classification: Classification | None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What registering a version would do."""
-
+    """False if this version with this content was registered before."""
+    dry_run: bool
+    """True if everything was checked and nothing was written."""
     name: str
+    """Name of the prompt."""
     version: str
-    created: bool
-    """False when the same version with the same content is there already."""
+    """Semantic version that was sent."""
+    digest: str
+    """`sha256:<hex>` of the content that was sent."""
     classification: Classification | None
+    """Changes against the previous version; null for the first version of a prompt."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class PromptSummary:
-    """One prompt."""
+    """One prompt with its versions in numbers and what serves it."""
 
     name: str
+    """Name of the prompt."""
     latest: str
-    """Highest version by precedence, whatever its status."""
+    """Highest version by semantic precedence, whatever its status."""
     versions: int
-    """How many there are."""
+    """Number of versions, retired and archived ones included."""
     created_at: datetime
+    """When the first version was registered."""
     updated_at: datetime
-    """When its newest version was registered."""
+    """When the newest version was registered."""
     serving: Mapping[str, str]
-    """Version that each environment serves by default, where it serves the prompt."""
+    """Default version by environment, for the environments that serve the prompt."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Evidence:
-    """Why a version may be served: a run of evals, a readout of an experiment."""
+    """Why a version may be served: a run of evals, the readout of an experiment."""
 
     kind: str
-    """E.g. `eval_run`, `readout`."""
+    """Kind of evidence, e.g. `eval_run` or `readout`."""
     reference: str
-    """Where it is found: an id or an address."""
-    summary: str = ""
-    """What it says, for people."""
+    """Id or URL of the evidence."""
+    summary: str
+    """What the evidence says, for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Policy:
-    """What an environment demands before it serves a version."""
+    """What an environment requires before it serves a version."""
 
     environment: str
+    """Environment that the policy is for: dev, staging or prod."""
     required_evidence: tuple[str, ...]
-    """Kinds of evidence; `served_in:staging` is given by having served the version there."""
+    """Kinds of evidence that a promotion needs; having served in staging satisfies `served_in:staging`."""
     revision: int
-    """Counts changes of the policy, from 0."""
+    """Number of changes of the policy so far, from 0."""
     needs_approval: bool
-    """Whether somebody other than the author has to agree."""
+    """True if a person other than the author has to approve."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Promotion:
-    """A request to serve a version in an environment, and what became of it."""
+    """A request to serve a version by default in an environment, and its outcome."""
 
     id: str
+    """Id of the promotion, for approving or rejecting it."""
     status: PromotionStatus
-    """`stale`: the deployment had changed before it was approved."""
+    """`stale` means that the deployment changed between the request and its approval."""
     prompt: str
+    """Name of the prompt."""
     version: str
+    """Version to serve by default."""
     environment: str
+    """Environment that should serve the version."""
     evidence: tuple[Evidence, ...]
+    """Evidence attached to the request."""
     reason: str | None
+    """Reason given with the request."""
     expected_revision: int | None
+    """Revision of the deployment that the requester had seen; null if not stated."""
     requested_by: str
+    """Subject of the token that made the request."""
     requested_at: datetime
+    """When the request was made."""
     decided_by: str | None
+    """Subject of the token that approved or rejected it; null while it is pending."""
     decided_at: datetime | None
+    """When it was approved or rejected; null while it is pending."""
     decision_reason: str | None
+    """Reason given with the decision."""
     revision: int | None
-    """Revision of the deployment that it made, once applied."""
+    """Revision of the deployment that the promotion created; null unless applied."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class DeploymentRecord:
     """What one environment serves of one prompt."""
 
     environment: str
+    """Environment that serves the prompt: dev, staging or prod."""
     prompt: str
+    """Name of the prompt."""
     revision: int
-    """Counts changes, from 1."""
+    """Number of changes of this deployment, from 1; pass it as `expected_revision` of the next change."""
     version: str
-    """Default version; where an experiment stands in its place, the one it returns to."""
+    """Default version; while an experiment replaces the default, the version it returns to."""
     default: Serve
+    """What is served where no rule matches: a version or an experiment."""
     rules: tuple[Rule, ...]
+    """Targeting rules in order; the first that matches decides."""
     experiments: Mapping[str, Experiment]
     """Running experiments by name."""
     changed_at: datetime
+    """When the deployment last changed."""
     changed_by: str
+    """Subject of the token that made the last change."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentRevision:
-    """One change of what an environment serves of a prompt."""
-
-    action: str
-    """What was done, e.g. `promote`."""
-    reason: str | None
-    deployment: DeploymentRecord
-    """As it was from then on."""
-
-
-@dataclass(frozen=True, slots=True)
+@result
 class ServedVersion:
-    """A version that an environment serves, or served before."""
+    """A version that an environment serves now or served before."""
 
     version: str
+    """Semantic version of the prompt."""
     first_revision: int
-    """Revision of the deployment that first served it."""
+    """First revision of the deployment that served it."""
     first_served_at: datetime
+    """When the environment first served it."""
     serving: bool
-    """Whether it is served now, as default, by a rule or as an arm."""
+    """True if it is served now, by default, by a rule or in an experiment."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class AllocationEpoch:
-    """Weights of an experiment from one change to the next."""
+    """A period in which the weights of an experiment stayed the same."""
 
     allocation_epoch: int
+    """Number of the epoch, from 1; each change of weights starts the next."""
     arms: tuple[Arm, ...]
+    """Treatments first, control last."""
     started_at: datetime
+    """When these weights took effect."""
     started_by: str
+    """Subject of the token that set these weights."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class ExperimentRecord:
-    """One experiment."""
+    """One experiment and the history of its weights."""
 
     name: str
+    """Name of the experiment; never used again for another one."""
     environment: str
+    """Environment in which it runs or ran."""
     prompt: str
+    """Name of the prompt whose versions it compares."""
     rule: str | None
-    """Rule in whose place it stands; None for the default."""
+    """Targeting rule whose version it replaces; null if it replaces the default."""
+    replaced: str
+    """Version it replaced, which returns when it stops without keeping an arm."""
     salt: str
+    """Random text that decides, with the unit id, which arm a unit gets; fixed for the experiment's life."""
     status: ExperimentStatus
-    arms: tuple[Arm, ...]
-    """Treatments first, control last; as of the latest epoch."""
+    """Whether it is running or was stopped."""
     allocation_epoch: int
+    """Number of the latest epoch."""
+    arms: tuple[Arm, ...]
+    """Arms of the latest epoch: treatments first, control last."""
     epochs: tuple[AllocationEpoch, ...]
-    """Oldest first."""
-    replaced: ServeVersion
-    """What was served in its place before it began."""
+    """Every epoch, oldest first."""
     started_at: datetime
+    """When the experiment started."""
     started_by: str
+    """Subject of the token that started it."""
     stopped_at: datetime | None
+    """When it was stopped; null while it runs."""
     stopped_by: str | None
+    """Subject of the token that stopped it; null while it runs."""
     kept: str | None
-    """Arm that took its place when it stopped; None where `replaced` did."""
+    """Arm whose version stayed when it stopped; null if the replaced version returned."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class HygieneCandidate:
-    """A version that nobody seems to need."""
+    """An unused version that could be retired."""
 
     name: str
+    """Name of the prompt."""
     version: str
+    """Semantic version that could be retired."""
     created_at: datetime
+    """When the version was registered."""
     last_used_at: datetime | None
-    """None: never, as far as is known."""
+    """Last call that used the version; null if no call is known."""
     newer_versions: int
-    """How many active versions of the prompt rank above it."""
+    """Number of active versions of the prompt that rank higher."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
+class Hygiene:
+    """Versions that could be retired."""
+
+    traffic_known: bool
+    """False if this server has no traffic data, so that listed versions may be in use."""
+    items: list[HygieneCandidate]
+    """Candidates, longest unused first."""
+
+
+@result
 class AuditEntry:
-    """One thing somebody did. Never changed, never deleted."""
+    """One action in the audit log. Entries are never changed or deleted."""
 
     id: int
+    """Number of the entry; later entries have higher numbers."""
     at: datetime
+    """When the action happened."""
     actor: str
+    """Subject of the token that acted."""
     token_id: str
+    """Id of the token that acted."""
     action: str
-    """E.g. `register`, `promote`, `rollback`, `token.create`."""
-    prompt: str | None = None
-    version: str | None = None
-    environment: str | None = None
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
-    reason: str | None = None
+    """What was done, e.g. `register`, `promote`, `rollback` or `create_token`."""
+    prompt: str | None
+    """Prompt that the action was about, if any."""
+    version: str | None
+    """Version that the action was about, if any."""
+    environment: str | None
+    """Environment that the action was about, if any."""
+    before: dict[str, Any] | None
+    """State before the action; its shape depends on the action."""
+    after: dict[str, Any] | None
+    """State after the action; its shape depends on the action."""
+    reason: str | None
+    """Reason given with the action."""
+
+
+@result
+class TokenRecord:
+    """A bearer token, without its text."""
+
+    id: str
+    """Id of the token, for revoking it."""
+    subject: str
+    """Person or program that uses the token."""
+    role: Role
+    """What the token allows: each role allows everything that the roles before it allow."""
+    created_at: datetime
+    """When the token was created."""
+    created_by: str
+    """Subject of the token that created it."""
+    revoked_at: datetime | None
+    """When the token was revoked; null while it is valid."""
+
+
+@result
+class NewToken(TokenRecord):
+    """A token that was just created."""
+
+    # pydantic reads the docstrings of a class's own fields only.
+    id: str
+    """Id of the token, for revoking it."""
+    subject: str
+    """Person or program that uses the token."""
+    role: Role
+    """What the token allows: each role allows everything that the roles before it allow."""
+    created_at: datetime
+    """When the token was created."""
+    created_by: str
+    """Subject of the token that created it."""
+    revoked_at: datetime | None
+    """Null: the token is valid."""
+    token: str = field(repr=False)
+    """Text of the token. Only its hash is kept, so it cannot be shown again."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """An event that still has to be sent."""
+    """An event that has not been sent yet."""
 
     id: int
     event: Deployment
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
-    """What is kept of a token; never the token itself."""
-
-    id: str
-    subject: str
-    role: str
-    created_at: datetime
-    created_by: str
-    revoked_at: datetime | None = field(default=None)

@@ -1,4 +1,4 @@
-"""The registry's way in: one method per thing that can be done, each in a transaction of its own."""
+"""The entry point of the registry: one method per operation, each in a transaction of its own."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.operations import (
     audit,
     deployments,
@@ -22,20 +23,19 @@ from coalmine_registry.operations import (
 )
 from coalmine_registry.operations.content_cache import ContentCache
 from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
-    DeploymentRevision,
     Evidence,
     ExperimentRecord,
-    HygieneCandidate,
+    ExperimentStatus,
+    Hygiene,
     OutboxEntry,
-    Page,
     Policy,
     Promotion,
     PromotionStatus,
     PromptSummary,
-    Proposal,
     Registered,
     ServedVersion,
     VersionRecord,
@@ -44,6 +44,7 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.prompts import Arm, PromptContent, Rule, Snapshot
+from coalmine_schemas.results import Page
 
 _log = logging.getLogger("coalmine.registry")
 
@@ -54,11 +55,11 @@ class Registry:
     """A prompt registry on one database. Thread-safe; several processes may share the database.
 
     Every method may raise `RegistryBusy` or `DatabaseUnavailable` (both Transient: nothing was changed,
-    unless the database went away in the very moment of committing), beside what its operation says.
+    unless the database went away at the moment of committing), besides the errors of its operation.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Uses a database that is migrated; `open` is the usual way."""
+        """Uses a database that is migrated; use `open` to migrate it first."""
         self._database = database
         self._clock = clock
         self._contents = ContentCache()
@@ -69,14 +70,14 @@ class Registry:
 
     @classmethod
     def open(cls, address: str | Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
-        """Opens a registry, and makes or migrates its tables first where that is needed.
+        """Opens a registry; creates or migrates its tables first if needed.
 
         Args:
             address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
-            clock: Gives the time, aware.
+            clock: Returns the current time, with a time zone.
 
         Raises:
-            DatabaseMisconfigured: The address is none.
+            DatabaseMisconfigured: The address is not a usable database URL.
             DatabaseTooNew: A newer Coalmine has migrated it.
             DatabaseUnavailable: The database does not answer.
         """
@@ -89,7 +90,7 @@ class Registry:
         return cls(database, clock)
 
     def close(self) -> None:
-        """Lets go of all connections."""
+        """Closes all connections."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -101,56 +102,67 @@ class Registry:
         self.close()
 
     def on_change(self, callback: Callable[[str, int], None]) -> None:
-        """Calls back with an environment and its new revision after each change that this object commits.
+        """Registers a callback, which gets an environment and its new revision after each change made here.
 
-        In the thread that made the change: quickly, please. What it raises is logged only, as the change is
-        made. Changes by other processes show in `environment_revision`.
+        It runs in the thread that made the change and must return quickly. Its errors are only logged, as
+        the change is committed. Changes by other processes show in `environment_revision`.
         """
         self._listeners.append(callback)
 
     # Versions
 
     def register(self, actor: Actor, name: str, version: str, content: PromptContent) -> Registered:
-        """Adds a version; does nothing if just that is registered already. See `versions.register`."""
+        """Registers a version; registering it again does nothing. See `versions.register`."""
         actor.require(Role.AUTHOR, "register versions")
-        # Checking templates takes a while: done before others have to wait.
+        # Checking templates takes a while: it is done before the write transaction, which others wait for.
         self.classify(name, version, content)
         return self._write(lambda tx: versions.register(tx, actor, name, version, content))
 
-    def classify(self, name: str, version: str, content: PromptContent) -> Proposal:
-        """What `register` would do, and raises what it would raise. See `versions.propose`."""
+    def classify(self, name: str, version: str, content: PromptContent) -> Registered:
+        """Returns what `register` would do, or raises what it would raise. See `versions.propose`."""
         return self._read(lambda tx: versions.propose(tx, name, version, content))
 
     def version(self, name: str, version: str) -> VersionRecord:
-        """One version, whatever its status; raises NotFound."""
+        """Returns one version, whatever its status; raises NotFound."""
         return self._read(lambda tx: versions.version_record(tx, name, version))
 
-    def versions(self, name: str) -> list[VersionRecord]:
-        """All versions of a prompt, highest first by precedence; raises NotFound."""
-        return self._read(lambda tx: versions.version_records(tx, name))
+    def versions(self, name: str, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[VersionRecord]:
+        """Returns versions of a prompt, highest first by precedence; raises NotFound."""
+        return self._read(lambda tx: versions.version_page(tx, name, limit, cursor))
 
-    def prompts(self, limit: int = 100, cursor: str | None = None) -> Page[PromptSummary]:
-        """Prompts by name."""
+    def diff(self, name: str, a: str, b: str) -> Diff:
+        """Compares two versions of a prompt; raises NotFound."""
+        return self._read(lambda tx: versions.diff(tx, name, a, b))
+
+    def prompt(self, name: str) -> PromptSummary:
+        """Returns one prompt; raises NotFound."""
+        return self._read(lambda tx: versions.prompt_summary(tx, name))
+
+    def prompts(self, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[PromptSummary]:
+        """Returns prompts by name."""
         return self._read(lambda tx: versions.prompt_page(tx, limit, cursor))
 
     def retire(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
-        """Takes a version out of service for good. See `lifecycle.retire`."""
+        """Retires a version for good. See `lifecycle.retire`."""
         return self._write(lambda tx: lifecycle.retire(tx, actor, name, version, reason))
 
     def archive(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
-        """Puts a retired version out of sight. See `lifecycle.archive`."""
+        """Archives a retired version. See `lifecycle.archive`."""
         return self._write(lambda tx: lifecycle.archive(tx, actor, name, version, reason))
 
     def hygiene(
-        self, last_used: Mapping[tuple[str, str], datetime], keep_newest: int, idle_days: int
-    ) -> list[HygieneCandidate]:
-        """Active versions that nobody needs. See `lifecycle.hygiene`."""
+        self,
+        last_used: Mapping[tuple[str, str], datetime] | None,
+        keep_newest: int = KEEP_NEWEST,
+        idle_days: int = IDLE_DAYS,
+    ) -> Hygiene:
+        """Lists active versions that are not used. See `lifecycle.hygiene`."""
         return self._read(lambda tx: lifecycle.hygiene(tx, last_used, keep_newest, idle_days))
 
     # Environments
 
     def policy(self, environment: str) -> Policy:
-        """What an environment demands; raises NotFound."""
+        """Returns what an environment requires; raises NotFound."""
         return self._read(lambda tx: policies.policy(tx, environment))
 
     def set_policy(
@@ -165,7 +177,7 @@ class Registry:
             lambda tx: policies.set_policy(tx, actor, environment, required_evidence, expected_revision)
         )
 
-    def promote(  # noqa: PLR0917 - in the order in which one says them
+    def promote(  # noqa: PLR0917 - in the order of a sentence
         self,
         actor: Actor,
         prompt: str,
@@ -175,7 +187,7 @@ class Registry:
         reason: str | None = None,
         expected_revision: int | None = None,
     ) -> Promotion:
-        """Asks that a version be served; applied if the actor may decide. See `promotions.promote`."""
+        """Requests that a version be served; applied if the actor may decide. See `promotions.promote`."""
         return self._write(
             lambda tx: promotions.promote(
                 tx,
@@ -190,10 +202,10 @@ class Registry:
         )
 
     def approve(self, actor: Actor, promotion_id: str) -> Promotion:
-        """Applies a request that waits. See `promotions.approve`.
+        """Applies a pending request. See `promotions.approve`.
 
         Raises:
-            StaleRevision: The deployment had changed since the request; it is `stale` from now on.
+            StaleRevision: The deployment has changed since the request, which is `stale` from now on.
         """
         promotion, stale = self._write(lambda tx: promotions.approve(tx, actor, promotion_id))
         if stale is not None:
@@ -201,20 +213,20 @@ class Registry:
         return promotion
 
     def reject(self, actor: Actor, promotion_id: str, reason: str | None = None) -> Promotion:
-        """Refuses a request that waits. See `promotions.reject`."""
+        """Rejects a pending request. See `promotions.reject`."""
         return self._write(lambda tx: promotions.reject(tx, actor, promotion_id, reason))
 
     def promotion(self, promotion_id: str) -> Promotion:
-        """One request; raises NotFound."""
+        """Returns one request; raises NotFound."""
         return self._read(lambda tx: promotions.promotion(tx, promotion_id))
 
     def promotions(
-        self, status: PromotionStatus | None = None, limit: int = 100, cursor: str | None = None
+        self, status: PromotionStatus | None = None, limit: int = PAGE_SIZE, cursor: str | None = None
     ) -> Page[Promotion]:
-        """Requests, newest first."""
+        """Returns requests, newest first."""
         return self._read(lambda tx: promotions.page(tx, status, limit, cursor))
 
-    def rollback(  # noqa: PLR0917 - in the order in which one says them
+    def rollback(  # noqa: PLR0917 - in the order of a sentence
         self,
         actor: Actor,
         environment: str,
@@ -223,7 +235,7 @@ class Registry:
         reason: str | None = None,
         expected_revision: int | None = None,
     ) -> DeploymentRecord:
-        """Serves what served before, and ends experiments. See `rollback.rollback`."""
+        """Serves an earlier version again, and stops experiments. See `rollback.rollback`."""
         return self._write(
             lambda tx: rollback.rollback(
                 tx,
@@ -263,7 +275,7 @@ class Registry:
 
     # Experiments
 
-    def start_experiment(  # noqa: PLR0917 - in the order in which one says them
+    def start_experiment(  # noqa: PLR0917 - in the order of a sentence
         self,
         actor: Actor,
         environment: str,
@@ -276,7 +288,7 @@ class Registry:
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
     ) -> ExperimentRecord:
-        """Begins an experiment in the place of the default or of a rule. See `experiments.start`."""
+        """Starts an experiment in place of the default or of a rule's version. See `experiments.start`."""
         return self._write(
             lambda tx: experiments.start(
                 tx,
@@ -301,7 +313,7 @@ class Registry:
         *,
         reason: str | None = None,
     ) -> ExperimentRecord:
-        """Changes weights, which begins the next allocation epoch. See `experiments.set_weights`."""
+        """Changes weights, which starts the next allocation epoch. See `experiments.set_weights`."""
         return self._write(
             lambda tx: experiments.set_weights(
                 tx, actor, experiment_name, weights, reason=reason, expected_revision=expected_revision
@@ -317,7 +329,7 @@ class Registry:
         *,
         reason: str | None = None,
     ) -> ExperimentRecord:
-        """Ends an experiment. See `experiments.stop`."""
+        """Stops an experiment. See `experiments.stop`."""
         return self._write(
             lambda tx: experiments.stop(
                 tx, actor, experiment_name, keep, reason=reason, expected_revision=expected_revision
@@ -325,39 +337,45 @@ class Registry:
         )
 
     def experiment(self, name: str) -> ExperimentRecord:
-        """One experiment with the history of its weights; raises NotFound."""
+        """Returns one experiment with the history of its weights; raises NotFound."""
         return self._read(lambda tx: experiments.experiment_record(tx, name))
 
     def experiments(
-        self, environment: str | None = None, prompt: str | None = None
-    ) -> list[ExperimentRecord]:
-        """Experiments, newest first."""
-        return self._read(lambda tx: experiments.experiment_records(tx, environment, prompt))
+        self,
+        environment: str | None = None,
+        prompt: str | None = None,
+        status: ExperimentStatus | None = None,
+        *,
+        limit: int = PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> Page[ExperimentRecord]:
+        """Returns experiments, newest first; raises NotFound."""
+        return self._read(
+            lambda tx: experiments.experiment_page(
+                tx, environment, prompt, status, limit=limit, cursor=cursor
+            )
+        )
 
-    # What is served
+    # Deployments
 
     def deployment(self, environment: str, prompt: str) -> DeploymentRecord:
-        """What an environment serves of a prompt; raises NotFound."""
+        """Returns what an environment serves of a prompt; raises NotFound."""
         return self._read(lambda tx: deployments.deployment(tx, environment, prompt))
 
     def deployments(self, environment: str) -> list[DeploymentRecord]:
-        """What an environment serves, by prompt; raises NotFound."""
+        """Returns what an environment serves, by prompt; raises NotFound."""
         return self._read(lambda tx: deployments.all_deployments(tx, environment))
 
-    def deployment_history(self, environment: str, prompt: str) -> list[DeploymentRevision]:
-        """Every change of what is served, newest first; raises NotFound."""
-        return self._read(lambda tx: deployments.history(tx, environment, prompt))
-
     def served_versions(self, environment: str, prompt: str) -> list[ServedVersion]:
-        """Every version that serves or served there, the first one first; raises NotFound."""
+        """Returns every version that is or was served there, oldest first; raises NotFound."""
         return self._read(lambda tx: deployments.versions_served(tx, environment, prompt))
 
     def environment_revision(self, environment: str) -> int:
-        """A number that grows with every change of what the environment serves. Cheap."""
+        """Returns a number that grows with every change of what the environment serves. Cheap."""
         return self._read(lambda tx: deployments.environment_revision(tx, environment))
 
     def snapshot(self, environment: str) -> Snapshot:
-        """All that an environment serves at one revision; made once per revision. Raises NotFound."""
+        """Returns everything an environment serves, built once per revision; raises NotFound."""
         revision = self.environment_revision(environment)
         with self._lock:
             known = self._snapshots.get(environment)
@@ -370,24 +388,24 @@ class Registry:
                 self._snapshots[environment] = made
         return made
 
-    # Books
+    # Audit log and outbox
 
     def audit_log(
         self,
         prompt: str | None = None,
         environment: str | None = None,
-        limit: int = 100,
+        limit: int = PAGE_SIZE,
         cursor: str | None = None,
     ) -> Page[AuditEntry]:
-        """Who did what, newest first."""
+        """Returns entries of the audit log, newest first."""
         return self._read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
 
     def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
-        """Events that still have to be sent, oldest first."""
+        """Returns events that have not been sent yet, oldest first."""
         return self._read(lambda tx: outbox.pending(tx, limit))
 
     def outbox_delivered(self, ids: Sequence[int]) -> None:
-        """Forgets events that were sent."""
+        """Deletes events that were sent."""
         if ids:
             self._write(lambda tx: outbox.delivered(tx, ids))
 
@@ -407,6 +425,6 @@ class Registry:
             for callback in tuple(self._listeners):
                 try:
                     callback(environment, revision)
-                except Exception:  # noqa: BLE001 - the change is committed, whatever a listener makes of it
+                except Exception:  # noqa: BLE001 - the change is committed, whether or not a listener fails
                     _log.exception("a listener failed on %s at revision %d", environment, revision)
         return result

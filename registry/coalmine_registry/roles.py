@@ -1,4 +1,4 @@
-"""Who acts, and what a role allows."""
+"""Actors and the roles of their tokens."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,54 +8,54 @@ from coalmine_registry.errors import Forbidden
 
 
 class Role(StrEnum):
-    """What a token allows; each role allows all that the ones before it do."""
+    """What a token allows; each role allows everything that the roles before it allow."""
 
     READER = "reader"
-    """Looks at everything."""
+    """Reads everything."""
     AUTHOR = "author"
-    """Registers versions, asks for promotions."""
+    """Registers versions, requests promotions."""
     APPROVER = "approver"
-    """Decides what is served, never about a version of its own."""
+    """Decides what is served, except for versions of its own."""
     ADMIN = "admin"
-    """Makes tokens, sets policies."""
+    """Creates tokens, sets policies."""
 
     def allows(self, needed: "Role") -> bool:
-        """Whether this role is enough where `needed` is asked for."""
+        """Returns True if this role includes another."""
         order = tuple(Role)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts, known by a token."""
+    """A person or program that acts, identified by a token."""
 
     subject: str
-    """Name of the person or program. Who wrote a version is told by it."""
+    """Name of the person or program; authors of versions are identified by it."""
     role: Role
     token_id: str
-    """The token they came with; for the audit."""
+    """Id of the token, for the audit log."""
 
     @classmethod
     def of_system(cls) -> Self:
-        """Coalmine itself, e.g. when a server makes its first token."""
+        """Returns Coalmine itself, e.g. when a server creates its first token."""
         return cls("system", Role.ADMIN, "system")
 
     def require(self, needed: Role, action: str) -> None:
-        """Refuses an actor whose role does not suffice.
+        """Checks that the role of the actor allows an action.
 
         Args:
-            needed: Role the action needs.
-            action: What was to be done, e.g. `register versions`.
+            needed: Role that the action needs.
+            action: The action, e.g. `register versions`.
 
         Raises:
-            Forbidden: It does not.
+            Forbidden: The role does not allow it.
         """
         if not self.role.allows(needed):
             raise Forbidden(
-                f"{self.subject} is {self.role} and may not {action}: that takes the role {needed}; ask an "
-                "admin for a token of that role"
+                f"{self.subject} is {self.role} and may not {action}: that needs the role {needed}; ask an "
+                "admin for a token with that role"
             )
 
     def is_any_of(self, subjects: frozenset[str]) -> bool:
-        """Whether the actor is one of them. `Ann` and `ann` are the same person."""
+        """Returns True if the actor is one of them. `Ann` and `ann` are the same person."""
         return self.subject.casefold() in {subject.casefold() for subject in subjects}

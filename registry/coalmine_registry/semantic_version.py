@@ -1,4 +1,4 @@
-"""Versions in the order of Semantic Versioning, and the size of the step from one to another."""
+"""Semantic versions: their order, and the size of the bump from one to another."""
 
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -8,42 +8,42 @@ from semver import Version
 from coalmine_schemas.prompts import check_version
 
 Step = Literal["none", "patch", "minor", "major"]
-"""How far one version is from another, or how much a change needs."""
+"""Size of a version bump."""
 
 _SIZES: Final[dict[Step, int]] = {"none": 0, "patch": 1, "minor": 2, "major": 3}
 
 
 def semantic_version(version: str) -> Version:
-    """The version as something that can be compared.
+    """Parses a version, for comparison.
 
     Raises:
-        InvalidPrompt: It is no version.
+        InvalidPrompt: It is not a semantic version.
     """
     return Version.parse(check_version(version))
 
 
 def newest_first(versions: Iterable[str]) -> list[str]:
-    """Versions by precedence: 1.10.0, 1.9.0, 1.9.0-rc.1."""
+    """Sorts versions by precedence: 1.10.0, 1.9.0, 1.9.0-rc.1."""
     return sorted(versions, key=semantic_version, reverse=True)
 
 
 def without_build(version: str) -> str:
-    """The part that precedence looks at: 1.0.0+a and 1.0.0+b rank alike."""
+    """Returns the part that decides precedence: 1.0.0+a and 1.0.0+b rank alike."""
     return version.partition("+")[0]
 
 
 def step_size(step: Step) -> int:
-    """A number that grows with the step."""
+    """Returns a number that grows with the bump."""
     return _SIZES[step]
 
 
 def largest(steps: Iterable[Step]) -> Step:
-    """The largest of some steps; `none` of none."""
+    """Returns the largest of several bumps; `none` without any."""
     return max(steps, key=step_size, default="none")
 
 
 def step_between(previous: str, version: str) -> Step:
-    """Which part of the version grew. A release is a patch beyond its own prereleases."""
+    """Returns the part of the version that grew. A release is a patch on top of its own prereleases."""
     before, after = semantic_version(previous), semantic_version(version)
     if after.major != before.major:
         return "major"
@@ -53,14 +53,14 @@ def step_between(previous: str, version: str) -> Step:
 
 
 def baseline(version: str, others: Iterable[str]) -> str | None:
-    """The version that a new one is compared with.
+    """Returns the version that a new one is compared with.
 
     It is the highest version that ranks below the new one. Prereleases promise nothing, so those of the
-    new version's own release are passed over: 2.0.0-rc.2 and 2.0.0 are both compared with 1.9.0.
+    new version's own release are skipped: 2.0.0-rc.2 and 2.0.0 are both compared with 1.9.0.
 
     Args:
         version: The new version.
-        others: All versions there are.
+        others: All other versions.
 
     Returns:
         None for a first version.

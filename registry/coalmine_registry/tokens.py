@@ -1,6 +1,6 @@
-"""Bearer tokens. The registry keeps hashes; a token itself is shown once, when it is made.
+"""Bearer tokens. The registry stores hashes; the text of a token is shown once, when it is created.
 
-A plain SHA-256 is enough because a token is 256 random bits, not a password somebody chose.
+A plain SHA-256 is enough because a token is 256 random bits, not a password that a person chose.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,7 +20,7 @@ from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import is_storable, matches
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.records import TokenRecord
+from coalmine_registry.records import NewToken, TokenRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import tokens
 from coalmine_schemas.identifiers import uuid7
@@ -39,27 +40,22 @@ class Tokens:
     """The tokens of a registry, on its database. Thread-safe."""
 
     def __init__(self, read: "_Run[Any]", write: "_Run[Any]") -> None:
-        """Uses the registry's transactions; `Registry.tokens` is the way in."""
+        """Uses the transactions of a registry; use `Registry.tokens`."""
         self._read = read
         self._write = write
 
-    def create(
-        self, actor: Actor, subject: str, role: Role | str, *, replace: bool = False
-    ) -> tuple[TokenRecord, str]:
-        """Makes a token.
+    def create(self, actor: Actor, subject: str, role: Role | str, *, replace: bool = False) -> NewToken:
+        """Creates a token.
 
         Args:
-            actor: Who makes it.
-            subject: Whom it stands for. Several tokens may stand for one.
+            actor: Who creates it.
+            subject: Person or program that will use it; may have several.
             role: What it allows.
-            replace: Revokes all others of the same subject.
-
-        Returns:
-            What is kept, and the token itself: it cannot be shown again.
+            replace: True to revoke all others of the subject.
 
         Raises:
-            Forbidden: The actor is no admin.
-            Invalid: There is no such role, or the subject is no name.
+            Forbidden: The actor is not an admin.
+            Invalid: The role does not exist, or the subject is not a name.
         """
         plaintext = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         record: TokenRecord = self._write(
@@ -67,10 +63,10 @@ class Tokens:
                 transaction, actor, subject, role, _digest(plaintext), replace=replace
             )
         )
-        return record, plaintext
+        return NewToken(**asdict(record), token=plaintext)
 
     def verify(self, plaintext: str) -> Actor | None:
-        """Who comes with a token; None for one that is none, or was revoked."""
+        """Returns the actor of a token, or None if it is unknown or revoked."""
         if len(plaintext) > _LONGEST_TOKEN:
             return None
         digest = _digest(plaintext)
@@ -78,7 +74,7 @@ class Tokens:
         return found
 
     def list(self) -> tuple[TokenRecord, ...]:
-        """All tokens, oldest first, revoked ones too."""
+        """Returns all tokens, oldest first, including revoked ones."""
         query = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
         found: tuple[TokenRecord, ...] = self._read(
             lambda transaction: tuple(_record(row) for row in transaction.all(query))
@@ -86,23 +82,23 @@ class Tokens:
         return found
 
     def revoke(self, actor: Actor, token_id: str) -> TokenRecord:
-        """Makes a token worthless from now on.
+        """Revokes a token.
 
         Raises:
-            Forbidden: The actor is no admin.
-            NotFound: There is no such token.
-            Conflict: It was revoked before.
+            Forbidden: The actor is not an admin.
+            NotFound: The token does not exist.
+            Conflict: It is already revoked.
         """
         record: TokenRecord = self._write(lambda transaction: _revoke(transaction, actor, token_id))
         return record
 
     def import_file(self, path: Path) -> int:
-        """Takes over the tokens of an old `tokens.json`, as admins: they could do everything.
+        """Imports the tokens of an old `tokens.json` as admins: they could do everything.
 
-        Doing so again adds none.
+        Importing it again adds nothing.
 
         Returns:
-            How many were new.
+            The number of new tokens.
 
         Raises:
             Invalid: The file is damaged.
@@ -114,7 +110,7 @@ class Tokens:
             return 0
         except (ValueError, KeyError, TypeError) as error:
             raise Invalid(
-                "tokens.json", path.name, "it is damaged: delete it and make the tokens anew"
+                "tokens.json", path.name, "it is damaged: delete it and create the tokens again"
             ) from error
         added: int = self._write(lambda transaction: sum(_import(transaction, *each) for each in old))
         return added
@@ -123,9 +119,9 @@ class Tokens:
 def _create(
     transaction: Transaction, actor: Actor, subject: str, role: Role | str, digest: str, *, replace: bool
 ) -> TokenRecord:
-    actor.require(Role.ADMIN, "make tokens")
+    actor.require(Role.ADMIN, "create tokens")
     if not matches(_SUBJECT, subject):
-        remedy = "take 1 to 64 letters, digits and . _ @ + -; begin with a letter or digit"
+        remedy = "use 1 to 64 letters, digits and . _ @ + -; begin with a letter or digit"
         raise Invalid("subject", subject, remedy)
     if role not in tuple(Role):
         raise Invalid("role", role, f"give one of {', '.join(Role)}")
@@ -161,7 +157,7 @@ def _old_token(found: Mapping[str, Any]) -> tuple[str, datetime, str]:
     subject, digest = found["name"], found["sha256"]
     created_at = datetime.fromisoformat(found["created_at"])
     if not matches(_SUBJECT, subject) or not matches(_SHA256, digest) or created_at.tzinfo is None:
-        raise ValueError("no token of ours")
+        raise ValueError("not a token of ours")
     return subject, created_at, digest
 
 
@@ -173,7 +169,7 @@ def _import(transaction: Transaction, subject: str, created_at: datetime, digest
 
 
 def _verify(transaction: Transaction, digest: str) -> Actor | None:
-    # Found by a part of the hash, which says nothing of the token; compared in constant time.
+    # Found by a part of the hash, which reveals nothing about the token; compared in constant time.
     query = select(tokens).where(tokens.c.lookup == digest[:_LOOKUP_CHARS])
     actor = None
     for row in transaction.all(query):  # to the end, also after a match
@@ -186,7 +182,7 @@ def _revoke(transaction: Transaction, actor: Actor, token_id: str) -> TokenRecor
     actor.require(Role.ADMIN, "revoke tokens")
     found = _record_of(transaction, token_id)
     if found.revoked_at is not None:
-        raise Conflict(f"token {token_id} of {found.subject} was revoked already")
+        raise Conflict(f"token {token_id} of {found.subject} is already revoked")
     transaction.update(tokens, tokens.c.id == token_id, {"revoked_at": transaction.now})
     before = {"token": token_id, "subject": found.subject, "role": found.role}
     audit.record(transaction, actor, "revoke_token", before=before)
@@ -198,12 +194,12 @@ def _record_of(transaction: Transaction, token_id: str) -> TokenRecord:
     if is_storable(token_id):
         row = transaction.one(select(tokens).where(tokens.c.id == token_id))
     if row is None:
-        raise NotFound(f"there is no token {token_id:.100}: list the tokens to see their ids")
+        raise NotFound(f"no token {token_id!r:.100}: `coalmine token list --revoked` lists all")
     return _record(row)
 
 
 def _record(row: Row[Any]) -> TokenRecord:
-    return TokenRecord(row.id, row.subject, row.role, row.created_at, row.created_by, row.revoked_at)
+    return TokenRecord(row.id, row.subject, Role(row.role), row.created_at, row.created_by, row.revoked_at)
 
 
 def _digest(plaintext: str) -> str:

@@ -1,11 +1,15 @@
 """The contract between the parts of Coalmine: what events are, and how they become bytes and columns.
 
-What is where, from small to large; each module exports what its name says, and nothing is re-exported here:
+Its modules, from small to large; nothing is re-exported here:
 
-- `errors`, `identifiers`, `events`, `topics`: names and values everybody shares
+- `errors`, `identifiers`, `events`, `topics`: names and values shared by all parts
 - `catalogue`, `compatibility`, `freeze`: published schema versions, and how new ones come to be
 - `framing`, `registry_client`, `resolver`, `writer_schema`: from the first bytes of a message to its schema
 - `rules`, `payload`, `reader`, `codec`: one message, exactly
 - `batch`, `validate`, `vectorised`: many messages, fast; the only modules that need pyarrow and pyruhvro
 - `spool_format`, `spool_blocks`: files of messages
+- `discovery`: which servers of a home directory run, and the token for them
+- `prices`: what a model's tokens cost
+- `kafka_config`: how every Kafka producer is configured
+- `atomic_file`, `limited_log`: helpers that every part shares
 """

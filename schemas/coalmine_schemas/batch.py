@@ -2,7 +2,7 @@
 
 A batch of good frames of one schema takes one call to decode and a few looks at whole columns. Where
 something does not fit, the frames are grouped by header, the bad ones found (`vectorised/scan.py`), and only
-those go through `codec.Decoder` one by one, which has the last word on each and says exactly what is wrong.
+those go through `codec.Decoder` one by one, which decides about each and reports exactly what is wrong.
 """
 
 from collections import defaultdict
@@ -71,7 +71,7 @@ class BatchResult:
 
 
 class BatchDecoder:
-    """Decodes batches of one event each, whatever schemas their messages were written with.
+    """Decodes batches of one event each, with any mix of writer schemas.
 
     Accepts exactly the messages `codec.Decoder` accepts, with the same values. One decoder serves one thread.
 
@@ -144,7 +144,7 @@ class BatchDecoder:
                     work.add(plan, batch, index[part][good])
 
     def _decode_exactly(self, work: "_Work") -> None:
-        """Let the exact path decide about the doubtful messages; write anew and add what it accepts."""
+        """Let the exact path decide about the doubtful messages; re-encode and add what it accepts."""
         schema = latest(work.event)
         header = single_object_header(schema)
         accepted, rewritten = [], []

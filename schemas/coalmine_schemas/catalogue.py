@@ -95,5 +95,5 @@ def _by_fingerprint() -> dict[bytes, Schema]:
 
 
 def by_fingerprint(fingerprint: bytes) -> Schema | None:
-    """The published schema with this fingerprint (8 bytes little-endian); None if there is none."""
+    """The published schema with this fingerprint (8 bytes little-endian), or None."""
     return _by_fingerprint().get(fingerprint)

@@ -106,7 +106,7 @@ class Encoder:
 
 
 class Decoder:
-    """Reads one event at a time, whatever published or registered schema it was written with.
+    """Reads one event at a time, written with any published or registered schema.
 
     This is the exact path: it says precisely what is wrong with a message. `batch.BatchDecoder` accepts the
     same messages, a hundred times faster, and asks this path about the rest.
@@ -123,9 +123,9 @@ class Decoder:
         """The event in a frame, as the latest published schema has it; times are aware datetimes in UTC.
 
         Raises:
-            InvalidFrame: There is no frame we know.
-            UnknownSchema: Nobody knows the schema it names.
-            InvalidPayload: The bytes are not what the schema says.
+            InvalidFrame: The frame is missing or unknown.
+            UnknownSchema: The schema it names is unknown.
+            InvalidPayload: The bytes do not match the schema.
             InvalidValue: A value breaks the event's rules.
             RegistryUnavailable: The schema registry does not answer; the message may well be good.
         """

@@ -32,7 +32,7 @@ def full_incompatibilities(older: Document, newer: Document) -> list[str]:
 
 
 def incompatibilities(reader: Document, writer: Document) -> list[str]:
-    """What keeps `reader` from reading whatever `writer` wrote, in words, each with its place."""
+    """What keeps `reader` from reading everything `writer` writes, in words, each with its place."""
     comparison = _Comparison(_definitions(reader), _definitions(writer))
     return comparison.problems(parse_schema(reader), parse_schema(writer), "")
 

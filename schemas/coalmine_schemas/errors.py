@@ -5,13 +5,13 @@
     CoalmineError
     ├── Transient            try the same thing again later
     │   └── RegistryUnavailable      the schema registry did not answer, or not now
-    ├── Terminal             stop: trying again cannot help until somebody changes something
-    │   ├── RegistryRefused          the schema registry says no: credentials, address, subject
+    ├── Terminal             stop: retrying cannot help until something is changed
+    │   ├── RegistryRefused          the schema registry refuses: credentials, address, subject
     │   └── CatalogueError           a published schema was changed, or a new one does not fit
     ├── InvalidMessage       dead-letter this one message and go on
     │   ├── InvalidFrame             stage frame: no frame we know
-    │   ├── UnknownSchema            stage frame: nobody knows the schema the frame names
-    │   ├── InvalidPayload           stage decode: the bytes are not what their schema says
+    │   ├── UnknownSchema            stage frame: the schema the frame names is unknown
+    │   ├── InvalidPayload           stage decode: the bytes do not match their schema
     │   └── InvalidValue             stage validate: readable, but a value breaks the event's rules
     └── InvalidParameter     a bug in the calling code: wrong argument
 
@@ -37,7 +37,7 @@ class RegistryUnavailable(Transient):
 
 
 class Terminal(CoalmineError):
-    """Trying again cannot help until somebody changes something."""
+    """Retrying cannot help until something is changed."""
 
 
 class RegistryRefused(Terminal):
@@ -83,7 +83,7 @@ class InvalidMessage(CoalmineError):
 
 
 class _StagedInvalidMessage(InvalidMessage):
-    """An InvalidMessage whose class already says the stage."""
+    """An InvalidMessage whose class fixes the stage."""
 
     _stage: FailureStage
 

@@ -100,7 +100,7 @@ def check_present(frame: bytes | None) -> bytes:
     """The frame itself, unless it is a tombstone.
 
     Raises:
-        FrameError: There is no value.
+        FrameError: The value is missing.
     """
     if frame is None:
         raise FrameError("no value (a tombstone)")

@@ -41,7 +41,7 @@ def digest(schema: Schema) -> str:
 
 
 def load_frozen(directory: Path) -> Frozen:
-    """What `catalogue.json` says was published."""
+    """What was published according to `catalogue.json`."""
     path = directory / "catalogue.json"
     frozen: Frozen = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return frozen
@@ -51,7 +51,7 @@ def load_versions(directory: Path, event: EventName) -> list[Schema]:
     """All versions of an event there are files of, oldest first.
 
     Raises:
-        CatalogueError: A file is no valid schema, or a number is missing.
+        CatalogueError: A file is not a valid schema, or a number is missing.
     """
     folder = directory / "avro" / RECORD_NAMES[event]
     numbers = sorted(int(path.stem) for path in folder.glob("*.avsc"))

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from coalmine_schemas.errors import InvalidParameter
-
 _COUNTER_BITS = 42
 _TAIL_BITS = 32
 _VERSION_7 = 0x7 << 76
@@ -85,21 +83,6 @@ def uuid7() -> str:
     """
     text = f"{_generator.next():032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def uuid7_time_ms(identifier: str) -> int:
-    """Milliseconds since 1970-01-01 UTC at which a UUIDv7 was made.
-
-    Raises:
-        InvalidParameter: `identifier` is not the text of a UUIDv7.
-    """
-    digits = identifier.replace("-", "")
-    if len(identifier) != 36 or len(digits) != 32 or digits[12] != "7":
-        raise InvalidParameter(f"not a UUIDv7: {identifier[:64]!r}")
-    try:
-        return int(digits, 16) >> 80
-    except ValueError as error:
-        raise InvalidParameter(f"not a UUIDv7: {identifier[:64]!r}") from error
 
 
 def unit_group(unit_id: str) -> int:

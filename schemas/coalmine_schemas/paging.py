@@ -4,11 +4,14 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from coalmine_schemas.errors import InvalidParameter
 
 Key = str | int | float | None
 """One component of a sort key."""
+
+BAD_CURSOR = "cursor is not a `next_cursor` of this list: leave it out for the first page"
 
 LONGEST_CURSOR = 2000
 """Characters; a longer one was not made here."""
@@ -20,8 +23,8 @@ def encode_cursor(key: Sequence[Key]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, types: Sequence[type | tuple[type, ...]]) -> list[Key]:
-    """Decodes a cursor.
+def decode_cursor(cursor: str, types: Sequence[type | tuple[type, ...]]) -> list[Any]:
+    """Decodes a cursor; the components have the types asked for.
 
     Args:
         cursor: What `encode_cursor` returned.
@@ -40,5 +43,5 @@ def decode_cursor(cursor: str, types: Sequence[type | tuple[type, ...]]) -> list
         or len(key) != len(types)
         or not all(isinstance(part, kind) for part, kind in zip(key, types, strict=True))
     ):
-        raise InvalidParameter("cursor is not a `next_cursor` of this list: leave it out for the first page")
+        raise InvalidParameter(BAD_CURSOR)
     return key

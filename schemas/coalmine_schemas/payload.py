@@ -1,4 +1,4 @@
-"""Reads a payload's structure by the letter of the Avro specification, and says exactly what is wrong.
+"""Reads a payload's structure strictly by the Avro specification, and reports exactly what is wrong.
 
 Libraries are more lenient than they should be (fastavro takes branch -1 of a union for the last one, and any
 varint for an `int`) and name neither field nor place. This walk builds no values, so it stays small.
@@ -17,7 +17,7 @@ _INT_LIMIT = 1 << 31
 
 
 class MalformedPayload(Exception):
-    """The bytes are not what the schema says."""
+    """The bytes do not match the schema."""
 
     def __init__(self, reason: str, at: int) -> None:
         super().__init__(reason, at)
@@ -66,7 +66,7 @@ def _boolean(data: bytes, at: int) -> int:
     if at >= len(data):
         raise MalformedPayload("payload ends before a boolean", at)
     if data[at] > 1:
-        raise MalformedPayload(f"{data[at]} is no boolean", at)
+        raise MalformedPayload(f"{data[at]} is not a boolean", at)
     return at + 1
 
 

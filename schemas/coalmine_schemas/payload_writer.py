@@ -1,7 +1,7 @@
 """Writes a payload from a record, for the few Avro types our events use, three times as fast as fastavro.
 
 A service's background thread encodes every event under the interpreter's lock, so its time is the
-service's. fastavro decides anew for each nullable field which branch a value belongs to; here that, and all
+service's. fastavro decides again for each nullable field which branch a value belongs to; here that, and all
 else that depends on the schema alone, is decided once. The bytes are the same.
 """
 

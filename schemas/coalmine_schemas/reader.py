@@ -13,7 +13,7 @@ from coalmine_schemas.writer_schema import WriterSchema, plain_reader
 
 
 class PayloadReader:
-    """Checks structure by the letter, then lets fastavro resolve the writer's schema to ours.
+    """Checks the structure strictly, then has fastavro resolve the writer's schema to ours.
 
     Args:
         reader: Our schema of the event.
@@ -33,7 +33,7 @@ class PayloadReader:
         """The record in a frame whose payload begins at `start`; times as microseconds.
 
         Raises:
-            InvalidPayload: The bytes are not what the writer's schema says, go on after its end, or cannot be
+            InvalidPayload: The bytes do not match the writer's schema, continue after its end, or cannot be
                 read as ours.
         """
         ref = self._writer.ref

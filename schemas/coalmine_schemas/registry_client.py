@@ -33,7 +33,7 @@ class SchemaRegistryClient:
         clock: Seconds that only go forward.
 
     Raises:
-        InvalidParameter: `url` is no HTTP address.
+        InvalidParameter: `url` is not an HTTP address.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class SchemaRegistryClient:
 
         Raises:
             RegistryUnavailable: No answer, or not now.
-            RegistryRefused: The registry will not answer us, or this is no schema registry.
-            UnknownSchema: There is no such id, or it is no schema we can use.
+            RegistryRefused: The registry refuses to answer, or this is not a schema registry.
+            UnknownSchema: The id is unknown, or its schema is not one we can use.
         """
         known = self._schemas.get(schema_id)
         if known is not None:

@@ -18,7 +18,7 @@ class SchemaSource(Protocol):
         """The schema with this id, as JSON.
 
         Raises:
-            UnknownSchema: There is none.
+            UnknownSchema: It is unknown.
             RegistryUnavailable: Ask again later.
             RegistryRefused: Do not ask again.
         """
@@ -40,7 +40,7 @@ class SchemaResolver:
         """The vetted schema a frame with this header was written with. May block on the registry.
 
         Raises:
-            UnknownSchema: Nobody knows it, or it is one we refuse to read by.
+            UnknownSchema: It is unknown, or one we refuse to read by.
             RegistryUnavailable: The registry does not answer; try the whole batch again.
             RegistryRefused: The registry does not want us.
         """

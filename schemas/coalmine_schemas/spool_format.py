@@ -154,7 +154,7 @@ class SpoolWriter:
             raise
 
     def due_in_s(self) -> float:
-        """Seconds until the current file should be sealed; infinity when there is none, 0 when overdue."""
+        """Seconds until the current file should be sealed; infinity without one, 0 when overdue."""
         file = self._file
         if file is None:
             return float("inf")
@@ -182,7 +182,7 @@ class SpoolWriter:
         return self.seal()
 
     def abandon(self) -> None:
-        """Lets go of the current file without touching it.
+        """Drops the current file without touching it.
 
         For a forked child, whose parent goes on writing; and for a file that can no longer be written, whose
         whole blocks `recover` will find.
@@ -241,7 +241,7 @@ class _OpenFile:
         self.records += len(records)
 
     def is_deleted(self) -> bool:
-        """Whether somebody removed the file, so that what is written to it would vanish."""
+        """Returns True if the file was removed, so that what is written to it would be lost."""
         return os.fstat(self.descriptor).st_nlink == 0
 
     def seal(self, *, fsync: bool) -> Path:
@@ -276,7 +276,7 @@ def read_blocks(path: Path, *, start: int = 0) -> Iterator[list[SpoolRecord]]:
         The records of one block, in order; the first list begins at record `start`.
 
     Raises:
-        FileNotFoundError: There is no such file (another reader finished it).
+        FileNotFoundError: The file is gone (another reader finished it).
         CorruptSpoolFile: A sealed file is damaged; everything before the damage has been yielded.
     """
     data = path.read_bytes()

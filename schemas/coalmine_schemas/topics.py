@@ -11,14 +11,8 @@ EVENT_NAMES: tuple[EventName, ...] = get_args(EventName)
 """All events, in the order of the design."""
 
 _SUFFIX: dict[EventName, str] = {name: name.replace("_", "-") for name in EVENT_NAMES}
-_EVENT: dict[str, EventName] = {suffix: name for name, suffix in _SUFFIX.items()}
 
 
 def topic_name(event: EventName, prefix: str = DEFAULT_PREFIX) -> str:
     """The topic an event travels on, for example `coalmine.dead-letters`."""
     return prefix + _SUFFIX[event]
-
-
-def event_of_topic(topic: str, prefix: str = DEFAULT_PREFIX) -> EventName | None:
-    """The event that travels on a topic; None for a topic that is not ours."""
-    return _EVENT.get(topic[len(prefix) :]) if topic.startswith(prefix) else None

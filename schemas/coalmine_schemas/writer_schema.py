@@ -65,7 +65,7 @@ def vet_writer_schema(text: str, ref: str) -> WriterSchema:
     """Parse a writer schema and refuse what would be unsafe to read by.
 
     Raises:
-        UnknownSchema: It is no Avro record, or one of those we refuse; says which.
+        UnknownSchema: It is not an Avro record, or one that we refuse; says which.
     """
     if len(text) > MAX_SCHEMA_SIZE_BYTES:
         raise UnknownSchema(f"writer schema of {len(text)} characters is too large", ref)

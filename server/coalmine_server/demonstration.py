@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coalmine import Coalmine
+from coalmine_schemas.discovery import read_local_token
+from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
+from coalmine_server.kafka import make_client
 from coalmine_server.serve import Server
-from coalmine_server.services.models import VersionRow
-from coalmine_server.services.questions import Page, Selection
 from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
-from coalmine_server.workers.client import make_client
 from coalmine_simulator import Playback, Progress, Simulation, SimulationResult, run, scenario
 
 HOUR_S = 3600.0
@@ -38,11 +39,12 @@ class DemoReport:
     spooled: int
     """Events that still wait in the spool."""
     unattributed_feedback: int
-    versions: list[VersionRow]
+    versions: list[Any]
+    """Rows of `/v1/versions`, as parsed JSON."""
 
     @property
     def adds_up(self) -> bool:
-        """Whether nothing was lost and nothing counted twice."""
+        """True if nothing was lost and nothing counted twice."""
         return self.produced == self.stored + self.duplicates + self.dead_lettered + self.spooled
 
 
@@ -61,15 +63,17 @@ def demo_settings(settings: Settings, home: Path, port: int) -> Settings:
 
 
 @contextmanager
-def running_server(settings: Settings) -> Iterator[Server]:
-    """A server in this process, for the length of a block."""
+def running_server(settings: Settings) -> Iterator[Client]:
+    """A client of a server in this process, for the length of a block."""
     server = Server(settings)
     server.start()
     try:
-        while server.state.why_not_ready() is not None:
+        while server.stores.why_not_ready() is not None:
             if server.ingest.wait_ended(POLL_S):
                 raise CheckFailed(f"the server did not start: {server.ingest.failure}")
-        yield server
+        client = Client(server.url, read_local_token(settings.home))
+        yield client
+        client.close()
     finally:
         server.stop()
 
@@ -106,21 +110,24 @@ def play(
             client.close()
 
 
-def report(server: Server, produced: int) -> DemoReport:
-    """Waits until everything produced is accounted for, and says what became of it."""
-    answers = server.state.answers()
+def consumed(client: Client) -> int:
+    """Messages that the server has read since its store was created."""
+    return int(client.get("/v1/ingest")["counts"]["consumed"])
+
+
+def report(client: Client, produced: int) -> DemoReport:
+    """Waits until everything produced is accounted for, and reports what became of it."""
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
-    while True:
-        status = answers.ingest()
-        if status.counts.consumed >= produced or time.monotonic() > deadline:
-            break
+    while consumed(client) < produced and time.monotonic() < deadline:
         time.sleep(POLL_S)
+    status = client.get("/v1/ingest")
+    counts = status["counts"]
     return DemoReport(
         produced=produced,
-        stored=status.counts.stored,
-        duplicates=status.counts.duplicates,
-        dead_lettered=status.counts.dead_lettered,
-        spooled=status.lag or 0,
-        unattributed_feedback=status.unattributed_feedback,
-        versions=answers.versions(Selection(), Page()).items,
+        stored=counts["stored"],
+        duplicates=counts["duplicates"],
+        dead_lettered=counts["dead_lettered"],
+        spooled=status["lag"] or 0,
+        unattributed_feedback=status["unattributed_feedback"],
+        versions=client.items("/v1/versions"),
     )

@@ -6,17 +6,23 @@
     └── ServerError                  carries `message`, an optional `hint`, and the exit code of the command
         ├── ConfigurationError       settings, options or tokens a person has to change (exit code 2)
         │   └── UnknownSetting       a key nobody reads, with the nearest one that exists
+        ├── NotFound                 what was asked about does not exist (2: most often a misspelt name)
         ├── CheckFailed              a check ran and its answer is no (exit code 1)
-        │   └── NothingKnown         what was asked about does not exist; the hint names what does
         └── Unavailable              somebody else holds it, or nobody answers; trying later may help (3)
             ├── Unreachable          no server answers at a URL
             └── AddressInUse         the port to bind is taken
 """
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
+from typing import Self
 
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
+
+MOST_NAMES = 20
+"""Names listed in a hint."""
 
 
 class ExitCode(IntEnum):
@@ -27,7 +33,7 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 1
     """It ran, and the answer is no: an audit that does not add up, an event that was not stored."""
     USAGE = 2
-    """An option, a setting or a token has to be changed first."""
+    """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
     """No server, broker or store could be reached, or another process holds it."""
 
@@ -74,8 +80,21 @@ class CheckFailed(ServerError):
     """A check ran and its answer is no."""
 
 
-class NothingKnown(CheckFailed):
-    """What was asked about does not exist."""
+class NotFound(ServerError):
+    """What was asked about does not exist; the hint names what does."""
+
+    exit_code = ExitCode.USAGE
+
+    @classmethod
+    def among(cls, message: str, name: str, known: Iterable[str]) -> Self:
+        """An error that suggests the nearest of the names there are, and lists some of them."""
+        names = sorted(known)
+        if not names:
+            return cls(message, "there are none yet")
+        nearest = difflib.get_close_matches(name, names, n=1)
+        suggestion = f"did you mean {nearest[0]}? " if nearest else ""
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        return cls(message, f"{suggestion}known: {', '.join(names[:MOST_NAMES])}{more}")
 
 
 class Unavailable(ServerError):

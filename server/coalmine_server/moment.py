@@ -34,7 +34,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         moment = None
     if moment is None or not _EARLIEST <= moment <= _LATEST:
-        raise InvalidParameter(f"{text!r} is no moment: give {MOMENT_HELP}")
+        raise InvalidParameter(f"{text!r} is not a time: give {MOMENT_HELP}")
     return moment
 
 

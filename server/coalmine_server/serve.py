@@ -5,32 +5,35 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import FrameType
 from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from coalmine_server.api.app import AccessParts, create_app
+from coalmine_consumers import queries
+from coalmine_registry.records import ENVIRONMENTS
+from coalmine_schemas.discovery import announce_server, withdraw_server
+from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer
+from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.settings import Settings
+from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
-from coalmine_server.workers.open_files import allow_many_connections
 from coalmine_server.workers.registry import RegistryService
-from coalmine_server.workers.state import RegistryOnly, ServerState
+from coalmine_server.workers.state import NoStore, ServerStores
 
 LOOPBACK = ("127.", "::1", "localhost")
+
+MOST_VERSIONS = 100_000
+"""Versions whose traffic is looked at, to say which are unused."""
 
 Part = Literal["all", "collector", "registry"]
 """What a process runs: everything; collector and API over its store; prompt registry and its API."""
@@ -51,7 +54,7 @@ class Server:
         self._part = part
         self._http = HttpServer(settings.server.host, settings.server.port)
         self.ingest = IngestService(settings, on_owned=self._announce)
-        self.state = ServerState(settings, self.ingest)
+        self.stores = ServerStores(self.ingest)
         self._metrics = process_registry()
         if part != "registry":
             self._metrics.register(IngestMetrics(self.ingest))
@@ -68,15 +71,16 @@ class Server:
         return self._metrics
 
     def start(self) -> None:
-        """Begins to answer and to ingest, and returns.
+        """Starts to answer and to ingest, and returns.
 
         Raises:
             CoalmineError: The registry's database cannot be used.
         """
         settings = self._settings
         # Tokens live in it, whatever part this is.
-        self._registry = RegistryService(settings, self.ingest)
-        ensure_local_credentials(settings.home, self._registry.registry.tokens)
+        self._registry = RegistryService(settings)
+        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
+        ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             Verifier(self._registry.registry.tokens),
             FailedLogins(settings.server.failed_logins_per_minute),
@@ -84,9 +88,11 @@ class Server:
         app = create_app(
             access,
             self._metrics,
-            RegistryOnly() if self._part == "registry" else self.state,
+            NoStore() if self._part == "registry" else self.stores,
             with_measures=self._part != "registry",
-            prompts=None if self._part == "collector" else self._registry.parts,
+            prompts=None
+            if self._part == "collector"
+            else RegistryParts(self._registry.registry, self._hub, self._last_used),
             query_threads=settings.server.query_threads,
         )
         allow_many_connections()
@@ -95,19 +101,23 @@ class Server:
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
-            announce_server(settings.home, self.url, REGISTRY_FILE)
+            # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
+            announce_server(settings.home, self.url, "registry", replace=False)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
 
     def stop(self) -> bool:
-        """Commits what was read, answers what was asked, lets the store go. Whether in time."""
+        """Commits what was read, answers open requests, closes the store.
+
+        Returns True if it stopped before the deadline.
+        """
         deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
         withdraw_server(self._settings.home)
         in_time = self._part == "registry" or self.ingest.stop(_until(deadline))
         withdraw_server(self._settings.home)  # it may have taken over meanwhile
         if self._registry is not None:
-            self._registry.let_go()
+            self._hub.release()
         in_time = self._http.stop(_until(deadline)) and in_time
         if in_time and self._registry is not None:
             in_time = self._registry.close(_until(deadline))
@@ -115,8 +125,18 @@ class Server:
             self.ingest.close()
         return in_time
 
+    def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
+        """When each (prompt, version) was last called; None while the traffic is not known here."""
+        owned = self.ingest.owned
+        if owned is None:
+            return None
+        rows = queries.versions(owned.store.reader(), limit=MOST_VERSIONS).items
+        return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
+
     def _announce(self) -> None:
-        announce_server(self._settings.home, self.url)
+        announce_server(self._settings.home, self.url, "store")
+        if self._part == "all":
+            announce_server(self._settings.home, self.url, "registry")
 
 
 def serve_until_signal(

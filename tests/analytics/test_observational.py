@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
-from coalmine_analytics.observational import ComparedMetric, Comparison, compare_versions
+from coalmine_analytics.observational import compare_versions
+from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.store import Store
 from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
@@ -24,6 +26,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store.open(tmp_path / "store")
     yield store
     store.close()
+
+
+COMPARISON = TypeAdapter(Comparison)
 
 
 def compared(store: Store, pair: VersionPair = PAIR, segments: tuple[str, ...] | None = None) -> Comparison:
@@ -64,11 +69,12 @@ def test_a_difference_that_is_all_mix_is_adjusted_away(store: Store) -> None:
     store.commit(Feed().batch(rows))
     found = compared(store)
     assert found.adjusted_for == ("model", "tier")
+    assert COMPARISON.validate_json(COMPARISON.dump_json(found)) == found
     assert found.coverage == 1.0
     errors = metric(found, "error_rate")
     assert errors.difference == pytest.approx(0.108, abs=0.03)
     assert errors.adjusted_difference == pytest.approx(0.0, abs=0.02)
-    assert errors.verdict == "no clear difference"
+    assert errors.verdict == "no difference shown"
     assert metric(compared(store, segments=()), "error_rate").verdict == "seems worse"
 
 

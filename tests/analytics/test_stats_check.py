@@ -135,9 +135,9 @@ def test_a_wrong_value_is_named_with_file_line_column_and_remedy(
     [
         ([*HEADER[:-1], "varience_t"], "variance_t is missing: is varience_t meant"),
         ([*HEADER[:-1], "other"], "variance_t is missing: needed are"),
-        ([*HEADER[:-1], "mean_c"], "mean_c stands there more than once"),
-        ([*HEADER, "p"], "column p is one we add"),
-        ([""], "there is no header"),
+        ([*HEADER[:-1], "mean_c"], "mean_c appears more than once"),
+        ([*HEADER, "p"], "column p is one that we add"),
+        ([""], "no header"),
         (HEADER, "line 2: 2 cells where the header has 10"),
     ],
 )
@@ -173,8 +173,8 @@ def test_a_failed_write_leaves_nothing_and_the_old_file_whole(tmp_path: Path) ->
     assert out.read_text(encoding="utf-8") == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
     with pytest.raises(InvalidFile, match="cannot be written"):
-        write_checked(tmp_path / "none" / "out.csv", read, answer)
-    with pytest.raises(InvalidFile, match="no regular file"):
+        write_checked(tmp_path / "none" / "out.csv", read, check(read.looks))
+    with pytest.raises(InvalidFile, match="not a regular file"):
         write_checked(tmp_path, read, answer)
 
 

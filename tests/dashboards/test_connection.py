@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from coalmine_dashboards.connection import DEFAULT_SERVER_URL, Connection, find_connection
+from coalmine_dashboards.connection import DEFAULT_SERVER_URL, find_connection
+from coalmine_schemas.discovery import Endpoint
 
 
 @pytest.fixture
@@ -15,11 +16,11 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_without_anything_the_default_address_is_asked_without_a_token(tmp_path: Path) -> None:
-    assert find_connection({"COALMINE_HOME": str(tmp_path)}) == Connection(DEFAULT_SERVER_URL, None)
+    assert find_connection({"COALMINE_HOME": str(tmp_path)}) == Endpoint(DEFAULT_SERVER_URL, None)
 
 
 def test_the_server_of_the_home_is_found_with_its_token(home: Path) -> None:
-    assert find_connection({"COALMINE_HOME": str(home)}) == Connection("http://127.0.0.1:4000", "local-token")
+    assert find_connection({"COALMINE_HOME": str(home)}) == Endpoint("http://127.0.0.1:4000", "local-token")
 
 
 def test_the_environment_wins(home: Path) -> None:
@@ -28,7 +29,7 @@ def test_the_environment_wins(home: Path) -> None:
         "COALMINE_SERVER_URL": "http://elsewhere:1/",
         "COALMINE_TOKEN": "mine",
     }
-    assert find_connection(environ) == Connection("http://elsewhere:1", "mine")
+    assert find_connection(environ) == Endpoint("http://elsewhere:1", "mine")
 
 
 def test_the_local_token_is_not_shown_to_a_stranger(home: Path) -> None:
@@ -49,8 +50,8 @@ def test_a_broken_announcement_is_as_good_as_none(tmp_path: Path, content: str) 
 
 def test_without_an_announcement_the_local_token_is_shown_to_nobody(home: Path) -> None:
     (home / "server.json").unlink()
-    assert find_connection({"COALMINE_HOME": str(home)}) == Connection(DEFAULT_SERVER_URL, None)
+    assert find_connection({"COALMINE_HOME": str(home)}) == Endpoint(DEFAULT_SERVER_URL, None)
 
 
 def test_the_token_does_not_show_when_printed() -> None:
-    assert "secret" not in repr(Connection("http://h", "secret"))
+    assert "secret" not in repr(Endpoint("http://h", "secret"))

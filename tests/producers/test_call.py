@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from coalmine import Call, Coalmine
 from coalmine_schemas.events import PromptRequest
-from coalmine_schemas.identifiers import unit_group, uuid7_time_ms
+from coalmine_schemas.identifiers import unit_group
 from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,
@@ -65,7 +66,8 @@ def test_a_call_says_everything_the_event_has_room_for(cm: Coalmine, tmp_path: P
     record = _only(cm, tmp_path)
     assert set(record) == {field.name for field in fields(PromptRequest)}
     assert before <= record.pop("event_time") <= after
-    assert before.timestamp() * 1000 - 1 <= uuid7_time_ms(record["request_id"]) <= after.timestamp() * 1000
+    made_ms = UUID(record["request_id"]).int >> 80
+    assert before.timestamp() * 1000 - 1 <= made_ms <= after.timestamp() * 1000
     assert 0 < record.pop("latency_ms") <= (after - before).total_seconds() * 1000
     assert record == {
         "request_id": call.request_id,

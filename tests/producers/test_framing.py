@@ -10,8 +10,8 @@ from pytest_httpserver import HTTPServer
 
 from coalmine import Coalmine
 from coalmine.framing import RegistryFraming
-from coalmine.limited_log import LimitedLog
 from coalmine_schemas.codec import Decoder
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_open, list_sealed
@@ -106,7 +106,7 @@ def test_a_registry_that_refuses_is_asked_again_later_and_said_so(
 ) -> None:
     refusal = {"error_code": 42201, "message": "Invalid schema"}
     httpserver.expect_request("/subjects/acme.requests-value/versions").respond_with_json(refusal, status=422)
-    log = LimitedLog(logging.getLogger("coalmine"))
+    log = RateLimitedLogger(logging.getLogger("coalmine"))
     framing = RegistryFraming(httpserver.url_for(""), topic_prefix="acme.", log=log)
     framing.start()
     try:
@@ -117,7 +117,7 @@ def test_a_registry_that_refuses_is_asked_again_later_and_said_so(
 
 
 def test_a_frame_of_another_kind_or_schema_is_left_as_it_is(httpserver: HTTPServer) -> None:
-    log = LimitedLog(logging.getLogger("coalmine"))
+    log = RateLimitedLogger(logging.getLogger("coalmine"))
     httpserver.expect_request("/subjects/acme.requests-value/versions").respond_with_json({"id": 7})
     httpserver.expect_request("/subjects/acme.feedback-value/versions").respond_with_json({"id": 8})
     httpserver.expect_request("/subjects/acme.scores-value/versions").respond_with_json({"id": 9})

@@ -385,7 +385,7 @@ def test_a_producer_that_fails_for_good_is_made_anew(kafka: KafkaBroker, topics:
     with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
         made = [_call(cm)]
         assert cm.flush(30)
-        works = cm._pipeline._works
+        works = cm._pipeline._parts
         assert works is not None
         emitter = works.emitter
         assert isinstance(emitter, KafkaEmitter)

@@ -157,7 +157,7 @@ def test_thousands_of_made_up_models_do_not_pile_up() -> None:
     pricer = Pricer()
     for number in range(5000):
         pricer.cost_nano_usd(TokenUsage(1, 1), models=(f"made-up-{number}",))
-    assert len(pricer._models) <= 4096
+    assert len(pricer._prices._models) <= 4096
 
 
 def test_no_network_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

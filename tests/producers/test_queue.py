@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coalmine import Coalmine, Stats, TextField
-from coalmine.build import RecordBuilder
+from coalmine.record_builder import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
 from tests.support.data.replies import OPENAI_CHAT

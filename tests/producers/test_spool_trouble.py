@@ -12,8 +12,8 @@ import pytest
 
 from coalmine import Coalmine, Stats
 from coalmine.emitters import SpoolEmitter
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_format import SpoolRecord, list_open, list_sealed
 from tests.support.doubles.small_disk import make_read_only, make_writable, mounted_disk
 from tests.support.eventually import eventually
@@ -210,6 +210,6 @@ def _emitter(
         max_bytes=max_bytes,
         max_pending=10,
         counters=counters,
-        log=LimitedLog(logging.getLogger("coalmine")),
+        log=RateLimitedLogger(logging.getLogger("coalmine")),
         clock=clock,
     )

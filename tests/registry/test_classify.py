@@ -125,7 +125,7 @@ def test_a_smaller_step_is_refused_with_what_needs_which() -> None:
         "the model became gpt-4o instead of gpt-4o-mini: minor",
     )
     assert (caught.value.step, caught.value.needed) == ("patch", "major")
-    assert "from 1.0.0 to 1.0.1 is a patch step" in str(caught.value)
+    assert "1.0.0 to 1.0.1 is a patch bump" in str(caught.value)
     with pytest.raises(BumpTooSmall) as caught:
         found.check("1.1.0")
     assert caught.value.reasons == ("required variable order was added: major",)

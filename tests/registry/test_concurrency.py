@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from coalmine_registry.errors import Conflict, StaleRevision
-from coalmine_registry.records import AuditEntry, DeploymentRevision
+from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
-from tests.support.data.registry_case import BOB, CLEO, PROMPT, push, serve
+from tests.support.data.registry_case import BOB, CLEO, PROMPT, Revision, history, push, serve
 
 _AT_ONCE = 50
 
@@ -38,16 +38,16 @@ def _audit(registry: Registry) -> list[AuditEntry]:
     return [each for each in registry.audit_log(PROMPT, "prod", 500).items[::-1] if each.action in changes]
 
 
-def _changes_since(registry: Registry, revision: int) -> list[DeploymentRevision]:
-    history = registry.deployment_history("prod", PROMPT)[::-1]
-    return [each for each in history if each.deployment.revision > revision]
+def _changes_since(registry: Registry, revision: int) -> list[Revision]:
+    changes = history(registry)[::-1]
+    return [each for each in changes if each.revision > revision]
 
 
 def _check_books(registry: Registry, applied: list[_Applied], start: int) -> None:
     """Whatever was answered is written down, in order and without a hole; the last of it is served."""
     changes = _changes_since(registry, start)
-    assert [each.deployment.revision for each in changes] == list(range(start + 1, start + 1 + len(applied)))
-    written = [_Applied(each.action, each.deployment.revision, each.deployment.version) for each in changes]
+    assert [each.revision for each in changes] == list(range(start + 1, start + 1 + len(applied)))
+    written = [_Applied(each.action, each.revision, each.version) for each in changes]
     assert written == sorted(applied, key=lambda each: each.revision)
     audit = _audit(registry)[start:]
     assert [each.after["revision"] for each in audit if each.after] == [each.revision for each in written]

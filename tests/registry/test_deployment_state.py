@@ -67,7 +67,7 @@ def test_a_rollback_gives_rules_back_what_an_experiment_replaced() -> None:
 
 def test_nothing_is_promoted_over_a_running_experiment() -> None:
     state = first_state("1.0.0").with_experiment("tone", None, _EXPERIMENT)
-    with pytest.raises(Conflict, match="experiment tone stands in the place of the default"):
+    with pytest.raises(Conflict, match="experiment tone replaces the default"):
         state.promoted("2.0.0")
 
 
@@ -93,7 +93,7 @@ def test_an_ended_experiment_leaves_a_version_in_every_place() -> None:
 
 def test_rules_neither_invent_experiments_nor_lose_running_ones() -> None:
     state = first_state("1.0.0").with_rules([_RULE]).with_experiment("tone", "enterprise", _EXPERIMENT)
-    with pytest.raises(Conflict, match="experiment tone would have no place"):
+    with pytest.raises(Conflict, match="experiment tone would lose its rule"):
         state.with_rules([])
     with pytest.raises(Conflict, match="no experiment other runs here"):
         state.with_rules([*state.rules, Rule("x", {"a": ("b",)}, ServeExperiment("other"))])

@@ -1,10 +1,12 @@
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.registry import Registry
+from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.prompts import Arm, Rule, ServeExperiment, ServeVersion, resolve
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
@@ -26,7 +28,7 @@ def test_an_experiment_is_served_in_place_of_the_default(served: Registry) -> No
     made = served.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"), None, 1)
     assert (made.status, made.allocation_epoch, made.rule) == ("running", 1, None)
     assert made.arms == tuple(arms("1.1.0", "1.0.0"))
-    assert made.replaced == ServeVersion("1.0.0")
+    assert made.replaced == "1.0.0"
     assert len(made.salt) >= 32
     deployment = served.deployment("prod", PROMPT)
     assert (deployment.default, deployment.version) == (ServeExperiment("tone"), "1.0.0")
@@ -132,9 +134,9 @@ def test_an_experiment_stops_with_what_was_there_before_or_with_an_arm(served: R
     deployment = served.deployment("prod", PROMPT)
     assert (deployment.default, deployment.version) == (ServeVersion("1.1.0"), "1.1.0")
     assert served.rollback(BOB, "prod", PROMPT).version == "1.0.0"
-    with pytest.raises(Conflict, match="was stopped"):
+    with pytest.raises(Conflict, match="is stopped"):
         served.stop_experiment(BOB, "again")
-    with pytest.raises(Conflict, match="was stopped"):
+    with pytest.raises(Conflict, match="is stopped"):
         served.set_weights(BOB, "again", {"treatment": 0.5})
 
 
@@ -146,7 +148,7 @@ def test_an_experiment_may_stand_in_the_place_of_a_rule(served: Registry) -> Non
     enterprise = {resolve(snapshot, PROMPT, f"u{n}", {"tier": "enterprise"}).version for n in range(50)}
     assert enterprise == {"1.1.0", "1.2.0"}
     assert {resolve(snapshot, PROMPT, f"u{n}", {}).version for n in range(50)} == {"1.0.0"}
-    with pytest.raises(Conflict, match="would have no place"):
+    with pytest.raises(Conflict, match="would lose its rule"):
         served.set_rules(BOB, "prod", PROMPT, [])
     with pytest.raises(NotFound, match="no rule 'public'"):
         _start(served, "other", rule="public")
@@ -158,10 +160,10 @@ def test_an_experiment_may_stand_in_the_place_of_a_rule(served: Registry) -> Non
 
 def test_a_name_is_used_once(served: Registry) -> None:
     _start(served)
-    with pytest.raises(Conflict, match="its events would mix"):
+    with pytest.raises(Conflict, match="their events would mix"):
         _start(served)
     served.stop_experiment(BOB, "tone")
-    with pytest.raises(Conflict, match="take another name"):
+    with pytest.raises(Conflict, match="choose another name"):
         _start(served)
     with pytest.raises(InvalidPrompt, match="the name of the experiment"):
         _start(served, "No Name")
@@ -203,10 +205,42 @@ def test_experiments_are_listed_newest_first(served: Registry) -> None:
     _start(served, "one")
     served.stop_experiment(BOB, "one")
     _start(served, "two")
-    assert [each.name for each in served.experiments()] == ["two", "one"]
-    assert [each.name for each in served.experiments("prod", PROMPT)] == ["two", "one"]
-    assert served.experiments("staging") == []
-    assert served.experiments("prod", "\0") == []
+    assert [each.name for each in served.experiments().items] == ["two", "one"]
+    assert [each.name for each in served.experiments("prod", PROMPT).items] == ["two", "one"]
+    assert served.experiments("staging").items == []
+    assert served.experiments("prod", "\0").items == []
     for name in ("nothing", "\0", "No Name"):
         with pytest.raises(NotFound):
             served.experiment(name)
+
+
+def test_experiments_come_in_pages_newest_first_also_those_of_one_moment(address: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with Registry.open(address, clock=lambda: now) as registry:
+        prompts = [f"prompt-{number}" for number in range(5)]
+        for number, prompt in enumerate(prompts):
+            serve(registry, "1.0.0", "1.1.0", prompt=prompt)
+            now += timedelta(hours=number // 2)
+            registry.start_experiment(BOB, "prod", prompt, f"of-{prompt}", arms("1.1.0", "1.0.0"))
+        registry.stop_experiment(BOB, "of-prompt-1")
+        expected = [each.name for each in registry.experiments().items]
+        assert expected == [f"of-prompt-{number}" for number in (4, 3, 2, 0, 1)]
+        first = registry.experiments(limit=2)
+        second = registry.experiments(limit=2, cursor=first.next_cursor)
+        third = registry.experiments(limit=2, cursor=second.next_cursor)
+        assert [each.name for page in (first, second, third) for each in page.items] == expected
+        assert third.next_cursor is None
+        running = registry.experiments(status="running", limit=4)
+        assert ([each.name for each in running.items], running.next_cursor) == (expected[:4], None)
+        for cursor in ("nonsense", encode_cursor([1]), encode_cursor(["of-nothing"])):
+            with pytest.raises(Invalid, match="cursor"):
+                registry.experiments(cursor=cursor)
+
+
+def test_an_experiment_that_is_misspelt_is_suggested(registry: Registry) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    registry.start_experiment(BOB, "prod", PROMPT, "refund-tone", arms("1.1.0", "1.0.0"))
+    with pytest.raises(NotFound, match=r"no experiment 'refund-tome': did you mean refund-tone\?"):
+        registry.experiment("refund-tome")
+    with pytest.raises(NotFound, match="no experiment 'x': `coalmine experiment list` lists all"):
+        registry.experiment("x")

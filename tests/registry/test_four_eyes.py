@@ -128,4 +128,5 @@ def test_an_admin_is_no_exception(registry: Registry) -> None:
 
 def push_same(registry: Registry, version: str, author: Actor) -> bool:
     """Registers Bob's content by somebody else."""
-    return registry.register(author, PROMPT, version, registry.version(PROMPT, _OWN).content).created
+    copied = PromptContent.from_json(registry.version(PROMPT, _OWN).content)
+    return registry.register(author, PROMPT, version, copied).created

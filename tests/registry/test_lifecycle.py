@@ -16,7 +16,7 @@ def test_a_retired_version_is_readable_and_is_not_served(registry: Registry) -> 
     assert registry.retire(BOB, PROMPT, "1.1.0", "harmful").status == "retired"
     after = registry.version(PROMPT, "1.1.0")
     assert (after.content, after.digest, after.status) == (before.content, before.digest, "retired")
-    assert [each.version for each in registry.versions(PROMPT)] == ["1.1.0", "1.0.0"]
+    assert [each.version for each in registry.versions(PROMPT).items] == ["1.1.0", "1.0.0"]
     for environment in ("dev", "staging", "prod"):
         with pytest.raises(Conflict, match=r"support-refund@1\.1\.0 is retired and cannot be served"):
             registry.promote(BOB, PROMPT, "1.1.0", environment)
@@ -79,10 +79,10 @@ def test_only_what_is_retired_is_archived(registry: Registry) -> None:
     with pytest.raises(Conflict, match="retire it first"):
         registry.archive(BOB, PROMPT, "1.0.0")
     registry.retire(BOB, PROMPT, "1.0.0")
-    with pytest.raises(Conflict, match="is retired already"):
+    with pytest.raises(Conflict, match="is already retired"):
         registry.retire(BOB, PROMPT, "1.0.0")
     assert registry.archive(BOB, PROMPT, "1.0.0").status == "archived"
-    with pytest.raises(Conflict, match="is archived already"):
+    with pytest.raises(Conflict, match="is already archived"):
         registry.archive(BOB, PROMPT, "1.0.0")
     assert registry.version(PROMPT, "1.0.0").status == "archived"
 
@@ -111,14 +111,17 @@ def test_hygiene_lists_what_rests_and_is_neither_new_nor_served_nor_used(address
             (PROMPT, "1.4.0"): now[0] - timedelta(days=2),
             (PROMPT, "1.5.0"): now[0] - timedelta(days=60),
         }
-        found = registry.hygiene(used, keep_newest=3, idle_days=30)
+        listed = registry.hygiene(used, keep_newest=3, idle_days=30)
+        found = listed.items
+        assert listed.traffic_known
+        assert not registry.hygiene(None).traffic_known
         assert [each.version for each in found] == ["1.2.0", "1.2.1", "1.3.0", "1.6.0", "1.7.0", "1.5.0"]
         assert {each.name for each in found} == {PROMPT}
         assert found[-1].last_used_at == used[PROMPT, "1.5.0"]
         assert found[0].last_used_at is None
         assert found[0].newer_versions == 10
-        assert registry.hygiene(used, keep_newest=3, idle_days=101) == []
-        assert registry.hygiene(used, keep_newest=100, idle_days=0) == []
+        assert registry.hygiene(used, keep_newest=3, idle_days=101).items == []
+        assert registry.hygiene(used, keep_newest=100, idle_days=0).items == []
         for wrong in ((-1, 1), (1, -1), (1, 10**6)):
             with pytest.raises(Invalid):
                 registry.hygiene({}, *wrong)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coalmine_registry.registry import Registry
-from tests.support.data.registry_case import PROMPT, serve
+from tests.support.data.registry_case import PROMPT, history, serve
 from tests.support.servers.postgres import PostgresServer
 
 _PROGRAM = """
@@ -41,9 +41,9 @@ def test_processes_that_change_one_prompt_at_once_lose_nothing(registry: Registr
     answers = _run_together(address, "one", "two", "three")
     revisions = sorted(revision for each in answers for revision in each["applied"])
     assert revisions == list(range(3, 27))
-    history = registry.deployment_history("prod", PROMPT)
-    assert [each.deployment.revision for each in history] == list(range(26, 0, -1))
-    versions = [each.deployment.version for each in history[:25]]
+    changes = history(registry)
+    assert [each.revision for each in changes] == list(range(26, 0, -1))
+    versions = [each.version for each in changes[:25]]
     assert all(one != next_one for one, next_one in pairwise(versions))
     assert registry.environment_revision("prod") == 26
     assert registry.snapshot("prod").prompts[PROMPT].revision == 26

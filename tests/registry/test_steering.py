@@ -8,13 +8,14 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import (
     PromptContent,
     Rule,
+    ServedPrompt,
     ServeExperiment,
     ServeVersion,
     Snapshot,
     resolve,
 )
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
 
 _ENTERPRISE = Rule("enterprise", {"tier": ("enterprise",)}, ServeVersion("1.0.0"))
 
@@ -127,7 +128,7 @@ def test_versions_that_come_in_by_a_rule_need_the_evidence_too(registry: Registr
         registry.set_rules(BOB, "prod", PROMPT, [rule])
     with pytest.raises(EvidenceMissing):
         registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"))
-    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(Evidence("eval_run", "run-1"),))
+    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(Evidence("eval_run", "run-1", ""),))
     registry.set_rules(BOB, "prod", PROMPT, [])
     registry.set_rules(BOB, "prod", PROMPT, [rule])
 
@@ -199,14 +200,16 @@ def test_a_snapshot_is_new_after_another_process_changed_something(registry: Reg
 def test_the_history_of_a_deployment_has_every_revision(registry: Registry) -> None:
     serve(registry, "1.0.0", "1.1.0")
     registry.rollback(BOB, "prod", PROMPT, None, "worse")
-    changes = registry.deployment_history("prod", PROMPT)
-    assert [(each.deployment.revision, each.action, each.deployment.version) for each in changes] == [
+    changes = history(registry)
+    assert [(each.revision, each.action, each.version) for each in changes] == [
         (3, "rollback", "1.0.0"),
         (2, "promote", "1.1.0"),
         (1, "promote", "1.0.0"),
     ]
     assert changes[0].reason == "worse"
-    assert changes[0].deployment == registry.deployment("prod", PROMPT)
+    now = registry.deployment("prod", PROMPT)
+    served = ServedPrompt(now.revision, now.default, now.rules, now.experiments)
+    assert changes[0].served == served.to_json()
     assert [
         (each.version, each.first_revision, each.serving) for each in registry.served_versions("prod", PROMPT)
     ] == [("1.0.0", 1, True), ("1.1.0", 2, False)]

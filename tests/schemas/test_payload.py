@@ -70,7 +70,7 @@ def test_a_legal_value_ends_where_it_should(kind: Any, data: bytes) -> None:
     ("kind", "data", "reason"),
     [
         ("boolean", b"", "payload ends before a boolean at byte 0"),
-        ("boolean", b"\x02", "2 is no boolean at byte 0"),
+        ("boolean", b"\x02", "2 is not a boolean at byte 0"),
         ("int", b"", "payload ends inside a number at byte 0"),
         ("int", b"\x80", "payload ends inside a number at byte 0"),
         ("int", varint(2**31), "2147483648 does not fit an int at byte 0"),

@@ -33,7 +33,7 @@ def test_a_new_version_passes(home: Path) -> None:
     git(home, "add", "prompts")
     result = coalmine("check-prompts", home=home)
     assert result.returncode == 0
-    assert "2 versions in prompts, all readable and none edited" in result.stderr
+    assert "2 versions in prompts, all valid and none edited" in result.stderr
 
 
 def test_an_edit_and_an_unreadable_file_are_both_told(home: Path) -> None:

@@ -89,7 +89,8 @@ def test_a_standby_that_is_stopped_leaves_the_owner_alone(home: Path) -> None:
         first.wait_ready()
         assert second.stop() == 0
         assert first.json("/v1/ingest")["state"] == "running"
-        assert json.loads((home / "server.json").read_text())["url"] == first.url
+        for name in ("server.json", "registry.json"):
+            assert json.loads((home / name).read_text())["url"] == first.url
 
 
 def test_a_port_in_use_is_said_and_has_its_exit_code(home: Path) -> None:

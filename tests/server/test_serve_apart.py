@@ -1,7 +1,12 @@
 """`coalmine serve registry` and `coalmine serve collector` apart, on one home, with one set of tokens."""
 
+import shutil
 from pathlib import Path
 
+import pytest
+
+from coalmine import Coalmine
+from coalmine_schemas.prompts import UnknownEnvironment
 from tests.server.registry_client import HELLO, Person
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
@@ -27,6 +32,34 @@ def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Pat
         assert (registry.stop(), collector.stop()) == (0, 0)
     assert not (home / "registry.json").exists()
     assert not (home / "server.json").exists()
+
+
+def test_a_client_finds_the_registry_with_and_without_a_collector_in_either_order(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with ServerProcess(home, name="registry", part="registry") as registry:
+        registry.wait_ready()
+        with Person.local(registry) as admin:
+            admin.register("greet", "1.0.0", HELLO)
+            admin.promote("greet", "1.0.0", "dev")
+        assert _served(home) == ("live", "Hello you")
+        with ServerProcess(home, name="collector", part="collector") as collector:
+            collector.wait_ready()
+            assert _served(home) == ("live", "Hello you")
+            assert registry.stop() == 0
+            # The collector alone knows no prompts, and it is not asked for any.
+            with pytest.raises(UnknownEnvironment, match=r"The registry: none runs in .*home"):
+                _served(home)
+            with ServerProcess(home, name="second", part="registry") as second:
+                second.wait_ready()
+                assert _served(home) == ("live", "Hello you")
+
+
+def _served(home: Path) -> tuple[str, str]:
+    """What a client without a cache is served, and where it came from."""
+    shutil.rmtree(home / "cache", ignore_errors=True)
+    with Coalmine("bot", "dev", home=home, startup_wait_s=10) as client:
+        prompt = client.prompt("greet")
+        return prompt.resolution, prompt.render(name="you")
 
 
 def test_an_address_that_guesses_too_often_is_told_to_wait_and_a_good_client_is_not(tmp_path: Path) -> None:

@@ -10,19 +10,11 @@ import pytest
 
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.discovery import read_local_token
 from coalmine_server.api.failed_logins import MOST_REMEMBERED, FailedLogins
 from coalmine_server.api.verifier import REMEMBERED_S, Verifier
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.local_access import (
-    REGISTRY_FILE,
-    announce_server,
-    ensure_local_credentials,
-    find_registry,
-    find_server,
-    is_own_server,
-    read_local_credentials,
-    withdraw_server,
-)
+from coalmine_server.local_access import ensure_local_token
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 
@@ -63,7 +55,7 @@ def test_tokens_of_before_are_taken_over_and_their_file_is_put_aside(tmp_path: P
             actor = registry.tokens.verify("cm_old_grafana")
             assert actor is not None
             assert (actor.subject, actor.role) == ("grafana", Role.ADMIN)
-            assert ensure_local_credentials(tmp_path, registry.tokens) == "cm_old_local"
+            assert ensure_local_token(tmp_path, registry.tokens) == "cm_old_local"
             assert len(registry.tokens.list()) == 2
     assert not (tmp_path / "tokens.json").exists()
     assert (tmp_path / "tokens.json.taken-over").exists()
@@ -78,79 +70,57 @@ def test_a_damaged_file_is_said_to_be_damaged_and_lets_nobody_in(tmp_path: Path)
 def test_the_registry_of_a_home_is_for_its_owner_only_and_holds_no_token(
     tmp_path: Path, registry: Registry
 ) -> None:
-    _, token = registry.tokens.create(SYSTEM, "grafana", Role.READER)
+    token = registry.tokens.create(SYSTEM, "grafana", Role.READER).token
     registry.close()
     for file in tmp_path.glob("registry.db*"):
         assert token.removeprefix("cm_").encode() not in file.read_bytes()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_local_credentials_are_made_once_kept_private_and_made_anew_when_worthless(
+def test_the_local_token_is_made_once_kept_private_and_replaced_when_worthless(
     tmp_path: Path, registry: Registry
 ) -> None:
     tokens = registry.tokens
-    token = ensure_local_credentials(tmp_path, tokens)
-    assert ensure_local_credentials(tmp_path, tokens) == token == read_local_credentials(tmp_path)
+    token = ensure_local_token(tmp_path, tokens)
+    assert ensure_local_token(tmp_path, tokens) == token == read_local_token(tmp_path)
     file = tmp_path / "credentials"
     file.chmod(0o644)
-    ensure_local_credentials(tmp_path, tokens)
+    ensure_local_token(tmp_path, tokens)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (record,) = tokens.list()
     assert (record.subject, record.role) == ("local", "admin")
     tokens.revoke(SYSTEM, record.id)
-    fresh = ensure_local_credentials(tmp_path, tokens)
+    fresh = ensure_local_token(tmp_path, tokens)
     assert fresh != token
     assert tokens.verify(fresh) is not None
     assert tokens.verify(token) is None
 
 
 def test_a_lost_file_makes_its_token_worthless(tmp_path: Path, registry: Registry) -> None:
-    token = ensure_local_credentials(tmp_path, registry.tokens)
+    token = ensure_local_token(tmp_path, registry.tokens)
     (tmp_path / "credentials").unlink()
-    ensure_local_credentials(tmp_path, registry.tokens)
+    ensure_local_token(tmp_path, registry.tokens)
     assert registry.tokens.verify(token) is None
-
-
-def test_a_server_announces_itself_and_takes_back_only_its_own_word(tmp_path: Path) -> None:
-    assert find_server(tmp_path) is None
-    announce_server(tmp_path, "http://127.0.0.1:8321")
-    announce_server(tmp_path, "http://127.0.0.1:8322", REGISTRY_FILE)
-    found, registry = find_server(tmp_path), find_registry(tmp_path)
-    assert found is not None
-    assert registry is not None
-    assert (found.url, registry.url) == ("http://127.0.0.1:8321", "http://127.0.0.1:8322")
-    assert is_own_server(tmp_path, "http://127.0.0.1:8321/")
-    assert is_own_server(tmp_path, "http://127.0.0.1:8322")
-    assert not is_own_server(tmp_path, "http://127.0.0.1:8323")
-    withdraw_server(tmp_path)
-    assert find_server(tmp_path) is None
-    assert find_registry(tmp_path) is None
-    announce_server(tmp_path, "http://127.0.0.1:8321")
-    document = json.loads((tmp_path / "server.json").read_text(encoding="utf-8"))
-    (tmp_path / "server.json").write_text(json.dumps({**document, "pid": 1}), encoding="utf-8")
-    withdraw_server(tmp_path)
-    assert find_server(tmp_path) is not None
-    (tmp_path / "server.json").write_text("half a docu", encoding="utf-8")
-    assert find_server(tmp_path) is None
 
 
 def test_a_good_token_is_remembered_for_a_moment_unless_somebody_revokes_one(registry: Registry) -> None:
     clock = Clock()
     verifier = Verifier(registry.tokens, clock)
-    record, token = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    made = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    token = made.token
     digest = verifier.digest(token)
     assert verifier.remembered(digest) is None
-    assert verifier.verify(token) == verifier.remembered(digest) == Actor("alice", Role.AUTHOR, record.id)
-    registry.tokens.revoke(SYSTEM, record.id)
+    assert verifier.verify(token) == verifier.remembered(digest) == Actor("alice", Role.AUTHOR, made.id)
+    registry.tokens.revoke(SYSTEM, made.id)
     assert verifier.remembered(digest) is not None
     clock.now += REMEMBERED_S
     assert verifier.remembered(digest) is None
     assert verifier.verify(token) is None
-    other, text = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
-    verifier.verify(text)
+    other = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
+    verifier.verify(other.token)
     registry.tokens.revoke(SYSTEM, other.id)
     verifier.forget()
-    assert verifier.remembered(verifier.digest(text)) is None
+    assert verifier.remembered(verifier.digest(other.token)) is None
 
 
 def test_a_text_that_is_no_token_is_refused_and_not_a_fault(registry: Registry) -> None:

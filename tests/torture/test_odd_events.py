@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coalmine import Coalmine
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings

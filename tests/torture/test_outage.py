@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coalmine import Coalmine
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.sources.kafka_topics import ensure_topics

@@ -1,4 +1,4 @@
-"""Proof by simulation that the statistics hold, and that the grid would show it if they did not."""
+"""Proof by simulation that the statistics hold, with controls that must fail."""
 
 from coalmine_analytics.calibration.document import (
     Calibration,
@@ -9,7 +9,7 @@ from coalmine_analytics.calibration.document import (
     rate_of,
 )
 from coalmine_analytics.calibration.grid import grid, size_of
-from coalmine_analytics.calibration.running import SEED, run, run_trial
+from coalmine_analytics.calibration.simulation import SEED, run, run_trial
 from coalmine_analytics.calibration.trial import Row, Trial
 
 __all__ = [

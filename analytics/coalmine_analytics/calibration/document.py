@@ -1,4 +1,4 @@
-"""The grid's result: as a list for machines, and as a document for people."""
+"""The result of the grid, as a list for machines and as a document for people."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Calibration:
 
     @property
     def failures(self) -> list[Row]:
-        """What must not be: our methods beyond their limits, and controls within theirs."""
+        """Rows that must not occur: our methods beyond their limits, and controls within theirs."""
         return [row for row in self.rows if not row.as_it_must]
 
 
@@ -46,7 +46,7 @@ def as_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def in_words(row: Row) -> str:
-    """What became of a row."""
+    """The outcome of a row."""
     match row.role, row.as_it_must:
         case "ours", True:
             return "holds"
@@ -61,14 +61,14 @@ def in_words(row: Row) -> str:
 
 
 def limit_of(row: Row) -> str:
-    """The limit as people write it."""
+    """The limit as text."""
     if row.role == "control":
         return f">= {row.limit:g}"
     return f"{row.at_least:g} to {row.limit:g}" if row.at_least else f"<= {row.limit:g}"
 
 
 def rate_of(row: Row) -> str:
-    """The figure, as exactly as the replications allow."""
+    """The figure as text."""
     return f"{row.rate:.4f}" if row.rate < 10 else f"{row.rate:.0f}"
 
 

@@ -1,15 +1,15 @@
-"""Trials in which the hypothesis holds: how often is it rejected at any look?"""
+"""Trials of a true hypothesis: how often is it rejected at any look?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED, Engine, MakeShortcut
 from coalmine_analytics.calibration.traffic import Traffic
 from coalmine_analytics.calibration.trial import Outcome, Role, Row
 from coalmine_analytics.core.e_process import Alternative
-from coalmine_analytics.core.ratio import FloatArray
 
 SIDES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
 

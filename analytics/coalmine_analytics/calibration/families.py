@@ -1,10 +1,11 @@
-"""Trials of what is built on the core: several metrics at once, and relative effects."""
+"""Trials of methods built on the core: several metrics at once, and relative effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED, Engine, arms_of
 from coalmine_analytics.calibration.populations import Population
 from coalmine_analytics.calibration.traffic import Single
@@ -12,8 +13,8 @@ from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.confidence_sequence import critical_z
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.core.ratio import ArmRatio
+from coalmine_analytics.sample_size import MIN_UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Family:
         return {"p": np.stack(columns, axis=1)}
 
     def judge(self, outcome: Outcome) -> list[Row]:
-        """With Holm's correction and without."""
+        """A row with Holm's correction and one without."""
         p = outcome["p"]
         corrected, plain = (float((values <= ALPHA).any(axis=1).mean()) for values in (holm(p), p))
         return [
@@ -60,7 +61,7 @@ class Relative:
     delta_method_reaches: float
 
     def simulate(self, rng: np.random.Generator, replications: int) -> Outcome:
-        """Whether the interval ever missed: Fieller's, and that of the linearised ratio."""
+        """Simulate misses at any look of Fieller's interval and of the linearised ratio's."""
         truth = self.traffic.treatment.mean / self.traffic.control.mean - 1.0
         missed = {name: np.zeros(replications) for name in ("fieller", "delta")}
         for sums in self.traffic.play(rng, replications):
@@ -74,7 +75,7 @@ class Relative:
         return {name: np.where(count > 0, REJECTED, 0.0) for name, count in missed.items()}
 
     def judge(self, outcome: Outcome) -> list[Row]:
-        """Both."""
+        """A row for each interval."""
         fieller, delta = (float((outcome[name] >= REJECTED).mean()) for name in ("fieller", "delta"))
         count = len(outcome["delta"])
         return [

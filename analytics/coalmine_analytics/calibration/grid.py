@@ -1,4 +1,4 @@
-"""The acceptance grid: what the statistics must hold in, with the shortcuts that must fail there."""
+"""The acceptance grid: cells in which the statistics must hold and the shortcuts must fail."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from coalmine_analytics.calibration.populations import (
     capped_cost,
 )
 from coalmine_analytics.calibration.sample_ratio import SampleRatio
-from coalmine_analytics.calibration.stopping import Detection, Stopping
+from coalmine_analytics.calibration.stopping_time import Detection, Stopping
 from coalmine_analytics.calibration.traffic import Ramp, Returning, Single
 from coalmine_analytics.calibration.trial import Trial
 
@@ -35,14 +35,14 @@ SPLITS: Mapping[str, float] = {"50/50": 0.5, "5/95": 0.05, "1/99": 0.01}
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is simulated."""
+    """Amount of simulation."""
 
     replications: int
     looks: int
     per_look: int
     """Requests between looks, of cells without an effect."""
     least_50_50: float
-    """False alarms that a 50/50 cell must have, so that it is seen to try."""
+    """Least rate of false alarms in a 50/50 cell, as proof that it can fail."""
     everything: bool
     """Also the cells that differ little from others, and those beyond what is promised."""
 
@@ -107,7 +107,7 @@ def grid(*, full: bool) -> list[Trial]:
 
 
 def size_of(*, full: bool) -> Size:
-    """How much of it is simulated."""
+    """Amount of simulation in a form of the grid."""
     return FULL if full else REDUCED
 
 

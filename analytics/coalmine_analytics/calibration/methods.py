@@ -7,12 +7,13 @@ from typing import Protocol
 import numpy as np
 from scipy import stats
 
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.calibration.traffic import Sums
 from coalmine_analytics.core.e_process import Alternative, log_e_value
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.epochs import combine_epochs
-from coalmine_analytics.core.ratio import ArmRatio, BoolArray, FloatArray, arm_ratio
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.sample_size import MIN_UNITS
 
 ALPHA = 0.05
 """Of every method."""
@@ -21,7 +22,7 @@ REJECTED = -math.log(ALPHA)
 
 
 class Shortcut(Protocol):
-    """A method that must be seen to fail; made anew for each block of replications."""
+    """A method that must be seen to fail; created for each block of replications."""
 
     def look(self, sums: Sums) -> FloatArray:
         """Log E against "no effect" of each replication, shape (B,); NaN where there is no look yet."""

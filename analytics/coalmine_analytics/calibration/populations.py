@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 
 Shape = tuple[int, ...]
 

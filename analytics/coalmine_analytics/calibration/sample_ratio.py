@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtri
 
 from coalmine_analytics.calibration.methods import ALPHA, REJECTED
-from coalmine_analytics.calibration.stopping import POWER
+from coalmine_analytics.calibration.stopping_time import POWER
 from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.srm import srm_log_e
 

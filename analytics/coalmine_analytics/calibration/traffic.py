@@ -12,20 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from coalmine_analytics.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from coalmine_analytics.calibration.populations import Population
-from coalmine_analytics.core.ratio import FloatArray
 
 GROUPS = 256
 """Hash groups of units, as in the experiment cells."""
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
     """Cumulative sums at one look of B replications; control before treatment on the arms' axis.
 
-    The arrays go on being added to: whoever keeps one copies it.
+    The arrays are updated in place: copy one to keep it.
     """
 
     look: int
@@ -42,7 +40,7 @@ class Sums:
 
 
 class Traffic(Protocol):
-    """How requests arrive."""
+    """Arrival of requests."""
 
     @property
     def per_look(self) -> int:
@@ -57,7 +55,7 @@ class Traffic(Protocol):
 
 
 class Tally:
-    """Adds requests up."""
+    """Sums of requests."""
 
     def __init__(self, replications: int) -> None:
         shape = (replications, 2, GROUPS)
@@ -65,7 +63,7 @@ class Tally:
         self.squares = np.zeros(shape[:2])
         self._arms = np.arange(replications)[:, None] * 2
 
-    def add(self, value: FloatArray, treated: npt.NDArray[np.bool_], group: npt.NDArray[np.integer]) -> None:
+    def add(self, value: FloatArray, treated: BoolArray, group: npt.NDArray[np.integer]) -> None:
         """Requests of shape (B, n): their values, arms and groups."""
         arm = self._arms + treated
         cell = (arm * GROUPS + group).ravel()
@@ -77,7 +75,7 @@ class Tally:
         self.squares += np.bincount(arm.ravel(), flat * flat, arms).reshape(self.squares.shape)
 
     def sums(self, look: int, epoch: int, units: IntArray) -> Sums:
-        """What has been added so far."""
+        """The sums so far."""
         return Sums(look, epoch, self.y, self.x, units, self.squares)
 
 
@@ -205,7 +203,7 @@ class _Pool:
         self._share = traffic.shares[0]
         self._rows = np.arange(replications)[:, None]
 
-    def _users(self, shape: tuple[int, ...]) -> tuple[FloatArray, npt.NDArray[np.uint8], FloatArray]:
+    def _users(self, shape: tuple[int, ...]) -> tuple[FloatArray, ByteArray, FloatArray]:
         icc = self._traffic.icc
         if self._traffic.kind == "rate":
             about = (1.0 - icc) / icc
@@ -214,9 +212,7 @@ class _Pool:
             mean = 0.8 + math.sqrt(icc) * QUALITY_SD * self._rng.standard_normal(shape)
         return mean, self._rng.integers(0, GROUPS, shape, dtype=np.uint8), self._rng.random(shape)
 
-    def ask(
-        self, place: IntArray, share: float
-    ) -> tuple[FloatArray, npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    def ask(self, place: IntArray, share: float) -> tuple[FloatArray, ByteArray, BoolArray]:
         """Means, groups and arms of the users at those places, who have then been seen."""
         self._share = share
         self._seen[self._rows, place] = True
@@ -230,7 +226,7 @@ class _Pool:
         return np.asarray(self._gone + now)
 
     def replace(self, leaving: int, share: float) -> None:
-        """Some leave, others come."""
+        """Replace the users who leave by new ones."""
         places = self._rng.choice(self._traffic.active, leaving, replace=False)
         seen, treated = self._seen[:, places], self._split[:, places] < share
         self._gone[:, 1] += (seen & treated).sum(axis=1)
@@ -240,6 +236,6 @@ class _Pool:
         self._seen[:, places] = False
 
     def forget(self) -> None:
-        """Begin to count units anew."""
+        """Restart the count of units."""
         self._seen[:] = False
         self._gone[:] = 0

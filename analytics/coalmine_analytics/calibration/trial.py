@@ -1,4 +1,4 @@
-"""What a trial is, and the lines of the table it ends in."""
+"""Trials of the grid, and the rows of its table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 
 Role = Literal["ours", "control", "beyond"]
 """Ours must keep its limit, a negative control must break it, and `beyond` is outside what is promised."""
@@ -29,14 +29,14 @@ class Row:
 
     @property
     def passes(self) -> bool:
-        """Whether the method keeps within the limit; where a negative control does, the grid has failed."""
+        """True if the method keeps within the limit; if a negative control does, the grid has failed."""
         if self.role == "control":
             return self.rate < self.limit
         return self.at_least <= self.rate <= self.limit
 
     @property
     def as_it_must(self) -> bool:
-        """Whether the grid may stand."""
+        """True if the row is as required."""
         match self.role:
             case "ours":
                 return self.passes
@@ -51,14 +51,14 @@ Outcome = Mapping[str, FloatArray]
 
 
 class Trial(Protocol):
-    """One cell of the grid: what is simulated, and what must come of it."""
+    """One cell of the grid: its simulation and its requirements."""
 
     @property
     def cell(self) -> str:
-        """Its name, no other's."""
+        """Its unique name."""
 
     def simulate(self, rng: np.random.Generator, replications: int) -> Outcome:
-        """One block of replications."""
+        """Simulate one block of replications."""
 
     def judge(self, outcome: Outcome) -> list[Row]:
-        """The rows, from all blocks together."""
+        """Return the rows, from all blocks together."""

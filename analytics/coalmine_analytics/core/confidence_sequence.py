@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.e_process import MIXTURE, NORMAL_DF, Alternative, information, mixture_log_e
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.errors import check_alpha
 
 _STEPS = 60
@@ -151,16 +151,3 @@ def confidence_sequence(
     lower = centre - half if alternative != "less" else np.full_like(centre, -np.inf)
     upper = centre + half if alternative != "greater" else np.full_like(centre, np.inf)
     return lower, upper
-
-
-def tuned_information(alpha: float) -> float:
-    """The a = tau^2 / se^2 at which the band of one width is about tightest: 7.94 at alpha = 0.05.
-
-    Raises:
-        InvalidParameter: alpha out of range.
-
-    References:
-        Waudby-Smith et al., arXiv:2103.06476v7, eq. 161.
-    """
-    check_alpha(alpha)
-    return -2.0 * math.log(alpha) + math.log(1.0 - 2.0 * math.log(alpha))

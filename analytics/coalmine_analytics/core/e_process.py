@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy.special import log_ndtr
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.errors import invalid
 
 Alternative = Literal["two-sided", "greater", "less"]

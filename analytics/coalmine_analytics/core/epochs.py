@@ -6,8 +6,8 @@ such comparison ends in a false alarm (Simpson's paradox). Within an epoch the s
 
 import numpy as np
 
+from coalmine_analytics.arrays import BoolArray
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import BoolArray
 
 
 def combine_epochs(effect: Effect, *, enough: BoolArray | None = None) -> Effect:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import critical_z
 from coalmine_analytics.core.e_process import MIXTURE
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray
+from coalmine_analytics.core.ratio import ArmRatio
 
 _STEPS = 40
 """At most so many rounds; the critical value hardly depends on the bound, so five suffice."""

@@ -1,13 +1,13 @@
-"""How many units are still needed until a decision, if things go on as they are."""
+"""Forecast of the units still needed for a decision."""
 
 import math
 
 import numpy as np
 import numpy.typing as npt
 
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.core.e_process import Alternative, information, mixture_log_e
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray
 from coalmine_analytics.errors import check_alpha
 
 _FURTHEST = 40
@@ -19,21 +19,19 @@ def units_needed(
     units: npt.ArrayLike,
     *,
     mde: FloatArray | float,
-    true_effect: FloatArray | float | None = None,
     theta0: FloatArray | float = 0.0,
     alternative: Alternative = "two-sided",
     alpha: float = 0.05,
 ) -> FloatArray:
-    """Further units until the e-value reaches 1/alpha, if from now on chance had no part.
+    """Further units until the e-value reaches 1/alpha, if the effect stays as estimated, without chance.
 
-    A middling case, not a promise: chance makes about half of the runs later. The split, the variance per
-    unit and the degrees of freedom are taken to stay.
+    A median, not a promise: about half of the runs take longer. The split, the variance per unit and the
+    degrees of freedom are assumed constant.
 
     Args:
         effect: Differences now, fields of shape (...,).
         units: Units seen so far, both arms together, shape (...,).
         mde: As for `log_e_value`.
-        true_effect: Effect to plan with, metric's own unit; the one estimated now if None.
         theta0: As for `log_e_value`.
         alternative: As for `log_e_value`.
         alpha: In (0, 1).
@@ -50,12 +48,10 @@ def units_needed(
     usable = effect.usable
     se = np.where(usable, effect.standard_error, 1.0)
     df = np.where(usable, effect.degrees_of_freedom, 1.0)
-    shift = np.where(
-        usable, (effect.estimate if true_effect is None else true_effect) - np.asarray(theta0), 0.0
-    )
+    shift = np.where(usable, effect.estimate - np.asarray(theta0), 0.0)
     a = information(se, mde)
 
-    def reached(doublings: FloatArray) -> npt.NDArray[np.bool_]:
+    def reached(doublings: FloatArray) -> BoolArray:
         times = np.exp2(doublings)
         return mixture_log_e(shift / se * np.sqrt(times), a * times, df, alternative) >= target
 

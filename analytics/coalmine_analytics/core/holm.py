@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
 
 

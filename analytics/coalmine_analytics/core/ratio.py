@@ -1,4 +1,4 @@
-"""Ratios of sums over clusters of units, and how uncertain they are.
+"""Ratios of sums over clusters of units, with their uncertainty.
 
 The unit of analysis is the randomisation unit, or a fixed hash group of units: one unit's requests are
 correlated, so requests are never treated as independent. Every mean, rate and ratio has this one form:
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _BLOCK_ROWS = 64
 """Comparisons handled together: 64 of 256 groups are 128 KiB per array, within the cache of one core."""
@@ -83,7 +81,7 @@ def _block(  # noqa: PLR0917 - what goes in, then what is filled
     residual_ss: FloatArray,
     clusters: FloatArray,
 ) -> None:
-    """Fills the last four for some rows, which stay in the processor's cache from pass to pass."""
+    """Fill the last four arrays for some rows, which stay in the processor's cache."""
     x.sum(axis=1, out=sum_x)
     least = x.min(initial=np.inf)
     if not (least >= 0 and np.isfinite(sum_x).all()):  # a NaN among them makes both NaN

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, xlogy
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import invalid
 
 CONCENTRATION = 1000.0

@@ -1,18 +1,7 @@
-"""Drift of a version that nobody changed: e-detectors with a stated average run length to a false alarm."""
+"""Drift of an unchanged version: e-detectors with a stated average run length to a false alarm."""
 
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.reading import read_drift, too_young
-from coalmine_analytics.drift.results import DriftState, MetricDrift, ModelChange, VersionDrift
-from coalmine_analytics.drift.watching import Drifts
+from coalmine_analytics.drift.service import Drifts
+from coalmine_analytics.drift.version import no_reference, read_drift
 
-__all__ = [
-    "DEFAULT_DRIFT_PLAN",
-    "DriftPlan",
-    "DriftState",
-    "Drifts",
-    "MetricDrift",
-    "ModelChange",
-    "VersionDrift",
-    "read_drift",
-    "too_young",
-]
+__all__ = ["DEFAULT_DRIFT_PLAN", "DriftPlan", "Drifts", "no_reference", "read_drift"]

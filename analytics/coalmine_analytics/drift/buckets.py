@@ -1,29 +1,23 @@
-"""Hours put together to buckets that hold enough to be judged, and what of a season they are matched by."""
+"""Buckets of hours that hold enough data to be judged, and the season they are matched by."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from coalmine_analytics.core.ratio import FloatArray
-
-Matching = Literal["hour of week", "hour of day", "none"]
-"""A bucket is compared with buckets of the reference in the same place of this cycle."""
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.results.drift import Matching
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 24)
-"""Hours a bucket may have."""
+"""Possible lengths of a bucket, in hours."""
 CYCLE: dict[Matching, int] = {"hour of week": 168, "hour of day": 24, "none": 1}
-"""Hours until a place comes again."""
-
-Int64s = npt.NDArray[np.int64]
+"""Length of each cycle, in hours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buckets:
-    """Sums of one metric; all fields of shape (T,), in the order of time, none without data."""
+    """Sums of one metric; all fields of shape (T,), in time order, without empty buckets."""
 
-    start: Int64s
+    start: IntArray
     """First hour of the bucket, hours since 1970."""
     x: FloatArray
     """Denominators: requests, ratings, ..."""
@@ -37,13 +31,13 @@ class Buckets:
         """Y / x."""
         return self.y / self.x
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Buckets":
-        """Those that are chosen."""
+    def part(self, chosen: BoolArray) -> "Buckets":
+        """Return the chosen buckets."""
         return Buckets(self.start[chosen], self.x[chosen], self.y[chosen], self.noise[chosen])
 
 
 def bucketed(hours: Buckets, length: int) -> Buckets:
-    """Hours put together, `length` at a time, counted from midnight UTC."""
+    """Merge hours into buckets of `length` hours, counted from midnight UTC."""
     if length == 1:
         return hours
     begin = hours.start // length * length
@@ -55,8 +49,8 @@ def bucketed(hours: Buckets, length: int) -> Buckets:
     return Buckets(start, x, y, noise)
 
 
-def places(start: Int64s, matching: Matching, length: int) -> Int64s:
-    """The place of each bucket in the cycle: 0 .. `place_count` - 1."""
+def places(start: IntArray, matching: Matching, length: int) -> IntArray:
+    """Return the place of each bucket in the cycle, 0 .. `place_count` - 1."""
     if matching == "none":
         return np.zeros(len(start), np.int64)
     # Hour 0 of 1970 was a Thursday's; which day a week begins with makes no difference.
@@ -64,5 +58,5 @@ def places(start: Int64s, matching: Matching, length: int) -> Int64s:
 
 
 def place_count(matching: Matching, length: int) -> int:
-    """How many places there are."""
+    """Number of places in the cycle."""
     return max(1, CYCLE[matching] // length)

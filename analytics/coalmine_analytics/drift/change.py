@@ -1,24 +1,24 @@
-"""Once there is drift: when it began, how large it is, and whether many units share it."""
+"""The change behind a drift: when it began, its size, and how many units share it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.drift.evidence import CLIP
+from coalmine_analytics.drift.e_detector import CLIP
 from coalmine_consumers.drift import DaySeries
 
 LIKELIHOOD_DROP = 2.0
-"""Beginnings whose log likelihood is no more than this below the best remain possible."""
+"""Beginnings with a log likelihood at most this far below the best remain possible."""
 SHARED_Z = 3.0
-"""Where each part of the unit groups counts as one, a drift still has to be so many standard errors large."""
+"""With each part of the unit groups counted as one, a drift must still be this many standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """Places of buckets."""
+    """When a shift began, as places of buckets."""
 
     most_likely: int
     earliest: int
@@ -27,7 +27,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Over some buckets, metric's unit."""
+    """A shift over some buckets, metric's unit."""
 
     before: float
     after: float
@@ -41,7 +41,7 @@ class Shift:
 
 
 def beginning(deviation: FloatArray, sigma: FloatArray, last: int, *, upward: bool) -> Beginning:
-    """When a shift that is there in bucket `last` most likely began: least squares over clipped deviations.
+    """Estimate when a shift seen in bucket `last` began, by least squares over clipped deviations.
 
     Args:
         deviation: Of each bucket, shape (T,), NaN without data.
@@ -75,12 +75,12 @@ def shift_of(
     standard_error: float,
     size: float,
 ) -> Shift | None:
-    """What was, what would have been, and a confidence sequence of the difference; None without data.
+    """Return actual and expected values, and a confidence sequence of the difference; None without data.
 
     Args:
         x: Denominators of the buckets, shape (T,).
         y: Numerators, same shape.
-        expected: What the reference gives, same shape; NaN where it cannot say.
+        expected: Values of the reference, same shape; NaN where unknown.
         sigma: Standard deviation of a bucket's ratio, same shape.
         standard_error: Of the whole reference's level.
         size: The smallest shift that matters.
@@ -99,11 +99,11 @@ def shift_of(
 
 
 def shared_z(days: DaySeries, window: tuple[int, int], reference: tuple[int, int], *, level: float) -> float:
-    """How sure a shift is when each part of the unit groups counts as one over the whole time.
+    """Standardise a shift with each part of the unit groups counted as one over the whole time.
 
-    Hours of one busy user look like much evidence and are one user's. Parts are compared each with itself in
-    the reference. While nothing has changed, their sums of y - level * x are independent with mean 0; a shift
-    of everybody has them all on one side, one user's has only one.
+    Many hours of one busy user look like much evidence, but are one user. Each part is compared with itself
+    in the reference. While nothing has changed, their sums of y - level * x are independent with mean 0; a
+    shift of all users moves them all to one side, a shift of one user only one.
 
     Args:
         days: Of the metric, in its own unit.

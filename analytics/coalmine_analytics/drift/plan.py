@@ -1,4 +1,4 @@
-"""How drift is judged; fixed before looking."""
+"""The plan by which drift is judged, fixed before looking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from coalmine_consumers.drift import ReferencePolicy
 
 @dataclass(frozen=True, slots=True)
 class DriftPlan:
-    """How long the reference is, how rare a false alarm has to be, and what is too small to tell of."""
+    """Length of the reference, rate of false alarms, and the smallest shift that is reported."""
 
     reference: ReferencePolicy = field(default_factory=ReferencePolicy)
-    """Of a version that is not watched yet; a frozen reference stays as it is."""
+    """For versions not watched yet; a frozen reference stays as it is."""
     false_alarm_days: float = 365.0
     """Average run length to a false alarm of a version in an environment, over all its metrics together."""
     tolerance: float = 1 / 3
-    """A lasting shift of this share of a metric's margin is no drift, in [0, 1)."""
+    """A lasting shift of this share of a metric's margin is not drift, in [0, 1)."""
     match_season: bool = True
-    """False compares with the overall level whatever the hour: for showing what that does."""
+    """False compares with the overall level at every hour, to demonstrate the effect of matching."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
     """By metric."""
 

@@ -1,36 +1,37 @@
-"""The frozen reference of one metric: what each place of the season gives, and how much that wanders."""
+"""The frozen reference of one metric: its level at each place of the season, and its noise."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import gammaincinv
 
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.drift.buckets import LENGTHS, Buckets, Matching, bucketed, place_count, places
-from coalmine_analytics.drift.evidence import CLIP
+from coalmine_analytics.arrays import FloatArray
+from coalmine_analytics.drift.buckets import LENGTHS, Buckets, bucketed, place_count, places
+from coalmine_analytics.drift.e_detector import CLIP
+from coalmine_analytics.results.drift import Matching
 
 MIN_EVENTS = 30.0
-"""A typical bucket has at least so many events, unless even a day has fewer."""
+"""A typical bucket has at least this many events, unless even a day has fewer."""
 MIN_RARE = 5.0
-"""Of a rate, it also has at least so many of the rarer outcome."""
+"""For a rate it also has at least this many of the rarer outcome."""
 MIN_BUCKETS = 10
-"""No reference of fewer buckets."""
+"""Least number of buckets in a reference."""
 TIMES: tuple[tuple[Matching, int], ...] = (("hour of week", 2), ("hour of day", 3))
 """Times nearly every place of a cycle has to be in the reference, to be matched by: two weeks, three days."""
 NEARLY = 0.9
 BLOCKS_H = (6, 24)
-"""Lengths at which it is seen whether neighbouring hours wander together."""
+"""Lengths of blocks in which neighbouring hours are checked for moving together."""
 DOUBT = 0.1
 """The noise is taken at the upper end of a one-sided interval that misses it so often."""
 WILD = 6.0
-"""A place of the season with a bucket so many robust standard deviations off is left out."""
+"""A place of the season with a bucket this many robust standard deviations off is left out."""
 FLOOR_SD = 2.0
-"""So many standard errors of the whole reference are no drift."""
+"""A shift up to this many standard errors of the whole reference is not drift."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What a bucket is compared with."""
+    """The reference that buckets are compared with."""
 
     matching: Matching
     length: int
@@ -46,16 +47,16 @@ class Reference:
     hour_variance: float
     """Variance of buckets beyond sampling: hours differ."""
     inflation: float
-    """By how much neighbouring buckets wander together: 1 means not at all."""
+    """Factor by which neighbouring buckets move together: 1 means independently."""
     doubt: float
-    """By how much the noise may be underestimated, having been taken from few buckets; >= 1."""
+    """Factor by which the noise may be underestimated, since it comes from few buckets; >= 1."""
     offset: float
     """Added to `expected`, so that clipped deviations have mean 0."""
     standard_error: float
     """Of the whole reference's level."""
 
     def expected_of(self, buckets: Buckets) -> FloatArray:
-        """What the reference would give in these buckets; NaN where it cannot say."""
+        """Values of the reference in these buckets; NaN where unknown."""
         return self.expected[places(buckets.start, self.matching, self.length)] + self.offset
 
     def sigma_of(self, buckets: Buckets) -> FloatArray:
@@ -66,7 +67,7 @@ class Reference:
 
 
 def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Reference | None:
-    """The reference of one metric, from the hours of the reference window.
+    """Fit the reference of one metric to the hours of its window.
 
     Within hours the noise is that of unit groups (a unit's requests are correlated). Hours also differ beyond
     that, by a variance found as in meta-analysis (Paule-Mandel), and neighbours differ together, which shows
@@ -74,8 +75,8 @@ def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Refe
 
     Args:
         hours: With data, inside the window.
-        is_rate: Whether it is a share of events, 0 to 1.
-        match: False compares with the overall level whatever the season: for showing what that does.
+        is_rate: True for a share of events, 0 to 1.
+        match: False compares with the overall level at every hour, to demonstrate the effect of matching.
 
     Returns:
         None if there is too little, or nothing varies.
@@ -92,7 +93,7 @@ def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Refe
 
 
 def _fitted(buckets: Buckets, length: int, *, is_rate: bool, match: bool) -> Reference | None:
-    """A reference of buckets of this length; None if longer ones are needed."""
+    """Fit a reference to buckets of this length; None if longer ones are needed."""
     last = length == LENGTHS[-1]
     total_x = buckets.x.sum()
     if len(buckets.x) < MIN_BUCKETS or not total_x > 0:
@@ -126,7 +127,7 @@ def _matching(buckets: Buckets, length: int) -> Matching:
 
 
 class _Fit:
-    """Level by place and variances, found step by step."""
+    """Level by place and variances, estimated step by step."""
 
     def __init__(self, buckets: Buckets, matching: Matching, length: int, per_x: float) -> None:
         self._all = buckets
@@ -186,7 +187,7 @@ class _Fit:
         return high
 
     def _inflation(self, z: FloatArray) -> float:
-        """How much more block means vary than means of independent buckets."""
+        """Ratio of the variance of block means to that of independent buckets."""
         found = 1.0
         for hours in BLOCKS_H:
             if hours <= self._length:
@@ -202,7 +203,7 @@ class _Fit:
         return found
 
     def reference(self) -> Reference:
-        """All of it together."""
+        """Assemble the reference."""
         variance = self._hour_variance
         weight = 1.0 / (self._sampling() + variance)
         total = np.bincount(self._at, weight, self._count)

@@ -1,18 +1,18 @@
-"""Which values contributed to the parts of a change, those that matter first, the rest as one."""
+"""Contributions of single values to the parts of a change, largest first, the rest as one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.explain.decomposition import Decomposition
-from coalmine_analytics.explain.results import Contribution, PartName
 from coalmine_analytics.explain.words import named
+from coalmine_analytics.results.explain import Contribution, PartName
 from coalmine_consumers.explain import MixCells
 
 MOST_SHOWN = 10
-"""Values of one part and dimension that are listed; the others are one line, so that sums stay whole."""
+"""Values of one part and dimension that are listed; the others are one line, so the sums stay complete."""
 
 _SEGMENTS, _MODEL, _VERSION = range(3)
 
@@ -25,11 +25,11 @@ class _Dimension:
 
 
 def contributions(found: Decomposition, cells: MixCells) -> tuple[Contribution, ...]:
-    """What each value brought to each part; a dimension of one value tells nothing and is not listed.
+    """List what each value contributed to each part; dimensions of a single value are left out.
 
     Args:
-        found: The change taken apart.
-        cells: What its segments, models and versions are.
+        found: The decomposed change.
+        cells: Its segments, models and versions.
     """
     segments = _Dimension("segments", [mix_name(cells.traffic, mix) for mix in cells.mixes], _SEGMENTS)
     models = _Dimension("model", cells.models, _MODEL)
@@ -52,7 +52,7 @@ def contributions(found: Decomposition, cells: MixCells) -> tuple[Contribution, 
 
 
 def mix_name(traffic: Sequence[str], mix: Sequence[str]) -> str:
-    """A mix of traffic in words."""
+    """The name of a mix of traffic."""
     return ", ".join(named(key, value) for key, value in zip(traffic, mix, strict=True))
 
 
@@ -73,8 +73,8 @@ def _rows(
             contribution=float(values[at]),
             a_share=float(share[0, at]),
             b_share=float(share[1, at]),
-            a_value=_known(ratio[0, at]),
-            b_value=_known(ratio[1, at]),
+            a_value=known(ratio[0, at]),
+            b_value=known(ratio[1, at]),
         )
     if rest := order[len(shown) :]:
         yield Contribution(
@@ -87,7 +87,3 @@ def _rows(
             a_value=None,
             b_value=None,
         )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,13 +1,13 @@
-"""A change of a ratio taken apart into traffic, models, versions, and what happened within them: exactly.
+"""Exact decomposition of a change of a ratio: traffic, models, versions, and the rest within them.
 
 A ratio of sums is a chain of four factors over segments s, models m and versions v,
 
     R = sum over s, m, v of  p(s) q(m | s) u(v | s, m) r(s, m, v),
 
 the mix of traffic, the mix of models for that traffic, the mix of versions for those, and the ratio itself.
-From side a to side b all four change. How much of R_b - R_a each has made is its Shapley value: its effect
-when it changes in turn, averaged over all orders of changing them. So no order is preferred, swapping the
-sides only changes signs, and the four parts sum to the change with nothing left over.
+From side a to side b all four change. The part of each in R_b - R_a is its Shapley value: its effect when the
+factors change one after the other, averaged over all orders. No order is preferred, swapping the sides only
+changes signs, and the four parts sum to the change exactly.
 
 What one side does not have cannot have changed there. A cell without requests on one side gets the ratio it
 has on the other, a segment without requests the other side's models, and so on: a model that is new in a
@@ -26,11 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.errors import invalid
-from coalmine_consumers.store.additive import total
-
-IntArray = npt.NDArray[np.int64]
+from coalmine_consumers.aggregation.additive import total
 
 TRAFFIC, MODELS, VERSIONS, WITHIN = range(4)
 """The four factors, in the order of the chain."""
@@ -38,7 +36,7 @@ TRAFFIC, MODELS, VERSIONS, WITHIN = range(4)
 _WEIGHTS = (1 / 4, 1 / 12, 1 / 12, 1 / 4)
 """Of a factor's effect after so many of the other three have changed: c! (3 - c)! / 4!."""
 _BLOCK_CELLS = 2**19
-"""Cells of leave-one-out sums handled together."""
+"""Number of cells of leave-one-out sums handled together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +44,7 @@ class Cells:
     """Sums by side, segment, model, version and unit group: N entries, each in one place."""
 
     shape: tuple[int, int, int]
-    """How many segments S, models M and versions V."""
+    """Number of segments S, models M and versions V."""
     groups: int
     place: IntArray
     """Shape (5, N): side (0 or 1), segment, model, version, group."""
@@ -116,7 +114,7 @@ class Decomposition:
 
 
 def decompose(cells: Cells) -> Decomposition:
-    """Take the change from side a to side b apart.
+    """Decompose the change from side a to side b.
 
     Args:
         cells: Both sides.
@@ -165,8 +163,8 @@ def _factors(x: FloatArray, y: FloatArray) -> Factors:
         )
 
 
-def _filled(factor: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
-    """What one side does not have, as the other has it; 0 where neither has it."""
+def _filled(factor: FloatArray, known: BoolArray) -> FloatArray:
+    """Fill what one side lacks from the other side; 0 where both lack it."""
     mine = np.where(known, factor, 0.0)
     return np.where(known, mine, mine[::-1])
 
@@ -216,7 +214,7 @@ def _contributions(factors: Factors) -> tuple[FloatArray, FloatArray, FloatArray
 
 
 def _centred(share: FloatArray, value: FloatArray) -> FloatArray:
-    """What each share's change brought, against the mean of all: more of what is above it raises the ratio.
+    """The effect of each share's change against the overall mean: more of what is above it raises the ratio.
 
     Shares sum to one, so their changes to zero, and taking the mean off changes no sum.
     """

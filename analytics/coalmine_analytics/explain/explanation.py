@@ -1,4 +1,4 @@
-"""Why a metric changed: the change taken apart, segments that moved, and what goes along with the metric."""
+"""Explanation of a change: its decomposition, segments that moved, and features associated with it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,8 +20,8 @@ from coalmine_analytics.explain.headline import headline
 from coalmine_analytics.explain.intervals import Certainty, certainty
 from coalmine_analytics.explain.moved import moved_values
 from coalmine_analytics.explain.regression import regress
-from coalmine_analytics.explain.results import ExplainedSide, Explanation, Part, PartName
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.explain import ChangePart, ExplainedSide, Explanation, PartName
 from coalmine_consumers.experiments import UNIT_GROUPS
 from coalmine_consumers.explain import Evidence, MixCells
 
@@ -35,8 +35,8 @@ def explain(evidence: Evidence, metric: Metric, *, alpha: float = 0.05) -> Expla
     """Explain a change of a metric.
 
     Args:
-        evidence: What raw requests say.
-        metric: Which one; its cells are those the evidence was read for.
+        evidence: From raw requests.
+        metric: The metric whose cells the evidence holds.
         alpha: In (0, 1), for every interval and correction.
 
     Raises:
@@ -96,17 +96,17 @@ def _sides(evidence: Evidence, found: Decomposition) -> tuple[ExplainedSide, Exp
     return a, b
 
 
-def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[ChangePart, ...], tuple[ChangePart, ...]]:
     """The three parts, and the two that the prompt's has where times are compared."""
     cells = evidence.cells
-    traffic = f"other requests came: the mix of {', '.join(cells.traffic)}"
+    traffic = f"different requests came in: the mix of {', '.join(cells.traffic)}"
     if not cells.traffic:
-        traffic = "nothing tells traffic apart here, so what it did counts as prompt or model mix"
+        traffic = "no segment separates the traffic here, so its changes count as prompt or model mix"
     if evidence.question.of_versions:
         prompt = f"{evidence.question.b.version} in place of {evidence.question.a.version}"
-        of_prompt: tuple[Part, ...] = ()
+        of_prompt: tuple[ChangePart, ...] = ()
     else:
-        prompt = "its versions, those that were served and what they did"
+        prompt = "its versions: which were served, and how they behaved"
         served = "other versions of the prompt were served"
         if len(cells.versions) == 1:
             served = f"only {cells.versions[0]} was served"
@@ -124,14 +124,14 @@ def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[Part, ...], tupl
 
 def _within(cells: MixCells) -> str:
     version = cells.versions[0] if len(cells.versions) == 1 else "the same version"
-    return f"{version} did otherwise on the same models and traffic: look at the provider, tools and data"
+    return f"{version} behaved differently on the same models and traffic: check the provider, tools and data"
 
 
-def _part(name: PartName, factors: Sequence[int], known: Certainty, words: str) -> Part:
+def _part(name: PartName, factors: Sequence[int], known: Certainty, words: str) -> ChangePart:
     weights = np.zeros(4)
     weights[list(factors)] = 1.0
     bounds = known.bounds(weights)
-    return Part(
+    return ChangePart(
         part=name,
         contribution=float(known.taken_apart.parts @ weights),
         lower=None if bounds is None else bounds[0],
@@ -145,27 +145,27 @@ def _warnings(evidence: Evidence, found: Decomposition) -> Iterator[str]:
     a, b = evidence.spans
     if not evidence.question.of_versions:
         yield (
-            "before and after differ by more than is seen here: what changed with time, and is no model "
-            "and no segment, counts as within versions"
+            "before and after may differ in unmeasured ways: changes over time other than in models and "
+            "segments count as within versions"
         )
     else:
         experiments = sorted(set(a.experiments) & set(b.experiments))
         if experiments:
-            yield f"they ran side by side in {', '.join(experiments)}: its readout says what was caused"
+            yield f"they ran side by side in {', '.join(experiments)}: its readout shows the causal effect"
         else:
-            yield "not randomised: whatever went along with a version, and is not seen here, counts as prompt"
+            yield "not randomised: unmeasured differences between the versions' requests count as prompt"
         if not a.hours & b.hours:
             yield "they never ran in the same hour: what changed with time counts as prompt"
     if found.shared < LEAST_SHARED:
         yield (
             f"{1 - found.shared:.0%} of the requests have no counterpart on the other side, of the same "
-            "traffic, model and version: what the prompt did to them counts as mix"
+            "traffic, model and version: the prompt's effect on them counts as mix"
         )
     yield from _one_sided(evidence, found)
 
 
 def _one_sided(evidence: Evidence, found: Decomposition) -> Iterator[str]:
-    """What one side lacks: it counts as mix in full, and the reader has to know."""
+    """Warn of values that one side lacks: they count as mix in full."""
     cells = evidence.cells
     names = ("before", "after")
     if evidence.question.of_versions:
@@ -185,5 +185,5 @@ def _one_sided(evidence: Evidence, found: Decomposition) -> Iterator[str]:
                 more = f" and {only.sum() - 5} more" if only.sum() > 5 else ""
                 yield (
                     f"only {names[side]} has {which}{more} ({share[side][only].sum():.0%} of its requests): "
-                    f"whatever that did counts as {part}"
+                    f"its effect counts as {part}"
                 )

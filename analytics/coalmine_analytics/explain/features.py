@@ -1,27 +1,24 @@
-"""Features of requests as columns of a regression, each with words for it, and those left out."""
+"""Features of requests as columns of a regression, each with its wording, and those left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_analytics.core.ratio import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.explain.words import named
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.explain import OTHER, Sample
 
-IntArray = npt.NDArray[np.int64]
-
 LEAST_KNOWN = 0.9
-"""A number that fewer requests have is no feature: those without it would be lost to all other features."""
+"""A number that fewer requests have is not used: requests without it would be lost to all features."""
 MOST_LEVELS = 10
-"""Values of one feature that are told apart; the others are one."""
+"""Number of values of one feature that are kept apart; the others are merged."""
 _ALIKE = 0.01
-"""A column is none of its own where the ones before it leave less than this share of its variance: its
-coefficient would be ten times less sure (a variance inflation factor of 100), and so would be theirs."""
+"""A column is left out if those before it leave less than this share of its variance: its coefficient would
+be ten times less certain (a variance inflation factor of 100), and so would theirs."""
 
 _DOUBLED = (("input_tokens", "input tokens"), ("output_tokens", "output tokens"), ("latency_ms", "latency"))
 _ANSWERED = frozenset(("output_tokens", "latency_ms", "streamed"))
@@ -44,7 +41,7 @@ class Column:
     of: str
     """Whose requests the metric is compared for: "requests with twice the input tokens"."""
     against: str
-    """What it is compared with: "than those with tier=free"; empty for a number."""
+    """The comparison: "than those with tier=free"; empty for a number."""
     values: FloatArray
 
 
@@ -54,13 +51,13 @@ class Design:
 
     columns: tuple[Column, ...]
     rows: BoolArray
-    """Which requests of the sample are in it; the columns have these only."""
+    """The requests of the sample that are in it; the columns hold only these."""
     left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SideNames:
-    """What the two sides are called."""
+    """Names of the two sides."""
 
     a: str
     b: str
@@ -71,14 +68,13 @@ def design(sample: Sample, cells: str, sides: SideNames, units: IntArray) -> Des
     """Features of a sample of requests.
 
     Numbers enter as logarithms to the base 2, so a coefficient speaks of twice as much. Everything else
-    enters against the most common value. A value that fewer than `MIN_UNITS` units have, or all but so few,
-    tells of those units only, and is left out, as is what is constant and what other features together say
-    already.
+    enters against the most common value. A value that fewer than `MIN_UNITS` units have, or lack, describes
+    only those units and is left out, as are constant columns and columns that the others already determine.
 
     Args:
         sample: Of requests.
         cells: The metric, as experiment cells name it.
-        sides: What the sides are called.
+        sides: Names of the sides.
         units: Index of each row's unit, shape (R,).
     """
     left_out: list[str] = []

@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 
 from coalmine_analytics.explain.intervals import Certainty
-from coalmine_analytics.explain.results import ExplainedSide, Part
 from coalmine_analytics.explain.words import decimals, interval, plain, signed, unit_after
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.results.explain import ChangePart, ExplainedSide
 
 
 def headline(
-    metric: Metric, sides: tuple[ExplainedSide, ExplainedSide], parts: Sequence[Part], known: Certainty
+    metric: Metric, sides: tuple[ExplainedSide, ExplainedSide], parts: Sequence[ChangePart], known: Certainty
 ) -> str:
-    """What the metric did, and by what, each part with its sign.
+    """Summarise the change and its parts, each with its sign.
 
     Args:
-        metric: Which one.
-        sides: a and b.
-        parts: As they are to be named, summing to the change.
-        known: How sure it is.
+        metric: The metric.
+        sides: Sides a and b.
+        parts: The parts to name, summing to the change.
+        known: Certainty of the change.
     """
     a, b = sides
     change = known.taken_apart.change
@@ -31,9 +31,8 @@ def headline(
         return f"too little data to tell a change of {metric.name} from chance{reason}: {values}; {listed}"
     if bounds[0] <= 0 <= bounds[1]:
         whole = f"{signed(change, places)} ({interval(*bounds, places)})"
-        if any(part.clear for part in parts):
-            return f"no clear change of {metric.name}, {values}: {whole}, because its parts cancel: {listed}"
-        return f"no clear change of {metric.name}, {values}: {whole}; {listed}"
+        link = ", because its parts cancel:" if any(part.clear for part in parts) else ";"
+        return f"no difference shown in {metric.name}, {values}: {whole}{link} {listed}"
     verb = "fell" if change < 0 else "rose"
     if a.name != "before":
         verb = f"is {'lower' if change < 0 else 'higher'} in {b.name} than in {a.name}"

@@ -1,31 +1,31 @@
-"""How sure the parts of a change are: confidence sequences on jackknife standard errors."""
+"""Confidence sequences of a change and its parts, on jackknife standard errors."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
-from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import FloatArray, arm_ratio
+from coalmine_analytics.core.effect import Effect, paired_difference
+from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.decomposition import Cells, Decomposition
-from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import fix_scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
+from coalmine_consumers.aggregation.additive import total
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.store.additive import total
 
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
-    """What is known of how sure the change is."""
+    """Certainty of a change and its parts."""
 
     effect: Effect
     """The change by the core statistic, fields of shape (1, 1)."""
     mde: float
-    """Minimum detectable effect, metric's unit; NaN where it is too early for one."""
+    """Minimum detectable effect, metric's unit; NaN while there is too little data."""
     too_little: NotEnoughData | None
     widening: float
     """Standard errors of the parts are the jackknife's times this, >= 1."""
@@ -66,17 +66,17 @@ def certainty(
     *,
     alpha: float,
 ) -> Certainty:
-    """How sure a change and its parts are.
+    """Compute the certainty of a change and its parts.
 
     The parts' errors come from leaving out one unit group after the other. With few requests on one side
     these miss what that side has not met yet; the core statistic does not, so all are widened by as much as
     it has a larger error for the whole change.
 
     Args:
-        taken_apart: The change.
-        cells: What it was taken from, in the metric's unit.
-        metric: Which one.
-        spans: Of both sides.
+        taken_apart: The decomposed change.
+        cells: The cells it comes from, in the metric's unit.
+        metric: The metric.
+        spans: Time spans of both sides.
         alpha: In (0, 1).
     """
     x, y = _by_group(cells)

@@ -1,31 +1,31 @@
-"""Segments that moved: the metric's change by value, corrected for how many were looked at."""
+"""Segments that moved: the metric's change by value, corrected for the number of values."""
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray, known
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
-from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.effect import Effect, paired_difference
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.explain.paired import paired_difference
-from coalmine_analytics.explain.results import MovedValue, MovedVerdict
 from coalmine_analytics.explain.words import decimals, interval, named, signed
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS, NotEnoughData
+from coalmine_analytics.results.explain import MovedValue
+from coalmine_analytics.results.verdicts import MovedVerdict
+from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 from coalmine_consumers.explain import ValueSums
 
 
 def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -> tuple[MovedValue, ...]:
-    """How the metric changed for each value of each dimension.
+    """Compute the metric's change for each value of each dimension.
 
     Each value has the core's confidence sequence. A value moved if its p, corrected over all values by Holm's
-    method, is at most alpha: so with a chance of at most alpha any value is said to have moved that did not,
-    however many were looked at, and however often.
+    method, is at most alpha: the chance of reporting any value that did not move is at most alpha, for any
+    number of values and looks.
 
     Args:
         sums: By value, side and unit group.
-        metric: Which one.
-        mde: Minimum detectable effect, in the metric's unit; NaN where it is too early for one.
+        metric: The metric.
+        mde: Minimum detectable effect, in the metric's unit; NaN while there is too little data.
         alpha: In (0, 1).
 
     Returns:
@@ -37,9 +37,7 @@ def moved_values(sums: ValueSums, metric: Metric, *, mde: float, alpha: float) -
     effect = paired_difference(y, sums.x)
     units = (sums.x > 0).sum(axis=-1)  # (D, 2): at least so many units, exactly as many groups
     enough = effect.usable & (units.min(axis=-1) >= MIN_UNITS) & np.isfinite(mde)
-    effect = Effect(
-        np.where(enough, effect.estimate, np.nan), effect.standard_error, effect.degrees_of_freedom
-    )
+    effect = effect.only_where(enough)
     width = mde if np.isfinite(mde) else 1.0
     log_e = log_e_value(effect, mde=width)
     lower, upper = confidence_sequence(effect, mde=width, alpha=alpha)
@@ -67,11 +65,11 @@ def _moved(  # noqa: PLR0917 - one row of several arrays
 ) -> MovedValue:
     estimate = float(effect.estimate[at])
     name = named(sums.dimension[at], sums.value[at])
-    known = bool(np.isfinite(estimate))
+    tested = bool(np.isfinite(estimate))
     verdict: MovedVerdict = (
-        "not enough data" if not known else "moved" if adjusted[at] <= alpha else "no clear move"
+        "not enough data" if not tested else "moved" if adjusted[at] <= alpha else "no difference shown"
     )
-    if known:
+    if tested:
         places = decimals([estimate, *bounds])
         words = f"{name}: {metric.name} {signed(estimate, places)} ({interval(*bounds, places)}), {verdict}"
     else:
@@ -85,15 +83,11 @@ def _moved(  # noqa: PLR0917 - one row of several arrays
         words=words,
         a_requests=int(sums.requests[at, 0]),
         b_requests=int(sums.requests[at, 1]),
-        a_value=_known(ratio[0]),
-        b_value=_known(ratio[1]),
-        effect=_known(estimate),
-        standard_error=_known(effect.standard_error[at]) if known else None,
-        lower=_known(bounds[0]) if known else None,
-        upper=_known(bounds[1]) if known else None,
-        adjusted_p=_known(adjusted[at]),
+        a_value=known(ratio[0]),
+        b_value=known(ratio[1]),
+        effect=known(estimate),
+        standard_error=known(effect.standard_error[at]) if tested else None,
+        lower=known(bounds[0]) if tested else None,
+        upper=known(bounds[1]) if tested else None,
+        adjusted_p=known(adjusted[at]),
     )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,10 +1,10 @@
-"""The metric on features of requests: what goes along with it, other features equal.
+"""Regression of the metric on features of requests: associations, other features equal.
 
 Least squares, weighted by the number of values a request has, so that without any feature it gives the
 metric's own ratio. For a rate it is the linear probability model: its coefficients are differences of
 shares, which people can read and which mean the same beside every other feature (those of a logit are
 neither), and standard errors that are robust hold for outcomes of 0 and 1 as well. They are clustered by
-unit, because the requests of one user are alike; for independent requests they would be far too small.
+unit, because the requests of one user are correlated; for independent requests they would be far too small.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
+from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.ratio import FloatArray
-from coalmine_analytics.explain.features import Column, Design, IntArray, SideNames, design
-from coalmine_analytics.explain.results import Feature, Regression
+from coalmine_analytics.explain.features import Column, Design, SideNames, design
 from coalmine_analytics.explain.words import decimals, interval, size_between, unit_after
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.results.explain import FeatureRegression, RegressionFeature
+from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.explain import Sample
 
 LEAST_ROWS_PER_FEATURE = 10
-"""Fewer requests for each feature fit noise."""
+"""With fewer requests per feature the fit follows noise."""
 
-NO_CAUSE = "associations, not causes: whatever is no feature here may be behind any of them"
+NO_CAUSE = "associations, not causes: anything that is not a feature here may explain them"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
         K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986), as statsmodels has it (cov_type "cluster", with its
         correction for few clusters), and Student's t with as many degrees of freedom as clusters less one.
     """
-    # It takes a second to import, and everybody who imports this package would wait for it.
+    # Takes a second to import, which every user of this package would wait for.
     from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
 
     model = WLS(y, np.column_stack([np.ones(len(y)), matrix]), weights=weight)
@@ -64,14 +64,16 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
     return Fit(coefficient, error, bounds[:, 0], bounds[:, 1], p, float(found.rsquared))
 
 
-def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alpha: float) -> Regression:
-    """Say what goes along with a metric.
+def regress(
+    sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alpha: float
+) -> FeatureRegression:
+    """Report the features associated with a metric.
 
     Args:
         sample: Requests with their values and features.
         cells: The metric, as experiment cells name it.
-        metric: The same.
-        sides: What the sides are called.
+        metric: The same metric.
+        sides: Names of the sides.
         alpha: For intervals, and for the correction over features.
     """
     encoded = pc.dictionary_encode(sample.rows["unit"].combine_chunks())
@@ -82,7 +84,7 @@ def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alp
     value = sample.rows["value"].to_numpy()[made.rows] * metric.scale
     why_not = _why_not(made, rows, count, value)
     if why_not is not None:
-        return Regression(
+        return FeatureRegression(
             features=(),
             words=(f"no regression: {why_not}",),
             left_out=made.left_out,
@@ -94,7 +96,7 @@ def regress(sample: Sample, cells: str, metric: Metric, sides: SideNames, *, alp
     weight = sample.rows["weight"].to_numpy()[made.rows]
     matrix = np.stack([column.values for column in made.columns], axis=1)
     fitted = fit(matrix, value, weight, clusters, alpha=alpha)
-    return Regression(
+    return FeatureRegression(
         features=_features(made, fitted, metric, _spreads(matrix, value, weight), alpha=alpha),
         words=tuple(_words(sample, metric, rows, count)),
         left_out=made.left_out,
@@ -127,10 +129,10 @@ def _spreads(matrix: FloatArray, value: FloatArray, weight: FloatArray) -> Float
 
 def _features(
     made: Design, fitted: Fit, metric: Metric, spreads: FloatArray, *, alpha: float
-) -> tuple[Feature, ...]:
+) -> tuple[RegressionFeature, ...]:
     adjusted = holm(fitted.p)
     found = [
-        Feature(
+        RegressionFeature(
             feature=column.name,
             words=_sentence(column, metric, fitted, at, clear=bool(adjusted[at] <= alpha)),
             coefficient=float(fitted.coefficient[at]),

@@ -1,4 +1,4 @@
-"""Numbers and effects as people read them."""
+"""Numbers and effects as text."""
 
 import math
 from collections.abc import Iterable
@@ -11,18 +11,18 @@ def decimals(values: Iterable[float]) -> int:
 
 
 def signed(value: float, places: int) -> str:
-    """With its sign, and no sign on a zero."""
+    """Format with a sign, except for zero."""
     text = f"{value:+,.{places}f}"
     return text[1:] if float(text.replace(",", "")) == 0 else text
 
 
 def plain(value: float) -> str:
-    """To three significant digits."""
+    """Format to three significant digits."""
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def interval(lower: float, upper: float, places: int) -> str:
-    """Both ends."""
+    """Format both ends of an interval."""
     return f"{signed(lower, places)} to {signed(upper, places)}"
 
 
@@ -32,7 +32,7 @@ def unit_after(unit: str) -> str:
 
 
 def named(dimension: str, value: str) -> str:
-    """A value with what it is a value of."""
+    """A value with the name of its dimension."""
     return f"{dimension}={value or '(none)'}"
 
 

@@ -1,6 +1,6 @@
-"""The metric catalogue: what each number means, which way is better, and how much of a change matters."""
+"""The metric catalogue: the meaning of each metric, which way is better, and which changes matter."""
 
-from coalmine_analytics.metrics.catalogue import BUILT_IN, metrics_in
-from coalmine_analytics.metrics.metric import Direction, Kind, Metric, MetricOverride, Size
+from coalmine_analytics.metrics.catalogue import BUILT_IN, listed, metrics_in
+from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
 
-__all__ = ["BUILT_IN", "Direction", "Kind", "Metric", "MetricOverride", "Size", "metrics_in"]
+__all__ = ["BUILT_IN", "Metric", "MetricOverride", "Size", "listed", "metrics_in"]

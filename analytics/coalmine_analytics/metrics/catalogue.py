@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
-from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
 
 BUILT_IN: tuple[Metric, ...] = (
     Metric(
@@ -163,14 +164,14 @@ _BY_NAME = {metric.name: metric for metric in BUILT_IN}
 
 
 def metrics_in(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[Metric]:
-    """Every metric that data with these cells have: built-in ones first, then the others by name.
+    """Return every metric with data in these cells: built-in ones first, then the others by name.
 
     Args:
         cells: Metrics of the experiment cells.
         overrides: By name of the metric.
 
     Raises:
-        InvalidParameter: An override makes no sense.
+        InvalidParameter: An override is not valid for its metric.
     """
     present = set(cells)
     found = [metric for metric in BUILT_IN if {metric.cells, metric.raw_cells} & present]
@@ -190,4 +191,33 @@ def _named(cells: str) -> Metric:
         direction="unknown",
         cells=cells,
         description="Mean of the values of this name, in requests' metrics and in scores.",
+    )
+
+
+def listed(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) -> list[MetricRow]:
+    """Return the catalogue as it is listed: built-in metrics, then every other name that has data.
+
+    Args:
+        cells: Metrics of the experiment cells.
+        overrides: By name of the metric.
+
+    Raises:
+        InvalidParameter: An override is not valid for its metric.
+    """
+    built_in = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
+    return [_row(metric) for metric in metrics_in({*cells, *built_in}, overrides)]
+
+
+def _row(metric: Metric) -> MetricRow:
+    return MetricRow(
+        metric=metric.name,
+        kind=metric.kind,
+        unit=metric.unit,
+        direction=metric.direction,
+        guardrail=metric.guardrail,
+        margin=str(metric.margin),
+        tolerance=str(metric.tolerance),
+        mde="auto" if metric.mde is None else str(metric.mde),
+        built_in=metric.name in _BY_NAME,
+        description=metric.description,
     )

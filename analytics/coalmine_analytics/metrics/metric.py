@@ -1,16 +1,11 @@
-"""What is to be known of a metric before it can be judged."""
+"""Metrics: what must be known of one before it can be judged."""
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from coalmine_analytics.errors import invalid
-
-Kind = Literal["mean", "rate", "ratio"]
-"""A mean of values; a share of events, 0 to 1; a ratio of two counts."""
-
-Direction = Literal["higher", "lower", "same", "unknown"]
-"""Which way is better. `same`: any change is bad. `unknown`: nobody said, so it is shown and never judged."""
+from coalmine_analytics.results.catalogue import Kind
+from coalmine_analytics.results.verdicts import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +15,7 @@ class Size:
     value: float
     """>= 0."""
     relative: bool = False
-    """Whether it is a share of the control arm's value at the first look; else it has the metric's unit."""
+    """True: a share of the control arm's value at the first look; False: in the metric's unit."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
@@ -35,7 +30,7 @@ class Metric:
     """One metric of the catalogue."""
 
     name: str
-    """What people call it."""
+    """The name shown to people."""
     kind: Kind
     unit: str
     """Of its values: "share", "USD" and the like; "" where it has none."""
@@ -43,33 +38,33 @@ class Metric:
     cells: str
     """The metric of the experiment cells that holds its sums."""
     per_unit: bool = False
-    """Whether its denominator is the number of units, which is counted apart, in place of the cells'."""
+    """True if its denominator is the number of units instead of the cells' own."""
     scale: float = 1.0
-    """Its values are the cells' times this: 1e-9 makes dollars of nano-dollars."""
+    """Factor from the cells' values to the metric's: 1e-9 turns nano-dollars into dollars."""
     raw_cells: str | None = None
     """The cells of the same measure without a cap, where these have one."""
     clipped_cells: str | None = None
     """The cells that count values beyond the cap."""
     guardrail: bool = False
-    """Whether harm rolls back, and a promotion needs proof that there is none."""
+    """True if harm rolls back, and a promotion needs proof that there is none."""
     margin: Size = Size(0.03, relative=True)
-    """A worsening that would not be accepted: non-inferiority means less than this."""
+    """A worsening of this size is not acceptable: non-inferiority means less than this."""
     tolerance: Size = Size(0.0)
-    """A worsening that is still accepted: harm means more than this."""
+    """A worsening up to this size is accepted: harm means more than this."""
     mde: Size | None = None
     """Minimum detectable effect; None takes the margin, and where that is 0 0.2 standard deviations."""
     description: str = ""
 
     @property
     def hypothesis(self) -> str:
-        """What its tests are about; evidence gathered for one hypothesis is none for another."""
+        """The hypothesis it is tested for; evidence for one hypothesis does not carry over to another."""
         mde = "auto" if self.mde is None else str(self.mde)
         return f"{self.cells} {self.direction} margin {self.margin} tolerance {self.tolerance} mde {mde}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricOverride:
-    """What a user says otherwise about a metric; None leaves a property as it is."""
+    """Properties of a metric that a user overrides; None keeps a property."""
 
     direction: Direction | None = None
     unit: str | None = None
@@ -79,7 +74,7 @@ class MetricOverride:
     mde: Size | None = None
 
     def applied_to(self, metric: Metric) -> Metric:
-        """The metric with these changes.
+        """Return the metric with these changes.
 
         Raises:
             InvalidParameter: A guardrail without a direction, or an mde of 0.

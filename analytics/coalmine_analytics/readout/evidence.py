@@ -1,27 +1,34 @@
-"""What effects are evidence for: harm, its absence, improvement, any difference; and how far off each is."""
+"""Evidence for harm, its absence, improvement and any difference, with forecasts of the units needed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
-from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.core.non_inferiority import (
+    harm_log_e,
+    non_inferior_log_e,
+    turned,
+    units_to_non_inferior,
+)
 from coalmine_analytics.metrics import Metric, Size
-from coalmine_analytics.readout.results import Scales
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.results.readout import Scales
+from coalmine_analytics.results.verdicts import Direction
+from coalmine_analytics.sample_size import MIN_UNITS
 
 AUTO_MDE = 0.2
-"""Minimum detectable effect in standard deviations between units, where neither mde nor margin says one."""
-
+"""Minimum detectable effect in standard deviations between units, where neither mde nor margin gives one."""
 
 _CLEAN_STAKE = 0.1
+_BETTER: Mapping[Direction, float] = {"higher": 1.0, "lower": -1.0, "same": 0.0, "unknown": 1.0}
+"""As `core.non_inferiority` takes it; what comes of `unknown` is not used."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +53,7 @@ class Weighed:
     relative_lower: FloatArray
     relative_upper: FloatArray
     units_to_difference: FloatArray
-    """Further units, infinite for never."""
+    """Further units; infinite: never."""
     units_to_acceptable: FloatArray
     units_to_better: FloatArray
 
@@ -54,12 +61,12 @@ class Weighed:
 def fix_scales(
     metrics: Sequence[Metric], strata: Strata, before: Sequence[Sequence[Scales | None]]
 ) -> ArrayScales:
-    """Sizes of changes, fixed at the first look that can be used and the same ever after.
+    """Return the sizes of changes, fixed at the first usable look and unchanged from then on.
 
     Args:
         metrics: M of them.
         strata: The look.
-        before: By metric and arm, what an earlier look fixed.
+        before: Sizes that an earlier look fixed, by metric and arm.
     """
     shape = strata.effect.estimate.shape
     found = ArrayScales(*(np.full(shape, np.nan) for _ in range(3)))
@@ -92,7 +99,7 @@ def _scales(metric: Metric, strata: Strata, row: int, column: int) -> Scales:
 
 
 def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alpha: float) -> Weighed:
-    """Evidence for each question, for all metrics and arms.
+    """Compute the evidence for each question, for all metrics and arms.
 
     Args:
         metrics: M of them.
@@ -100,51 +107,40 @@ def weigh(metrics: Sequence[Metric], strata: Strata, scales: ArrayScales, *, alp
         scales: Fixed at the first look.
         alpha: For intervals and forecasts.
     """
-    sign = np.array([[-1.0 if metric.direction == "lower" else 1.0] for metric in metrics])
-    same = np.array([[metric.direction == "same"] for metric in metrics])
+    better = np.array([[_BETTER[metric.direction]] for metric in metrics])
     unknown = np.array([[metric.direction == "unknown"] for metric in metrics])
+    no_side = unknown | (better == 0)
     effect = strata.effect
-    # Turned so that higher is better: every question is then asked on one side.
-    turned = Effect(effect.estimate * sign, effect.standard_error, effect.degrees_of_freedom)
     fixed = np.isfinite(scales.mde)
     mde = np.where(fixed, scales.mde, 1.0)  # where nothing is usable either, so no number comes of it
     margin, tolerance = np.where(fixed, scales.margin, 0.0), np.where(fixed, scales.tolerance, 0.0)
 
-    harm = log_e_value(turned, mde=mde, theta0=-tolerance, alternative="less")
-    acceptable = log_e_value(turned, mde=mde, theta0=-margin, alternative="greater")
-    more = log_e_value(turned, mde=mde, theta0=tolerance, alternative="greater")
-    less = log_e_value(turned, mde=mde, theta0=margin, alternative="less")
-    better = log_e_value(turned, mde=mde, alternative="greater")
-    # Where any change is bad: harm on either side (the mean of two e-values is one), and within the margin
-    # only if both sides say so.
-    with np.errstate(invalid="ignore"):  # NaN where there is no look
-        harm = np.where(same, np.logaddexp(harm, more) - math.log(2.0), harm)
-    acceptable = np.where(same, np.minimum(acceptable, less), acceptable)
+    harm = harm_log_e(effect, mde=mde, better=better, tolerance=tolerance)
+    acceptable = non_inferior_log_e(effect, mde=mde, better=better, margin=margin)
+    superior = non_inferior_log_e(effect, mde=mde, better=better, margin=0.0)
     clean = _clean(metrics, strata)
     lower, upper = confidence_sequence(effect, mde=mde, alpha=alpha)
     relative_lower, relative_upper = _relative(strata, mde, alpha)
-
-    to_acceptable = units_needed(
-        turned, strata.units, mde=mde, theta0=-margin, alternative="greater", alpha=alpha
+    to_acceptable = units_to_non_inferior(
+        effect, strata.units, mde=mde, better=better, margin=margin, alpha=alpha
     )
-    to_within = units_needed(turned, strata.units, mde=mde, theta0=margin, alternative="less", alpha=alpha)
     spotless = np.isfinite(clean)  # there is no effect to speak of, and no harm
     return Weighed(
         difference=np.where(spotless, 0.0, log_e_value(effect, mde=mde)),
         harm=np.where(spotless, 0.0, np.where(unknown, np.nan, harm)),
         acceptable=np.where(spotless, clean, np.where(unknown, np.nan, acceptable)),
-        better=np.where(spotless, 0.0, np.where(unknown | same, np.nan, better)),
+        better=np.where(spotless, 0.0, np.where(no_side, np.nan, superior)),
         lower=lower,
         upper=upper,
         relative_lower=relative_lower,
         relative_upper=relative_upper,
         units_to_difference=units_needed(effect, strata.units, mde=mde, alpha=alpha),
         units_to_acceptable=np.where(
-            spotless,
-            _more_clean_units(metrics, strata, clean, alpha),
-            np.where(same, np.fmax(to_acceptable, to_within), to_acceptable),
+            spotless, _more_clean_units(metrics, strata, clean, alpha), to_acceptable
         ),
-        units_to_better=units_needed(turned, strata.units, mde=mde, alternative="greater", alpha=alpha),
+        units_to_better=units_needed(
+            turned(effect, better), strata.units, mde=mde, alternative="greater", alpha=alpha
+        ),
     )
 
 

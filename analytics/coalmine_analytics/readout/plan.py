@@ -1,4 +1,4 @@
-"""What was decided about an experiment before it began."""
+"""The plan of an experiment, fixed before it begins."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How an experiment is to be judged. Fix it before looking at its data."""
+    """How an experiment is judged. Fix it before looking at its data."""
 
     control: str | None = None
     """The arm the others are compared with; None: the arm named "control", else the last that a deployment
@@ -21,7 +21,7 @@ class Plan:
     alpha: float = 0.05
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
-    """Metrics of which at least one must be better for a promotion; none: not being worse is enough."""
+    """Metrics of which at least one must be better for a promotion; empty: not being worse is enough."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
     """By metric."""
     weights: Weights | None = None
@@ -45,7 +45,7 @@ class Plan:
         return "control" if "control" in arms else sorted(arms)[-1]
 
     def with_deployed(self, epoch_weights: Mapping[int, Weights]) -> "Plan":
-        """The plan with what was really deployed, where it does not say otherwise itself.
+        """Return the plan completed with the deployed split; what the plan itself says takes precedence.
 
         Args:
             epoch_weights: Split by allocation epoch; arms in the order of the deployment, control last.
@@ -74,16 +74,16 @@ DEFAULT_PLAN = Plan()
 
 
 class ExperimentPlans(Protocol):
-    """Who knows the plans of experiments: the settings, a registry."""
+    """A source of experiment plans, such as the settings or a registry."""
 
     def plan_of(self, experiment: str) -> Plan:
-        """The plan of an experiment; a default for one that nobody planned."""
+        """Return the plan of an experiment, or a default plan."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedPlans:
-    """Plans that are given; implements `ExperimentPlans`."""
+    """A fixed set of plans; implements `ExperimentPlans`."""
 
     default: Plan = DEFAULT_PLAN
     by_experiment: Mapping[str, Plan] = field(default_factory=dict)

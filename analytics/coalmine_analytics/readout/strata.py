@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.epochs import combine_epochs
-from coalmine_analytics.core.ratio import ArmRatio, FloatArray, arm_ratio
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.results import MIN_UNITS
+from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.experiments import ExperimentSums
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +111,7 @@ def _of_arms(ratios: ArmRatio, arms: Sequence[int]) -> ArmRatio:
     return ArmRatio(*(field[:, :, list(arms)].swapaxes(1, 2) for field in fields))
 
 
-def _weights(effect: Effect, enough: npt.NDArray[np.bool_]) -> FloatArray:
+def _weights(effect: Effect, enough: BoolArray) -> FloatArray:
     """Inverse-variance weights of the epochs, as `combine_epochs` takes them; NaN where there is none."""
     precision = np.zeros(enough.shape)
     np.divide(1.0, np.square(effect.standard_error), out=precision, where=enough)

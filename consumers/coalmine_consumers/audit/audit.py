@@ -10,16 +10,17 @@ from contextlib import ExitStack
 import duckdb
 
 from coalmine_consumers.audit.files import FileFinding, check_files
-from coalmine_consumers.audit.recounted import check_recount
-from coalmine_consumers.audit.report import AuditReport, Check, Identity
+from coalmine_consumers.audit.recount import check_recount
 from coalmine_consumers.audit.rollup_days import check_days, check_resolutions
 from coalmine_consumers.audit.rows import BatchDifference, batch_differences, rows_there
 from coalmine_consumers.maintenance.recount import Relations
 from coalmine_consumers.maintenance.scratch import Scratch, scratch
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS
+from coalmine_consumers.results import AuditCheck, AuditIdentity, AuditReport
+from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import Segment, Store, live_segments
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.store.ledger import last_ingest_id
 
 MOST_BATCHES = 20
 """At most so many batches with a difference are named; a count tells of the others."""
@@ -73,7 +74,7 @@ def _audit(
     rollups = _figures(cursor, "rollup_totals")
     checks = [
         _ledger_check(ledger),
-        Check("positions", consumed == ledger["consumed"], consumed, ledger["consumed"], _POSITIONS),
+        AuditCheck("positions", consumed == ledger["consumed"], consumed, ledger["consumed"], _POSITIONS),
         _files_check(segments, findings),
         _rows_check(ledger["stored"] - expired, differences),
         _deployments_check(cursor),
@@ -85,21 +86,26 @@ def _audit(
     if not differences:  # where rows are missing, comparing more with them tells nothing new
         checks.append(check_days(cursor, relations.requests))
         if fresh is not None:
-            ((through,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            through = last_ingest_id(cursor)
             with store.cursor() as reading:
                 checks += check_recount(cursor, reading, fresh, relations, through)
+    identity = AuditIdentity(
+        produced=consumed + waiting,
+        stored=ledger["stored"],
+        duplicates=ledger["duplicates"],
+        dead_lettered=ledger["dead_lettered"],
+        spooled=waiting,
+        expired=expired,
+        lost=read["lost"],
+        balanced=consumed == ledger["stored"] + ledger["duplicates"] + ledger["dead_lettered"],
+    )
+    missing = _missing(findings, differences, checks)
     return AuditReport(
-        identity=Identity(
-            produced=consumed + waiting,
-            stored=ledger["stored"],
-            duplicates=ledger["duplicates"],
-            dead_lettered=ledger["dead_lettered"],
-            spooled=waiting,
-            expired=expired,
-            lost=read["lost"],
-        ),
+        ok=identity.balanced and not missing and all(check.ok for check in checks),
+        summary=str(identity),
+        identity=identity,
         checks=tuple(checks),
-        missing=_missing(findings, differences, checks),
+        missing=missing,
         unattributed_feedback=rollups["pending_feedback"] + rollups["expired_unattributed_feedback"],
         unattributed_scores=rollups["pending_scores"] + rollups["expired_unattributed_scores"],
     )
@@ -109,13 +115,13 @@ _POSITIONS = "messages read, by the positions of the source, are those in the le
 
 
 def _figures(cursor: duckdb.DuckDBPyConnection, name: str, **relations: str) -> dict[str, int]:
-    (row,) = cursor.sql(statement(name, __package__).format(**relations)).to_arrow_table().to_pylist()
+    (row,) = fetch_rows(cursor, statement(name, __package__).format(**relations))
     return {key: int(value) for key, value in row.items()}
 
 
-def _ledger_check(ledger: Mapping[str, int]) -> Check:
+def _ledger_check(ledger: Mapping[str, int]) -> AuditCheck:
     became = ledger["stored"] + ledger["duplicates"] + ledger["dead_lettered"]
-    return Check(
+    return AuditCheck(
         "ledger",
         became == ledger["consumed"] and not ledger["wrong_rows"],
         ledger["consumed"],
@@ -124,8 +130,8 @@ def _ledger_check(ledger: Mapping[str, int]) -> Check:
     )
 
 
-def _files_check(segments: list[Segment], findings: list[FileFinding]) -> Check:
-    return Check(
+def _files_check(segments: list[Segment], findings: list[FileFinding]) -> AuditCheck:
+    return AuditCheck(
         "segments",
         not findings,
         len(segments),
@@ -134,8 +140,8 @@ def _files_check(segments: list[Segment], findings: list[FileFinding]) -> Check:
     )
 
 
-def _rows_check(expected: int, differences: list[BatchDifference]) -> Check:
-    return Check(
+def _rows_check(expected: int, differences: list[BatchDifference]) -> AuditCheck:
+    return AuditCheck(
         "rows",
         not differences,
         expected,
@@ -144,9 +150,9 @@ def _rows_check(expected: int, differences: list[BatchDifference]) -> Check:
     )
 
 
-def _deployments_check(cursor: duckdb.DuckDBPyConnection) -> Check:
+def _deployments_check(cursor: duckdb.DuckDBPyConnection) -> AuditCheck:
     totals = _figures(cursor, "deployment_totals")
-    return Check(
+    return AuditCheck(
         "deployments",
         totals["found"] == totals["stored"],
         totals["stored"],
@@ -155,10 +161,10 @@ def _deployments_check(cursor: duckdb.DuckDBPyConnection) -> Check:
     )
 
 
-def _dead_letters_check(cursor: duckdb.DuckDBPyConnection) -> Check:
+def _dead_letters_check(cursor: duckdb.DuckDBPyConnection) -> AuditCheck:
     totals = _figures(cursor, "dead_letter_totals")
     found = totals["kept"] + totals["expired"]
-    return Check(
+    return AuditCheck(
         "dead letters",
         found == totals["booked"],
         totals["booked"],
@@ -167,7 +173,7 @@ def _dead_letters_check(cursor: duckdb.DuckDBPyConnection) -> Check:
     )
 
 
-def _rollup_checks(totals: Mapping[str, int]) -> tuple[Check, Check]:
+def _rollup_checks(totals: Mapping[str, int]) -> tuple[AuditCheck, AuditCheck]:
     requests = totals["requests"] + totals["expired_requests"]
     feedback = (
         totals["feedback"]
@@ -176,14 +182,14 @@ def _rollup_checks(totals: Mapping[str, int]) -> tuple[Check, Check]:
         + totals["expired_unattributed_feedback"]
     )
     return (
-        Check(
+        AuditCheck(
             "rollups of requests",
             requests == totals["stored_requests"],
             totals["stored_requests"],
             requests,
             "rollups count every stored request once",
         ),
-        Check(
+        AuditCheck(
             "rollups of feedback",
             feedback == totals["stored_feedback"],
             totals["stored_feedback"],
@@ -193,18 +199,18 @@ def _rollup_checks(totals: Mapping[str, int]) -> tuple[Check, Check]:
     )
 
 
-def _cell_checks(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[Check, Check]:
+def _cell_checks(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[AuditCheck, AuditCheck]:
     totals = _figures(cursor, "cell_totals", requests=requests)
     raw = totals["raw"] + totals["expired"]
     return (
-        Check(
+        AuditCheck(
             "experiment cells",
             totals["cells"] == raw,
             raw,
             totals["cells"],
             "experiment cells count every request of an experiment once",
         ),
-        Check(
+        AuditCheck(
             "experiment units",
             totals["units"] == totals["cells"],
             totals["cells"],
@@ -215,7 +221,7 @@ def _cell_checks(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[Chec
 
 
 def _missing(
-    findings: list[FileFinding], differences: list[BatchDifference], checks: Sequence[Check]
+    findings: list[FileFinding], differences: list[BatchDifference], checks: Sequence[AuditCheck]
 ) -> tuple[str, ...]:
     """Sentences on what is wrong, the cause before its consequences."""
     named = [str(each) for each in differences[:MOST_BATCHES]]

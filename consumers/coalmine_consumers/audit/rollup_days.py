@@ -1,18 +1,16 @@
 """Rollups against raw rows day by day, and against themselves at each resolution."""
 
-from collections.abc import Mapping
-
 import duckdb
 
-from coalmine_consumers.audit.report import Check
 from coalmine_consumers.maintenance.horizon import raw_horizon, rollups_kept_from
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.results import AuditCheck
+from coalmine_consumers.sql import fetch_rows, statement
 
 MOST_DAYS = 5
 """So many days are named."""
 
 
-def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> Check:
+def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> AuditCheck:
     """Do rollups count, for each day whose raw rows are all there, as many requests as there are rows?
 
     Args:
@@ -20,7 +18,7 @@ def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> Check:
         requests: A relation of all raw requests; none may be missing.
     """
     query = statement("day_differences", __package__).format(requests=requests)
-    days = _rows(cursor, query, {"horizon": max(raw_horizon(cursor), rollups_kept_from(cursor)["day"])})
+    days = fetch_rows(cursor, query, {"horizon": max(raw_horizon(cursor), rollups_kept_from(cursor)["day"])})
     told = [
         f"{row['bucket_start']:%Y-%m-%d} has {row['in_rows']:,} rows, {row['in_rollups']:,} in rollups"
         for row in days
@@ -28,11 +26,11 @@ def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> Check:
     return _check("rollups of each day", told, "rollups count the requests of each day that are there")
 
 
-def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> Check:
+def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> AuditCheck:
     """Do minutes and hours add up to their days?"""
     kept = rollups_kept_from(cursor)
     parameters = {"minute": kept["minute"], "hour": kept["hour"]}
-    rows = _rows(cursor, statement("resolution_differences", __package__), parameters)
+    rows = fetch_rows(cursor, statement("resolution_differences", __package__), parameters)
     told = [
         f"{row['resolution']}s of {row['day_start']:%Y-%m-%d} count {row['requests_of_finer']:,} requests, "
         f"the day {row['requests_of_day']:,}"
@@ -41,15 +39,8 @@ def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> Check:
     return _check("resolutions of rollups", told, "minutes and hours add up to days")
 
 
-def _check(name: str, told: list[str], explanation: str) -> Check:
+def _check(name: str, told: list[str], explanation: str) -> AuditCheck:
     shown = "; ".join(told[:MOST_DAYS])
     if len(told) > MOST_DAYS:
         shown += f"; and {len(told) - MOST_DAYS:,} more"
-    return Check(name, not told, 0, len(told), f"{explanation}: {shown}" if told else explanation)
-
-
-def _rows(
-    cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = cursor.sql(query, params=dict(parameters)).to_arrow_table().to_pylist()
-    return rows
+    return AuditCheck(name, not told, 0, len(told), f"{explanation}: {shown}" if told else explanation)

@@ -12,8 +12,8 @@ from uuid import UUID
 import duckdb
 
 from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import ID_COLUMN, Segment, segment_scan
-from coalmine_consumers.store.statements import statement
 
 _MOMENT = "%Y-%m-%d %H:%M:%S"
 
@@ -75,7 +75,7 @@ def batch_differences(
 ) -> list[BatchDifference]:
     """Batches of an event that differ from the ledger, oldest first."""
     query = statement("batch_differences", __package__).format(rows=rows)
-    found = cursor.sql(query, params={"event": event}).to_arrow_table().to_pylist()
+    found = fetch_rows(cursor, query, {"event": event})
     return [
         BatchDifference(
             event=event,

@@ -1,29 +1,12 @@
-"""Messages that could not be stored: looking at them, storing them after a fix, giving them up."""
+"""Messages that could not be stored: listed, replayed after a fix, or given up."""
 
 from coalmine_consumers.dead_letters.header import FrameHeader, describe
-from coalmine_consumers.dead_letters.listing import (
-    DeadLetter,
-    DeadLetterFilter,
-    DeadLetterPage,
-    DeadLetterSummary,
-    get_dead_letter,
-    list_dead_letters,
-)
-from coalmine_consumers.dead_letters.replay import (
-    ReplayResult,
-    StillFailing,
-    discard_dead_letters,
-    replay_dead_letters,
-)
+from coalmine_consumers.dead_letters.listing import DeadLetterFilter, get_dead_letter, list_dead_letters
+from coalmine_consumers.dead_letters.replay import discard_dead_letters, replay_dead_letters
 
 __all__ = [
-    "DeadLetter",
     "DeadLetterFilter",
-    "DeadLetterPage",
-    "DeadLetterSummary",
     "FrameHeader",
-    "ReplayResult",
-    "StillFailing",
     "describe",
     "discard_dead_letters",
     "get_dead_letter",

@@ -1,12 +1,10 @@
 """The first bytes of a dead letter, as far as they can be understood."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from coalmine_consumers.results import FrameKind
 from coalmine_schemas.catalogue import by_fingerprint
 from coalmine_schemas.framing import FrameError, SingleObject, parse_header
-
-FrameKind = Literal["single_object", "confluent", "none"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,24 @@
-"""Looking at dead letters."""
+"""Lists of dead letters, and single ones with their bytes."""
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from coalmine_consumers.dead_letters.header import FrameHeader, describe
+from coalmine_consumers.dead_letters.header import describe
+from coalmine_consumers.results import DeadLetterDetail, DeadLetterRow, DeadLetterStatus
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
-
-DeadLetterStatus = Literal["open", "replayed", "discarded"]
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import BAD_CURSOR, decode_cursor, encode_cursor
+from coalmine_schemas.results import Page
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters. None leaves a property open."""
+    """Which dead letters; None does not filter."""
 
     status: DeadLetterStatus | None = None
     event: str | None = None
@@ -27,10 +30,10 @@ class DeadLetterFilter:
     until: datetime | None = None
     """Those that failed before this."""
     ids: Sequence[str] | None = None
-    """Of these only; what is no UUID matches nothing."""
+    """Only these; what is not a UUID matches nothing."""
 
     def parameters(self) -> dict[str, Any]:
-        """As the statements of this package take it."""
+        """Returns the parameters of this package's statements."""
         return {
             "status": self.status,
             "event": self.event,
@@ -42,91 +45,51 @@ class DeadLetterFilter:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterSummary:
-    """One message that could not be stored, without its bytes."""
-
-    dead_letter_id: str
-    failed_at: datetime
-    source_topic: str
-    source_partition: str
-    source_offset: int
-    source_timestamp: datetime | None
-    event: str
-    stage: str
-    reason: str
-    """Why; of the last attempt, if it was tried again."""
-    schema_ref: str | None
-    status: DeadLetterStatus
-    attempts: int
-    """How often it was tried again in vain."""
-    attempted_at: datetime | None
-    published_at: datetime | None
-    """When it was sent to the topic of dead letters, if it was."""
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One message that could not be stored, with its bytes."""
-
-    summary: DeadLetterSummary
-    header: FrameHeader
-    payload: bytes
-    key: bytes | None
-
-    def hex_lines(self, width: int = 16) -> list[str]:
-        """The bytes for people: offset, hexadecimal, printable characters."""
-        lines = []
-        for start in range(0, len(self.payload), width):
-            part = self.payload[start : start + width]
-            plain = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-            lines.append(f"{start:08x}  {part.hex(' '):<{3 * width - 1}}  {plain}")
-        return lines
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterPage:
-    """Some dead letters, newest first."""
-
-    items: tuple[DeadLetterSummary, ...]
-    next_before: str | None
-    """The `before` of the next page, or None."""
-
-
 def list_dead_letters(
-    reader: Reader,
-    chosen: DeadLetterFilter | None = None,
-    *,
-    limit: int = 100,
-    before: str | None = None,
-) -> DeadLetterPage:
-    """Dead letters, newest first.
+    reader: Reader, chosen: DeadLetterFilter | None = None, *, limit: int = 100, cursor: str | None = None
+) -> Page[DeadLetterRow]:
+    """Returns dead letters, newest first.
 
     Args:
         reader: Of the store.
-        chosen: Which; all if None.
-        limit: At most so many.
-        before: Only those older than this dead letter: the `next_before` of the page before.
+        chosen: Which; all by default.
+        limit: Maximum number of rows.
+        cursor: The `next_cursor` of the previous page.
+
+    Raises:
+        InvalidParameter: `cursor` is not one of this list.
     """
-    bound = None if before is None else (_uuid(before) or UUID(int=0))
-    parameters = (chosen or DeadLetterFilter()).parameters() | {"before": bound, "limit": limit + 1}
-    rows = reader.table(statement("list_dead_letters", __package__), parameters).to_pylist()
-    items = tuple(DeadLetterSummary(**row) for row in rows[:limit])
-    return DeadLetterPage(items, items[-1].dead_letter_id if len(rows) > limit and items else None)
+    before = None if cursor is None else _decoded(cursor)
+    parameters = (chosen or DeadLetterFilter()).parameters() | {"before": before, "limit": limit + 1}
+    rows = reader.rows(statement("list_dead_letters", __package__), parameters)
+    items = [DeadLetterRow(**row) for row in rows[:limit]]
+    return Page(items, encode_cursor([items[-1].dead_letter_id]) if len(rows) > limit else None)
 
 
-def get_dead_letter(reader: Reader, dead_letter_id: str) -> DeadLetter | None:
-    """One dead letter with its bytes; None if there is none of that id."""
+def get_dead_letter(reader: Reader, dead_letter_id: str) -> DeadLetterDetail | None:
+    """Returns one dead letter with its bytes, or None if there is none with that id."""
     identifier = _uuid(dead_letter_id)
-    if identifier is None:
-        return None
-    rows = reader.table(statement("get_dead_letter", __package__), {"id": identifier}).to_pylist()
+    rows = reader.rows(statement("get_dead_letter", __package__), {"id": identifier}) if identifier else []
     if not rows:
         return None
-    row: Mapping[str, Any] = rows[0]
-    summary = {name: value for name, value in row.items() if name not in ("payload", "key")}
-    return DeadLetter(DeadLetterSummary(**summary), describe(row["payload"]), row["payload"], row["key"])
+    (row,) = rows
+    payload, key = row.pop("payload"), row.pop("key")
+    header = describe(payload)
+    return DeadLetterDetail(
+        **row,
+        frame=header.kind,
+        published_as=header.published_as,
+        payload_base64=base64.b64encode(payload).decode("ascii"),
+        key_base64=None if key is None else base64.b64encode(key).decode("ascii"),
+    )
+
+
+def _decoded(cursor: str) -> UUID:
+    (dead_letter_id,) = decode_cursor(cursor, (str,))
+    identifier = _uuid(dead_letter_id)
+    if identifier is None:
+        raise InvalidParameter(BAD_CURSOR)
+    return identifier
 
 
 def _uuid(text: str) -> UUID | None:

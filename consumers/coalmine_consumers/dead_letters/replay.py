@@ -1,6 +1,6 @@
-"""Storing dead letters after whatever made them fail was repaired, and giving them up.
+"""Replays dead letters once whatever made them fail is fixed, or gives them up.
 
-A replay sends the bytes through the same decoding and the same commit as fresh messages. In one
+A replay sends the bytes through the same decoding and the same commit as new messages. In one
 transaction the event is stored (or found to be a duplicate), its dead letter becomes `replayed`, and the
 ledger moves it from dead-lettered to stored: a row with nothing consumed and a negative count. So it
 counts once, whatever happens in between.
@@ -15,13 +15,13 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 
+from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter
-from coalmine_consumers.decode import DecodedBatch, RequestPricer
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.raw import READ_EVENTS, ReadEvent
+from coalmine_consumers.results import DeadLettersChanged, StillFailing
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store import CommitResult, Store
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
 from coalmine_schemas.batch import BatchDecoder, Failure
 
 CHUNK_LETTERS = 1_000
@@ -40,37 +40,14 @@ WHERE status = 'open' AND dead_letter_id IN (SELECT unnest($ids::UUID[]))
 _BALANCE = "UPDATE batches SET dead_lettered = -(stored + duplicates) WHERE ingest_id = $ingest_id"
 
 
-@dataclass(frozen=True, slots=True)
-class StillFailing:
-    """A dead letter that cannot be stored yet."""
-
-    dead_letter_id: str
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayResult:
-    """What became of the dead letters that were chosen."""
-
-    selected: int
-    """Open ones that were chosen."""
-    replayed: int
-    """Events stored now."""
-    duplicates: int
-    """Events that had been stored meanwhile."""
-    failing: tuple[StillFailing, ...]
-    """Those that stay open."""
-
-
 def replay_dead_letters(
     store: Store, decoder: BatchDecoder, pricer: RequestPricer, chosen: DeadLetterFilter
-) -> ReplayResult:
-    """Try to store open dead letters again, oldest first. Ingest goes on beside it.
+) -> DeadLettersChanged:
+    """Tries to store open dead letters again, oldest first. Ingest goes on beside it.
 
     Raises:
-        MaintenanceConflict: Somebody else replayed or discarded some of them just now. What was done so
-            far stays done; calling again goes on from there.
+        MaintenanceConflict: Someone else replayed or discarded some of them just now. What was done so
+            far stays done; calling again continues from there.
         Transient: The schema registry does not answer; likewise.
     """
     selected = replayed = duplicates = 0
@@ -81,16 +58,16 @@ def replay_dead_letters(
         replayed += done.replayed
         duplicates += done.duplicates
         failing += done.failing
-    return ReplayResult(selected, replayed, duplicates, tuple(failing))
+    return DeadLettersChanged("replay", selected, replayed, duplicates, 0, failing)
 
 
-def discard_dead_letters(store: Store, chosen: DeadLetterFilter) -> int:
-    """Give open dead letters up; they stay visible and in the books. Returns how many."""
+def discard_dead_letters(store: Store, chosen: DeadLetterFilter) -> DeadLettersChanged:
+    """Gives up open dead letters; they stay visible, and in the ledger."""
     discarded = 0
     for ids in _chunks(_open(store, chosen)):
         with store.transaction() as connection:
             discarded += _close(connection, ids, "discarded")
-    return discarded
+    return DeadLettersChanged("discard", discarded, 0, 0, discarded, [])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,12 +84,12 @@ class _Decoded:
 
 def _replay_chunk(
     store: Store, decoder: BatchDecoder, pricer: RequestPricer, ids: Sequence[UUID]
-) -> ReplayResult:
-    letters = store.reader().table(_LETTERS, {"ids": ids}).to_pylist()
+) -> DeadLettersChanged:
+    letters = store.reader().rows(_LETTERS, {"ids": ids})
     parts = {event: _decode(decoder, pricer, event, letters) for event in READ_EVENTS}
     good = [UUID(each) for part in parts.values() for each in part.ids]
     other = [
-        StillFailing(each["dead_letter_id"], "unknown", "nothing says which event it is")
+        StillFailing(each["dead_letter_id"], "unknown", "its event is unknown")
         for each in letters
         if each["event"] not in READ_EVENTS
     ]
@@ -133,7 +110,7 @@ def _replay_chunk(
         positions={},
     )
     result = store.commit(batch, also)
-    return ReplayResult(len(letters), result.stored, result.duplicates, (*failing, *other))
+    return DeadLettersChanged("replay", len(letters), result.stored, result.duplicates, 0, [*failing, *other])
 
 
 def _decode(
@@ -181,9 +158,7 @@ def _close(connection: duckdb.DuckDBPyConnection, ids: Sequence[UUID], status: s
 
 
 def _open(store: Store, chosen: DeadLetterFilter) -> list[dict[str, Any]]:
-    found = store.reader().table(statement("open_dead_letters", __package__), chosen.parameters())
-    rows: list[dict[str, Any]] = found.to_pylist()
-    return rows
+    return store.reader().rows(statement("open_dead_letters", __package__), chosen.parameters())
 
 
 def _chunks(letters: Sequence[dict[str, Any]]) -> Iterator[list[UUID]]:

@@ -1,6 +1,6 @@
 """What drift is judged by: sums of a version's hours, kept beyond its raw rows, and which models answered."""
 
-from coalmine_consumers.drift.counting import DAY_GROUPS
+from coalmine_consumers.drift.hourly_sums import DAY_GROUPS
 from coalmine_consumers.drift.series import (
     AnsweringModel,
     DaySeries,
@@ -8,7 +8,7 @@ from coalmine_consumers.drift.series import (
     VersionSeries,
     version_series,
 )
-from coalmine_consumers.drift.serving import (
+from coalmine_consumers.drift.served_versions import (
     Reallocation,
     ServedVersion,
     prompts,
@@ -16,7 +16,7 @@ from coalmine_consumers.drift.serving import (
     served_versions,
     touched_versions,
 )
-from coalmine_consumers.drift.summing import ReferencePolicy, sum_up
+from coalmine_consumers.drift.upkeep import ReferencePolicy, sum_up
 from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, read_watched
 
 __all__ = [

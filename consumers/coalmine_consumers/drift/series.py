@@ -4,33 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from coalmine_consumers.drift.counting import DAY_GROUPS, HOUR_S
+from coalmine_consumers.arrays import FloatArray, IntArray
+from coalmine_consumers.drift.hourly_sums import DAY_GROUPS, HOUR_S
 from coalmine_consumers.drift.watched import KEY, Watched
-from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import Source, statement
 
 _MATCHES = " AND ".join(f"{name} = ${name}" for name in KEY)
-
-Floats = npt.NDArray[np.float64]
-Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HourSeries:
     """One metric by hour; fields of shape (T,), in the order of time, hours without data left out."""
 
-    hour: Int64s
+    hour: IntArray
     """Since 1970."""
-    groups: Int64s
+    groups: IntArray
     """Unit groups with x > 0."""
-    x: Floats
+    x: FloatArray
     """Denominators."""
-    y: Floats
+    y: FloatArray
     """Numerators."""
-    residual_ss: Floats
+    residual_ss: FloatArray
     """sum over unit groups of (y - R x)^2 at the hour's own ratio R."""
 
 
@@ -38,10 +34,10 @@ class HourSeries:
 class DaySeries:
     """One metric by day and part of the unit groups, shapes (D,) and (D, 64)."""
 
-    day: Int64s
+    day: IntArray
     """Since 1970."""
-    x: Floats
-    y: Floats
+    x: FloatArray
+    y: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def version_series(source: Source, watched: Watched) -> VersionSeries:
         f"SELECT metric, day, x, y FROM drift_days WHERE {_MATCHES} ORDER BY metric, day",  # noqa: S608
         parameters,
     )
-    models = source.table(statement("answering_models", __package__), parameters).to_pylist()
+    models = source.rows(statement("answering_models", __package__), parameters)
     return VersionSeries(
         watched,
         {metric: _hours(part) for metric, part in _by_metric(hours)},
@@ -118,8 +114,8 @@ def _days(part: pa.Table) -> DaySeries:
     return DaySeries(_since_1970(part["day"], 24 * HOUR_S), x, y)
 
 
-def _since_1970(column: pa.ChunkedArray, length_s: int) -> Int64s:
-    found: Int64s = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() // (
+def _since_1970(column: pa.ChunkedArray, length_s: int) -> IntArray:
+    found: IntArray = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() // (
         length_s * 1_000_000
     )
     return found

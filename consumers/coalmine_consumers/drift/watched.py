@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from coalmine_consumers.queries.measures import Source
+from coalmine_consumers.sql import Source
 
 KEY = ("prompt", "version", "environment")
 _OF_KEY = "prompt = $prompt AND version = $version AND environment = $environment"
@@ -53,7 +53,7 @@ class Watched:
 
 def read_watched(source: Source, key: VersionKey) -> Watched | None:
     """A version, if it is watched."""
-    rows = source.table(f"SELECT * FROM drift_versions WHERE {_OF_KEY}", key.parameters()).to_pylist()  # noqa: S608
+    rows = source.rows(f"SELECT * FROM drift_versions WHERE {_OF_KEY}", key.parameters())  # noqa: S608
     if not rows:
         return None
     (row,) = rows

@@ -1,14 +1,12 @@
 """Experiments as the store knows them: sums per arm and unit group, units, and the looks that were taken."""
 
-from coalmine_consumers.experiments.allocations import allocations
-from coalmine_consumers.experiments.listing import ExperimentRow, experiments
+from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan, VersionSums, version_sums
 
 __all__ = [
     "UNIT_GROUPS",
-    "ExperimentRow",
     "ExperimentSums",
     "Look",
     "VersionPair",

@@ -1,24 +1,27 @@
-"""Which experiments there are."""
+"""Which experiments there are, and how their units were to be split among arms."""
 
-from dataclasses import dataclass
-
-from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentRow:
-    """One experiment, as its requests tell of it."""
-
-    experiment: str
-    requests: int
-    epochs: list[int]
-    """Allocation epochs, ascending; 0 stands for requests that do not say."""
-    arms: list[str]
-    """Sorted."""
+from coalmine_consumers.results import ExperimentRow
+from coalmine_consumers.sql import Source, statement
 
 
 def experiments(source: Source) -> list[ExperimentRow]:
-    """Every experiment that had requests, by name."""
-    rows = source.table(statement("experiments", __package__)).to_pylist()
+    """Returns every experiment that had requests, by name."""
+    rows = source.rows(statement("experiments", __package__))
     return [ExperimentRow(**{**row, "arms": row["arms"] or []}) for row in rows]
+
+
+def allocations(source: Source, experiment: str) -> dict[int, dict[str, float]]:
+    """Returns the planned weight of each arm, by allocation epoch.
+
+    Taken from the registry's deployment events: empty where no deployment of it was seen. Arms
+    come in the order of the deployment: treatments first, control last.
+    """
+    rows = source.rows(statement("allocations", __package__), {"experiment": experiment})
+    found: dict[int, dict[str, float]] = {}
+    for row in rows:
+        weights: dict[str, float] = {}
+        for arm in row["arms"]:
+            weights[arm["variant"]] = weights.get(arm["variant"], 0.0) + arm["weight"]
+        if sum(weights.values()) > 0:
+            found[row["epoch"]] = weights
+    return found

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import duckdb
 
-from coalmine_consumers.queries.measures import Source
+from coalmine_consumers.sql import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ def looks(
         limit: At most so many.
         since: None from before this moment.
     """
-    rows = source.table(
+    rows = source.rows(
         "SELECT * FROM experiment_looks "
         "WHERE experiment = $experiment AND ($since IS NULL OR taken_at >= $since) "
         "ORDER BY look_id DESC LIMIT $limit",
         {"experiment": experiment, "limit": limit, "since": since},
-    ).to_pylist()
+    )
     return [Look(**row) for row in reversed(rows)]

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.queries.measures import Source
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
+from coalmine_consumers.sql import Source, statement
 
 UNIT_GROUPS = 256
 """Hash groups of units: the first byte of the SHA-256 of a unit's id."""
@@ -27,11 +26,11 @@ class ExperimentSums:
     """Allocation epochs, ascending; E of them."""
     arms: tuple[str, ...]
     """Sorted; A of them."""
-    x: npt.NDArray[np.float64]
+    x: FloatArray
     """Denominators, shape (M, E, A, 256)."""
-    y: npt.NDArray[np.float64]
+    y: FloatArray
     """Numerators, same shape, in each metric's unit."""
-    units: npt.NDArray[np.int64]
+    units: IntArray
     """Different units, shape (E, A, 256)."""
     through_ingest_id: int
     """The last batch counted."""
@@ -82,13 +81,13 @@ def experiment_sums(source: Source, experiment: str) -> ExperimentSums | None:
     )
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[list[Any], npt.NDArray[np.intp]]:
+def _coded(column: pa.ChunkedArray) -> tuple[list[Any], IndexArray]:
     values = sorted(pc.unique(column).to_pylist())
     return values, _places(column, values)
 
 
-def _places(column: pa.ChunkedArray, values: Sequence[Any]) -> npt.NDArray[np.intp]:
-    places: npt.NDArray[np.intp] = (
+def _places(column: pa.ChunkedArray, values: Sequence[Any]) -> IndexArray:
+    places: IndexArray = (
         pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.intp)
     )
     return places

@@ -11,14 +11,14 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
+from coalmine_consumers.arrays import FloatArray, IndexArray
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
-from coalmine_consumers.store.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
-from coalmine_consumers.store.statements import quote_literal, statement
+from coalmine_consumers.sql import fetch_rows, quote_literal, statement
 
 MOST_VALUES = 12
 """A segment with more values would leave too little in each."""
@@ -79,9 +79,9 @@ class VersionSums:
     mixes: tuple[tuple[str, ...], ...]
     """Model and the values of `segments`; S of them."""
     segments: tuple[str, ...]
-    x: npt.NDArray[np.float64]
+    x: FloatArray
     """Denominators, shape (M, S, 2, 256); a before b."""
-    y: npt.NDArray[np.float64]
+    y: FloatArray
     """Numerators, same shape."""
     spans: tuple[VersionSpan, VersionSpan]
 
@@ -122,7 +122,7 @@ class _Totals:
     def __init__(self, mixes: Sequence[str], versions: tuple[str, str]) -> None:
         self._mixes = pa.array(mixes, pa.string())
         self._versions = pa.array(versions, pa.string())
-        self._sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
+        self._sums: dict[str, tuple[FloatArray, FloatArray]] = {}
 
     def add(self, cells: pa.Table) -> None:
         """Cells whose experiment is a mix and whose variant is a version."""
@@ -139,15 +139,15 @@ class _Totals:
             np.add.at(sums[0], place, x[at])
             np.add.at(sums[1], place, y[at])
 
-    def arrays(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def arrays(self) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
         """Names, denominators and numerators."""
         names = tuple(sorted(self._sums))
         x, y = (np.stack([self._sums[name][axis] for name in names]) for axis in range(2))
         return names, x, y
 
 
-def _places(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.intp]:
-    places: npt.NDArray[np.intp] = pc.index_in(column, value_set=values).to_numpy().astype(np.intp)
+def _places(column: pa.ChunkedArray, values: pa.Array) -> IndexArray:
+    places: IndexArray = pc.index_in(column, value_set=values).to_numpy().astype(np.intp)
     return places
 
 
@@ -209,5 +209,4 @@ def _rows(
     cursor: duckdb.DuckDBPyConnection, name: str, requests: str, **parameters: float
 ) -> list[dict[str, Any]]:
     query = statement(name, __package__).format(requests=requests)
-    rows: list[dict[str, Any]] = cursor.sql(query, params=parameters or None).to_arrow_table().to_pylist()
-    return rows
+    return fetch_rows(cursor, query, parameters)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from coalmine_consumers.explain.requests import rows_of
-from coalmine_consumers.store.statements import quote_identifier, statement
+from coalmine_consumers.sql import fetch_rows, quote_identifier, statement
 
 MOST_TESTED = 20
 """Values of one dimension that are looked at one by one: those with most requests."""
@@ -101,8 +100,9 @@ class Size:
 
 def segment_dimensions(cursor: duckdb.DuckDBPyConnection) -> tuple[list[Dimension], list[str]]:
     """Segments of the requests laid out, and words about those that are left out."""
-    total = rows_of(cursor, "SELECT count(*) AS requests, " + _SIDES)[0]
-    keys = sorted(rows_of(cursor, statement("segment_keys", __package__)), key=lambda row: -row["requests"])
+    total = fetch_rows(cursor, "SELECT count(*) AS requests, " + _SIDES)[0]
+    keys = fetch_rows(cursor, statement("segment_keys", __package__))
+    keys.sort(key=lambda row: -row["requests"])
     usable = [row for row in keys if row["different"] <= MOST_DIFFERENT]
     left_out = [
         f"{row['key']}: about {row['different']:,} different values, too many to look at one by one"
@@ -114,7 +114,7 @@ def segment_dimensions(cursor: duckdb.DuckDBPyConnection) -> tuple[list[Dimensio
         left_out.append(f"{names}: fewer requests have them than the {MOST_KEYS} segments looked at")
     wanted = [row["key"] for row in usable[:MOST_KEYS]]
     by_key: dict[str, list[Value]] = {key: [] for key in wanted}
-    for row in rows_of(cursor, statement("segment_values", __package__), {"keys": wanted}):
+    for row in fetch_rows(cursor, statement("segment_values", __package__), {"keys": wanted}):
         by_key[row["key"]].append(Value(row["value"], row["requests"], row["x_a"], row["x_b"]))
     return [_with_absent(key, values, total) for key, values in by_key.items()], left_out
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import duckdb
 
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.explain.choosing import choose
 from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, Size, segment_dimensions
 from coalmine_consumers.explain.question import Question
 from coalmine_consumers.explain.requests import lay_out, spans
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
+from coalmine_consumers.explain.selection import choose
 from coalmine_consumers.explain.sums import (
     MixCells,
     ValueSums,

@@ -1,6 +1,6 @@
 """Which metrics there are to ask about."""
 
-from coalmine_consumers.store.cells import BUILT_IN
+from coalmine_consumers.aggregation.cells import BUILT_IN
 from coalmine_consumers.store.reader import Reader
 
 

@@ -1,14 +1,11 @@
 """The requests of a question, laid out once for all that is asked of them."""
 
-from typing import Any
-
 import duckdb
-import pyarrow as pa
 
 from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.explain.measuring import Threshold, measuring
+from coalmine_consumers.explain.contributions import Threshold, measuring
 from coalmine_consumers.explain.question import Question
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import fetch_rows, statement
 
 # On one line: it is named in a comment of the statement, too.
 _SPANS_OF = (
@@ -64,19 +61,4 @@ def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> No
 def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:
     """When each side that has requests ran, and for how many units: 0 for side a, 1 for side b."""
     query = statement("version_spans", "coalmine_consumers.experiments").format(requests=_SPANS_OF)
-    return {row["version"]: VersionSpan.of_row(row) for row in rows_of(cursor, query)}
-
-
-def table_of(
-    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
-) -> pa.Table:
-    """All rows of a query."""
-    return cursor.sql(query, params=parameters or None).to_arrow_table()
-
-
-def rows_of(
-    cursor: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    """All rows of a query that has few."""
-    rows: list[dict[str, Any]] = table_of(cursor, query, parameters).to_pylist()
-    return rows
+    return {row["version"]: VersionSpan.of_row(row) for row in fetch_rows(cursor, query)}

@@ -8,8 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from coalmine_consumers.explain.dimensions import Dimension
-from coalmine_consumers.explain.requests import table_of
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import fetch_table, statement
 
 MOST_SAMPLED = 100_000
 """Requests in a sample, about."""
@@ -52,5 +51,5 @@ def sample(
         parameters[f"key_{at}"] = each.name
         columns += f",\n    {each.expression.format(key=f'$key_{at}')} AS segment_{at}"
     query = statement("sampled_requests", __package__).format(segments=columns)
-    rows = table_of(cursor, query, parameters)
+    rows = fetch_table(cursor, query, parameters)
     return Sample(rows, tuple(each.name for each in segments), int(requests), below)

@@ -6,12 +6,11 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.explain.choosing import CountMixes, MixCount
 from coalmine_consumers.explain.dimensions import (
     MODEL,
     MOST_MIXES,
@@ -24,11 +23,8 @@ from coalmine_consumers.explain.dimensions import (
     Value,
     told_apart,
 )
-from coalmine_consumers.explain.requests import table_of
-from coalmine_consumers.store.statements import statement
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from coalmine_consumers.explain.selection import CountMixes, MixCount
+from coalmine_consumers.sql import fetch_table, statement
 
 MOST_COUNTED = 100_000
 """Requests that mixes are counted in, about."""
@@ -47,15 +43,15 @@ class MixCells:
     """Values of `traffic`."""
     traffic: tuple[str, ...]
     """Segments, or "app"."""
-    side: Ints
+    side: IntArray
     """Shape (N,), 0 or 1; the next four likewise index what they are named after."""
-    version: Ints
-    model: Ints
-    mix: Ints
-    group: Ints
-    x: Floats
+    version: IntArray
+    model: IntArray
+    mix: IntArray
+    group: IntArray
+    x: FloatArray
     """Denominators, shape (N,)."""
-    y: Floats
+    y: FloatArray
     """Numerators, shape (N,), as in experiment cells."""
 
 
@@ -65,11 +61,11 @@ class ValueSums:
 
     dimension: tuple[str, ...]
     value: tuple[str, ...]
-    requests: Ints
+    requests: IntArray
     """Shape (D, 2)."""
-    x: Floats
+    x: FloatArray
     """Denominators, shape (D, 2, 256); a before b."""
-    y: Floats
+    y: FloatArray
     """Numerators, same shape."""
 
 
@@ -104,7 +100,7 @@ class PlainSums:
 
 def plain_sums(cursor: duckdb.DuckDBPyConnection) -> PlainSums:
     """Sums of the requests laid out."""
-    return PlainSums(table_of(cursor, statement("dimension_sums", __package__)))
+    return PlainSums(fetch_table(cursor, statement("dimension_sums", __package__)))
 
 
 def mix_cells(
@@ -123,7 +119,7 @@ def mix_cells(
     model = _lumped(plain.dimension(MODEL), MOST_NAMED, "model", parameters)
     mix = _mix(traffic, parameters)
     query = statement("mix_cells", __package__).format(version=version, model=model, mix=mix)
-    table = table_of(cursor, query, parameters)
+    table = fetch_table(cursor, query, parameters)
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
     versions, at_version = _coded(table["version"])
     models, at_model = _coded(table["model"])
@@ -182,7 +178,9 @@ def _lumped(dimension: Dimension, most: int, name: str, parameters: dict[str, An
     return f"CASE WHEN list_contains(${name}_values::VARCHAR[], {value}) THEN {value} ELSE '{OTHER}' END"
 
 
-def _fewer(at_mix: Ints, mixes: tuple[str, ...], x: Floats, keys: int) -> tuple[Ints, tuple[str, ...]]:
+def _fewer(
+    at_mix: IntArray, mixes: tuple[str, ...], x: FloatArray, keys: int
+) -> tuple[IntArray, tuple[str, ...]]:
     """At most `MOST_MIXES` mixes: the rarest become one."""
     if len(mixes) <= MOST_MIXES:
         return at_mix, mixes
@@ -204,7 +202,7 @@ def value_sums(
     requests = np.zeros((len(place), 2), np.int64)
     x, y = (np.zeros((len(place), 2, UNIT_GROUPS)) for _ in range(2))
 
-    def add(table: pa.Table, at: Ints) -> None:
+    def add(table: pa.Table, at: IntArray) -> None:
         mine = at >= 0
         side, group = (table[name].to_numpy().astype(np.int64)[mine] for name in ("side", "unit_group"))
         np.add.at(requests, (at[mine], side), table["requests"].to_numpy()[mine])
@@ -217,19 +215,19 @@ def value_sums(
         add(plain.table, at[codes])
     wanted = [f"{name}{SEPARATOR}{value}" for name, is_segment, value in place if is_segment and value]
     if wanted:
-        found = table_of(cursor, statement("segment_sums", __package__), {"wanted": wanted})
+        found = fetch_table(cursor, statement("segment_sums", __package__), {"wanted": wanted})
         keys = zip(found["key"].to_pylist(), found["value"].to_pylist(), strict=True)
         add(found, np.array([place[key, True, value] for key, value in keys], np.int64))
     for (name, is_segment, text), at_absent in place.items():
         if is_segment and not text:
-            found = table_of(cursor, statement("unsegmented_sums", __package__), {"key": name})
+            found = fetch_table(cursor, statement("unsegmented_sums", __package__), {"key": name})
             add(found, np.full(found.num_rows, at_absent))
     return ValueSums(
         tuple(name for name, _, _ in place), tuple(value for _, _, value in place), requests, x, y
     )
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
+def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], IntArray]:
     values = sorted(pc.unique(column).to_pylist())
-    codes: Ints = pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.int64)
+    codes: IntArray = pc.index_in(column, value_set=pa.array(values, column.type)).to_numpy().astype(np.int64)
     return tuple(values), codes

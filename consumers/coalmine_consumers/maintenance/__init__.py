@@ -1,4 +1,4 @@
-"""Keeping a store small, sorted and in balance while it is in use."""
+"""Maintenance of a store in use: it stays small, sorted and consistent."""
 
 from coalmine_consumers.maintenance.housekeeping import (
     Housekeeping,
@@ -15,7 +15,7 @@ from coalmine_consumers.maintenance.policy import (
     RetentionPolicy,
     SealPolicy,
 )
-from coalmine_consumers.maintenance.rebuild import Progress, Rebuilt, rebuild
+from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 
 __all__ = [
     "AgeingPolicy",
@@ -27,7 +27,6 @@ __all__ = [
     "MergePolicy",
     "Outcome",
     "Progress",
-    "Rebuilt",
     "RetentionPolicy",
     "Rhythm",
     "SealPolicy",

@@ -16,10 +16,9 @@ import pyarrow as pa
 
 from coalmine_consumers.maintenance.policy import CompactionPolicy
 from coalmine_consumers.maintenance.slices import slices
-from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store import Store
-from coalmine_consumers.store.scope import lent
 
 AdditiveTable = Literal[
     "rollups", "rollup_histograms", "rollup_metrics", "experiment_cells", "experiment_units"
@@ -117,7 +116,7 @@ def _fold_part(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, part
         copy = f"CREATE TEMP TABLE folding AS SELECT * FROM {table} {where}"  # noqa: S608 - closed set
         before = _rows(connection, copy)
         connection.execute(f"DELETE FROM {table} {delete}").fetchall()  # noqa: S608 - closed set
-    folding = statement(f"fold_{table}").format(source="folding")
+    folding = statement(f"fold_{table}", __package__).format(source="folding")
     after = _rows(connection, f"INSERT INTO {table} BY NAME {folding}")
     connection.execute("DROP TABLE folding")
     return Folded(table, before, after)

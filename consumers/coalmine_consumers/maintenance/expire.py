@@ -13,14 +13,14 @@ import duckdb
 
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.maintenance.horizon import keep_raw_from
-from coalmine_consumers.maintenance.planning import first_kept_day
+from coalmine_consumers.maintenance.plan import first_kept_day
 from coalmine_consumers.maintenance.policy import RetentionPolicy
 from coalmine_consumers.maintenance.rebuild import EXPIRED
 from coalmine_consumers.maintenance.recount import Batches, Counted, Relations, recount_cells
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
-from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store import (
     ID_COLUMN,
     Segment,
@@ -31,6 +31,7 @@ from coalmine_consumers.store import (
     retire_segments,
     segment_scan,
 )
+from coalmine_consumers.store.ledger import last_ingest_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class _Expiry:
         self._first = first
         with store.cursor() as cursor:
             cursor.begin()  # the last batch and the segments must be of one state
-            ((self._last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+            self._last = last_ingest_id(cursor)
             self._live = live_segments(cursor)
             lost = missing_files(store.directory, self._live)  # stay, so that audit goes on telling of them
             old = [segment for segment in self._live if segment.day < first and segment not in lost]
@@ -119,7 +120,7 @@ class _Expiry:
             and each.min_id <= bounds[1]
             and each.max_id >= bounds[0]
         ]
-        query = statement("reactions_to_kept_requests").format(
+        query = statement("reactions_to_kept_requests", __package__).format(
             reactions=reactions, requests=self._scan(cursor, "requests", kept, "TRUE")
         )
         ((found,),) = cursor.sql(query, params={"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
@@ -168,7 +169,7 @@ class _Expiry:
         name = ID_COLUMN[event]
         nothing = f"(SELECT NULL::UUID AS {name} WHERE FALSE)"
         pending = nothing if event == "requests" else f"pending_{event}"
-        book = statement("book_expired_rows").format(expiring=expiring, pending=pending, id=name)
+        book = statement("book_expired_rows", __package__).format(expiring=expiring, pending=pending, id=name)
         connection.execute(book, {"event": event}).fetchall()
         if event != "requests":
             forget = f"DELETE FROM {pending} WHERE {name} IN (SELECT {name} FROM {expiring})"  # noqa: S608

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, time
 
-from coalmine_consumers.maintenance.planning import first_kept_day
+from coalmine_consumers.maintenance.plan import first_kept_day
 from coalmine_consumers.maintenance.policy import RetentionPolicy
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time
 
 import duckdb
 
-from coalmine_consumers.maintenance.statements import fetch
-from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
+from coalmine_consumers.aggregation.resolutions import LENGTH_S, Resolution
+from coalmine_consumers.sql import fetch_rows
 
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 """Before every event."""
@@ -28,14 +28,14 @@ WHEN NOT MATCHED THEN INSERT (event, kept_from) VALUES (fresh.event, fresh.kept_
 
 def raw_horizon(connection: duckdb.DuckDBPyConnection) -> datetime:
     """From when on every request ever stored is still there; rollups before it cannot be recomputed."""
-    rows = fetch(connection, "SELECT max(kept_from) AS kept_from FROM raw_kept_from WHERE event = 'requests'")
-    first: date | None = rows[0]["kept_from"]
+    query = "SELECT max(kept_from) AS kept_from FROM raw_kept_from WHERE event = 'requests'"
+    first: date | None = fetch_rows(connection, query)[0]["kept_from"]
     return BEGINNING if first is None else datetime.combine(first, time.min, tzinfo=UTC)
 
 
 def rollups_kept_from(connection: duckdb.DuckDBPyConnection) -> dict[Resolution, datetime]:
     """From when on each resolution has all its buckets."""
-    rows = fetch(
+    rows = fetch_rows(
         connection, "SELECT resolution, max(kept_from) AS kept_from FROM rollup_kept_from GROUP BY ALL"
     )
     found = {row["resolution"]: row["kept_from"] for row in rows}

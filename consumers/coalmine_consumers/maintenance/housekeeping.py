@@ -15,15 +15,15 @@ from typing import Literal
 from uuid import UUID
 
 from coalmine_consumers.errors import MaintenanceConflict
-from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_letters
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
-from coalmine_consumers.maintenance.planning import LiveSegment
+from coalmine_consumers.maintenance.plan import LiveSegment
 from coalmine_consumers.maintenance.policy import MaintenancePolicy
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.maintenance.turns import turn_if_free
 from coalmine_consumers.raw import INGESTED_EVENTS
@@ -119,17 +119,6 @@ class Housekeeping:
         """Run every task that is due once; returns what those came to that did something or failed."""
         outcomes = [self._run_if_due(task, now) for task in self._tasks]
         return [each for each in outcomes if each is not None and (each.did or each.error)]
-
-    def settle(self, now: datetime, most_rounds: int = 1_000) -> list[Outcome]:
-        """Run every task until none has anything left to do, whatever its rhythm: before a backup, say."""
-        outcomes: list[Outcome] = []
-        for _ in range(most_rounds):
-            self._due.clear()
-            done = self.tick(now)
-            outcomes += done
-            if not any(each.did for each in done):
-                break
-        return outcomes
 
     def health(self) -> HousekeepingHealth:
         """How it is."""

@@ -7,8 +7,8 @@ exclusive or of ids included, so an audit of folded rows finds the same; it then
 from datetime import UTC, datetime, timedelta
 
 from coalmine_consumers.maintenance.policy import LedgerPolicy
-from coalmine_consumers.maintenance.statements import statement
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 
 _DELETE = """
@@ -24,12 +24,13 @@ def fold_ledger(store: Store, policy: LedgerPolicy, now: datetime) -> int:
         minute=0, second=0, microsecond=0
     )
     with turn(store), store.transaction() as connection:
-        connection.execute(f"CREATE TEMP TABLE folding AS {statement('ledger_to_fold')}", {"before": before})
+        fold = statement("ledger_to_fold", __package__)
+        connection.execute(f"CREATE TEMP TABLE folding AS {fold}", {"before": before})
         ((deleted,),) = connection.execute(_DELETE).fetchall()
         ((inserted,),) = connection.execute("INSERT INTO batches BY NAME FROM folding").fetchall()
         connection.execute("DROP TABLE folding")
         if deleted:
-            fold = statement("fold_expired_rows")
+            fold = statement("fold_expired_rows", __package__)
             connection.execute(f"CREATE TEMP TABLE folding AS {fold}").fetchall()
             connection.execute("DELETE FROM expired_rows").fetchall()
             connection.execute("INSERT INTO expired_rows BY NAME FROM folding").fetchall()

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from coalmine_consumers.errors import MaintenanceConflict, StoreDamaged
 from coalmine_consumers.maintenance.files import discarded_on_error
-from coalmine_consumers.maintenance.planning import LiveSegment, MergePlan, plan_merges
+from coalmine_consumers.maintenance.plan import LiveSegment, MergePlan, plan_merges
 from coalmine_consumers.maintenance.policy import MergePolicy
-from coalmine_consumers.maintenance.streaming import write_stream
+from coalmine_consumers.maintenance.row_groups import write_stream
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.maintenance.windows import Window, windows_over
+from coalmine_consumers.sql import fetch_table
 from coalmine_consumers.store import (
     Segment,
     Store,
@@ -106,7 +107,7 @@ def _in_order(scan: str, windows: Sequence[Window], memory_limit_mb: int) -> Ite
     with _own_instance(memory_limit_mb) as own:
         for window in windows:
             parameters = {"first_us": window.first_us, "next_us": window.next_us}
-            yield from own.sql(query, params=parameters).to_arrow_table().to_batches()
+            yield from fetch_table(own, query, parameters).to_batches()
 
 
 def _check_complete(found: Sequence[Segment], wanted: set[UUID]) -> None:

@@ -19,10 +19,11 @@ from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS,
 from coalmine_consumers.maintenance.horizon import BEGINNING, raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
-from coalmine_consumers.maintenance.statements import fetch
 from coalmine_consumers.maintenance.turns import turn
+from coalmine_consumers.results import Rebuilt
+from coalmine_consumers.sql import fetch_rows, lent
 from coalmine_consumers.store import Store, live_segments
-from coalmine_consumers.store.scope import lent
+from coalmine_consumers.store.ledger import last_ingest_id
 
 LAST_ROUND_BATCHES = 8
 """At most this many batches are counted while commits wait."""
@@ -44,18 +45,6 @@ class Progress:
     """Raw rows counted."""
     total: int
     """Raw rows there were when it began; commits meanwhile may add some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """What a rebuild did."""
-
-    counted: int
-    """Raw rows counted: requests, and feedback and scores with a request."""
-    rebuilt_from: datetime | None
-    """Rollups before this were left as they are, because their raw rows have expired; None if all are new."""
-    rows_before: dict[AdditiveTable, int]
-    rows_after: dict[AdditiveTable, int]
 
 
 def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
@@ -104,21 +93,25 @@ class _Rounds:
         self._progress = progress
         self._through = 0
         with store.cursor() as cursor:
-            (row,) = fetch(cursor, _TOTAL)
+            (row,) = fetch_rows(cursor, _TOTAL)
         self._total: int = row["total"]
 
     def count_until_little_is_left(self) -> None:
         """All but the last few batches."""
         for _ in range(MOST_ROUNDS):
-            last = _last_ingest_id(self._store)
+            last = self._last()
             for tables in self._count(last):
                 self._fresh.append(tables)
-            if _last_ingest_id(self._store) - last <= LAST_ROUND_BATCHES:
+            if self._last() - last <= LAST_ROUND_BATCHES:
                 return
 
     def rest(self) -> list[dict[AdditiveTable, pa.Table]]:
         """What is left. The caller keeps commits waiting, so nothing can follow."""
-        return list(self._count(_last_ingest_id(self._store)))
+        return list(self._count(self._last()))
+
+    def _last(self) -> int:
+        with self._store.cursor() as cursor:
+            return last_ingest_id(cursor)
 
     def _count(self, through: int) -> Iterator[dict[AdditiveTable, pa.Table]]:
         if through == self._through:
@@ -137,13 +130,7 @@ SELECT
 """
 
 
-def _last_ingest_id(store: Store) -> int:
-    with store.cursor() as cursor:
-        ((last,),) = cursor.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
-    return int(last)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection) -> dict[AdditiveTable, int]:
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return {table: row_count(connection, table) for table in ADDITIVE_TABLES}
 
 

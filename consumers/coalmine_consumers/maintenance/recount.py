@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 import duckdb
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.aggregation.references import References, read_references
+from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.maintenance.compact import AdditiveTable
-from coalmine_consumers.maintenance.statements import statement
-from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cells, score_cells
-from coalmine_consumers.store.references import References, read_references
-from coalmine_consumers.store.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.rows import with_model
 
 COUNT_ROWS = 100_000
@@ -100,13 +100,17 @@ def _recount(
 ) -> Iterator[Counted]:
     if references is None:
         references = References(read_references(connection))
-    query = statement("requests_to_count").format(requests=relations.requests)
+    query = statement("requests_to_count", __package__).format(requests=relations.requests)
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.requests(rows, references))
-    query = statement("feedback_to_count").format(requests=relations.requests, reactions=relations.feedback)
+    query = statement("feedback_to_count", __package__).format(
+        requests=relations.requests, reactions=relations.feedback
+    )
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.feedback(rows))
-    query = statement("scores_to_count").format(requests=relations.requests, reactions=relations.scores)
+    query = statement("scores_to_count", __package__).format(
+        requests=relations.requests, reactions=relations.scores
+    )
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.scores(rows))
 

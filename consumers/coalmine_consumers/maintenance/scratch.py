@@ -12,10 +12,8 @@ import pyarrow as pa
 
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable
 from coalmine_consumers.maintenance.slices import slices
-from coalmine_consumers.maintenance.statements import statement
+from coalmine_consumers.sql import lent, quote_literal, statement
 from coalmine_consumers.store import Store
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import quote_literal
 
 SCRATCH = "scratch"
 """The name the database is attached by. One at a time: the caller has the store's `turn`."""
@@ -60,7 +58,7 @@ class Scratch:
         unfolded = f"{SCRATCH}.unfolded"
         self._cursor.execute(f"ALTER TABLE {SCRATCH}.{table} RENAME TO unfolded")
         self._create(table)
-        folding = statement(f"fold_{table}")
+        folding = statement(f"fold_{table}", __package__)
         rows = 0
         if (key := BUCKET_KEYS.get(table)) is None:
             rows = self._insert(table, folding.format(source=unfolded))

@@ -12,12 +12,12 @@ import duckdb
 
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.maintenance.files import discarded_on_error
-from coalmine_consumers.maintenance.planning import HotDay, days_to_seal
+from coalmine_consumers.maintenance.plan import HotDay, days_to_seal
 from coalmine_consumers.maintenance.policy import SealPolicy
-from coalmine_consumers.maintenance.statements import fetch, statement
-from coalmine_consumers.maintenance.streaming import READ_ROWS, write_stream
+from coalmine_consumers.maintenance.row_groups import READ_ROWS, write_stream
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import Segment, Store, record_segment, refresh_view
 from coalmine_consumers.store.segments import SegmentWriter
 
@@ -67,7 +67,7 @@ def _write_due_days(
     """Write the files; returns the last ingest id they may hold rows of."""
     with store.cursor() as cursor:
         cursor.begin()  # one snapshot for all queries: commits that end meanwhile stay out of the files
-        rows = fetch(cursor, statement("hot_days").format(hot=f"{event}_hot"))
+        rows = fetch_rows(cursor, statement("hot_days", __package__).format(hot=f"{event}_hot"))
         through = max((row.pop("last_ingest_id") for row in rows), default=0)
         for day in days_to_seal([HotDay(**row) for row in rows], policy, now):
             query = f"SELECT * FROM {event}_hot WHERE {_OF_DAY} ORDER BY event_time"  # noqa: S608 - closed set

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.maintenance.statements import statement
+from coalmine_consumers.sql import fetch_table, statement
 
 
 def slices(
@@ -33,7 +33,7 @@ def slices(
     Yields:
         `resolution` and `bucket_start` of the slice's buckets.
     """
-    buckets = connection.sql(statement("buckets_of").format(source=source, key=key)).to_arrow_table()
+    buckets = fetch_table(connection, statement("buckets_of", __package__).format(source=source, key=key))
     if only_unfolded:
         buckets = buckets.filter(buckets["extra_rows"].to_numpy() > 0)
     reached = np.cumsum(buckets["rows"].to_numpy())

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coalmine_consumers.arrays import IntArray
 from coalmine_consumers.store.segments import ROW_GROUP_ROWS
 
 WINDOW_BYTES = 32 * 1024 * 1024
 """A stretch holds about this much uncompressed data."""
-
-Int64s = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def windows_over(paths: Sequence[Path]) -> list[Window]:
     return cut(np.sort(np.concatenate(times)), rows_at_once)
 
 
-def cut(times: Int64s, rows_at_once: int) -> list[Window]:
+def cut(times: IntArray, rows_at_once: int) -> list[Window]:
     """Cut sorted times into windows of `rows_at_once` of them, or more only where times are equal."""
     if not len(times):
         return []
@@ -49,9 +47,9 @@ def cut(times: Int64s, rows_at_once: int) -> list[Window]:
     return [Window(int(first), int(following)) for first, following in zip(firsts, nexts, strict=True)]
 
 
-def _event_times(path: Path) -> Int64s:
+def _event_times(path: Path) -> IntArray:
     column = pq.read_table(path, columns=["event_time"])["event_time"]
-    times: Int64s = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    times: IntArray = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     return times
 
 

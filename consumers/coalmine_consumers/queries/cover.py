@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
+from coalmine_consumers.aggregation.resolutions import LENGTH_S, Resolution
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """A midnight that no event comes before."""

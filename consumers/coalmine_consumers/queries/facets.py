@@ -1,29 +1,14 @@
-"""What there is to choose from."""
-
-from dataclasses import dataclass
-from datetime import datetime
+"""The values there are to choose from."""
 
 from coalmine_consumers.queries.version_order import version_key
+from coalmine_consumers.results import Facets
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """Values of each dimension, sorted, and the time they span."""
-
-    prompts: list[str]
-    versions: dict[str, list[str]]
-    """Of each prompt, by precedence."""
-    environments: list[str]
-    apps: list[str]
-    first_event_time: datetime | None
-    last_event_time: datetime | None
 
 
 def facets(reader: Reader) -> Facets:
-    """Every prompt, version, environment and app that had requests."""
-    rows = reader.table(statement("facets", __package__)).to_pylist()
+    """Returns every prompt, version, environment and app that had requests."""
+    rows = reader.rows(statement("facets", __package__))
     versions: dict[str, set[str]] = {}
     for row in rows:
         versions.setdefault(row["prompt"], set()).add(row["version"])

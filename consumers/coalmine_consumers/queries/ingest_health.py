@@ -1,4 +1,4 @@
-"""How ingest stands, as far as the store knows."""
+"""Status of ingest, as far as the store knows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,81 +7,44 @@ from pathlib import Path
 from typing import Any
 
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.results import Counts, GapRow, StoreSizes
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_consumers.store.statements import statement
 
 MOST_GAPS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of messages; consumed is the sum of the others."""
-
-    consumed: int
-    stored: int
-    duplicates: int
-    dead_lettered: int
-
-
-@dataclass(frozen=True, slots=True)
-class GapRow:
-    """Positions that could not be read any more."""
-
-    topic: str
-    partition: str
-    expected_offset: int
-    available_offset: int
-    reason: str
-    detected_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSizes:
-    """What the store takes."""
-
-    database_bytes: int
-    """DuckDB's file and its write-ahead log."""
-    segment_bytes: int
-    """Live segments."""
-    segments: int
-    """Number of live segments."""
-    rows: dict[str, int]
-    """Raw rows by event, hot and in segments."""
-
-
-@dataclass(frozen=True, slots=True)
 class IngestHealth:
-    """Everything the store can say about ingest."""
+    """Everything the store has recorded about ingest."""
 
     last_commit_at: datetime | None
     counts: Counts
     """Over all events."""
     by_event: dict[str, Counts]
-    """"unroutable" are messages of which nothing says which event they are."""
+    """"unroutable" are messages that do not say which event they are."""
     ahead_of_clock: int
-    """Stored events that claim a time too far in the future."""
+    """Stored events whose time lies too far in the future."""
     dead_letters_open: int
     unattributed_feedback: int
-    """Feedback whose request has not come."""
+    """Feedback whose request has not arrived."""
     unattributed_scores: int
     gaps: list[GapRow]
     """Newest first, at most `MOST_GAPS`."""
     gaps_total: int
     positions: dict[TopicPartition, int]
-    """Next to read."""
+    """Next offset to read."""
     store: StoreSizes
 
 
 def ingest_health(reader: Reader) -> IngestHealth:
-    """Read the books and the manifest; no raw row is touched."""
+    """Reads the ledger and the manifest, no raw rows."""
     with reader.snapshot() as snapshot:
-        ledger = snapshot.table(statement("ingest_counts", __package__)).to_pylist()
-        (standing,) = snapshot.table(statement("standing", __package__)).to_pylist()
-        gaps = snapshot.table(statement("latest_gaps", __package__), {"limit": MOST_GAPS}).to_pylist()
-        sizes = snapshot.table(statement("store_rows", __package__)).to_pylist()
-        positions = snapshot.table(
-            'SELECT topic, "partition", next_offset FROM source_positions ORDER BY ALL'
-        ).to_pylist()
+        ledger = snapshot.rows(statement("ingest_counts", __package__))
+        (standing,) = snapshot.rows(statement("standing", __package__))
+        gaps = snapshot.rows(statement("latest_gaps", __package__), {"limit": MOST_GAPS})
+        sizes = snapshot.rows(statement("store_rows", __package__))
+        positions = snapshot.rows('SELECT topic, "partition", next_offset FROM source_positions ORDER BY ALL')
     return IngestHealth(
         last_commit_at=max((row["last_commit_at"] for row in ledger), default=None),
         counts=_counts(ledger),

@@ -1,79 +1,43 @@
-"""What is measured of a set of requests, put together from rollups."""
+"""Measures of sets of requests, combined from rollups."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from coalmine_consumers.aggregation.histograms import quantiles
+from coalmine_consumers.arrays import Int32Array, IntArray
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.store.histograms import quantiles
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.queries.version_order import by_prompt_and_version
+from coalmine_consumers.sql import Source, statement
 
 NANO = Decimal(10) ** 9
 
+Name = tuple[str, str]
+"""Prompt, version."""
 Key = tuple[datetime | None, str, str]
-"""Bucket (None where time is not kept apart), prompt, version."""
-
-
-class Source(Protocol):
-    """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
-
-    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Run one statement and return all of its rows."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """Sums are over the requests that say so, and null where none does: unknown is never zero."""
-
-    requests: int
-    errors: int
-    error_rate: float | None
-    """Errors per request."""
-    input_tokens: int | None
-    """Cached ones included."""
-    output_tokens: int | None
-    cached_input_tokens: int | None
-    cost_usd: str | None
-    """Exact decimal number of US dollars."""
-    cost_usd_per_request: float | None
-    """Mean over the requests whose cost is known."""
-    latency_ms_mean: float | None
-    latency_ms_p50: float | None
-    latency_ms_p95: float | None
-    time_to_first_token_ms_p50: float | None
-    time_to_first_token_ms_p95: float | None
-    quality_mean: float | None
-    """Of metrics and scores named "quality"."""
-    feedback: int
-    thumbs_up: int
-    thumbs_down: int
-    thumbs_up_rate: float | None
-    """Thumbs up per thumb."""
+"""Bucket (None where time is not told apart), prompt, version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of a query: its key, its row of totals, and everything else measured of it."""
+    """One group of a query: its row of totals, and everything else measured of it."""
 
-    key: Key
     totals: Mapping[str, Any]
     measures: Mapping[str, Any]
-    """Arguments for `Measures`."""
+    """Fields of `results.Measures`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
     """A histogram of one metric of one group."""
 
-    buckets: np.ndarray[Any, np.dtype[np.int32]]
-    counts: np.ndarray[Any, np.dtype[np.int64]]
+    buckets: Int32Array
+    counts: IntArray
 
     @property
     def n(self) -> int:
@@ -81,60 +45,73 @@ class Histogram:
         return int(self.counts.sum())
 
     def quantiles(self, at: Sequence[float]) -> list[float | None]:
-        """See `coalmine_consumers.store.histograms.quantiles`."""
+        """See `coalmine_consumers.aggregation.histograms.quantiles`."""
         return quantiles(self.buckets, self.counts, at)
 
 
 def kept_from(source: Source) -> KeptFrom:
-    """From when on each resolution is complete."""
+    """Returns the time from which each resolution is complete."""
     rows = source.table(
         "SELECT resolution, max(kept_from) AS kept_from FROM rollup_kept_from GROUP BY resolution"
     )
     return {row["resolution"]: row["kept_from"] for row in rows.to_pylist()}
 
 
-def measured_groups(
-    source: Source, filters: Filters, pieces: Sequence[Piece], *, bucket_s: int | None
-) -> Iterator[Group]:
-    """Everything measured, by prompt and version and, if it has a length, by bucket of time."""
+def matching_versions(
+    source: Source, filters: Filters, pieces: Sequence[Piece], *, from_prompt: str | None = None
+) -> list[Name]:
+    """Returns the versions that had requests, by prompt and by precedence of the version.
+
+    Args:
+        source: Where to look.
+        filters: Which requests count; their period is `pieces`.
+        pieces: Disjoint periods.
+        from_prompt: Only this prompt and those after it.
+    """
     if not pieces:
-        return
-    parameters = {**filters.parameters(), "pieces": _rows(pieces), "bucket_s": bucket_s}
-    totals = source.table(statement("totals", __package__), parameters).to_pylist()
+        return []
+    parameters = {**filters.parameters(), "pieces": _rows(pieces), "from_prompt": from_prompt}
+    rows = source.rows(statement("matching_versions", __package__), parameters)
+    return sorted(((row["prompt"], row["version"]) for row in rows), key=by_prompt_and_version)
+
+
+def measured_groups(
+    source: Source, filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], *, bucket_s: int | None
+) -> dict[Key, Group]:
+    """Returns everything measured of some versions and, given a length, by bucket of time."""
+    if not names:
+        return {}
+    parameters = _parameters(filters, pieces, names, bucket_s)
+    totals = source.rows(statement("totals", __package__), parameters)
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
     means = {_key(row): row["mean"] for row in quality.to_pylist()}
-    found = histograms(source, filters, pieces, ("latency_ms", "time_to_first_token_ms"), bucket_s=bucket_s)
+    metrics = ("latency_ms", "time_to_first_token_ms")
+    found = histograms(source, filters, pieces, names, metrics, bucket_s=bucket_s)
+    groups: dict[Key, Group] = {}
     for row in totals:
         key = _key(row)
-        latency, first_token = found.get((*key, "latency_ms")), found.get((*key, "time_to_first_token_ms"))
-        latency_p50, latency_p95 = _middle_and_tail(latency)
-        first_token_p50, first_token_p95 = _middle_and_tail(first_token)
-        yield Group(
-            key,
-            row,
-            {
-                **_from_totals(row),
-                "latency_ms_p50": latency_p50,
-                "latency_ms_p95": latency_p95,
-                "time_to_first_token_ms_p50": first_token_p50,
-                "time_to_first_token_ms_p95": first_token_p95,
-                "quality_mean": means.get(key),
-            },
-        )
+        measures = {**_from_totals(row), "quality_mean": means.get(key)}
+        for metric in metrics:
+            histogram = found.get((*key, metric))
+            p50, p95 = (None, None) if histogram is None else histogram.quantiles((0.5, 0.95))
+            measures |= {f"{metric}_p50": p50, f"{metric}_p95": p95}
+        groups[key] = Group(row, measures)
+    return groups
 
 
 def histograms(
-    source: Source, filters: Filters, pieces: Sequence[Piece], metrics: Sequence[str], *, bucket_s: int | None
+    source: Source,
+    filters: Filters,
+    pieces: Sequence[Piece],
+    names: Sequence[Name],
+    metrics: Sequence[str],
+    *,
+    bucket_s: int | None,
 ) -> dict[tuple[datetime | None, str, str, str], Histogram]:
-    """Histograms by group and metric."""
-    if not pieces:
+    """Returns histograms of some versions, by group and metric."""
+    if not names:
         return {}
-    parameters = {
-        **filters.parameters(),
-        "pieces": _rows(pieces),
-        "bucket_s": bucket_s,
-        "metrics": list(metrics),
-    }
+    parameters = {**_parameters(filters, pieces, names, bucket_s), "metrics": list(metrics)}
     rows = source.table(statement("histograms", __package__), parameters).combine_chunks()
     if not rows.num_rows:
         return {}
@@ -155,6 +132,18 @@ def histograms(
             buckets[start:end], counts[start:end]
         )
         for row, start, end in zip(keys.take(starts).to_pylist(), starts, ends, strict=True)
+    }
+
+
+def _parameters(
+    filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], bucket_s: int | None
+) -> dict[str, Any]:
+    return {
+        "environment": filters.environment,
+        "app": filters.app,
+        "pieces": _rows(pieces),
+        "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
+        "bucket_s": bucket_s,
     }
 
 
@@ -186,10 +175,6 @@ def _known(row: Mapping[str, Any], name: str) -> int | None:
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _middle_and_tail(histogram: Histogram | None) -> list[float | None]:
-    return [None, None] if histogram is None else histogram.quantiles((0.5, 0.95))
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -8,11 +8,9 @@ few thumbs each, or 72 stretches of five minutes with enough of them.
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Literal
 
-from coalmine_consumers.store.resolutions import LENGTH_S, Resolution
-
-Step = Literal["minute", "5m", "15m", "hour", "6h", "day"]
+from coalmine_consumers.aggregation.resolutions import LENGTH_S, Resolution
+from coalmine_consumers.results import Step
 
 STEP_S: Mapping[Step, int] = MappingProxyType(
     {"minute": 60, "5m": 300, "15m": 900, "hour": 3600, "6h": 21_600, "day": 86_400}

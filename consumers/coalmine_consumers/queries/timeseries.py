@@ -1,70 +1,137 @@
 """Measures over time."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, get_args
 
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, floor
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import Measures, Source, kept_from, measured_groups
-from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, Step, ceiling_to_step, floor_to_step
-from coalmine_consumers.queries.version_order import version_key
+from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
+from coalmine_consumers.queries.version_order import by_prompt_and_version
+from coalmine_consumers.queries.versions import MOST_ROWS
+from coalmine_consumers.results import Step, StepChoice, Timeseries, TimeseriesRow
+from coalmine_consumers.sql import Source, statement
 from coalmine_consumers.store.reader import Reader
-
-StepChoice = Step | Literal["auto"]
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import BAD_CURSOR, decode_cursor, encode_cursor
 
 MOST_POINTS = 180
-"""With the step chosen by itself, a line has at most about this many points."""
+"""With the step chosen automatically, a line has at most about this many points."""
 
 _SPAN = """
 SELECT min(first_event_time) AS first, max(last_event_time) AS last FROM rollups WHERE resolution = 'day'
 """
 
+_Key = tuple[datetime, str, str]
+"""Start of the bucket, prompt, version."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeseriesRow(Measures):
-    """One version of a prompt in one bucket of time."""
 
-    bucket_start: datetime
-    prompt: str
-    version: str
+def timeseries(
+    reader: Reader,
+    filters: Filters | None = None,
+    step: StepChoice = "auto",
+    *,
+    limit: int = MOST_ROWS,
+    cursor: str | None = None,
+) -> Timeseries:
+    """Returns measures of every version in every bucket that had requests, by time, prompt and version.
+
+    A step finer than what is still kept for the start of the period becomes the finest that is.
+
+    Args:
+        reader: Of the store.
+        filters: Which requests; all by default.
+        step: Length of a bucket; later pages keep that of the first.
+        limit: Maximum number of rows.
+        cursor: The `next_cursor` of the previous page.
+
+    Raises:
+        InvalidParameter: `cursor` is not one of this list.
+    """
+    filters = filters or Filters()
+    chosen, after = (None, None) if cursor is None else _decoded(cursor)
+    with reader.snapshot() as snapshot:
+        chosen = chosen or _choose(snapshot, filters, step)
+        series = _Series(snapshot, filters, chosen)
+        keys = series.keys(after, limit + 1)
+        rows = series.rows(keys[:limit])
+    return Timeseries(chosen, rows, _encoded(chosen, keys[limit - 1]) if len(keys) > limit else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Timeseries:
-    """Rows by time, prompt and version, and the step they were made at."""
+class _Series:
+    """A time series at one step, read page by page."""
 
+    source: Source
+    filters: Filters
     step: Step
-    items: list[TimeseriesRow]
+
+    def keys(self, after: _Key | None, limit: int) -> list[_Key]:
+        """The first rows after a key, in order."""
+        filters = self.filters
+        since = BEGINNING if filters.since is None else floor_to_step(filters.since, self.step)
+        until = END if filters.until is None else ceiling_to_step(filters.until, self.step)
+        piece = Piece(RESOLUTION_OF[self.step], since, until)
+        names = matching_versions(self.source, filters, [piece])
+        if not names:
+            return []
+        parameters: dict[str, Any] = {
+            "resolution": piece.resolution,
+            "since": since,
+            "until": until,
+            "environment": filters.environment,
+            "app": filters.app,
+            "bucket_s": STEP_S[self.step],
+            "versions": [
+                {"prompt": prompt, "version": version, "place": place}
+                for place, (prompt, version) in enumerate(names)
+            ],
+            "after_bucket": None,
+            "after_place": None,
+            "limit": limit,
+        }
+        if after is not None:
+            bucket, *name = after
+            place = bisect_right(names, by_prompt_and_version(name), key=by_prompt_and_version) - 1
+            parameters |= {"after_bucket": bucket, "after_place": place}
+        rows = self.source.rows(statement("timeseries_keys", __package__), parameters)
+        return [(row["bucket"], row["prompt"], row["version"]) for row in rows]
+
+    def rows(self, keys: list[_Key]) -> list[TimeseriesRow]:
+        """The rows of some keys that follow each other."""
+        if not keys:
+            return []
+        length_s = STEP_S[self.step]
+        first, last = keys[0][0], keys[-1][0]
+        until = last + min(timedelta(seconds=length_s), END - last)  # a bucket may end with time itself
+        piece = Piece(RESOLUTION_OF[self.step], first, until)
+        names = sorted({(prompt, version) for _, prompt, version in keys})
+        groups = measured_groups(self.source, self.filters, [piece], names, bucket_s=length_s)
+        return [
+            TimeseriesRow(bucket_start=key[0], prompt=key[1], version=key[2], **groups[key].measures)
+            for key in keys
+        ]
 
 
-def timeseries(reader: Reader, filters: Filters | None = None, step: StepChoice = "auto") -> Timeseries:
-    """Measures of every version in every bucket that had requests.
-
-    A step finer than what is still kept for the beginning of the stretch becomes the finest that is.
-    """
-    filters = filters or Filters()
-    with reader.snapshot() as snapshot:
-        chosen = _choose(snapshot, filters, step)
-        since = BEGINNING if filters.since is None else floor_to_step(filters.since, chosen)
-        until = END if filters.until is None else ceiling_to_step(filters.until, chosen)
-        piece = Piece(RESOLUTION_OF[chosen], since, until)
-        groups = list(measured_groups(snapshot, filters, [piece], bucket_s=STEP_S[chosen]))
-    rows = [
-        TimeseriesRow(bucket_start=bucket, prompt=prompt, version=version, **group.measures)
-        for group in groups
-        for bucket, prompt, version in [group.key]
-        if bucket is not None
-    ]
-    return Timeseries(chosen, sorted(rows, key=_order))
+def _encoded(step: Step, key: _Key) -> str:
+    return encode_cursor((step, int(key[0].timestamp()), *key[1:]))
 
 
-def _order(row: TimeseriesRow) -> tuple[object, ...]:
-    return (row.bucket_start, row.prompt, version_key(row.version))
+def _decoded(cursor: str) -> tuple[Step, _Key]:
+    step, second, prompt, version = decode_cursor(cursor, (str, int, str, str))
+    try:
+        bucket = datetime.fromtimestamp(second, UTC)
+    except (OverflowError, OSError, ValueError):
+        bucket = None
+    if step not in get_args(Step) or bucket is None:
+        raise InvalidParameter(BAD_CURSOR)
+    return step, (bucket, prompt, version)
 
 
 def _choose(source: Source, filters: Filters, step: StepChoice) -> Step:
-    (span,) = source.table(_SPAN).to_pylist()
+    (span,) = source.rows(_SPAN)
     now = datetime.now(UTC)
     first = max(span["first"] or now, filters.since or BEGINNING)
     last = min(span["last"] or now, filters.until or END)

@@ -1,42 +1,46 @@
-"""Versions of prompts, compared over a stretch of time."""
+"""Versions of prompts, compared over a period."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from bisect import bisect_right
 
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import Measures, kept_from, measured_groups
-from coalmine_consumers.queries.version_order import version_key
+from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.version_order import by_prompt_and_version
+from coalmine_consumers.results import VersionRow
 from coalmine_consumers.store.reader import Reader
+from coalmine_schemas.paging import decode_cursor, encode_cursor
+from coalmine_schemas.results import Page
+
+MOST_ROWS = 10_000
+"""Rows of a page, unless a caller asks for another number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRow(Measures):
-    """One version of a prompt."""
+def versions(
+    reader: Reader, filters: Filters | None = None, *, limit: int = MOST_ROWS, cursor: str | None = None
+) -> Page[VersionRow]:
+    """Returns measures of every version that had requests, by prompt and by precedence of the version.
 
-    prompt: str
-    version: str
-    environments: list[str]
-    """That served it, sorted."""
-    models: list[str]
-    """That answered, sorted: the response's name where there is one, else the request's."""
-    variants: list[str]
-    """Arms of experiments that chose it, sorted; empty where none did."""
-    first_event_time: datetime | None
-    """Of its requests in the buckets that were read; a bucket is never split."""
-    last_event_time: datetime | None
+    Args:
+        reader: Of the store.
+        filters: Which requests; all by default.
+        limit: Maximum number of rows.
+        cursor: The `next_cursor` of the previous page.
 
-
-def versions(reader: Reader, filters: Filters | None = None) -> list[VersionRow]:
-    """Measures of every version that had requests, by prompt and by precedence of the version."""
+    Raises:
+        InvalidParameter: `cursor` is not one of this list.
+    """
     filters = filters or Filters()
+    after = None if cursor is None else decode_cursor(cursor, (str, str))
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
-        groups = list(measured_groups(snapshot, filters, pieces, bucket_s=None))
+        names = matching_versions(snapshot, filters, pieces, from_prompt=None if after is None else after[0])
+        if after is not None:
+            names = names[bisect_right(names, by_prompt_and_version(after), key=by_prompt_and_version) :]
+        groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)
     rows = [
         VersionRow(
-            prompt=group.key[1],
-            version=group.key[2],
+            prompt=prompt,
+            version=version,
             environments=group.totals["environments"],
             models=group.totals["models"],
             variants=group.totals["variants"],
@@ -44,6 +48,7 @@ def versions(reader: Reader, filters: Filters | None = None) -> list[VersionRow]
             last_event_time=group.totals["last_event_time"],
             **group.measures,
         )
-        for group in groups
+        for prompt, version in names[:limit]
+        for group in [groups[None, prompt, version]]
     ]
-    return sorted(rows, key=lambda row: (row.prompt, version_key(row.version)))
+    return Page(rows, encode_cursor(names[limit - 1]) if len(names) > limit else None)

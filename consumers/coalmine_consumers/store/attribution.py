@@ -12,10 +12,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.store.ids import Ids, Indexes
+from coalmine_consumers.arrays import IndexArray
+from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
+from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import FACTS, request_facts
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import quote_identifier, statement
 
 Reaction = Literal["feedback", "scores"]
 
@@ -46,7 +46,7 @@ class Arrivals:
     facts: pa.Table
     """One row per id, with the columns of `FACTS`."""
 
-    def facts_at(self, rows: Indexes) -> pa.Table:
+    def facts_at(self, rows: IndexArray) -> pa.Table:
         """Facts of some of the requests, in plain types."""
         return self.facts.select([name for name, _ in FACTS]).take(rows).cast(pa.schema(FACTS))
 
@@ -100,7 +100,7 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
         return pa.schema([*FACTS, *_PAYLOAD[reaction]]).empty_table()
     arrived = pa.table({"id": arrivals.ids.to_arrow(), "position": pa.array(np.arange(len(arrivals.ids)))})
     with lent(connection, arrived=arrived):
-        found = connection.sql(statement(f"pending_{reaction}_of"), params=bounds).to_arrow_table()
+        found = fetch_table(connection, statement(f"pending_{reaction}_of", __package__), bounds)
     if found.num_rows:
         name = _PENDING_ID[reaction]
         done = pa.table({"id": Ids.from_arrow(found[name]).to_arrow()})

@@ -11,14 +11,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.decode import DecodedBatch, LedgerEvent
+from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.aggregation.references import references_for
+from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
+from coalmine_consumers.arrays import microseconds
+from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
+from coalmine_consumers.sql import lent, quote_identifier
 from coalmine_consumers.store.attribution import Arrivals, attribute
-from coalmine_consumers.store.cells import CellRows, feedback_cells, request_cells, score_cells
-from coalmine_consumers.store.columns import microseconds
 from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.landing import insert_hot, split
 from coalmine_consumers.store.ledger import (
     EventCounts,
     StoredSpan,
@@ -28,14 +30,11 @@ from coalmine_consumers.store.ledger import (
 )
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
+from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
-from coalmine_consumers.store.references import references_for
-from coalmine_consumers.store.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
-from coalmine_consumers.store.scope import lent
 from coalmine_consumers.store.segments import Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
-from coalmine_consumers.store.statements import quote_identifier
 from coalmine_consumers.store.views import refresh_view
 
 

@@ -5,8 +5,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import lent, statement
 
 
 def insert_deployments(
@@ -22,6 +21,6 @@ def insert_deployments(
     """
     with lent(connection, arriving=decoded):
         ((inserted,),) = connection.execute(
-            statement("insert_deployments"), {"ingest_id": ingest_id, "ingested_at": now}
+            statement("insert_deployments", __package__), {"ingest_id": ingest_id, "ingested_at": now}
         ).fetchall()
     return int(inserted)

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-UInt64s = npt.NDArray[np.uint64]
-Indexes = npt.NDArray[np.intp]
+from coalmine_consumers.arrays import BoolArray, ByteArray, IndexArray, UIntArray
 
 _HYPHENS = np.array([8, 13, 18, 23])
 _DIGITS = np.setdiff1d(np.arange(36), _HYPHENS)
@@ -23,8 +21,8 @@ _DIGITS = np.setdiff1d(np.arange(36), _HYPHENS)
 class Ids:
     """A column of ids, split into halves because numpy has no 128-bit integer."""
 
-    high: UInt64s
-    low: UInt64s
+    high: UIntArray
+    low: UIntArray
 
     @classmethod
     def from_arrow(cls, column: pa.ChunkedArray | pa.Array) -> "Ids":
@@ -55,12 +53,12 @@ class Ids:
     def __len__(self) -> int:
         return len(self.high)
 
-    def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Ids":
+    def take(self, chosen: IndexArray | BoolArray) -> "Ids":
         """The ids at these indexes, or where this mask is true."""
         return Ids(self.high[chosen], self.low[chosen])
 
-    def order(self) -> Indexes:
-        """Indexes that sort the ids; equal ids keep their order."""
+    def order(self) -> IndexArray:
+        """IndexArray that sort the ids; equal ids keep their order."""
         order = np.argsort(self.high)
         high = self.high[order]
         same = high[1:] == high[:-1]
@@ -71,14 +69,14 @@ class Ids:
             order[tied] = rows[np.lexsort((rows, self.low[rows], self.high[rows]))]
         return order
 
-    def first_of_each(self) -> Indexes:
+    def first_of_each(self) -> IndexArray:
         """Ascending indexes of each id's first occurrence."""
         order = self.order()
         high, low = self.high[order], self.low[order]
         again = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
         return np.sort(order[np.append(True, ~again)[: len(order)]])
 
-    def find(self, wanted: "Ids") -> Indexes:
+    def find(self, wanted: "Ids") -> IndexArray:
         """Where each wanted id is in this column, or -1. No id may occur here twice."""
         order = self.order()
         high, low = self.high[order], self.low[order]
@@ -109,7 +107,7 @@ class Ids:
         )
 
 
-def _bytes_of(chunk: pa.Array) -> npt.NDArray[np.uint8]:
+def _bytes_of(chunk: pa.Array) -> ByteArray:
     """Shape (n, 16)."""
     if isinstance(chunk, pa.ExtensionArray):
         chunk = chunk.storage
@@ -125,7 +123,7 @@ def _bytes_of(chunk: pa.Array) -> npt.NDArray[np.uint8]:
     return np.frombuffer(binascii.unhexlify(text.take(_DIGITS, axis=1).data), np.uint8).reshape(-1, 16)
 
 
-def _hyphenated(chunk: pa.Array) -> npt.NDArray[np.uint8] | None:
+def _hyphenated(chunk: pa.Array) -> ByteArray | None:
     """The texts as shape (n, 36), or None if one has another length (UUIDs have other spellings too)."""
     if not pa.types.is_string(chunk.type):
         chunk = chunk.cast(pa.string())

@@ -9,12 +9,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.decode import DeadLetterRow, LedgerEvent
+from coalmine_consumers.arrays import IntArray, timestamps
+from coalmine_consumers.collector.decode import FailedMessage, LedgerEvent
 from coalmine_consumers.raw import Gap
-from coalmine_consumers.store.columns import Int64s, timestamps
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -29,7 +28,7 @@ class StoredSpan:
     """Exclusive or of all ids."""
 
     @classmethod
-    def of(cls, ids: Ids, event_times_us: Int64s) -> "StoredSpan | None":
+    def of(cls, ids: Ids, event_times_us: IntArray) -> "StoredSpan | None":
         """The span of some rows; None of none."""
         if not len(ids):
             return None
@@ -60,7 +59,7 @@ def record_ledger(
     """One row per event of the batch."""
     for event, each in counts.items():
         connection.execute(
-            statement("record_ledger"),
+            statement("record_ledger", __package__),
             {
                 "ingest_id": ingest_id,
                 "committed_at": committed_at,
@@ -77,6 +76,12 @@ def record_ledger(
         )
 
 
+def last_ingest_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """Returns the number of the last batch committed, 0 before the first."""
+    ((last,),) = connection.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+    return int(last)
+
+
 def record_gaps(connection: duckdb.DuckDBPyConnection, ingest_id: int, gaps: Sequence[Gap]) -> None:
     """One row per gap."""
     for gap in gaps:
@@ -88,7 +93,7 @@ def record_gaps(connection: duckdb.DuckDBPyConnection, ingest_id: int, gaps: Seq
 
 
 def record_dead_letters(
-    connection: duckdb.DuckDBPyConnection, ingest_id: int, letters: Sequence[DeadLetterRow]
+    connection: duckdb.DuckDBPyConnection, ingest_id: int, letters: Sequence[FailedMessage]
 ) -> None:
     """One row per message that could not be stored, with its bytes."""
     if not letters:

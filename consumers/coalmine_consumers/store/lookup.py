@@ -12,10 +12,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.arrays import IndexArray
 from coalmine_consumers.raw import IngestedEvent
-from coalmine_consumers.store.ids import Ids, Indexes
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.store.ids import Ids
+from coalmine_consumers.store.segments import ID_COLUMN
 
 FACTS = (
     ("event_time", pa.timestamp("us", "UTC")),
@@ -34,11 +35,9 @@ FACTS = (
 
 def stored_positions(
     connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent, ids: Ids
-) -> Indexes:
-    """Indexes of those ids that are stored already, hot or in a segment, each once."""
-    found = _search(
-        connection, directory, event, ids, (f"stored_in_hot_{event}", f"stored_in_segments_{event}")
-    )
+) -> IndexArray:
+    """IndexArray of those ids that are stored already, hot or in a segment, each once."""
+    found = _search(connection, directory, event, ids, ("stored_in_hot", "stored_in_segments"))
     return np.unique(found["position"].to_numpy()).astype(np.intp)
 
 
@@ -60,12 +59,10 @@ def _search(
     bounds = {"min_id": least, "max_id": greatest}
     wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
     with lent(connection, wanted=wanted):
-        found = [connection.sql(statement(in_hot), params=bounds).to_arrow_table()]
+        found = [fetch_table(connection, _statement(in_hot, event), bounds)]
         paths = _segments_with(connection, directory, event, ids)
         if paths:
-            found.append(
-                connection.sql(statement(in_segments), params={**bounds, "paths": paths}).to_arrow_table()
-            )
+            found.append(fetch_table(connection, _statement(in_segments, event), {**bounds, "paths": paths}))
     return pa.concat_tables(found)
 
 
@@ -77,7 +74,8 @@ def _segments_with(
         return []
     least, greatest = ids.bounds()
     rows = connection.sql(
-        statement("overlapping_segments"), params={"event": event, "min_id": least, "max_id": greatest}
+        statement("overlapping_segments", __package__),
+        params={"event": event, "min_id": least, "max_id": greatest},
     ).fetchall()
     high = np.sort(ids.high)  # the first half decides as well as the whole id, but for ties, which are kept
     return [
@@ -87,3 +85,7 @@ def _segments_with(
         < np.searchsorted(high, np.uint64(max_id.int >> 64), side="right")
         and (directory / path).is_file()
     ]
+
+
+def _statement(name: str, event: IngestedEvent) -> str:
+    return statement(name, __package__).format(event=event, id=ID_COLUMN[event])

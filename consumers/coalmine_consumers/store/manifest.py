@@ -10,6 +10,7 @@ from uuid import UUID
 import duckdb
 
 from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.sql import fetch_rows
 from coalmine_consumers.store.segments import SEGMENTS_FOLDER, Segment
 
 RetiredReason = Literal["merged", "retention"]
@@ -40,14 +41,11 @@ def retire_segments(
 
 def live_segments(connection: duckdb.DuckDBPyConnection, event: IngestedEvent | None = None) -> list[Segment]:
     """Segments that are part of the data, oldest first."""
-    rows = (
-        connection.sql(
-            f"SELECT {', '.join(_COLUMNS)} FROM segments "  # noqa: S608 - our own column names
-            "WHERE retired_at IS NULL AND ($event IS NULL OR event = $event) ORDER BY created_at, segment_id",
-            params={"event": event},
-        )
-        .to_arrow_table()
-        .to_pylist()
+    rows = fetch_rows(
+        connection,
+        f"SELECT {', '.join(_COLUMNS)} FROM segments "  # noqa: S608 - our own column names
+        "WHERE retired_at IS NULL AND ($event IS NULL OR event = $event) ORDER BY created_at, segment_id",
+        {"event": event},
     )
     return [Segment(**{**row, **{name: UUID(row[name]) for name in _UUIDS}}) for row in rows]
 

@@ -7,8 +7,7 @@ import pyarrow as pa
 
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import TopicPartition
-from coalmine_consumers.store.scope import lent
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import lent, statement
 
 
 def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
@@ -44,10 +43,10 @@ def move_positions(
             next_offset=[positions[each] for each in moved],
         )
         with lent(connection, moved=table):
-            connection.execute(statement("move_positions"))
+            connection.execute(statement("move_positions", __package__))
     if retired:
         with lent(connection, gone=_table(retired)):
-            connection.execute(statement("retire_positions"))
+            connection.execute(statement("retire_positions", __package__))
             connection.execute('DELETE FROM source_positions WHERE (topic, "partition") IN (FROM gone)')
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from coalmine_consumers.sql import fetch_rows, fetch_table
+
 
 class Reader:
     """Runs queries, each on a cursor of its own, so that any number of threads may share a reader.
@@ -20,7 +22,12 @@ class Reader:
     def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one statement and return all of its rows."""
         with self._connection.cursor() as cursor:
-            return _fetch(cursor, sql, parameters)
+            return fetch_table(cursor, sql, parameters)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one statement and returns all of its rows by column name."""
+        rows: list[dict[str, Any]] = self.table(sql, parameters).to_pylist()
+        return rows
 
     @contextmanager
     def snapshot(self) -> Iterator["Snapshot"]:
@@ -41,8 +48,8 @@ class Snapshot:
 
     def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one statement and return all of its rows."""
-        return _fetch(self._cursor, sql, parameters)
+        return fetch_table(self._cursor, sql, parameters)
 
-
-def _fetch(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None) -> pa.Table:
-    return cursor.sql(sql, params=dict(parameters) if parameters else None).to_arrow_table()
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one statement and returns all of its rows by column name."""
+        return fetch_rows(self._cursor, sql, parameters)

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.groups import unify
 from coalmine_consumers.raw import IngestedEvent
-from coalmine_consumers.store.grouping import unify
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
 

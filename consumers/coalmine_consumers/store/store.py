@@ -11,9 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from coalmine_consumers.decode import DecodedBatch
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store.commit import BatchWriter, CommitResult
+from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
@@ -45,7 +46,7 @@ class Store:
         self._connection = connection
         self._writing = threading.Lock()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segment-writer")
-        self._next_ingest_id = _next_ingest_id(connection)
+        self._next_ingest_id = last_ingest_id(connection) + 1
 
     @classmethod
     def open(cls, directory: Path, settings: StoreSettings | None = None) -> Store:
@@ -146,8 +147,3 @@ def _connect(directory: Path, settings: StoreSettings) -> duckdb.DuckDBPyConnect
             "autoinstall_known_extensions": False,
         },
     )
-
-
-def _next_ingest_id(connection: duckdb.DuckDBPyConnection) -> int:
-    ((last,),) = connection.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
-    return int(last) + 1

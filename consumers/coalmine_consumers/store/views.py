@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.store.statements import quote_identifier, quote_literal
+from coalmine_consumers.sql import quote_identifier, quote_literal
 
 _log = logging.getLogger(__name__)
 

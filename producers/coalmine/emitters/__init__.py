@@ -1,7 +1,7 @@
 """Ways out of the process: Kafka and the spool."""
 
 from coalmine.emitters.base import Emitter
-from coalmine.emitters.kafka import KafkaEmitter, producer_config
+from coalmine.emitters.kafka import KafkaEmitter
 from coalmine.emitters.spool import SpoolEmitter
 
-__all__ = ["Emitter", "KafkaEmitter", "SpoolEmitter", "producer_config"]
+__all__ = ["Emitter", "KafkaEmitter", "SpoolEmitter"]

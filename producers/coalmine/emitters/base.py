@@ -27,7 +27,7 @@ class Emitter(Protocol):
         """A mark after all events taken so far, for `settled`."""
 
     def settled(self, mark: int) -> bool:
-        """Whether all events before the mark are safe, or dropped."""
+        """Returns True if all events before the mark are safe or dropped."""
 
     def seal(self) -> None:
         """Finishes the open spool file, so that readers see what it holds."""
@@ -36,4 +36,4 @@ class Emitter(Protocol):
         """Makes everything safe, by the monotonic deadline; drops and counts what then still is not."""
 
     def abandon(self) -> None:
-        """Lets go of everything without sending it: for a forked child, whose parent will."""
+        """Drops everything without sending it: for a forked child, whose parent will send it."""

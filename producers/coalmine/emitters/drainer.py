@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import (
     CorruptSpoolFile,
@@ -57,7 +57,7 @@ class Drainer:
         directory: The spool.
         send: Way to Kafka.
         counters: Counts what was re-sent.
-        log: Says what cannot be read or sent.
+        log: Reports what cannot be read or sent.
         clock: Monotonic seconds.
     """
 
@@ -67,7 +67,7 @@ class Drainer:
         *,
         send: Send,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
@@ -92,11 +92,11 @@ class Drainer:
             if self._current is not None:
                 self._advance(self._current, limit=_AHEAD if may_send else int(may_probe))
         except OSError as error:
-            self._log.say("drain", "cannot re-send the spool %s: %s", self._directory, error)
+            self._log.report("drain", "cannot re-send the spool %s: %s", self._directory, error)
             self._let_go(look_in_s=_RETRY_S)
 
     def is_busy(self) -> bool:
-        """Whether a file is being sent."""
+        """Returns True while a file is being sent."""
         return self._current is not None
 
     def due_in_s(self) -> float:
@@ -108,7 +108,7 @@ class Drainer:
         self._look_at = 0.0
 
     def stop(self) -> None:
-        """Lets go of the file; what of it is acknowledged will be sent once more, which does no harm.
+        """Releases the file; what is already acknowledged will be sent again, which does no harm.
 
         In a forked child, too: the parent goes on with the file and keeps its lock.
         """
@@ -147,7 +147,7 @@ class Drainer:
             # What is readable of it has been sent; the file itself is kept under another name.
             quarantine(file.path)
             self._counters.problem("corrupt_spool_file")
-            self._log.say("corrupt", "a damaged spool file was set aside: %s", file.damage)
+            self._log.report("corrupt", "a damaged spool file was set aside: %s", file.damage)
         self._let_go(look_in_s=0.0)
 
     def _let_go(self, *, look_in_s: float) -> None:
@@ -161,13 +161,13 @@ class Drainer:
 class _File:
     """A sealed file on its way to Kafka."""
 
-    def __init__(self, path: Path, descriptor: int, counters: Counters, log: LimitedLog) -> None:
+    def __init__(self, path: Path, descriptor: int, counters: Counters, log: RateLimitedLogger) -> None:
         self.path = path
         self.descriptor = descriptor
         self.outstanding = 0
         """Events sent and without a report."""
         self.failed = False
-        """Whether an event could not be sent, so that the file has to be sent again."""
+        """Whether an event could not be sent, so that the file must be sent again."""
         self.is_read = False
         self.damage: CorruptSpoolFile | None = None
         self._counters = counters
@@ -211,4 +211,4 @@ class _File:
             self.failed = True
             return
         self._counters.problem("spooled_event_rejected")
-        self._log.say("kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str())
+        self._log.report("kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str())

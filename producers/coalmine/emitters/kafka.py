@@ -23,8 +23,8 @@ from coalmine.emitters.drainer import NEVER_ACCEPTED, Drainer, Report
 from coalmine.emitters.spool import SpoolEmitter
 from coalmine.forks import never_free
 from coalmine.framing import KafkaFraming
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
@@ -38,12 +38,12 @@ class KafkaEmitter:
     """Kafka first, the spool when Kafka is not there.
 
     Args:
-        config: librdkafka's settings, from `producer_config`.
+        config: librdkafka's settings, from `coalmine_schemas.kafka_config`.
         topic_prefix: Prefix of the topics.
         framing: What the topics carry; while it is not ready, events go to the spool.
         spool: Catches what Kafka does not accept.
         counters: Counts deliveries and losses.
-        log: Says when Kafka goes and comes back.
+        log: Reports when Kafka becomes unavailable and available again.
         clock: Monotonic seconds.
     """
 
@@ -55,7 +55,7 @@ class KafkaEmitter:
         framing: KafkaFraming,
         spool: SpoolEmitter,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = {**config, "error_cb": self._on_error}
@@ -113,7 +113,7 @@ class KafkaEmitter:
         return mark
 
     def settled(self, mark: int) -> bool:
-        """Whether all events before the mark are acknowledged or in a file."""
+        """Returns True if all events before the mark are acknowledged or in a file."""
         return not self._spool.is_waiting() and all(open_mark > mark for open_mark in self._outstanding)
 
     def seal(self) -> None:
@@ -131,7 +131,7 @@ class KafkaEmitter:
         self._spool.close(deadline_s)
 
     def abandon(self) -> None:
-        """Lets go of everything without sending it."""
+        """Drops everything without sending it."""
         # librdkafka's threads do not exist in the child, and freeing the producer would wait for them.
         never_free(self._producer)
         self._drainer.stop()
@@ -197,7 +197,9 @@ class KafkaEmitter:
     def _not_sent(self, record: SpoolRecord, error: KafkaError) -> None:
         if error.code() in NEVER_ACCEPTED:
             self._counters.drop("kafka_rejected")
-            self._log.say("kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str())
+            self._log.report(
+                "kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str()
+            )
             return
         self._went_away(error)
         self._spool.submit(record)
@@ -209,23 +211,23 @@ class KafkaEmitter:
         if self._is_up:
             self._is_up = False
             self._probe_at = self._clock() + _PROBE_EVERY_S
-            self._log.say("kafka_down", "Kafka does not accept events, the spool does: %s", error.str())
+            self._log.report("kafka_down", "Kafka does not accept events, the spool does: %s", error.str())
 
     def _came_back(self) -> None:
         if not self._is_up:
             self._is_up = True
             self._drainer.hurry()
-            self._log.say("kafka_up", "Kafka accepts events again")
+            self._log.report("kafka_up", "Kafka accepts events again")
 
     def _on_error(self, error: KafkaError) -> None:
-        """Librdkafka's own troubles; it goes on by itself unless one is fatal."""
+        """Librdkafka's own errors; it recovers by itself unless one is fatal."""
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_fatal = True
-        self._log.say("kafka_error", "Kafka: %s", error.str())
+        self._log.report("kafka_error", "Kafka: %s", error.str())
 
     def _renew(self) -> None:
-        """After a fatal error an idempotent producer is of no more use; its events go to the spool."""
-        self._log.say("kafka_fatal", "Kafka's producer failed for good and is made anew")
+        """Replaces the producer after a fatal error, which an idempotent producer does not survive."""
+        self._log.report("kafka_fatal", "the Kafka producer failed fatally and is replaced")
         self._drainer.stop()
         self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False
@@ -253,44 +255,10 @@ class _Sent(NamedTuple):
 class _LibrdkafkaLog:
     """What librdkafka is given for a logger: passes its lines on at a limited rate."""
 
-    def __init__(self, log: LimitedLog) -> None:
+    def __init__(self, log: RateLimitedLogger) -> None:
         self._log = log
 
     def log(self, level: int, template: str, facility: str, name: str, text: str) -> None:
         """Called from `poll`, with librdkafka's facility, e.g. FAIL, as the kind of line."""
         del template, name
         self._log.log(level, f"librdkafka {facility}", "librdkafka %s: %s", facility, text)
-
-
-def producer_config(
-    bootstrap_servers: str,
-    *,
-    delivery_timeout_s: float,
-    max_message_bytes: int,
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Librdkafka's settings.
-
-    Args:
-        bootstrap_servers: Brokers.
-        delivery_timeout_s: How long librdkafka tries before the spool gets an event.
-        max_message_bytes: Largest event.
-        extra: The service's own settings, which win.
-    """
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "client.id": "coalmine",
-        "enable.idempotence": True,
-        "compression.type": "zstd",
-        "linger.ms": 20,
-        "delivery.timeout.ms": int(delivery_timeout_s * 1000),
-        "queue.buffering.max.messages": 100_000,
-        "queue.buffering.max.kbytes": 64 * 1024,
-        # Room for the key and for what surrounds an event.
-        "message.max.bytes": max_message_bytes + 16 * 1024,
-        # The default waits up to 10 s between attempts; a broker that restarts should find us sooner.
-        "reconnect.backoff.max.ms": 2000,
-        # The same partition for the same key as Java's producers choose.
-        "partitioner": "murmur2_random",
-        **extra,
-    }

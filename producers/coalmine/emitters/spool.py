@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from coalmine.limited_log import LimitedLog
 from coalmine.stats import Counters, DropReason
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.spool_format import SEAL_AGE_S, SpoolWriter
 
@@ -42,7 +42,7 @@ class SpoolEmitter:
         max_bytes: Size of the directory from which on events are dropped; None for no limit.
         max_pending: Events kept while the directory cannot be written.
         counters: Counts what is written and dropped.
-        log: Says when it cannot write.
+        log: Reports failed writes.
         clock: Monotonic seconds.
     """
 
@@ -53,7 +53,7 @@ class SpoolEmitter:
         max_bytes: int | None,
         max_pending: int,
         counters: Counters,
-        log: LimitedLog,
+        log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
@@ -92,7 +92,7 @@ class SpoolEmitter:
         return self._writer.due_in_s()
 
     def is_waiting(self) -> bool:
-        """Whether events wait to be written."""
+        """Returns True if events wait to be written."""
         return bool(self._waiting)
 
     def mark(self) -> int:
@@ -100,7 +100,7 @@ class SpoolEmitter:
         return 0
 
     def settled(self, mark: int) -> bool:
-        """Whether all events before the mark are in a file."""
+        """Returns True if all events before the mark are in a file."""
         return not self._waiting
 
     def seal(self) -> None:
@@ -119,14 +119,14 @@ class SpoolEmitter:
         self.seal()
 
     def abandon(self) -> None:
-        """Lets go of the open file and of what is waiting, which the parent process will write."""
+        """Drops the open file and what is waiting, which the parent process will write."""
         self._waiting.clear()
         with suppress(OSError):
             self._writer.abandon()
 
     def _write_waiting(self) -> None:
         if self._is_full():
-            self._log.say(
+            self._log.report(
                 "spool_full", "the spool %s has reached its limit; events are dropped", self.directory
             )
             self._drop_waiting("spool_full")
@@ -164,7 +164,7 @@ class SpoolEmitter:
         self._waiting.clear()
 
     def _is_full(self) -> bool:
-        """Whether the directory has reached its limit; looks at it now and then and counts along between."""
+        """Returns True if the directory has reached its limit; measures it sometimes, counts in between."""
         now = self._clock()
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY_S
@@ -173,7 +173,7 @@ class SpoolEmitter:
         return self._max_bytes is not None and self._size_bytes >= self._max_bytes
 
     def _cannot(self, what: str, error: OSError) -> None:
-        self._log.say("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
+        self._log.report("spool", "cannot %s %s: %s", what, self.directory, error.strerror or error)
 
 
 def _files_and_bytes(directory: Path) -> tuple[int, int]:

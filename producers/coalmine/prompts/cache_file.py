@@ -1,9 +1,6 @@
 """What an environment served when the registry was last heard of, kept on disk for the next start."""
 
 import json
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -22,35 +19,15 @@ def _file_name(environment: str) -> str:
     return f"deployments-{quote(environment, safe='')}.json"
 
 
-def write_cache(path: Path, text: bytes) -> None:
-    """Writes a snapshot so that a reader sees the old or the new one, whole, whatever happens meanwhile.
-
-    Raises:
-        OSError: The disk does not take it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
 def read_snapshot(path: Path, environment: str) -> Snapshot:
     """A snapshot from a file.
 
     Args:
         path: The file; of a directory, the file that the cache would have for the environment.
-        environment: Which one it has to describe.
+        environment: The environment it must describe.
 
     Raises:
-        InvalidSnapshot: There is none, it cannot be read, or it describes another environment.
+        InvalidSnapshot: It is missing, cannot be read, or describes another environment.
     """
     file = path / _file_name(environment) if path.is_dir() else path
     try:
@@ -58,7 +35,7 @@ def read_snapshot(path: Path, environment: str) -> Snapshot:
             raise InvalidSnapshot(f"{file} is larger than {_LARGEST_BYTES} bytes")
         text = file.read_bytes()
     except FileNotFoundError:
-        raise InvalidSnapshot(f"there is no {file}") from None
+        raise InvalidSnapshot(f"{file} does not exist") from None
     except OSError as error:
         raise InvalidSnapshot(f"{file} cannot be read: {error.strerror}") from error
     try:
@@ -68,10 +45,10 @@ def read_snapshot(path: Path, environment: str) -> Snapshot:
 
 
 def checked_snapshot(value: object, environment: str) -> Snapshot:
-    """A snapshot from what JSON said.
+    """A snapshot from parsed JSON.
 
     Raises:
-        InvalidSnapshot: It is none, or describes another environment.
+        InvalidSnapshot: It is not a valid snapshot, or describes another environment.
     """
     snapshot = Snapshot.from_json(value)
     if snapshot.environment != environment:

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from coalmine.forks import follow_forks
-from coalmine.limited_log import LimitedLog
-from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot, write_cache
-from coalmine.prompts.loaded import Loaded
-from coalmine.prompts.policy import PollPolicy
+from coalmine.prompts.cache_file import cache_path, checked_snapshot, read_snapshot
+from coalmine.prompts.loaded_snapshot import LoadedSnapshot
+from coalmine.prompts.poll_policy import PollPolicy
 from coalmine.prompts.registry_connection import (
     Answer,
     NoRegistry,
     RegistryConnection,
     RegistryProblem,
-    Target,
 )
+from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.events import ResolutionName
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
 
 _NEVER: Final = float("-inf")
@@ -32,17 +33,17 @@ _UNHURRIED_S: Final = 0.5
 class EnvironmentFeed:
     """Answers from memory what an environment serves; a background thread keeps it up to date.
 
-    The thread starts with the first question, and anew in a forked child. A registry that is away, slow or
+    The thread starts with the first question, and again in a forked child. A registry that is away, slow or
     broken changes nothing but the `resolution`: what was last known is served on.
 
     Args:
         environment: Which one.
-        home: Where the cache is.
+        home: Home directory, which holds the cache.
         fallback: A snapshot that the application ships: a file, a directory of them, or the JSON itself.
-        target: Finds the registry.
+        find: Finds the registry.
         policy: Waits of the thread.
         startup_wait_s: How long the first question may wait when nothing is known at all.
-        log: Says what goes wrong.
+        log: Reports problems.
     """
 
     def __init__(
@@ -51,20 +52,21 @@ class EnvironmentFeed:
         *,
         home: Path,
         fallback: Path | Mapping[str, Any] | None,
-        target: Callable[[], Target | None],
+        find: Callable[[], Endpoint | None],
         policy: PollPolicy,
         startup_wait_s: float,
-        log: LimitedLog,
+        log: RateLimitedLogger,
     ) -> None:
         self.environment = environment
+        self._home = home
         self._cache = cache_path(home, environment)
         self._fallback = fallback
-        self._find = target
+        self._find = find
         self._policy = policy
         self._startup_wait_s = startup_wait_s
         self._log = log
-        self._loaded: Loaded | None = None
-        self._shipped: Loaded | None = None
+        self._loaded: LoadedSnapshot | None = None
+        self._shipped: LoadedSnapshot | None = None
         self._tried: list[str] = []
         self._has_looked = False
         self._has_unpacked = False
@@ -88,12 +90,12 @@ class EnvironmentFeed:
 
     def choose(
         self, prompt: str, unit_id: str | None, segments: Mapping[str, str] | None
-    ) -> tuple[Choice, ResolutionName, Loaded]:
+    ) -> tuple[Choice, ResolutionName, LoadedSnapshot]:
         """What a unit is served, where the answer came from, and the snapshot it came from.
 
         Raises:
             UnknownPrompt: The environment does not serve the prompt.
-            UnknownEnvironment: Nothing is known of the environment.
+            UnknownEnvironment: Nothing is known about the environment.
         """
         loaded = self._loaded
         if self._thread is None or loaded is None:
@@ -106,12 +108,12 @@ class EnvironmentFeed:
                 raise
         return resolve(other.snapshot, prompt, unit_id, segments), self._resolution(other), other
 
-    def loaded_with(self, prompt: str, version: str) -> Loaded:
+    def loaded_with(self, prompt: str, version: str) -> LoadedSnapshot:
         """The snapshot that holds one exact version.
 
         Raises:
             UnknownPrompt: None does.
-            UnknownEnvironment: Nothing is known of the environment.
+            UnknownEnvironment: Nothing is known about the environment.
         """
         loaded = self._loaded
         if self._thread is None or loaded is None:
@@ -127,12 +129,14 @@ class EnvironmentFeed:
             f"{reference}, only versions that it serves: promote it there, or let an experiment serve it"
         )
 
-    def _resolution(self, loaded: Loaded) -> ResolutionName:
+    def _resolution(self, loaded: LoadedSnapshot) -> ResolutionName:
         if loaded.source == "registry":
             return "live" if time.monotonic() < self._live_until else "cached"
         return loaded.source
 
-    def _look_further(self, loaded: Loaded, prompt: str, version: str | None = None) -> Loaded | None:
+    def _look_further(
+        self, loaded: LoadedSnapshot, prompt: str, version: str | None = None
+    ) -> LoadedSnapshot | None:
         """Where else a prompt may be that an old snapshot does not know: the registry, then the fallback.
 
         What the registry itself said is final.
@@ -156,7 +160,7 @@ class EnvironmentFeed:
 
     # The first question, in this process.
 
-    def _begin(self) -> Loaded:
+    def _begin(self) -> LoadedSnapshot:
         self._start()
         loaded = self._loaded
         if loaded is not None:
@@ -170,29 +174,29 @@ class EnvironmentFeed:
         loaded = self._loaded
         if loaded is None:
             raise UnknownEnvironment(
-                f"nothing is known of environment {self.environment}. The registry: {self._state()}. "
+                f"nothing is known about environment {self.environment}. The registry: {self._state()}. "
                 f"{' '.join(self._tried)} Remedy: start the registry or correct COALMINE_SERVER_URL and "
                 f"COALMINE_TOKEN, or ship a fallback with the application (COALMINE_FALLBACK)."
             )
         return loaded
 
     def _state(self) -> str:
-        return self._problem if self._find() is not None else "none is known"
+        return self._problem if self._find() is not None else f"none runs in {self._home}"
 
-    def _take(self, loaded: Loaded | None) -> None:
+    def _take(self, loaded: LoadedSnapshot | None) -> None:
         """Serves a snapshot unless the registry was faster."""
         with self._swap_lock:
             if loaded is not None and self._loaded is None:
                 self._loaded = loaded
 
-    def _from_disk(self) -> Loaded | None:
+    def _from_disk(self) -> LoadedSnapshot | None:
         try:
-            return Loaded(read_snapshot(self._cache, self.environment), "disk")
+            return LoadedSnapshot(read_snapshot(self._cache, self.environment), "disk")
         except InvalidSnapshot as error:
             self._tried.append(f"The cache: {error}.")
             return None
 
-    def _shipped_one(self) -> Loaded | None:
+    def _shipped_one(self) -> LoadedSnapshot | None:
         if self._shipped is None and not self._has_unpacked:
             self._has_unpacked = True
             try:
@@ -202,7 +206,7 @@ class EnvironmentFeed:
                     snapshot = read_snapshot(self._fallback, self.environment)
                 else:
                     snapshot = checked_snapshot(self._fallback, self.environment)
-                self._shipped = Loaded(snapshot, "fallback")
+                self._shipped = LoadedSnapshot(snapshot, "fallback")
             except InvalidSnapshot as error:
                 self._tried.append(f"The fallback: {error}.")
         return self._shipped
@@ -239,7 +243,7 @@ class EnvironmentFeed:
         """Nothing happened."""
 
     def after_fork_in_child(self) -> None:
-        """Serves on what the parent knew, and asks by itself from the first question on."""
+        """Keeps serving what the parent knew, and starts its own thread with the first question."""
         self._connection.abandon()
         self._start_over()
 
@@ -255,7 +259,7 @@ class EnvironmentFeed:
                 thread.start()
             except RuntimeError as error:  # no more threads, or the interpreter is ending
                 self._thread = None
-                self._log.say("registry", "the thread that follows the registry cannot start: %s", error)
+                self._log.report("registry", "cannot start the thread that follows the registry: %s", error)
 
     def _run(self) -> None:
         connection, wake = self._connection, self._wake
@@ -278,7 +282,7 @@ class EnvironmentFeed:
     def _hear(self, answer: Answer) -> None:
         snapshot = answer.snapshot
         if snapshot is not None:
-            loaded = Loaded(snapshot, "registry")
+            loaded = LoadedSnapshot(snapshot, "registry")
             if self._loaded is not None:
                 loaded.warm_up(self._loaded)
             with self._swap_lock:
@@ -293,10 +297,11 @@ class EnvironmentFeed:
 
     def _keep(self, text: bytes) -> None:
         try:
-            write_cache(self._cache, text)
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._cache, text)
         except OSError as error:
-            self._log.say(
-                "prompt_cache", "what %s serves cannot be kept on disk: %s", self.environment, error
+            self._log.report(
+                "prompt_cache", "cannot write the cache of environment %s: %s", self.environment, error
             )
 
     def _fail(self, error: Exception) -> float:
@@ -306,7 +311,10 @@ class EnvironmentFeed:
         self._problem = str(error) or type(error).__name__
         if not self._is_closed and not isinstance(error, NoRegistry):
             with suppress(Exception):
-                self._log.say(
-                    "registry", "what %s serves cannot be asked: %s", self.environment, self._problem
+                self._log.report(
+                    "registry",
+                    "cannot ask the registry what environment %s serves: %s",
+                    self.environment,
+                    self._problem,
                 )
         return self._policy.backoff_s(self._failures, random.random())  # noqa: S311 - spreads load, no secret

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coalmine.call import Call
-from coalmine.prompts.loaded import Loaded
+from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
 
@@ -26,7 +26,7 @@ class Prompt:
     def __init__(
         self,
         begin: Callable[..., Call],
-        loaded: Loaded,
+        loaded: LoadedSnapshot,
         choice: Choice,
         name: str,
         *,

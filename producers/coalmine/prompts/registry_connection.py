@@ -1,4 +1,9 @@
-"""Asks the registry over HTTP. Blocks, so only the background thread does; `interrupt` ends a wait."""
+"""Asks the registry over HTTP. Blocks, so only the background thread uses it; `interrupt` ends a wait.
+
+On `http.client` instead of httpx, which offers neither of two things needed here: to shut the socket of a
+waiting request from another thread, so that closing a client never waits for a long poll, and to forget a
+parent's connection in a forked child without touching it.
+"""
 
 import json
 import socket
@@ -12,7 +17,8 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from coalmine.forks import never_free
-from coalmine.prompts.policy import PollPolicy
+from coalmine.prompts.poll_policy import PollPolicy
+from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.prompts import InvalidSnapshot, Snapshot
 
@@ -22,24 +28,16 @@ _REASON_CHARS: Final = 200
 
 
 class RegistryProblem(Transient):
-    """The registry gave no usable answer; the message says what came instead."""
+    """The registry gave no usable answer; the message says what it answered."""
 
 
 class NoRegistry(RegistryProblem):
-    """Nobody says where a registry is; a service that ships its prompts needs none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the registry is, and who asks."""
-
-    url: str
-    token: str | None
+    """No registry is known; a service that ships its prompts needs none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the registry said: a snapshot, or that nothing changed."""
+    """The registry's answer: a snapshot, or that nothing changed."""
 
     snapshot: Snapshot | None
     text: bytes | None
@@ -51,15 +49,15 @@ class RegistryConnection:
     """One connection, kept open between questions. For one thread; `interrupt` for any.
 
     Args:
-        target: Finds the registry, anew for each connection; None where none is known.
+        find: Finds the registry, once for each connection; returns None if none is known.
         policy: Its waits.
     """
 
-    def __init__(self, target: Callable[[], Target | None], policy: PollPolicy) -> None:
-        self._find = target
+    def __init__(self, find: Callable[[], Endpoint | None], policy: PollPolicy) -> None:
+        self._find = find
         self._policy = policy
         self._connection: HTTPConnection | None = None
-        self._target: Target | None = None
+        self._endpoint: Endpoint | None = None
 
     def ask(self, environment: str, etag: str | None) -> Answer:
         """What an environment serves, as soon as it differs from `etag`; at once without one.
@@ -79,16 +77,17 @@ class RegistryConnection:
 
     def _ask(self, environment: str, etag: str | None) -> Answer:
         policy = self._policy
-        connection, target = self._connect()
+        connection, endpoint = self._connect()
         headers = {"Accept": "application/json"}
-        if target.token:
-            headers["Authorization"] = f"Bearer {target.token}"
+        if endpoint.token:
+            headers["Authorization"] = f"Bearer {endpoint.token}"
         query = ""
         if etag is not None:
             headers["If-None-Match"] = etag
             query = "?" + urlencode({"wait": f"{policy.wait_s:g}"})
         give_up_at = time.monotonic() + policy.wait_s + policy.timeout_s
-        path = f"{urlsplit(target.url).path.rstrip('/')}/v1/deployments/{quote(environment, safe='')}{query}"
+        base = urlsplit(endpoint.url).path.rstrip("/")
+        path = f"{base}/v1/deployments/{quote(environment, safe='')}{query}"
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         text = _read(response, give_up_at)
@@ -98,24 +97,26 @@ class RegistryConnection:
         if response.status == 304 and etag is not None:
             return Answer(None, None, etag)
         if response.status != 200:
-            raise RegistryProblem(f"{target.url} answers {response.status} {_detail(text)}".rstrip())
+            raise RegistryProblem(f"{endpoint.url} answers {response.status} {_detail(text)}".rstrip())
         try:
             snapshot = Snapshot.from_json(json.loads(text))
         except (InvalidSnapshot, ValueError, RecursionError) as error:
-            raise RegistryProblem(f"{target.url} answers garbage: {str(error)[:_REASON_CHARS]}") from error
+            raise RegistryProblem(
+                f"{endpoint.url} gave an invalid answer: {str(error)[:_REASON_CHARS]}"
+            ) from error
         if snapshot.environment != environment:
-            raise RegistryProblem(f"{target.url} answers for environment {snapshot.environment}")
+            raise RegistryProblem(f"{endpoint.url} answers for environment {snapshot.environment}")
         return Answer(snapshot, text, response.headers.get("ETag"))
 
-    def _connect(self) -> tuple[HTTPConnection, Target]:
-        if self._connection is not None and self._target is not None:
-            return self._connection, self._target
-        target = self._find()
-        if target is None:
-            raise NoRegistry("none is known")
-        parts = urlsplit(target.url)
+    def _connect(self) -> tuple[HTTPConnection, Endpoint]:
+        if self._connection is not None and self._endpoint is not None:
+            return self._connection, self._endpoint
+        endpoint = self._find()
+        if endpoint is None:
+            raise NoRegistry("no registry is known")
+        parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryProblem(f"{target.url} is no URL of a registry: give http://HOST:PORT")
+            raise RegistryProblem(f"{endpoint.url} is not a usable registry URL: give http://HOST:PORT")
         connection: HTTPConnection
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -126,8 +127,8 @@ class RegistryConnection:
             connection = HTTPConnection(parts.hostname, parts.port, timeout=self._policy.timeout_s)
         connection.connect()
         connection.sock.settimeout(self._policy.wait_s + self._policy.timeout_s)
-        self._connection, self._target = connection, target
-        return connection, target
+        self._connection, self._endpoint = connection, endpoint
+        return connection, endpoint
 
     def interrupt(self) -> None:
         """Ends a question that waits; it fails then."""
@@ -166,7 +167,7 @@ def _read(response: HTTPResponse, give_up_at: float) -> bytes:
 
 
 def _detail(text: bytes) -> str:
-    """What a problem+json says."""
+    """The detail or title of a problem+json."""
     with suppress(ValueError, AttributeError, RecursionError):
         problem = json.loads(text)
         return str(problem.get("detail") or problem.get("title") or "")[:_REASON_CHARS]

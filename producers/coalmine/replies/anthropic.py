@@ -28,7 +28,7 @@ def read_message_event(event: object, *, want_text: bool) -> ReplyFacts:
 
 
 def is_first_message_token(event: object) -> bool:
-    """Whether an event carries something the model wrote."""
+    """Returns True if an event carries something the model wrote."""
     return bool(get(event, "type") == "content_block_delta")
 
 

@@ -61,5 +61,5 @@ def items_of(value: object) -> list[Any]:
 
 
 def first_of(value: object) -> Any:  # noqa: ANN401
-    """The first item of a list or tuple; None when there is none."""
+    """The first item of a list or tuple; None if it is empty."""
     return value[0] if isinstance(value, list | tuple) and value else None

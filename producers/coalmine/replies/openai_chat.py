@@ -42,7 +42,7 @@ def read_chat_chunk(chunk: object, *, want_text: bool) -> ReplyFacts:
 
 
 def is_first_chat_token(chunk: object) -> bool:
-    """Whether a chunk carries something the model wrote, rather than only a role or usage."""
+    """Returns True if a chunk carries something the model wrote, rather than only a role or usage."""
     delta = get(first_of(get(chunk, "choices")), "delta")
     return any(get(delta, name) for name in ("content", "tool_calls", "refusal", "reasoning_content"))
 

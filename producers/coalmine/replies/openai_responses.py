@@ -37,7 +37,7 @@ def read_response_event(event: object, *, want_text: bool) -> ReplyFacts:
 
 
 def is_first_response_token(event: object) -> bool:
-    """Whether an event carries something the model wrote."""
+    """Returns True if an event carries something the model wrote."""
     kind = get(event, "type")
     return isinstance(kind, str) and kind.endswith(".delta")
 

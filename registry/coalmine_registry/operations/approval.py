@@ -1,9 +1,9 @@
-"""Nobody decides alone that what they wrote is served.
+"""Approval by a second person: authors cannot decide alone that their own versions are served.
 
-A version is approved for an environment when somebody else decided that it be served there: by a promotion, a
-rule or an experiment. What it includes is approved with it, as it is served with it. So whoever decides must
-have written neither the version nor any part of it that nobody else has approved there yet. A copy of
-somebody's content counts as theirs, too.
+A version is approved for an environment once a person other than its author has decided that it is served
+there: by a promotion, a rule or an experiment. Included versions are approved with it, because they are
+served with it. The person who decides must have written neither the version nor any part of it that nobody
+else has approved there. A copy of a content counts as written by the original author, too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _SERVED_IN = "served_in:"
 
 
 def authors(transaction: Transaction, environment: str, prompt: str, version: str) -> frozenset[str]:
-    """Who may not decide alone that the environment serves the version."""
+    """Returns the subjects who may not decide alone that the environment serves the version."""
     found = set(_writers(transaction, prompt, version))
     own = reference_to(prompt, version)
     for reference in contents_with_includes(transaction, [own]):
@@ -35,7 +35,7 @@ def authors(transaction: Transaction, environment: str, prompt: str, version: st
 
 
 def is_approved(transaction: Transaction, environment: str, prompt: str, version: str) -> bool:
-    """Whether somebody other than its author decided that the environment serves it."""
+    """Returns True if a person other than its author has decided that the environment serves it."""
     table = approvals
     return (
         transaction.one(
@@ -50,22 +50,22 @@ def is_approved(transaction: Transaction, environment: str, prompt: str, version
 def check_not_author(
     transaction: Transaction, actor: Actor, environment: str, prompt: str, version: str
 ) -> None:
-    """Refuses who wrote the version, where the environment wants another's approval.
+    """Checks that the actor did not write the version, where the environment needs approval.
 
     Raises:
-        Forbidden: The actor did.
+        Forbidden: The actor wrote it.
     """
     if not policy(transaction, environment).needs_approval:
         return
     if actor.is_any_of(authors(transaction, environment, prompt, version)):
         raise Forbidden(
             f"{actor.subject} wrote {prompt}@{version} or a part of it that nobody else has approved in "
-            f"{environment}: somebody else has to approve it there"
+            f"{environment}: another person has to approve it there"
         )
 
 
 def approve(transaction: Transaction, actor: Actor, environment: str, prompt: str, version: str) -> None:
-    """Notes that somebody decided that a version, and what it includes, is served."""
+    """Records the approval of a version and of what it includes."""
     for reference in contents_with_includes(transaction, [reference_to(prompt, version)]):
         name, each = parse_reference(reference)
         if not is_approved(transaction, environment, name, each):
@@ -93,7 +93,7 @@ def approve_where_needed(
     """Checks versions that a rule or an experiment would serve, and approves those that are not yet.
 
     Raises:
-        NotFound: There is no such version.
+        NotFound: A version does not exist.
         Conflict: One is retired.
         Forbidden: The actor wrote one that nobody else has approved.
         EvidenceMissing: One that is not approved lacks evidence the environment requires.
@@ -110,10 +110,10 @@ def approve_where_needed(
 def check_evidence(
     transaction: Transaction, environment: str, prompt: str, version: str, evidence: Sequence[Evidence]
 ) -> None:
-    """Refuses what lacks evidence that the environment requires.
+    """Checks that all evidence that the environment requires is there.
 
     Raises:
-        EvidenceMissing: It names what is missing.
+        EvidenceMissing: Names what is missing.
     """
     given = {each.kind for each in evidence}
     missing = [
@@ -130,7 +130,7 @@ def check_evidence(
 
 
 def _writers(transaction: Transaction, prompt: str, version: str) -> list[str]:
-    """Who registered it, and who registered the same content before."""
+    """Returns who registered it, and who registered the same content before."""
     own = transaction.one(
         select(versions.c.id, versions.c.digest).where(
             versions.c.prompt == prompt, versions.c.version == version

@@ -1,15 +1,17 @@
-"""Who did what, when, with which token, and what it changed. Rows are only ever added."""
+"""The audit log: who did what, when, with which token, and what changed. Rows are only ever added."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
 
-from coalmine_registry.operations.inputs import is_storable, number_cursor, page_limit
+from coalmine_registry.operations.inputs import is_storable
+from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.records import AuditEntry, Page
+from coalmine_registry.records import AuditEntry
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import audit
+from coalmine_schemas.results import Page
 
 
 def record(
@@ -24,7 +26,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
-    """Adds an entry, in the transaction of what it tells."""
+    """Adds an entry, in the transaction of the change."""
     transaction.insert(
         audit,
         {
@@ -45,21 +47,18 @@ def record(
 def page(
     transaction: Transaction, prompt: str | None, environment: str | None, limit: int, cursor: str | None
 ) -> Page[AuditEntry]:
-    """Entries, newest first.
+    """Returns a page of entries, newest first.
 
     Raises:
-        Invalid: `limit` or `cursor` is none.
+        Invalid: `limit` or `cursor` is not valid.
     """
-    query = select(audit).order_by(audit.c.id.desc()).limit(page_limit(limit) + 1)
-    before = number_cursor(cursor)
+    query = select(audit).order_by(audit.c.id.desc())
+    before = cursor_key(cursor, int)
     if before is not None:
         query = query.where(audit.c.id < before)
     for column, wanted in ((audit.c.prompt, prompt), (audit.c.environment, environment)):
         if wanted is not None:
             if not is_storable(wanted):
-                return Page((), None)
+                return Page([], None)
             query = query.where(column == wanted)
-    found = [AuditEntry(**row._mapping) for row in transaction.all(query)]
-    more = len(found) > limit
-    items = tuple(found[:limit])
-    return Page(items, str(items[-1].id) if more else None)
+    return page_of(transaction, query, limit, lambda row: AuditEntry(**row._mapping), lambda row: row.id)

@@ -1,4 +1,4 @@
-"""Contents that were read before: they never change, so each is parsed once."""
+"""Cache of parsed contents, which never change."""
 
 import threading
 from collections import OrderedDict
@@ -11,7 +11,7 @@ _KEPT: Final = 2000
 
 
 class ContentCache:
-    """Contents by digest, the least recently used forgotten first. Thread-safe."""
+    """Contents by digest; drops the least recently used. Thread-safe."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
@@ -19,7 +19,7 @@ class ContentCache:
         self._lock = threading.Lock()
 
     def get(self, digest: str) -> PromptContent | None:
-        """The content with that digest, if it is known."""
+        """Returns the content with a digest, or None if it is not cached."""
         with self._lock:
             content = self._contents.get(digest)
             if content is not None:
@@ -27,7 +27,7 @@ class ContentCache:
             return content
 
     def get_or_make(self, digest: str, make: Callable[[], PromptContent]) -> PromptContent:
-        """The content with that digest; `make` reads it if it is not known."""
+        """Returns the content with a digest; `make` parses it if it is not cached."""
         content = self.get(digest)
         if content is None:
             content = make()

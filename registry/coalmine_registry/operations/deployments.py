@@ -1,4 +1,4 @@
-"""What each environment serves of each prompt: read, and changed in one place with all that belongs to it."""
+"""Deployments: what each environment serves of each prompt. `change` is the only writer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from coalmine_registry.operations import audit, outbox
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes
-from coalmine_registry.records import DeploymentRecord, DeploymentRevision, ServedVersion
+from coalmine_registry.records import DeploymentRecord, ServedVersion
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import (
     deployment_revisions,
@@ -26,35 +26,35 @@ from coalmine_schemas.prompts.names import check_prompt_name
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """A deployment as it is, or None before the first."""
+    """The current state of a deployment."""
 
     environment: str
     prompt: str
     revision: int
-    """0 before the first."""
+    """0 before the first change."""
     state: DeploymentState | None
 
     @property
     def what(self) -> str:
-        """How errors call it."""
+        """Name of the deployment in errors."""
         return f"{self.prompt} in {self.environment}"
 
     def deployed(self) -> DeploymentState:
-        """The state.
+        """Returns the state.
 
         Raises:
             NotFound: Nothing is served yet.
         """
         if self.state is None:
-            raise NotFound(f"{self.environment} serves no prompt {self.prompt:.100}: promote a version first")
+            raise _not_served(self.environment, self.prompt)
         return self.state
 
 
 def current(transaction: Transaction, environment: str, prompt: str) -> Current:
-    """What is served now.
+    """Returns what is served now.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
     """
     row = _row(transaction, environment_name(environment), prompt)
     if row is None:
@@ -71,10 +71,10 @@ def change(
     action: str,
     reason: str | None,
 ) -> DeploymentRecord:
-    """Makes a state the current one: pointer, history, revision of the environment, event and audit together.
+    """Changes a deployment: pointer, history, revision of the environment, event and audit entry together.
 
     Raises:
-        StaleRevision: It is no longer as `before` says.
+        StaleRevision: The deployment has changed since `before` was read.
     """
     revision = before.revision + 1
     served = state.served(revision).to_json()
@@ -83,7 +83,7 @@ def change(
     row = {"revision": revision, "defaults": list(state.defaults), "served": served, **stamp}
     if before.state is None:
         transaction.insert(deployments, {**key, **row})
-    elif not transaction.update(  # writers queue; should they ever not, the later one loses
+    elif not transaction.update(  # writers queue; if they ever did not, the later one fails
         deployments,
         and_(
             deployments.c.environment == before.environment,
@@ -130,44 +130,29 @@ def change(
 
 
 def deployment(transaction: Transaction, environment: str, prompt: str) -> DeploymentRecord:
-    """What an environment serves of a prompt.
+    """Returns what an environment serves of a prompt.
 
     Raises:
-        NotFound: Nothing.
+        NotFound: It serves no such prompt.
     """
     row = _row(transaction, environment_name(environment), prompt)
     if row is None:
-        raise NotFound(f"{environment} serves no prompt {prompt:.100}: promote a version first")
-    return _record(row, row.defaults[-1])
+        raise _not_served(environment, prompt)
+    return _record(row)
 
 
 def all_deployments(transaction: Transaction, environment: str) -> list[DeploymentRecord]:
-    """What an environment serves, by prompt.
+    """Returns what an environment serves, by prompt.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
     """
     query = select(deployments).where(deployments.c.environment == environment_name(environment))
-    return [_record(row, row.defaults[-1]) for row in transaction.all(query.order_by(deployments.c.prompt))]
-
-
-def history(transaction: Transaction, environment: str, prompt: str) -> list[DeploymentRevision]:
-    """Every change, newest first.
-
-    Raises:
-        NotFound: Nothing was ever served.
-    """
-    deployment(transaction, environment, prompt)
-    table = deployment_revisions
-    query = select(table).where(table.c.environment == environment, table.c.prompt == prompt)
-    return [
-        DeploymentRevision(row.action, row.reason, _record(row, row.version))
-        for row in transaction.all(query.order_by(table.c.revision.desc()))
-    ]
+    return [_record(row) for row in transaction.all(query.order_by(deployments.c.prompt))]
 
 
 def versions_served(transaction: Transaction, environment: str, prompt: str) -> list[ServedVersion]:
-    """Every version that serves or served there, the first one first.
+    """Returns every version that is or was served there, oldest first.
 
     Raises:
         NotFound: Nothing was ever served.
@@ -182,7 +167,7 @@ def versions_served(transaction: Transaction, environment: str, prompt: str) -> 
 
 
 def has_served(transaction: Transaction, environment: str, prompt: str, version: str) -> bool:
-    """Whether the version serves or served there."""
+    """Returns True if the version is or was served there."""
     table = served_versions
     query = select(table.c.version).where(
         table.c.environment == environment, table.c.prompt == prompt, table.c.version == version
@@ -191,10 +176,10 @@ def has_served(transaction: Transaction, environment: str, prompt: str, version:
 
 
 def environment_revision(transaction: Transaction, environment: str) -> int:
-    """A number that grows with every change of what the environment serves.
+    """Returns a number that grows with every change of what the environment serves.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
     """
     query = select(environments.c.revision).where(environments.c.name == environment_name(environment))
     row = transaction.one(query)
@@ -203,10 +188,10 @@ def environment_revision(transaction: Transaction, environment: str) -> int:
 
 
 def snapshot(transaction: Transaction, environment: str) -> Snapshot:
-    """All that the environment serves, with every content that it can lead to.
+    """Returns everything that the environment serves, with all contents that it needs.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
     """
     revision = environment_revision(transaction, environment)
     query = select(deployments.c.prompt, deployments.c.served)
@@ -232,18 +217,22 @@ def _row(transaction: Transaction, environment: str, prompt: str) -> Row[Any] | 
     )
 
 
-def _record(row: Row[Any], version: str) -> DeploymentRecord:
+def _not_served(environment: str, prompt: str) -> NotFound:
+    return NotFound(f"{environment} serves no prompt {prompt!r:.100}: promote a version first")
+
+
+def _record(row: Row[Any]) -> DeploymentRecord:
     served = ServedPrompt.from_json(row.served)
     return DeploymentRecord(
-        row.environment,
-        row.prompt,
-        row.revision,
-        version,
-        served.default,
-        served.rules,
-        served.experiments,
-        row.changed_at,
-        row.changed_by,
+        environment=row.environment,
+        prompt=row.prompt,
+        revision=row.revision,
+        version=row.defaults[-1],
+        default=served.default,
+        rules=served.rules,
+        experiments=served.experiments,
+        changed_at=row.changed_at,
+        changed_by=row.changed_by,
     )
 
 

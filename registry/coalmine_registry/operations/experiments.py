@@ -1,11 +1,12 @@
-"""Experiments: several versions at once, each unit staying with its own."""
+"""Experiments: several versions at once, each unit staying with one of them."""
 
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, and_, or_, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.operations import deployments
@@ -14,17 +15,20 @@ from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
     evidence_given,
+    is_storable,
     reason_given,
     storable,
 )
+from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord
+from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord, ExperimentStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts import Arm, Experiment, ServeVersion, check_arms, check_prompt_name
+from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
+from coalmine_schemas.results import Page
 
 _MOST_ARMS: Final = 20
 _LONGEST_NAME: Final = 100
@@ -45,15 +49,15 @@ def start(
     reason: str | None,
     expected_revision: int | None,
 ) -> ExperimentRecord:
-    """Begins an experiment in the place of the default or of a rule's version.
+    """Starts an experiment in place of the default or of a rule's version.
 
     Raises:
-        Forbidden: The actor is no approver, or wrote an arm's version that nobody else has approved there.
-        NotFound: Nothing is served yet, or there is no such rule or version.
-        Conflict: The name was used before, another experiment stands there, or a version is retired.
+        Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
+        NotFound: Nothing is served yet, or the rule or a version does not exist.
+        Conflict: The name was used before, another experiment runs there, or a version is retired.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
-        Invalid: Name or arms cannot be taken.
+        Invalid: Name or arms are not valid.
     """
     actor.require(Role.APPROVER, "start experiments")
     given, attached = reason_given(reason), evidence_given(evidence)
@@ -63,7 +67,7 @@ def start(
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
     if transaction.one(select(experiments.c.name).where(experiments.c.name == name)) is not None:
-        raise Conflict(f"there is or was an experiment {name}: its events would mix; take another name")
+        raise Conflict(f"an experiment {name} exists or existed: their events would mix; choose another name")
     replaced = state.place(rule)
     # Never chosen by a caller: two experiments of one salt would assign alike.
     experiment = Experiment(secrets.token_hex(_SALT_BYTES), 1, ordered)
@@ -99,22 +103,22 @@ def set_weights(
     reason: str | None,
     expected_revision: int | None,
 ) -> ExperimentRecord:
-    """Changes the weights of a running experiment, which begins its next allocation epoch.
+    """Changes the weights of a running experiment, which starts its next allocation epoch.
 
     Args:
-        transaction: Where it happens.
+        transaction: Where to do it.
         actor: Who does it.
         name: The experiment.
-        weights: By arm, of all arms. The last one, the control, may be left out and takes the rest.
+        weights: By arm, for all arms. The last one, the control, may be left out and gets the rest.
         reason: Why.
         expected_revision: Revision of the deployment that the actor has seen.
 
     Raises:
-        Forbidden: The actor is no approver.
-        NotFound: There is no such experiment.
-        Conflict: It was stopped.
+        Forbidden: The actor is not an approver.
+        NotFound: The experiment does not exist.
+        Conflict: It is stopped.
         StaleRevision: The deployment has changed since.
-        Invalid: Weights cannot be taken.
+        Invalid: Weights are not valid.
     """
     actor.require(Role.APPROVER, "change weights")
     given = reason_given(reason)
@@ -138,20 +142,20 @@ def stop(
     reason: str | None,
     expected_revision: int | None,
 ) -> ExperimentRecord:
-    """Ends an experiment.
+    """Stops an experiment.
 
     Args:
-        transaction: Where it happens.
+        transaction: Where to do it.
         actor: Who does it.
         name: The experiment.
-        keep: The arm whose version takes its place; None for what stood there before.
+        keep: The arm whose version replaces it; None for the version it had replaced.
         reason: Why.
         expected_revision: Revision of the deployment that the actor has seen.
 
     Raises:
-        Forbidden: The actor is no approver.
-        NotFound: There is no such experiment or arm.
-        Conflict: It was stopped before.
+        Forbidden: The actor is not an approver.
+        NotFound: The experiment or the arm does not exist.
+        Conflict: It is stopped.
         StaleRevision: The deployment has changed since.
     """
     actor.require(Role.APPROVER, "stop experiments")
@@ -159,7 +163,7 @@ def stop(
     running = _running(transaction, name)
     before = deployments.current(transaction, running.environment, running.prompt)
     check_revision(before.what, expected_revision, before.revision)
-    version = running.replaced.version  # neither it nor an arm can have been retired meanwhile
+    version = running.replaced  # neither it nor an arm can have been retired meanwhile
     if keep is not None:
         kept = [arm.version for arm in running.arms if arm.variant == keep]
         if not kept:
@@ -172,7 +176,7 @@ def stop(
 
 
 def end(transaction: Transaction, actor: Actor, name: str, kept: str | None) -> None:
-    """Notes that an experiment runs no more; what is served instead is the caller's to change."""
+    """Marks an experiment as stopped; the caller changes what is served instead."""
     values = {
         "status": "stopped",
         "stopped_at": transaction.now,
@@ -183,10 +187,10 @@ def end(transaction: Transaction, actor: Actor, name: str, kept: str | None) -> 
 
 
 def experiment_record(transaction: Transaction, name: str) -> ExperimentRecord:
-    """One experiment with the history of its weights.
+    """Returns one experiment with the history of its weights.
 
     Raises:
-        NotFound: There is none.
+        NotFound: The experiment does not exist.
     """
     row = None
     try:
@@ -196,43 +200,63 @@ def experiment_record(transaction: Transaction, name: str) -> ExperimentRecord:
     else:
         row = transaction.one(select(experiments).where(experiments.c.name == name))
     if row is None:
-        raise NotFound(f"there is no experiment {name:.100}: `experiments` lists all")
-    return _record(transaction, row)
+        known = [row.name for row in transaction.all(select(experiments.c.name))]
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else "`coalmine experiment list` lists all"
+        raise NotFound(f"no experiment {name!r:.100}: {hint}")
+    return _records(transaction, [row])[0]
 
 
-def experiment_records(
-    transaction: Transaction, environment: str | None, prompt: str | None
-) -> list[ExperimentRecord]:
-    """Experiments, the newest first.
+def experiment_page(
+    transaction: Transaction,
+    environment: str | None,
+    prompt: str | None,
+    status: ExperimentStatus | None,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[ExperimentRecord]:
+    """Returns a page of experiments, newest first.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
+        Invalid: `limit` or `cursor` is not valid.
     """
-    query = select(experiments).order_by(experiments.c.started_at.desc(), experiments.c.name)
+    table = experiments
+    query = select(table).order_by(table.c.started_at.desc(), table.c.name)
+    after = cursor_key(cursor, str)
+    if cursor is not None:
+        last = transaction.one(select(table.c.started_at).where(table.c.name == after))
+        if last is None:
+            raise invalid_cursor(cursor)
+        same_time = and_(table.c.started_at == last.started_at, table.c.name > after)
+        query = query.where(or_(table.c.started_at < last.started_at, same_time))
     if environment is not None:
-        query = query.where(experiments.c.environment == environment_name(environment))
+        query = query.where(table.c.environment == environment_name(environment))
     if prompt is not None:
-        try:
-            query = query.where(experiments.c.prompt == check_prompt_name(prompt))
-        except InvalidPrompt:
-            return []
-    return [_record(transaction, row) for row in transaction.all(query)]
+        if not is_storable(prompt):
+            return Page([], None)
+        query = query.where(table.c.prompt == prompt)
+    if status is not None:
+        query = query.where(table.c.status == status)
+    page = page_of(transaction, query, limit, lambda row: row, lambda row: row.name)
+    return Page(_records(transaction, page.items), page.next_cursor)
 
 
 def ordered_arms(arms: Sequence[Arm]) -> tuple[Arm, ...]:
-    """Arms as they are assigned: treatments first, in the order given, then the control.
+    """Returns arms in the order of assignment: treatments first, as given, then the control.
 
     The control is the arm called `control`, else the last one.
 
     Raises:
-        Invalid: There are too few or too many, or names or weights cannot be taken.
+        Invalid: There are too few or too many, or names or weights are not valid.
     """
     if not 2 <= len(arms) <= _MOST_ARMS:
         raise Invalid("arms", f"a list of {len(arms)}", f"give 2 to {_MOST_ARMS}, the control last")
     for place, arm in enumerate(arms):
         name = storable(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
         if not name.strip():
-            raise Invalid(f"arms[{place}].variant", name, "give it a name, e.g. treatment")
+            raise Invalid(f"arms[{place}].variant", name, "give a name, e.g. treatment")
         if not _is_number(arm.weight):
             raise Invalid(f"arms[{place}].weight", arm.weight, "give a share from 0 to 1")
     ordered = tuple(sorted(arms, key=lambda arm: arm.variant == _CONTROL))
@@ -260,7 +284,7 @@ def _reweighted(arms: Sequence[Arm], weights: Mapping[str, float]) -> tuple[Arm,
 def _running(transaction: Transaction, name: str) -> ExperimentRecord:
     found = experiment_record(transaction, name)
     if found.status != "running":
-        raise Conflict(f"experiment {name} was stopped: start another one")
+        raise Conflict(f"experiment {name} is stopped: start another one")
     return found
 
 
@@ -277,35 +301,27 @@ def _begin_epoch(transaction: Transaction, actor: Actor, name: str, epoch: int, 
     )
 
 
-def _record(transaction: Transaction, row: Row[Any]) -> ExperimentRecord:
+def _records(transaction: Transaction, rows: Sequence[Row[Any]]) -> list[ExperimentRecord]:
     table = experiment_epochs
-    query = select(table).where(table.c.experiment == row.name).order_by(table.c.allocation_epoch)
-    epochs = tuple(
-        AllocationEpoch(
+    query = select(table).where(table.c.experiment.in_([row.name for row in rows]))
+    epochs: dict[str, list[AllocationEpoch]] = {}
+    for each in transaction.all(query.order_by(table.c.allocation_epoch)):
+        epoch = AllocationEpoch(
             each.allocation_epoch,
             tuple(parse_arm(arm, "arms") for arm in each.arms),
             each.started_at,
             each.started_by,
         )
-        for each in transaction.all(query)
-    )
-    return ExperimentRecord(
-        name=row.name,
-        environment=row.environment,
-        prompt=row.prompt,
-        rule=row.rule,
-        salt=row.salt,
-        status=row.status,
-        arms=epochs[-1].arms,
-        allocation_epoch=epochs[-1].allocation_epoch,
-        epochs=epochs,
-        replaced=ServeVersion(row.replaced),
-        started_at=row.started_at,
-        started_by=row.started_by,
-        stopped_at=row.stopped_at,
-        stopped_by=row.stopped_by,
-        kept=row.kept,
-    )
+        epochs.setdefault(each.experiment, []).append(epoch)
+    return [
+        ExperimentRecord(
+            **row._mapping,
+            arms=epochs[row.name][-1].arms,
+            allocation_epoch=epochs[row.name][-1].allocation_epoch,
+            epochs=tuple(epochs[row.name]),
+        )
+        for row in rows
+    ]
 
 
 def _is_number(value: object) -> bool:

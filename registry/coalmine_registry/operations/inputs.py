@@ -1,4 +1,4 @@
-"""Refuses what no book can hold, before anything is written."""
+"""Checks of arguments, before anything is written."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from typing import Final
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 
-LONGEST_PAGE: Final = 500
 _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 50
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -16,22 +15,22 @@ _LARGEST_REVISION: Final = 2**53
 
 
 def environment_name(environment: object) -> str:
-    """The environment, if there is one of that name.
+    """Returns the name of an environment.
 
     Raises:
-        NotFound: There is none.
+        NotFound: No environment has that name.
     """
     if environment in ENVIRONMENTS:
         return str(environment)
     shown = f"{environment:.40}" if isinstance(environment, str) else type(environment).__name__
-    raise NotFound(f"there is no environment {shown!r}: there are {', '.join(ENVIRONMENTS)}")
+    raise NotFound(f"no environment {shown!r}: there are {', '.join(ENVIRONMENTS)}")
 
 
 def storable(field: str, value: object, longest: int = _LONGEST_NOTE) -> str:
-    """A text that both databases can hold.
+    """Returns a text that both databases can hold.
 
     Raises:
-        Invalid: It is no text, too long, or holds what UTF-8 or PostgreSQL cannot say.
+        Invalid: It is not a text, is too long, or has characters that UTF-8 or PostgreSQL cannot hold.
     """
     if not isinstance(value, str):
         raise Invalid(field, value, "give a text")
@@ -43,84 +42,51 @@ def storable(field: str, value: object, longest: int = _LONGEST_NOTE) -> str:
 
 
 def matches(pattern: re.Pattern[str], value: object) -> bool:
-    """Whether something is a text that a pattern matches as a whole."""
+    """Returns True if something is a text that a pattern matches as a whole."""
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def is_storable(value: object) -> bool:
-    """Whether a text can stand in a book at all; what cannot need not be looked for."""
+    """Returns True if a database can hold the text; what it cannot hold need not be looked for."""
     return isinstance(value, str) and "\0" not in value and _is_unicode(value)
 
 
 def reason_given(reason: object) -> str | None:
-    """A reason, or None where it is empty.
+    """Returns a reason, or None if it is empty.
 
     Raises:
-        Invalid: It is no text that can be kept.
+        Invalid: It is not a text that can be stored.
     """
     return None if reason is None else (storable("reason", reason).strip() or None)
 
 
-def page_limit(limit: object) -> int:
-    """How many rows a page holds.
-
-    Raises:
-        Invalid: Too few or too many.
-    """
-    if isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= LONGEST_PAGE:
-        return limit
-    raise Invalid("limit", limit, f"give 1 to {LONGEST_PAGE}")
-
-
-def number_cursor(cursor: str | None) -> int | None:
-    """A cursor that is a number.
-
-    Raises:
-        Invalid: It is none.
-    """
-    if cursor is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,15}", cursor):
-        return int(cursor)
-    raise Invalid("cursor", cursor, "give the `next_cursor` of the page before")
-
-
-def text_cursor(cursor: str | None) -> str | None:
-    """A cursor that is a name or an id.
-
-    Raises:
-        Invalid: It is none.
-    """
-    if cursor is None or re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", cursor):
-        return cursor
-    raise Invalid("cursor", cursor, "give the `next_cursor` of the page before")
-
-
 def check_revision(what: str, expected: object, actual: int) -> None:
-    """Refuses a change that was decided on an older state.
+    """Checks that the caller has seen the current state.
 
     Args:
-        what: What is to be changed.
-        expected: Revision the caller has seen; None for a caller who does not mind.
-        actual: Revision it has.
+        what: Name of what is to be changed.
+        expected: Revision the caller has seen; None to change any.
+        actual: Current revision.
 
     Raises:
         StaleRevision: They differ.
-        Invalid: `expected` is no revision.
+        Invalid: `expected` is not a revision.
     """
     if expected is None:
         return
     if not isinstance(expected, int) or isinstance(expected, bool) or not 0 <= expected <= _LARGEST_REVISION:
-        raise Invalid("expected_revision", expected, "give the revision you have seen, 0 for none yet")
+        raise Invalid(
+            "expected_revision", expected, "give the revision you have seen; 0 if there is none yet"
+        )
     if expected != actual:
         raise StaleRevision(what, expected, actual)
 
 
 def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Evidence that can be kept.
+    """Returns evidence that can be stored.
 
     Raises:
-        Invalid: Some cannot.
+        Invalid: Some of it cannot be stored.
     """
     if len(evidence) > _MOST_EVIDENCE:
         raise Invalid("evidence", f"a list of {len(evidence)}", f"give at most {_MOST_EVIDENCE}")
@@ -128,16 +94,16 @@ def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
         if not matches(_KIND, each.kind):
             raise Invalid(f"evidence[{place}].kind", each.kind, "give a word in lower case, e.g. eval_run")
         if not storable(f"evidence[{place}].reference", each.reference):
-            raise Invalid(f"evidence[{place}].reference", each.reference, "say where it is found")
+            raise Invalid(f"evidence[{place}].reference", each.reference, "give an id or a URL")
         storable(f"evidence[{place}].summary", each.summary)
     return tuple(evidence)
 
 
 def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Kinds of evidence a policy may ask for, each once.
+    """Returns the kinds of evidence of a policy, each once.
 
     Raises:
-        Invalid: One is none.
+        Invalid: One is not a kind of evidence.
     """
     if len(kinds) > _MOST_EVIDENCE:
         raise Invalid("required_evidence", f"a list of {len(kinds)}", f"give at most {_MOST_EVIDENCE}")

@@ -1,4 +1,4 @@
-"""Retiring versions that should not be served any more, archiving them, finding those that nobody needs."""
+"""The end of a version's life: retirement, the archive, and a list of versions that are not used."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -6,13 +6,19 @@ from typing import Final
 
 from sqlalchemy import and_, select
 
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_registry.deployment_state import state_of
 from coalmine_registry.errors import Conflict, Invalid
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import reason_given
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes, version_record
-from coalmine_registry.records import HygieneCandidate, VersionRecord, VersionStatus
+from coalmine_registry.records import (
+    Hygiene,
+    HygieneCandidate,
+    VersionRecord,
+    VersionStatus,
+)
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import newest_first
 from coalmine_registry.storage.tables import deployments, experiments, versions
@@ -24,18 +30,18 @@ _LONGEST_DAYS: Final = 36_500
 def retire(
     transaction: Transaction, actor: Actor, name: str, version: str, reason: str | None
 ) -> VersionRecord:
-    """Takes a version out of service for good; it stays readable.
+    """Retires a version for good: it cannot be served any more, and stays readable.
 
     Raises:
-        Forbidden: The actor is no approver.
-        NotFound: There is no such version.
-        Conflict: It is served, or will be when an experiment ends; says where. Or it is retired already.
-        Invalid: The reason cannot be kept.
+        Forbidden: The actor is not an approver.
+        NotFound: The version does not exist.
+        Conflict: It is served, or will be when an experiment ends; says where. Or it is already retired.
+        Invalid: The reason cannot be stored.
     """
     actor.require(Role.APPROVER, "retire versions")
     found = version_record(transaction, name, version)
     if found.status != "active":
-        raise Conflict(f"{found.reference} is {found.status} already")
+        raise Conflict(f"{found.reference} is already {found.status}")
     where = places(transaction, [found.reference]).get(found.reference)
     if where:
         raise Conflict(
@@ -47,39 +53,39 @@ def retire(
 def archive(
     transaction: Transaction, actor: Actor, name: str, version: str, reason: str | None
 ) -> VersionRecord:
-    """Puts a retired version out of sight; it stays readable.
+    """Archives a retired version; it stays readable.
 
     Raises:
-        Forbidden: The actor is no approver.
-        NotFound: There is no such version.
+        Forbidden: The actor is not an approver.
+        NotFound: The version does not exist.
         Conflict: It is not retired.
-        Invalid: The reason cannot be kept.
+        Invalid: The reason cannot be stored.
     """
     actor.require(Role.APPROVER, "archive versions")
     found = version_record(transaction, name, version)
     if found.status == "active":
         raise Conflict(f"{found.reference} is active: retire it first")
     if found.status == "archived":
-        raise Conflict(f"{found.reference} is archived already")
+        raise Conflict(f"{found.reference} is already archived")
     return _set_status(transaction, actor, found, "archived", action="archive", reason=reason)
 
 
 def hygiene(
     transaction: Transaction,
-    last_used: Mapping[tuple[str, str], datetime],
-    keep_newest: int,
-    idle_days: int,
-) -> list[HygieneCandidate]:
-    """Active versions that nobody needs, longest unused first.
+    last_used: Mapping[tuple[str, str], datetime] | None,
+    keep_newest: int = KEEP_NEWEST,
+    idle_days: int = IDLE_DAYS,
+) -> Hygiene:
+    """Lists active versions that are not used, longest unused first.
 
-    A version is kept if it is served anywhere or included in what is, ranks among the newest of its prompt,
-    or was used or registered lately.
+    A version is left out if it is served anywhere or included in one that is, ranks among the newest of its
+    prompt, or was used or registered within the last days.
 
     Args:
-        transaction: Where it is looked for.
-        last_used: By name and version, when it last had traffic, as far as is known.
-        keep_newest: How many of the highest active versions of each prompt to keep.
-        idle_days: How long a version may rest.
+        transaction: Where to look.
+        last_used: Time of the last call by name and version; None if the traffic is not known.
+        keep_newest: Number of the highest active versions of each prompt to leave out.
+        idle_days: Days without a call after which a version counts as unused.
 
     Raises:
         Invalid: A number is negative or too large.
@@ -96,21 +102,22 @@ def hygiene(
     found = []
     for name, known in by_prompt.items():
         for newer, version in list(enumerate(newest_first(known)))[keep_newest:]:
-            used = last_used.get((name, version))
+            used = (last_used or {}).get((name, version))
             if max(used or known[version], known[version]) <= oldest_use:
                 found.append(HygieneCandidate(name, version, known[version], used, newer))
     needed = places(transaction, [reference_to(each.name, each.version) for each in found])
     unknown = datetime.min.replace(tzinfo=UTC)
-    return sorted(
+    idle = sorted(
         (each for each in found if reference_to(each.name, each.version) not in needed),
         key=lambda each: (each.last_used_at or unknown, each.created_at, each.name, each.version),
     )
+    return Hygiene(last_used is not None, idle)
 
 
 def places(transaction: Transaction, references: Iterable[str]) -> dict[str, list[str]]:
-    """Where versions are served, by `name@version`; those that are not served are left out.
+    """Returns where versions are served, by `name@version`, without versions that are not served.
 
-    What an ending experiment would return to counts as served, and so does what is included.
+    The version that a running experiment would return to counts as served, and so do included versions.
     """
     wanted = set(references)
     replaced: dict[tuple[str, str], set[str]] = {}
@@ -132,7 +139,7 @@ def places(transaction: Transaction, references: Iterable[str]) -> dict[str, lis
 
 
 def _with_included(reference: str, contents: Mapping[str, PromptContent]) -> set[str]:
-    """A version and all that it includes."""
+    """Returns a version and everything it includes."""
     found: set[str] = set()
     wanted = {reference}
     while wanted:

@@ -1,4 +1,4 @@
-"""Events that still have to be sent, written in the transaction of the change they tell."""
+"""Events of deployments that have not been sent yet, written in the transaction of the change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from coalmine_registry.deployment_state import DeploymentState
-from coalmine_registry.operations.inputs import page_limit
+from coalmine_registry.operations.pages import page_size
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.roles import Actor
@@ -25,7 +25,7 @@ def put(
     action: str,
     reason: str | None,
 ) -> None:
-    """Adds the event of a change. Of several experiments it tells the default's, else the first.
+    """Adds the event of a change. With several experiments it names that of the default, else the first.
 
     Args:
         transaction: The transaction of the change.
@@ -61,17 +61,17 @@ def put(
 
 
 def pending(transaction: Transaction, limit: int) -> list[OutboxEntry]:
-    """Events not yet sent, oldest first.
+    """Returns events that have not been sent yet, oldest first.
 
     Raises:
-        Invalid: `limit` is none.
+        Invalid: `limit` is not a positive integer.
     """
-    query = select(outbox).order_by(outbox.c.id).limit(page_limit(limit))
+    query = select(outbox).order_by(outbox.c.id).limit(page_size(limit))
     return [OutboxEntry(row.id, _event(row.event)) for row in transaction.all(query)]
 
 
 def delivered(transaction: Transaction, ids: Sequence[int]) -> None:
-    """Forgets events that were sent."""
+    """Deletes events that were sent."""
     transaction.connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids))))
 
 

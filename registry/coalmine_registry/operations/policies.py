@@ -1,4 +1,4 @@
-"""What an environment demands before it serves a version."""
+"""Policies: what an environment requires before it serves a version."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import environments
 
 _FREE = "dev"
-"""Where authors try things: nobody has to approve."""
+"""Authors try versions there: no approval is needed."""
 
 
 def policy(transaction: Transaction, environment: str) -> Policy:
-    """The policy of an environment.
+    """Returns the policy of an environment.
 
     Raises:
-        NotFound: There is no such environment.
+        NotFound: The environment does not exist.
     """
     table = environments
     row = transaction.one(select(table).where(table.c.name == environment_name(environment)))
@@ -37,10 +37,10 @@ def set_policy(
     """Changes which evidence an environment requires.
 
     Raises:
-        Forbidden: The actor is no admin.
-        NotFound: There is no such environment.
-        Invalid: A kind is none.
-        StaleRevision: The policy was changed since.
+        Forbidden: The actor is not an admin.
+        NotFound: The environment does not exist.
+        Invalid: A kind of evidence is not valid.
+        StaleRevision: The policy has changed since.
     """
     actor.require(Role.ADMIN, "set policies")
     before = policy(transaction, environment)

@@ -1,11 +1,11 @@
-"""Requests to serve a version by default, and what becomes of them.
+"""Promotions: requests to serve a version by default, and their outcome.
 
-States: `pending` -> `applied` | `rejected` | `stale`. A request by somebody who may decide it is applied at
+States: `pending` -> `applied` | `rejected` | `stale`. A request by a person who may decide it is applied at
 once.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -18,17 +18,17 @@ from coalmine_registry.operations.inputs import (
     environment_name,
     evidence_given,
     is_storable,
-    page_limit,
     reason_given,
-    text_cursor,
 )
+from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.operations.policies import policy
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import check_servable
-from coalmine_registry.records import Evidence, Page, Promotion, PromotionStatus
+from coalmine_registry.records import Evidence, Promotion, PromotionStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import promotions
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.results import Page
 
 _STATUSES = ("pending", "applied", "rejected", "stale")
 
@@ -44,17 +44,17 @@ def promote(
     reason: str | None,
     expected_revision: int | None,
 ) -> Promotion:
-    """Asks that a version be served by default; applies it at once if the actor may decide that.
+    """Requests that a version be served by default; applies it at once if the actor may decide that.
 
     Raises:
-        Forbidden: The actor is no author.
-        NotFound: There is no such environment or version.
-        Conflict: The version is retired, an experiment stands in its place, or such a request waits.
+        Forbidden: The actor is not an author.
+        NotFound: The environment or the version does not exist.
+        Conflict: The version is retired, an experiment replaces the default, or the same request is pending.
         EvidenceMissing: The environment requires evidence that was not given.
         StaleRevision: The deployment has changed since.
-        Invalid: Evidence or reason cannot be kept.
+        Invalid: Evidence or reason cannot be stored.
     """
-    actor.require(Role.AUTHOR, "ask for promotions")
+    actor.require(Role.AUTHOR, "request promotions")
     environment_name(environment)
     promotion = Promotion(
         id=uuid7(),
@@ -76,7 +76,7 @@ def promote(
     if _may_decide(transaction, actor, promotion):
         return _apply(transaction, actor, promotion, is_new=True)
     _check_not_waiting(transaction, promotion)
-    transaction.insert(promotions, _row_of(promotion))
+    transaction.insert(promotions, asdict(promotion))
     _note(transaction, actor, "request_promotion", promotion, promotion.reason)
     return promotion
 
@@ -84,17 +84,17 @@ def promote(
 def approve(
     transaction: Transaction, actor: Actor, promotion_id: str
 ) -> tuple[Promotion, StaleRevision | None]:
-    """Applies a request that waits.
+    """Applies a pending request.
 
     Returns:
-        The request as it is now, and why it could not be applied if it had become stale: that is written
-        down, so it must not undo the transaction.
+        The request as it is now, and the error if it had become stale: that is recorded, so it must not
+        undo the transaction.
 
     Raises:
-        Forbidden: The actor is no approver, or wrote the version.
-        NotFound: There is no such request.
-        Conflict: It was decided before, the version is retired, or an experiment stands in its place.
-        EvidenceMissing: The environment has come to require evidence that was not given.
+        Forbidden: The actor is not an approver, or wrote the version.
+        NotFound: The request does not exist.
+        Conflict: It is already decided, the version is retired, or an experiment replaces the default.
+        EvidenceMissing: The environment requires evidence by now that was not given.
     """
     actor.require(Role.APPROVER, "approve promotions")
     found = _waiting(transaction, promotion_id)
@@ -109,19 +109,19 @@ def approve(
             decided_at=transaction.now,
             decision_reason=str(stale),
         )
-        transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+        transaction.update(promotions, promotions.c.id == found.id, asdict(decided))
         _note(transaction, actor, "promotion_stale", decided, str(stale))
         return decided, stale
 
 
 def reject(transaction: Transaction, actor: Actor, promotion_id: str, reason: str | None) -> Promotion:
-    """Refuses a request that waits. Who made it may take it back.
+    """Rejects a pending request. The requester may withdraw it.
 
     Raises:
-        Forbidden: The actor is neither an approver nor who made it.
-        NotFound: There is no such request.
-        Conflict: It was decided before.
-        Invalid: The reason cannot be kept.
+        Forbidden: The actor is neither an approver nor the requester.
+        NotFound: The request does not exist.
+        Conflict: It is already decided.
+        Invalid: The reason cannot be stored.
     """
     actor.require(Role.AUTHOR, "reject promotions")
     given = reason_given(reason)
@@ -131,44 +131,42 @@ def reject(transaction: Transaction, actor: Actor, promotion_id: str, reason: st
     decided = replace(
         found, status="rejected", decided_by=actor.subject, decided_at=transaction.now, decision_reason=given
     )
-    transaction.update(promotions, promotions.c.id == found.id, _row_of(decided))
+    transaction.update(promotions, promotions.c.id == found.id, asdict(decided))
     _note(transaction, actor, "reject_promotion", decided, given)
     return decided
 
 
 def promotion(transaction: Transaction, promotion_id: str) -> Promotion:
-    """One request.
+    """Returns one request.
 
     Raises:
-        NotFound: There is none.
+        NotFound: The request does not exist.
     """
     row = None
     if is_storable(promotion_id):
         row = transaction.one(select(promotions).where(promotions.c.id == promotion_id))
     if row is None:
-        raise NotFound(f"there is no promotion {promotion_id:.100}: `promotions` lists all")
+        raise NotFound(f"no promotion {promotion_id!r:.100}: `coalmine promotions` lists all")
     return _promotion(row)
 
 
 def page(
     transaction: Transaction, status: PromotionStatus | None, limit: int, cursor: str | None
 ) -> Page[Promotion]:
-    """Requests, newest first.
+    """Returns a page of requests, newest first.
 
     Raises:
-        Invalid: `status`, `limit` or `cursor` is none.
+        Invalid: `status`, `limit` or `cursor` is not valid.
     """
-    query = select(promotions).order_by(promotions.c.id.desc()).limit(page_limit(limit) + 1)
+    query = select(promotions).order_by(promotions.c.id.desc())
     if status is not None:
         if status not in _STATUSES:
             raise Invalid("status", status, f"give one of {', '.join(_STATUSES)}")
         query = query.where(promotions.c.status == status)
-    before = text_cursor(cursor)
+    before = cursor_key(cursor, str)
     if before is not None:
         query = query.where(promotions.c.id < before)
-    found = [_promotion(row) for row in transaction.all(query)]
-    items = tuple(found[:limit])
-    return Page(items, items[-1].id if len(found) > limit else None)
+    return page_of(transaction, query, limit, _promotion, lambda row: row.id)
 
 
 def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:
@@ -179,7 +177,7 @@ def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bo
 
 
 def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployments.Current, DeploymentState]:
-    """What would be served, if all that the environment demands is there."""
+    """Returns the deployment now and after the promotion, if everything the environment requires is there."""
     check_servable(transaction, wanted.prompt, wanted.version)
     approval.check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
     before = deployments.current(transaction, wanted.environment, wanted.prompt)
@@ -200,9 +198,9 @@ def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new:
         revision=made.revision,
     )
     if is_new:
-        transaction.insert(promotions, _row_of(applied))
+        transaction.insert(promotions, asdict(applied))
     else:
-        transaction.update(promotions, promotions.c.id == wanted.id, _row_of(applied))
+        transaction.update(promotions, promotions.c.id == wanted.id, asdict(applied))
         _note(transaction, actor, "approve_promotion", applied, None)
     return applied
 
@@ -218,15 +216,15 @@ def _check_not_waiting(transaction: Transaction, wanted: Promotion) -> None:
     )
     if row is not None:
         raise Conflict(
-            f"promotion {row.id} of {wanted.prompt}@{wanted.version} to {wanted.environment} waits already: "
-            "have it approved, or reject it first"
+            f"promotion {row.id} of {wanted.prompt}@{wanted.version} to {wanted.environment} is already "
+            "pending: have it approved, or reject it first"
         )
 
 
 def _waiting(transaction: Transaction, promotion_id: str) -> Promotion:
     found = promotion(transaction, promotion_id)
     if found.status != "pending":
-        raise Conflict(f"promotion {found.id} is {found.status} already: make a new request")
+        raise Conflict(f"promotion {found.id} is already {found.status}: make a new request")
     return found
 
 
@@ -242,19 +240,10 @@ def _note(transaction: Transaction, actor: Actor, action: str, told: Promotion, 
             "promotion": told.id,
             "status": told.status,
             "requested_by": told.requested_by,
-            "evidence": _evidence_json(told.evidence),
+            "evidence": [asdict(each) for each in told.evidence],
         },
         reason=reason,
     )
-
-
-def _evidence_json(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
-    return [{"kind": each.kind, "reference": each.reference, "summary": each.summary} for each in evidence]
-
-
-def _row_of(told: Promotion) -> dict[str, Any]:
-    fields = {name: getattr(told, name) for name in told.__slots__}
-    return {**fields, "evidence": _evidence_json(told.evidence)}
 
 
 def _promotion(row: Row[Any]) -> Promotion:

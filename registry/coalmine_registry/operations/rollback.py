@@ -1,4 +1,4 @@
-"""Back to a version that served before, at once and by one person: the pointer moves, nothing else."""
+"""Rollback to a version that served before: at once, by one person, by moving a pointer."""
 
 from sqlalchemy import select
 
@@ -22,14 +22,14 @@ def rollback(
     reason: str | None,
     expected_revision: int | None,
 ) -> DeploymentRecord:
-    """Serves by default what served there before, and ends all experiments of the prompt there.
+    """Serves an earlier default again, and stops all experiments of the prompt there.
 
     Raises:
-        Forbidden: The actor is no approver.
-        NotFound: Nothing is served, or there is no such version.
-        Conflict: The version never served there or is retired, or there is none before.
+        Forbidden: The actor is not an approver.
+        NotFound: Nothing is served, or the version does not exist.
+        Conflict: The version never served there or is retired, or no earlier version is left.
         StaleRevision: The deployment has changed since.
-        Invalid: The reason cannot be kept.
+        Invalid: The reason cannot be stored.
     """
     actor.require(Role.APPROVER, "roll back")
     given = reason_given(reason)
@@ -40,8 +40,8 @@ def rollback(
         check_servable(transaction, prompt, to_version)
         if not deployments.has_served(transaction, environment, prompt, to_version):
             raise Conflict(
-                f"{prompt}@{to_version} never served in {environment}: a rollback leads to what was served "
-                "before; promote it instead"
+                f"{prompt}@{to_version} never served in {environment}, so it cannot be rolled back to: "
+                "promote it instead"
             )
     running = experiments_table
     replaced = {

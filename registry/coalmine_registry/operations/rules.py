@@ -1,4 +1,4 @@
-"""Rules that serve something else to some segments."""
+"""Targeting rules: they serve something else to some segments."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -32,12 +32,12 @@ def set_rules(
     """Replaces all rules.
 
     Raises:
-        Forbidden: The actor is no approver, or wrote a version that nobody else has approved there.
-        NotFound: Nothing is served yet, or there is no such version.
-        Conflict: A version is retired, or an experiment does not run there or would lose its place.
+        Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
+        NotFound: Nothing is served yet, or a version does not exist.
+        Conflict: A version is retired, or an experiment does not run there or would lose its rule.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
-        Invalid: A rule is none.
+        Invalid: A rule is not valid.
     """
     actor.require(Role.APPROVER, "set rules")
     given, attached = reason_given(reason), evidence_given(evidence)
@@ -51,10 +51,10 @@ def set_rules(
 
 
 def check_rules(rules: Sequence[Rule]) -> None:
-    """Refuses rules that could never match, or cannot be told apart.
+    """Checks that rules can match and have different names.
 
     Raises:
-        Invalid: It says which.
+        Invalid: Names the first that does not.
     """
     if len(rules) > _MOST_RULES:
         raise Invalid("rules", f"a list of {len(rules)}", f"give at most {_MOST_RULES}")
@@ -62,15 +62,15 @@ def check_rules(rules: Sequence[Rule]) -> None:
     for place, rule in enumerate(rules):
         where = f"rules[{place}]"
         if not storable(f"{where}.name", rule.name, _LONGEST_NAME).strip():
-            raise Invalid(f"{where}.name", rule.name, "give it a name, for people")
+            raise Invalid(f"{where}.name", rule.name, "give a name, for people")
         if rule.name in names:
             raise Invalid(f"{where}.name", rule.name, "give each rule a name of its own")
         names.add(rule.name)
         if not rule.when:
-            raise Invalid(f"{where}.when", rule.when, "name a segment; what suits everybody is the default")
+            raise Invalid(f"{where}.when", rule.when, "name a segment; what is for everybody is the default")
         for segment, values in rule.when.items():
             if not storable(f"a segment of {where}", segment, _LONGEST_NAME):
-                raise Invalid(f"a segment of {where}", segment, "give it a name")
+                raise Invalid(f"a segment of {where}", segment, "give a name")
             if not 0 < len(values) <= _MOST_VALUES:
                 remedy = f"give 1 to {_MOST_VALUES} values"
                 raise Invalid(f"{where}.when.{segment}", f"a list of {len(values)}", remedy)

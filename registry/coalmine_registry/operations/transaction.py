@@ -1,4 +1,4 @@
-"""What every operation works with."""
+"""The transaction that operations work in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ class Transaction:
 
     connection: Connection
     now: datetime
-    """When it happens: the one time that all its rows carry."""
+    """Time of the transaction, which all its rows carry."""
     contents: ContentCache
     changed: dict[str, int] = field(default_factory=dict)
-    """New revision of each environment it changed."""
+    """New revision by environment that it changed."""
 
     def one(self, query: Select[Any]) -> Row[Any] | None:
-        """The first row, or None."""
+        """Returns the first row, or None."""
         return self.connection.execute(query).first()
 
     def all(self, query: Select[Any]) -> list[Row[Any]]:
-        """All rows."""
+        """Returns all rows."""
         return list(self.connection.execute(query).all())
 
     def insert(self, table: Table, values: Mapping[str, Any]) -> None:
@@ -34,5 +34,5 @@ class Transaction:
         self.connection.execute(table.insert().values(dict(values)))
 
     def update(self, table: Table, where: ColumnElement[bool], values: Mapping[str, Any]) -> int:
-        """Changes rows; says how many."""
+        """Changes rows; returns how many."""
         return int(self.connection.execute(table.update().where(where).values(dict(values))).rowcount)

@@ -1,6 +1,8 @@
 """Versions of prompts: registered once, never changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, Final
 
 from sqlalchemy import Row, select, tuple_
@@ -8,12 +10,14 @@ from sqlalchemy import Row, select, tuple_
 from coalmine_registry.classify import Change, Classification, classify
 from coalmine_registry.errors import Conflict, NotFound
 from coalmine_registry.operations import audit
-from coalmine_registry.operations.inputs import page_limit, text_cursor
+from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.records import Page, PromptSummary, Proposal, Registered, VersionRecord
+from coalmine_registry.prompt_files.diff import Diff, diff_lines
+from coalmine_registry.records import ENVIRONMENTS, PromptSummary, Registered, VersionRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
 from coalmine_registry.storage.tables import deployments, prompts, versions
+from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.prompts import (
     PromptContent,
     Variable,
@@ -24,27 +28,30 @@ from coalmine_schemas.prompts import (
 )
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.templating import check_template
+from coalmine_schemas.results import Page
 
 _AT_ONCE: Final = 200
 """Versions asked for in one query; SQLite limits the number of values bound."""
 
 
-def propose(transaction: Transaction, name: str, version: str, content: PromptContent) -> Proposal:
-    """What registering the version would do; checks everything and writes nothing.
+def propose(transaction: Transaction, name: str, version: str, content: PromptContent) -> Registered:
+    """Returns what registering the version would do; checks everything and writes nothing.
 
     Raises:
-        InvalidPrompt: Name, version or a template cannot be taken.
+        InvalidPrompt: Name, version or a template is not valid.
         Conflict: The version exists with another content, or includes one that was retired.
-        BumpTooSmall: The change needs a larger step of the version.
+        BumpTooSmall: The change needs a larger version bump.
     """
     check_prompt_name(name)
     check_version(version)
     if _registered(transaction, name, version, content):
-        return Proposal(name, version, False, version_record(transaction, name, version).classification)
+        known = version_record(transaction, name, version).classification
+        return Registered(False, True, name, version, content.digest(), known)
     included = contents_with_includes(transaction, content.includes())
     check_template(content, included.__getitem__)
     _check_active(transaction, name, version, included)
-    return Proposal(name, version, True, _classification(transaction, name, version, content))
+    classification = _classification(transaction, name, version, content)
+    return Registered(True, True, name, version, content.digest(), classification)
 
 
 def register(
@@ -53,14 +60,14 @@ def register(
     """Adds a version whose templates `propose` has checked.
 
     Raises:
-        Forbidden: The actor is no author.
+        Forbidden: The actor is not an author.
         Conflict: The version exists with another content, or includes one that was retired.
-        BumpTooSmall: The change needs a larger step of the version.
+        BumpTooSmall: The change needs a larger version bump.
     """
     actor.require(Role.AUTHOR, "register versions")
     if _registered(transaction, name, version, content):
-        record = version_record(transaction, name, version)
-        return Registered(record, False, record.classification)
+        known = version_record(transaction, name, version).classification
+        return Registered(False, False, name, version, content.digest(), known)
     _check_active(transaction, name, version, contents_with_includes(transaction, content.includes()))
     classification = _classification(transaction, name, version, content)
     if transaction.one(select(prompts.c.name).where(prompts.c.name == name)) is None:
@@ -89,76 +96,84 @@ def register(
         version=version,
         after={"digest": content.digest(), "classification": _classification_json(classification)},
     )
-    return Registered(version_record(transaction, name, version), True, classification)
+    return Registered(True, False, name, version, content.digest(), classification)
 
 
 def version_record(transaction: Transaction, name: str, version: str) -> VersionRecord:
-    """One version.
+    """Returns one version.
 
     Raises:
-        NotFound: There is none.
+        NotFound: No such version is registered.
     """
     row = None
     if _could_exist(name, version):
         query = select(versions).where(versions.c.prompt == name, versions.c.version == version)
         row = transaction.one(query)
     if row is None:
-        raise NotFound(f"there is no version {version:.100} of a prompt {name:.100}: push it first")
-    return _record(transaction, row)
+        known = _version_names(transaction, name)
+        raise NotFound(f"no version {version:.100} of prompt {name}: {_suggestion(version, known)}")
+    return _record(row)
 
 
-def version_records(transaction: Transaction, name: str) -> list[VersionRecord]:
-    """All versions of a prompt, highest first by precedence.
+def version_page(transaction: Transaction, name: str, limit: int, cursor: str | None) -> Page[VersionRecord]:
+    """Returns a page of the versions of a prompt, highest first by precedence.
 
     Raises:
-        NotFound: There is no such prompt.
+        NotFound: No such prompt is registered.
+        Invalid: `limit` or `cursor` is not valid.
     """
-    found: dict[str, VersionRecord] = {}
-    if _could_exist(name):
-        rows = transaction.all(select(versions).where(versions.c.prompt == name))
-        found = {row.version: _record(transaction, row) for row in rows}
-    if not found:
-        raise NotFound(f"there is no prompt {name:.100}: push a version of it first")
-    return [found[version] for version in newest_first(found)]
+    # The database cannot order by precedence. A prompt has few versions; only those of the page are read.
+    known = newest_first(_version_names(transaction, name))
+    after = cursor_key(cursor, str)
+    if cursor is not None and after not in known:
+        raise invalid_cursor(cursor)
+    start = 0 if after is None else known.index(after) + 1
+    end = start + page_size(limit)
+    chosen = known[start:end]
+    rows = transaction.all(select(versions).where(versions.c.prompt == name, versions.c.version.in_(chosen)))
+    found = {row.version: _record(row) for row in rows}
+    return Page([found[each] for each in chosen], encode_cursor(chosen[-1:]) if end < len(known) else None)
+
+
+def diff(transaction: Transaction, name: str, a: str, b: str) -> Diff:
+    """Compares two versions of a prompt.
+
+    Raises:
+        NotFound: One of them is not registered.
+    """
+    old, new = (
+        PromptContent.from_json(version_record(transaction, name, version).content) for version in (a, b)
+    )
+    lines = diff_lines(reference_to(name, a), old, reference_to(name, b), new)
+    return Diff(name, a, b, classify(a, old, new), lines)
+
+
+def prompt_summary(transaction: Transaction, name: str) -> PromptSummary:
+    """Returns one prompt.
+
+    Raises:
+        NotFound: No such prompt is registered.
+    """
+    _version_names(transaction, name)
+    return _summaries(transaction, [name])[0]
 
 
 def prompt_page(transaction: Transaction, limit: int, cursor: str | None) -> Page[PromptSummary]:
-    """Prompts by name.
+    """Returns a page of prompts by name.
 
     Raises:
-        Invalid: `limit` or `cursor` is none.
+        Invalid: `limit` or `cursor` is not valid.
     """
-    query = select(prompts.c.name, prompts.c.created_at).order_by(prompts.c.name)
-    after = text_cursor(cursor)
+    query = select(prompts.c.name).order_by(prompts.c.name)
+    after = cursor_key(cursor, str)
     if after is not None:
         query = query.where(prompts.c.name > after)
-    found = transaction.all(query.limit(page_limit(limit) + 1))
-    rows = found[:limit]
-    names = [row.name for row in rows]
-    known: dict[str, list[Any]] = {name: [] for name in names}
-    facts = select(versions.c.prompt, versions.c.version, versions.c.created_at)
-    for row in transaction.all(facts.where(versions.c.prompt.in_(names))):
-        known[row.prompt].append(row)
-    serving: dict[str, dict[str, str]] = {name: {} for name in names}
-    pointers = select(deployments.c.environment, deployments.c.prompt, deployments.c.defaults)
-    for row in transaction.all(pointers.where(deployments.c.prompt.in_(names))):
-        serving[row.prompt][row.environment] = row.defaults[-1]
-    items = tuple(
-        PromptSummary(
-            row.name,
-            newest_first(each.version for each in known[row.name])[0],
-            len(known[row.name]),
-            row.created_at,
-            max(each.created_at for each in known[row.name]),
-            serving[row.name],
-        )
-        for row in rows
-    )
-    return Page(items, items[-1].name if len(found) > limit else None)
+    page = page_of(transaction, query, limit, lambda row: str(row.name), lambda row: row.name)
+    return Page(_summaries(transaction, page.items), page.next_cursor)
 
 
 def contents_with_includes(transaction: Transaction, references: Iterable[str]) -> dict[str, PromptContent]:
-    """Contents by `name@version`: those asked for, and all that they include, as far as they exist."""
+    """Returns contents by `name@version`: the given ones and all they include, as far as they exist."""
     found: dict[str, PromptContent] = {}
     wanted = set(references)
     while wanted:
@@ -169,7 +184,7 @@ def contents_with_includes(transaction: Transaction, references: Iterable[str]) 
 
 
 def statuses(transaction: Transaction, references: Iterable[str]) -> dict[str, str]:
-    """Status by `name@version`, of those that exist."""
+    """Returns the status by `name@version`, of those that exist."""
     columns = (versions.c.prompt, versions.c.version, versions.c.status)
     return {
         reference_to(row.prompt, row.version): row.status
@@ -178,11 +193,11 @@ def statuses(transaction: Transaction, references: Iterable[str]) -> dict[str, s
 
 
 def check_servable(transaction: Transaction, name: str, version: str) -> None:
-    """Refuses a version that may not be served.
+    """Checks that a version may be served.
 
     Raises:
-        NotFound: There is none.
-        Conflict: It, or a version that it includes, is retired.
+        NotFound: No such version is registered.
+        Conflict: The version, or one that it includes, is retired.
     """
     version_record(transaction, name, version)
     reference = reference_to(name, version)
@@ -229,17 +244,62 @@ def _rows(transaction: Transaction, query: Any, references: Iterable[str]) -> li
     ]
 
 
-def _record(transaction: Transaction, row: Row[Any]) -> VersionRecord:
+def _record(row: Row[Any]) -> VersionRecord:
     return VersionRecord(
         name=row.prompt,
         version=row.version,
-        content=_content(transaction, row),
         digest=row.digest,
         author=row.author,
         created_at=row.created_at,
         status=row.status,
         classification=_classification_from(row.classification),
+        content=row.content,
     )
+
+
+def _summaries(transaction: Transaction, names: Sequence[str]) -> list[PromptSummary]:
+    known: dict[str, dict[str, datetime]] = {name: {} for name in names}
+    facts = select(versions.c.prompt, versions.c.version, versions.c.created_at)
+    for row in transaction.all(facts.where(versions.c.prompt.in_(names))):
+        known[row.prompt][row.version] = row.created_at
+    serving: dict[str, dict[str, str]] = {name: {} for name in names}
+    pointers = select(deployments.c.environment, deployments.c.prompt, deployments.c.defaults)
+    for row in transaction.all(pointers.where(deployments.c.prompt.in_(names))):
+        serving[row.prompt][row.environment] = row.defaults[-1]
+    return [
+        PromptSummary(
+            name=name,
+            latest=newest_first(registered)[0],
+            versions=len(registered),
+            created_at=min(registered.values()),
+            updated_at=max(registered.values()),
+            serving={each: serving[name][each] for each in ENVIRONMENTS if each in serving[name]},
+        )
+        for name, registered in known.items()
+    ]
+
+
+def _version_names(transaction: Transaction, name: str) -> list[str]:
+    """Returns the versions of a prompt, in no order.
+
+    Raises:
+        NotFound: No such prompt is registered.
+    """
+    found: list[str] = []
+    if _could_exist(name):
+        found = [
+            row.version
+            for row in transaction.all(select(versions.c.version).where(versions.c.prompt == name))
+        ]
+    if not found:
+        known = [row.name for row in transaction.all(select(prompts.c.name))]
+        raise NotFound(f"no prompt {name!r:.100}: {_suggestion(name, known)}")
+    return found
+
+
+def _suggestion(wanted: str, known: Sequence[str]) -> str:
+    nearest = get_close_matches(wanted, known, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else "push it first"
 
 
 def _could_exist(name: str, version: str = "1.0.0") -> bool:
@@ -252,10 +312,10 @@ def _could_exist(name: str, version: str = "1.0.0") -> bool:
 
 
 def _registered(transaction: Transaction, name: str, version: str, content: PromptContent) -> bool:
-    """Whether just this is registered already.
+    """Returns True if this version with this content is registered.
 
     Raises:
-        Conflict: The version is, with another content; or one that differs in build metadata only.
+        Conflict: The version has another content, or differs from a registered one in build metadata only.
     """
     columns = (versions.c.version, versions.c.digest, versions.c.author)
     row = transaction.one(
@@ -266,12 +326,12 @@ def _registered(transaction: Transaction, name: str, version: str, content: Prom
     if row.version != version:
         raise Conflict(
             f"{name}@{row.version} is registered and ranks like {version}: build metadata does not count; "
-            "take a higher version"
+            "choose a higher version"
         )
     if row.digest != content.digest():
         raise Conflict(
             f"{name}@{version} is registered with another content (by {row.author}, {row.digest[:19]}...): "
-            "versions are never changed; register yours under a new version"
+            "versions are never changed; register yours as a new version"
         )
     return True
 
@@ -290,13 +350,11 @@ def _check_active(
 def _classification(
     transaction: Transaction, name: str, version: str, content: PromptContent
 ) -> Classification | None:
-    others = [
-        row.version for row in transaction.all(select(versions.c.version).where(versions.c.prompt == name))
-    ]
-    previous = baseline(version, others)
+    others = transaction.all(select(versions.c.version).where(versions.c.prompt == name))
+    previous = baseline(version, [row.version for row in others])
     if previous is None:
         return None
-    old = version_record(transaction, name, previous).content
+    old = PromptContent.from_json(version_record(transaction, name, previous).content)
     found = classify(
         previous,
         old,
@@ -309,7 +367,7 @@ def _classification(
 
 
 def _inherited(transaction: Transaction, content: PromptContent) -> dict[str, Variable]:
-    """Variables that included prompts declare."""
+    """Returns the variables that included prompts declare."""
     found: dict[str, Variable] = {}
     for each in contents_with_includes(transaction, content.includes()).values():
         found.update(each.variables)

@@ -1,4 +1,4 @@
-"""A folder of prompts: `<name>/<version>.md` below it, and nothing else that looks like one."""
+"""A folder of prompt files: `<name>/<version>.md`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SUFFIX = ".md"
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """One version, as a file says it."""
+    """One version of a prompt, read from a file."""
 
     path: Path
     name: str
@@ -31,10 +31,10 @@ class PromptFile:
 
 
 class InvalidFiles(InvalidParameter):
-    """Files of a folder are no prompts.
+    """Files of a folder are not valid prompts.
 
     Args:
-        problems: What is wrong, one text per file, each beginning with the path.
+        problems: One message per file, each starting with the path.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -46,18 +46,18 @@ class InvalidFiles(InvalidParameter):
 
 
 def file_of(directory: Path, name: str, version: str) -> Path:
-    """Where a version belongs."""
+    """Returns the path of a version."""
     return directory / name / f"{version}{SUFFIX}"
 
 
 def read_folder(directory: Path) -> list[PromptFile]:
-    """All prompts of a folder, each after the ones it includes and after its own older versions.
+    """Reads all prompts of a folder, each after those it includes and after its own older versions.
 
-    Files and folders whose names begin with a point or an underscore, `README.md`, and files that do not end
+    Files and folders whose names begin with a dot or an underscore, `README.md`, and files that do not end
     with `.md` are left out.
 
     Raises:
-        InvalidFiles: The folder is not there, or some files are no prompts; all of them are named.
+        InvalidFiles: The folder does not exist, or some files are not valid prompts; names all of them.
     """
     if not directory.is_dir():
         raise InvalidFiles([f"{directory}: no such folder; it should hold <name>/<version>.md"])
@@ -80,7 +80,7 @@ def read_folder(directory: Path) -> list[PromptFile]:
 
 
 def name_and_version(relative: PurePath) -> tuple[str, str]:
-    """Name and version of the prompt at a path below the folder of prompts.
+    """Returns name and version of the prompt at a path relative to the folder.
 
     Raises:
         InvalidPrompt: The path is not `<name>/<version>.md`.
@@ -94,7 +94,7 @@ def name_and_version(relative: PurePath) -> tuple[str, str]:
 
 
 def in_order(files: Iterable[PromptFile]) -> list[PromptFile]:
-    """Each file after those it includes and after older versions of its own prompt.
+    """Sorts files so that each comes after those it includes and after its own older versions.
 
     Raises:
         InvalidFiles: Files include each other in a circle.
@@ -115,7 +115,7 @@ def in_order(files: Iterable[PromptFile]) -> list[PromptFile]:
 
 
 def _needed(file: PromptFile, known: Mapping[str, PromptFile]) -> set[str]:
-    """References of the files that have to be registered first."""
+    """Returns the references of files that have to be registered first."""
     version = Version.parse(file.version)
     needed = {
         each.reference

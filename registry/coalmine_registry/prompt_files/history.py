@@ -1,6 +1,6 @@
-"""A published version is never edited: which changes in a git repository would do so.
+"""Edits of published versions in a git repository, which are never allowed.
 
-What the base of a change already holds counts as published, as does what is committed when a commit is made.
+A version is published once the base of a change has it, or once it is committed.
 """
 
 import subprocess
@@ -16,12 +16,12 @@ _VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}
 
 @dataclass(frozen=True, slots=True)
 class PublishedEdit:
-    """A change of a version that is published."""
+    """A change of a published version."""
 
     path: str
-    """Relative to the repository's root."""
+    """Relative to the root of the repository."""
     verb: str
-    """What the change does to it, e.g. `edits`."""
+    """What the change does to the file, e.g. `edits`."""
     name: str
     version: str
 
@@ -33,20 +33,22 @@ class PublishedEdit:
 
 
 def published_edits(directory: Path, *, base: str | None = None) -> list[PublishedEdit]:
-    """What a change does to versions that its base already holds.
+    """Returns what a change does to versions that its base already has.
 
     Args:
         directory: The folder of prompts, in a git repository.
-        base: Commit that the work tree's HEAD is compared with, from where the two parted; the usual case in
-            CI, e.g. `origin/main`. None compares what is staged with HEAD, as a pre-commit hook does.
+        base: Commit to compare HEAD with, from where the two diverged; as in CI, e.g. `origin/main`. None
+            compares what is staged with HEAD, as in a pre-commit hook.
 
     Raises:
-        InvalidParameter: The folder is in no git repository, or there is no such base.
+        InvalidParameter: The folder is not in a git repository, or the base does not exist.
     """
     if not directory.is_dir():
         raise InvalidParameter(f"{directory}: no such folder; it should hold <name>/<version>.md")
     if base is not None and base.startswith("-"):
-        raise InvalidParameter(f"{base!r} is no commit: name a branch, a tag or a commit, e.g. origin/main")
+        raise InvalidParameter(
+            f"{base!r} is not a commit: name a branch, a tag or a commit, e.g. origin/main"
+        )
     root = Path(_git(directory, "rev-parse", "--show-toplevel").strip())
     below = PurePosixPath(directory.resolve().relative_to(root.resolve()).as_posix())
     if base is not None:
@@ -64,7 +66,7 @@ def published_edits(directory: Path, *, base: str | None = None) -> list[Publish
         try:
             name, version = name_and_version(PurePosixPath(path).relative_to(below))
         except InvalidPrompt:
-            continue  # no version of a prompt, such as a README
+            continue  # not a version of a prompt, such as a README
         edits.append(PublishedEdit(path, _VERBS[status[0]], name, version))
     return edits
 
@@ -82,7 +84,7 @@ def _git(directory: Path, *arguments: str) -> str:
 
 def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(  # noqa: S603 - our own arguments; a base that begins with a hyphen is refused
+        return subprocess.run(  # noqa: S603 - our own arguments; a base that starts with a hyphen is refused
             ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""One version of a prompt as a text file that people edit and review.
+"""Prompt files: one version of a prompt as text that people edit and review.
 
 ::
 
@@ -32,10 +32,10 @@ _KEYS: Final = ("model", "parameters", "variables", "output_schema", "metadata")
 
 
 def parse_prompt(text: str) -> PromptContent:
-    """Reads a file's text.
+    """Parses the text of a file.
 
     Raises:
-        InvalidPrompt: It is no prompt; names what is wrong and what to write instead.
+        InvalidPrompt: It is not a valid prompt; says what is wrong and what to write instead.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     front, body = _split(text)
@@ -45,7 +45,7 @@ def parse_prompt(text: str) -> PromptContent:
             raise InvalidPrompt("front matter", key, f"use only {', '.join(_KEYS)}")
     variables = found.get("variables")
     if isinstance(variables, dict):
-        # `question: string` says what `question: {type: string}` does.
+        # `question: string` means the same as `question: {type: string}`.
         found["variables"] = {
             name: {"type": each} if isinstance(each, str) else each for name, each in variables.items()
         }
@@ -53,10 +53,10 @@ def parse_prompt(text: str) -> PromptContent:
 
 
 def format_prompt(content: PromptContent) -> str:
-    """The text of a file that `parse_prompt` reads as the same content.
+    """Returns the text of a file that `parse_prompt` reads as the same content.
 
     Raises:
-        InvalidPrompt: A template has a line that a file would read as the beginning of a message.
+        InvalidPrompt: A template has a line that would start a message in a file.
     """
     for field, template in content.templates():
         if "\r" in template:
@@ -68,7 +68,7 @@ def format_prompt(content: PromptContent) -> str:
 
 
 def readable_text(content: PromptContent) -> str:
-    """What a file would say, for people to read; any content can be shown this way."""
+    """Returns the text of a file for people to read; works for any content."""
     front: dict[str, Any] = {key: value for key, value in content.to_json().items() if key in _KEYS}
     if content.variables:
         front["variables"] = {
@@ -87,7 +87,7 @@ def readable_text(content: PromptContent) -> str:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Front matter and body."""
+    """Splits a file into front matter and body."""
     lines = text.split("\n")
     if lines[0] != _FENCE:
         return "", text
@@ -130,7 +130,7 @@ def _templates(body: str) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that reads back: what YAML takes for a line end, or drops, is written as an escape."""
+    """YAML that reads back unchanged: characters that YAML treats as line ends, or drops, are escaped."""
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
@@ -142,7 +142,7 @@ _Dumper.add_representer(str, _text)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as JSON has it: no key twice, names are texts, and a date is a text."""
+    """YAML with the types of JSON: no duplicate keys, names are texts, and dates are texts."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Mapping[Hashable, Any]:
@@ -151,7 +151,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Mapping[Hashable, Any]:
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise InvalidPrompt("front matter", key, "put names that are no words in quotes")
+            raise InvalidPrompt("front matter", key, "put names that are not plain words in quotes")
         if key in found:
             raise InvalidPrompt("front matter", key, "write each name once")
         found[key] = loader.construct_object(value_node, deep=True)

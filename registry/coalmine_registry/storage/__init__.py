@@ -1,4 +1,4 @@
-"""Where the registry keeps its books: SQLite or PostgreSQL."""
+"""The registry's database: SQLite or PostgreSQL."""
 
 from coalmine_registry.storage.database import Database
 from coalmine_registry.storage.migrate import migrate

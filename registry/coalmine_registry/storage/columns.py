@@ -1,4 +1,4 @@
-"""Types of columns that mean the same in SQLite and PostgreSQL."""
+"""Column types that behave the same in SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
 
@@ -7,22 +7,22 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware time. SQLite knows no zones: it holds UTC without saying so."""
+    """A time with a time zone. SQLite has no time zones: it stores UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What the database is given."""
+        """Converts a value for the database."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"{value} has no zone")
+            raise ValueError(f"{value} has no time zone")
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What the database gave."""
+        """Converts a value from the database."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Transactions on SQLite and PostgreSQL that behave alike: one writer at a time, readers never wait.
+"""Transactions that behave alike on SQLite and PostgreSQL: one writer at a time, readers never wait.
 
 - SQLite: write-ahead log; a writer begins with `BEGIN IMMEDIATE`. Threads of one process queue at a lock
   first, because SQLite lets waiting writers poll.
@@ -32,9 +32,9 @@ WAIT_S: Final = 30.0
 
 _CONNECTIONS: Final = 8
 _MORE_CONNECTIONS: Final = 56
-"""Threads that all ask at once get a connection each, up to so many beyond the ones kept."""
+"""Threads that work at the same time get a connection each, up to this number beyond those kept open."""
 _REPEATABLE: Final = frozenset({"40001", "40P01", "55P03"})
-"""SQLSTATE of serialisation failures, deadlocks and locks not granted in time: nothing was changed."""
+"""SQLSTATEs of serialisation failures, deadlocks and lock timeouts: nothing was changed."""
 
 _Result = TypeVar("_Result")
 
@@ -50,7 +50,7 @@ class Database:
             wait_s: How long a writer waits for others.
 
         Raises:
-            DatabaseMisconfigured: The address is none.
+            DatabaseMisconfigured: The address is not a usable database URL.
         """
         self._wait_s = wait_s
         url = _url(address)
@@ -59,30 +59,30 @@ class Database:
         self._writers = threading.Lock()
 
     def close(self) -> None:
-        """Lets go of all connections."""
+        """Closes all connections."""
         self._engine.dispose()
 
     def read(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Runs work that only reads, on one moment's state.
+        """Runs work that only reads, on one consistent state.
 
         Raises:
-            DatabaseUnavailable: The database does not answer.
+            DatabaseUnavailable: The database does not respond.
         """
         return self._repeated(lambda: self._run(work, writes=False))
 
     def write(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Runs work in a transaction of its own while nobody else writes. May run it several times.
+        """Runs work in a transaction of its own, without other writers. May run it several times.
 
         Raises:
-            RegistryBusy: Others wrote for too long; nothing was changed.
-            DatabaseUnavailable: The database does not answer.
+            RegistryBusy: Other writers held the lock for too long; nothing was changed.
+            DatabaseUnavailable: The database does not respond.
         """
         return self._repeated(lambda: self._run(work, writes=True))
 
     def _run(self, work: Callable[[Connection], _Result], *, writes: bool) -> _Result:
         with self._turn(writes), self._connect(writes) as connection, connection.begin():
             if writes and not self.is_sqlite:
-                # Plain reads stay possible in this mode.
+                # This mode still allows plain reads.
                 connection.execute(text("LOCK TABLE environments IN EXCLUSIVE MODE"))
             return work(connection)
 
@@ -93,10 +93,10 @@ class Database:
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
-        """A transaction that nobody else's may overlap, whatever tables there are: for migrations.
+        """Opens a transaction that no other may overlap, whatever tables exist: for migrations.
 
         Raises:
-            DatabaseUnavailable: The database does not answer.
+            DatabaseUnavailable: The database does not respond.
         """
         try:
             with self._turn(True), self._connect(True) as connection, connection.begin():
@@ -135,7 +135,7 @@ class Database:
             pause_s = min(pause_s * 2, 0.2)
 
     def _busy(self) -> RegistryBusy:
-        return RegistryBusy(f"others kept the registry busy for {self._wait_s:.0f} s: try again")
+        return RegistryBusy(f"other writers kept the registry busy for {self._wait_s:.0f} s: try again")
 
 
 _MIGRATION_KEY: Final = 0x636F616C
@@ -153,11 +153,11 @@ def _url(address: str | Path) -> URL:
         url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         # Not the address itself: it may hold a password.
-        raise DatabaseMisconfigured(f"the address of the registry's database is none: {remedy}") from error
+        raise DatabaseMisconfigured(f"not a usable database URL: {remedy}") from error
     if url.drivername not in ("sqlite", "postgresql+psycopg") or (
         url.drivername == "sqlite" and url.database in (None, "", ":memory:")
     ):
-        raise DatabaseMisconfigured(f"the registry cannot live in {url.drivername}: {remedy}")
+        raise DatabaseMisconfigured(f"the registry cannot use {url.drivername}: {remedy}")
     return url
 
 
@@ -168,7 +168,7 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseMisconfigured(
-            f"the registry cannot live in {folder} ({error.strerror}): name a folder that can be written to"
+            f"the registry cannot use {folder} ({error.strerror}): name a folder that can be written to"
         ) from error
     engine = create_engine(
         url,
@@ -181,7 +181,7 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3.Connection
-        connection.isolation_level = None  # the driver begins nothing by itself: we do, below
+        connection.isolation_level = None  # the driver begins no transaction by itself: we do, below
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -214,7 +214,7 @@ def _postgresql_engine(url: URL, wait_s: float) -> Engine:
 
 
 def _changed_nothing(error: DBAPIError) -> bool:
-    """Whether the database says that it undid everything, and that trying again makes sense."""
+    """Returns True if the database says that it undid everything, and that trying again makes sense."""
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return state in _REPEATABLE
@@ -223,11 +223,11 @@ def _changed_nothing(error: DBAPIError) -> bool:
 
 
 def _translated(error: DBAPIError) -> Exception:
-    """What to raise instead: an error of ours, or the same where it is a bug of ours."""
+    """Returns the error to raise instead: one of ours, or the same if it is a bug of ours."""
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return DatabaseDamaged(
-            f"the registry's file is no database or is damaged ({error.orig}): restore a copy of it"
+            f"the registry's file is not a database or is damaged ({error.orig}): restore a copy of it"
         )
     if isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable(f"the registry's database cannot be used now: {error.orig}")

@@ -1,4 +1,4 @@
-"""Brings a database to the tables of this version of Coalmine."""
+"""Migrates a database to the tables of this version of Coalmine."""
 
 from importlib.resources import files
 from typing import Final
@@ -12,23 +12,23 @@ HEAD: Final = "0001"
 """The latest migration. Known without reading the migrations, which takes a tenth of a second."""
 
 VERSION_TABLE: Final = "coalmine_registry_migrations"
-"""Of our own, as another program on the same database may use alembic, too."""
+"""A table of our own, because another program may use alembic on the same database."""
 
 
 def migrate(database: Database) -> None:
-    """Runs the migrations that are missing; does nothing, and quickly, where none is.
+    """Runs the missing migrations; returns at once if there are none.
 
-    Several processes may do so at once: one migrates, the others wait for it.
+    Several processes may do so at the same time: one migrates, the others wait for it.
 
     Raises:
-        DatabaseTooNew: A newer Coalmine has migrated it.
-        DatabaseUnavailable: The database does not answer.
+        DatabaseTooNew: A newer version of Coalmine migrated it.
+        DatabaseUnavailable: The database does not respond.
     """
     if database.read(_current) == HEAD:
         return
     with database.exclusive() as connection:
         current = _current(connection)
-        if current != HEAD:  # nobody else was quicker
+        if current != HEAD:  # no other process was faster
             _upgrade(connection, current)
 
 
@@ -40,7 +40,7 @@ def _current(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection, current: str | None) -> None:
-    from alembic import command  # noqa: PLC0415 - only who migrates pays for it
+    from alembic import command  # noqa: PLC0415 - only a migration pays for it
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
@@ -50,8 +50,8 @@ def _upgrade(connection: Connection, current: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise DatabaseTooNew(
-            f"the registry's database is at migration {current}, which this Coalmine does not know: a newer "
-            "one has used it; upgrade this one"
+            f"the registry's database is at migration {current}, which this version of Coalmine does not "
+            "know: a newer one has used it; upgrade this one"
         )
     config.attributes["connection"] = connection
     command.upgrade(config, HEAD)

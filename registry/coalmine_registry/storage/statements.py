@@ -1,8 +1,8 @@
-"""Reads the statements that stand in files of their own."""
+"""SQL statements in files of their own."""
 
 from importlib.resources import files
 
 
 def statement(name: str) -> str:
-    """The SQL file of that name, without `.sql`."""
+    """Returns the text of an SQL file; `name` is without `.sql`."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The registry's tables. What is here and what the migrations make is the same; a test compares."""
+"""The registry's tables. A test checks that the migrations create the same."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ metadata: Final = MetaData(
     }
 )
 
-# SQLite counts up by itself only what is called INTEGER.
+# SQLite increments only columns of type INTEGER by itself.
 _Counter: Final = BigInteger().with_variant(Integer, "sqlite")
 _Json: Final = JSON(none_as_null=True)
 
@@ -79,9 +79,9 @@ deployments: Final = Table(
     Column("environment", String(20), ForeignKey("environments.name"), primary_key=True),
     Column("prompt", String(100), ForeignKey("prompts.name"), primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    # Default versions, oldest first, without those that a rollback has left behind; the last one counts.
+    # Default versions, oldest first, without those that a rollback skipped; the last one counts.
     Column("defaults", _Json, nullable=False),
-    # As a snapshot says it.
+    # As in a snapshot.
     Column("served", _Json, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
     Column("changed_by", Text, nullable=False),
@@ -207,7 +207,7 @@ tokens: Final = Table(
     "tokens",
     metadata,
     Column("id", String(36), primary_key=True),
-    # The first characters of the hash: what a token is looked up by before it is compared.
+    # The first characters of the hash: tokens are looked up by them before they are compared.
     Column("lookup", String(16), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("subject", Text, nullable=False),

@@ -5,11 +5,11 @@ Written down in docs/assignment.md with test vectors, so that a service in anoth
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.results import result
 
 _BITS: Final = 53
 """A double holds every integer of so many bits exactly: all languages compute the same fraction."""
@@ -18,16 +18,16 @@ _SCALE: Final = 1.0 / (1 << _BITS)
 _TOLERANCE: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Arm:
     """One arm of an experiment."""
 
     variant: str
-    """Name of the arm, e.g. `treatment`."""
+    """Name of the arm, e.g. `treatment`; unique within the experiment."""
     version: str
-    """Version of the prompt that its units are served."""
+    """Version of the prompt that units of this arm get."""
     weight: float
-    """Share of units in [0, 1]."""
+    """Share of units that get this arm, from 0 to 1; the weights of all arms add up to 1."""
 
 
 def assignment_point(salt: str, unit_id: str) -> float:
@@ -68,7 +68,7 @@ def check_arms(arms: Sequence[Arm]) -> None:
         InvalidParameter: No arm, repeated names, a weight outside [0, 1], or weights that do not add up to 1.
     """
     if not arms:
-        raise InvalidParameter("there is no arm: an experiment needs at least one")
+        raise InvalidParameter("an experiment needs at least one arm")
     names = [arm.variant for arm in arms]
     if len(set(names)) < len(names):
         raise InvalidParameter(f"the arms are called {', '.join(names)}: give each a name of its own")

@@ -111,7 +111,7 @@ class PromptContent:
             field: Where it stands, for errors.
 
         Raises:
-            InvalidPrompt: It is none; names the field, its value and what to write instead.
+            InvalidPrompt: It is not valid; names the field, its value and what to write instead.
         """
         prefix = f"{field}." if field else ""
         found = object_of(value, field or "content")
@@ -143,7 +143,7 @@ class PromptContent:
             raise error.within(field) from None
 
     def digest(self) -> str:
-        """`sha256:<hex>` over the canonical JSON: the same for the same content, whoever computes it."""
+        """`sha256:<hex>` over the canonical JSON: the same for the same content everywhere."""
         return f"sha256:{sha256(canonical_json(self.to_json())).hexdigest()}"
 
     def includes(self) -> tuple[str, ...]:

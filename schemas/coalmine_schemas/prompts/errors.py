@@ -4,7 +4,7 @@
 
     InvalidParameter
     ├── InvalidPrompt            name, version or content cannot be taken; says which field, value, remedy
-    │   └── InvalidTemplate          a template is no template, or does what a template may not do
+    │   └── InvalidTemplate          a template is not valid, or does what a template may not do
     ├── InvalidSnapshot          what should describe an environment does not
     ├── UnknownPrompt            the environment does not serve the prompt
     ├── UnknownEnvironment       nothing is known of the environment: neither live nor on disk nor shipped
@@ -59,7 +59,7 @@ class UnknownPrompt(InvalidParameter):
 
 
 class UnknownEnvironment(InvalidParameter):
-    """Nothing is known of the environment; the message says what was tried and what to do about it."""
+    """Nothing is known about the environment; the message says what was tried and what to do about it."""
 
 
 class RenderError(InvalidParameter):
@@ -112,7 +112,7 @@ _Error = TypeVar("_Error", bound=InvalidPrompt)
 
 
 def _again(kind: type[_Error], field: str, value: str, remedy: str) -> _Error:
-    """The error anew; `value` is already as it is shown."""
+    """Rebuilds the error; `value` is already as it is shown."""
     error = kind(field, "", remedy)
     error.value = value
     error.args = (field, value, remedy)

@@ -1,4 +1,4 @@
-"""Reads fields of JSON objects, and says which one is not as it should be."""
+"""Reads fields of JSON objects, and reports the one that is wrong."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ def object_of(value: object, field: str) -> Mapping[str, Any]:
     """The value, if it is an object.
 
     Raises:
-        InvalidPrompt: It is none.
+        InvalidPrompt: It is not valid.
     """
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return value
@@ -22,7 +22,7 @@ def list_of(value: object, field: str) -> list[Any] | tuple[Any, ...]:
     """The value, if it is a list.
 
     Raises:
-        InvalidPrompt: It is none.
+        InvalidPrompt: It is not valid.
     """
     if isinstance(value, list | tuple):
         return value
@@ -30,7 +30,7 @@ def list_of(value: object, field: str) -> list[Any] | tuple[Any, ...]:
 
 
 def refuse_unknown(found: Mapping[str, Any], known: Iterable[str], field: str) -> None:
-    """Refuses keys nobody knows, and names the nearest that somebody does.
+    """Rejects unknown keys, and names the nearest known one.
 
     Raises:
         InvalidPrompt: There is one.
@@ -44,10 +44,10 @@ def refuse_unknown(found: Mapping[str, Any], known: Iterable[str], field: str) -
 
 
 def text(found: Mapping[str, Any], key: str, field: str, default: str | None = None) -> str:
-    """A text of the object; `default`, if given, when there is none.
+    """A text of the object; `default`, if given, when it is missing.
 
     Raises:
-        InvalidPrompt: It is no text, or missing without a default.
+        InvalidPrompt: It is not text, or missing without a default.
     """
     value = found.get(key, default)
     if isinstance(value, str):
@@ -80,7 +80,7 @@ def integer(found: Mapping[str, Any], key: str, field: str, *, at_least: int) ->
     """An integer of the object.
 
     Raises:
-        InvalidPrompt: It is none, or too small.
+        InvalidPrompt: It is not a whole number, or too small.
     """
     value = found.get(key)
     if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:

@@ -1,4 +1,4 @@
-"""Values that JSON can say, and the one way to write them that a digest is taken of."""
+"""Values that JSON can hold, and their canonical text, from which digests are computed."""
 
 import json
 import math
@@ -18,7 +18,7 @@ _INTEGER_BITS: Final = 1024
 
 
 def check_json(value: object, field: str, *, depth: int = 0) -> None:  # noqa: PLR0912 - one case per kind
-    """Refuses what JSON cannot say, or not in a readable size.
+    """Rejects what JSON cannot hold, or not in a readable size.
 
     Args:
         value: Any value.
@@ -26,7 +26,7 @@ def check_json(value: object, field: str, *, depth: int = 0) -> None:  # noqa: P
         depth: How deep within a larger value.
 
     Raises:
-        InvalidPrompt: A number is not finite, a key or text is none, or it nests too deep.
+        InvalidPrompt: A number is not finite, a key or text is not text, or it nests too deep.
     """
     match value:
         case None | bool():
@@ -64,10 +64,10 @@ def canonical_json(value: JsonValue) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Mappings that are no dict."""
+    """Converts mappings other than dict."""
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{value!r} is no JSON")
+    raise TypeError(f"{value!r} is not JSON")
 
 
 def _is_unicode(text: str) -> bool:

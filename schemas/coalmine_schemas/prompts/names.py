@@ -23,7 +23,7 @@ def check_prompt_name(name: object, field: str = "name") -> str:
         field: What to call it in the error.
 
     Raises:
-        InvalidPrompt: It is none.
+        InvalidPrompt: It is not valid.
     """
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
@@ -42,7 +42,7 @@ def check_version(version: object, field: str = "version") -> str:
         field: What to call it in the error.
 
     Raises:
-        InvalidPrompt: It is none.
+        InvalidPrompt: It is not valid.
 
     References:
         https://semver.org/spec/v2.0.0.html
@@ -60,7 +60,7 @@ def parse_reference(reference: object, field: str = "reference") -> tuple[str, s
     """Name and version of a reference such as `support-refund@1.2.0`.
 
     Raises:
-        InvalidPrompt: It is no reference, or names no exact version.
+        InvalidPrompt: It is not a reference, or names no exact version.
     """
     if not isinstance(reference, str) or "@" not in reference:
         raise InvalidPrompt(field, reference, "name an exact version, e.g. support-refund@1.2.0")

@@ -68,7 +68,7 @@ def _serve_of(served: ServedPrompt, segments: Mapping[str, str] | None) -> Serve
 
 
 def matches(rule: Rule, segments: Mapping[str, str]) -> bool:
-    """Whether a rule is about these segments: all it names match, each with any of its values."""
+    """Returns True if every segment the rule names matches, each with any of its values."""
     for segment, values in rule.when.items():  # noqa: SIM110 - `all` of a generator takes twice as long
         if segments.get(segment) not in values:
             return False

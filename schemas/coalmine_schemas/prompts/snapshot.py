@@ -11,46 +11,51 @@ from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidSnapshot
 from coalmine_schemas.prompts.fields import integer, list_of, object_of, text
 from coalmine_schemas.prompts.json_values import JsonObject
 from coalmine_schemas.prompts.names import check_prompt_name, check_version, parse_reference, reference_to
+from coalmine_schemas.results import result
 
 _LONGEST_NAME: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class ServeVersion:
     """Serve one version."""
 
     version: str
+    """Version of the prompt to serve."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class ServeExperiment:
     """Let an experiment of the same prompt choose."""
 
     experiment: str
+    """Name of the experiment that chooses the version."""
 
 
 Serve: TypeAlias = ServeVersion | ServeExperiment
 """What a pointer or a rule leads to."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Rule:
-    """Serves something else to some segments."""
+    """A targeting rule: serves something else to some segments of users."""
 
     name: str
+    """Name of the rule, unique within the deployment."""
     when: Mapping[str, tuple[str, ...]]
     """Values by segment. All segments have to match, each with any of its values."""
     serve: Serve
+    """What is served to users who match: a version or an experiment."""
 
 
-@dataclass(frozen=True, slots=True)
+@result
 class Experiment:
     """A running experiment."""
 
     salt: str
-    """Its own for its whole life; see `assignment_point`."""
+    """Random text that decides, with the unit id, which arm a unit gets; fixed for the experiment's life."""
     allocation_epoch: int
-    """Counts changes of weights, from 1."""
+    """Number of the current epoch, from 1; each change of weights starts the next."""
     arms: tuple[Arm, ...]
     """Treatments first, control last."""
 
@@ -75,7 +80,7 @@ class ServedPrompt:
         return tuple(dict.fromkeys(found))
 
     def to_json(self) -> JsonObject:
-        """How it is served, as a snapshot says it."""
+        """How it is served, from a snapshot's JSON."""
         return _prompt_json(self)
 
     @classmethod
@@ -83,7 +88,7 @@ class ServedPrompt:
         """Reads how a prompt is served; what it names is not looked up.
 
         Raises:
-            InvalidPrompt: It says nothing of the kind.
+            InvalidPrompt: It does not describe one.
             InvalidSnapshot: Arms that cannot be assigned.
         """
         return _prompt(value, field)
@@ -124,10 +129,10 @@ class Snapshot:
     def from_json(cls, value: object) -> Self:
         """Reads a snapshot and checks it wholly: what it names it also describes.
 
-        Keys that are not known are ignored: a newer registry may say more.
+        Unknown keys are ignored: a newer registry may send more.
 
         Raises:
-            InvalidSnapshot: It is none; says what is wrong.
+            InvalidSnapshot: It is not valid; says what is wrong.
         """
         try:
             found = object_of(value, "the snapshot")

@@ -39,7 +39,7 @@ def included_references(source: str, field: str = "template") -> tuple[str, ...]
     """The prompts a template includes, `name@version`, each once, in order of appearance.
 
     Raises:
-        InvalidTemplate: It is no template, or an include names no exact version in plain text.
+        InvalidTemplate: It is not a template, or an include names no exact version in plain text.
     """
     if "include" not in source:  # reading the whole template takes a millisecond, and few include anything
         return ()

@@ -26,7 +26,7 @@ class Variable:
     type: VariableType = "string"
     """Type of its values."""
     required: bool = True
-    """Whether a value has to be given."""
+    """Whether a value must be given."""
     default: JsonValue = None
     """Value when none is given."""
     description: str = ""
@@ -57,7 +57,7 @@ class Variable:
         """Reads a declaration.
 
         Raises:
-            InvalidPrompt: It is none.
+            InvalidPrompt: It is not valid.
         """
         found = object_of(value, field)
         refuse_unknown(found, ("type", "required", "default", "description"), field)
@@ -72,7 +72,7 @@ class Variable:
 
 
 def is_of_type(value: object, kind: VariableType) -> bool:
-    """Whether a value has a declared type. True and False are no numbers; NaN and infinity neither."""
+    """Returns True if a value has a declared type. Booleans, NaN and infinity are not numbers."""
     match kind:
         case "string":
             return isinstance(value, str)

@@ -37,7 +37,7 @@ def arrow_field(member: dict[str, Any]) -> pa.Field:
 
 
 def split_null(node: Any) -> tuple[bool, Any]:  # noqa: ANN401 - an Avro type as JSON
-    """Whether a type is a union of null and one other, and that other."""
+    """Whether a type is a union of null and one other type, and that type."""
     if isinstance(node, list) and len(node) == 2 and "null" in node:
         return True, node[1 - node.index("null")]
     return False, node

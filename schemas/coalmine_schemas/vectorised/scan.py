@@ -1,7 +1,7 @@
-"""Goes over many payloads at once, a field at a time, to find those that are not what their schema says.
+"""Goes over many payloads at once, a field at a time, to find those that do not match their schema.
 
 One bad payload fails a whole batch in `pyruhvro`, without saying which. Halving the batch again and again
-costs a call of 0.1 ms per half; this takes about 1 us per message, whatever the share of bad ones.
+costs a call of 0.1 ms per half; this takes about 1 us per message, regardless of the share of bad ones.
 """
 
 from collections.abc import Sequence

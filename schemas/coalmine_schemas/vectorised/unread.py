@@ -110,7 +110,7 @@ def _is_utf8(data: ByteArray) -> bool:
 
 
 def _texts_with_errors(begins: npt.NDArray[np.int32], data: ByteArray) -> list[int]:
-    """Texts in which decoding stumbles when it begins anew after each such text, over `_WINDOW` of them."""
+    """Texts in which decoding fails when it restarts after each such text, over `_WINDOW` of them."""
     found = []
     for first in range(0, len(begins) - 1, _WINDOW):
         last = min(first + _WINDOW, len(begins) - 1)

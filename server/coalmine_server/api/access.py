@@ -7,9 +7,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from coalmine_registry.roles import Actor, Role
-from coalmine_server.api.problems import ProblemError, ProblemKind
-
-FORBIDDEN = ProblemKind("forbidden", "The token does not allow this", 403)
+from coalmine_server.api.problems import FORBIDDEN, ProblemError
 
 ROLE_ATTRIBUTE: Final = "coalmine_role"
 

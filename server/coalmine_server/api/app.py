@@ -4,62 +4,52 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from coalmine_consumers.store.reader import Reader
-from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Role
-from coalmine_server.api import registry_router as registry_routes
 from coalmine_server.api.access import needs
-from coalmine_server.api.body_limit import LimitedBody
-from coalmine_server.api.failed_logins import FailedLogins
-from coalmine_server.api.http_metrics import HttpMetrics
-from coalmine_server.api.hub import DeploymentHub
-from coalmine_server.api.middleware import Authenticated, Observed
 from coalmine_server.api.openapi import install_openapi, operation_id
-from coalmine_server.api.problems import ProblemError, install_problem_handlers
-from coalmine_server.api.registry_problems import install_registry_problems
-from coalmine_server.api.routes import deployment_marks, drift, explain, health, measures, pipeline, readouts
-from coalmine_server.api.routes.hygiene import LastUsed
-from coalmine_server.api.verifier import Verifier
-from coalmine_server.services.questions import Answers
+from coalmine_server.api.parameters import known_parameters
+from coalmine_server.api.problems import install_problem_handlers
+from coalmine_server.api.routes import drift, explain, measures, pipeline, readouts
+from coalmine_server.services.owned_store import OwnedStore
 
-DESCRIPTION = """Prompt versions and what environments serve of them; measures of versions, and the pipeline
-that takes them.
+if TYPE_CHECKING:  # a command that answers its own question needs none of them
+    from prometheus_client import CollectorRegistry
 
-Every route but `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: reader, author, approver or admin, each allowing all that the ones before
-it do; `x-coalmine-role` says which role an operation takes. Lists of the registry come in parts: `limit`, and
-`cursor` from `next_cursor`. Lists of measures come as JSON, or with
-`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means not known."""
+    from coalmine_registry.registry import Registry
+    from coalmine_server.api.failed_logins import FailedLogins
+    from coalmine_server.api.hub import DeploymentHub
+    from coalmine_server.api.registry import LastUsed
+    from coalmine_server.api.verifier import Verifier
+
+DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
+
+Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
+(RFC 9457). Every token has a role: reader, author, approver or admin, each allowing what the previous ones
+do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and `next_cursor` of
+one page as `cursor` of the next. Unknown query parameters are errors. Lists of measures come as JSON, or with
+`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
 
 
-class Serving(Protocol):
-    """What the process behind the API can do at the moment."""
+class Stores(Protocol):
+    """Where the API finds the store that it answers from."""
 
-    def why_not_ready(self) -> ProblemError | None:
-        """None if questions can be answered."""
+    def why_not_ready(self) -> Exception | None:
+        """None if questions can be answered, else the reason (a `NotReady`)."""
         ...
 
-    def answers(self) -> Answers:
-        """Who answers questions.
+    def owned_store(self) -> OwnedStore:
+        """The store.
 
         Raises:
-            ProblemError: Nobody can now (503), and why.
-        """
-        ...
-
-    def reader(self) -> Reader:
-        """The store, to be read.
-
-        Raises:
-            ProblemError: It is not ours now (503), and why.
+            NotReady: It is not ours now, and why.
+            NotFound: This process has no store.
         """
         ...
 
@@ -68,36 +58,32 @@ class Serving(Protocol):
 class RegistryParts:
     """What the routes of the prompt registry work with."""
 
-    registry: Registry
-    hub: DeploymentHub
-    last_used: LastUsed
+    registry: "Registry"
+    hub: "DeploymentHub"
+    last_used: "LastUsed"
 
 
 @dataclass(frozen=True, slots=True)
 class AccessParts:
     """Who may ask."""
 
-    verifier: Verifier
-    failed_logins: FailedLogins
+    verifier: "Verifier"
+    failed_logins: "FailedLogins"
 
 
-def create_app(
-    access: AccessParts,
-    metrics: CollectorRegistry,
-    serving: Serving,
+def build_api(
+    stores: Stores,
     *,
     with_measures: bool = True,
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
-) -> ASGIApp:
-    """The application with everything around it.
+) -> FastAPI:
+    """Routes and problem documents, without access control, logs and metrics.
 
     Args:
-        access: Who may ask.
-        metrics: What `/metrics` shows; the API's own metrics are added.
-        serving: Whether it is ready, and who answers questions about measures.
-        with_measures: Whether it has the routes of measures and of the pipeline.
-        prompts: The prompt registry, if it has those routes.
+        stores: Where to find the store.
+        with_measures: True to include the routes of measures and of the pipeline.
+        prompts: The prompt registry, to include its routes.
         query_threads: Questions about measures that are worked on at the same time; others wait.
     """
 
@@ -122,26 +108,52 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
-    app.state.serving = serving
-    app.state.metrics = metrics
-    app.state.verifier = access.verifier
+    app.state.stores = stores
     install_problem_handlers(app)
-    install_registry_problems(app)
     install_openapi(app)
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
-    app.include_router(health.router)
+    known = Depends(known_parameters)
     if with_measures:
-        app.include_router(measures.router, dependencies=[bearer, needs(Role.READER)])
-        app.include_router(pipeline.router, dependencies=[bearer, needs(Role.READER)])
-        app.include_router(deployment_marks.router, dependencies=[bearer, needs(Role.READER)])
-        app.include_router(readouts.router, dependencies=[bearer, needs(Role.READER)])
-        app.include_router(explain.router, dependencies=[bearer, needs(Role.READER)])
-        app.include_router(drift.router, dependencies=[bearer, needs(Role.READER)])
+        for each in (measures, pipeline, readouts, explain, drift):
+            app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
+        from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
+
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for each in registry_routes.ROUTERS:
-            app.include_router(each, dependencies=[bearer])
-    authenticated = Authenticated(LimitedBody(app), access.verifier, access.failed_logins)
-    return Observed(authenticated, HttpMetrics(metrics))
+        for router in prompt_registry.ROUTERS:
+            app.include_router(router, dependencies=[bearer, known])
+    return app
+
+
+def create_app(
+    access: AccessParts,
+    metrics: "CollectorRegistry",
+    stores: Stores,
+    *,
+    with_measures: bool = True,
+    prompts: RegistryParts | None = None,
+    query_threads: int = 4,
+) -> ASGIApp:
+    """The application of a server, with everything around it.
+
+    Args:
+        access: Who may ask.
+        metrics: What `/metrics` shows; the API's own metrics are added.
+        stores: Where to find the store.
+        with_measures: As for `build_api`.
+        prompts: As for `build_api`.
+        query_threads: As for `build_api`.
+    """
+    from coalmine_server.api.body_limit import BodyLimitMiddleware  # noqa: PLC0415
+    from coalmine_server.api.http_metrics import HttpMetrics  # noqa: PLC0415
+    from coalmine_server.api.middleware import AuthMiddleware, ObservabilityMiddleware  # noqa: PLC0415
+    from coalmine_server.api.routes import health  # noqa: PLC0415
+
+    app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
+    app.state.metrics = metrics
+    app.state.verifier = access.verifier
+    app.include_router(health.router, dependencies=[Depends(known_parameters)])
+    authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
+    return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

@@ -1,13 +1,14 @@
-"""Answers as Arrow: a table with the columns of an answer's rows, typed also where there is no row."""
+"""Rows of an answer as an Arrow table, typed also where there is no row."""
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from functools import cache
-from typing import Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 _PLAIN: dict[object, pa.DataType] = {
     str: pa.string(),
@@ -18,26 +19,25 @@ _PLAIN: dict[object, pa.DataType] = {
 }
 
 
-def arrow_table(model: type[BaseModel], rows: Sequence[BaseModel]) -> pa.Table:
-    """One column for each field of `model`, one row for each of `rows`."""
-    schema = arrow_schema(model)
+def arrow_table(row_type: type, rows: Sequence[object]) -> pa.Table:
+    """One column for each field of the dataclass `row_type`, one row for each of `rows`."""
+    schema = arrow_schema(row_type)
     columns = [pa.array([_plain(getattr(row, field.name)) for row in rows], field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 @cache
-def arrow_schema(model: type[BaseModel]) -> pa.Schema:
-    """The Arrow schema of a model, with the fields' descriptions."""
+def arrow_schema(row_type: type) -> pa.Schema:
+    """The Arrow schema of a dataclass, with the fields' descriptions."""
+    properties = TypeAdapter(row_type).json_schema(mode="serialization")["properties"]
+    hints = get_type_hints(row_type)
     return pa.schema(
-        [
-            pa.field(
-                name,
-                _arrow_type(info.annotation),
-                metadata={"description": info.description} if info.description else None,
-            )
-            for name, info in model.model_fields.items()
-        ]
+        [pa.field(name, _arrow_type(hints[name]), metadata=_metadata(properties[name])) for name in hints]
     )
+
+
+def _metadata(described: Mapping[str, Any]) -> dict[str, str] | None:
+    return {"description": described["description"]} if "description" in described else None
 
 
 def _arrow_type(annotation: object) -> pa.DataType:
@@ -48,19 +48,19 @@ def _arrow_type(annotation: object) -> pa.DataType:
         return _arrow_type(next(argument for argument in arguments if argument is not type(None)))
     if origin is Literal:
         return pa.string()
-    if origin is list:
+    if origin in (list, tuple, Sequence):
         return pa.list_(_arrow_type(arguments[0]))
-    if origin is dict:
+    if origin in (dict, Mapping):
         return pa.map_(_arrow_type(arguments[0]), _arrow_type(arguments[1]))
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return pa.struct(list(arrow_schema(annotation)))
+    if is_dataclass(annotation):
+        return pa.struct(list(arrow_schema(annotation)))  # type: ignore[arg-type]
     raise TypeError(f"no Arrow type for {annotation}")
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    if isinstance(value, list):
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return list(value.items())

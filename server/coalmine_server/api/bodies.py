@@ -1,4 +1,4 @@
-"""What the registry's routes take."""
+"""Bodies of requests to the prompt registry."""
 
 from typing import Annotated, Any
 
@@ -13,14 +13,14 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,99}$"
 PromptName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 VersionText = Annotated[str, StringConstraints(min_length=5, max_length=100)]
 Variant = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Reason = Annotated[str | None, Field(max_length=2000, description="Why; kept in the audit log.")]
+Reason = Annotated[str | None, Field(max_length=2000, description="Reason, for the audit log.")]
 Expected = Annotated[
     int | None,
     Field(
         ge=0,
         le=2**53,
-        description="Revision the caller has seen, 0 for none; refused with 409 if it has another. Left out, "
-        "whatever is there is changed. `If-Match` says the same and is refused with 412.",
+        description="Revision that the caller has seen, 0 for none; 409 if the current one differs. Omit it "
+        "to change any revision. `If-Match` does the same with 412.",
     ),
 ]
 
@@ -34,7 +34,7 @@ class Body(BaseModel):
 class VersionBody(Body):
     """A version to register."""
 
-    version: VersionText = Field(description="Semantic version.", examples=["1.2.0"])
+    version: VersionText = Field(description="Semantic version to register.", examples=["1.2.0"])
     content: Json = Field(
         description="`template` or `messages`; variables, model, parameters, output_schema, metadata.",
         examples=[{"template": "Answer {{ question }}", "variables": {"question": {"type": "string"}}}],
@@ -45,37 +45,42 @@ class EvidenceBody(Body):
     """Why a version may be served."""
 
     kind: str = Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="Its kind.", examples=["eval_run", "readout"]
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="Kind of evidence.", examples=["eval_run", "readout"]
     )
-    reference: str = Field(min_length=1, max_length=500, description="Where it is found: an id, an address.")
-    summary: str = Field(default="", max_length=2000, description="What it says, for people.")
+    reference: str = Field(min_length=1, max_length=500, description="Id or URL of the evidence.")
+    summary: str = Field(default="", max_length=2000, description="What the evidence says, for people.")
 
 
 class PromotionBody(Body):
     """A version to serve by default."""
 
-    prompt: PromptName = Field(description="The prompt.")
-    version: VersionText = Field(description="The version.")
+    prompt: PromptName = Field(description="Name of the prompt.")
+    version: VersionText = Field(description="Version to serve by default.")
     environment: str = Field(
-        min_length=1, max_length=100, description="Where to serve it.", examples=["prod"]
+        min_length=1,
+        max_length=100,
+        description="Environment that should serve the version.",
+        examples=["prod"],
     )
-    evidence: list[EvidenceBody] = Field(default=[], max_length=50, description="Why it may be served.")
+    evidence: list[EvidenceBody] = Field(
+        default=[], max_length=50, description="Evidence that the version may be served."
+    )
     reason: Reason = None
     expected_revision: Expected = None
 
 
 class ReasonBody(Body):
-    """Why."""
+    """A reason."""
 
     reason: Reason = None
 
 
 class RollbackBody(Body):
-    """Where to go back to."""
+    """The version to roll back to."""
 
     to_version: VersionText | None = Field(
         default=None,
-        description="A version that served there before; the default before this one if left out.",
+        description="A version that was served there before; the previous default if omitted.",
     )
     reason: Reason = None
     expected_revision: Expected = None
@@ -84,22 +89,27 @@ class RollbackBody(Body):
 class RuleBody(Body):
     """A targeting rule."""
 
-    name: str = Field(min_length=1, max_length=100, description="Its name, unique among the rules.")
+    name: str = Field(
+        min_length=1, max_length=100, description="Name of the rule, unique within the deployment."
+    )
     when: dict[str, list[str]] = Field(
         description="Values by segment; all segments have to match, each with any of its values.",
         examples=[{"tier": ["enterprise"]}],
     )
     serve: Json = Field(
-        description="What is served then.", examples=[{"version": "1.2.0"}, {"experiment": "refund-tone"}]
+        description="What is served to users who match.",
+        examples=[{"version": "1.2.0"}, {"experiment": "refund-tone"}],
     )
 
 
 class RulesBody(Body):
     """All rules of a prompt in an environment; the first that matches wins."""
 
-    rules: list[RuleBody] = Field(max_length=200, description="In order.")
+    rules: list[RuleBody] = Field(
+        max_length=200, description="The rules in order; the first that matches decides."
+    )
     evidence: list[EvidenceBody] = Field(
-        default=[], max_length=50, description="Why versions that were not approved there may be served."
+        default=[], max_length=50, description="Evidence for versions that are not approved there yet."
     )
     reason: Reason = None
     expected_revision: Expected = None
@@ -108,66 +118,71 @@ class RulesBody(Body):
 class ArmBody(Body):
     """One arm of an experiment."""
 
-    variant: Variant = Field(description="Its name.", examples=["treatment"])
-    version: VersionText = Field(description="Version it serves.")
-    weight: float = Field(ge=0, le=1, description="Share of units, from 0 to 1.")
+    variant: Variant = Field(description="Name of the arm.", examples=["treatment"])
+    version: VersionText = Field(description="Version that units of this arm get.")
+    weight: float = Field(ge=0, le=1, description="Share of units that get this arm, from 0 to 1.")
 
 
 class ExperimentBody(Body):
     """An experiment to start."""
 
-    name: PromptName = Field(description="Its name, unique for ever.", examples=["refund-tone"])
+    name: PromptName = Field(
+        description="Name of the experiment, never used before.", examples=["refund-tone"]
+    )
     arms: list[ArmBody] = Field(
         min_length=2, max_length=50, description="Treatments first, control last; weights add up to 1."
     )
     rule: str | None = Field(
-        default=None, max_length=100, description="Rule in whose place it runs; the default if left out."
+        default=None,
+        max_length=100,
+        description="Targeting rule whose version it replaces; the default if omitted.",
     )
     evidence: list[EvidenceBody] = Field(
-        default=[], max_length=50, description="Why versions that were not approved there may be served."
+        default=[], max_length=50, description="Evidence for versions that are not approved there yet."
     )
     reason: Reason = None
     expected_revision: Expected = None
 
 
 class WeightsBody(Body):
-    """New shares of the arms."""
+    """New weights of the arms."""
 
-    weights: dict[str, float] = Field(description="By variant; they add up to 1.")
+    weights: dict[str, float] = Field(description="Weight by arm; they add up to 1.")
     reason: Reason = None
     expected_revision: Expected = None
 
 
 class StopBody(Body):
-    """How to end an experiment."""
+    """How to stop an experiment."""
 
     keep: Variant | None = Field(
-        default=None, description="Variant whose version goes on; what was served before if left out."
+        default=None, description="Arm whose version stays; the replaced version returns if omitted."
     )
     reason: Reason = None
     expected_revision: Expected = None
 
 
 class PolicyBody(Body):
-    """What an environment wants of promotions."""
+    """What an environment requires of promotions."""
 
     required_evidence: list[str] = Field(
         max_length=50,
-        description="Kinds of evidence; `served_in:staging` is given by having served there.",
+        description="Kinds of evidence; having served in staging satisfies `served_in:staging`.",
         examples=[["eval_run", "served_in:staging"]],
     )
     expected_revision: Expected = None
 
 
 class TokenBody(Body):
-    """A token to make."""
+    """A token to create."""
 
     subject: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$", description="Person or program that will use it."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$",
+        description="Person or program that will use the token.",
     )
-    role: Role = Field(default=Role.READER, description="What it allows.")
+    role: Role = Field(default=Role.READER, description="What the token allows.")
 
 
 def given(evidence: list[EvidenceBody]) -> tuple[Evidence, ...]:
-    """Evidence as the registry takes it."""
+    """Converts evidence for the registry."""
     return tuple(Evidence(each.kind, each.reference, each.summary) for each in evidence)

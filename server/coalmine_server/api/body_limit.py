@@ -10,7 +10,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """The largest we take are prompts: templates of 262,144 characters, which JSON may escape."""
 
 
-class LimitedBody:
+class BodyLimitMiddleware:
     """Answers 413 once a body exceeds the limit, whether it says its length or not; nothing is kept of it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:

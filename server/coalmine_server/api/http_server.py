@@ -1,15 +1,11 @@
 """The HTTP side of `coalmine serve`: a bound socket first, then uvicorn on it in a thread of its own."""
 
-import errno
-import socket
 import threading
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from coalmine_server.errors import AddressInUse, ConfigurationError
-
-BACKLOG = 512
+from coalmine_server.sockets import bind
 
 
 class HttpServer:
@@ -26,7 +22,7 @@ class HttpServer:
             AddressInUse: Somebody listens there.
             ConfigurationError: The address is not one of this machine.
         """
-        self._socket = _bind(host, port)
+        self._socket = bind(host, port)
         self._host = host
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -73,24 +69,3 @@ class HttpServer:
         self._server.should_exit = True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, protocol)
-    except socket.gaierror as error:
-        raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUse(host, port) from error
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    bound.set_inheritable(False)
-    return bound

@@ -1,9 +1,9 @@
 """What environments serve, for clients that wait until it changes.
 
-A client that has seen a state names it and waits. All who wait for an environment share one event and one
-answer, made once per change: a thousand of them cost no thread, and a change reaches each in the one round
-trip it has open. Changes made by this process are heard at once. Those of others are found by asking the
-database for one number, by one task per environment, however many wait.
+A client names the state it has seen and waits. All clients that wait for an environment share one event and
+one answer, built once per change: a thousand of them need no thread, and a change reaches each in its open
+request. Changes made by this process are seen at once. Those of other processes are found by one task per
+environment, which asks the database for one number, however many clients wait.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ from coalmine_schemas.prompts import Snapshot
 Answer = TypeVar("Answer")
 
 POLL_S: Final = 0.2
-"""How often the database is asked whether another process changed something."""
+"""How often to ask the database whether another process changed something."""
 TROUBLE_S: Final = 1.0
-"""How long to rest when the database does not answer."""
+"""How long to pause when the database does not respond."""
 MAX_WAIT_S: Final = 60.0
-"""Longest time a client may wait in one request; proxies like to cut longer ones."""
+"""Longest time that a client may wait in one request; proxies often cut longer ones."""
 
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
 class SnapshotSource(Protocol):
-    """What the hub needs of a registry. Called from threads."""
+    """The part of a registry that the hub uses. Called from threads."""
 
     def snapshot(self, environment: str) -> Snapshot:
-        """Everything an environment serves."""
+        """Returns everything that an environment serves."""
         ...
 
     def environment_revision(self, environment: str) -> int:
-        """Changes with everything the environment serves."""
+        """Returns a number that grows with every change of what the environment serves."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an environment serves, ready to be sent."""
+    """What an environment serves, ready to send."""
 
     revision: int
     etag: str
-    """Quoted, as HTTP has it. Says the content, too: a registry made anew counts revisions from the start."""
+    """Quoted, as in HTTP. Depends on the content, too: a new registry counts revisions from the start."""
     body: bytes
 
 
@@ -58,9 +58,9 @@ class _Watched:
     name: str
     served: Served | None = None
     known_revision: int = -1
-    """Newest revision this process has heard of."""
+    """Newest revision that this process knows of."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set, and replaced by a fresh one, at each change."""
+    """Set, and replaced by a new one, at each change."""
     urgent: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the task should look now."""
     refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -73,7 +73,7 @@ class _Watched:
 
 
 class DeploymentHub:
-    """Answers what an environment serves, now or once it has changed. Lives in one event loop."""
+    """Returns what an environment serves, now or once it has changed. Belongs to one event loop."""
 
     def __init__(
         self, source: SnapshotSource, environments: Sequence[str], *, poll_s: float = POLL_S
@@ -81,7 +81,7 @@ class DeploymentHub:
         self._source = source
         self._poll_s = poll_s
         self._environments = {name: _Watched(name) for name in environments}
-        # Threads of its own: nobody's long question may hold up a rollback.
+        # Threads of its own: a long query must not delay a rollback.
         self._threads = CapacityLimiter(2)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -89,57 +89,57 @@ class DeploymentHub:
 
     @property
     def waiting(self) -> int:
-        """How many wait at the moment."""
+        """Number of clients that wait."""
         return self._waiting
 
     @property
     def stopping(self) -> bool:
-        """Whether it lets everybody go."""
+        """True once waiting clients are being released."""
         return self._stopping
 
     def start(self) -> None:
-        """Notes the loop it lives in; called from within."""
+        """Binds it to the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
-        """Ends its tasks; called from within the loop."""
-        self._let_go()
+        """Stops its tasks; called in the loop."""
+        self._release_all()
         tasks = [each.task for each in self._environments.values() if each.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def release(self) -> None:
-        """Lets everybody go who waits, because the server stops. Any thread may call it."""
-        self._soon(self._let_go)
+        """Releases all waiting clients, because the server stops. Any thread may call it."""
+        self._soon(self._release_all)
 
     def notify(self, environment: str, revision: int) -> None:
-        """Hears of a change that this process made. Any thread may call it."""
+        """Reports a change that this process made. Any thread may call it."""
         self._soon(self._heard, environment, revision)
 
     async def current(self, name: str) -> Served:
-        """What an environment serves now: at least what this process has changed.
+        """Returns what an environment serves now, with all changes of this process.
 
         Raises:
-            NotFound: There is no such environment.
-            Exception: What the source raises.
+            NotFound: The environment does not exist.
+            Exception: Any error of the source.
         """
         watched = self._watched(name)
         return watched.up_to_date() or await self._refresh(watched)
 
     async def after(self, name: str, etag: str | None, wait_s: float) -> Served | None:
-        """What an environment serves, once that is something else than the caller has.
+        """Returns what an environment serves, once it differs from what the caller has.
 
         Args:
             name: The environment.
-            etag: State the caller has; None for none.
-            wait_s: How long to wait for another, at most `MAX_WAIT_S`.
+            etag: State that the caller has; None without one.
+            wait_s: How long to wait for a change, at most `MAX_WAIT_S`.
 
         Returns:
-            The state, or None if it has not changed in time, or the server stops.
+            The state, or None if it did not change in time or the server stops.
 
         Raises:
-            NotFound: There is no such environment.
+            NotFound: The environment does not exist.
         """
         watched = self._watched(name)
         deadline = asyncio.get_running_loop().time() + min(wait_s, MAX_WAIT_S)
@@ -161,9 +161,7 @@ class DeploymentHub:
     def _watched(self, name: str) -> _Watched:
         watched = self._environments.get(name)
         if watched is None:
-            raise NotFound(
-                f"there is no environment {name[:40]!r}: there are {', '.join(self._environments)}"
-            )
+            raise NotFound(f"no environment {name[:40]!r}: there are {', '.join(self._environments)}")
         if watched.task is None and not self._stopping:
             watched.task = asyncio.create_task(self._watch(watched), name=f"deployments of {name}")
         return watched
@@ -174,7 +172,7 @@ class DeploymentHub:
             return
         try:
             loop.call_soon_threadsafe(work, *arguments)
-        except RuntimeError:  # it has ended, and nobody waits any more
+        except RuntimeError:  # it has ended, and no client waits any more
             _log.debug("the loop has ended")
 
     def _heard(self, environment: str, revision: int) -> None:
@@ -183,7 +181,7 @@ class DeploymentHub:
             watched.known_revision = max(watched.known_revision, revision)
             watched.urgent.set()
 
-    def _let_go(self) -> None:
+    def _release_all(self) -> None:
         self._stopping = True
         for watched in self._environments.values():
             watched.changed.set()
@@ -196,11 +194,11 @@ class DeploymentHub:
                     heard = watched.known_revision
                     revision = await self._ask(self._source.environment_revision, watched.name)
                     if watched.known_revision == heard:
-                        watched.known_revision = revision  # may be lower: the registry was made anew
+                        watched.known_revision = revision  # may be lower: it is a new registry
                 if watched.served is None or watched.known_revision != watched.served.revision:
                     await self._refresh(watched)
                 failing = False
-            except Exception as error:  # noqa: BLE001 - clients keep what they have, and we go on asking
+            except Exception as error:  # noqa: BLE001 - clients keep what they have, and we keep asking
                 if not failing:
                     _log.warning("cannot see what is served", environment=watched.name, reason=str(error))
                 failing = True
@@ -215,7 +213,7 @@ class DeploymentHub:
                     return done
                 heard = watched.known_revision
                 served = _ready(await self._ask(self._source.snapshot, watched.name))
-                # What was heard meanwhile may be newer than what was read: then look again.
+                # A change reported meanwhile may be newer than what was read: then read again.
                 if watched.known_revision in (heard, served.revision):
                     watched.known_revision = served.revision
                 if done is None or done.etag != served.etag:
@@ -233,9 +231,9 @@ def _ready(snapshot: Snapshot) -> Served:
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
-    """Waits for an event; whether it came in time."""
+    """Returns True if the event is set before the timeout."""
     try:
-        # Not `wait_for`: that of Python 3.11 swallows a cancellation that comes with the event.
+        # Not `wait_for`: in Python 3.11 it swallows a cancellation that comes with the event.
         async with asyncio.timeout(timeout_s):
             await event.wait()
     except TimeoutError:

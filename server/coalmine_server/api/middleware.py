@@ -29,7 +29,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _log = structlog.stdlib.get_logger("coalmine.http")
 
 
-class Observed:
+class ObservabilityMiddleware:
     """Gives each request an id, a log line without its query and a count; answers for faults."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
@@ -84,7 +84,7 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-class Authenticated:
+class AuthMiddleware:
     """Lets nobody through without a bearer token, whether the path exists or not; health is open to all."""
 
     def __init__(self, app: ASGIApp, verifier: Verifier, failed_logins: FailedLogins) -> None:

@@ -1,93 +1,69 @@
-"""Query parameters that several routes share, and what they become."""
+"""Parameters that routes share: pages, and the store."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+import difflib
+from typing import Annotated, Final
 
-from fastapi import Depends, Header, Query, Request
-from pydantic import BeforeValidator
+from fastapi import Depends, Path, Query, Request, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
 
-from coalmine_schemas.errors import InvalidParameter
-from coalmine_server.api.negotiation import ARROW_MEDIA_TYPE, Representation, representation
-from coalmine_server.api.problems import Problem
-from coalmine_server.moment import MOMENT_HELP, parse_moment
-from coalmine_server.services.models import Answer
-from coalmine_server.services.questions import Answers, Page, Selection
+from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
+from coalmine_server.services.owned_store import OwnedStore
 
+LONGEST_PAGE: Final = 1_000
+"""Items in a page at most, whatever limit was asked for; time series have pages of their own."""
 
-def _moment(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    try:
-        return parse_moment(text, datetime.now(UTC))
-    except InvalidParameter as error:
-        raise ValueError(str(error)) from None
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
-
-Name = Annotated[str | None, Query(min_length=1, max_length=500)]
-
-
-def selection(
-    *,
-    prompt: Annotated[str | None, Query(min_length=1, description="Only this prompt.")] = None,
-    version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None,
-    environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None,
-    app: Annotated[str | None, Query(min_length=1, description="Only this application.")] = None,
-    since: Annotated[
-        Moment | None, Query(description=f"Calls that began at or after this: {MOMENT_HELP}.")
-    ] = None,
-    until: Annotated[
-        Moment | None, Query(description=f"Calls that began before this: {MOMENT_HELP}.")
-    ] = None,
-) -> Selection:
-    """Which requests a question is about."""
-    if since is not None and until is not None and since >= until:
-        raise InvalidParameter("since has to lie before until")
-    return Selection(
-        prompt=prompt, version=version, environment=environment, app=app, since=since, until=until
-    )
+Limit = Annotated[
+    int,
+    Query(ge=1, le=LONGEST_PAGE, description="Maximum number of items to return; a page may have fewer."),
+]
+Cursor = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=2000,
+        description="`next_cursor` of the previous page; omit it for the first.",
+    ),
+]
+ExperimentPath = Annotated[str, Path(min_length=1, max_length=500, description="Name of the experiment.")]
 
 
-MAX_LIMIT = 100_000
-
-
-def page(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most rows to return.")] = 10_000,
-    offset: Annotated[int, Query(ge=0, description="Rows to leave out; see `next_offset`.")] = 0,
-) -> Page:
-    """Which part of a long list."""
-    return Page(limit=limit, offset=offset)
-
-
-def wanted(accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Representation:
-    """JSON or Arrow."""
-    return representation(accept)
-
-
-def answers(request: Request) -> Answers:
-    """Who answers: the store of this process, while it has one."""
-    found: Answers = request.app.state.serving.answers()
+def owned_store(request: Request) -> OwnedStore:
+    """Returns the store of this process, while it has one."""
+    found: OwnedStore = request.app.state.stores.owned_store()
     return found
 
 
-Chosen = Annotated[Selection, Depends(selection)]
-Paged = Annotated[Page, Depends(page)]
-Wanted = Annotated[Representation, Depends(wanted)]
-Asked = Annotated[Answers, Depends(answers)]
+Owned = Annotated[OwnedStore, Depends(owned_store)]
 
 
-def documented(
-    model: type[Answer], *, arrow: bool = False, success: int = 200
-) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer, for OpenAPI."""
-    problem = {"model": Problem}
-    content = {ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}} if arrow else {}
-    return {
-        success: {"model": model, "content": content},
-        401: {**problem, "description": "No token, or none that is known."},
-        403: {**problem, "description": "The token does not allow it."},
-        422: {**problem, "description": "A parameter is wrong."},
-        429: {**problem, "description": "Too many wrong tokens came from this address."},
-        503: {**problem, "description": "A standby, or not ready yet."},
-    }
+async def known_parameters(request: Request) -> None:
+    """Refuses query parameters that the route does not take: a filter that is ignored gives wrong answers.
+
+    Raises:
+        ProblemError: 422, naming the nearest parameter there is.
+    """
+    if not request.query_params:
+        return
+    known = _query_names(request.scope["route"])
+    problems = [
+        FieldProblem(name=name, detail=_unknown(name, known))
+        for name in request.query_params
+        if name not in known
+    ]
+    if problems:
+        detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
+        raise ProblemError(INVALID_REQUEST, detail, problems)
+
+
+def _query_names(route: APIRoute) -> frozenset[str]:
+    every = get_flat_params(route.dependant)
+    return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    if not known:
+        return "unknown parameter; this route takes none"
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(sorted(known))}"
+    return f"unknown parameter; {hint}"

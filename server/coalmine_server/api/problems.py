@@ -1,7 +1,8 @@
-"""Errors over HTTP as RFC 9457 says: `application/problem+json` with type, title, status and detail."""
+"""Errors over HTTP as problem documents (RFC 9457): `application/problem+json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,15 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from coalmine_schemas.errors import InvalidParameter
+from coalmine_registry import errors as registry_errors
+from coalmine_schemas.errors import InvalidParameter, Transient
+from coalmine_server.errors import NotFound
+from coalmine_server.services.readiness import NotReady, Phase
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldProblem(BaseModel):
-    """One parameter that is wrong."""
+    """One invalid parameter."""
 
-    name: str = Field(description="Name of the parameter or of the field in the body.")
+    name: str = Field(description="Name of the parameter, or of the field in the body.")
     detail: str = Field(description="What is expected.")
 
 
@@ -27,12 +31,13 @@ class Problem(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(
-        description="What kind of problem: stable, for programs.", examples=["urn:coalmine:standby"]
+        description="Stable identifier of the kind of problem, for programs.",
+        examples=["urn:coalmine:standby"],
     )
     title: str = Field(description="The kind of problem in words.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What went wrong this time, and what to do.")
-    errors: list[FieldProblem] = Field(default=[], description="The parameters at fault, if any.")
+    detail: str = Field(description="What went wrong this time, and what to do about it.")
+    errors: list[FieldProblem] = Field(default=[], description="The invalid parameters, if any.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,53 @@ class ProblemKind:
     status: int
 
 
-INVALID_REQUEST = ProblemKind("invalid-request", "The request is not valid", 422)
-UNAUTHENTICATED = ProblemKind("unauthenticated", "A bearer token is needed", 401)
-TOO_MANY_FAILURES = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
-REGISTRY_UNAVAILABLE = ProblemKind("registry-unavailable", "The registry's database does not answer", 503)
-TOO_LARGE = ProblemKind("too-large", "The request's body is too large", 413)
-NOT_FOUND = ProblemKind("not-found", "There is nothing here", 404)
-NOT_ACCEPTABLE = ProblemKind("not-acceptable", "No such representation", 406)
-STANDBY = ProblemKind("standby", "This server is a standby", 503)
-STARTING = ProblemKind("starting", "This server is starting", 503)
-STOPPING = ProblemKind("stopping", "This server is stopping", 503)
-FAILED = ProblemKind("failed", "This server cannot serve", 503)
-INTERNAL = ProblemKind("internal", "This is a fault of the server", 500)
+INVALID_REQUEST: Final = ProblemKind("invalid-request", "The request is not valid", 422)
+UNAUTHENTICATED: Final = ProblemKind("unauthenticated", "A bearer token is required", 401)
+FORBIDDEN: Final = ProblemKind("forbidden", "The token does not allow this", 403)
+TOO_MANY_FAILURES: Final = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
+REGISTRY_UNAVAILABLE: Final = ProblemKind(
+    "registry-unavailable", "The registry's database does not respond", 503
+)
+TOO_LARGE: Final = ProblemKind("too-large", "The request body is too large", 413)
+NOT_FOUND: Final = ProblemKind("not-found", "Not found", 404)
+NOT_ACCEPTABLE: Final = ProblemKind("not-acceptable", "No such representation", 406)
+STALE: Final = ProblemKind("stale-revision", "Somebody changed it in the meantime", 409)
+PRECONDITION_FAILED: Final = ProblemKind("precondition-failed", "Somebody changed it in the meantime", 412)
+CONFLICT: Final = ProblemKind("conflict", "Conflicts with the current state", 409)
+INTERNAL: Final = ProblemKind("internal", "Internal server error", 500)
+
+NOT_READY: Final[Mapping[Phase, ProblemKind]] = {
+    "starting": ProblemKind("starting", "This server is starting", 503),
+    "standby": ProblemKind("standby", "This server is a standby", 503),
+    "stopping": ProblemKind("stopping", "This server is stopping", 503),
+    "failed": ProblemKind("failed", "This server has failed", 503),
+}
+
+KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
+    (NotFound, NOT_FOUND),
+    (registry_errors.NotFound, NOT_FOUND),
+    (registry_errors.Forbidden, FORBIDDEN),
+    (
+        registry_errors.BumpTooSmall,
+        ProblemKind("bump-too-small", "The version bump is too small", 409),
+    ),
+    (registry_errors.EvidenceMissing, ProblemKind("evidence-missing", "Evidence is missing", 409)),
+    (registry_errors.Conflict, CONFLICT),
+    (InvalidParameter, INVALID_REQUEST),
+)
+"""What an error becomes whose text says all there is to say."""
+
+_MEANINGS: Final = {
+    401: "The token is missing or unknown.",
+    403: "The token does not allow this.",
+    404: "Not found; `detail` names what exists.",
+    406: "Neither JSON nor an Arrow stream is acceptable.",
+    409: "Conflicts with the current state; has `expected` and `actual` after a concurrent change.",
+    412: "`If-Match` names another revision; `expected` and `actual` say which.",
+    422: "A parameter or the body is invalid, or a query parameter is unknown.",
+    429: "Too many failed logins came from this address.",
+    503: "This server is a standby or not ready, or the registry's database does not respond.",
+}
 
 
 class ProblemError(Exception):
@@ -75,6 +115,12 @@ class ProblemError(Exception):
         self.retry_after_s = retry_after_s
 
 
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer with, for OpenAPI: these, and those that every route may."""
+    chosen = sorted({401, 403, 422, 429, 503, *statuses})
+    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in chosen}
+
+
 def problem_response(
     kind: ProblemKind,
     detail: str,
@@ -82,13 +128,13 @@ def problem_response(
     headers: dict[str, str] | None = None,
     more: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    """The response that says so.
+    """A problem document.
 
     Args:
         kind: What kind of problem.
-        detail: What went wrong this time, and what to do.
-        errors: The parameters at fault.
-        headers: Of the response.
+        detail: What went wrong this time, and what to do about it.
+        errors: The invalid parameters.
+        headers: Headers of the response.
         more: Further members of the document, for programs.
     """
     problem = Problem(
@@ -106,43 +152,82 @@ def problem_response(
     )
 
 
+def not_ready(error: NotReady) -> ProblemError:
+    """The problem of a server that cannot answer now."""
+    return ProblemError(NOT_READY[error.phase], error.reason, retry_after_s=error.retry_after_s)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
-    """Makes every error of an application a problem document."""
+    """Turns every error of an application into a problem document."""
+    for error_type, kind in KINDS:
+        app.add_exception_handler(error_type, _as(kind))
+    app.add_exception_handler(registry_errors.StaleRevision, _stale)
+    app.add_exception_handler(registry_errors.Invalid, _invalid_value)
+    app.add_exception_handler(Transient, _unavailable)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(NotReady, _not_ready)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _fault)
 
-    @app.exception_handler(ProblemError)
-    async def problem(_request: Request, error: ProblemError) -> JSONResponse:
-        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-        return problem_response(error.kind, error.detail, error.errors, headers)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [
-            FieldProblem(
-                name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-                detail=item["msg"],
-            )
-            for item in error.errors()
-        ]
-        detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
-        return problem_response(INVALID_REQUEST, detail, problems)
+# Handlers take any error: Starlette types them so.
 
-    @app.exception_handler(InvalidParameter)
-    async def invalid_parameter(_request: Request, error: InvalidParameter) -> JSONResponse:
-        return problem_response(INVALID_REQUEST, str(error))
 
-    @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 404:
-            kind, detail = NOT_FOUND, f"no resource at {request.url.path}"
-        elif error.status_code == TOO_LARGE.status:
-            kind, detail = TOO_LARGE, str(error.detail)
-        else:
-            name = "-".join(str(error.detail).lower().split())
-            kind = ProblemKind(name, str(error.detail), error.status_code)
-            detail = f"{request.method} {request.url.path}: {error.detail}"
-        return problem_response(kind, detail, headers=dict(error.headers or {}))
+def _as(kind: ProblemKind) -> Callable[[Request, Any], Awaitable[JSONResponse]]:
+    async def handle(_request: Request, error: Exception) -> JSONResponse:
+        return problem_response(kind, str(error))
 
-    @app.exception_handler(Exception)
-    async def fault(request: Request, _error: Exception) -> JSONResponse:
-        request_id = request.scope.get("coalmine.request_id")
-        return problem_response(INTERNAL, f"the server's log says more about request {request_id}")
+    return handle
+
+
+async def _problem(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return problem_response(error.kind, error.detail, error.errors, headers)
+
+
+async def _not_ready(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    return await _problem(request, not_ready(error))
+
+
+async def _stale(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    kind = PRECONDITION_FAILED if "if-match" in request.headers else STALE
+    return problem_response(kind, str(error), more={"expected": error.expected, "actual": error.actual})
+
+
+async def _invalid_value(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    return problem_response(
+        INVALID_REQUEST, str(error), [FieldProblem(name=error.field, detail=error.remedy)]
+    )
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    return problem_response(REGISTRY_UNAVAILABLE, str(error), headers={"Retry-After": "1"})
+
+
+async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    problems = [
+        FieldProblem(
+            name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), detail=item["msg"]
+        )
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
+    return problem_response(INVALID_REQUEST, detail, problems)
+
+
+async def _http_error(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    if error.status_code == NOT_FOUND.status:
+        kind, detail = NOT_FOUND, f"no resource at {request.url.path}"
+    elif error.status_code == TOO_LARGE.status:
+        kind, detail = TOO_LARGE, str(error.detail)
+    else:
+        name = "-".join(str(error.detail).lower().split())
+        kind = ProblemKind(name, str(error.detail), error.status_code)
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem_response(kind, detail, headers=dict(error.headers or {}))
+
+
+async def _fault(request: Request, _error: Exception) -> JSONResponse:
+    request_id = request.scope.get("coalmine.request_id")
+    return problem_response(INTERNAL, f"see the server's log for request {request_id}")

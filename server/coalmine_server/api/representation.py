@@ -1,18 +1,49 @@
-"""An answer as a response, JSON or Arrow."""
+"""Which representation a client asked for, JSON or an Arrow stream for data frames, and an answer as that."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from fastapi import Response
-from pydantic import BaseModel
+from fastapi import Depends, Header, Response
+from pydantic import TypeAdapter
 
-from coalmine_server.api.arrow import arrow_table, ipc_stream
-from coalmine_server.api.negotiation import ARROW_MEDIA_TYPE, JSON_MEDIA_TYPE, Representation
+from coalmine_server.api.problems import NOT_ACCEPTABLE, ProblemError
+
+JSON_MEDIA_TYPE = "application/json"
+ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+ARROW_TOO: dict[int | str, dict[str, Any]] = {
+    200: {"content": {ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+}
+"""The success of a route that also answers with an Arrow stream, for OpenAPI."""
+
+Representation = Literal["json", "arrow"]
 
 
-def represented(
-    answer: BaseModel,
-    row_model: type[BaseModel],
-    rows: Sequence[BaseModel],
+def representation(accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Representation:
+    """Chooses by the `Accept` header; JSON where both are equally welcome.
+
+    Raises:
+        ProblemError: Neither is acceptable (406).
+    """
+    if accept is None or not accept.strip():
+        return "json"
+    ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
+    json, arrow = _quality(ranges, JSON_MEDIA_TYPE), _quality(ranges, ARROW_MEDIA_TYPE)
+    if json == 0 and arrow == 0:
+        raise ProblemError(
+            NOT_ACCEPTABLE, f"available: {JSON_MEDIA_TYPE} and {ARROW_MEDIA_TYPE}; asked for: {accept}"
+        )
+    return "arrow" if arrow > json else "json"
+
+
+Wanted = Annotated[Representation, Depends(representation)]
+
+
+def represented(  # noqa: PLR0917 - what it is, then how to write it
+    answer: object,
+    answer_type: Any,  # noqa: ANN401 - a type, generic or not
+    rows: Sequence[object],
+    row_type: type,
     wanted: Representation,
     metadata: Mapping[str, str] | None = None,
 ) -> Response:
@@ -20,15 +51,45 @@ def represented(
 
     Args:
         answer: The whole of it, for JSON.
-        row_model: What its rows are, for Arrow's columns.
+        answer_type: Its type.
         rows: Its rows, for Arrow.
+        row_type: Their dataclass, for Arrow's columns.
         wanted: Which of the two.
-        metadata: What of the answer is not in its rows: metadata of Arrow's schema.
+        metadata: What is not in the rows, as metadata of Arrow's schema.
     """
     vary = {"Vary": "Accept"}
     if wanted == "json":
-        return Response(answer.model_dump_json(), media_type=JSON_MEDIA_TYPE, headers=vary)
-    next_offset = getattr(answer, "next_offset", None)
-    more = {} if next_offset is None else {"next_offset": str(next_offset)}
-    table = arrow_table(row_model, rows).replace_schema_metadata({**(metadata or {}), **more})
+        return Response(_adapter(answer_type).dump_json(answer), media_type=JSON_MEDIA_TYPE, headers=vary)
+    from coalmine_server.api.arrow import arrow_table, ipc_stream  # noqa: PLC0415 - imports pyarrow
+
+    cursor = getattr(answer, "next_cursor", None)
+    more = {} if cursor is None else {"next_cursor": cursor}
+    table = arrow_table(row_type, rows).replace_schema_metadata({**(metadata or {}), **more})
     return Response(ipc_stream(table), media_type=ARROW_MEDIA_TYPE, headers=vary)
+
+
+@functools.cache
+def _adapter(answer_type: Any) -> TypeAdapter[Any]:  # noqa: ANN401
+    return TypeAdapter(answer_type)
+
+
+def _media_range(text: str) -> tuple[str, float]:
+    name, *parameters = [part.strip() for part in text.split(";")]
+    quality = 1.0
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            try:
+                quality = min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                quality = 0.0
+    return name.lower(), quality
+
+
+def _quality(ranges: list[tuple[str, float]], media_type: str) -> float:
+    """The quality of the most specific range that covers a media type (RFC 9110, 12.5.1)."""
+    for pattern in (media_type, media_type.split("/", maxsplit=1)[0] + "/*", "*/*"):
+        found = [quality for name, quality in ranges if name == pattern]
+        if found:
+            return max(found)
+    return 0.0

@@ -6,39 +6,26 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
-    audit,
-    calibrate,
     dashboard,
     dead_letters,
     demo,
     drift,
     explain,
-    ingest_status,
+    pipeline,
     readout,
-    rebuild,
     replay,
     serve,
     settings,
     simulate,
-    stats_check,
-    timeseries,
+    statistics,
     token,
     versions,
 )
 from coalmine_server.cli.invocation import Invocation
-from coalmine_server.cli.prompts import (
-    check,
-    differences,
-    experiment,
-    lifecycle,
-    looking,
-    promoting,
-    pull,
-    push,
-)
+from coalmine_server.cli.prompts import experiments, inspect, lifecycle, promotions, pull, push
 
-EXIT_CODES = """Exit codes: 0 done; 1 a check failed (audit, for one); 2 an option or a setting is wrong;
-3 no server, broker or store could be reached, or another process holds it."""
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
+wrong; 3 no server, broker or store could be reached, or another process holds it."""
 
 app = typer.Typer(
     name="coalmine",
@@ -90,8 +77,8 @@ def root(
 
 
 RUN = "Run"
-LOOK = "Look"
-CARE = "Take care"
+INSPECT = "Inspect"
+MAINTAIN = "Maintain"
 PROMPTS = "Prompts"
 SET_UP = "Set up"
 
@@ -100,33 +87,33 @@ app.command("demo", rich_help_panel=RUN)(demo.demo)
 app.command("dashboard", rich_help_panel=RUN)(dashboard.dashboard)
 app.command("replay", rich_help_panel=RUN)(replay.replay)
 app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
-app.command("versions", rich_help_panel=LOOK)(versions.versions)
-app.command("timeseries", rich_help_panel=LOOK)(timeseries.timeseries)
-app.command("readout", rich_help_panel=LOOK)(readout.readout)
-app.command("compare", rich_help_panel=LOOK)(readout.compare)
-app.command("explain", rich_help_panel=LOOK)(explain.explain)
-app.command("drift", rich_help_panel=LOOK)(drift.drift)
-app.command("ingest-status", rich_help_panel=LOOK)(ingest_status.ingest_status)
-app.command("stats-check", rich_help_panel=LOOK)(stats_check.stats_check)
-app.command("calibrate", rich_help_panel=CARE)(calibrate.calibrate)
+app.command("versions", rich_help_panel=INSPECT)(versions.versions)
+app.command("timeseries", rich_help_panel=INSPECT)(versions.timeseries)
+app.command("readout", rich_help_panel=INSPECT)(readout.readout)
+app.command("compare", rich_help_panel=INSPECT)(readout.compare)
+app.command("explain", rich_help_panel=INSPECT)(explain.explain)
+app.command("drift", rich_help_panel=INSPECT)(drift.drift)
+app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
+app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
+app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
-app.command("check-prompts", rich_help_panel=PROMPTS)(check.check_prompts)
-app.command("prompts", rich_help_panel=PROMPTS)(looking.prompts)
-app.command("diff", rich_help_panel=PROMPTS)(differences.diff)
-app.command("log", rich_help_panel=PROMPTS)(looking.log)
-app.command("promote", rich_help_panel=PROMPTS)(promoting.promote)
-app.command("promotions", rich_help_panel=PROMPTS)(looking.promotions)
-app.command("approve", rich_help_panel=PROMPTS)(promoting.approve)
-app.command("reject", rich_help_panel=PROMPTS)(promoting.reject)
-app.command("rollback", rich_help_panel=PROMPTS)(promoting.rollback)
-app.add_typer(experiment.app, name="experiment", rich_help_panel=PROMPTS)
+app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
+app.command("prompts", rich_help_panel=PROMPTS)(inspect.prompts)
+app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
+app.command("log", rich_help_panel=PROMPTS)(inspect.log)
+app.command("promote", rich_help_panel=PROMPTS)(promotions.promote)
+app.command("promotions", rich_help_panel=PROMPTS)(inspect.promotions)
+app.command("approve", rich_help_panel=PROMPTS)(promotions.approve)
+app.command("reject", rich_help_panel=PROMPTS)(promotions.reject)
+app.command("rollback", rich_help_panel=PROMPTS)(promotions.rollback)
+app.add_typer(experiments.app, name="experiment", rich_help_panel=PROMPTS)
 app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
 app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
-app.command("hygiene", rich_help_panel=PROMPTS)(lifecycle.hygiene)
+app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
-app.command("audit", rich_help_panel=CARE)(audit.audit)
-app.command("rebuild", rich_help_panel=CARE)(rebuild.rebuild)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=CARE)
+app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
+app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
 app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
 app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)

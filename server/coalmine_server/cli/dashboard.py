@@ -1,12 +1,18 @@
-"""`coalmine dashboard`: the pages."""
+"""`coalmine dashboard`: the Streamlit pages, in a process of their own that is told where the server is."""
 
+import importlib.util
 import os
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coalmine_server.cli.invocation import invocation
 from coalmine_server.cli.output import note
+
+if TYPE_CHECKING:
+    from coalmine_server.settings import DashboardSettings, Settings
 
 
 def dashboard(
@@ -27,15 +33,48 @@ def dashboard(
     ] = None,
 ) -> None:
     """Show the dashboards in a browser. They ask a running server, so start one with `coalmine serve`."""
-    from coalmine_server.workers.dashboard_process import (
-        dashboard_address,
-        dashboard_command,
-        dashboard_environment,
-    )
-
     settings = invocation(context).settings(dashboard__host=host, dashboard__port=port, server__url=server)
     address = dashboard_address(settings.dashboard)
     command = dashboard_command(*address)
     note(f"dashboards on http://{address[0]}:{address[1]}; Ctrl-C stops them")
     # Replaces this process, so that signals reach Streamlit itself.
     os.execve(command[0], command, dashboard_environment(settings))  # noqa: S606 - our own interpreter
+
+
+def dashboard_address(settings: "DashboardSettings") -> tuple[str, int]:
+    """Address and port to listen on; a free port where the settings say 0.
+
+    Raises:
+        AddressInUse: The port is taken.
+    """
+    from coalmine_server.sockets import bind
+
+    with bind(settings.host, settings.port) as probe:
+        return settings.host, int(probe.getsockname()[1])
+
+
+def dashboard_command(host: str, port: int) -> list[str]:
+    """The command that runs the pages.
+
+    Raises:
+        ModuleNotFoundError: Streamlit or the pages are not installed.
+    """
+    for name in ("streamlit", "coalmine_dashboards"):
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    # Run, not imported: the pages share no code with the server. The process becomes Streamlit itself.
+    return [sys.executable, "-m", "coalmine_dashboards", "--host", host, "--port", str(port)]
+
+
+def dashboard_environment(settings: "Settings", environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of that process: this one's, and where the server is.
+
+    The credentials of the home are read by the pages themselves, so that they follow a server that restarts.
+    """
+    environment = dict(os.environ if environ is None else environ)
+    environment["COALMINE_HOME"] = str(settings.home)
+    if settings.server.url is not None:
+        environment["COALMINE_SERVER_URL"] = settings.server.url
+    if settings.token is not None:
+        environment["COALMINE_TOKEN"] = settings.token.get_secret_value()
+    return environment

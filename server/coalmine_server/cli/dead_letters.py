@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.asking import asking
+from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_facts, write_json, write_table
-from coalmine_server.errors import CheckFailed, ConfigurationError
+from coalmine_server.errors import CheckFailed
 
 app = typer.Typer(
-    help="See messages that could not be stored, and store or give them up.", no_args_is_help=True
+    help="Inspect messages that could not be stored; store them again or discard them.", no_args_is_help=True
 )
 
 EventOption = Annotated[
@@ -18,10 +18,10 @@ EventOption = Annotated[
 ]
 StageOption = Annotated[
     Literal["frame", "decode", "validate"] | None,
-    typer.Option("--stage", help="Only those that failed at this step.", show_default=False),
+    typer.Option("--stage", help="Only those that failed at this stage.", show_default=False),
 ]
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of dead letters.", show_default=False)]
-All = Annotated[bool, typer.Option("--all", help="All that are open; with --event or --stage, all that fit.")]
+All = Annotated[bool, typer.Option("--all", help="All open ones; with --event or --stage, all that match.")]
 
 PAGE_ROWS = 10_000
 
@@ -31,30 +31,31 @@ def list_(
     context: typer.Context,
     *,
     status: Annotated[
-        Literal["open", "replayed", "discarded", "any"], typer.Option(help="Only those in this state.")
-    ] = "open",
+        Literal["open", "replayed", "discarded", "any"] | None,
+        typer.Option(help="Only those with this status; open by default.", show_default=False),
+    ] = None,
     event: EventOption = None,
     stage: StageOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most to show, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number to show.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""
-    from coalmine_server.services.models import DeadLetterRow
-    from coalmine_server.services.questions import DeadLetterSelection
+    from coalmine_consumers.results import DeadLetterRow
+    from coalmine_server.client import read_as
 
-    chosen = DeadLetterSelection(None if status == "any" else status, event, stage)
-    rows: list[DeadLetterRow] = []
-    with asking(context, quiet=as_json) as answers:
-        before: str | None = None
-        while len(rows) < limit:
-            page = answers.dead_letters(chosen, min(PAGE_ROWS, limit - len(rows)), before)
-            rows.extend(page.items)
-            before = page.next_before
-            if before is None:
+    chosen = {"status": status, "event": event, "stage": stage}
+    found: list[object] = []
+    more = False
+    with asking(context, quiet=as_json) as client:
+        for page in client.pages("/v1/dead-letters", {**chosen, "limit": min(PAGE_ROWS, limit)}):
+            found += page["items"]
+            more = page["next_cursor"] is not None or len(found) > limit
+            if len(found) >= limit:
                 break
     if as_json:
-        write_json([row.model_dump(mode="json") for row in rows])
+        write_json(found[:limit])
         return
+    rows = read_as(list[DeadLetterRow], found[:limit])
     cells = [
         (row.dead_letter_id, row.failed_at, row.event, row.stage, row.status, row.size_bytes, row.reason)
         for row in rows
@@ -62,8 +63,8 @@ def list_(
     write_table(
         ["id", "failed at", "event", "stage", "status", "bytes", "reason"], cells, empty="no dead letters"
     )
-    if before is not None:
-        note("there are more; see --limit")
+    if more:
+        note("there are more: raise --limit")
 
 
 @app.command()
@@ -74,15 +75,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter with its bytes."""
-    with asking(context, quiet=as_json) as answers:
-        found = answers.dead_letter(dead_letter_id)
-    if found is None:
-        raise ConfigurationError(f"there is no dead letter {dead_letter_id}")
-    document = found.model_dump(mode="json")
+    with asking(context, quiet=as_json) as client:
+        document = client.get(path_of("dead-letters", dead_letter_id))
     if as_json:
         write_json(document)
         return
-    payload = base64.b64decode(found.payload_base64)
+    payload = base64.b64decode(document["payload_base64"])
     write_facts({name: value for name, value in document.items() if not name.endswith("_base64")})
     typer.echo()
     for start in range(0, min(len(payload), 512), 16):
@@ -103,7 +101,7 @@ def replay(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try to store open dead letters again, after whatever made them fail was repaired.
+    """Try to store open dead letters again, once whatever made them fail is fixed.
 
     Exits with 1 if some of them still cannot be stored.
     """
@@ -120,7 +118,7 @@ def discard(
     everything: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give open dead letters up. They stay visible as discarded, and the books still balance."""
+    """Discard open dead letters. They remain visible as discarded, and the audit still balances."""
     _change(context, "discard", ids, event=event, stage=stage, everything=everything, as_json=as_json)
 
 
@@ -134,17 +132,20 @@ def _change(
     everything: bool,
     as_json: bool,
 ) -> None:
-    from coalmine_server.services.questions import DeadLetterSelection
+    from coalmine_consumers.results import DeadLettersChanged
+    from coalmine_server.client import read_as
 
     if not ids and not everything:
-        raise typer.BadParameter("say which: ids, or --all (with --event or --stage, all that fit)")
+        raise typer.BadParameter("say which: ids, or --all (with --event or --stage, all that match)")
     if ids and everything:
-        raise typer.BadParameter("ids and --all exclude each other")
-    chosen = DeadLetterSelection("open", event, stage, tuple(ids) if ids else None)
-    with asking(context, quiet=as_json) as answers:
-        changed = answers.change_dead_letters(action, chosen)
+        raise typer.BadParameter("give ids or --all, not both")
+    given = {"ids": ids or None, "event": event, "stage": stage}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    with asking(context, quiet=as_json) as client:
+        found = client.post(path_of("dead-letters", action), chosen or {"all": True})
+    changed = read_as(DeadLettersChanged, found)
     if as_json:
-        write_json(changed.model_dump(mode="json"))
+        write_json(found)
     else:
         facts: dict[str, object] = {"chosen": changed.selected}
         if action == "discard":

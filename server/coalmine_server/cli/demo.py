@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.output import AsJson, note, write_facts, write_json_line
-from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.stopping import stop_on_signals
+from coalmine_server.cli.dashboard import dashboard_address, dashboard_command, dashboard_environment
+from coalmine_server.cli.invocation import invocation, stop_on_signals
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json_line
 from coalmine_server.cli.versions import write_versions
 from coalmine_server.errors import CheckFailed
 
@@ -50,7 +49,7 @@ def demo(
     `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a
     COALMINE_HOME that holds a store already is left alone. With --json, the last line is one JSON object.
     """
-    from coalmine_server.demonstration import demo_settings, play, report, running_server
+    from coalmine_server.demonstration import consumed, demo_settings, play, report, running_server
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
@@ -60,13 +59,13 @@ def demo(
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
         settings = demo_settings(given, home.expanduser().absolute(), port)
         stop = stack.enter_context(stop_on_signals())
-        server = stack.enter_context(running_server(settings))
-        note(f"HTTP API    {server.url}  (token in {settings.home / 'credentials'})")
+        client = stack.enter_context(running_server(settings))
+        note(f"HTTP API    {client.url}  (token in {settings.home / 'credentials'})")
         if not headless:
             note(f"dashboards  {stack.enter_context(_dashboards(settings))}")
         if seconds is None:
             note("Ctrl-C ends it")
-        before = server.state.answers().ingest().counts.consumed
+        before = consumed(client)
         with progress_bar("playing", quiet=as_json, unit="simulated s") as advance:
             result = play(
                 settings,
@@ -77,7 +76,7 @@ def demo(
                     round(done.at_s), None if seconds is None else round(done.end_s)
                 ),
             )
-        found = report(server, before + result.total)
+        found = report(client, before + result.total)
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
@@ -97,12 +96,6 @@ def _unused_home() -> Path | None:
 
 @contextlib.contextmanager
 def _dashboards(settings: "Settings") -> Iterator[str]:
-    from coalmine_server.workers.dashboard_process import (
-        dashboard_address,
-        dashboard_command,
-        dashboard_environment,
-    )
-
     host, port = dashboard_address(settings.dashboard)
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
         dashboard_command(host, port),
@@ -133,8 +126,11 @@ def _write(found: "DemoReport", as_json: bool) -> None:
         "unattributed_feedback": found.unattributed_feedback,
     }
     if as_json:
-        write_json_line({**counts, "versions": [row.model_dump(mode="json") for row in found.versions]})
+        write_json_line({**counts, "versions": found.versions})
         return
-    write_versions(found.versions)
+    from coalmine_consumers.results import VersionRow
+    from coalmine_server.client import read_as
+
+    write_versions(read_as(list[VersionRow], found.versions))
     typer.echo()
     write_facts(counts)

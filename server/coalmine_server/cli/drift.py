@@ -1,16 +1,16 @@
-"""`coalmine drift`: whether a version that nobody changed is still what it was."""
+"""`coalmine drift`: whether a version that nobody changed still behaves as before."""
 
 import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.asking import EnvironmentOption, asking
+from coalmine_server.cli.options import EnvironmentOption, asking
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.readout import interval
 
 if TYPE_CHECKING:
-    from coalmine_server.services.models import MetricDrift, ModelChange, VersionDrift
+    from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 
 
 def drift(
@@ -20,7 +20,9 @@ def drift(
     version: Annotated[
         str | None,
         typer.Option(
-            "--version", help="Only this version; else the one that serves most now.", show_default=False
+            "--version",
+            help="Only this version; default: the one with most requests now.",
+            show_default=False,
         ),
     ] = None,
     environment: EnvironmentOption = None,
@@ -29,18 +31,20 @@ def drift(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a version that nobody changed is still what it was: against its own first days.
+    """Check whether a version that nobody changed still behaves as in its own first days.
 
-    Ends with 1 if a metric has drifted, so that a script notices; new models alone are only told of.
+    Exits with 1 if a metric has drifted, so that a script notices; new models alone are only reported.
     """
+    from coalmine_analytics.results.drift import Drift
+    from coalmine_server.client import read_as
     from coalmine_server.errors import ExitCode
-    from coalmine_server.services.questions import Drifting
 
-    question = Drifting(prompt=prompt, version=version, environment=environment, metric=metric)
-    with asking(context, quiet=as_json) as answers:
-        found = answers.drift(question)
+    question = {"prompt": prompt, "version": version, "environment": environment, "metric": metric}
+    with asking(context, quiet=as_json) as client:
+        document = client.get("/v1/drift", question)
+    found = read_as(Drift, document)
     if as_json:
-        write_json(found.model_dump(mode="json"))
+        write_json(document)
     else:
         for place, item in enumerate(found.items):
             if place:

@@ -2,18 +2,17 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.asking import EnvironmentOption, asking
+from coalmine_server.cli.options import EnvironmentOption, asking
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.readout import interval
-from coalmine_server.moment import MOMENT_HELP, parse_moment
+from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:
-    from coalmine_server.services.models import (
+    from coalmine_analytics.results.explain import (
         ChangePart,
         Contribution,
         Explanation,
@@ -37,7 +36,9 @@ def explain(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
     *,
-    metric: Annotated[str, typer.Option(help="Name of the metric.")] = "quality",
+    metric: Annotated[
+        str | None, typer.Option(help="Name of the metric; quality by default.", show_default=False)
+    ] = None,
     a: Annotated[
         str | None, typer.Option("--a", help="The version to compare with.", show_default=False)
     ] = None,
@@ -45,61 +46,61 @@ def explain(
     since: Annotated[
         str | None,
         typer.Option(
-            help=f"Compare the time from here with the time before it: {MOMENT_HELP}.", show_default=False
+            help=f"Compare the period from here with the one before it: {MOMENT_HELP}.", show_default=False
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Where that time ends; now if not given.", show_default=False)
+        str | None, typer.Option(help="End of that period; now by default.", show_default=False)
     ] = None,
     before_since: Annotated[
         str | None,
-        typer.Option(help="Where the time before begins; it is as long as the other.", show_default=False),
+        typer.Option(
+            help="Start of the earlier period; default: as long as the later one.", show_default=False
+        ),
     ] = None,
     before_until: Annotated[
         str | None,
-        typer.Option(help="Where the time before ends; where the other begins.", show_default=False),
+        typer.Option(
+            help="End of the earlier period; default: where the later one starts.", show_default=False
+        ),
     ] = None,
     environment: EnvironmentOption = None,
     segment: Annotated[
         list[str] | None,
         typer.Option(
             "--segment",
-            help="Take the mix of this segment as the mix of traffic; may be repeated.",
+            help="Segment that makes up the traffic mix; may be repeated.",
             show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a metric changed: between two versions (--a, --b), or since some time (--since).
+    """Explain why a metric changed: between two versions (--a, --b), or since some time (--since).
 
-    The change is taken apart into prompt, model mix and traffic mix, which sum to it. Then come the segments
-    that moved, and which features of requests the metric goes along with.
+    Decomposes the change into prompt, model mix and traffic mix, which sum to it; lists the segments that
+    moved, and the features of requests that go with the metric.
     """
-    from coalmine_server.services.questions import Explaining
+    from coalmine_analytics.results.explain import Explanation
+    from coalmine_server.client import read_as
 
-    now = datetime.now(UTC)
-
-    def moment(text: str | None) -> datetime | None:
-        return None if text is None else parse_moment(text, now)
-
-    question = Explaining(
-        prompt=prompt,
-        metric=metric,
-        a=a,
-        b=b,
-        since=moment(since),
-        until=moment(until),
-        before_since=moment(before_since),
-        before_until=moment(before_until),
-        environment=environment,
-        segments=tuple(segment) if segment else None,
-    )
-    with asking(context, quiet=as_json) as answers:
-        found = answers.explain(question)
+    question = {
+        "prompt": prompt,
+        "metric": metric,
+        "a": a,
+        "b": b,
+        "since": since,
+        "until": until,
+        "before_since": before_since,
+        "before_until": before_until,
+        "environment": environment,
+        "segment": segment,
+    }
+    with asking(context, quiet=as_json) as client:
+        found = client.get("/v1/explain", question, slow=True)
     if as_json:
-        write_json(found.model_dump(mode="json"))
+        write_json(found)
     else:
-        write_explanation(found)
+        write_explanation(read_as(Explanation, found))
 
 
 def write_explanation(found: "Explanation") -> None:

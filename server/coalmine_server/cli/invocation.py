@@ -1,7 +1,10 @@
-"""What the options before the command's name say, and the settings that follow from them."""
+"""What the options before the command's name say, the settings that follow from them, and tidy ends."""
 
 from __future__ import annotations
 
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from coalmine_server.settings import LoadedSettings, Settings
 
 
@@ -50,3 +56,21 @@ def invocation(context: typer.Context) -> Invocation:
     """The shared options of the running command."""
     found = context.find_object(Invocation)
     return Invocation() if found is None else found
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets, so that commands end tidily; a second one interrupts as usual."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt(number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,12 +1,16 @@
-"""What commands write: data to standard output, everything else to standard error."""
+"""What commands write: data to standard output; notes and progress bars to standard error."""
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
 import typer
+
+Advance = Callable[[float, float | None], None]
+"""Called with what is done and, if it is known, of how much."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else, to standard output.")]
 """The option that all data commands have."""
@@ -75,3 +79,24 @@ def _cell(value: object) -> str:  # noqa: PLR0911 - one line for each kind
             return ", ".join(str(item) for item in value)
         case _:
             return str(value)
+
+
+@contextmanager
+def progress_bar(description: str, *, quiet: bool, unit: str = "events") -> Iterator[Advance]:
+    """A bar for the length of a block; nothing is drawn when quiet or when standard error is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,51 +1,47 @@
-"""`coalmine readout`: what an experiment says; `coalmine compare`: two versions that were no experiment."""
+"""`coalmine readout`: what an experiment shows; `coalmine compare`: two versions outside an experiment."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.asking import EnvironmentOption, SinceOption, UntilOption, asking, selection
+from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_server.services.models import ArmReadout, Comparison, MetricReadout, Readout
+    from coalmine_analytics.results.comparison import Comparison
+    from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 
 
 def readout(
     context: typer.Context,
     experiment: Annotated[
-        str | None, typer.Argument(help="Name of the experiment; without it, those there are.")
+        str | None, typer.Argument(help="Name of the experiment; omit it to list all.")
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say what an experiment shows: effect, interval and verdict of each metric, and what to do.
+    """Show the effect, interval and verdict of each metric of an experiment, and what to do.
 
-    Holds however often one looks. Each look is stored, and what was decided stands.
+    Valid however often you look. Each look is stored, and decisions stand.
     """
-    from coalmine_server.errors import CheckFailed
+    from coalmine_analytics.results.readout import Readout
+    from coalmine_consumers.results import ExperimentRow
+    from coalmine_server.client import read_as
 
-    with asking(context, quiet=as_json) as answers:
+    with asking(context, quiet=as_json) as client:
         if experiment is None:
-            rows = answers.experiments().items
-            if as_json:
-                write_json([row.model_dump(mode="json") for row in rows])
-            else:
-                cells = [(row.experiment, row.requests, row.arms, row.epochs) for row in rows]
-                columns = ("experiment", "requests", "arms", "epochs")
-                write_table(columns, cells, empty="no requests of an experiment yet")
-            return
-        found = answers.readout(experiment)
-        known = [] if found is not None else [row.experiment for row in answers.experiments().items]
-    if found is None:
-        raise CheckFailed(
-            f"no request of an arm of an experiment {experiment} has come",
-            f"there are: {', '.join(known)}" if known else "there is no experiment yet",
-        )
+            found = client.items("/v1/readouts")
+        else:
+            found = client.get(path_of("experiments", experiment, "readout"))
     if as_json:
-        write_json(found.model_dump(mode="json"))
+        write_json(found)
+    elif experiment is not None:
+        write_readout(read_as(Readout, found))
     else:
-        write_readout(found)
+        rows = read_as(list[ExperimentRow], found)
+        cells = [(row.experiment, row.requests, row.arms, row.epochs) for row in rows]
+        columns = ("experiment", "requests", "arms", "epochs")
+        write_table(columns, cells, empty="no requests recorded for any experiment")
 
 
 def write_readout(found: "Readout") -> None:
@@ -103,31 +99,28 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put two versions beside each other that were no experiment, adjusted for models and segments.
+    """Compare two versions that were not in an experiment, adjusted for models and segments.
 
-    Not randomised: its verdicts only seem. Where there is an experiment, `coalmine readout` says more.
+    Not randomised, so verdicts only suggest. Where there is an experiment, use `coalmine readout`.
     """
-    from coalmine_server.errors import CheckFailed
-    from coalmine_server.services.questions import Comparing
+    from coalmine_analytics.results.comparison import Comparison
+    from coalmine_server.client import read_as
 
-    chosen = selection(since=since, until=until)
-    question = Comparing(
-        prompt=prompt,
-        a=a,
-        b=b,
-        environment=environment,
-        since=chosen.since,
-        until=chosen.until,
-        segments=tuple(segment) if segment else None,
-    )
-    with asking(context, quiet=as_json) as answers:
-        found = answers.compare(question)
-    if found is None:
-        raise CheckFailed(f"version {a} or {b} of {prompt} had no requests in that time")
+    question = {
+        "prompt": prompt,
+        "a": a,
+        "b": b,
+        "environment": environment,
+        "since": since,
+        "until": until,
+        "segment": segment,
+    }
+    with asking(context, quiet=as_json) as client:
+        found = client.get("/v1/compare", question)
     if as_json:
-        write_json(found.model_dump(mode="json"))
+        write_json(found)
     else:
-        write_comparison(found, a, b)
+        write_comparison(read_as(Comparison, found), a, b)
 
 
 def write_comparison(found: "Comparison", a: str, b: str) -> None:

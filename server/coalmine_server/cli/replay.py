@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.output import AsJson, note, write_facts, write_json
-from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.stopping import stop_on_signals
+from coalmine_server.cli.invocation import invocation, stop_on_signals
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json
 from coalmine_server.errors import CheckFailed
 
 
@@ -50,7 +48,7 @@ def replay(
     The whole file is checked before anything is sent. Latencies come from a stated model. Events go to Kafka
     if it is configured, else to the spool. Exits with 1 if an event was lost.
     """
-    from coalmine_server.workers.client import make_client
+    from coalmine_server.kafka import make_client
     from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
 
     settings = invocation(context).settings()

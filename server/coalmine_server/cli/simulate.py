@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.output import AsJson, note, write_facts, write_json
-from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.stopping import stop_on_signals
+from coalmine_server.cli.invocation import invocation, stop_on_signals
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json
 from coalmine_server.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def simulate(
     Events go to Kafka if it is configured, else to the spool. Exits with 1 if an event was lost.
     """
     from coalmine import Coalmine
-    from coalmine_server.workers.client import make_client
+    from coalmine_server.kafka import make_client
     from coalmine_simulator import (
         Playback,
         RegistryChooser,

@@ -1,10 +1,10 @@
-"""`coalmine versions`: what each version of a prompt costs, takes and is worth."""
+"""`coalmine versions` and `coalmine timeseries`: cost, latency, quality and errors of each version."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.asking import (
+from coalmine_server.cli.options import (
     PAGE_ROWS,
     AppOption,
     EnvironmentOption,
@@ -13,12 +13,13 @@ from coalmine_server.cli.asking import (
     UntilOption,
     VersionOption,
     asking,
-    selection,
 )
-from coalmine_server.cli.output import AsJson, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_server.services.models import VersionRow
+    from coalmine_consumers.results import TimeseriesRow, VersionRow
+
+NO_REQUESTS = "no matching requests"
 
 
 def versions(
@@ -36,22 +37,16 @@ def versions(
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    from coalmine_server.services.questions import Page
+    from coalmine_consumers.results import VersionRow
+    from coalmine_server.client import read_as
 
-    chosen = selection(
-        prompt=prompt, version=version, environment=environment, app=app, since=since, until=until
-    )
-    rows = []
-    with asking(context, quiet=as_json) as answers:
-        offset: int | None = 0
-        while offset is not None:
-            page = answers.versions(chosen, Page(PAGE_ROWS, offset))
-            rows.extend(page.items)
-            offset = page.next_offset
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    with asking(context, quiet=as_json) as client:
+        rows = client.items("/v1/versions", {**chosen, "since": since, "until": until, "limit": PAGE_ROWS})
     if as_json:
-        write_json([row.model_dump(mode="json") for row in rows])
+        write_json(rows)
     else:
-        write_versions(rows)
+        write_versions(read_as(list[VersionRow], rows))
 
 
 def write_versions(rows: "list[VersionRow]") -> None:
@@ -66,15 +61,68 @@ def write_versions(rows: "list[VersionRow]") -> None:
             percent(row.error_rate),
             row.input_tokens,
             row.output_tokens,
-            row.cost_usd_per_request,
-            row.latency_ms_p50,
-            row.latency_ms_p95,
-            row.quality_mean,
-            percent(row.thumbs_up_rate),
+            *_cost_to_thumbs(row),
         )
         for row in rows
     ]
-    write_table(columns, cells, empty="no requests yet that fit")
+    write_table(columns, cells, empty=NO_REQUESTS)
+
+
+def timeseries(
+    context: typer.Context,
+    *,
+    prompt: PromptOption = None,
+    version: VersionOption = None,
+    environment: EnvironmentOption = None,
+    app: AppOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    step: Annotated[
+        Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
+        typer.Option(help="Length of each bucket; by default it fits the period.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the measures of each version over time.
+
+    Asks the running server. Without one, ingests what the spool holds and answers from the store.
+    """
+    from coalmine_consumers.results import TimeseriesRow
+    from coalmine_server.client import read_as
+
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    parameters = {**chosen, "since": since, "until": until, "step": step, "limit": PAGE_ROWS}
+    with asking(context, quiet=as_json) as client:
+        pages = list(client.pages("/v1/timeseries", parameters))
+    rows = [row for page in pages for row in page["items"]]
+    if as_json:
+        write_json(rows)
+        return
+    note(f"one row per {pages[0]['step']}, UTC")
+    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p50 ms", "p95 ms"]
+    columns += ["quality", "thumbs up"]
+    cells = [
+        (
+            row.bucket_start,
+            row.prompt,
+            row.version,
+            row.requests,
+            percent(row.error_rate),
+            *_cost_to_thumbs(row),
+        )
+        for row in read_as(list[TimeseriesRow], rows)
+    ]
+    write_table(columns, cells, empty=NO_REQUESTS)
+
+
+def _cost_to_thumbs(row: "VersionRow | TimeseriesRow") -> tuple[object, ...]:
+    return (
+        row.cost_usd_per_request,
+        row.latency_ms_p50,
+        row.latency_ms_p95,
+        row.quality_mean,
+        percent(row.thumbs_up_rate),
+    )
 
 
 def percent(share: float | None) -> str | None:

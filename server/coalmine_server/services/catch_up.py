@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coalmine_consumers.collector import Collector
+from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.spool_format import list_open, list_sealed

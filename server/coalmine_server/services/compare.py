@@ -1,52 +1,68 @@
-"""The metric catalogue, and two versions of a prompt beside each other, from the store of this process."""
+"""The metric catalogue, and two versions of a prompt side by side, from the store of this process."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
-from coalmine_analytics.metrics import BUILT_IN, Metric, MetricOverride, metrics_in
-from coalmine_analytics.observational import compare_versions
-from coalmine_analytics.readout import Plan
+from fastapi import Query
+
+from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_analytics.results.comparison import Comparison
 from coalmine_consumers.experiments import VersionPair, version_sums
-from coalmine_consumers.store import Reader, Store
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_server.services.models import Comparison, MetricRow, Metrics
-from coalmine_server.services.questions import Comparing
+from coalmine_schemas.results import Page
+from coalmine_server.errors import NotFound
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment, check_period
+from coalmine_server.services.owned_store import OwnedStore
 
 
-def catalogue(reader: Reader, overrides: Mapping[str, MetricOverride]) -> Metrics:
-    """What comes with Coalmine, then every other name that experiments have data of."""
-    found = reader.table("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
-    built_in = {metric.name for metric in BUILT_IN}
-    all_cells = {cells for metric in BUILT_IN for cells in (metric.cells, metric.raw_cells) if cells}
-    rows = metrics_in([*found, *all_cells], overrides)
-    return Metrics(items=[_row(metric, metric.name in built_in) for metric in rows])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareQuestion:
+    """Which two versions to compare. Query parameters of the API."""
+
+    prompt: Annotated[str, Query(min_length=1, description="Name of the prompt.")]
+    a: Annotated[str, Query(min_length=1, description="The version to compare with.")]
+    b: Annotated[str, Query(min_length=1, description="The version in question.")]
+    environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None
+    since: Annotated[
+        Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}.")
+    ] = None
+    until: Annotated[
+        Moment | None, Query(description=f"Only calls that began before this: {MOMENT_HELP}.")
+    ] = None
+    segment: Annotated[
+        list[str] | None,
+        Query(max_length=5, description="Segments to adjust for; by default two that have few values."),
+    ] = None
 
 
-def _row(metric: Metric, built_in: bool) -> MetricRow:
-    return MetricRow(
-        metric=metric.name,
-        kind=metric.kind,
-        unit=metric.unit,
-        direction=metric.direction,
-        guardrail=metric.guardrail,
-        margin=str(metric.margin),
-        tolerance=str(metric.tolerance),
-        mde="auto" if metric.mde is None else str(metric.mde),
-        built_in=built_in,
-        description=metric.description,
-    )
+def catalogue(owned: OwnedStore) -> Page[MetricRow]:
+    """Returns the built-in metrics, then every other name that experiments have data of."""
+    from coalmine_analytics.metrics import listed  # noqa: PLC0415
+
+    found = owned.store.reader().table("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
+    return Page(listed(found, owned.plan.overrides), None)
 
 
-def compared(store: Store, question: Comparing, plan: Plan) -> Comparison | None:
-    """Two versions, or None if one of them had no requests.
+def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
+    """Compares two versions that were not randomised.
 
     Raises:
-        InvalidParameter: They are one and the same.
+        InvalidParameter: They are the same, or the period is empty.
+        NotFound: One of them had no requests.
     """
-    if question.a == question.b:
-        raise InvalidParameter(f"a and b are both {question.a}: name two versions")
-    pair = VersionPair(
-        question.prompt, question.a, question.b, question.environment, question.since, question.until
-    )
-    with store.cursor() as cursor:
-        sums = version_sums(cursor, pair, question.segments)
-    return None if sums is None else Comparison.model_validate(compare_versions(sums, plan))
+    from coalmine_analytics.observational import compare_versions  # noqa: PLC0415 - numpy and scipy
+
+    a, b, since, until = question.a, question.b, question.since, question.until
+    check_period(since, until)
+    if a == b:
+        raise InvalidParameter(f"a and b are both {a}: name two versions")
+    pair = VersionPair(question.prompt, a, b, question.environment, since, until)
+    with owned.store.cursor() as cursor:
+        sums = version_sums(cursor, pair, None if question.segment is None else tuple(question.segment))
+    if sums is None:
+        raise NotFound(
+            f"no raw requests stored for version {a} or {b} of {question.prompt} in that period",
+            "`coalmine versions` shows when there were requests",
+        )
+    return compare_versions(sums, owned.plan)

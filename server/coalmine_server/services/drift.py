@@ -1,48 +1,83 @@
 """Drift of the versions asked for, from the store of this process."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
 
-from coalmine_analytics.drift import Drifts
-from coalmine_consumers.drift import ServedVersion, VersionKey, prompts, served_versions
-from coalmine_consumers.store import Reader
-from coalmine_server.services.http_client import NothingThere
-from coalmine_server.services.models import Drift, VersionDrift
-from coalmine_server.services.questions import Drifting
+from fastapi import Query
+
+from coalmine_analytics.results.drift import Drift, VersionDrift
+from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
+from coalmine_consumers.store import Reader, Store
+from coalmine_server.errors import NotFound
+from coalmine_server.settings import Settings
+
+if TYPE_CHECKING:
+    from coalmine_analytics.drift import Drifts
 
 
-def drift_of(drifts: Drifts, reader: Reader, question: Drifting) -> Drift:
-    """The version asked for, or of each environment the one that serves most now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftQuestion:
+    """Which version may have drifted. Query parameters of the API."""
+
+    prompt: Annotated[str, Query(min_length=1, description="Name of the prompt.")]
+    version: Annotated[
+        str | None,
+        Query(min_length=1, description="Only this version; by default the one with the most requests now."),
+    ] = None
+    environment: Annotated[
+        str | None, Query(min_length=1, description="Only this environment; by default each.")
+    ] = None
+    metric: Annotated[str | None, Query(min_length=1, description="Only this metric.")] = None
+
+
+def make_drifts(store: Store, settings: Settings) -> "Drifts":
+    """Drift detectors of a store, with the plan that the settings give."""
+    from coalmine_analytics.drift import DriftPlan, Drifts  # noqa: PLC0415 - numpy and scipy
+    from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+
+    own = settings.drift
+    plan = DriftPlan(
+        reference=ReferencePolicy(days=own.reference_days, min_requests=own.reference_requests),
+        false_alarm_days=own.false_alarm_days,
+        tolerance=own.tolerance,
+        overrides=plans_of(settings.readout).default.overrides,
+    )
+    return Drifts(store, plan)
+
+
+def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift:
+    """Returns drift of the version asked for, or per environment of the one with the most requests now.
 
     Raises:
-        NothingThere: No request of that prompt, environment or version has come, or no such metric is judged.
+        NotFound: No requests are recorded for that prompt, environment or version, or no such metric.
     """
     served = served_versions(reader, question.prompt)
     if not served:
-        raise _nothing(f"a prompt {question.prompt}", prompts(reader))
+        raise _nothing(f'prompt "{question.prompt}"', question.prompt, prompts(reader))
     items = [
-        VersionDrift.model_validate(drifts.current(VersionKey(question.prompt, row.version, row.environment)))
+        drifts.current(VersionKey(question.prompt, row.version, row.environment))
         for row in _chosen(served, question)
     ]
     if question.metric is not None:
         items = [_only(item, question.metric) for item in items]
-    return Drift(prompt=question.prompt, items=items)
+    return Drift(prompt=question.prompt, items=tuple(items))
 
 
-def _chosen(served: Sequence[ServedVersion], question: Drifting) -> list[ServedVersion]:
-    """Rows come with the version that serves most first in each environment."""
+def _chosen(served: Sequence[ServedVersion], question: DriftQuestion) -> list[ServedVersion]:
+    """Rows come with the version with the most requests first in each environment."""
     rows = list(served)
     if question.environment is not None:
         rows = [row for row in rows if row.environment == question.environment]
         if not rows:
-            what = f"{question.prompt} in an environment {question.environment}"
-            raise _nothing(what, {row.environment for row in served})
+            what = f'{question.prompt} in environment "{question.environment}"'
+            raise _nothing(what, question.environment, {row.environment for row in served})
     if question.version is not None:
         found = [row for row in rows if row.version == question.version]
         if not found:
             where = f" in {question.environment}" if question.environment is not None else ""
-            raise _nothing(
-                f"version {question.version} of {question.prompt}{where}", {row.version for row in rows}
-            )
+            what = f"version {question.version} of {question.prompt}{where}"
+            raise _nothing(what, question.version, {row.version for row in rows})
         return found
     first: dict[str, ServedVersion] = {}
     for row in rows:
@@ -51,15 +86,12 @@ def _chosen(served: Sequence[ServedVersion], question: Drifting) -> list[ServedV
 
 
 def _only(item: VersionDrift, metric: str) -> VersionDrift:
-    """With one metric; evidence and threshold are those beside all the others, which were looked at, too."""
+    """With one metric; evidence and threshold remain those among all metrics, which were looked at, too."""
     metrics = [row for row in item.metrics if row.metric == metric]
     if item.metrics and not metrics:
-        raise _nothing(f"a metric {metric} of {item.prompt}", (row.metric for row in item.metrics))
-    return item.model_copy(update={"metrics": metrics})
+        raise _nothing(f'metric "{metric}" of {item.prompt}', metric, (row.metric for row in item.metrics))
+    return replace(item, metrics=tuple(metrics))
 
 
-def _nothing(what: str, known: Iterable[str]) -> NothingThere:
-    names = ", ".join(sorted(known))
-    return NothingThere(
-        f"no request of {what} has come", f"there are: {names}" if names else "there are none yet"
-    )
+def _nothing(what: str, name: str, known: Iterable[str]) -> NotFound:
+    return NotFound.among(f"no requests recorded for {what}", name, known)

@@ -9,21 +9,20 @@ collector apart from it, a registry made anew).
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from coalmine_analytics.readout import ExperimentPlans, Plan
 from coalmine_registry.errors import NotFound
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
 from coalmine_server.settings import Settings
 
+if TYPE_CHECKING:  # numpy, which a question about measures does not need
+    from coalmine_analytics.readout import ExperimentPlans, Plan
+
 AGAIN_S = 30.0
 """How long a registry that did not answer is left alone: asking may take seconds, and readouts wait."""
-
-REGISTRY_FILE = "registry.db"
-"""In the home, where the settings name no database."""
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
@@ -54,7 +53,7 @@ class RegistryPlans:
 
     def __init__(
         self,
-        settings: ExperimentPlans,
+        settings: "ExperimentPlans",
         registry: ExperimentRegistry,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -65,7 +64,7 @@ class RegistryPlans:
         self._known: dict[str, ExperimentRecord] = {}
         self._ask_again_at = float("-inf")
 
-    def plan_of(self, experiment: str) -> Plan:
+    def plan_of(self, experiment: str) -> "Plan":
         """See `ExperimentPlans.plan_of`."""
         plan = self._settings.plan_of(experiment)
         record = self._record(experiment)
@@ -102,7 +101,7 @@ class RegistryWhenAsked:
 
     def experiment(self, name: str) -> ExperimentRecord:
         """See `ExperimentRegistry.experiment`."""
-        if self._settings.registry.url is None and not (self._settings.home / REGISTRY_FILE).exists():
+        if self._settings.registry.url is None and not self._settings.registry_file.exists():
             raise NotFound("there is no registry yet: `coalmine serve` makes one")
         # A third of a second for SQLAlchemy, which other commands do not need.
         from coalmine_server.services.prompt_registry import open_registry  # noqa: PLC0415

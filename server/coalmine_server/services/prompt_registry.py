@@ -5,7 +5,6 @@ import structlog
 from coalmine_registry.errors import Invalid
 from coalmine_registry.registry import Registry
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.services.experiment_plans import REGISTRY_FILE
 from coalmine_server.settings import Settings
 
 OLD_TOKENS_FILE = "tokens.json"
@@ -24,7 +23,7 @@ def open_registry(settings: Settings) -> Registry:
     """
     url = settings.registry.url
     settings.home.mkdir(parents=True, exist_ok=True)
-    path = settings.home / REGISTRY_FILE
+    path = settings.registry_file
     if url is None:
         path.touch(mode=0o600)
     registry = Registry.open(path if url is None else url.get_secret_value())

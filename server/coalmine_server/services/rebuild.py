@@ -1,12 +1,14 @@
-"""A rebuild in the server: it takes minutes, so it is started, watched and not waited for."""
+"""A rebuild in the server: it takes minutes, so it is started and watched, not waited for."""
 
 import threading
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from coalmine_consumers.maintenance.rebuild import Progress, rebuild
+from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
-from coalmine_server.services.models import RebuildStatus, Rebuilt
 
 _log = structlog.stdlib.get_logger("coalmine.rebuild")
 
@@ -20,7 +22,7 @@ class RebuildTask:
 
     @property
     def status(self) -> RebuildStatus:
-        """How it is coming on."""
+        """Its progress."""
         return self._status
 
     def start(self, store: Store) -> RebuildStatus:
@@ -33,7 +35,7 @@ class RebuildTask:
 
     def _run(self, store: Store) -> None:
         try:
-            result = Rebuilt.model_validate(rebuild(store, self._progress))
+            result = rebuild(store, self._progress)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
             _log.exception("rebuild failed")
             self._set(state="failed", reason=f"{type(error).__name__}: {error}")
@@ -44,5 +46,5 @@ class RebuildTask:
     def _progress(self, progress: Progress) -> None:
         self._set(counted=progress.counted, total=progress.total)
 
-    def _set(self, **changes: object) -> None:
-        self._status = self._status.model_copy(update=changes)
+    def _set(self, **changes: Any) -> None:  # noqa: ANN401
+        self._status = replace(self._status, **changes)

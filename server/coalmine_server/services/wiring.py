@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from confluent_kafka.admin import AdminClient
-
-from coalmine_consumers.collector import CollectorSettings
+from coalmine_consumers.collector.collector import CollectorSettings
+from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
     MaintenancePolicy,
@@ -14,24 +13,15 @@ from coalmine_consumers.maintenance.policy import (
     RetentionPolicy,
     SealPolicy,
 )
-from coalmine_consumers.pace import PacePolicy
-from coalmine_consumers.retry import RetryPolicy
 from coalmine_consumers.sources import Source
-from coalmine_consumers.sources.kafka import KafkaSource
-from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
-from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
-from coalmine_server.services.kafka import kafka_client_config, kafka_security_config
+from coalmine_schemas.retry import RetryPolicy
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
-
-
-def source_kind(settings: Settings) -> Literal["kafka", "spool"]:
-    """Where events come from."""
-    return "spool" if settings.kafka.bootstrap_servers is None else "kafka"
 
 
 def make_source(settings: Settings) -> Source:
@@ -44,6 +34,12 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
+    from coalmine_consumers.sources.kafka import KafkaSource  # noqa: PLC0415 - imports the Kafka client
+    from coalmine_consumers.sources.kafka_settings import (  # noqa: PLC0415
+        KafkaSourceSettings,
+        store_instance_id,
+    )
+
     make_topics(settings.kafka)
     return KafkaSource(
         KafkaSourceSettings(
@@ -63,7 +59,13 @@ def make_topics(settings: KafkaSettings) -> None:
         SourceUnavailable: The broker does not answer now.
         SourceMisconfigured: It refuses.
     """
-    admin = AdminClient({**kafka_client_config(settings)})
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+
+    from coalmine_consumers.sources.kafka_topics import ensure_topics  # noqa: PLC0415
+
+    admin = AdminClient(
+        {"bootstrap.servers": settings.bootstrap_servers or "", **kafka_security_config(settings)}
+    )
     replicas = -1 if settings.replication_factor is None else settings.replication_factor
     ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
 

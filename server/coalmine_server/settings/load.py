@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from coalmine_schemas.discovery import home_of
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
@@ -124,7 +125,7 @@ def _settings_file(
         if not named.is_file():
             raise ConfigurationError(f"settings file {named} does not exist")
         return named
-    home = Path(str(given.get("home") or environ.get("COALMINE_HOME") or "~/.coalmine")).expanduser()
+    home = home_of(str(given.get("home") or ""), environ)
     for candidate in (directory / FILE_NAME, home / FILE_NAME):
         if candidate.is_file():
             return candidate

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_server.settings.drift import DriftSettings
 from coalmine_server.settings.readout import ReadoutSettings
 from coalmine_server.settings.sections import (
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    home: Path = Path("~/.coalmine")
+    home: Path = Path(DEFAULT_HOME)
     """Where everything lives: store, spool, tokens, credentials."""
     app: str | None = None
     """Name of the application that produces events (read by the client)."""
@@ -87,6 +88,11 @@ class Settings(BaseSettings):
     def store_dir(self) -> Path:
         """The directory of the DuckDB file and the segments."""
         return self.home / "store"
+
+    @property
+    def registry_file(self) -> Path:
+        """The prompt registry's database, where the settings name none."""
+        return self.home / "registry.db"
 
     @classmethod
     def settings_customise_sources(

@@ -1,23 +1,21 @@
 """The collector's life in a server: wait for the store as a standby, take it over, run, stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
 
-from coalmine_analytics.drift import Drifts
-from coalmine_analytics.readout import Readouts
-from coalmine_consumers.collector import Collector
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.collector import Collector
+from coalmine_consumers.collector.health import CollectorHealth
+from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
-from coalmine_consumers.retry import RetryPolicy, Stopped, retry
-from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
+from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.services.experiment_plans import ExperimentRegistry
+from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import (
     collector_settings,
     decoding,
@@ -26,17 +24,16 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
-from coalmine_server.workers.drift import make_drifts
-from coalmine_server.workers.readouts import make_readouts
-from coalmine_server.workers.side_jobs import side_jobs
+from coalmine_server.workers.store_workers import store_workers
+from coalmine_server.workers.worker import Worker, WorkerHealth
 
 Phase = Literal["starting", "standby", "running", "stopping", "failed"]
 
 WATCH_EVERY_S = 0.5
 """How often the collector's threads are looked at."""
 
-JOB_TIMEOUT_S = 5.0
-"""How long a side job may take to end."""
+WORKER_TIMEOUT_S = 5.0
+"""How long a worker may take to end."""
 
 _log = structlog.stdlib.get_logger("coalmine.ingest")
 
@@ -47,16 +44,6 @@ class Situation:
 
     phase: Phase
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A store that is ours, and since when."""
-
-    store: Store
-    since: datetime
-    readouts: Readouts
-    drifts: Drifts
 
 
 class IngestService:
@@ -74,7 +61,7 @@ class IngestService:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._situation = Situation("starting")
-        self._owned: Owned | None = None
+        self._owned: OwnedStore | None = None
         self._experiments: ExperimentRegistry | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None
@@ -83,6 +70,7 @@ class IngestService:
         self._stop_timeout_s = settings.server.shutdown_timeout_s
         self._clean = True
         self._lingering: list[str] = []
+        self._workers: Sequence[Worker] = ()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self, experiments: ExperimentRegistry) -> None:
@@ -100,7 +88,7 @@ class IngestService:
         return self._situation
 
     @property
-    def owned(self) -> Owned | None:
+    def owned(self) -> OwnedStore | None:
         """The store, while it is ours."""
         return self._owned
 
@@ -121,12 +109,16 @@ class IngestService:
 
     @property
     def lingering(self) -> list[str]:
-        """Side jobs that did not end when asked. Nothing is lost by leaving them behind."""
+        """Workers that did not end when asked. Nothing is lost by leaving them behind."""
         return self._lingering
 
     def housekeeping(self) -> HousekeepingHealth | None:
         """How housekeeping is, once it has begun."""
         return None if self._housekeeping is None else self._housekeeping.health()
+
+    def workers(self) -> Mapping[str, WorkerHealth]:
+        """Status of the workers beside the collector, by name."""
+        return {worker.name: worker.health() for worker in self._workers}
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself; whether it has."""
@@ -164,8 +156,7 @@ class IngestService:
         store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
         if store is None:
             return
-        readouts = make_readouts(store, self._settings.readout, self._experiments)
-        owned = Owned(store, datetime.now(UTC), readouts, make_drifts(store, self._settings))
+        owned = OwnedStore(store, self._settings, self._experiments, self)
         self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
@@ -179,7 +170,7 @@ class IngestService:
         owner = "another process" if pid is None else f"process {pid}"
         self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
 
-    def _collect(self, owned: Owned) -> None:
+    def _collect(self, owned: OwnedStore) -> None:
         source = retry(
             lambda: make_source(self._settings),
             RetryPolicy(max_s=self._settings.ingest.retry_max_s),
@@ -191,23 +182,23 @@ class IngestService:
             settings = collector_settings(self._settings.ingest)
             self._run_collector(owned, Collector(source, owned.store, decoder, settings=settings))
 
-    def _run_collector(self, owned: Owned, collector: Collector) -> None:
+    def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
-        jobs = side_jobs(self._settings, owned.store, self._housekeeping, owned.readouts, owned.drifts)
+        workers = self._workers = store_workers(owned, self._housekeeping)
         collector.start()
-        for job in jobs:
-            job.start()
+        for worker in workers:
+            worker.start()
         self._collector = collector
         try:
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
         finally:
-            for job in jobs:
-                job.ask_to_stop()
+            for worker in workers:
+                worker.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
-            self._lingering = [job.name for job in jobs if not job.wait_stopped(JOB_TIMEOUT_S)]
+            self._lingering = [each.name for each in workers if not each.wait_stopped(WORKER_TIMEOUT_S)]
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

@@ -1,14 +1,15 @@
 """Prometheus metrics of the pipeline, read from the collector when they are asked for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from coalmine_consumers.health import CollectorHealth
+from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.maintenance.housekeeping import HousekeepingHealth
 from coalmine_server.workers.ingest import IngestService
+from coalmine_server.workers.worker import WorkerHealth
 
 
 def process_registry() -> CollectorRegistry:
@@ -43,6 +44,18 @@ class IngestMetrics(Collector):
             yield from _of_housekeeping(housekeeping)
         if (health := self._ingest.health()) is not None:
             yield from _of_collector(health)
+        yield from _of_workers(self._ingest.workers())
+
+
+def _of_workers(workers: Mapping[str, WorkerHealth]) -> Iterator[Metric]:
+    ticks = CounterMetricFamily("coalmine_worker_ticks", "Ticks of background workers.", labels=["worker"])
+    failures = CounterMetricFamily(
+        "coalmine_worker_failures", "Ticks of background workers that failed.", labels=["worker"]
+    )
+    for name, health in workers.items():
+        ticks.add_metric([name], health.ticks)
+        failures.add_metric([name], health.failures)
+    yield from (ticks, failures)
 
 
 def _of_housekeeping(health: HousekeepingHealth) -> Iterator[Metric]:

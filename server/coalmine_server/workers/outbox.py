@@ -1,202 +1,72 @@
-"""Tells others what the registry changed: `Deployment` events on Kafka, or in the spool where there is none.
+"""Empties an outbox: sends what waits there, oldest first, and goes on trying while it cannot be sent."""
 
-The registry writes each change and its event in one transaction. Here what is waiting is sent, oldest first,
-and forgotten once it is safe. Whatever happens in between, an event is sent at least once; consumers drop
-copies by environment, prompt and revision. While Kafka is away events wait in the registry and not in the
-spool, so that nobody sees an older deployment after a newer one.
-"""
-
-import logging
 import threading
-import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from coalmine.emitters import SpoolEmitter
-from coalmine.limited_log import LimitedLog
-from coalmine.stats import Counters
-from coalmine_registry.records import OutboxEntry
-from coalmine_registry.registry import Registry
-from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
-from coalmine_schemas.events import Deployment
-from coalmine_schemas.registry_client import SchemaRegistryClient
-from coalmine_schemas.spool_blocks import SpoolRecord
-from coalmine_schemas.topics import topic_name
-from coalmine_server.services.kafka import kafka_client_config
-from coalmine_server.services.wiring import make_topics
-from coalmine_server.settings import Settings
+from coalmine_server.workers.worker import Worker
 
-LOOK_S: Final = 1.0
-"""How often to look for changes that another process made."""
 AGAIN_S: Final = 5.0
-"""How long to wait after a failure."""
-BATCH: Final = 100
-DELIVERY_TIMEOUT_S: Final = 20.0
+"""Seconds to wait after a failure."""
 
-_log = structlog.stdlib.get_logger("coalmine.registry")
+_log = structlog.stdlib.get_logger("coalmine.outbox")
 
 
-class NotSent(Transient):
-    """Some events could not be made safe now."""
+class Publisher(Protocol):
+    """Sends what waits in one outbox."""
 
-
-class Channel(Protocol):
-    """Where events go."""
-
-    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
-        """Makes events safe, in order.
+    def publish(self) -> int:
+        """Sends one batch and marks what was delivered.
 
         Returns:
-            Ids of those that are, up to the first that is not.
+            How many were delivered; 0 when nothing waits.
 
         Raises:
-            Transient: None is.
+            Transient: Nothing could be delivered now.
         """
         ...
 
     def close(self) -> None:
-        """Lets go of what it holds."""
+        """Releases what it holds."""
         ...
 
 
-class OutboxWorker:
-    """Empties the outbox, on the thread that calls `run`."""
+def outbox_worker(
+    name: str, open_publisher: Callable[[threading.Event], Publisher], *, rest_s: float
+) -> Worker:
+    """A worker that empties an outbox.
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
-        self._settings = settings
-        self._registry = registry
-        self._changed = threading.Event()
-        registry.on_change(lambda _environment, _revision: self._changed.set())
+    Args:
+        name: Of the worker, in logs and metrics.
+        open_publisher: Called once, on the worker's thread, with the event that tells it to stop.
+        rest_s: Seconds before it looks again after the outbox was empty.
+    """
+    publisher: Publisher | None = None
+    failing = False
 
-    def run(self, stop: threading.Event) -> None:
-        """Goes on until told to stop."""
+    def tick(stop: threading.Event) -> float:
+        nonlocal publisher, failing
+        if publisher is None:
+            publisher = open_publisher(stop)
+        try:
+            while not stop.is_set() and publisher.publish():
+                pass
+        except (Transient, KafkaException) as error:
+            if not failing:
+                _log.warning("events wait in the outbox", worker=name, reason=str(error))
+            failing = True
+            return AGAIN_S
+        if failing:
+            _log.info("events are sent again", worker=name)
         failing = False
-        with closing(open_channel(self._settings, stop)) as channel:
-            while not stop.is_set():
-                try:
-                    self._empty(channel, stop)
-                    if failing:
-                        _log.info("events of deployments are sent again")
-                    failing = False
-                except (Transient, KafkaException) as error:
-                    if not failing:
-                        _log.warning("events of deployments wait", reason=str(error))
-                    failing = True
-                if failing:
-                    stop.wait(AGAIN_S)
-                else:
-                    self._changed.wait(LOOK_S)
-                self._changed.clear()
+        return rest_s
 
-    def wake(self) -> None:
-        """Makes it look now, also whether it should stop. Any thread may call it."""
-        self._changed.set()
+    def close() -> None:
+        if publisher is not None:
+            publisher.close()
 
-    def _empty(self, channel: Channel, stop: threading.Event) -> None:
-        while not stop.is_set() and (entries := self._registry.outbox_pending(BATCH)):
-            self._registry.outbox_delivered(channel.send(entries))
-
-
-def open_channel(settings: Settings, stop: threading.Event) -> Channel:
-    """Kafka if it is configured, else the spool."""
-    if settings.kafka.bootstrap_servers is None:
-        return _Spool(settings)
-    return _Kafka(settings, stop)
-
-
-class _Spool:
-    def __init__(self, settings: Settings) -> None:
-        log = LimitedLog(logging.getLogger("coalmine.registry.outbox"), every_s=60.0)
-        self._encoder = Encoder(SingleObjectFraming())
-        self._emitter = SpoolEmitter(
-            settings.spool_dir, max_bytes=None, max_pending=BATCH, counters=Counters(), log=log
-        )
-        self._waiting: set[int] = set()
-
-    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
-        for entry in entries:
-            if entry.id in self._waiting:
-                continue
-            value = self._encoder.encode("deployments", entry.event.to_record())
-            produced_at_us = int(entry.event.event_time.timestamp() * 1_000_000)
-            self._emitter.submit(SpoolRecord("deployments", _key(entry.event), value, produced_at_us))
-            self._waiting.add(entry.id)
-        self._emitter.poll()
-        if self._emitter.is_waiting():
-            raise NotSent("the spool cannot be written")
-        self._emitter.seal()
-        self._waiting.clear()
-        return [entry.id for entry in entries]
-
-    def close(self) -> None:
-        self._emitter.close(time.monotonic() + 1.0)
-
-
-class _Kafka:
-    def __init__(self, settings: Settings, stop: threading.Event) -> None:
-        self._settings = settings
-        self._stop = stop
-        self._has_topics = False
-        self._topic = topic_name("deployments", settings.kafka.topic_prefix)
-        url = settings.schema_.registry_url
-        self._schemas = None if url is None else SchemaRegistryClient(url)
-        self._encoder = Encoder(
-            SingleObjectFraming()
-            if self._schemas is None
-            else ConfluentFraming(self._schemas, settings.kafka.topic_prefix)
-        )
-        self._producer = Producer(
-            {
-                **kafka_client_config(settings.kafka),
-                "client.id": "coalmine-registry",
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
-                "delivery.timeout.ms": int(DELIVERY_TIMEOUT_S * 1000),
-            },
-        )
-
-    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
-        if not self._has_topics:
-            make_topics(self._settings.kafka)
-            self._has_topics = True
-        delivered: set[int] = set()
-        failures: dict[int, str] = {}
-
-        def report(error: KafkaError | None, number: int) -> None:
-            if error is None:
-                delivered.add(number)
-            else:
-                failures[number] = error.str()
-
-        for entry in entries:
-
-            def on_delivery(error: KafkaError | None, _message: Message, number: int = entry.id) -> None:
-                report(error, number)
-
-            value = self._encoder.encode("deployments", entry.event.to_record())
-            self._producer.produce(self._topic, value, _key(entry.event), on_delivery=on_delivery)
-        while len(delivered) + len(failures) < len(entries) and not self._stop.is_set():
-            self._producer.poll(0.1)
-        safe: list[int] = []
-        for entry in entries:
-            if entry.id not in delivered:
-                break
-            safe.append(entry.id)
-        if not safe:
-            raise NotSent(next(iter(failures.values()), "asked to stop"))
-        return safe
-
-    def close(self) -> None:
-        self._producer.purge()
-        self._producer.flush(1.0)
-        if self._schemas is not None:
-            self._schemas.close()
-
-
-def _key(event: Deployment) -> bytes:
-    return f"{event.environment}/{event.prompt}".encode()
+    return Worker(name, tick, close=close)

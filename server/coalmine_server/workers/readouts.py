@@ -1,68 +1,20 @@
-"""Readouts in the server: plans from settings and registry, and the job that looks in the background."""
+"""Looks at experiments in the background."""
 
 import threading
 
 import structlog
 
-from coalmine_analytics.metrics import MetricOverride, Size
-from coalmine_analytics.readout import FixedPlans, Plan, Readouts
-from coalmine_consumers.store import Store
+from coalmine_analytics.readout import Readouts
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
-from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
+from coalmine_server.workers.worker import Worker
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
 
-def make_readouts(
-    store: Store, settings: ReadoutSettings, registry: ExperimentRegistry | None = None
-) -> Readouts:
-    """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
-    plans = plans_of(settings)
-    return Readouts(store, plans if registry is None else RegistryPlans(plans, registry))
+def readouts_worker(readouts: Readouts, every_s: float) -> Worker:
+    """Takes looks that are due. A process that takes over continues from the stored looks."""
 
-
-def plans_of(settings: ReadoutSettings) -> FixedPlans:
-    """The plans that settings know."""
-    overrides = {name: _override(setting) for name, setting in settings.metrics.items()}
-    return FixedPlans(
-        Plan(alpha=settings.alpha, overrides=overrides),
-        {name: _plan(setting, settings.alpha, overrides) for name, setting in settings.experiments.items()},
-    )
-
-
-def _plan(setting: ExperimentSetting, alpha: float, overrides: dict[str, MetricOverride]) -> Plan:
-    return Plan(
-        control=setting.control,
-        alpha=setting.alpha or alpha,
-        goals=frozenset(setting.goals),
-        overrides=overrides,
-        weights=setting.weights,
-    )
-
-
-def _override(setting: MetricSetting) -> MetricOverride:
-    return MetricOverride(
-        direction=setting.direction,
-        unit=setting.unit,
-        guardrail=setting.guardrail,
-        margin=_size(setting.margin),
-        tolerance=_size(setting.tolerance),
-        mde=_size(setting.mde),
-    )
-
-
-def _size(setting: SizeSetting | None) -> Size | None:
-    return None if setting is None else Size(setting.value, setting.relative)
-
-
-def _refused(experiment: str, error: InvalidParameter) -> None:
-    _log.warning("the plan does not fit the experiment", experiment=experiment, reason=str(error))
-
-
-def watch_experiments(readouts: Readouts, every_s: float, stop: threading.Event) -> None:
-    """Takes looks until asked to stop. A process that takes over goes on from the stored looks."""
-    while not stop.wait(every_s):
+    def tick(_stop: threading.Event) -> float:
         for readout in readouts.take_due(_refused):
             for arm in readout.arms:
                 _log.info(
@@ -73,3 +25,10 @@ def watch_experiments(readouts: Readouts, every_s: float, stop: threading.Event)
                     why=arm.words,
                     requests=arm.requests,
                 )
+        return every_s
+
+    return Worker("readouts", tick, first_after_s=every_s)
+
+
+def _refused(experiment: str, error: InvalidParameter) -> None:
+    _log.warning("the plan does not fit the experiment", experiment=experiment, reason=str(error))

@@ -7,12 +7,14 @@ import logging
 import threading
 import time
 
-from coalmine.assembly import make_works
-from coalmine.limited_log import LimitedLog
+from coalmine.assembly import make_parts
+from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
-from coalmine_server.services.kafka import kafka_security_config
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.settings import Settings
+from coalmine_server.workers.worker import Worker
 
 CLOSE_TIMEOUT_S = 2.0
 SHORTEST_REST_S, LONGEST_REST_S = 0.02, 1.0
@@ -20,11 +22,28 @@ SHORTEST_REST_S, LONGEST_REST_S = 0.02, 1.0
 _log = logging.getLogger("coalmine.drain")
 
 
-def drain_spool(settings: Settings, stop: threading.Event) -> None:
-    """Goes on until told to stop; what is not sent by then stays in the spool.
+def spool_drain_worker(settings: Settings) -> Worker:
+    """Sends the spool until stopped; what is not sent by then remains there.
 
     It is the emitter of a client that produces nothing itself.
     """
+    emitter: Emitter | None = None
+
+    def tick(_stop: threading.Event) -> float:
+        nonlocal emitter
+        if emitter is None:
+            emitter = _emitter(settings)
+        emitter.poll()
+        return min(LONGEST_REST_S, max(SHORTEST_REST_S, emitter.due_in_s()))
+
+    def close() -> None:
+        if emitter is not None:
+            emitter.close(time.monotonic() + CLOSE_TIMEOUT_S)
+
+    return Worker("spool-drain", tick, close=close)
+
+
+def _emitter(settings: Settings) -> Emitter:
     client = ClientSettings(
         app="coalmine-server",
         spool_dir=settings.spool_dir,
@@ -33,10 +52,4 @@ def drain_spool(settings: Settings, stop: threading.Event) -> None:
         schema_registry_url=settings.schema_.registry_url,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    emitter = make_works(client, Counters(), LimitedLog(_log, every_s=client.log_every_s)).emitter
-    try:
-        while not stop.is_set():
-            emitter.poll()
-            stop.wait(min(LONGEST_REST_S, max(SHORTEST_REST_S, emitter.due_in_s())))
-    finally:
-        emitter.close(time.monotonic() + CLOSE_TIMEOUT_S)
+    return make_parts(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter

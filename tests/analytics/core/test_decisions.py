@@ -1,20 +1,17 @@
-"""Goals, guardrails, relative effects, forecasts, sample ratios, and one look."""
+"""Goals, guardrails, relative effects, forecasts and sample ratios."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.fieller import relative_confidence_sequence, scaled_control
 from coalmine_analytics.core.forecast import units_needed
-from coalmine_analytics.core.look import look
-from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log_e
+from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log_e, units_to_non_inferior
 from coalmine_analytics.core.ratio import arm_mean
 from coalmine_analytics.core.srm import srm_log_e
-from coalmine_analytics.core.superiority import superior_log_e
-from coalmine_analytics.results import Estimate, NotEnoughData
+from coalmine_analytics.sample_size import NotEnoughData
 from coalmine_schemas.errors import InvalidParameter
 
 
@@ -26,18 +23,42 @@ def one(estimate: float, se: float = 0.1, df: float = 300.0) -> Effect:
 def test_direction_decides_what_is_harm(higher_is_better: bool) -> None:
     sign = 1.0 if higher_is_better else -1.0
     better, worse = one(0.6 * sign), one(-0.6 * sign)
-    assert superior_log_e(better, mde=0.2, higher_is_better=higher_is_better) > 3
-    assert superior_log_e(worse, mde=0.2, higher_is_better=higher_is_better) < 0
-    assert harm_log_e(worse, mde=0.2, higher_is_better=higher_is_better) > 3
-    assert harm_log_e(better, mde=0.2, higher_is_better=higher_is_better) < 0
+    assert non_inferior_log_e(better, mde=0.2, better=sign, margin=0.0) > 3
+    assert non_inferior_log_e(worse, mde=0.2, better=sign, margin=0.0) < 0
+    assert harm_log_e(worse, mde=0.2, better=sign) > 3
+    assert harm_log_e(better, mde=0.2, better=sign) < 0
+
+
+def test_where_any_change_is_harm_both_sides_are_asked() -> None:
+    for estimate in (0.6, -0.6):
+        harm = float(harm_log_e(one(estimate), mde=0.2, better=0, tolerance=0.1))
+        sides = [float(harm_log_e(one(estimate), mde=0.2, better=side, tolerance=0.1)) for side in (1, -1)]
+        assert harm == pytest.approx(np.log(np.mean(np.exp(sides))), rel=1e-12)
+        assert harm > 3
+        assert non_inferior_log_e(one(estimate), mde=0.2, better=0, margin=0.4) < 0
+    assert non_inferior_log_e(one(0.0), mde=0.2, better=0, margin=0.6) > 3
+
+
+@pytest.mark.parametrize("better", [1.0, -1.0, 0.0])
+def test_the_forecast_of_non_inferiority_is_where_its_evidence_suffices(better: float) -> None:
+    units = float(
+        units_to_non_inferior(
+            one(-0.05 * better, se=0.15), 1_000, mde=0.2, better=better, margin=0.3, alpha=0.05
+        )
+    )
+    assert 0 < units < np.inf
+    for more, enough in ((units + 1, True), (units - 2, False)):
+        later = one(-0.05 * better, se=0.15 * np.sqrt(1_000 / (1_000 + more)))
+        log_e = float(non_inferior_log_e(later, mde=0.2, better=better, margin=0.3))
+        assert (log_e >= np.log(20)) == enough
 
 
 def test_a_tolerance_makes_harm_harder_and_a_margin_makes_non_inferiority_easier_to_show() -> None:
     def harm(tolerance: float) -> float:
-        return float(harm_log_e(one(-0.6), mde=0.2, higher_is_better=True, tolerance=tolerance))
+        return float(harm_log_e(one(-0.6), mde=0.2, better=1, tolerance=tolerance))
 
     def fine(margin: float) -> float:
-        return float(non_inferior_log_e(one(0.0), mde=0.2, higher_is_better=True, margin=margin))
+        return float(non_inferior_log_e(one(0.0), mde=0.2, better=1, margin=margin))
 
     assert harm(0.0) > harm(0.1) > harm(0.5)
     assert fine(0.6) > 3 > fine(0.1) > fine(0.0)
@@ -80,7 +101,7 @@ def test_a_forecast_is_the_number_at_which_the_evidence_arrives() -> None:
 
 
 def test_a_larger_effect_needs_fewer_units() -> None:
-    needed = [float(units_needed(one(0.0), 500, mde=0.2, true_effect=size)) for size in (0.1, 0.2, 0.4)]
+    needed = [float(units_needed(one(size), 500, mde=0.2)) for size in (0.1, 0.2, 0.4)]
     assert needed[0] > needed[1] > needed[2]
 
 
@@ -125,12 +146,5 @@ def test_a_fair_split_is_flagged_at_any_of_500_looks_at_most_as_often_as_stated(
 
 
 def test_too_few_units_are_their_own_result() -> None:
-    effect = Effect(np.array([0.5, 0.5, 0.5]), np.array([0.1, 0.1, 0.0]), np.array([90.0, 90.0, 90.0]))
-    early, estimate, constant = look(effect, [29, 30, 500], [400, 30, 500], mde=0.2)
-    assert early == NotEnoughData(29, 400, 30)
-    assert "29" in early.reason
-    assert isinstance(estimate, Estimate)
-    lower, upper = confidence_sequence(effect, mde=0.2)
-    assert (estimate.lower, estimate.upper) == (lower[1], upper[1])
-    assert isinstance(constant, NotEnoughData)
-    assert "vary" in constant.reason
+    assert "29" in NotEnoughData(29, 400, 30).reason
+    assert "vary" in NotEnoughData(500, 500).reason

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from coalmine_analytics.core.confidence_sequence import confidence_sequence, critical_z, tuned_information
+from coalmine_analytics.core.confidence_sequence import confidence_sequence, critical_z
 from coalmine_analytics.core.e_process import Alternative, log_e_value
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.ratio import arm_mean, arm_ratio
@@ -19,6 +19,11 @@ effects = st.builds(
     st.floats(25, 1e6) | st.just(np.inf),
 )
 ALTERNATIVES: list[Alternative] = ["two-sided", "greater", "less"]
+
+
+def tuned_information(alpha: float) -> float:
+    """The a = tau^2 / se^2 at which a band of one width is about tightest: arXiv:2103.06476v7, eq. 161."""
+    return float(-2.0 * np.log(alpha) + np.log(1.0 - 2.0 * np.log(alpha)))
 
 
 def random_effect(seed: int, *, size: int = 200, df: float | None = None) -> Effect:

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.epochs import combine_epochs
 from coalmine_analytics.core.holm import holm
-from coalmine_analytics.core.running import continue_p, first_crossing, running_p
+from coalmine_analytics.core.running_p import continue_p, running_p
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.campaign import size
 
@@ -62,7 +62,9 @@ def test_no_look_yet_is_no_p_value_rather_than_1() -> None:
 
 def test_a_decision_latches_at_the_first_crossing() -> None:
     log_e = np.array([[np.nan, 0.0, 4.0, 1.0], [0.0, 1.0, 2.0, 2.9]])
-    assert first_crossing(log_e, alpha=0.05).tolist() == [2, -1]
+    crossed = running_p(log_e) <= 0.05
+    assert np.where(crossed.any(axis=-1), crossed.argmax(axis=-1), -1).tolist() == [2, -1]
+    assert crossed[0, 2:].all()
 
 
 def effect(estimate: list[float], se: list[float], df: float = 100.0) -> Effect:

@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from coalmine_analytics.core.confidence_sequence import confidence_sequence, tuned_information
+from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
 from coalmine_analytics.core.ratio import arm_mean
+
+
+def tuned_information(alpha: float) -> float:
+    """The a = tau^2 / se^2 at which a band of one width is about tightest: arXiv:2103.06476v7, eq. 161."""
+    return float(-2.0 * np.log(alpha) + np.log(1.0 - 2.0 * np.log(alpha)))
+
 
 # gbstats 0.8.0, SequentialTwoSidedTTest, absolute: count, mean and variance of control, then of treatment,
 # tuning parameter, alpha; lower, upper, p. Golden, because its pins (numpy 1, pandas 1) exclude ours.

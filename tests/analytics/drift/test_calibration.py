@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import Judged
+from coalmine_analytics.drift.metric import MonitoredMetric
 from tests.support.data.simulated_seasons import (
     REFERENCE_DAYS,
     Season,
@@ -41,7 +41,7 @@ SEASONS = {
 SHOWN = ("quality, wandering", "quality, growing", "errors 3 %", "latency")
 
 
-def without_care(found: Judged) -> Judged:
+def without_care(found: MonitoredMetric) -> MonitoredMetric:
     """The same evidence with the noise of sampling alone: hours do not differ, the reference is exact."""
     reference = found.reference
     bare = replace(
@@ -52,7 +52,7 @@ def without_care(found: Judged) -> Judged:
         standard_error=0.0,
         place_variance=np.zeros_like(reference.place_variance),
     )
-    return Judged(found.metric, found.window, bare, found.buckets, found.level)
+    return MonitoredMetric(found.metric, found.window, bare, found.buckets, found.level)
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coalmine_analytics.core.ratio import FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.drift.change import beginning, shared_z, shift_of
 from coalmine_consumers.drift import DAY_GROUPS, DaySeries
 

@@ -4,21 +4,26 @@ import itertools
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_analytics.explain import Cells, Decomposition, decompose
-from coalmine_analytics.explain.decomposition import MODELS, TRAFFIC, VERSIONS, WITHIN
+from coalmine_analytics.arrays import FloatArray
+from coalmine_analytics.explain.decomposition import (
+    MODELS,
+    TRAFFIC,
+    VERSIONS,
+    WITHIN,
+    Cells,
+    Decomposition,
+    decompose,
+)
 from coalmine_schemas.errors import InvalidParameter
-
-Floats = npt.NDArray[np.float64]
 
 GROUPS = 256
 
 
-def cells_of(x: Floats, y: Floats, groups: int = GROUPS) -> Cells:
+def cells_of(x: FloatArray, y: FloatArray, groups: int = GROUPS) -> Cells:
     """Cells of dense sums, shape (2, S, M, V, K)."""
     places = np.argwhere(x > 0)
     at = tuple(places.T)
@@ -26,13 +31,13 @@ def cells_of(x: Floats, y: Floats, groups: int = GROUPS) -> Cells:
     return Cells(shape, groups, places.T, x[at], y[at])
 
 
-def one_group(x: Floats, y: Floats) -> Decomposition:
+def one_group(x: FloatArray, y: FloatArray) -> Decomposition:
     """The decomposition of sums of shape (2, S, M, V)."""
     return decompose(cells_of(x[..., None], y[..., None], 1))
 
 
 @st.composite
-def sums(draw: st.DrawFn) -> tuple[Floats, Floats]:
+def sums(draw: st.DrawFn) -> tuple[FloatArray, FloatArray]:
     """Sums in which anything may be missing on either side, of any size and sign."""
     shape = (2, *(draw(st.integers(1, 3)) for _ in range(3)))
     size = math.prod(shape)
@@ -45,7 +50,7 @@ def sums(draw: st.DrawFn) -> tuple[Floats, Floats]:
 
 
 @given(sums())
-def test_parts_sum_to_the_change_and_values_to_their_parts(given: tuple[Floats, Floats]) -> None:
+def test_parts_sum_to_the_change_and_values_to_their_parts(given: tuple[FloatArray, FloatArray]) -> None:
     x, y = given
     found = one_group(x, y)
     a, b = (float(y[side].sum() / x[side].sum()) for side in range(2))
@@ -62,7 +67,7 @@ def test_parts_sum_to_the_change_and_values_to_their_parts(given: tuple[Floats, 
 
 
 @given(sums())
-def test_swapping_the_sides_turns_every_sign_and_nothing_else(given: tuple[Floats, Floats]) -> None:
+def test_swapping_the_sides_turns_every_sign_and_nothing_else(given: tuple[FloatArray, FloatArray]) -> None:
     x, y = given
     there, back = one_group(x, y), one_group(x[::-1], y[::-1])
     largest = float(np.abs(np.divide(y, x, out=np.zeros_like(y), where=x > 0)).max())
@@ -70,13 +75,13 @@ def test_swapping_the_sides_turns_every_sign_and_nothing_else(given: tuple[Float
     np.testing.assert_allclose(there.traffic, -back.traffic, rtol=0, atol=1e-12 * largest)
 
 
-def dense(p: Floats, q: Floats, u: Floats, r: Floats) -> tuple[Floats, Floats]:
+def dense(p: FloatArray, q: FloatArray, u: FloatArray, r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sums of shape (2, S, M, V) from the four factors of both sides."""
     x = 1_000.0 * p[..., None, None] * q[..., None] * u
     return x, x * r
 
 
-def factors(seed: int) -> list[Floats]:
+def factors(seed: int) -> list[FloatArray]:
     random = np.random.default_rng(seed)
     p, q, u = (random.uniform(0.1, 1.0, (2, 3, 2, 2)[:dimensions]) for dimensions in (2, 3, 4))
     r = random.normal(0.7, 0.2, (2, 3, 2, 2))

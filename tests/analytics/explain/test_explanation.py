@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from coalmine_analytics.explain import Explanation, MovedValue, explain
+from coalmine_analytics.explain import explain
 from coalmine_analytics.metrics import metrics_in
+from coalmine_analytics.results.explain import Explanation, MovedValue
 from coalmine_consumers.explain import Evidence, Question, Side, evidence
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
@@ -33,6 +35,9 @@ class Service:
     worse_when_new: float = 0.0
     requests: int = 1_600
     users: int = 500
+
+
+EXPLANATION = TypeAdapter(Explanation)
 
 
 def calls(service: Service, at: datetime, seed: int, *, first_user: int = 0) -> tuple[list[Row], list[Row]]:
@@ -130,8 +135,11 @@ def test_other_traffic_alone_is_named_as_the_cause(explained: Callable[..., Expl
     assert found.traffic[0] == "tier"
     assert found.headline.startswith("quality rose by 0.")
     assert "within versions" in found.headline
-    assert {each.verdict for each in found.moved if each.dimension in {"tier", "model"}} >= {"no clear move"}
-    assert moved(found)["tier=paid"].verdict == moved(found)["tier=free"].verdict == "no clear move"
+    assert EXPLANATION.validate_json(EXPLANATION.dump_json(found)) == found
+    assert {each.verdict for each in found.moved if each.dimension in {"tier", "model"}} >= {
+        "no difference shown"
+    }
+    assert moved(found)["tier=paid"].verdict == moved(found)["tier=free"].verdict == "no difference shown"
     largest = max(found.contributions, key=lambda each: abs(each.contribution))
     assert (largest.part, largest.dimension) == ("traffic mix", "segments")
     assert largest.a_share is not None
@@ -150,7 +158,7 @@ def test_other_models_alone_are_named_as_the_cause(explained: Callable[..., Expl
     assert any("only before has large" in warning and "model mix" in warning for warning in found.warnings)
     assert found.coverage == pytest.approx(0.75, abs=0.03)
     assert any("25% of the requests have no counterpart" in warning for warning in found.warnings)
-    assert moved(found)["model=small"].verdict == "no clear move"
+    assert moved(found)["model=small"].verdict == "no difference shown"
     assert moved(found)["model=large"].verdict == "not enough data"
 
 
@@ -165,7 +173,7 @@ def test_one_segment_that_got_worse_is_named_as_the_cause(explained: Callable[..
     assert moved(found)["tier=paid"].verdict == "moved"
     assert moved(found)["tier=paid"].effect == pytest.approx(-0.1, abs=0.02)
     assert moved(found)["tier=paid"] == found.moved[0]
-    assert moved(found)["tier=free"].verdict == "no clear move"
+    assert moved(found)["tier=free"].verdict == "no difference shown"
     within = [
         each for each in found.contributions if each.dimension == "segments" and each.part != "traffic mix"
     ]
@@ -191,7 +199,7 @@ def test_a_worse_version_that_was_served_is_told_from_versions_that_got_worse(
         by_part["versions served"] + by_part["within versions"], abs=1e-14
     )
     assert clear(found) == {"prompt", "versions served"}
-    assert moved(found)["version=1.1.0"].verdict == "no clear move"
+    assert moved(found)["version=1.1.0"].verdict == "no difference shown"
 
 
 def test_two_versions_with_other_traffic_each_are_told_apart(explained: Callable[..., Explanation]) -> None:
@@ -204,7 +212,7 @@ def test_two_versions_with_other_traffic_each_are_told_apart(explained: Callable
     assert by_part["traffic mix"] == pytest.approx(0.08, abs=0.015)
     assert clear(found) == {"prompt", "traffic mix"}
     assert (found.a.name, found.b.name) == ("1.0.0", "1.1.0")
-    assert found.headline.startswith("no clear change of quality, from 0.6")
+    assert found.headline.startswith("no difference shown in quality, from 0.6")
     assert "because its parts cancel: prompt -0.0" in found.headline
     assert any("never ran in the same hour" in warning for warning in found.warnings)
     version = next(each for each in found.regression.features if each.feature == "version=1.1.0")
@@ -217,8 +225,8 @@ def test_where_nothing_changed_nothing_is_clear(explained: Callable[..., Explana
     check_sums(found)
     assert clear(found) == set()
     assert not found.clear
-    assert found.headline.startswith("no clear change of quality")
-    assert {each.verdict for each in found.moved} == {"no clear move"}
+    assert found.headline.startswith("no difference shown in quality")
+    assert {each.verdict for each in found.moved} == {"no difference shown"}
     (tier,) = (each for each in found.regression.features if each.feature == "tier=paid")
     assert tier.words.startswith("requests with tier=paid have quality higher by 0.")
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from coalmine_analytics.explain import Cells, decompose
-from coalmine_analytics.explain.decomposition import MODELS, TRAFFIC, VERSIONS, WITHIN
+from coalmine_analytics.explain.decomposition import MODELS, TRAFFIC, VERSIONS, WITHIN, Cells, decompose
 from coalmine_analytics.explain.intervals import Certainty, certainty
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.experiments import VersionSpan

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.effect import difference, paired_difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.moved import moved_values
-from coalmine_analytics.explain.paired import paired_difference
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.explain import ValueSums
 
@@ -44,7 +43,7 @@ def test_the_segment_that_moved_is_found_and_said() -> None:
     assert first.lower is not None
     assert first.upper is not None
     assert first.lower < -0.1 < first.upper < 0
-    assert {each.verdict for each in others} == {"no clear move"}
+    assert {each.verdict for each in others} == {"no difference shown"}
 
 
 def test_where_nothing_moved_nothing_is_said_to_have_moved() -> None:

@@ -12,8 +12,8 @@ import statsmodels.formula.api as smf
 
 from coalmine_analytics.explain.features import SideNames
 from coalmine_analytics.explain.regression import fit, regress
-from coalmine_analytics.explain.results import Feature, Regression
 from coalmine_analytics.metrics import BUILT_IN, Metric
+from coalmine_analytics.results.explain import FeatureRegression, RegressionFeature
 from coalmine_consumers.explain import Sample
 
 QUALITY = BUILT_IN[0]
@@ -59,11 +59,11 @@ def sample(columns: dict[str, Any], *, below: int = 2**32, of: int | None = None
 
 def regressed(
     columns: dict[str, Any], cells: str = "quality", metric: Metric = QUALITY, sides: SideNames = SIDES
-) -> Regression:
+) -> FeatureRegression:
     return regress(sample(columns), cells, metric, sides, alpha=0.05)
 
 
-def feature(found: Regression, name: str) -> Feature:
+def feature(found: FeatureRegression, name: str) -> RegressionFeature:
     (one,) = [each for each in found.features if each.feature == name]
     return one
 
@@ -240,7 +240,7 @@ def test_a_sample_says_what_it_is_of() -> None:
 
 def test_statsmodels_is_imported_by_nobody_who_does_not_need_it() -> None:
     code = (
-        "import sys, coalmine_analytics.explain, coalmine_server.services.local, coalmine_server.cli.app; "
+        "import sys, coalmine_analytics.explain, coalmine_server.services.explain, coalmine_server.cli.app; "
         "sys.exit(any(name in sys.modules for name in ('statsmodels', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from coalmine_analytics.metrics import BUILT_IN, MetricOverride, Size, metrics_in
-from coalmine_consumers.store.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
 from coalmine_schemas.errors import InvalidParameter
 
 

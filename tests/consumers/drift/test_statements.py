@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 DRIFT = "coalmine_consumers.drift"

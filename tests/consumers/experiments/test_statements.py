@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 EXPERIMENTS = "coalmine_consumers.experiments"

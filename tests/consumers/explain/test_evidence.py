@@ -12,8 +12,8 @@ import pytest
 
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.choosing import MixCount, choose
 from coalmine_consumers.explain.dimensions import Dimension, Size, Value
+from coalmine_consumers.explain.selection import MixCount, choose
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request

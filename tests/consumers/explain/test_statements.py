@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 
 EXPLAIN = "coalmine_consumers.explain"
 FREE, PAID = ("[{'key': 'tier', 'value': '" + tier + "'}]" for tier in ("free", "paid"))

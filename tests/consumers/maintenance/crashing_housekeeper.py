@@ -11,7 +11,6 @@ from typing import Any
 from coalmine_consumers.maintenance import (
     AgeingPolicy,
     CompactionPolicy,
-    Housekeeping,
     LedgerPolicy,
     MaintenancePolicy,
     MergePolicy,
@@ -21,6 +20,7 @@ from coalmine_consumers.maintenance import (
 )
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.store import Store, StoreSettings
+from tests.consumers.maintenance.settled import settled
 from tests.support.data.store_feed import START, Feed, feedback, request, score
 
 SETTINGS = StoreSettings(segment_min_rows=10, segment_min_day_rows=4, threads=1, memory_limit_mb=256)
@@ -82,8 +82,7 @@ def run(folder: Path, lines: int) -> int:
 
     store = Store.open(folder, SETTINGS)
     sys.settrace(trace)
-    keeper = Housekeeping(store, POLICY)
-    keeper.settle(NOW)
+    settled(store, POLICY, NOW)
     fold_ledger(store, LedgerPolicy(apart_s=-7200.0), datetime.now(UTC))
     rebuild(store)
     sys.settrace(None)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from coalmine_consumers.audit import audit
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import DeadLetterFilter, discard_dead_letters, replay_dead_letters
 from coalmine_consumers.maintenance import (
     AgeingPolicy,
@@ -21,15 +22,14 @@ from coalmine_consumers.maintenance import (
     SealPolicy,
     rebuild,
 )
-from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, fold
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_letters
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import ID_COLUMN, Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder

@@ -21,7 +21,7 @@ from coalmine_consumers.maintenance.compact import (
     table_rows,
 )
 from coalmine_consumers.maintenance.policy import CompactionPolicy
-from coalmine_consumers.maintenance.statements import fetch, statement
+from coalmine_consumers.sql import fetch_rows, statement
 from coalmine_consumers.store import Store
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request
 from tests.support.oracles.store_state import assert_same, count, folded, query
@@ -136,7 +136,9 @@ MEMORY = duckdb.connect()
 
 def fold_in_memory(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     MEMORY.register("parts", pa.Table.from_pylist(rows))
-    return fetch(MEMORY, statement(f"fold_{table}").format(source="parts"))
+    return fetch_rows(
+        MEMORY, statement(f"fold_{table}", "coalmine_consumers.maintenance").format(source="parts")
+    )
 
 
 def test_a_table_is_due_once_enough_was_appended_in_proportion() -> None:

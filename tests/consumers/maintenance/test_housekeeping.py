@@ -18,6 +18,7 @@ from coalmine_consumers.maintenance import (
 )
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store, live_segments
+from tests.consumers.maintenance.settled import AT_ONCE, settle, settled
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request
 from tests.support.oracles.store_state import by_hand, count, query
 
@@ -28,7 +29,6 @@ EAGER = MaintenancePolicy(
     ageing=AgeingPolicy(minute_days=1, hour_days=2),
     compaction=CompactionPolicy(min_rows=10),
 )
-AT_ONCE = Rhythm(0, 0, 0, 0, 0, 0, 0, overtaken=0, failed=0, look=0.001)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def feed_days(store: Store, days: int = 4) -> None:
 def test_settling_does_every_task_and_the_audit_still_balances(store: Store) -> None:
     feed_days(store)
     now = START + timedelta(days=3, hours=2)
-    outcomes = Housekeeping(store, EAGER).settle(now)
+    outcomes = settled(store, EAGER, now)
     assert not [each for each in outcomes if each.error]
     assert {each.task for each in outcomes} == {"seal", "compact", "expire", "age", "files"}
     assert count(store, "requests_hot") == 0
@@ -65,7 +65,7 @@ def test_segments_of_one_day_are_merged(store: Store) -> None:
     for part in range(3):
         store.commit(feed.batch(many_requests(30, part)))
         keeper.tick(START)
-    keeper.settle(datetime.now(UTC))
+    settle(keeper, datetime.now(UTC))
     with store.cursor() as cursor:
         assert len(live_segments(cursor)) <= 1
 
@@ -112,7 +112,8 @@ def test_damage_in_one_day_stops_neither_other_days_nor_other_tasks(store: Store
     with store.cursor() as cursor:
         victim = min(live_segments(cursor), key=lambda segment: segment.day)
     (store.directory / victim.path).unlink()
-    outcomes = keeper.settle(datetime.now(UTC))
+    keeper = Housekeeping(store, hold, AT_ONCE)
+    outcomes = settle(keeper, datetime.now(UTC))
     (failed,) = [each for each in outcomes if each.error]
     assert failed.task == "merge"
     assert str(victim.segment_id) in str(failed.error)
@@ -136,7 +137,7 @@ def test_it_runs_in_a_thread_beside_commits_until_it_is_told_to_stop(store: Stor
     thread.join(30)
     assert not thread.is_alive()
     assert keeper.health().failures == 0, keeper.health().last
-    keeper.settle(datetime.now(UTC))
+    settle(keeper, datetime.now(UTC))
     report = audit(store, deep=True)
     assert report.ok, report.missing
     assert count(store, "requests") == 600

@@ -9,8 +9,8 @@ from coalmine_consumers.errors import MaintenanceConflict, StoreDamaged
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.merge import merge, plan
 from coalmine_consumers.maintenance.policy import MergePolicy, SealPolicy
+from coalmine_consumers.maintenance.row_groups import write_stream
 from coalmine_consumers.maintenance.seal import seal
-from coalmine_consumers.maintenance.streaming import write_stream
 from coalmine_consumers.store import Store, StoreSettings, live_segments
 from coalmine_consumers.store.segments import SegmentWriter
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request

@@ -9,9 +9,9 @@ import pytest
 from coalmine_consumers.audit import audit
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_consumers.maintenance import AgeingPolicy, Progress, RetentionPolicy, SealPolicy, rebuild
-from coalmine_consumers.maintenance.ageing import age
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES
 from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments

@@ -6,8 +6,8 @@ import pytest
 
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.maintenance.policy import SealPolicy
+from coalmine_consumers.maintenance.row_groups import write_stream
 from coalmine_consumers.maintenance.seal import seal
-from coalmine_consumers.maintenance.streaming import write_stream
 from coalmine_consumers.store import Segment, Store, live_segments
 from tests.support.data.store_feed import START, Feed, feedback, many_requests, request, score
 from tests.support.oracles.store_state import all_raw_rows, by_hand, count, query, raw_rows, rows_in_file

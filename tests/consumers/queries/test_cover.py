@@ -4,8 +4,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine_consumers.aggregation.resolutions import LENGTH_S
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, ceiling, cover, floor
-from coalmine_consumers.store.resolutions import LENGTH_S
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 MOMENTS = st.integers(-2 * 86_400_000, 4 * 86_400_000).map(lambda ms: DAY + timedelta(milliseconds=ms))

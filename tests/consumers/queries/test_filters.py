@@ -18,10 +18,10 @@ def test_ends_at_the_edges_of_time_are_open(store: Store, edge: datetime) -> Non
     late = datetime(9999, 12, 31, 12, tzinfo=UTC)
     store.commit(Feed().batch([request(1), request(2, event_time=late)]))
     inside = Filters(since=edge) if edge < START else Filters(until=edge)
-    assert versions(store.reader(), inside)[0].requests == 2
+    assert versions(store.reader(), inside).items[0].requests == 2
     assert sum(row.requests for row in timeseries(store.reader(), inside).items) == 2
     outside = Filters(until=edge) if edge < START else Filters(since=edge)
-    assert sum(row.requests for row in versions(store.reader(), outside)) == (0 if edge < START else 1)
+    assert sum(row.requests for row in versions(store.reader(), outside).items) == (0 if edge < START else 1)
     assert sum(row.requests for row in timeseries(store.reader(), outside).items) == (
         0 if edge < START else 1
     )

@@ -1,7 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from coalmine_consumers.queries import Counts, GapRow, ingest_health
+from coalmine_consumers.queries import ingest_health
 from coalmine_consumers.raw import Gap
+from coalmine_consumers.results import Counts, GapRow
 from coalmine_consumers.store import Store
 from tests.support.data.store_feed import PARTITION, START, Feed, dead_letter, feedback, request, score
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from coalmine_consumers.queries import Filters, QuantileMetric, QuantileRow, quantiles, to_arrow
+from coalmine_consumers.queries import Filters, quantiles
+from coalmine_consumers.results import QuantileMetric, Quantiles
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 
@@ -11,7 +12,7 @@ AT = (0.0, 0.01, 0.5, 0.9, 0.99, 1.0)
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_quantiles_are_within_one_percent_of_those_of_raw_rows(filled: Store, metric: QuantileMetric) -> None:
-    found = quantiles(filled.reader(), metric, AT, Filters(environment="prod"))
+    found = quantiles(filled.reader(), metric, AT, Filters(environment="prod")).items
     raw = filled.reader().table(
         f"SELECT prompt, version, {metric} AS value FROM requests "
         f"WHERE environment = 'prod' AND {metric} IS NOT NULL"
@@ -38,12 +39,4 @@ def test_only_what_has_a_histogram_has_quantiles(filled: Store) -> None:
 
 
 def test_quantiles_of_nothing_are_no_rows(store: Store) -> None:
-    found = quantiles(store.reader(), "latency_ms")
-    assert found == []
-    assert to_arrow(found, QuantileRow).num_rows == 0
-
-
-def test_quantiles_as_arrow_keep_their_pairs(filled: Store) -> None:
-    found = quantiles(filled.reader(), "latency_ms", [0.5])
-    (first, *_) = to_arrow(found, QuantileRow).to_pylist()
-    assert first["quantiles"] == [{"q": 0.5, "value": found[0].quantiles[0].value}]
+    assert quantiles(store.reader(), "latency_ms") == Quantiles("latency_ms", [])

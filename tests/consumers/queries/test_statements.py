@@ -11,13 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from coalmine_consumers.store.statements import statement
+from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 QUERIES = "coalmine_consumers.queries"
 HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-ANY = dict.fromkeys(("prompt", "version", "environment", "app"))
+ANY: dict[str, Any] = dict.fromkeys(("environment", "app"))
+BOTH: list[dict[str, Any]] = [{"prompt": "p", "version": "1"}, {"prompt": "p", "version": "2"}]
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def piece(resolution: str, since: datetime, until: datetime) -> dict[str, Any]:
 
 
 MINUTES = [piece("minute", HOUR, HOUR + 2 * MINUTE)]
+CHOSEN: dict[str, Any] = {**ANY, "versions": BOTH, "pieces": MINUTES}
 
 
 def row(minute: int, version: str = "1", resolution: str = "minute", **values: Any) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
         row(0, resolution="hour", requests=1000),
         row(0, resolution="day", requests=10_000),
     )
-    both = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=None)
+    both = run(connection, "totals", **CHOSEN, bucket_s=None)
     assert [(found["version"], found["requests"]) for found in both] == [("1", 3), ("2", 5)]
     first, second = both
     assert first["latency_ms_mean"] == 20.0
@@ -76,40 +78,102 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
     assert (first["bucket"], first["first_event_time"], first["last_event_time"]) == (None, HOUR, None)
     assert (second["input_tokens_known"], second["input_tokens"], second["latency_ms_mean"]) == (4, 7, None)
 
-    by_time = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=60)
+    by_time = run(connection, "totals", **CHOSEN, bucket_s=60)
     assert [(found["bucket"], found["version"], found["requests"]) for found in by_time] == [
         (HOUR, "1", 2),
         (HOUR + MINUTE, "1", 1),
         (HOUR + MINUTE, "2", 5),
     ]
-    in_fives = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=300)
+    in_fives = run(connection, "totals", **CHOSEN, bucket_s=300)
     assert [(found["bucket"], found["version"], found["requests"]) for found in in_fives] == [
         (HOUR, "1", 3),
         (HOUR, "2", 5),
     ]
-    in_sixths = run(connection, "totals", **ANY, pieces=MINUTES, bucket_s=21_600)
+    in_sixths = run(connection, "totals", **CHOSEN, bucket_s=21_600)
     assert {found["bucket"] for found in in_sixths} == {HOUR.replace(hour=6)}
     mixed = [piece("minute", HOUR + 2 * MINUTE, HOUR + 3 * MINUTE), piece("day", HOUR, HOUR + MINUTE)]
-    (found,) = run(connection, "totals", **ANY, pieces=mixed, bucket_s=None)
+    (found,) = run(connection, "totals", **ANY, versions=BOTH, pieces=mixed, bucket_s=None)
     assert found["requests"] == 10_100
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "requests"),
-    [
-        ("prompt", "p", 3),
-        ("prompt", "q", 0),
-        ("version", "2", 2),
-        ("environment", "dev", 2),
-        ("app", "b", 2),
-    ],
+    ("name", "value", "requests"), [("environment", "dev", 2), ("app", "b", 2), ("versions", BOTH[1:], 2)]
 )
 def test_totals_of_one_value(
-    connection: duckdb.DuckDBPyConnection, name: str, value: str, requests: int
+    connection: duckdb.DuckDBPyConnection, name: str, value: object, requests: int
 ) -> None:
     insert(connection, "rollups", row(0, requests=1), row(0, "2", requests=2, environment="dev", app="b"))
-    found = run(connection, "totals", **{**ANY, name: value}, pieces=MINUTES, bucket_s=None)
+    chosen = {**ANY, "versions": BOTH, name: value}
+    found = run(connection, "totals", **chosen, pieces=MINUTES, bucket_s=None)
     assert sum(each["requests"] for each in found) == requests
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("prompt", "p", ["1", "2"]),
+        ("prompt", "q", ["3"]),
+        ("prompt", "r", []),
+        ("version", "2", ["2"]),
+        ("environment", "dev", ["2"]),
+        ("app", "b", ["2"]),
+        ("from_prompt", "p", ["1", "2", "3"]),
+        ("from_prompt", "q", ["3"]),
+    ],
+)
+def test_matching_versions(
+    connection: duckdb.DuckDBPyConnection, name: str, value: str, found: list[str]
+) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=1),
+        row(1, requests=1),
+        row(0, "2", requests=2, environment="dev", app="b"),
+        {**row(0, "3"), "prompt": "q"},
+        row(2, "4"),
+        row(0, "5", resolution="hour"),
+    )
+    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, name: value}
+    rows = run(connection, "matching_versions", **chosen, pieces=MINUTES)
+    assert sorted(each["version"] for each in rows) == found
+
+
+def test_timeseries_keys(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=1),
+        row(0, "2", environment="dev", app="b"),
+        row(1, "2"),
+        row(4),
+        row(5),
+        row(0, "3"),
+        row(0, resolution="hour"),
+    )
+    everything = {
+        **ANY,
+        "resolution": "minute",
+        "since": HOUR,
+        "until": HOUR + 5 * MINUTE,
+        "bucket_s": 120,
+        "versions": [{**BOTH[1], "place": 0}, {**BOTH[0], "place": 1}],
+        "after_bucket": None,
+        "after_place": None,
+        "limit": 10,
+    }
+
+    def keys(**chosen: Any) -> list[tuple[int, str]]:
+        rows = run(connection, "timeseries_keys", **{**everything, **chosen})
+        return [((each["bucket"] - HOUR) // MINUTE, each["version"]) for each in rows]
+
+    assert keys() == [(0, "2"), (0, "1"), (4, "1")]
+    assert keys(limit=2) == [(0, "2"), (0, "1")]
+    assert keys(after_bucket=HOUR, after_place=0) == [(0, "1"), (4, "1")]
+    assert keys(after_bucket=HOUR, after_place=1) == [(4, "1")]
+    assert keys(after_bucket=HOUR, after_place=-1, limit=1) == [(0, "2")]
+    assert keys(environment="dev") == keys(app="b") == [(0, "2")]
+    assert keys(since=HOUR + MINUTE, bucket_s=60) == [(1, "2"), (4, "1")]
 
 
 def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
@@ -122,7 +186,7 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, version="2", metric="latency_ms", buckets=[], counts=[]),
         row(2, metric="latency_ms", buckets=[7], counts=[100]),
     )
-    found = run(connection, "histograms", **ANY, pieces=MINUTES, bucket_s=None, metrics=["latency_ms"])
+    found = run(connection, "histograms", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
     key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
     assert found == [
         {**key, "histogram_bucket": -2147483648, "n": 1},
@@ -130,7 +194,7 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         {**key, "histogram_bucket": 5, "n": 7},
     ]
     both = ["latency_ms", "cost_nano_usd"]
-    by_time = run(connection, "histograms", **ANY, pieces=MINUTES, bucket_s=60, metrics=both)
+    by_time = run(connection, "histograms", **CHOSEN, bucket_s=60, metrics=both)
     assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
         (HOUR, "latency_ms", 2),
         (HOUR, "latency_ms", 3),
@@ -149,9 +213,9 @@ def test_named_means(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, name="other", n=3, mean=9.0, m2=0.0),
         row(2, name="quality", n=3, mean=9.0, m2=0.0),
     )
-    found = run(connection, "named_means", **ANY, pieces=MINUTES, bucket_s=None, name="quality")
+    found = run(connection, "named_means", **CHOSEN, bucket_s=None, name="quality")
     assert found == [{"bucket": None, "prompt": "p", "version": "1", "mean": 0.25}]
-    by_time = run(connection, "named_means", **ANY, pieces=MINUTES, bucket_s=60, name="quality")
+    by_time = run(connection, "named_means", **CHOSEN, bucket_s=60, name="quality")
     assert [(each["bucket"], each["mean"]) for each in by_time] == [(HOUR, 1.0), (HOUR + MINUTE, 0.0)]
 
 

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, Step, ceiling_to_step, floor_to_step
-from coalmine_consumers.store.resolutions import LENGTH_S
+from coalmine_consumers.aggregation.resolutions import LENGTH_S
+from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
+from coalmine_consumers.results import Step
 
 STEPS = st.sampled_from(list(STEP_S))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,10 +2,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from coalmine_consumers.queries import Filters, Step, StepChoice, timeseries, versions
+from coalmine_consumers.aggregation.resolutions import Resolution
+from coalmine_consumers.queries import Filters, timeseries, versions
 from coalmine_consumers.queries.timeseries import choose_step
+from coalmine_consumers.results import Step, StepChoice
 from coalmine_consumers.store import Store
-from coalmine_consumers.store.resolutions import Resolution
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import encode_cursor
 from tests.support.data.store_feed import START, Feed, request
 
 STEPS: dict[Step, timedelta] = {
@@ -26,7 +29,7 @@ def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step:
     buckets = sorted({row.bucket_start for row in found.items})
     for bucket in buckets[:: max(1, len(buckets) // 5)]:
         within = Filters(environment="prod", since=bucket, until=bucket + STEPS[step])
-        expected = {(row.prompt, row.version): row for row in versions(reader, within)}
+        expected = {(row.prompt, row.version): row for row in versions(reader, within).items}
         mine = {(row.prompt, row.version): row for row in found.items if row.bucket_start == bucket}
         assert mine.keys() == expected.keys()
         for key, row in mine.items():
@@ -105,3 +108,47 @@ def test_a_series_follows_new_batches(store: Store) -> None:
         assert [row.bucket_start for row in found.items] == [
             START + timedelta(minutes=each) for each in range(minutes + 1)
         ]
+
+
+@pytest.mark.parametrize(("step", "limit"), [("day", 1), ("6h", 7), ("hour", 50), ("hour", 1_000)])
+def test_pages_hold_every_row_once_in_order(filled: Store, step: Step, limit: int) -> None:
+    reader = filled.reader()
+    everything = timeseries(reader, Filters(environment="prod"), step)
+    assert everything.next_cursor is None
+    found = []
+    cursor = None
+    while True:
+        page = timeseries(reader, Filters(environment="prod"), step, limit=limit, cursor=cursor)
+        assert page.step == step
+        assert 0 < len(page.items) <= limit
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert [(row.bucket_start, row.prompt, row.version, row.requests) for row in found] == [
+        (row.bucket_start, row.prompt, row.version, row.requests) for row in everything.items
+    ]
+    for name in ("latency_ms_mean", "latency_ms_p95", "quality_mean", "cost_usd_per_request"):
+        means = [getattr(row, name) for row in everything.items]
+        assert [getattr(row, name) for row in found] == pytest.approx(means, nan_ok=True)
+    assert len(found) > 1
+
+
+def test_later_pages_keep_the_step_of_the_first(filled: Store) -> None:
+    first = timeseries(filled.reader(), limit=1)
+    assert timeseries(filled.reader(), step="day", cursor=first.next_cursor).step == first.step != "day"
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "?",
+        encode_cursor(["day", 0, "p"]),
+        encode_cursor(["week", 0, "p", "1"]),
+        encode_cursor(["day", 10**20, "p", "1"]),
+    ],
+)
+def test_a_cursor_of_another_list_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(InvalidParameter, match="leave it out for the first page"):
+        timeseries(store.reader(), cursor=cursor)

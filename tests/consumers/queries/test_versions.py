@@ -8,8 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from coalmine_consumers.queries import Filters, VersionRow, to_arrow, versions
+from coalmine_consumers.queries import Filters, versions
 from coalmine_consumers.store import Store
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import encode_cursor
+from coalmine_schemas.results import Page
 from tests.support.data.store_feed import START, Feed, feedback, request, score
 
 DAY = timedelta(days=1)
@@ -99,7 +102,7 @@ FILTERS = {
 @pytest.mark.parametrize("name", FILTERS)
 def test_versions_say_what_raw_rows_say(filled: Store, name: str) -> None:
     expected = recomputed(filled, FILTERS[name])
-    found = versions(filled.reader(), FILTERS[name])
+    found = versions(filled.reader(), FILTERS[name]).items
     assert [(row.prompt, row.version) for row in found] == sorted(expected)
     assert expected or name in ("nothing of another app", "before everything", "an empty stretch")
     for row in found:
@@ -117,7 +120,7 @@ def test_versions_say_what_raw_rows_say(filled: Store, name: str) -> None:
 
 def test_what_is_not_known_is_null_and_not_zero(store: Store) -> None:
     store.commit(Feed().batch([request(1, latency_ms=0.0)]))
-    (row,) = versions(store.reader())
+    (row,) = versions(store.reader()).items
     assert (row.requests, row.errors, row.error_rate) == (1, 0, 0.0)
     assert (row.input_tokens, row.output_tokens, row.cached_input_tokens) == (None, None, None)
     assert (row.cost_usd, row.cost_usd_per_request) == (None, None)
@@ -130,7 +133,7 @@ def test_what_is_not_known_is_null_and_not_zero(store: Store) -> None:
 def test_a_known_zero_is_zero(store: Store) -> None:
     known = request(1, input_tokens=0, output_tokens=0, cached_input_tokens=0, cost_nano_usd=0)
     store.commit(Feed().batch([known], [feedback(2, known, thumbs="down")], [score(3, known, 0.0)]))
-    (row,) = versions(store.reader())
+    (row,) = versions(store.reader()).items
     assert (row.input_tokens, row.output_tokens, row.cached_input_tokens) == (0, 0, 0)
     assert (row.cost_usd, row.cost_usd_per_request) == ("0", 0.0)
     assert (row.quality_mean, row.thumbs_up_rate) == (0.0, 0.0)
@@ -139,10 +142,10 @@ def test_a_known_zero_is_zero(store: Store) -> None:
 def test_money_is_an_exact_decimal_without_exponent(store: Store) -> None:
     rows = [request(number, cost_nano_usd=2**63 - 1) for number in range(3)] + [request(9, cost_nano_usd=1)]
     store.commit(Feed().batch(rows))
-    (row,) = versions(store.reader())
+    (row,) = versions(store.reader()).items
     assert row.cost_usd == "27670116110.564327422"
     store.commit(Feed(offset=4).batch([request(77, version="1.0.1", cost_nano_usd=1)]))
-    assert versions(store.reader())[1].cost_usd == "0.000000001"
+    assert versions(store.reader()).items[1].cost_usd == "0.000000001"
 
 
 def test_versions_come_by_prompt_and_precedence(store: Store) -> None:
@@ -171,7 +174,7 @@ def test_versions_come_by_prompt_and_precedence(store: Store) -> None:
         "2024-01-01",
         "latest",
     ]
-    found = [(row.prompt, row.version) for row in versions(store.reader())]
+    found = [(row.prompt, row.version) for row in versions(store.reader()).items]
     assert found == [(prompt, version) for prompt in ("a", "b") for version in expected]
 
 
@@ -179,9 +182,9 @@ def test_feedback_counts_when_its_request_was_made(store: Store) -> None:
     asked = request(1, START)
     late = feedback(2, asked, START + timedelta(days=40), thumbs="up")
     store.commit(Feed().batch([asked], [late]))
-    (row,) = versions(store.reader(), Filters(until=START + timedelta(minutes=1)))
+    (row,) = versions(store.reader(), Filters(until=START + timedelta(minutes=1))).items
     assert (row.feedback, row.thumbs_up_rate) == (1, 1.0)
-    assert versions(store.reader(), Filters(since=START + timedelta(days=1))) == []
+    assert versions(store.reader(), Filters(since=START + timedelta(days=1))).items == []
 
 
 def test_ends_are_widened_where_minutes_have_aged_away(store: Store) -> None:
@@ -194,20 +197,50 @@ def test_ends_are_widened_where_minutes_have_aged_away(store: Store) -> None:
         ).fetchall()
         connection.execute("DELETE FROM rollups WHERE resolution = 'minute'").fetchall()
     since = START + timedelta(minutes=70)
-    assert versions(store.reader(), Filters(since=since))[0].requests == 3
+    assert versions(store.reader(), Filters(since=since)).items[0].requests == 3
 
 
-def test_an_empty_store_has_no_versions_but_columns(store: Store) -> None:
-    found = versions(store.reader())
-    assert found == []
-    table = to_arrow(found, VersionRow)
-    assert table.num_rows == 0
-    assert table.column_names[:3] == ["requests", "errors", "error_rate"]
+def test_an_empty_store_has_no_versions(store: Store) -> None:
+    assert versions(store.reader()) == Page([], None)
 
 
-def test_versions_as_arrow_are_the_same_values(filled: Store) -> None:
-    found = versions(filled.reader())
-    rows = to_arrow(found, VersionRow).to_pylist()
-    assert [VersionRow(**row) for row in rows] == found
-    assert found[0].first_event_time is not None
-    assert found[0].first_event_time.astimezone(UTC) >= datetime(2026, 3, 10, tzinfo=UTC)
+def test_times_are_utc(filled: Store) -> None:
+    first = versions(filled.reader()).items[0].first_event_time
+    assert first is not None
+    assert first.astimezone(UTC) >= datetime(2026, 3, 10, tzinfo=UTC)
+
+
+NAMES = [("a", "1.9.0"), ("a", "1.10.0-rc.1"), ("a", "1.10.0"), ("a", "latest"), ("b", "1.0.0")]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
+def test_pages_hold_every_version_once_in_order(store: Store, limit: int) -> None:
+    rows = [request(n, prompt=prompt, version=version) for n, (prompt, version) in enumerate(NAMES)]
+    store.commit(Feed().batch(rows))
+    reader = store.reader()
+    everything = versions(reader)
+    assert ([(row.prompt, row.version) for row in everything.items], everything.next_cursor) == (NAMES, None)
+    found = []
+    cursor = None
+    for _ in range(-(-len(NAMES) // limit)):
+        page = versions(reader, limit=limit, cursor=cursor)
+        assert 0 < len(page.items) <= limit
+        found += page.items
+        cursor = page.next_cursor
+    assert cursor is None
+    assert found == everything.items
+
+
+def test_a_version_that_appears_between_two_pages_moves_none(store: Store) -> None:
+    feed = Feed()
+    store.commit(feed.batch([request(n, version=version) for n, version in enumerate(("1.0.0", "1.10.0"))]))
+    first = versions(store.reader(), limit=1)
+    store.commit(feed.batch([request(8, version="0.9.0"), request(9, version="1.2.0")]))
+    rest = versions(store.reader(), cursor=first.next_cursor)
+    assert [row.version for row in [*first.items, *rest.items]] == ["1.0.0", "1.2.0", "1.10.0"]
+
+
+@pytest.mark.parametrize("cursor", ["", "?", encode_cursor(["a"]), encode_cursor(["a", 1])])
+def test_a_cursor_of_another_list_is_refused(store: Store, cursor: str) -> None:
+    with pytest.raises(InvalidParameter, match="leave it out for the first page"):
+        versions(store.reader(), cursor=cursor)

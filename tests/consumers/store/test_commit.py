@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from coalmine_consumers.decode import DecodedBatch
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
 from coalmine_consumers.store import EventCounts, Store

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from coalmine_consumers import audit
+from coalmine_consumers.collector.decode import decode_batch
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import DeadLetterFilter, replay_dead_letters
-from coalmine_consumers.decode import decode_batch
-from coalmine_consumers.pricing import Pricer
 from coalmine_consumers.queries import Filters, deployment_marks
 from coalmine_consumers.raw import Origin, RawBatch, RawColumn, TopicPartition
+from coalmine_consumers.results import MarkArm
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import CommitResult, Store
 from coalmine_schemas.batch import BatchDecoder
@@ -87,7 +88,7 @@ def test_marks_say_what_was_served_and_are_chosen_by_prompt_environment_and_time
     reader = store.reader()
     (mark, _) = deployment_marks(reader, Filters(prompt="greet", environment="prod"), 100)
     assert (mark.event_time, mark.version, mark.experiment) == (NOON + timedelta(minutes=1), "1.1.0", "tone")
-    assert mark.arms == ({"variant": "t", "version": "1.1.0", "weight": 0.1},)
+    assert mark.arms == [MarkArm("t", "1.1.0", 0.1)]
     assert (mark.action, mark.changed_by, mark.reason) == ("promote", "bob", "looks good")
     since = Filters(since=NOON + timedelta(minutes=2), until=NOON + timedelta(minutes=4))
     assert [each.revision for each in deployment_marks(reader, since, 100)] == [2, 3]

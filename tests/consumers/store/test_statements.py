@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coalmine_consumers.sql import fetch_rows, quote_identifier, quote_literal, statement
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.statements import quote_identifier, quote_literal, statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 A, B, C, D = (UUID(int=number << 64) for number in (1, 2, 3, 2**63))
+STORE = "coalmine_consumers.store"
+AGGREGATION = "coalmine_consumers.aggregation"
 BOUNDS = {"min_id": A, "max_id": D}
 
 
@@ -39,11 +41,10 @@ def lend_ids(connection: duckdb.DuckDBPyConnection, name: str, *values: UUID) ->
     connection.register(name, ids("id", *values, extra={"position": positions}))
 
 
-def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
-        connection.sql(statement(name), params=parameters or None).to_arrow_table().to_pylist()
-    )
-    return found
+def run(
+    connection: duckdb.DuckDBPyConnection, name: str, package: str = STORE, /, **parameters: Any
+) -> list[dict[str, Any]]:
+    return fetch_rows(connection, statement(name, package), parameters)
 
 
 AT = "2026-03-10 08:00:00+00"
@@ -71,9 +72,9 @@ def test_stored_in_hot(connection: duckdb.DuckDBPyConnection, event: str) -> Non
     id_name, row = EVENTS[event]
     insert(connection, f"{event}_hot", {**row, id_name: A}, {**row, id_name: D})
     lend_ids(connection, "wanted", D, B, A, C)
-    found = run(connection, f"stored_in_hot_{event}", **BOUNDS)
-    assert sorted(row["position"] for row in found) == [0, 2]
-    assert run(connection, f"stored_in_hot_{event}", min_id=B, max_id=C) == []
+    query = statement("stored_in_hot", STORE).format(event=event, id=id_name)
+    assert sorted(row["position"] for row in fetch_rows(connection, query, BOUNDS)) == [0, 2]
+    assert fetch_rows(connection, query, {"min_id": B, "max_id": C}) == []
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -83,9 +84,10 @@ def test_stored_in_segments(connection: duckdb.DuckDBPyConnection, event: str, t
     pq.write_table(ids(id_name, A), paths[0])
     pq.write_table(ids(id_name, D, B), paths[1])
     lend_ids(connection, "wanted", D, C, A)
-    found = run(connection, f"stored_in_segments_{event}", **BOUNDS, paths=paths)
+    query = statement("stored_in_segments", STORE).format(id=id_name)
+    found = fetch_rows(connection, query, {**BOUNDS, "paths": paths})
     assert sorted(row["position"] for row in found) == [0, 2]
-    assert run(connection, f"stored_in_segments_{event}", min_id=B, max_id=C, paths=paths) == []
+    assert fetch_rows(connection, query, {"min_id": B, "max_id": C, "paths": paths}) == []
 
 
 FACTS = {
@@ -183,7 +185,7 @@ def moved(*rows: tuple[str, str, int, int]) -> pa.Table:
 def test_move_positions(connection: duckdb.DuckDBPyConnection) -> None:
     for rows in ([("t", "0", 5, 9), ("t", "1", 0, 2)], [("t", "0", 9, 12), ("u", "0", 1, 1)]):
         connection.register("moved", moved(*rows))
-        connection.execute(statement("move_positions")).fetchall()
+        connection.execute(statement("move_positions", STORE)).fetchall()
     found = connection.sql(POSITIONS).fetchall()
     assert found == [("t", "0", 5, 12), ("t", "1", 0, 2), ("u", "0", 1, 1)]
 
@@ -191,9 +193,9 @@ def test_move_positions(connection: duckdb.DuckDBPyConnection) -> None:
 def test_retire_positions(connection: duckdb.DuckDBPyConnection) -> None:
     rows = [("spool", "a", 0, 4), ("spool", "b", 3, 5), ("spool", "c", 0, 9), ("other", "a", 1, 2)]
     connection.register("moved", moved(*rows))
-    connection.execute(statement("move_positions")).fetchall()
+    connection.execute(statement("move_positions", STORE)).fetchall()
     connection.register("gone", pa.table({"topic": ["spool"] * 3, "partition": ["a", "b", "unknown"]}))
-    connection.execute(statement("retire_positions")).fetchall()
+    connection.execute(statement("retire_positions", STORE)).fetchall()
     held = connection.sql("SELECT topic, partitions, consumed FROM retired_positions").fetchall()
     assert held == [("spool", 2, 6)]
 
@@ -208,7 +210,7 @@ def test_record_ledger(connection: duckdb.DuckDBPyConnection) -> None:
         "last_event_time": None,
         "id_xor": B,
     }
-    connection.execute(statement("record_ledger"), row).fetchall()
+    connection.execute(statement("record_ledger", STORE), row).fetchall()
     (found,) = connection.sql("SELECT * FROM batches").to_arrow_table().to_pylist()
     assert found.pop("first_ingest_id") is None
     assert {name: str(value) for name, value in found.items()} == {
@@ -238,6 +240,7 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
     found = run(
         connection,
         "reference_histograms",
+        AGGREGATION,
         prompts=["p", "other"],
         environments=["prod", "dev"],
         metrics=["latency_ms", "time_to_first_token_ms"],
@@ -264,15 +267,14 @@ def test_insert_deployments(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("arriving", pa.Table.from_pylist(arriving))
     for ingest_id in (1, 2):
         parameters = {"ingest_id": ingest_id, "ingested_at": at}
-        connection.execute(statement("insert_deployments"), parameters).fetchall()
+        connection.execute(statement("insert_deployments", STORE), parameters).fetchall()
     found = connection.sql("SELECT environment, revision, ingest_id FROM deployments ORDER BY ALL").fetchall()
     assert found == [("dev", 1, 1), ("prod", 1, 1), ("prod", 2, 1)]
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
-    folder = files("coalmine_consumers.store").joinpath("sql")
     mine = Path(__file__).read_text(encoding="utf-8")
-    for entry in folder.iterdir():
+    for entry in [*(files(STORE) / "sql").iterdir(), *(files(AGGREGATION) / "sql").iterdir()]:
         name = entry.name.removesuffix(".sql")
         names = {name, *(name.removesuffix(f"_{last}") for last in ("in_hot", "in_segments", *EVENTS))}
         assert any(f"def test_{each}(" in mine for each in names), name

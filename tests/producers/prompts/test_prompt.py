@@ -110,8 +110,8 @@ def test_an_unknown_environment_is_an_error_that_says_what_was_tried(
         told = str(caught.value)
         for part in (
             "environment qa",
-            "The registry: none is known",
-            f"there is no {tmp_path / 'cache' / 'deployments-qa.json'}",
+            f"The registry: none runs in {tmp_path}.",
+            f"{tmp_path / 'cache' / 'deployments-qa.json'} does not exist",
             "describes environment prod, not qa",
             "COALMINE_SERVER_URL",
         ):

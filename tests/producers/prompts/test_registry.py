@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coalmine import Coalmine, PollPolicy
-from coalmine.prompts.cache_file import write_cache
+from coalmine_schemas.discovery import announce_server
 from coalmine_schemas.prompts import Snapshot, UnknownEnvironment, UnknownPrompt
 from tests.producers.prompts.conftest import QUICK, MakeClient
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
@@ -28,6 +28,11 @@ def _serves(cm: Coalmine, version: str) -> bool:
 
 def resolution_of(cm: Coalmine) -> str:
     return cm.prompt("support-refund", "u1").resolution
+
+
+def _write_cache(home: Path, snapshot: object) -> None:
+    (home / "cache").mkdir()
+    (home / "cache" / "deployments-prod.json").write_text(json.dumps(snapshot), encoding="utf-8")
 
 
 def test_the_first_prompt_waits_for_the_registry_and_later_ones_ask_memory(
@@ -164,9 +169,7 @@ def test_an_environment_the_registry_does_not_know_is_named(
 def test_a_prompt_that_is_newer_than_the_disk_is_asked_for_once(
     tmp_path: Path, registry: DeploymentServer, make_client: MakeClient
 ) -> None:
-    write_cache(
-        tmp_path / "cache" / "deployments-prod.json", json.dumps(snapshot_json(prompt="old")).encode()
-    )
+    _write_cache(tmp_path, snapshot_json(prompt="old"))
     registry.publish(snapshot_json(revision=2))
     cm = make_client(registry)
     assert resolution_of(cm) == "live"
@@ -177,9 +180,7 @@ def test_a_prompt_that_is_newer_than_the_disk_is_asked_for_once(
 def test_a_prompt_that_is_newer_than_the_disk_is_found_in_the_fallback(
     tmp_path: Path, make_client: MakeClient
 ) -> None:
-    write_cache(
-        tmp_path / "cache" / "deployments-prod.json", json.dumps(snapshot_json(prompt="old")).encode()
-    )
+    _write_cache(tmp_path, snapshot_json(prompt="old"))
     cm = make_client(fallback=snapshot_json())
     assert cm.prompt("old").resolution == "disk"
     assert resolution_of(cm) == "fallback"
@@ -203,6 +204,7 @@ def test_the_token_is_sent_and_a_refusal_is_told(
     assert version_of(make_client(registry, token="right", home=tmp_path / "a")) == "1.0.0"
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "credentials").write_text("right\n", encoding="utf-8")
+    announce_server(tmp_path / "b", registry.url, "registry")
     assert version_of(make_client(registry, home=tmp_path / "b")) == "1.0.0"
 
 
@@ -211,17 +213,20 @@ def test_the_server_of_the_home_is_found(
 ) -> None:
     registry.publish(snapshot_json())
     registry.token = "local"
-    (tmp_path / "server.json").write_text(json.dumps({"url": registry.url, "pid": 1}), encoding="utf-8")
+    announce_server(tmp_path, registry.url, "registry")
     (tmp_path / "credentials").write_text("local\n", encoding="utf-8")
     assert resolution_of(make_client()) == "live"
 
 
-def test_the_homes_credentials_stay_on_this_machine(tmp_path: Path, make_client: MakeClient) -> None:
+@pytest.mark.parametrize("url", ["http://registry.invalid:8321", "http://127.0.0.1:1"])
+def test_the_local_token_goes_to_announced_servers_only(
+    tmp_path: Path, make_client: MakeClient, url: str
+) -> None:
     (tmp_path / "credentials").write_text("local\n", encoding="utf-8")
-    elsewhere = make_client(server_url="http://registry.invalid:8321")
-    target = elsewhere._prompts._target()
-    assert target is not None
-    assert target.token is None
+    elsewhere = make_client(server_url=url)
+    endpoint = elsewhere._prompts._endpoint()
+    assert endpoint is not None
+    assert endpoint.token is None
 
 
 def test_many_threads_see_one_snapshot_at_a_time(registry: DeploymentServer, make_client: MakeClient) -> None:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_schemas.identifiers import unit_group, uuid7_time_ms
+from coalmine_schemas.identifiers import unit_group
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.clock import VirtualClock
 from coalmine_simulator.errors import InvalidConfig, InvalidTrace
@@ -73,7 +74,7 @@ def test_requests_say_only_what_is_known(trace: Path) -> None:
         assert (event.request_model, event.response_model, event.cost_nano_usd) == ("unknown", None, None)
         assert (event.unit_id, event.unit_group) == (event.request_id, unit_group(event.request_id))
         assert (event.resolution, event.experiment, event.error_type) == ("fixed", None, None)
-        assert uuid7_time_ms(event.request_id) > 0
+        assert UUID(event.request_id).version == 7
     assert len({event.request_id for event in client.requests}) == 3
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.replay import replay_trace
-from coalmine_simulator.sample import sample_trace
-from coalmine_simulator.trace_file import check_trace
+from coalmine_simulator.trace_file import check_trace, sample_trace
 
 WHOLE = Path(__file__).parents[4] / "shared" / "data" / "azure_llm_trace_conv.csv"
 needs_whole = pytest.mark.skipif(

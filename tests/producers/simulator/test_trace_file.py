@@ -121,7 +121,7 @@ def test_the_line_is_the_file_s_own_even_after_a_cell_with_line_breaks(write_tra
     ("content", "message"),
     [
         ("", "the file is empty"),
-        (HEADER, "there is no row below the header"),
+        (HEADER, "it has no row below the header"),
         ("TIMESTAMP,ContextTokens\n2023-11-16 18:15:46,1\n", "line 1, column GeneratedTokens"),
         ("TIMESTAMP,TIMESTAMP,ContextTokens,GeneratedTokens\n", "the header has it twice"),
         (HEADER + "2023-11-16 18:15:46,1\n", "line 2: the row has 2 cells where the header has 3"),

@@ -155,7 +155,7 @@ def test_a_database_that_does_not_answer_is_a_passing_trouble() -> None:
 def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     path.write_bytes(b"something else" * 1000)
-    with pytest.raises(DatabaseDamaged, match="no database or is damaged"):
+    with pytest.raises(DatabaseDamaged, match="not a database or is damaged"):
         Registry.open(path)
     assert path.read_bytes() == b"something else" * 1000
 
@@ -191,4 +191,4 @@ def test_the_registry_works_again_when_postgresql_does(own_postgres: PostgresSer
             push(registry, "1.1.0")
         own_postgres.start()
         push(registry, "1.1.0")
-        assert [each.version for each in registry.versions(PROMPT)] == ["1.1.0", "1.0.0"]
+        assert [each.version for each in registry.versions(PROMPT).items] == ["1.1.0", "1.0.0"]

@@ -115,7 +115,7 @@ def test_growing_a_treatment_only_ever_adds(first: float, second: float, point: 
 @pytest.mark.parametrize(
     ("arms", "says"),
     [
-        ([], "no arm"),
+        ([], "at least one arm"),
         ([Arm("a", "1.0.0", 0.5), Arm("a", "1.1.0", 0.5)], "a name of its own"),
         ([Arm("a", "1.0.0", -0.1), Arm("b", "1.1.0", 1.1)], "from 0 to 1"),
         ([Arm("a", "1.0.0", 0.5), Arm("b", "1.1.0", 0.4)], "add up to 1"),

@@ -65,7 +65,7 @@ BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "weights": (lambda v: _experiment(v)["arms"][0].update(weight=0.5), "add up to"),
     "text weight": (lambda v: _experiment(v)["arms"][0].update(weight="0.1"), "share from 0 to 1"),
     "nan weight": (lambda v: _experiment(v)["arms"][0].update(weight=float("nan")), "from 0 to 1"),
-    "no arms": (lambda v: _experiment(v).update(arms=[]), "no arm"),
+    "no arms": (lambda v: _experiment(v).update(arms=[]), "at least one arm"),
     "no salt": (lambda v: _experiment(v).update(salt=""), "salt"),
 }
 

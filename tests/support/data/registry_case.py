@@ -1,10 +1,14 @@
 """People and contents that tests of the registry share."""
 
+from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import select
 
 from coalmine_registry.records import VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
+from coalmine_registry.storage.tables import deployment_revisions
 from coalmine_schemas.prompts import Arm
 from tests.support.data.prompt_examples import content
 
@@ -23,12 +27,10 @@ def push(
     registry: Registry, *versions: str, author: Actor = ANN, prompt: str = PROMPT, **arguments: Any
 ) -> list[VersionRecord]:
     """Registers versions that differ in wording, which any step of a version allows."""
-    return [
-        registry.register(
-            author, prompt, version, content(f"v{version} {{{{ question }}}}", **arguments)
-        ).record
-        for version in versions
-    ]
+    for version in versions:
+        text = f"v{version} {{{{ question }}}}"
+        registry.register(author, prompt, version, content(text, **arguments))
+    return [registry.version(prompt, version) for version in versions]
 
 
 def serve(registry: Registry, *versions: str, environment: str = "prod", prompt: str = PROMPT) -> None:
@@ -41,3 +43,24 @@ def serve(registry: Registry, *versions: str, environment: str = "prod", prompt:
 def arms(treatment: str, control: str, weight: float = 0.1) -> list[Arm]:
     """Two arms."""
     return [Arm("treatment", treatment, weight), Arm("control", control, 1 - weight)]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One row of the history of a deployment."""
+
+    revision: int
+    action: str
+    version: str
+    reason: str | None
+    served: Any
+
+
+def history(registry: Registry, environment: str = "prod", prompt: str = PROMPT) -> list[Revision]:
+    """Every change of a deployment, newest first, as the database has it."""
+    table = deployment_revisions
+    query = select(table).where(table.c.environment == environment, table.c.prompt == prompt)
+    return [
+        Revision(row.revision, row.action, row.version, row.reason, row.served)
+        for row in registry._read(lambda tx: tx.all(query.order_by(table.c.revision.desc())))
+    ]

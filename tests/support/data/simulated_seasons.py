@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from coalmine_analytics.drift import DriftPlan
 from coalmine_analytics.drift.buckets import Buckets
-from coalmine_analytics.drift.judging import Judged, Window, judged
+from coalmine_analytics.drift.metric import MonitoredMetric, Window, monitored
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_consumers.drift import HourSeries
 
@@ -123,16 +123,18 @@ def as_series(hours: Buckets) -> HourSeries:
     return HourSeries(hours.start, groups, hours.x, hours.y, hours.noise)
 
 
-def judged_season(season: Season, seed: int, plan: DriftPlan, reference_days: int = REFERENCE_DAYS) -> Judged:
+def judged_season(
+    season: Season, seed: int, plan: DriftPlan, reference_days: int = REFERENCE_DAYS
+) -> MonitoredMetric:
     """A metric of a simulated service against the reference of its first days."""
     hours = hours_of(season, np.random.default_rng(seed))
     window = Window(FIRST_HOUR + reference_days * 24, FIRST_HOUR + int(season.days * 24))
-    found = judged(METRICS[season.kind], as_series(hours), plan, FIRST_HOUR, window)
+    found = monitored(METRICS[season.kind], as_series(hours), plan, FIRST_HOUR, window)
     assert found is not None
     return found
 
 
-def alarm_after_h(found: Judged, plan: DriftPlan, metrics: int = 1) -> int | None:
+def alarm_after_h(found: MonitoredMetric, plan: DriftPlan, metrics: int = 1) -> int | None:
     """Hours from the end of the reference to the first alarm, if there is one."""
     evidence = found.evidence(plan)
     total = np.logaddexp(evidence[0], evidence[1])

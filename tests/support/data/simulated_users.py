@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coalmine_analytics.drift import DriftPlan
-from coalmine_analytics.drift.judging import Judged, Window, judged
+from coalmine_analytics.drift.metric import MonitoredMetric, Window, monitored
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_consumers.drift import DaySeries
 from tests.support.data.simulated_version import FIRST_HOUR, GROUPS, day_series, hour_series
@@ -34,7 +34,7 @@ class Users:
     shift_day: int = 24
 
 
-def judged_users(users: Users, seed: int, plan: DriftPlan) -> tuple[Judged, DaySeries]:
+def judged_users(users: Users, seed: int, plan: DriftPlan) -> tuple[MonitoredMetric, DaySeries]:
     """Quality of a service against its first days, and who was behind it."""
     random = np.random.default_rng(seed)
     activity = random.pareto(users.activity_tail, users.count) + 0.1
@@ -55,7 +55,7 @@ def judged_users(users: Users, seed: int, plan: DriftPlan) -> tuple[Judged, DayS
             x[day * 24 + hour] += np.bincount(group, calls[:, hour], GROUPS)
             y[day * 24 + hour] += np.bincount(group, sums[:, hour], GROUPS)
     window = Window(FIRST_HOUR + REFERENCE_DAYS * 24, FIRST_HOUR + users.days * 24)
-    found = judged(QUALITY, hour_series(x, y), plan, FIRST_HOUR, window)
+    found = monitored(QUALITY, hour_series(x, y), plan, FIRST_HOUR, window)
     assert found is not None
     return found, day_series(x, y)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.decode import DeadLetterRow, DecodedBatch, LedgerEvent
+from coalmine_consumers.collector.decode import DecodedBatch, FailedMessage, LedgerEvent
 from coalmine_consumers.raw import Gap, IngestedEvent, ReadEvent, TopicPartition
 from coalmine_schemas.batch import arrow_schema
 from coalmine_schemas.identifiers import unit_group, uuid7
@@ -74,7 +74,7 @@ def score(number: int, about: Row, value: float, name: str = "quality", at: date
     }
 
 
-def dead_letter(payload: bytes, event: LedgerEvent = "requests", **values: Any) -> DeadLetterRow:
+def dead_letter(payload: bytes, event: LedgerEvent = "requests", **values: Any) -> FailedMessage:
     """A message that could not be stored."""
     row: dict[str, Any] = {
         "dead_letter_id": uuid7(),
@@ -90,7 +90,7 @@ def dead_letter(payload: bytes, event: LedgerEvent = "requests", **values: Any) 
         "payload": payload,
         "key": None,
     }
-    return DeadLetterRow(**(row | values))
+    return FailedMessage(**(row | values))
 
 
 def table(event: IngestedEvent, rows: Sequence[Row]) -> pa.Table:
@@ -112,7 +112,7 @@ class Feed:
         requests: Sequence[Row] | pa.Table = (),
         feedback: Sequence[Row] | pa.Table = (),
         scores: Sequence[Row] | pa.Table = (),
-        dead_letters: Sequence[DeadLetterRow] = (),
+        dead_letters: Sequence[FailedMessage] = (),
         gaps: Sequence[Gap] = (),
     ) -> DecodedBatch:
         """The next batch."""

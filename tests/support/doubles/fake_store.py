@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from coalmine_consumers.decode import DeadLetterRow, DecodedBatch
+from coalmine_consumers.collector.decode import DecodedBatch, FailedMessage
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import Gap, TopicPartition
 
@@ -24,7 +24,7 @@ class FakeStore:
 
     before_commit: Callable[[DecodedBatch], None] = lambda batch: None
     ids: dict[str, set[str]] = field(default_factory=dict)
-    dead_letters: list[DeadLetterRow] = field(default_factory=list)
+    dead_letters: list[FailedMessage] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     duplicates: int = 0

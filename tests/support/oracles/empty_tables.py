@@ -8,8 +8,8 @@ from typing import Any
 
 import duckdb
 
+from coalmine_consumers.sql import quote_identifier
 from coalmine_consumers.store.migrate import migrate, published_migrations
-from coalmine_consumers.store.statements import quote_identifier
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import parse_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
-from coalmine_schemas.topics import event_of_topic
+from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
 _ID = {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
 
@@ -64,6 +64,7 @@ def ids(produced: Iterable[Produced]) -> Counter[str]:
 def in_kafka(bootstrap_servers: str, prefix: str, *, decoder: Decoder | None = None) -> list[Produced]:
     """Everything in the topics of that prefix, read to their present ends."""
     decoder = decoder or Decoder(SchemaResolver())
+    events = {topic_name(event, prefix): event for event in EVENT_NAMES}
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -78,7 +79,7 @@ def in_kafka(bootstrap_servers: str, prefix: str, *, decoder: Decoder | None = N
         partitions = [
             TopicPartition(topic, number, 0)
             for topic, metadata in topics.items()
-            if event_of_topic(topic, prefix) is not None
+            if topic in events
             for number in metadata.partitions
         ]
         if not partitions:
@@ -97,7 +98,7 @@ def in_kafka(bootstrap_servers: str, prefix: str, *, decoder: Decoder | None = N
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 ended += 1
                 continue
-            event = event_of_topic(message.topic() or "", prefix)
+            event = events.get(message.topic() or "")
             value = message.value()
             assert event is not None
             assert isinstance(value, bytes)
@@ -110,6 +111,5 @@ def in_kafka(bootstrap_servers: str, prefix: str, *, decoder: Decoder | None = N
 
 
 def _event(name: str) -> EventName:
-    event = event_of_topic(name.replace("_", "-"), "")
-    assert event is not None, name
+    (event,) = (event for event in EVENT_NAMES if event == name)
     return event

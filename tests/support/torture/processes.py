@@ -18,13 +18,13 @@ from typing import Final
 
 from confluent_kafka import Producer
 
-from coalmine_consumers.collector import Collector, CollectorSettings
-from coalmine_consumers.pace import PacePolicy
+from coalmine_consumers.collector.collector import Collector, CollectorSettings
+from coalmine_consumers.collector.pace import PacePolicy
+from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.spool import SpoolSource
-from coalmine_consumers.standby import wait_for_lock
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver

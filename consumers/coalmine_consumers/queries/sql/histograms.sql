@@ -1,7 +1,7 @@
--- Purpose: add up histograms over time and over the dimensions that were not asked for.
+-- Purpose: add up histograms over time and the other dimensions.
 -- Grain: one row per metric, prompt, version, histogram bucket, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $metrics (list of names).
--- Units: buckets are logarithmic, see store/histograms.py.
+-- Units: buckets are logarithmic, see aggregation/histograms.py.
 WITH entries AS (
     SELECT
         time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
@@ -15,9 +15,8 @@ WITH entries AS (
         ON rollup_histograms.resolution = piece.resolution
         AND bucket_start >= piece.since
         AND bucket_start < piece.until
+    SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
     WHERE metric IN (SELECT unnest($metrics))
-      AND ($prompt IS NULL OR prompt = $prompt)
-      AND ($version IS NULL OR version = $version)
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)
 )

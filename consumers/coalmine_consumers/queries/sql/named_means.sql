@@ -1,4 +1,4 @@
--- Purpose: the mean of one named metric over time and over the dimensions that were not asked for.
+-- Purpose: the mean of one named metric over time and the other dimensions.
 -- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $name.
 -- Units: the metric's own.
@@ -12,9 +12,8 @@ JOIN (SELECT unnest($pieces, recursive := true)) AS piece
     ON rollup_metrics.resolution = piece.resolution
     AND bucket_start >= piece.since
     AND bucket_start < piece.until
+SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
 WHERE name = $name
-  AND ($prompt IS NULL OR prompt = $prompt)
-  AND ($version IS NULL OR version = $version)
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
 GROUP BY ALL

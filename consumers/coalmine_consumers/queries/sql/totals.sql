@@ -1,8 +1,8 @@
--- Purpose: add up rollups over time and over the dimensions that were not asked for.
+-- Purpose: add up rollups over time and the other dimensions.
 -- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
--- Parameters: $pieces (list of resolution, since, until: disjoint stretches of time, each read at one
---   resolution); $prompt, $version, $environment, $app (null: any); $bucket_s (seconds of a bucket
---   of time that is kept apart, a multiple of the resolutions read and a divisor of a day; null: none is).
+-- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
+--   $versions (list of prompt, version: only these); $environment, $app (null: any); $bucket_s (seconds of a
+--   bucket of time, a multiple of the resolutions read and a divisor of a day; null: time is not told apart).
 -- Units: cost in nano-USD, latency in ms, times UTC.
 SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
@@ -32,9 +32,8 @@ JOIN (SELECT unnest($pieces, recursive := true)) AS piece
     ON rollups.resolution = piece.resolution
     AND bucket_start >= piece.since
     AND bucket_start < piece.until
-WHERE ($prompt IS NULL OR prompt = $prompt)
-  AND ($version IS NULL OR version = $version)
-  AND ($environment IS NULL OR environment = $environment)
+SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
+WHERE ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
 GROUP BY ALL
 ORDER BY bucket, prompt, version

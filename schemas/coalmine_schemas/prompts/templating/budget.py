@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jinja2 import Undefined
+from jinja2.runtime import Context
 
 from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded, short
 
@@ -61,13 +62,13 @@ class Budget:
         self.spend(1 + (chars >> _CHARS_PER_STEP_BITS))
 
     def weigh(self, value: object) -> None:
-        """Takes as many steps as it costs to go through a value, which has to be one that JSON can say.
+        """Takes as many steps as it costs to go through a value, which must be one that JSON can hold.
 
-        An item that stands in several places counts in each, as it does for whoever goes through the value.
+        An item that stands in several places counts in each.
 
         Raises:
             RenderLimitExceeded: It costs too much.
-            RenderError: A part of it is no text, number, boolean, None, list or mapping.
+            RenderError: A part of it is not text, a number, boolean, None, list or mapping.
         """
         kind = type(value)
         if kind is str:
@@ -115,3 +116,9 @@ class Budget:
 
 
 _SMALL: Final = frozenset({float, bool, type(None)})
+
+
+class RenderContext(Context):
+    """Values of one rendering, with the budget that every operation draws on."""
+
+    budget: Budget

@@ -106,10 +106,10 @@ def compile_prompt(content: PromptContent, lookup: Lookup) -> CompiledPrompt:
 
     Args:
         content: The prompt.
-        lookup: Content of an included `name@version`; raises KeyError when there is none.
+        lookup: Content of an included `name@version`; raises KeyError if it is unknown.
 
     Raises:
-        InvalidTemplate: A template is none, does what a prompt may not do, uses a variable nobody declares,
+        InvalidTemplate: A template is not valid, does what a prompt may not do, uses an undeclared variable,
             or includes what does not exist, too deep or in a cycle.
     """
     included: dict[str, PromptContent] = {}
@@ -125,11 +125,11 @@ def compile_prompt(content: PromptContent, lookup: Lookup) -> CompiledPrompt:
 
 
 def check_template(content: PromptContent, lookup: Lookup) -> None:
-    """Refuses at registration what would fail, or be refused, whatever the values.
+    """Rejects at registration what would fail, or be rejected, with any values.
 
     Args:
         content: The prompt.
-        lookup: Content of an included `name@version`; raises KeyError when there is none.
+        lookup: Content of an included `name@version`; raises KeyError if it is unknown.
 
     Raises:
         InvalidTemplate: As for `compile_prompt`.

@@ -1,8 +1,8 @@
 """The sandbox: an environment of Jinja2 in which a template reaches values and nothing else.
 
 Jinja2's own sandbox refuses private attributes and unsafe calls of any object. Ours goes further, as it
-can since prompts only need values that JSON can say: no attribute of any object is read, no object is called,
-and every operation is weighed. `rewrite` turns what a template says into that.
+can since prompts only need values that JSON can hold: no attribute of any object is read, no object is
+called, and every operation is counted. `rewrite` converts templates to that form.
 """
 
 import operator
@@ -15,8 +15,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded
-from coalmine_schemas.prompts.templating.budget import MAX_INTEGER_BITS
-from coalmine_schemas.prompts.templating.context import RenderContext
+from coalmine_schemas.prompts.templating.budget import MAX_INTEGER_BITS, RenderContext
 from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, INTERNAL
 
 LOOP_ATTRIBUTES: Final = frozenset(

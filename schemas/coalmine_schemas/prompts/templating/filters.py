@@ -11,8 +11,7 @@ from jinja2 import filters as library
 from jinja2.tests import TESTS
 
 from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded
-from coalmine_schemas.prompts.templating.budget import Budget
-from coalmine_schemas.prompts.templating.context import RenderContext
+from coalmine_schemas.prompts.templating.budget import Budget, RenderContext
 
 Function = Callable[..., Any]
 
@@ -135,7 +134,7 @@ def _tojson(value: Any, indent: int | None = None) -> str:  # noqa: ANN401
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    raise RenderError(f"{type(value).__name__} is no JSON")
+    raise RenderError(f"{type(value).__name__} is not JSON")
 
 
 def _items(value: Mapping[str, Any]) -> list[tuple[str, Any]]:

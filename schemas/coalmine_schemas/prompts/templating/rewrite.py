@@ -1,4 +1,4 @@
-"""Turns what a template says into what the sandbox weighs, and refuses what a prompt may not say.
+"""Rewrites a template so that the sandbox counts every operation, and rejects what a prompt may not do.
 
 Only node types known to be harmless pass. Calls become filters, so that nothing is ever called; loops count;
 what builds texts and lists is weighed; includes are put in place.
@@ -16,7 +16,7 @@ from coalmine_schemas.prompts.templating.environment import LOOP_ATTRIBUTES
 from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, METHODS
 
 Lookup = Callable[[str], PromptContent]
-"""Content of `name@version`; raises `KeyError` or `InvalidPrompt` when there is none."""
+"""Content of `name@version`; raises `KeyError` or `InvalidPrompt` if it is unknown."""
 
 MAX_INCLUDE_DEPTH: Final = 8
 """How deep prompts may include each other."""
@@ -81,7 +81,7 @@ class Rewriter:
         """The tree of a template, rewritten.
 
         Raises:
-            InvalidTemplate: It is no template, or says what a prompt may not say.
+            InvalidTemplate: It is not a template, or does what a prompt may not do.
         """
         tree = parse_template(source, self._field)
         self._count(source)
@@ -215,7 +215,7 @@ class Rewriter:
                 content = self._lookup(reference)
             except (KeyError, InvalidPrompt):
                 self._refuse(
-                    f"an include of {reference}", "there is no such version; register it first", node.lineno
+                    f"an include of {reference}", "the version does not exist; register it first", node.lineno
                 )
                 raise
         if content.template is None:

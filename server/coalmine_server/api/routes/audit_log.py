@@ -1,26 +1,39 @@
-"""Who did what."""
+"""The audit log: who did what."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, page_of
-from coalmine_server.api.registry_parameters import Asked, Cursor, Limit, Reader, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.records import AuditEntry
+from coalmine_schemas.results import Page
+from coalmine_server.api.parameters import Cursor, Limit
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import Asked, PromptPath, Reader, RegistryRoute
 
-router = APIRouter(prefix="/v1", tags=["audit"], route_class=RegistryRoute)
+router = APIRouter(prefix="/v1", route_class=RegistryRoute)
 
 
-@router.get("/audit-log", responses=may_answer(404))
+@router.get("/audit-log", tags=["audit"], responses=problem_responses(404))
 def audit_log(
     *,
     registry: Asked,
     _actor: Reader,
-    prompt: Annotated[str | None, Query(min_length=1, description="Only of this prompt.")] = None,
-    environment: Annotated[str | None, Query(min_length=1, description="Only of this environment.")] = None,
-    limit: Limit = 100,
+    prompt: Annotated[str | None, Query(min_length=1, description="Only entries about this prompt.")] = None,
+    environment: Annotated[
+        str | None, Query(min_length=1, description="Only entries about this environment.")
+    ] = None,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
-) -> Listed[AuditEntryAnswer]:
-    """Every change: who, when, with which token, before and after; newest first. Never changed or deleted."""
-    page = registry.audit_log(prompt=prompt, environment=environment, limit=limit, cursor=cursor)
-    return Listed(**page_of(page, [AuditEntryAnswer.model_validate(each) for each in page.items]))
+) -> Page[AuditEntry]:
+    """Every change, newest first: who, when, with which token, before and after. Never changed or deleted."""
+    return registry.audit_log(prompt, environment, limit, cursor)
+
+
+@router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
+def prompt_log(
+    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> Page[AuditEntry]:
+    """The history of a prompt, newest first: who registered, promoted, rolled back, when and why."""
+    registry.prompt(name)
+    return registry.audit_log(name, None, limit, cursor)

@@ -1,25 +1,28 @@
-"""What an environment serves, whole: what clients keep in memory and follow."""
+"""Snapshots of environments, which clients keep in memory and follow."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
-from coalmine_server.api.problems import STOPPING, ProblemError
-from coalmine_server.api.registry_parameters import EnvironmentPath, Reader
-from coalmine_server.api.registry_problems import may_answer
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import EnvironmentPath, Reader
+from coalmine_server.services.readiness import NotReady
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
 SNAPSHOT: dict[str, Any] = {
     "type": "object",
-    "description": "Pointers, rules, experiments, and every content they can lead to.",
+    "description": "Deployments of all prompts, and every content that they can lead to.",
     "required": ["environment", "revision", "prompts", "contents"],
     "properties": {
         "environment": {"type": "string"},
-        "revision": {"type": "integer", "description": "Changes with every change."},
-        "prompts": {"type": "object", "description": "How each prompt is served, by name."},
-        "contents": {"type": "object", "description": "Contents by `name@version`."},
+        "revision": {
+            "type": "integer",
+            "description": "Grows with every change of what the environment serves.",
+        },
+        "prompts": {"type": "object", "description": "What is served of each prompt, by name."},
+        "contents": {"type": "object", "description": "Contents of versions, by `name@version`."},
     },
 }
 
@@ -28,9 +31,12 @@ SNAPSHOT: dict[str, Any] = {
     "/{environment}",
     response_class=Response,
     responses={
-        200: {"description": "What it serves.", "content": {"application/json": {"schema": SNAPSHOT}}},
-        304: {"description": "It serves what the caller has, also after waiting."},
-        **may_answer(404),
+        200: {
+            "description": "What the environment serves.",
+            "content": {"application/json": {"schema": SNAPSHOT}},
+        },
+        304: {"description": "Nothing changed since the ETag of the caller, even after waiting."},
+        **problem_responses(404),
     },
 )
 async def environment_snapshot(
@@ -42,16 +48,16 @@ async def environment_snapshot(
         Query(
             ge=0,
             le=MAX_WAIT_S,
-            description="Seconds to wait for a change, if `If-None-Match` names what it serves now.",
+            description="Seconds to wait for a change, if `If-None-Match` names the current state.",
         ),
     ] = 0.0,
-    if_none_match: Annotated[str | None, Header(description="ETag of what the caller has.")] = None,
+    if_none_match: Annotated[str | None, Header(description="ETag of the state that the caller has.")] = None,
 ) -> Response:
-    """What an environment serves; with `If-None-Match` and `wait`, as soon as that is something else."""
+    """What an environment serves; with `If-None-Match` and `wait`, as soon as that changes."""
     hub: DeploymentHub = request.app.state.hub
     known = None if if_none_match is None else if_none_match.strip().removeprefix("W/")
     if hub.stopping:
-        raise ProblemError(STOPPING, "asked to stop", retry_after_s=1)
+        raise NotReady("stopping", "asked to stop")
     served = await hub.after(environment, known, wait)
     headers = {"Cache-Control": "no-cache"}
     if hub.stopping:

@@ -1,13 +1,13 @@
-"""Environments: what each serves of each prompt, what it wants of promotions, and going back."""
+"""Environments: their policies, what each serves of each prompt, rollback and targeting rules."""
 
 from fastapi import APIRouter, Response
 
-from coalmine_registry.records import ENVIRONMENTS
+from coalmine_registry.records import ENVIRONMENTS, DeploymentRecord, Policy, ServedVersion
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import Rule, Serve, ServeExperiment, ServeVersion
 from coalmine_server.api.bodies import PolicyBody, RollbackBody, RuleBody, RulesBody, given
-from coalmine_server.api.registry_answers import DeploymentAnswer, PolicyAnswer, ServedVersionAnswer
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import (
     Admin,
     Approver,
     Asked,
@@ -19,26 +19,25 @@ from coalmine_server.api.registry_parameters import (
     expected,
     tag,
 )
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1/environments", tags=["environments"], route_class=RegistryRoute)
 
 
-@router.get("", responses=may_answer())
-def environments(registry: Asked, _actor: Reader) -> list[PolicyAnswer]:
-    """All environments, from the loosest to the strictest, and what they want of promotions."""
-    return [PolicyAnswer.model_validate(registry.policy(each)) for each in ENVIRONMENTS]
+@router.get("", responses=problem_responses())
+def environments(registry: Asked, _actor: Reader) -> list[Policy]:
+    """Policies of all environments, from the loosest to the strictest."""
+    return [registry.policy(each) for each in ENVIRONMENTS]
 
 
-@router.get("/{environment}/policy", responses=may_answer(404))
-def policy(registry: Asked, _actor: Reader, environment: EnvironmentPath, response: Response) -> PolicyAnswer:
-    """What an environment wants of promotions."""
+@router.get("/{environment}/policy", responses=problem_responses(404))
+def policy(registry: Asked, _actor: Reader, environment: EnvironmentPath, response: Response) -> Policy:
+    """What an environment requires of promotions."""
     found = registry.policy(environment)
     tag(response, found.revision)
-    return PolicyAnswer.model_validate(found)
+    return found
 
 
-@router.put("/{environment}/policy", responses=may_answer(404, 409, 412))
+@router.put("/{environment}/policy", responses=problem_responses(404, 409, 412))
 def set_policy(
     *,
     registry: Asked,
@@ -47,40 +46,40 @@ def set_policy(
     body: PolicyBody,
     if_match: IfMatch,
     response: Response,
-) -> PolicyAnswer:
-    """Says which evidence promotions to an environment need from now on."""
+) -> Policy:
+    """Sets the evidence that promotions to an environment need."""
     found = registry.set_policy(
         actor, environment, tuple(body.required_evidence), expected(if_match, body.expected_revision)
     )
     tag(response, found.revision)
-    return PolicyAnswer.model_validate(found)
+    return found
 
 
-@router.get("/{environment}/prompts", responses=may_answer(404))
-def deployments(registry: Asked, _actor: Reader, environment: EnvironmentPath) -> list[DeploymentAnswer]:
-    """All that an environment serves, by prompt."""
-    return [DeploymentAnswer.of(each) for each in registry.deployments(environment)]
+@router.get("/{environment}/prompts", responses=problem_responses(404))
+def deployments(registry: Asked, _actor: Reader, environment: EnvironmentPath) -> list[DeploymentRecord]:
+    """Everything that an environment serves, by prompt."""
+    return registry.deployments(environment)
 
 
-@router.get("/{environment}/prompts/{name}", responses=may_answer(404))
+@router.get("/{environment}/prompts/{name}", responses=problem_responses(404))
 def deployment(
     registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath, response: Response
-) -> DeploymentAnswer:
-    """How an environment serves a prompt."""
+) -> DeploymentRecord:
+    """What an environment serves of a prompt."""
     found = registry.deployment(environment, name)
     tag(response, found.revision)
-    return DeploymentAnswer.of(found)
+    return found
 
 
-@router.get("/{environment}/prompts/{name}/served-versions", responses=may_answer(404))
+@router.get("/{environment}/prompts/{name}/served-versions", responses=problem_responses(404))
 def served_versions(
     registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath
-) -> list[ServedVersionAnswer]:
-    """Versions that the environment served at any time: those one can go back to."""
-    return [ServedVersionAnswer.model_validate(each) for each in registry.served_versions(environment, name)]
+) -> list[ServedVersion]:
+    """Versions that the environment serves or served before: those that a rollback can return to."""
+    return registry.served_versions(environment, name)
 
 
-@router.post("/{environment}/prompts/{name}/rollback", responses=may_answer(404, 409, 412))
+@router.post("/{environment}/prompts/{name}/rollback", responses=problem_responses(404, 409, 412))
 def rollback(
     *,
     registry: Asked,
@@ -90,8 +89,8 @@ def rollback(
     body: RollbackBody,
     if_match: IfMatch,
     response: Response,
-) -> DeploymentAnswer:
-    """Serves an earlier version again, at once and without a second person. Ends a running experiment."""
+) -> DeploymentRecord:
+    """Serves an earlier version again, at once and without a second person. Stops running experiments."""
     found = registry.rollback(
         actor,
         environment,
@@ -101,10 +100,10 @@ def rollback(
         expected_revision=expected(if_match, body.expected_revision),
     )
     tag(response, found.revision)
-    return DeploymentAnswer.of(found)
+    return found
 
 
-@router.put("/{environment}/prompts/{name}/rules", responses=may_answer(404, 409, 412))
+@router.put("/{environment}/prompts/{name}/rules", responses=problem_responses(404, 409, 412))
 def set_rules(
     *,
     registry: Asked,
@@ -114,8 +113,8 @@ def set_rules(
     body: RulesBody,
     if_match: IfMatch,
     response: Response,
-) -> DeploymentAnswer:
-    """Serves something else to some segments: these rules take the place of all there were."""
+) -> DeploymentRecord:
+    """Replaces all targeting rules, which serve something else to some segments."""
     found = registry.set_rules(
         actor,
         environment,
@@ -126,7 +125,7 @@ def set_rules(
         expected_revision=expected(if_match, body.expected_revision),
     )
     tag(response, found.revision)
-    return DeploymentAnswer.of(found)
+    return found
 
 
 def _rules(rules: list[RuleBody]) -> tuple[Rule, ...]:

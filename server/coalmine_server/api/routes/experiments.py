@@ -1,30 +1,28 @@
-"""Experiments: started, ramped and stopped."""
+"""Experiments: start, reweight and stop them."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
+from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import ExperimentBody, StopBody, WeightsBody, given
-from coalmine_server.api.registry_answers import ExperimentAnswer, Listed
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import Cursor, ExperimentPath, Limit
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import (
     Approver,
     Asked,
-    Cursor,
     EnvironmentPath,
-    ExperimentPath,
     IfMatch,
-    Limit,
     PromptPath,
     Reader,
     RegistryRoute,
     expected,
-    part_of,
     tag,
 )
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1", tags=["experiments"], route_class=RegistryRoute)
 
@@ -32,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["experiments"], route_class=RegistryRoute
 @router.post(
     "/environments/{environment}/prompts/{name}/experiments",
     status_code=201,
-    responses=may_answer(404, 409, 412),
+    responses=problem_responses(404, 409, 412),
 )
 def start_experiment(
     *,
@@ -43,8 +41,8 @@ def start_experiment(
     body: ExperimentBody,
     if_match: IfMatch,
     response: Response,
-) -> ExperimentAnswer:
-    """Starts an experiment in place of the default or of a rule."""
+) -> ExperimentRecord:
+    """Starts an experiment in place of the default or of a rule's version."""
     found = registry.start_experiment(
         actor,
         environment,
@@ -56,36 +54,37 @@ def start_experiment(
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
     )
-    return _answer(registry, found, response)
+    return _tagged(registry, found, response)
 
 
-@router.get("/experiments", responses=may_answer(404))
+@router.get("/experiments", responses=problem_responses(404))
 def experiments(
     *,
     registry: Asked,
     _actor: Reader,
-    environment: Annotated[str | None, Query(min_length=1, description="Only of this environment.")] = None,
-    prompt: Annotated[str | None, Query(min_length=1, description="Only of this prompt.")] = None,
-    status: Annotated[ExperimentStatus | None, Query(description="Only these.")] = None,
-    limit: Limit = 100,
+    environment: Annotated[
+        str | None, Query(min_length=1, description="Only experiments in this environment.")
+    ] = None,
+    prompt: Annotated[str | None, Query(min_length=1, description="Only experiments on this prompt.")] = None,
+    status: Annotated[
+        ExperimentStatus | None, Query(description="Only experiments with this status.")
+    ] = None,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
-) -> Listed[ExperimentAnswer]:
+) -> Page[ExperimentRecord]:
     """Experiments, newest first."""
-    found = registry.experiments(environment, prompt)
-    wanted = [each for each in found if status is None or each.status == status]
-    items, next_cursor = part_of(wanted, [each.name for each in wanted], limit, cursor)
-    return Listed(items=[ExperimentAnswer.model_validate(each) for each in items], next_cursor=next_cursor)
+    return registry.experiments(environment, prompt, status, limit=limit, cursor=cursor)
 
 
-@router.get("/experiments/{experiment}", responses=may_answer(404))
+@router.get("/experiments/{experiment}", responses=problem_responses(404))
 def experiment(
     registry: Asked, _actor: Reader, experiment: ExperimentPath, response: Response
-) -> ExperimentAnswer:
+) -> ExperimentRecord:
     """One experiment with all its epochs. Its ETag is the revision of its deployment."""
-    return _answer(registry, registry.experiment(experiment), response)
+    return _tagged(registry, registry.experiment(experiment), response)
 
 
-@router.put("/experiments/{experiment}/weights", responses=may_answer(404, 409, 412))
+@router.put("/experiments/{experiment}/weights", responses=problem_responses(404, 409, 412))
 def set_weights(
     *,
     registry: Asked,
@@ -94,8 +93,8 @@ def set_weights(
     body: WeightsBody,
     if_match: IfMatch,
     response: Response,
-) -> ExperimentAnswer:
-    """Changes the shares of the arms, which begins a new allocation epoch."""
+) -> ExperimentRecord:
+    """Changes the weights of the arms, which starts a new allocation epoch."""
     found = registry.set_weights(
         actor,
         experiment,
@@ -103,10 +102,10 @@ def set_weights(
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
     )
-    return _answer(registry, found, response)
+    return _tagged(registry, found, response)
 
 
-@router.post("/experiments/{experiment}/stop", responses=may_answer(404, 409, 412))
+@router.post("/experiments/{experiment}/stop", responses=problem_responses(404, 409, 412))
 def stop_experiment(
     *,
     registry: Asked,
@@ -115,8 +114,8 @@ def stop_experiment(
     body: StopBody,
     if_match: IfMatch,
     response: Response,
-) -> ExperimentAnswer:
-    """Ends an experiment: one arm's version goes on, or what was served before."""
+) -> ExperimentRecord:
+    """Stops an experiment: one arm's version stays, or the replaced version returns."""
     found = registry.stop_experiment(
         actor,
         experiment,
@@ -124,9 +123,9 @@ def stop_experiment(
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
     )
-    return _answer(registry, found, response)
+    return _tagged(registry, found, response)
 
 
-def _answer(registry: Registry, found: ExperimentRecord, response: Response) -> ExperimentAnswer:
+def _tagged(registry: Registry, found: ExperimentRecord, response: Response) -> ExperimentRecord:
     tag(response, registry.deployment(found.environment, found.prompt).revision)
-    return ExperimentAnswer.model_validate(found)
+    return found

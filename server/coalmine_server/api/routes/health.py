@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from coalmine_server.api.problems import Problem, ProblemError
+from coalmine_server.api.problems import Problem
 
 router = APIRouter(tags=["health"])
 
@@ -28,9 +28,9 @@ async def healthz() -> Health:
 @router.get("/readyz", responses={503: {"model": Problem, "description": "Not ready, and why."}})
 async def readyz(request: Request) -> Health:
     """This process owns the store and can answer. Needs no token."""
-    problem: ProblemError | None = request.app.state.serving.why_not_ready()
-    if problem is not None:
-        raise problem
+    reason: Exception | None = request.app.state.stores.why_not_ready()
+    if reason is not None:
+        raise reason
     return Health()
 
 

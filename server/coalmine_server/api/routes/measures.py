@@ -1,56 +1,90 @@
-"""What was measured: versions, time series, quantiles, facets."""
+"""What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from coalmine_server.api.parameters import Asked, Chosen, Paged, Wanted, documented
-from coalmine_server.api.representation import represented
-from coalmine_server.services.models import (
+from coalmine_consumers import queries
+from coalmine_consumers.queries import Filters
+from coalmine_consumers.results import (
+    DeploymentMark,
     Facets,
     QuantileMetric,
     QuantileRow,
     Quantiles,
+    StepChoice,
     Timeseries,
     TimeseriesRow,
     VersionRow,
-    Versions,
 )
-from coalmine_server.services.questions import StepChoice
+from coalmine_schemas.results import Page
+from coalmine_server.api.parameters import Cursor, Owned
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment, check_period
 
 router = APIRouter(prefix="/v1", tags=["measures"])
 
 DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
+LONGEST_TABLE = 100_000
+MOST_MARKS = 10_000
+
+Limit = Annotated[int, Query(ge=1, le=LONGEST_TABLE, description="Maximum number of rows to return.")]
 
 
-@router.get("/versions", responses=documented(Versions, arrow=True))
-def versions(chosen: Chosen, paged: Paged, asked: Asked, wanted: Wanted) -> Response:
-    """Measures of each version of a prompt over the time asked for."""
-    answer = asked.versions(chosen, paged)
-    return represented(answer, VersionRow, answer.items, wanted)
+def filters(
+    *,
+    prompt: Annotated[str | None, Query(min_length=1, description="Only this prompt.")] = None,
+    version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None,
+    environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None,
+    app: Annotated[str | None, Query(min_length=1, description="Only this application.")] = None,
+    since: Annotated[
+        Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}.")
+    ] = None,
+    until: Annotated[
+        Moment | None, Query(description=f"Only calls that began before this: {MOMENT_HELP}.")
+    ] = None,
+) -> Filters:
+    """Which requests a question is about."""
+    check_period(since, until)
+    return Filters(prompt=prompt, version=version, environment=environment, app=app, since=since, until=until)
 
 
-@router.get("/timeseries", responses=documented(Timeseries, arrow=True))
+Chosen = Annotated[Filters, Depends(filters)]
+
+
+@router.get("/versions", response_model=Page[VersionRow], responses={**problem_responses(406), **ARROW_TOO})
+def versions(
+    *, owned: Owned, chosen: Chosen, wanted: Wanted, limit: Limit = 10_000, cursor: Cursor = None
+) -> Response:
+    """Measures of each version of a prompt over a period."""
+    page = queries.versions(owned.store.reader(), chosen, limit=limit, cursor=cursor)
+    return represented(page, Page[VersionRow], page.items, VersionRow, wanted)
+
+
+@router.get("/timeseries", response_model=Timeseries, responses={**problem_responses(406), **ARROW_TOO})
 def timeseries(
     *,
+    owned: Owned,
     chosen: Chosen,
-    paged: Paged,
-    asked: Asked,
     wanted: Wanted,
     step: Annotated[
-        StepChoice, Query(description="Length of each stretch of time; `auto` fits it.")
+        StepChoice, Query(description="Length of each bucket; `auto` fits it to the period.")
     ] = "auto",
+    limit: Limit = 10_000,
+    cursor: Cursor = None,
 ) -> Response:
-    """The same measures over time, one row for each stretch of time and version that had any event."""
-    answer = asked.timeseries(chosen, step, paged)
-    return represented(answer, TimeseriesRow, answer.items, wanted, {"step": answer.step})
+    """The same measures over time: one row for each bucket of time and version that had any event."""
+    found = queries.timeseries(owned.store.reader(), chosen, step, limit=limit, cursor=cursor)
+    return represented(found, Timeseries, found.items, TimeseriesRow, wanted, {"step": found.step})
 
 
-@router.get("/quantiles", responses=documented(Quantiles, arrow=True))
+@router.get("/quantiles", response_model=Quantiles, responses={**problem_responses(406), **ARROW_TOO})
 def quantiles(
     *,
+    owned: Owned,
     chosen: Chosen,
-    asked: Asked,
     wanted: Wanted,
     metric: Annotated[QuantileMetric, Query(description="Its name ends with its unit.")] = "latency_ms",
     q: Annotated[
@@ -59,11 +93,34 @@ def quantiles(
     ] = list(DEFAULT_SHARES),  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """Quantiles of a metric by version, from histograms, within 1 %."""
-    answer = asked.quantiles(chosen, metric, tuple(q))
-    return represented(answer, QuantileRow, answer.items, wanted, {"metric": answer.metric})
+    found = queries.quantiles(owned.store.reader(), metric, tuple(q), chosen)
+    return represented(found, Quantiles, found.items, QuantileRow, wanted, {"metric": found.metric})
 
 
-@router.get("/facets", responses=documented(Facets))
-def facets(asked: Asked) -> Facets:
-    """What there is to choose from: prompts, versions, environments, applications, and the time covered."""
-    return asked.facets()
+@router.get("/facets", responses=problem_responses())
+def facets(owned: Owned) -> Facets:
+    """The values to choose from: prompts, versions, environments, applications, and the period covered."""
+    return queries.facets(owned.store.reader())
+
+
+@router.get("/deployment-marks", responses=problem_responses())
+def deployment_marks(
+    *,
+    owned: Owned,
+    prompt: Annotated[str | None, Query(min_length=1, description="Only changes of this prompt.")] = None,
+    environment: Annotated[
+        str | None, Query(min_length=1, description="Only changes in this environment.")
+    ] = None,
+    since: Annotated[Moment | None, Query(description=f"Changes at or after this: {MOMENT_HELP}.")] = None,
+    until: Annotated[Moment | None, Query(description=f"Changes before this: {MOMENT_HELP}.")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_MARKS, description="Maximum number of changes to return: the newest ones.")
+    ] = 1_000,
+) -> Page[DeploymentMark]:
+    """When environments began to serve something else, oldest first: marks on charts.
+
+    As far as the collector has heard; all of them are on one page.
+    """
+    check_period(since, until)
+    chosen = Filters(prompt=prompt, environment=environment, since=since, until=until)
+    return Page(queries.deployment_marks(owned.store.reader(), chosen, limit), None)

@@ -1,105 +1,104 @@
-"""How the pipeline is: ingest, audit, dead letters."""
+"""The pipeline: ingest, audit, rebuild, dead letters."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from coalmine_registry.roles import Role
-from coalmine_server.api.access import needs
-from coalmine_server.api.parameters import Asked, Wanted, documented
-from coalmine_server.api.problems import NOT_FOUND, Problem, ProblemError
-from coalmine_server.api.representation import represented
-from coalmine_server.services.models import (
+from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
+from coalmine_consumers.results import (
     AuditReport,
     DeadLetterDetail,
     DeadLetterRow,
-    DeadLetters,
     DeadLettersChanged,
+    DeadLetterStatus,
     IngestStatus,
     RebuildStatus,
 )
-from coalmine_server.services.questions import DeadLetterSelection, DeadLetterStatus
+from coalmine_registry.roles import Role
+from coalmine_schemas.results import Page
+from coalmine_server.api.access import needs
+from coalmine_server.api.parameters import Cursor, Owned
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
+from coalmine_server.errors import NotFound
+from coalmine_server.services.pipeline import audited, discarded, ingest_status, replayed
 
 router = APIRouter(prefix="/v1", tags=["pipeline"])
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
-@router.get("/ingest", responses=documented(IngestStatus))
-def ingest(asked: Asked) -> IngestStatus:
-    """How the collector is: lag, positions, counts, losses, sizes."""
-    return asked.ingest()
+@router.get("/ingest", responses=problem_responses())
+def ingest(owned: Owned) -> IngestStatus:
+    """Collector status: lag, positions, counts, losses, sizes."""
+    return ingest_status(owned)
 
 
-@router.get("/audit", responses=documented(AuditReport))
+@router.get("/audit", responses=problem_responses())
 def audit(
-    asked: Asked,
-    deep: Annotated[bool, Query(description="Count rollups and cells anew and compare.")] = False,
+    owned: Owned,
+    deep: Annotated[bool, Query(description="Recount rollups and cells from raw rows, and compare.")] = False,
 ) -> AuditReport:
-    """Checks that everything adds up. Reads much; `ok` says whether it does, the status is 200 either way."""
-    return asked.audit(deep=deep)
+    """Checks that everything adds up. Reads much; the status is 200 either way, and `ok` has the verdict."""
+    return audited(owned, deep=deep)
 
 
-@router.post(
-    "/rebuild",
-    status_code=202,
-    responses=documented(RebuildStatus, success=202),
-    dependencies=[needs(Role.ADMIN)],
-)
-def start_rebuild(asked: Asked) -> RebuildStatus:
-    """Counts rollups and experiment cells anew from raw rows, beside everything else; watch it by GET."""
-    return asked.start_rebuild()
+@router.post("/rebuild", status_code=202, responses=problem_responses(), dependencies=[needs(Role.ADMIN)])
+def start_rebuild(owned: Owned) -> RebuildStatus:
+    """Starts to recount rollups and experiment cells from raw rows, in the background; GET shows progress."""
+    return owned.rebuild.start(owned.store)
 
 
-@router.get("/rebuild", responses=documented(RebuildStatus))
-def rebuild_status(asked: Asked) -> RebuildStatus:
-    """How the rebuild is coming on."""
-    return asked.rebuild_status()
-
-
-@router.get("/dead-letters", responses=documented(DeadLetters, arrow=True))
-def dead_letters(
-    *,
-    asked: Asked,
-    wanted: Wanted,
-    status: Annotated[DeadLetterStatus | None, Query(description="Only these.")] = None,
-    event: Annotated[str | None, Query(min_length=1, description="Only those sent as this event.")] = None,
-    stage: Annotated[str | None, Query(min_length=1, description="Only those that failed there.")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Most rows to return.")] = 100,
-    before: Annotated[str | None, Query(pattern=_UUID, description="See `next_before`.")] = None,
-) -> Response:
-    """Messages that could not be stored, newest first."""
-    answer = asked.dead_letters(DeadLetterSelection(status, event, stage), limit, before)
-    more = {} if answer.next_before is None else {"next_before": answer.next_before}
-    return represented(answer, DeadLetterRow, answer.items, wanted, more)
+@router.get("/rebuild", responses=problem_responses())
+def rebuild_status(owned: Owned) -> RebuildStatus:
+    """Progress of the rebuild."""
+    return owned.rebuild.status
 
 
 @router.get(
-    "/dead-letters/{dead_letter_id}",
-    responses={**documented(DeadLetterDetail), 404: {"model": Problem, "description": "There is none."}},
+    "/dead-letters", response_model=Page[DeadLetterRow], responses={**problem_responses(406), **ARROW_TOO}
 )
+def dead_letters(
+    *,
+    owned: Owned,
+    wanted: Wanted,
+    status: Annotated[
+        DeadLetterStatus | Literal["any"], Query(description="Only dead letters with this status.")
+    ] = "open",
+    event: Annotated[str | None, Query(min_length=1, description="Only those sent as this event.")] = None,
+    stage: Annotated[str | None, Query(min_length=1, description="Only those that failed there.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Maximum number of rows to return.")] = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """Messages that could not be stored, newest first."""
+    chosen = DeadLetterFilter(status=None if status == "any" else status, event=event, stage=stage)
+    page = list_dead_letters(owned.store.reader(), chosen, limit=limit, cursor=cursor)
+    return represented(page, Page[DeadLetterRow], page.items, DeadLetterRow, wanted)
+
+
+@router.get("/dead-letters/{dead_letter_id}", responses=problem_responses(404))
 def dead_letter(
-    asked: Asked, dead_letter_id: Annotated[str, Path(pattern=_UUID, description="Its id.")]
+    owned: Owned, dead_letter_id: Annotated[str, Path(pattern=_UUID, description="Id of the dead letter.")]
 ) -> DeadLetterDetail:
     """One dead letter with its bytes."""
-    found = asked.dead_letter(dead_letter_id)
+    found = get_dead_letter(owned.store.reader(), dead_letter_id)
     if found is None:
-        raise ProblemError(NOT_FOUND, f"there is no dead letter {dead_letter_id}")
+        raise NotFound(f"no dead letter {dead_letter_id}", "`coalmine dead-letters list` shows their ids")
     return found
 
 
 class DeadLetterChoice(BaseModel):
-    """Which open dead letters: some by id, or all that fit."""
+    """Which open dead letters: some by id, or all that match."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: list[Annotated[str, Field(pattern=_UUID)]] | None = Field(
-        default=None, max_length=100_000, description="Only these."
+        default=None, max_length=100_000, description="Only the dead letters with these ids."
     )
     event: str | None = Field(default=None, description="Only those sent as this event.")
-    stage: str | None = Field(default=None, description="Only those that failed there.")
-    all: bool = Field(default=False, description="All of them; needed when nothing narrows the choice.")
+    stage: str | None = Field(default=None, description="Only those that failed at this stage.")
+    all: bool = Field(default=False, description="All of them; required if nothing else narrows the choice.")
 
     @model_validator(mode="after")
     def _says_which(self) -> "DeadLetterChoice":
@@ -107,23 +106,19 @@ class DeadLetterChoice(BaseModel):
             raise ValueError('say which: ids, event, stage, or "all": true')
         return self
 
-    def selection(self) -> DeadLetterSelection:
+    def filter(self) -> DeadLetterFilter:
         """The choice as the store takes it."""
         ids = None if self.ids is None else tuple(self.ids)
-        return DeadLetterSelection("open", self.event, self.stage, ids)
+        return DeadLetterFilter(status="open", event=self.event, stage=self.stage, ids=ids)
 
 
-@router.post(
-    "/dead-letters/replay", responses=documented(DeadLettersChanged), dependencies=[needs(Role.ADMIN)]
-)
-def replay(asked: Asked, choice: DeadLetterChoice) -> DeadLettersChanged:
-    """Tries to store open dead letters again, after whatever made them fail was repaired."""
-    return asked.change_dead_letters("replay", choice.selection())
+@router.post("/dead-letters/replay", responses=problem_responses(), dependencies=[needs(Role.ADMIN)])
+def replay(owned: Owned, choice: DeadLetterChoice) -> DeadLettersChanged:
+    """Tries to store open dead letters again, once whatever made them fail is fixed."""
+    return replayed(owned, choice.filter())
 
 
-@router.post(
-    "/dead-letters/discard", responses=documented(DeadLettersChanged), dependencies=[needs(Role.ADMIN)]
-)
-def discard(asked: Asked, choice: DeadLetterChoice) -> DeadLettersChanged:
-    """Gives up open dead letters. They stay visible as discarded, and the books still balance."""
-    return asked.change_dead_letters("discard", choice.selection())
+@router.post("/dead-letters/discard", responses=problem_responses(), dependencies=[needs(Role.ADMIN)])
+def discard(owned: Owned, choice: DeadLetterChoice) -> DeadLettersChanged:
+    """Gives up open dead letters. They remain visible as discarded, and the audit still balances."""
+    return discarded(owned, choice.filter())

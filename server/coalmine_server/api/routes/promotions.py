@@ -1,25 +1,25 @@
-"""Promotions: asked for by authors, decided by somebody else."""
+"""Promotions: requested by authors, decided by another person."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from coalmine_registry.records import PromotionStatus
+from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.records import Promotion, PromotionStatus
+from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import PromotionBody, ReasonBody, given
-from coalmine_server.api.registry_answers import Listed, PromotionAnswer, page_of
-from coalmine_server.api.registry_parameters import (
+from coalmine_server.api.parameters import Cursor, Limit
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import (
     Approver,
     Asked,
     Author,
-    Cursor,
     IfMatch,
-    Limit,
     PromotionPath,
     Reader,
     RegistryRoute,
     expected,
 )
-from coalmine_server.api.registry_problems import may_answer
 
 router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=RegistryRoute)
 
@@ -28,16 +28,19 @@ router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=Reg
     "",
     status_code=201,
     responses={
-        202: {"model": PromotionAnswer, "description": "It waits for an approver other than the author."},
-        **may_answer(404, 409, 412),
+        202: {
+            "model": Promotion,
+            "description": "Pending until an approver other than the author decides.",
+        },
+        **problem_responses(404, 409, 412),
     },
 )
 def promote(
     registry: Asked, actor: Author, body: PromotionBody, if_match: IfMatch, response: Response
-) -> PromotionAnswer:
-    """Asks an environment to serve a version by default.
+) -> Promotion:
+    """Requests that an environment serve a version by default.
 
-    An approver who did not write the version applies it at once; anybody else's request waits for one.
+    It is applied at once if an approver who did not write the version requests it, and pending otherwise.
     """
     promotion = registry.promote(
         actor,
@@ -50,37 +53,36 @@ def promote(
     )
     if promotion.status == "pending":
         response.status_code = 202
-    return PromotionAnswer.model_validate(promotion)
+    return promotion
 
 
-@router.get("", responses=may_answer())
+@router.get("", responses=problem_responses())
 def promotions(
     registry: Asked,
     _actor: Reader,
-    status: Annotated[PromotionStatus | None, Query(description="Only these.")] = None,
-    limit: Limit = 100,
+    status: Annotated[PromotionStatus | None, Query(description="Only promotions with this status.")] = None,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
-) -> Listed[PromotionAnswer]:
+) -> Page[Promotion]:
     """Promotions, newest first."""
-    page = registry.promotions(status, limit, cursor)
-    return Listed(**page_of(page, [PromotionAnswer.model_validate(each) for each in page.items]))
+    return registry.promotions(status, limit, cursor)
 
 
-@router.get("/{promotion_id}", responses=may_answer(404))
-def promotion(registry: Asked, _actor: Reader, promotion_id: PromotionPath) -> PromotionAnswer:
+@router.get("/{promotion_id}", responses=problem_responses(404))
+def promotion(registry: Asked, _actor: Reader, promotion_id: PromotionPath) -> Promotion:
     """One promotion."""
-    return PromotionAnswer.model_validate(registry.promotion(promotion_id))
+    return registry.promotion(promotion_id)
 
 
-@router.post("/{promotion_id}/approve", responses=may_answer(404, 409))
-def approve_promotion(registry: Asked, actor: Approver, promotion_id: PromotionPath) -> PromotionAnswer:
-    """Applies a promotion that waits. Its author cannot."""
-    return PromotionAnswer.model_validate(registry.approve(actor, promotion_id))
+@router.post("/{promotion_id}/approve", responses=problem_responses(404, 409))
+def approve_promotion(registry: Asked, actor: Approver, promotion_id: PromotionPath) -> Promotion:
+    """Applies a pending promotion. The author of the version cannot."""
+    return registry.approve(actor, promotion_id)
 
 
-@router.post("/{promotion_id}/reject", responses=may_answer(404, 409))
+@router.post("/{promotion_id}/reject", responses=problem_responses(404, 409))
 def reject_promotion(
     registry: Asked, actor: Approver, promotion_id: PromotionPath, body: ReasonBody
-) -> PromotionAnswer:
-    """Refuses a promotion that waits."""
-    return PromotionAnswer.model_validate(registry.reject(actor, promotion_id, body.reason))
+) -> Promotion:
+    """Rejects a pending promotion."""
+    return registry.reject(actor, promotion_id, body.reason)

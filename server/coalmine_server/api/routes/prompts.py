@@ -1,56 +1,137 @@
-"""Prompts: which there are, and what happened to one."""
+"""Prompts and their versions: registered once, never changed, retired when they are not needed any more."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from coalmine_registry.errors import NotFound
-from coalmine_registry.records import ENVIRONMENTS
-from coalmine_registry.registry import Registry
-from coalmine_server.api.registry_answers import AuditEntryAnswer, Listed, PromptAnswer, page_of
-from coalmine_server.api.registry_parameters import Asked, Cursor, Limit, PromptPath, Reader, RegistryRoute
-from coalmine_server.api.registry_problems import may_answer
+from fastapi import APIRouter, Query, Request, Response
 
-router = APIRouter(prefix="/v1/prompts", tags=["prompts"], route_class=RegistryRoute)
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
+from coalmine_registry.prompt_files.diff import Diff
+from coalmine_registry.records import (
+    Hygiene,
+    PromptSummary,
+    Registered,
+    VersionRecord,
+)
+from coalmine_schemas.prompts import PromptContent
+from coalmine_schemas.results import Page
+from coalmine_server.api.bodies import ReasonBody, VersionBody
+from coalmine_server.api.parameters import Cursor, Limit
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import (
+    Approver,
+    Asked,
+    Author,
+    LastUsed,
+    PromptPath,
+    Reader,
+    RegistryRoute,
+    VersionPath,
+    tag,
+)
+
+router = APIRouter(prefix="/v1", tags=["prompts"], route_class=RegistryRoute)
 
 
-@router.get("", responses=may_answer())
+@router.get("/prompts", responses=problem_responses())
 def prompts(
-    registry: Asked, _actor: Reader, limit: Limit = 100, cursor: Cursor = None
-) -> Listed[PromptAnswer]:
+    registry: Asked, _actor: Reader, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> Page[PromptSummary]:
     """All prompts by name."""
-    page = registry.prompts(limit, cursor)
-    return Listed(**page_of(page, [PromptAnswer.model_validate(each) for each in page.items]))
+    return registry.prompts(limit, cursor)
 
 
-@router.get("/{name}", responses=may_answer(404))
-def prompt(registry: Asked, _actor: Reader, name: PromptPath) -> PromptAnswer:
-    """One prompt: how many versions, and which each environment serves."""
-    versions = registry.versions(name)
-    times = [each.created_at for each in versions]
-    return PromptAnswer(
-        name=versions[0].name,
-        latest=versions[0].version,
-        versions=len(versions),
-        created_at=min(times),
-        updated_at=max(times),
-        serving=_serving(registry, name),
-    )
+@router.get("/prompts/{name}", responses=problem_responses(404))
+def prompt(registry: Asked, _actor: Reader, name: PromptPath) -> PromptSummary:
+    """One prompt: the number of its versions, and which one each environment serves."""
+    return registry.prompt(name)
 
 
-@router.get("/{name}/log", responses=may_answer(404))
-def prompt_log(
-    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = 100, cursor: Cursor = None
-) -> Listed[AuditEntryAnswer]:
-    """The whole story of a prompt, newest first: who registered, promoted, rolled back, when and why."""
-    registry.versions(name)
-    page = registry.audit_log(prompt=name, limit=limit, cursor=cursor)
-    return Listed(**page_of(page, [AuditEntryAnswer.model_validate(each) for each in page.items]))
+@router.get("/prompts/{name}/versions", responses=problem_responses(404))
+def prompt_versions(
+    registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
+) -> Page[VersionRecord]:
+    """All versions, highest first by semantic precedence."""
+    return registry.versions(name, limit, cursor)
 
 
-def _serving(registry: Registry, name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for environment in ENVIRONMENTS:
-        try:
-            found[environment] = registry.deployment(environment, name).version
-        except NotFound:
-            continue
+@router.post(
+    "/prompts/{name}/versions",
+    status_code=201,
+    responses={
+        200: {"model": Registered, "description": "The same version was registered before, or `dry_run`."},
+        **problem_responses(409),
+    },
+)
+def register_version(
+    *,
+    registry: Asked,
+    actor: Author,
+    name: PromptPath,
+    body: VersionBody,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="Check everything, write nothing.")] = False,
+) -> Registered:
+    """Registers a version. Sending the same content again changes nothing; other content is refused."""
+    content = PromptContent.from_json(body.content)
+    if dry_run:
+        found = registry.classify(name, body.version, content)
+    else:
+        found = registry.register(actor, name, body.version, content)
+    response.status_code = 201 if found.created and not dry_run else 200
+    tag(response, found.digest)
     return found
+
+
+@router.get("/prompts/{name}/versions/{version}", responses=problem_responses(404))
+def prompt_version(
+    registry: Asked, _actor: Reader, name: PromptPath, version: VersionPath, response: Response
+) -> VersionRecord:
+    """One version with its content. Retired ones stay readable."""
+    found = registry.version(name, version)
+    tag(response, found.digest)
+    return found
+
+
+@router.get("/prompts/{name}/diff", responses=problem_responses(404))
+def diff(
+    registry: Asked,
+    _actor: Reader,
+    name: PromptPath,
+    a: Annotated[str, Query(min_length=1, max_length=100, description="The old version.")],
+    b: Annotated[str, Query(min_length=1, max_length=100, description="The new version.")],
+) -> Diff:
+    """What changed from version `a` to version `b`, and the version bump that needs."""
+    return registry.diff(name, a, b)
+
+
+@router.post("/prompts/{name}/versions/{version}/retire", responses=problem_responses(404, 409))
+def retire_version(
+    registry: Asked, actor: Approver, name: PromptPath, version: VersionPath, body: ReasonBody
+) -> VersionRecord:
+    """Retires a version: it cannot be served any more. It stays readable."""
+    return registry.retire(actor, name, version, body.reason)
+
+
+@router.post("/prompts/{name}/versions/{version}/archive", responses=problem_responses(404, 409))
+def archive_version(
+    registry: Asked, actor: Approver, name: PromptPath, version: VersionPath, body: ReasonBody
+) -> VersionRecord:
+    """Archives a retired version. It stays readable."""
+    return registry.archive(actor, name, version, body.reason)
+
+
+@router.get("/hygiene", responses=problem_responses())
+def hygiene(
+    request: Request,
+    registry: Asked,
+    _actor: Reader,
+    keep_newest: Annotated[
+        int, Query(ge=0, le=1000, description="Number of the newest active versions of each prompt to keep.")
+    ] = KEEP_NEWEST,
+    idle_days: Annotated[
+        int, Query(ge=0, le=36_500, description="Days without a call after which a version is unused.")
+    ] = IDLE_DAYS,
+) -> Hygiene:
+    """Versions that could be retired: not served, not used, and not among the newest."""
+    last_used: LastUsed = request.app.state.last_used
+    return registry.hygiene(last_used(), keep_newest, idle_days)

@@ -1,17 +1,15 @@
-"""`coalmine retire`, `archive` and `hygiene`: versions nobody needs any more."""
-
-from typing import Annotated
+"""`coalmine retire` and `archive`: versions that should not be served any more."""
 
 import typer
 
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.prompts.asking import (
+from coalmine_server.cli.options import path_of
+from coalmine_server.cli.output import AsJson, note, write_json
+from coalmine_server.cli.prompts.options import (
     NameArgument,
     ReasonOption,
     TokenOption,
     VersionArgument,
-    path_of,
-    registry_server,
+    registry_client,
 )
 
 
@@ -24,8 +22,8 @@ def retire(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a version be served nowhere any more. It stays readable; what is served now cannot be retired."""
-    _put_away(context, "retire", name, version, {"reason": reason}, token=token, as_json=as_json)
+    """Retire a version that is not served: it cannot be served any more, and stays readable."""
+    _change(context, "retire", name, version, {"reason": reason}, token=token, as_json=as_json)
 
 
 def archive(
@@ -37,34 +35,11 @@ def archive(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a version away for good. It stays readable."""
-    _put_away(context, "archive", name, version, {"reason": reason}, token=token, as_json=as_json)
+    """Archive a retired version. It stays readable."""
+    _change(context, "archive", name, version, {"reason": reason}, token=token, as_json=as_json)
 
 
-def hygiene(
-    context: typer.Context,
-    *,
-    keep: Annotated[int, typer.Option(min=0, help="Newest versions of each prompt to leave alone.")] = 5,
-    idle_days: Annotated[int, typer.Option(min=0, help="Days without traffic.")] = 30,
-    token: TokenOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """List versions that could be retired: not served, without traffic, and newer ones are there."""
-    with registry_server(context, token) as server:
-        found = server.get("/v1/hygiene", {"keep_newest": keep, "idle_days": idle_days})
-    if as_json:
-        write_json(found)
-        return
-    rows = [
-        (item["name"], item["version"], item["created_at"][:10], (item["last_used_at"] or "never")[:10])
-        for item in found["items"]
-    ]
-    write_table(["prompt", "version", "registered", "last used"], rows, empty="nothing to tidy up")
-    if not found["traffic_known"]:
-        note("This server does not see the traffic: what it lists may be in use.")
-
-
-def _put_away(
+def _change(
     context: typer.Context,
     verb: str,
     name: str,
@@ -74,8 +49,8 @@ def _put_away(
     token: str | None,
     as_json: bool,
 ) -> None:
-    with registry_server(context, token) as server:
-        found = server.post(path_of("prompts", name, "versions", version, verb), body)
+    with registry_client(context, token) as client:
+        found = client.post(path_of("prompts", name, "versions", version, verb), body)
     if as_json:
         write_json(found)
     else:

@@ -1,4 +1,4 @@
-"""`coalmine pull` and `coalmine snapshot`: what the registry holds, as files."""
+"""`coalmine pull` and `snapshot`: write what the registry holds to files."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.prompts.asking import (
-    EnvironmentArgument,
-    TokenOption,
-    all_prompts,
-    path_of,
-    registry_server,
-)
+from coalmine_server.cli.options import path_of
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
+from coalmine_server.cli.prompts.options import EnvironmentArgument, TokenOption, registry_client
 
 
 def pull(
@@ -23,20 +17,24 @@ def pull(
     *,
     prompt: Annotated[str | None, typer.Option(help="Only this prompt.", show_default=False)] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files that say something else than the registry.")
+        bool, typer.Option("--force", help="Overwrite files that differ from the registry.")
     ] = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the versions of the registry as files. Files that say the same are left alone.
+    """Write the versions of the registry to files. Files with the same content stay as they are.
 
-    Exits with 1 if a file says something else than the version it is named after; --force overwrites it.
+    Exits with 1 if a file differs from the version it is named after; --force overwrites it.
     """
     rows: list[dict[str, Any]] = []
-    with registry_server(context, token) as server, progress_bar("writing", quiet=as_json) as advance:
-        names = [prompt] if prompt is not None else [each["name"] for each in all_prompts(server)]
+    with registry_client(context, token) as client, progress_bar("writing", quiet=as_json) as advance:
+        names = (
+            [prompt]
+            if prompt is not None
+            else [each["name"] for each in client.items("/v1/prompts", {"limit": 1000})]
+        )
         for count, name in enumerate(names, 1):
-            for found in server.get(path_of("prompts", name, "versions"))["items"]:
+            for found in client.items(path_of("prompts", name, "versions")):
                 result = _write(directory, found, force=force)
                 rows.append({"prompt": name, "version": found["version"], "result": result})
             advance(count, len(names))
@@ -44,11 +42,9 @@ def pull(
         write_json(rows)
     else:
         table = [(row["prompt"], row["version"], row["result"]) for row in rows]
-        write_table(["prompt", "version", "result"], table, empty="the registry holds no prompts")
+        write_table(["prompt", "version", "result"], table, empty="the registry has no prompts")
     if any(row["result"] == "differs" for row in rows):
-        note(
-            "Some files say something else than the registry: they were left alone; --force overwrites them."
-        )
+        note("Some files differ from the registry and were not changed; --force overwrites them.")
         raise typer.Exit(1)
 
 
@@ -58,17 +54,17 @@ def snapshot(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File to write; standard output if not set.", show_default=False),
+        typer.Option("--out", help="File to write; default: standard output.", show_default=False),
     ] = None,
     token: TokenOption = None,
 ) -> None:
-    """Write all that an environment serves as JSON: the fallback that an application ships with itself.
+    """Write everything that an environment serves to a JSON file: a fallback to ship with an application.
 
-    Give it to the client as `Coalmine(fallback=FILE)`: a service that starts while neither registry nor disk
-    cache is there serves from it.
+    Pass it to the client as `Coalmine(fallback=FILE)`. A service that starts without a registry and without a
+    disk cache uses it.
     """
-    with registry_server(context, token) as server:
-        found = server.get(path_of("deployments", environment))
+    with registry_client(context, token) as client:
+        found = client.get(path_of("deployments", environment))
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)
@@ -97,7 +93,7 @@ def _write(directory: Path, found: dict[str, Any], *, force: bool) -> str:
     try:
         text = format_prompt(content)
     except InvalidPrompt as error:
-        return f"no file can say it: {error}"
+        return f"cannot be written to a file: {error}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return "written"

@@ -1,35 +1,35 @@
-"""`coalmine push`: registers the versions that a folder holds and the registry does not."""
+"""`coalmine push` and `check-prompts`: registers the versions of a folder, and checks its files."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.progress import progress_bar
-from coalmine_server.cli.prompts.asking import TokenOption, path_of, registry_server
-from coalmine_server.cli.prompts.differences import write_diff
+from coalmine_server.cli.options import path_of
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
+from coalmine_server.cli.prompts.inspect import write_diff
+from coalmine_server.cli.prompts.options import TokenOption, registry_client
 
 if TYPE_CHECKING:
     from coalmine_registry.prompt_files.folder import PromptFile
-    from coalmine_server.services.http_client import ServerClient
+    from coalmine_server.client import Client
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of one file."""
+    """Outcome of pushing one file."""
 
     prompt: str
     version: str
     result: Literal["registered", "would register", "unchanged", "refused"]
     previous: str | None = None
-    """Version it was compared with."""
+    """Version that it was compared with."""
     step: str | None = None
-    """Step of the version that the change needs."""
-    reasons: Sequence[str] = field(default=())
-    """What changed, or why it was refused."""
+    """Version bump that the changes need."""
+    reasons: Sequence[str] = ()
+    """The changes, or why it was refused."""
 
 
 def push(
@@ -37,18 +37,18 @@ def push(
     directory: Annotated[Path, typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.")],
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show how each new version differs from the one before it.")
+        bool, typer.Option("--diff", help="Show how each new version differs from the previous one.")
     ] = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register the versions of a folder that are not registered yet. Doing so again changes nothing.
+    """Register the versions of a folder that are not registered yet. Pushing again changes nothing.
 
-    A published version whose file was edited is refused, and so is a version that is too small a step for
-    what changed; the others are registered. Exits with 1 if any was refused.
+    Refuses a published version whose file was edited, and a version whose bump is too small for its changes;
+    registers the others. Exits with 1 if any was refused.
     """
     from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
     from coalmine_server.errors import CheckFailed
@@ -59,32 +59,79 @@ def push(
         raise CheckFailed(str(error), "nothing was registered") from error
     done: list[Pushed] = []
     with (
-        registry_server(context, token) as server,
-        progress_bar("registering", quiet=as_json) as advance,
+        registry_client(context, token) as client,
+        progress_bar("registering", quiet=as_json, unit="files") as advance,
     ):
-        coming = {file.reference for file in files}
+        pushed = {file.reference for file in files}
         for count, file in enumerate(files, 1):
-            done.append(_push(server, file, coming, dry_run=dry_run))
+            done.append(_push(client, file, pushed, dry_run=dry_run))
             advance(count, len(files))
         if diff and not as_json:
             for file, each in zip(files, done, strict=True):
                 if each.previous is not None and each.result != "unchanged":
-                    _show(server, file, each.previous)
+                    _show(client, file, each.previous)
     if as_json:
         write_json([asdict(each) for each in done])
     else:
         rows = [(each.prompt, each.version, each.result, each.step, "; ".join(each.reasons)) for each in done]
-        write_table(["prompt", "version", "result", "step", "what"], rows, empty=f"no prompts in {directory}")
+        write_table(
+            ["prompt", "version", "result", "bump", "changes"], rows, empty=f"no prompts in {directory}"
+        )
     if any(each.result == "refused" for each in done):
         if not as_json:
-            note("Some were refused: see above.")
+            note("Some versions were refused: see above.")
         raise typer.Exit(1)
 
 
-def _push(server: "ServerClient", file: "PromptFile", coming: set[str], *, dry_run: bool) -> Pushed:
+def check_prompts(
+    directory: Annotated[
+        Path, typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.", show_default=True)
+    ] = Path("prompts"),
+    *,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare with the commit where this branch left BASE, e.g. origin/main. Default: compare "
+            "what is staged with the last commit.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reject files that are not valid prompts, and changes of published versions.
+
+    Needs no server: for pre-commit hooks and CI. Exits with 1 if something is wrong.
+    """
+    from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
+    from coalmine_registry.prompt_files.history import published_edits
+    from coalmine_schemas.errors import InvalidParameter
+    from coalmine_server.errors import ConfigurationError
+
+    problems: list[str] = []
+    count = 0
+    try:
+        count = len(read_folder(directory))
+    except InvalidFiles as error:
+        problems += error.problems
+    try:
+        problems += map(str, published_edits(directory, base=base))
+    except InvalidParameter as error:
+        raise ConfigurationError(str(error)) from error
+    if as_json:
+        write_json({"prompts": count, "problems": problems})
+    else:
+        for problem in problems:
+            note(problem)
+        if not problems:
+            note(f"{count} versions in {directory}, all valid and none edited")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _push(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bool) -> Pushed:
     from coalmine_server.errors import ServerError
 
-    known = server.find(path_of("prompts", file.name, "versions", file.version))
+    known = _find(client, file.name, file.version)
     if known is not None:
         if known["digest"] == file.content.digest():
             return Pushed(file.name, file.version, "unchanged")
@@ -92,42 +139,35 @@ def _push(server: "ServerClient", file: "PromptFile", coming: set[str], *, dry_r
         return Pushed(file.name, file.version, "refused", reasons=(why,))
     body = {"version": file.version, "content": file.content.to_json()}
     try:
-        answer: Any = server.post(
-            path_of("prompts", file.name, "versions"), body, {"dry_run": str(dry_run).lower()}
-        )
+        found = client.post(path_of("prompts", file.name, "versions"), body, {"dry_run": dry_run})
     except ServerError as error:
-        with_it = [each for each in file.content.includes() if each in coming]
-        if dry_run and with_it and not all(server.find(_path(each)) for each in with_it):
-            return Pushed(
-                file.name,
-                file.version,
-                "would register",
-                reasons=(f"after {', '.join(with_it)}, which it includes",),
-            )
+        needed = [each for each in file.content.includes() if each in pushed]
+        if dry_run and not all(_find(client, *each.split("@")) for each in needed):
+            why = f"after {', '.join(needed)}, which it includes"
+            return Pushed(file.name, file.version, "would register", reasons=(why,))
         return Pushed(file.name, file.version, "refused", reasons=(error.message,))
-    found = answer["classification"] or {"previous": None, "level": None, "reasons": []}
-    return Pushed(
-        file.name,
-        file.version,
-        "would register" if dry_run else "registered",
-        found["previous"],
-        found["level"],
-        tuple(f"{each['what']}: {each['needs']}" for each in found["reasons"]),
-    )
+    result: Literal["registered", "would register"] = "would register" if dry_run else "registered"
+    changes = found["classification"]
+    if changes is None:
+        return Pushed(file.name, file.version, result)
+    reasons = tuple(f"{each['what']}: {each['needs']}" for each in changes["reasons"])
+    return Pushed(file.name, file.version, result, changes["previous"], changes["level"], reasons)
 
 
-def _path(reference: str) -> str:
-    name, _, version = reference.partition("@")
-    return path_of("prompts", name, "versions", version)
+def _find(client: "Client", name: str, version: str) -> Any | None:  # noqa: ANN401 - a version as JSON
+    from coalmine_server.errors import NotFound
+
+    try:
+        return client.get(path_of("prompts", name, "versions", version))
+    except NotFound:
+        return None
 
 
-def _show(server: "ServerClient", file: "PromptFile", previous: str) -> None:
+def _show(client: "Client", file: "PromptFile", previous: str) -> None:
     from coalmine_registry.prompt_files.diff import diff_lines
     from coalmine_schemas.prompts.content import PromptContent
 
-    old = server.get(path_of("prompts", file.name, "versions", previous))
+    old = client.get(path_of("prompts", file.name, "versions", previous))
     content = PromptContent.from_json(old["content"])
-    write_diff(
-        (line.kind, line.text)
-        for line in diff_lines(f"{file.name}@{previous}", content, file.reference, file.content)
-    )
+    lines = diff_lines(f"{file.name}@{previous}", content, file.reference, file.content)
+    write_diff((line.kind, line.text) for line in lines)

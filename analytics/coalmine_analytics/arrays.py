@@ -1,0 +1,15 @@
+"""Types of numpy arrays, and a number of theirs as a result carries it."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+IndexArray = npt.NDArray[np.intp]
+ByteArray = npt.NDArray[np.uint8]
+
+
+def known(value: float) -> float | None:
+    """The number, or None where it is NaN or infinite."""
+    return float(value) if np.isfinite(value) else None

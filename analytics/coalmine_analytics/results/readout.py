@@ -1,0 +1,139 @@
+"""Readout of an experiment."""
+
+from datetime import datetime
+
+from coalmine_analytics.results.verdicts import Decision, Direction, Verdict
+from coalmine_schemas.results import result
+
+
+@result
+class Evidence:
+    """Running p-values: the least chance, over all looks so far, of seeing such evidence by luck alone."""
+
+    difference: float | None = None
+    """Against no effect, two-sided."""
+    harm: float | None = None
+    """Against being worse by no more than the tolerance."""
+    acceptable: float | None = None
+    """Against being worse by the margin or more."""
+    better: float | None = None
+    """Against being no better."""
+
+
+@result
+class Scales:
+    """Sizes of changes in the metric's unit, fixed at the first look that had enough data."""
+
+    mde: float
+    """Minimum detectable effect: where the test is sharpest."""
+    margin: float
+    """A worsening of this size is not acceptable."""
+    tolerance: float
+    """A worsening up to this size is accepted."""
+
+
+@result
+class MetricReadout:
+    """One metric of one arm against control."""
+
+    metric: str
+    unit: str
+    direction: Direction
+    """Which way is better."""
+    guardrail: bool
+    """True if harm rolls the arm back, and a promotion needs proof that there is none."""
+    goal: bool
+    """True if a promotion needs this metric, or another goal, to be better."""
+    verdict: Verdict
+    words: str
+    """The verdict as a sentence."""
+    control_value: float | None
+    """Value in control over all epochs that count, weighted as the effect is."""
+    value: float | None
+    """Value in the arm, likewise."""
+    effect: float | None
+    """Value minus control_value, metric's unit."""
+    lower: float | None
+    """Lower end of the confidence sequence now; null while nothing is excluded."""
+    upper: float | None
+    """Upper end, likewise."""
+    relative_effect: float | None
+    """Effect over control_value."""
+    relative_lower: float | None
+    relative_upper: float | None
+    standard_error: float | None
+    degrees_of_freedom: float | None
+    log_e: float | None
+    """Natural logarithm of the e-value against no effect, now."""
+    evidence: Evidence
+    adjusted_p: float | None
+    """Holm-adjusted: of harm for a guardrail that is not a goal, of being better for a goal."""
+    units_needed: int | None
+    """Further units, both arms together, until it is decided if things go on; null: never, or unknown."""
+    scales: Scales | None
+    """Null until the first look that has enough data."""
+    hypothesis: str
+    """What its tests are about; evidence is carried on only while this stays the same."""
+    raw_control_value: float | None
+    """Without the cap, where there is one."""
+    raw_value: float | None
+    clipped_share: float | None
+    """Share of values beyond the cap, both arms together, 0 to 1."""
+
+
+@result
+class ArmReadout:
+    """One arm against control."""
+
+    arm: str
+    units: int
+    requests: int
+    decision: Decision
+    words: str
+    """The reason for the decision, as a sentence."""
+    units_needed: int | None
+    """Further units until every guardrail (and a goal, if there is one) is decided, if things go on."""
+    acceptable_p: float | None
+    """Of the least proven guardrail, Holm-adjusted over arms; null while one has too little data."""
+    metrics: tuple[MetricReadout, ...]
+
+
+@result
+class SrmReadout:
+    """Sample-ratio check: do units arrive in the arms as planned?"""
+
+    p: float | None
+    """Running p-value; null where the planned split is unknown."""
+    log_e: float | None
+    """Natural logarithm of the e-value against the planned split, now."""
+    mismatch: bool
+    """A mismatch blocks every promotion, for good."""
+    words: str
+    """The finding as a sentence."""
+
+
+@result
+class Readout:
+    """An experiment at one look."""
+
+    experiment: str
+    taken_at: datetime
+    through_ingest_id: int
+    """The last batch that is counted: it, and all before it."""
+    alpha: float
+    """Chance of ever erring, for each kind of decision."""
+    control: str
+    control_units: int
+    control_requests: int
+    epochs: tuple[int, ...]
+    """Allocation epochs that had requests, ascending."""
+    srm: SrmReadout
+    arms: tuple[ArmReadout, ...]
+
+
+@result
+class ReadoutPath:
+    """The stored looks of an experiment, oldest first."""
+
+    experiment: str
+    items: tuple[Readout, ...]

@@ -1,0 +1,128 @@
+"""From events to rollup rows at every resolution: pure, and the same for a batch as for a rebuild."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from coalmine_consumers.aggregation.additive import ExactSums, Moments, count_rows
+from coalmine_consumers.aggregation.measures import Histograms, Measured, NamedMoments, Totals, spans
+from coalmine_consumers.aggregation.named_values import NamedValues
+from coalmine_consumers.aggregation.resolutions import levels
+from coalmine_consumers.arrays import IntArray, is_known, is_one_of, known, microseconds
+
+REFUSALS = ("content_filter", "refusal")
+"""Finish reasons that mean the model would not answer."""
+
+_COUNTED = ("input_tokens", "cached_input_tokens", "output_tokens")
+_HISTOGRAMS = ("latency_ms", "time_to_first_token_ms", "cost_nano_usd")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RollupRows:
+    """Rows to append, by table; None where there are none."""
+
+    rollups: pa.Table | None = None
+    rollup_histograms: pa.Table | None = None
+    rollup_metrics: pa.Table | None = None
+
+
+def rollup_requests(rows: pa.Table) -> RollupRows:
+    """Roll up requests.
+
+    Args:
+        rows: Columns of a request, and `model` (see `rows.py`).
+    """
+    if not rows.num_rows:
+        return RollupRows()
+    named = NamedValues.of_maps(rows["metrics"])
+
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
+        return [
+            _request_totals(rows, of_row, groups),
+            *(Histograms.of(metric, of_row, known(rows[metric])) for metric in _HISTOGRAMS),
+            NamedMoments.of(named.names, of_row[named.row], named.name, named.values),
+        ]
+
+    totals, *histograms, metrics = _at_every_resolution(rows, finest)
+    return RollupRows(totals, pa.concat_tables(histograms), metrics)
+
+
+def rollup_feedback(rows: pa.Table) -> RollupRows:
+    """Roll up feedback whose request is known.
+
+    Args:
+        rows: `thumbs`, `rating`, `has_correction`, and the request's `event_time` and series.
+    """
+    if not rows.num_rows:
+        return RollupRows()
+
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
+        rating = known(rows["rating"])
+        counts = {
+            "feedback": count_rows(of_row, groups),
+            "thumbs_up": count_rows(of_row, groups, is_one_of(rows["thumbs"], ("up",))),
+            "thumbs_down": count_rows(of_row, groups, is_one_of(rows["thumbs"], ("down",))),
+            "corrections": count_rows(of_row, groups, rows["has_correction"].to_numpy()),
+        }
+        return [Totals(counts, {}, {"rating": Moments.of(rating.of(of_row), groups, rating.floats)}, None)]
+
+    (totals,) = _at_every_resolution(rows, finest)
+    return RollupRows(rollups=totals)
+
+
+def rollup_scores(rows: pa.Table) -> RollupRows:
+    """Roll up scores whose request is known.
+
+    Args:
+        rows: `name`, `value`, and the request's `event_time` and series.
+    """
+    if not rows.num_rows:
+        return RollupRows()
+    named = NamedValues.of_columns(rows["name"], rows["value"])
+
+    def finest(of_row: IntArray, groups: int) -> list[Measured]:
+        return [NamedMoments.of(named.names, of_row[named.row], named.name, named.values)]
+
+    (metrics,) = _at_every_resolution(rows, finest)
+    return RollupRows(rollup_metrics=metrics)
+
+
+def _at_every_resolution(rows: pa.Table, finest: Callable[[IntArray, int], list[Measured]]) -> list[pa.Table]:
+    measured: list[Measured] | None = None
+    tables: list[list[pa.Table]] = []
+    for level in levels(rows):
+        if measured is None:
+            measured = finest(level.finer, level.count)
+        else:
+            measured = [each.folded(level.finer, level.count) for each in measured]
+        tables.append([each.table(level.keys) for each in measured])
+    return [pa.concat_tables(same, promote_options="permissive") for same in zip(*tables, strict=True)]
+
+
+def _request_totals(rows: pa.Table, of_row: IntArray, groups: int) -> Totals:
+    everything = count_rows(of_row, groups)
+    counts = {
+        "requests": everything,
+        "errors": count_rows(of_row, groups, is_known(rows["error_type"])),
+        "refusals": count_rows(of_row, groups, is_one_of(rows["finish_reason"], REFUSALS)),
+    }
+    sums = {}
+    for name in _COUNTED:
+        values = known(rows[name])
+        counts[f"{name}_known"] = count_rows(values.of(of_row), groups)
+        sums[name] = ExactSums.of(values.of(of_row), groups, _exact(values.integers))
+    cost = known(rows["cost_nano_usd"])
+    sums["cost_nano_usd"] = ExactSums.of(cost.of(of_row), groups, _exact(cost.integers))
+    moments = {"cost": Moments.of(cost.of(of_row), groups, cost.floats)}
+    for prefix, name in (("latency", "latency_ms"), ("ttft", "time_to_first_token_ms")):
+        values = known(rows[name])
+        moments[prefix] = Moments.of(values.of(of_row), groups, values.floats)
+    times = microseconds(rows["event_time"])
+    return Totals(counts, sums, moments, spans(of_row, groups, times, times))
+
+
+def _exact(integers: IntArray | None) -> IntArray:
+    if integers is None:
+        raise TypeError("money and tokens are whole numbers")
+    return integers

@@ -1,0 +1,1 @@
+"""The ingest spine: from raw messages to committed batches."""

@@ -1,0 +1,281 @@
+"""Moves events from a source into the store: one thread reads and decodes, one writes.
+
+`poll -> decode -> price` and `commit` take about as long as each other and mostly run outside Python's
+lock, so two threads nearly double the throughput. Between them stands a short `Pipe`.
+
+Nothing here remembers a position. A batch that cannot follow on what the store holds is refused by the
+store, everything buffered is dropped, and the source reads again from the stored positions.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import duckdb
+
+from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer, decode_batch
+from coalmine_consumers.collector.garbage import collection_paused
+from coalmine_consumers.collector.health import CollectorHealth, HealthRecord
+from coalmine_consumers.collector.pace import Pace, PacePolicy
+from coalmine_consumers.collector.pipe import Pipe
+from coalmine_consumers.collector.pricing import Pricer
+from coalmine_consumers.errors import PositionConflict, StoreUnavailable
+from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.sources.base import Source
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.retry import RetryPolicy, Stopped, retry
+
+if TYPE_CHECKING:
+    from coalmine_schemas.batch import BatchDecoder
+
+T = TypeVar("T")
+
+MAX_CONFLICTS: Final = 10
+"""Conflicts in a row, without a commit between them, that mean somebody else writes to the store."""
+
+_log = logging.getLogger(__name__)
+
+
+class CommitOutcome(Protocol):
+    """What became of the messages of a batch."""
+
+    @property
+    def stored(self) -> int:
+        """New rows."""
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that were there already."""
+
+    @property
+    def dead_lettered(self) -> int:
+        """Messages kept as dead letters."""
+
+
+class StoreProtocol(Protocol):
+    """What a collector needs of a store."""
+
+    def commit(self, batch: DecodedBatch) -> CommitOutcome:
+        """Store a batch and its positions, all or nothing.
+
+        Raises:
+            PositionConflict: The batch does not start where the store stands.
+            Transient: Trying the same batch again may work.
+        """
+        ...
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Next position to read of every partition; called from another thread than `commit`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """How a collector works."""
+
+    pace: PacePolicy = field(default_factory=PacePolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    pipe_batches: int = 1
+    """Decoded batches that may wait for the writing thread, besides the one that is being decoded. More only
+    take memory: while catching up a batch is some 60 MB."""
+
+
+class Collector:
+    """Runs a source into a store until it is stopped or fails for good.
+
+    Transient failures of source, schema registry and store are tried again for ever, and said in `health`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        store: StoreProtocol,
+        decoder: "BatchDecoder",
+        *,
+        pricer: RequestPricer | None = None,
+        settings: CollectorSettings | None = None,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._decoder = decoder
+        self._pricer = pricer or Pricer()
+        self._settings = settings or CollectorSettings()
+        self._pace = Pace(self._settings.pace)
+        self._pipe = Pipe(self._settings.pipe_batches)
+        self._stop = threading.Event()
+        self._dry = threading.Event()
+        self._record = HealthRecord()
+        self._failure: BaseException | None = None
+        self._reader = threading.Thread(
+            target=self._run, args=(self._read,), name="coalmine-read", daemon=True
+        )
+        self._writer = threading.Thread(
+            target=self._run, args=(self._write,), name="coalmine-write", daemon=True
+        )
+        self._closing = threading.Lock()
+
+    def start(self) -> None:
+        """Begin. Returns at once."""
+        self._source.start(self._store.positions, self._pipe.wait_quiet)
+        self._writer.start()
+        self._reader.start()
+
+    def stop(self, timeout_s: float = 30.0) -> bool:
+        """Finish and commit what was read, then close the source. The store stays open; it is the caller's.
+
+        Returns:
+            Whether that was done in time. If not, the threads end later; nothing is lost by killing them.
+        """
+        self._record.set_state("stopping")
+        self._stop.set()
+        deadline = time.monotonic() + timeout_s
+        for thread in (self._reader, self._writer):
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        if self._reader.is_alive() or self._writer.is_alive():
+            return False
+        with self._closing:
+            self._source.close()
+        self._record.set_state("stopped")
+        return True
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it has ended by itself or was stopped; whether it has.
+
+        Raises:
+            Exception: What made it fail.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        for thread in (self._reader, self._writer):
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if self._failure is not None:
+            raise self._failure
+        return not (self._reader.is_alive() or self._writer.is_alive())
+
+    def wait_until_dry(self, timeout_s: float) -> bool:
+        """Wait until the source had nothing more and everything read is committed; whether it is so.
+
+        Raises:
+            Exception: What made it fail.
+        """
+        deadline = time.monotonic() + timeout_s
+        self._dry.clear()
+        while not (self._dry.wait(0.05) and self._pipe.quiet and self._nothing_waits()):
+            if self._failure is not None:
+                raise self._failure
+            if time.monotonic() > deadline or self._stop.is_set():
+                return False
+        return True
+
+    def _nothing_waits(self) -> bool:
+        """Whether the source knows that it holds no more: one that has no partitions yet only seems empty."""
+        lag = self._source.lag()
+        return lag.messages == 0 and lag.note is None
+
+    def health(self) -> CollectorHealth:
+        """How it is doing; may be asked at any time, from any thread."""
+        return self._record.snapshot(self._source.lag(), catching_up=self._pace.catching_up)
+
+    def _run(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - a panic in a native library is no Exception
+            _log.exception("the collector gives up")
+            if self._failure is None:
+                self._failure = error
+            self._record.set_state("failed", f"{type(error).__name__}: {error}")
+            self._stop.set()
+            self._pipe.close(drop=True)
+
+    def _read(self) -> None:
+        generation = self._pipe.generation
+        try:
+            while not self._stop.is_set():
+                if self._pipe.generation != generation:
+                    generation = self._pipe.generation
+                    self._source.rewind()
+                self._read_batch(generation)
+        finally:
+            self._pipe.close()
+
+    def _read_batch(self, generation: int) -> None:
+        # Live batches are small: nothing needs holding back for them, and a poll may last long.
+        with collection_paused() if self._pace.catching_up else nullcontext():
+            batch = self._next_batch()
+        if batch is not None:
+            self._pipe.put(batch, generation)
+
+    def _next_batch(self) -> DecodedBatch | None:
+        request = self._pace.request(self._record.last_commit_s or 0.0)
+        raw = self._retried("reading", lambda: self._source.poll(request.max_messages, request.timeout_s))
+        if raw is None:
+            self._pace.polled(0)
+            self._dry.set()
+            return None
+        self._dry.clear()
+        self._pace.polled(raw.messages)
+        return self._retried("decoding", lambda: decode_batch(raw, self._decoder, self._pricer))
+
+    def _write(self) -> None:
+        conflicts = 0
+        while True:
+            batch = self._pipe.take()
+            if batch is None:
+                return
+            try:
+                self._commit(batch)
+                conflicts = 0
+            except PositionConflict as conflict:
+                # A partition moved between reading and writing. Nothing of it is stored twice or lost.
+                conflicts += 1
+                if conflicts > MAX_CONFLICTS:
+                    raise
+                _log.warning("reading again from the stored positions: %s", conflict)
+                self._pipe.drop()
+            except Stopped:
+                self._pipe.close(drop=True)
+                raise
+            finally:
+                del batch
+                self._pipe.done()
+
+    def _commit(self, batch: DecodedBatch) -> None:
+        began = time.monotonic()
+        outcome = self._retried("committing", lambda: _commit_once(self._store, batch))
+        self._source.committed(batch.positions)
+        self._record.committed(
+            consumed=sum(batch.consumed.values()),
+            stored=outcome.stored,
+            duplicates=outcome.duplicates,
+            dead_lettered=outcome.dead_lettered,
+            gaps=len(batch.gaps),
+            took_s=time.monotonic() - began,
+        )
+
+    def _retried(self, what: str, action: Callable[[], T]) -> T:
+        def on_failure(error: Transient, pause_s: float) -> None:
+            _log.warning("%s failed, trying again in %.1f s: %s", what, pause_s, error)
+            self._record.fails(what, str(error))
+
+        result = retry(action, self._settings.retry, self._stop, on_failure)
+        self._record.works(what)
+        return result
+
+
+def _commit_once(store: StoreProtocol, batch: DecodedBatch) -> CommitOutcome:
+    """Commit; what the operating system or DuckDB cannot do now becomes a `StoreUnavailable`.
+
+    Should the commit have worked nevertheless, the next attempt starts where the store no longer stands: it
+    is refused, and reading goes on after it.
+    """
+    try:
+        return store.commit(batch)
+    except (OSError, duckdb.OperationalError) as error:
+        cause = error.__context__ or error  # the failed undoing of a transaction hides why it failed
+        raise StoreUnavailable(f"{type(cause).__name__}: {cause}") from error

@@ -1,0 +1,187 @@
+"""From raw messages to the rows one transaction stores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import pyarrow as pa
+
+from coalmine_consumers.raw import (
+    READ_EVENTS,
+    UNROUTABLE,
+    Gap,
+    Origin,
+    RawBatch,
+    RawColumn,
+    ReadEvent,
+    TopicPartition,
+    UnroutableMessage,
+)
+from coalmine_schemas.events import EventName
+from coalmine_schemas.identifiers import uuid7
+
+if TYPE_CHECKING:
+    # The store imports this module for its types and needs no decoder.
+    from coalmine_schemas.batch import BatchDecoder, Failure
+
+LedgerEvent = EventName | Literal["unroutable"]
+"""What a message counts as in the ledger: its event, or "unroutable" when nothing says which it is."""
+
+Stage = Literal["unknown", "frame", "decode", "validate"]
+"""Where a message failed; the symbols of the `DeadLetter` event's `stage`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMessage:
+    """One message that could not be stored, with everything needed to replay it."""
+
+    dead_letter_id: str
+    """UUIDv7 text."""
+    failed_at: datetime
+    source_topic: str
+    source_partition: str
+    source_offset: int
+    source_timestamp: datetime | None
+    event: LedgerEvent
+    stage: Stage
+    reason: str
+    schema_ref: str | None
+    """Which schema the frame named ("fingerprint:..." or "id:..."), if it named one."""
+    payload: bytes
+    """The original bytes; empty for a tombstone."""
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """What one store transaction writes: rows, dead letters, gaps and positions, all or nothing.
+
+    For every event: `consumed[event] == rows in tables[event] + dead letters of that event`.
+    """
+
+    tables: Mapping[ReadEvent, pa.Table]
+    """Rows by event in the canonical Arrow schema (`coalmine_schemas.batch.arrow_schema`), in read order.
+
+    Events with no row may be absent.
+    """
+    dead_letters: Sequence[FailedMessage]
+    consumed: Mapping[LedgerEvent, int]
+    """Messages read, by event, "unroutable" included."""
+    starts: Mapping[TopicPartition, int]
+    """Where each partition stood before this batch: must equal the stored position where there is one."""
+    positions: Mapping[TopicPartition, int]
+    """Next position to read after this batch. Same keys as `starts`."""
+    gaps: Sequence[Gap] = ()
+    retired: Sequence[TopicPartition] = ()
+    """Partitions that are gone for good (consumed spool files): delete their stored positions."""
+
+
+class RequestPricer(Protocol):
+    """Fills in costs that clients did not know."""
+
+    def price_requests(self, table: pa.Table) -> pa.Table:
+        """The same rows in the same order, with more of `cost_nano_usd` known."""
+        ...
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) -> DecodedBatch:
+    """Decode every column of a poll, price the requests, and turn what fails into dead letters.
+
+    Raises:
+        Transient: The schema registry does not answer; decode the same batch again later.
+        Terminal: The schema registry refuses us.
+    """
+    tables: dict[ReadEvent, pa.Table] = {}
+    dead_letters: list[FailedMessage] = []
+    consumed: dict[LedgerEvent, int] = {}
+    failed_at = datetime.now(UTC)
+    for event in READ_EVENTS:
+        column = raw.columns.get(event)
+        if column is None or not column.values:
+            continue
+        consumed[event] = len(column.values)
+        result = decoder.decode(event, column.values)
+        dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
+        if result.table.num_rows:
+            tables[event] = result.table
+    if "requests" in tables:
+        tables["requests"] = pricer.price_requests(tables["requests"])
+    if raw.unroutable:
+        consumed[UNROUTABLE] = len(raw.unroutable)
+        dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
+    return DecodedBatch(
+        tables=tables,
+        dead_letters=dead_letters,
+        consumed=consumed,
+        starts=raw.starts,
+        positions=raw.positions,
+        gaps=raw.gaps,
+        retired=raw.retired,
+    )
+
+
+def _undecodable(
+    event: ReadEvent, column: RawColumn, failure: "Failure", failed_at: datetime
+) -> FailedMessage:
+    value, origin = column.values[failure.index], column.origin(failure.index)
+    return _dead_letter(
+        value,
+        origin,
+        failed_at,
+        event=event,
+        stage=failure.stage,
+        reason=failure.reason,
+        schema_ref=failure.schema_ref,
+    )
+
+
+def _unroutable(message: UnroutableMessage, failed_at: datetime) -> FailedMessage:
+    return _dead_letter(
+        message.value,
+        message.origin,
+        failed_at,
+        event=UNROUTABLE,
+        stage="frame",
+        reason=message.reason,
+        schema_ref=None,
+    )
+
+
+def _dead_letter(
+    value: bytes | None,
+    origin: Origin,
+    failed_at: datetime,
+    *,
+    event: LedgerEvent,
+    stage: Stage,
+    reason: str,
+    schema_ref: str | None,
+) -> FailedMessage:
+    return FailedMessage(
+        dead_letter_id=uuid7(),
+        failed_at=failed_at,
+        source_topic=origin.topic,
+        source_partition=origin.partition,
+        source_offset=origin.offset,
+        source_timestamp=_moment(origin.timestamp_ms),
+        event=event,
+        stage=stage,
+        reason=reason,
+        schema_ref=schema_ref,
+        payload=value or b"",
+        key=origin.key,
+    )
+
+
+def _moment(timestamp_ms: int | None) -> datetime | None:
+    """A producer's timestamp as a moment; None where the producer's clock is beyond the calendar."""
+    if timestamp_ms is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=timestamp_ms)
+    except OverflowError:
+        return None

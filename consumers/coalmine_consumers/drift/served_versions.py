@@ -1,0 +1,56 @@
+"""Which versions of a prompt serve, and when it was changed who gets which."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from coalmine_consumers.drift.watched import VersionKey
+from coalmine_consumers.sql import Source, statement
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """One version of a prompt in one environment."""
+
+    environment: str
+    version: str
+    requests: int
+    lately: int
+    """In the last two days on which the environment had requests of the prompt."""
+    last_event_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reallocation:
+    """A change of what an environment serves of a prompt: of who gets a version, not of the version."""
+
+    event_time: datetime
+    version: str | None
+    arms: tuple[dict[str, Any], ...]
+    action: str
+
+
+def served_versions(source: Source, prompt: str) -> list[ServedVersion]:
+    """By environment, the one that serves most now first."""
+    rows = source.rows(statement("served_versions", __package__), {"prompt": prompt})
+    return [ServedVersion(**row) for row in rows]
+
+
+def prompts(source: Source) -> list[str]:
+    """Every prompt that had requests."""
+    rows = source.table("SELECT DISTINCT prompt FROM rollups WHERE resolution = 'day' ORDER BY prompt")
+    found: list[str] = rows["prompt"].to_pylist()
+    return found
+
+
+def reallocations(source: Source, key: VersionKey, since: datetime) -> list[Reallocation]:
+    """Changes since a moment, oldest first."""
+    parameters = {"prompt": key.prompt, "environment": key.environment, "since": since}
+    rows = source.rows(statement("deployments_of", __package__), parameters)
+    return [Reallocation(**{**row, "arms": tuple(row["arms"])}) for row in rows]
+
+
+def touched_versions(source: Source, after: int, through: int) -> list[VersionKey]:
+    """Versions that batches in (after, through] brought requests of."""
+    rows = source.rows(statement("touched_versions", __package__), {"after": after, "through": through})
+    return [VersionKey(**row) for row in rows]

@@ -1,0 +1,62 @@
+"""Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
+
+from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
+from coalmine_consumers.results.dead_letters import (
+    DeadLetterDetail,
+    DeadLetterRow,
+    DeadLettersChanged,
+    DeadLetterStatus,
+    FrameKind,
+    StillFailing,
+)
+from coalmine_consumers.results.experiments import ExperimentRow
+from coalmine_consumers.results.ingest import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
+from coalmine_consumers.results.measures import (
+    DeploymentMark,
+    Facets,
+    MarkArm,
+    Measures,
+    QuantileMetric,
+    QuantileRow,
+    Quantiles,
+    QuantileValue,
+    Step,
+    StepChoice,
+    Timeseries,
+    TimeseriesRow,
+    VersionRow,
+)
+from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
+
+__all__ = [
+    "AuditCheck",
+    "AuditIdentity",
+    "AuditReport",
+    "Counts",
+    "DeadLetterDetail",
+    "DeadLetterRow",
+    "DeadLetterStatus",
+    "DeadLettersChanged",
+    "DeploymentMark",
+    "ExperimentRow",
+    "Facets",
+    "FrameKind",
+    "GapRow",
+    "IngestStatus",
+    "MarkArm",
+    "Measures",
+    "PartitionStatus",
+    "QuantileMetric",
+    "QuantileRow",
+    "QuantileValue",
+    "Quantiles",
+    "RebuildStatus",
+    "Rebuilt",
+    "Step",
+    "StepChoice",
+    "StillFailing",
+    "StoreSizes",
+    "Timeseries",
+    "TimeseriesRow",
+    "VersionRow",
+]

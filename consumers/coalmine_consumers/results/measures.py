@@ -1,0 +1,202 @@
+"""What was measured of prompts and their versions.
+
+None means not known, which is never the same as zero: a cost is None where no price is known for the model.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from coalmine_schemas.results import result
+
+Step = Literal["minute", "5m", "15m", "hour", "6h", "day"]
+StepChoice = Step | Literal["auto"]
+QuantileMetric = Literal["latency_ms", "time_to_first_token_ms", "cost_nano_usd"]
+
+
+# Bases without slots of their own: of two bases that have some, Python makes no class.
+@dataclass(frozen=True)
+class _OfVersion:
+    __slots__ = ()
+
+    prompt: str
+    """Name of the prompt."""
+    version: str
+    """Version of the prompt."""
+
+
+@dataclass(frozen=True)
+class _InTime(_OfVersion):
+    __slots__ = ()
+
+    bucket_start: datetime
+    """Start of the bucket, UTC."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures of a set of requests. Base of rows."""
+
+    __slots__ = ()
+
+    requests: int
+    """Calls made."""
+    errors: int
+    """Calls that ended with an error."""
+    error_rate: float | None
+    """Errors per request, 0 to 1."""
+    input_tokens: int | None
+    """Tokens sent, cached ones included; a sum over the requests that report them."""
+    output_tokens: int | None
+    """Tokens received; a sum over the requests that report them."""
+    cached_input_tokens: int | None
+    """Tokens sent that the provider had in its cache; a sum over the requests that report them."""
+    cost_usd: str | None
+    """US dollars, exact decimal; a sum over the requests whose cost is known."""
+    cost_usd_per_request: float | None
+    """US dollars; a mean over the requests whose cost is known."""
+    latency_ms_mean: float | None
+    """Milliseconds."""
+    latency_ms_p50: float | None
+    """Milliseconds, within 1 %."""
+    latency_ms_p95: float | None
+    """Milliseconds, within 1 %."""
+    time_to_first_token_ms_p50: float | None
+    """Milliseconds, within 1 %."""
+    time_to_first_token_ms_p95: float | None
+    """Milliseconds, within 1 %."""
+    quality_mean: float | None
+    """Mean of the metric or score named `quality`."""
+    feedback: int
+    """Feedback events whose request is known."""
+    thumbs_up: int
+    """Feedback with a thumb up."""
+    thumbs_down: int
+    """Feedback with a thumb down."""
+    thumbs_up_rate: float | None
+    """Thumbs up per thumb, 0 to 1."""
+
+
+@result
+class VersionRow(Measures, _OfVersion):
+    """One version of a prompt."""
+
+    environments: list[str]
+    """Environments that served it, sorted."""
+    models: list[str]
+    """Models that answered, sorted: the response's name where there is one, else the request's."""
+    variants: list[str]
+    """Arms of experiments that chose it, sorted; empty where none did."""
+    first_event_time: datetime | None
+    """Start of its first call in the buckets read, UTC; a bucket of rollups is never split."""
+    last_event_time: datetime | None
+    """Start of its last call in the buckets read, UTC."""
+
+
+@result
+class TimeseriesRow(Measures, _InTime):
+    """One version of a prompt in one bucket of time."""
+
+
+@result
+class Timeseries:
+    """Measures over time, by time, prompt and version."""
+
+    step: Step
+    """Length of each bucket. Rollups by the minute are kept for a while only, then hours, then days."""
+    items: list[TimeseriesRow]
+    """The rows of this page."""
+    next_cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
+@result
+class QuantileValue:
+    """One quantile."""
+
+    q: float
+    """Share of requests at or below the value, 0 to 1."""
+    value: float | None
+    """In the metric's unit, within 1 %."""
+
+
+@result
+class QuantileRow:
+    """Quantiles of one version of a prompt."""
+
+    prompt: str
+    """Name of the prompt."""
+    version: str
+    """Version of the prompt."""
+    n: int
+    """Requests that have the metric."""
+    quantiles: list[QuantileValue]
+    """In the order asked for."""
+
+
+@result
+class Quantiles:
+    """Quantiles of a metric, by prompt and version."""
+
+    metric: QuantileMetric
+    """Its name ends with its unit."""
+    items: list[QuantileRow]
+    """One row for each version that has the metric."""
+
+
+@result
+class Facets:
+    """The values to choose from, and the period they cover."""
+
+    prompts: list[str]
+    """Prompts with requests, sorted."""
+    versions: dict[str, list[str]]
+    """Versions by prompt, in order of precedence."""
+    environments: list[str]
+    """Environments with requests, sorted."""
+    apps: list[str]
+    """Applications with requests, sorted."""
+    first_event_time: datetime | None
+    """Start of the first call, UTC; null while there is none."""
+    last_event_time: datetime | None
+    """Start of the last call, UTC; null while there is none."""
+
+
+@result
+class MarkArm:
+    """One arm of an experiment."""
+
+    variant: str
+    """Name of the arm."""
+    version: str
+    """Version it serves."""
+    weight: float
+    """Share of units, 0 to 1."""
+
+
+@result
+class DeploymentMark:
+    """One change of what an environment serves of a prompt."""
+
+    event_time: datetime
+    """Time of the change, UTC."""
+    environment: str
+    """Environment that was changed."""
+    prompt: str
+    """Name of the prompt."""
+    revision: int
+    """Counts changes of this prompt in this environment, from 1."""
+    version: str | None
+    """Default version from then on; null if none is served."""
+    experiment: str | None
+    """Experiment that ran from then on, or null."""
+    allocation_epoch: int | None
+    """Epoch of the experiment's allocation, or null without an experiment."""
+    arms: list[MarkArm]
+    """Arms of the experiment, control last."""
+    action: str
+    """What was done, e.g. `promote`."""
+    changed_by: str
+    """Name of the token that made the change."""
+    reason: str | None
+    """Reason given for the change, or null."""

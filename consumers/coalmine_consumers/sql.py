@@ -1,0 +1,75 @@
+"""SQL statements from files, and their rows as Arrow tables or Python values."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+
+@cache
+def statement(name: str, package: str) -> str:
+    """Returns the text of `sql/<name>.sql` in a package."""
+    return files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def quote_identifier(name: str) -> str:
+    """Quotes a name for use in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Quotes a string literal, for DDL, where DuckDB binds no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def fetch_table(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> pa.Table:
+    """Runs one statement and returns all of its rows."""
+    return connection.sql(sql, params=dict(parameters) if parameters else None).to_arrow_table()
+
+
+def fetch_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Runs one statement and returns all of its rows by column name.
+
+    Goes through Arrow, because DuckDB itself returns times with a zone only where pytz is installed.
+    """
+    rows: list[dict[str, Any]] = fetch_table(connection, sql, parameters).to_pylist()
+    return rows
+
+
+class Source(Protocol):
+    """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
+
+    def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Runs one statement and returns all of its rows."""
+        ...
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Runs one statement and returns all of its rows by column name."""
+        ...
+
+
+@contextmanager
+def lent(connection: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[None]:
+    """Lets SQL read these Arrow tables by name, in place, inside the block."""
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # a rollback after a failed transaction unregisters them itself
+            _unregister(connection, tables)
+        raise
+    _unregister(connection, tables)
+
+
+def _unregister(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    for name in names:
+        connection.unregister(name)

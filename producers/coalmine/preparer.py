@@ -1,0 +1,91 @@
+"""From what the application did to a framed event, ready for Kafka or the spool."""
+
+import time
+from typing import Final
+
+from coalmine.record_builder import Record, RecordBuilder
+from coalmine.stats import Counters
+from coalmine.texts import Draft
+from coalmine.values import encodable_record
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import EventName
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.rules import first_problem
+from coalmine_schemas.spool_blocks import SpoolRecord
+
+_TEXT_FIELDS: Final = ("output_text", "input_text", "correction", "comment", "rationale")
+"""What an event that is too large can do without."""
+
+
+class Preparer:
+    """Builds, checks and frames one event after another; for one thread.
+
+    Frames are always Avro single-object ones: they need no registry, and `framing` turns them into
+    Confluent's by swapping the header.
+
+    Args:
+        builder: Builds the records.
+        max_message_bytes: Largest frame.
+        counters: Counts what is dropped.
+        log: Reports why, without values: they may be a user's text.
+    """
+
+    def __init__(
+        self, builder: RecordBuilder, *, max_message_bytes: int, counters: Counters, log: RateLimitedLogger
+    ) -> None:
+        self._builder = builder
+        self._max_message_bytes = max_message_bytes
+        self._counters = counters
+        self._log = log
+        self._encoder = Encoder(SingleObjectFraming())
+
+    def prepare(self, draft: Draft) -> SpoolRecord | None:
+        """The framed event; None when it was dropped, which has then been counted and logged."""
+        try:
+            event, key, record = self._builder.build(draft)
+            problem = first_problem(event, record)
+            if problem is not None:
+                raise InvalidParameter(problem)
+        except InvalidParameter as error:
+            self._invalid(str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - e.g. a text where the rules compare numbers
+            self._invalid(f"a value has the wrong type ({type(error).__name__})")
+            return None
+        frame = self._frame(event, record)
+        if frame is None:
+            return None
+        return SpoolRecord(event, key.encode("utf-8", "replace"), frame, time.time_ns() // 1000)
+
+    def _frame(self, event: EventName, record: Record) -> bytes | None:
+        try:
+            frame = self._encode(event, record)
+            if len(frame) > self._max_message_bytes:
+                frame = self._encode(event, self._without_texts(record))
+        except InvalidParameter as error:
+            # The codec's message quotes the value, so only the kind of error is told.
+            self._invalid(f"a value has the wrong type ({type(error.__cause__).__name__})")
+            return None
+        if len(frame) > self._max_message_bytes:
+            self._counters.drop("too_large")
+            self._log.report("too_large", "an event of %d bytes was dropped: too large for Kafka", len(frame))
+            return None
+        return frame
+
+    def _encode(self, event: EventName, record: Record) -> bytes:
+        try:
+            return self._encoder.encode(event, record)
+        except InvalidParameter as error:
+            if not isinstance(error.__cause__, UnicodeEncodeError):
+                raise
+            return self._encoder.encode(event, encodable_record(record))
+
+    def _without_texts(self, record: Record) -> Record:
+        self._counters.problem("text_too_long")
+        self._log.report("text_too_long", "the texts of an event were dropped: too large for Kafka")
+        return {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
+
+    def _invalid(self, why: str) -> None:
+        self._counters.drop("invalid")
+        self._log.report("invalid", "an event was dropped: %s", why)

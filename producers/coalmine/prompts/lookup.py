@@ -1,0 +1,96 @@
+"""Looks prompts up in memory, and finds the registry for that."""
+
+from collections.abc import Callable, Mapping
+
+from coalmine.call import Call
+from coalmine.prompts.feed import EnvironmentFeed
+from coalmine.prompts.prompt import Prompt
+from coalmine.settings import ClientSettings
+from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.prompts import Choice
+
+
+class PromptLookup:
+    """Finds prompts in memory, environment by environment.
+
+    Args:
+        settings: The client's settings.
+        log: Reports problems.
+    """
+
+    def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:
+        self._settings = settings
+        self._log = log
+        self._feeds: dict[str, EnvironmentFeed] = {}
+        self._is_closed = False
+
+    def prompt(
+        self,
+        begin: Callable[..., Call],
+        name: str,
+        *,
+        unit_id: str | None,
+        session_id: str | None,
+        segments: Mapping[str, str] | None,
+        environment: str | None,
+        version: str | None,
+    ) -> Prompt:
+        """What `Coalmine.prompt` promises."""
+        environment = environment or self._settings.environment
+        feed = self._feeds.get(environment) or self.feed(environment)
+        if version is not None:
+            loaded = feed.loaded_with(name, version)
+            choice = Choice(version, loaded.snapshot.contents[f"{name}@{version}"], unit_id=unit_id)
+            return Prompt(
+                begin,
+                loaded,
+                choice,
+                name,
+                environment=environment,
+                resolution="fixed",
+                session_id=session_id,
+                segments=segments,
+            )
+        choice, resolution, loaded = feed.choose(name, unit_id or session_id, segments)
+        return Prompt(
+            begin,
+            loaded,
+            choice,
+            name,
+            environment=environment,
+            resolution=resolution,
+            session_id=session_id,
+            segments=segments,
+        )
+
+    def feed(self, environment: str) -> EnvironmentFeed:
+        """The feed of an environment, made at its first use."""
+        known = self._feeds.get(environment)
+        if known is not None:
+            return known
+        settings = self._settings
+        made = EnvironmentFeed(
+            environment,
+            home=settings.home,
+            fallback=settings.fallback,
+            find=self._endpoint,
+            policy=settings.poll,
+            startup_wait_s=settings.startup_wait_s,
+            log=self._log,
+        )
+        feed = self._feeds.setdefault(environment, made)  # atomic: of two threads, one wins
+        if self._is_closed:
+            feed.close()
+        return feed
+
+    def close(self) -> None:
+        """Stops following the registry. Does not wait; what is known is served on."""
+        self._is_closed = True
+        for feed in tuple(self._feeds.values()):
+            feed.close()
+
+    def _endpoint(self) -> Endpoint | None:
+        """The registry that was named, else the one that runs in this home."""
+        settings = self._settings
+        return find_endpoint(settings.home, "registry", url=settings.server_url, token=settings.token)

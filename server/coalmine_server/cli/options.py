@@ -1,0 +1,63 @@
+"""Options that commands over measures share, and how they find who answers."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+import typer
+
+from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.output import progress_bar
+from coalmine_server.moment import MOMENT_HELP
+
+if TYPE_CHECKING:
+    from coalmine_server.client import Client
+
+PAGE_ROWS = 100_000
+"""Rows asked for at a time."""
+
+PromptOption = Annotated[str | None, typer.Option("--prompt", help="Only this prompt.", show_default=False)]
+VersionOption = Annotated[
+    str | None, typer.Option("--version", help="Only this version.", show_default=False)
+]
+EnvironmentOption = Annotated[
+    str | None, typer.Option("--environment", help="Only this environment.", show_default=False)
+]
+AppOption = Annotated[str | None, typer.Option("--app", help="Only this application.", show_default=False)]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", help=f"Only calls that began at or after this: {MOMENT_HELP}.", show_default=False
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", help=f"Only calls that began before this: {MOMENT_HELP}.", show_default=False),
+]
+
+
+@contextmanager
+def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
+    """A client: of a server, or of the store itself after it has ingested the spool.
+
+    Args:
+        context: Of the running command.
+        quiet: True to draw no progress bar.
+    """
+    from coalmine_server.client import open_client
+
+    settings = invocation(context).settings()
+    with ExitStack() as stack:
+        with progress_bar("ingesting the spool", quiet=quiet) as advance:
+            client = stack.enter_context(
+                open_client(
+                    settings, progress=lambda done: advance(done.consumed, done.consumed + done.waiting)
+                )
+            )
+        yield client
+
+
+def path_of(*parts: str) -> str:
+    """Returns the path of a resource below `/v1`, whatever characters the parts have."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)

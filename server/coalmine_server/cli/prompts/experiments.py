@@ -1,0 +1,173 @@
+"""`coalmine experiment`: start, reweight and stop experiments."""
+
+from typing import Annotated, Any
+
+import typer
+
+from coalmine_server.cli.options import path_of
+from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.prompts.options import (
+    ExpectOption,
+    ReasonOption,
+    TokenOption,
+    registry_client,
+)
+
+app = typer.Typer(help="Start, reweight and stop experiments between versions.", no_args_is_help=True)
+
+ExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name of the experiment.")]
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    name: ExperimentArgument,
+    *,
+    prompt: Annotated[str, typer.Option(help="Prompt whose versions to compare.")],
+    environment: Annotated[str, typer.Option(help="Environment to run in: dev, staging or prod.")] = "prod",
+    arm: Annotated[
+        list[str],
+        typer.Option(
+            "--arm",
+            metavar="VARIANT=VERSION:WEIGHT",
+            help="An arm, e.g. treatment=1.1.0:0.1. Treatments first, control last; weights add up to 1.",
+        ),
+    ],
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            help="Targeting rule whose version to replace; default: replace the default.", show_default=False
+        ),
+    ] = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split users between versions. Users keep their arm; growing a treatment only adds users to it."""
+    body = {
+        "name": name,
+        "arms": [_arm(each) for each in arm],
+        "rule": rule,
+        "expected_revision": expect,
+    }
+    with registry_client(context, token) as client:
+        found = client.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
+    _show(found, as_json=as_json)
+
+
+@app.command("set-weights")
+def set_weights(
+    context: typer.Context,
+    name: ExperimentArgument,
+    weights: Annotated[
+        list[str], typer.Argument(metavar="VARIANT=WEIGHT...", help="One for each arm; they add up to 1.")
+    ],
+    *,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the weights of the arms. Starts a new epoch, whose measures are not pooled with older ones."""
+    body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
+    with registry_client(context, token) as client:
+        found = client.put(path_of("experiments", name, "weights"), body)
+    _show(found, as_json=as_json)
+
+
+@app.command()
+def stop(
+    context: typer.Context,
+    name: ExperimentArgument,
+    *,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="Arm whose version stays; default: the replaced version returns.", show_default=False
+        ),
+    ] = None,
+    reason: ReasonOption = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop an experiment: the version of one arm stays, or the replaced version returns."""
+    body = {"keep": keep, "reason": reason, "expected_revision": expect}
+    with registry_client(context, token) as client:
+        found = client.post(path_of("experiments", name, "stop"), body)
+    _show(found, as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    prompt: Annotated[
+        str | None, typer.Option(help="Only experiments on this prompt.", show_default=False)
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Only experiments in this environment.", show_default=False)
+    ] = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List experiments, newest first, including stopped ones."""
+    with registry_client(context, token) as client:
+        items = client.items("/v1/experiments", {"prompt": prompt, "environment": environment})
+    if as_json:
+        write_json(items)
+        return
+    rows = [
+        (
+            item["name"],
+            item["status"],
+            item["prompt"],
+            item["environment"],
+            item["allocation_epoch"],
+            _arms(item),
+            item["started_by"],
+            item["started_at"][:19].replace("T", " "),
+        )
+        for item in items
+    ]
+    columns = ["experiment", "status", "prompt", "environment", "epoch", "arms", "started by", "started"]
+    write_table(columns, rows, empty="no experiments; `coalmine experiment start` starts one")
+
+
+def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment as JSON
+    if as_json:
+        write_json(found)
+    elif found["status"] == "running":
+        note(
+            f"{found['environment']} serves {found['prompt']} by {found['name']}: {_arms(found)} "
+            f"(epoch {found['allocation_epoch']})"
+        )
+    else:
+        note(f"{found['name']} is stopped; {found['kept'] or found['replaced']} is served")
+
+
+def _arms(found: dict[str, Any]) -> str:
+    return ", ".join(f"{arm['variant']} {arm['version']} {arm['weight']:.0%}" for arm in found["arms"])
+
+
+def _arm(text: str) -> dict[str, object]:
+    variant, _, rest = text.partition("=")
+    version, _, weight = rest.rpartition(":")
+    if not (variant and version and weight):
+        raise typer.BadParameter(
+            f"{text!r} is not an arm: write VARIANT=VERSION:WEIGHT, e.g. treatment=1.1.0:0.1"
+        )
+    return {"variant": variant, "version": version, "weight": _share(text, weight)}
+
+
+def _weight(text: str) -> tuple[str, float]:
+    variant, _, weight = text.partition("=")
+    if not (variant and weight):
+        raise typer.BadParameter(f"{text!r} is not a weight: write VARIANT=WEIGHT, e.g. treatment=0.25")
+    return variant, _share(text, weight)
+
+
+def _share(text: str, weight: str) -> float:
+    try:
+        return float(weight)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: {weight!r} is not a number; give a share from 0 to 1") from None

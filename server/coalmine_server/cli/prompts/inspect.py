@@ -1,0 +1,179 @@
+"""`coalmine prompts`, `log`, `promotions`, `diff` and `hygiene`: inspect what the registry holds."""
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+import typer
+
+from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
+from coalmine_server.cli.options import path_of
+from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
+
+LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of rows to show.")]
+
+_STYLES = {"file": "bold", "place": "cyan", "added": "green", "removed": "red", "same": ""}
+
+
+def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJson = False) -> None:
+    """List prompts: number of versions, the latest, and what each environment serves."""
+    with registry_client(context, token) as client:
+        items = client.items("/v1/prompts", {"limit": 1000})
+    if as_json:
+        write_json(items)
+        return
+    environments = ("dev", "staging", "prod")
+    write_table(
+        ["prompt", "versions", "latest", *environments],
+        [
+            (item["name"], item["versions"], item["latest"], *map(item["serving"].get, environments))
+            for item in items
+        ],
+        empty="no prompts yet; `coalmine push DIR` registers them",
+    )
+
+
+def log(
+    context: typer.Context,
+    name: NameArgument,
+    *,
+    limit: LimitOption = 50,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the history of a prompt, newest first: who registered, promoted, experimented, rolled back."""
+    with registry_client(context, token) as client:
+        items = client.items(path_of("prompts", name, "log"), most=limit)
+    if as_json:
+        write_json(items)
+        return
+    rows = [
+        (
+            _moment(item["at"]),
+            item["actor"],
+            item["action"],
+            item["environment"],
+            item["version"],
+            _served(item["after"]),
+            item["reason"],
+        )
+        for item in items
+    ]
+    write_table(
+        ["time", "actor", "action", "environment", "version", "serves then", "reason"],
+        rows,
+        empty="no entries",
+    )
+
+
+def promotions(
+    context: typer.Context,
+    *,
+    status: Annotated[
+        Literal["pending", "applied", "rejected", "stale"] | None,
+        typer.Option(help="Only promotions with this status.", show_default=False),
+    ] = None,
+    limit: LimitOption = 50,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List promotions, newest first; `coalmine approve ID` applies a pending one."""
+    with registry_client(context, token) as client:
+        items = client.items("/v1/promotions", {"status": status}, most=limit)
+    if as_json:
+        write_json(items)
+        return
+    rows = [
+        (
+            item["id"],
+            item["status"],
+            f"{item['prompt']}@{item['version']}",
+            item["environment"],
+            item["requested_by"],
+            item["decided_by"],
+            ", ".join(f"{each['kind']}={each['reference']}" for each in item["evidence"]) or None,
+        )
+        for item in items
+    ]
+    write_table(
+        ["id", "status", "version", "environment", "requested by", "decided by", "evidence"],
+        rows,
+        empty="no promotions",
+    )
+
+
+def diff(
+    context: typer.Context,
+    name: NameArgument,
+    a: Annotated[str, typer.Argument(metavar="A", help="The older version.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The newer version.")],
+    *,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how two versions differ, line by line, and the version bump that each change needs."""
+    with registry_client(context, token) as client:
+        found = client.get(path_of("prompts", name, "diff"), {"a": a, "b": b})
+    if as_json:
+        write_json(found)
+        return
+    write_diff((line["kind"], line["text"]) for line in found["lines"])
+    if not found["lines"]:
+        note(f"{name}@{a} and {name}@{b} are the same")
+    for reason in found["classification"]["reasons"]:
+        note(f"{reason['what']}: {reason['needs']}")
+
+
+def hygiene(
+    context: typer.Context,
+    *,
+    keep: Annotated[
+        int, typer.Option(min=0, help="Number of the newest versions of each prompt to leave out.")
+    ] = KEEP_NEWEST,
+    idle_days: Annotated[
+        int, typer.Option(min=0, help="Days without a call after which a version is unused.")
+    ] = IDLE_DAYS,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List versions that could be retired: not served, not used, and not among the newest."""
+    with registry_client(context, token) as client:
+        found = client.get("/v1/hygiene", {"keep_newest": keep, "idle_days": idle_days})
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (item["name"], item["version"], item["created_at"][:10], (item["last_used_at"] or "never")[:10])
+        for item in found["items"]
+    ]
+    write_table(["prompt", "version", "registered", "last used"], rows, empty="no unused versions")
+    if not found["traffic_known"]:
+        note("This server has no traffic data: the versions listed may be in use.")
+
+
+def write_diff(lines: Iterable[tuple[str, str]]) -> None:
+    """Writes the lines of a diff, in colour on a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=True, highlight=False)
+    for kind, text in lines:
+        console.print(Text(text, style=_STYLES.get(kind, "")))
+
+
+def _moment(time: str) -> str:
+    return time[:19].replace("T", " ")
+
+
+def _served(after: dict[str, Any] | None) -> str | None:
+    """Returns what an environment serves after a change, in a few words."""
+    match (after or {}).get("default"):
+        case {"version": str(version)}:
+            return version
+        case {"experiment": str(name)}:
+            experiment = (after or {}).get("experiments", {}).get(name, {})
+            arms = ", ".join(f"{a['version']} {a['weight']:.0%}" for a in experiment.get("arms", ()))
+            return f"{name}: {arms}" if arms else name
+        case _:
+            return None

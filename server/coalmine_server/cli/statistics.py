@@ -1,0 +1,182 @@
+"""`coalmine calibrate` proves the statistics by simulation; `coalmine stats-check` runs them on your data."""
+
+import json
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
+from coalmine_server.errors import ConfigurationError
+
+
+def calibrate(
+    *,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Every cell, 4,000 replications of 500 looks: about 20 minutes on two cores."
+        ),
+    ] = False,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            help="File to write the rows to: cell, method, rate, replications, limit, passes.",
+            show_default=False,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="File to write the result to as a Markdown document.", show_default=False),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only cells with this text in their name.", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of all random numbers; that of the committed document if not given."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many to use; one for each core if not given.")
+    ] = None,
+) -> None:
+    """Simulate experiments in which nothing differs, and count how often our tests say that something does.
+
+    Rare, skewed, clustered and unequally split data, ramps, intervals and sample ratios, at every look.
+    Beside our methods run common shortcuts, which must be seen to fail on the same data. Exit code 1 if one
+    of ours breaks its limit, or a shortcut does not.
+    """
+    from coalmine_analytics.calibration import SEED, Calibration, as_list, as_markdown, grid, run, size_of
+    from coalmine_analytics.calibration.document import in_words, limit_of, rate_of
+
+    for option, file in (("--json", json_file), ("--report", report)):
+        if file is not None and not file.parent.is_dir():  # better known now than in twenty minutes
+            raise ConfigurationError(f"{option} {file} is in a folder that does not exist", "make it first")
+    trials = [trial for trial in grid(full=full) if only is None or only in trial.cell]
+    if not trials:
+        raise ConfigurationError(
+            f"--only {only}: no cell has that in its name", "run without it, and see the first column"
+        )
+    used = SEED if seed is None else seed
+    with progress_bar("calibrating", quiet=False, unit="blocks") as advance:
+        rows = run(
+            trials,
+            size_of(full=full).replications,
+            seed=used,
+            processes=processes or os.cpu_count() or 1,
+            on_done=advance,
+        )
+    result = Calibration(rows, full, used, datetime.now(UTC))
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_list(rows), indent=1) + "\n", encoding="utf-8")
+    if report is not None:
+        report.write_text(as_markdown(result), encoding="utf-8")
+    write_table(
+        ("cell", "method", "rate", "replications", "limit", ""),
+        [
+            (row.cell, row.method, rate_of(row), row.replications, limit_of(row), in_words(row))
+            for row in rows
+        ],
+        empty="",
+    )
+    ours = sum(row.role == "ours" for row in rows)
+    controls = sum(row.role == "control" for row in rows)
+    if result.failures:
+        for row in result.failures:
+            note(f"{row.cell}: {row.method}: {rate_of(row)}, limit {limit_of(row)}: {in_words(row)}")
+        note(f"{len(result.failures)} of {ours + controls} rows are not as they must be")
+        raise typer.Exit(1)
+    note(f"all {ours} figures of ours hold, and all {controls} shortcuts fail, as they must (seed {used})")
+
+
+def stats_check(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV file of cumulative statistics, one row per look: experiment_id, variant_id, metric_id, "
+            "time_since_start, count_c, count_t, mean_c, mean_t, variance_c, variance_t; c is control."
+        ),
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write: the same rows in order, plus estimate, lower, upper, p, verdict.",
+            show_default=False,
+        ),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(help="Chance of ever erring in one series, between 0 and 1.")
+    ] = 0.05,
+    mde: Annotated[
+        str,
+        typer.Option(
+            help="Effect to be sharpest at, in the metric's own unit; auto is 0.2 pooled standard deviations "
+            "at the first row of a series."
+        ),
+    ] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Run our sequential test over cumulative statistics of experiments, from any source.
+
+    A series is one metric of one variant of one experiment, ordered by time_since_start. `p` is the running
+    p-value of the series: reject when it first reaches alpha, whenever that is. `lower` and `upper` are the
+    confidence sequence at that row, which holds for all rows of a series together. Before 30 units in each
+    arm p is empty and the interval infinite.
+    """
+    from coalmine_analytics.stats_check import check
+    from coalmine_analytics.stats_file import read_statistics, write_checked
+
+    if not 0 < alpha < 1:
+        raise ConfigurationError(
+            f"--alpha is {alpha}", "give a chance of error between 0 and 1, such as 0.05"
+        )
+    width = _mde(mde)
+    if out is not None and out.exists() and file.exists() and out.samefile(file):
+        raise ConfigurationError(
+            f"--out {out} is the file to be read", "name another file: yours is left as it is"
+        )
+    read = read_statistics(file)
+    checked = check(read.looks, alpha=alpha, mde=width)
+    if out is not None:
+        write_checked(out, read, checked)
+    looks = read.looks
+    order = looks.time.argsort(kind="stable").tolist()
+    latest = {looks.series[at]: at for at in order}  # the last look of each series wins
+    verdicts = Counter(checked.verdict[at] for at in latest.values())
+    if as_json:
+        write_json(
+            {
+                "file": str(file),
+                "out": None if out is None else str(out),
+                "rows": len(read.rows),
+                "series": checked.series_count,
+                "alpha": alpha,
+                "mde": width,
+                "verdicts": dict(sorted(verdicts.items())),
+                "columns_copied": read.other_columns,
+            }
+        )
+        return
+    write_facts({"rows": len(read.rows), "series": checked.series_count, **dict(sorted(verdicts.items()))})
+    if read.other_columns:
+        note(f"copied unchanged: {', '.join(read.other_columns)}")
+    if out is None:
+        note("nothing was written; name a file with --out to get the answer for every row")
+
+
+def _mde(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        width = float(text)
+    except ValueError:
+        width = 0.0
+    if not 0 < width < float("inf"):
+        raise ConfigurationError(f"--mde is {text}", "give a positive number, or auto")
+    return width

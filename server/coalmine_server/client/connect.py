@@ -1,0 +1,124 @@
+"""Finds who can answer a command: the server that is named, the server of this home, or this process."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
+from coalmine_server.client.http import Client
+from coalmine_server.errors import Unavailable
+from coalmine_server.settings import Settings
+
+if TYPE_CHECKING:  # commands that ask a server need no database
+    from coalmine_consumers.store import Store
+    from coalmine_server.services.catch_up import CatchUpProgress
+
+PATIENCE_S = 30.0
+"""How long to wait for a store that another command holds, or for a server that is starting."""
+RETRY_S = 0.1
+
+
+@contextmanager
+def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None) -> Iterator[Client]:
+    """Finds who can answer, for the length of a block.
+
+    A server named by the settings is asked; otherwise the server that owns the store of this home, with the
+    home's own token; where there is none, this process opens the store and ingests the spool first.
+
+    Args:
+        settings: All of them.
+        progress: Called while the spool is ingested, if this process does it.
+
+    Raises:
+        Unavailable: Another process holds the store and does not answer.
+        Unreachable: The server that the settings name does not answer.
+    """
+    endpoint = _endpoint(settings, "store")
+    if endpoint is not None and (settings.server.url is not None or _answers(endpoint.url)):
+        with _remote(endpoint) as client:
+            yield client
+        return
+    # Imported before the store is opened, because other commands wait for it: FastAPI and DuckDB.
+    from coalmine_server.client.in_process import in_process_client  # noqa: PLC0415
+    from coalmine_server.services.catch_up import catch_up  # noqa: PLC0415
+
+    holder = _open_or_find(settings)
+    if isinstance(holder, Endpoint):
+        with _remote(holder) as client:
+            yield client
+        return
+    try:
+        catch_up(holder, settings, progress)
+        with in_process_client(settings, holder) as client:
+            yield client
+    finally:
+        holder.close()
+
+
+@contextmanager
+def open_registry_client(settings: Settings, token: str | None = None) -> Iterator[Client]:
+    """Finds the server that runs the prompt registry, for the length of a block.
+
+    Args:
+        settings: All of them.
+        token: The bearer token to ask with; that of the settings or of the home if None.
+
+    Raises:
+        Unavailable: None runs here and none is named.
+    """
+    found = _endpoint(settings, "registry", token)
+    if found is None:
+        raise Unavailable(
+            f"no server runs in {settings.home}",
+            "start one with `coalmine serve`, or name one: COALMINE_SERVER_URL",
+        )
+    with _remote(found) as client:
+        yield client
+
+
+@contextmanager
+def _remote(endpoint: Endpoint) -> Iterator[Client]:
+    client = Client(endpoint.url, endpoint.token, patience_s=PATIENCE_S)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _endpoint(settings: Settings, kind: ServerKind, token: str | None = None) -> Endpoint | None:
+    if token is None and settings.token is not None:
+        token = settings.token.get_secret_value()
+    return find_endpoint(settings.home, kind, url=settings.server.url, token=token)
+
+
+def _open_or_find(settings: Settings) -> "Store | Endpoint":
+    """The store of this home, or the server that has taken it meanwhile."""
+    from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
+    from coalmine_consumers.store import Store  # noqa: PLC0415
+    from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
+
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return Store.open(settings.store_dir, store_settings(settings.store))
+        except StoreLocked as locked:
+            running = find_server(settings.home, "store")
+            endpoint = _endpoint(settings, "store")
+            if running is not None and endpoint is not None and locked.pid in (None, running.pid):
+                return endpoint
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    str(locked), "it is not a server that could be asked: wait until it ends, or stop it"
+                ) from locked
+            time.sleep(RETRY_S)
+
+
+def _answers(url: str) -> bool:
+    """Returns True if something answers there; a server that was killed leaves its announcement behind."""
+    try:
+        return httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

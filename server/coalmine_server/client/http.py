@@ -1,0 +1,166 @@
+"""A client of the HTTP API, whatever carries its requests."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+
+from coalmine_server.errors import (
+    CheckFailed,
+    ConfigurationError,
+    NotFound,
+    ServerError,
+    Unavailable,
+    Unreachable,
+)
+
+Parameters = Mapping[str, str | int | float | bool | Sequence[str] | Sequence[float] | None]
+Answer = TypeVar("Answer")
+
+RETRY_S = 0.1
+ANSWER_TIMEOUT_S = 60.0
+SLOW_TIMEOUT_S = 3600.0
+"""For answers that read every raw row: deep audits, explanations."""
+
+
+class Client:
+    """Asks the HTTP API. Its errors are those of the command: one line and an exit code."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        patience_s: float = 0.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Prepares to ask.
+
+        Args:
+            url: Where the server listens.
+            token: The bearer token, if there is one.
+            patience_s: How long to go on asking a server that starts or takes over.
+            transport: What carries requests; HTTP if None.
+        """
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.url = url.rstrip("/")
+        self._has_token = token is not None
+        self._patience_s = patience_s
+        # No proxy from the environment: it would get to see the token of a server on this machine.
+        self._http = httpx.Client(base_url=self.url, headers=headers, trust_env=False, transport=transport)
+
+    def get(self, path: str, parameters: Parameters | None = None, *, slow: bool = False) -> Any:  # noqa: ANN401 - JSON
+        """Returns the answer to a GET, as parsed JSON.
+
+        Args:
+            path: Path of the resource.
+            parameters: Query parameters; those that are None are left out.
+            slow: True for answers that may take minutes.
+        """
+        return self._ask("GET", path, parameters, slow=slow).json()
+
+    def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
+        """Yields every page of a list, as parsed JSON."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, {**(parameters or {}), "cursor": cursor})
+            yield page
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def items(self, path: str, parameters: Parameters | None = None, *, most: int | None = None) -> list[Any]:
+        """Returns the items of a list, however many pages it takes.
+
+        Args:
+            path: Path of the list.
+            parameters: Query parameters.
+            most: Maximum number of items; None for all.
+        """
+        found: list[Any] = []
+        limit: Parameters = {} if most is None else {"limit": most}
+        for page in self.pages(path, {**(parameters or {}), **limit}):
+            found += page["items"]
+            if most is not None and len(found) >= most:
+                return found[:most]
+        return found
+
+    def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Returns the answer to a POST, as parsed JSON."""
+        return self._ask("POST", path, parameters, body=body).json()
+
+    def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Returns the answer to a PUT, as parsed JSON."""
+        return self._ask("PUT", path, body=body).json()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._http.close()
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        body: object = None,
+        slow: bool = False,
+    ) -> httpx.Response:
+        given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
+        deadline = time.monotonic() + self._patience_s
+        timeout_s = SLOW_TIMEOUT_S if slow else ANSWER_TIMEOUT_S
+        while True:
+            with _reachable(self.url):
+                response = self._http.request(method, path, params=given, json=body, timeout=timeout_s)
+            if response.is_success:
+                return response
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise self._error(response)
+            time.sleep(RETRY_S)
+
+    def _error(self, response: httpx.Response) -> ServerError:
+        detail = _detail(response)
+        match response.status_code:
+            case 401 if self._has_token:
+                return ConfigurationError(f"{self.url} does not accept the token", "check COALMINE_TOKEN")
+            case 401:
+                return ConfigurationError(
+                    f"{self.url} requires a token",
+                    "create one there with `coalmine token create`, and set COALMINE_TOKEN",
+                )
+            case 404:
+                return NotFound(*detail.split("\n", maxsplit=1))
+            case 406 | 422:
+                return ConfigurationError(detail)
+            case 503:
+                return Unavailable(f"{self.url}: {detail}")
+            case _:
+                return CheckFailed(f"{self.url}: {detail}")
+
+
+def read_as(answer: type[Answer], document: object) -> Answer:
+    """Reads a parsed JSON document as the dataclass that the server made."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only answers for people are read
+
+    return TypeAdapter(answer).validate_python(document)
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise Unreachable(url, "no answer in time") from error
+    except httpx.HTTPError as error:
+        raise Unreachable(url, str(error)) from error
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{url} is not a URL: {error}") from error
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"answered {response.status_code} without a problem document; is it a Coalmine server?"

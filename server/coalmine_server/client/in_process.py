@@ -1,0 +1,61 @@
+"""The API in this process: what answers a command where no server runs."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from coalmine_consumers.store import Store
+from coalmine_registry.roles import Actor
+from coalmine_server.api.app import build_api
+from coalmine_server.client.http import Client
+from coalmine_server.services.experiment_plans import RegistryWhenAsked
+from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.settings import Settings
+
+
+@contextmanager
+def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
+    """A client of the API over a store that this process owns. Every request is the system's own."""
+    api = build_api(_OneStore(OwnedStore(store, settings, RegistryWhenAsked(settings))))
+
+    async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["coalmine.actor"] = Actor.of_system()
+        await api(scope, receive, send)
+
+    client = Client("http://in-process", None, transport=_Transport(as_system))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class _OneStore:
+    """Implements `Stores` over a store that stays open."""
+
+    def __init__(self, owned: OwnedStore) -> None:
+        self._owned = owned
+
+    def why_not_ready(self) -> None:
+        return None
+
+    def owned_store(self) -> OwnedStore:
+        return self._owned
+
+
+class _Transport(httpx.BaseTransport):
+    """Runs an ASGI application in this process, a request at a time."""
+
+    def __init__(self, app: Any) -> None:  # noqa: ANN401 - any ASGI application
+        self._transport = httpx.ASGITransport(app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run(self._handle(request))
+
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        content = await response.aread()
+        return httpx.Response(response.status_code, headers=response.headers, content=content)

@@ -1,0 +1,49 @@
+"""Readouts: plans from settings and registry, and the questions that routes ask about experiments."""
+
+from coalmine_analytics.metrics import MetricOverride, Size
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts
+from coalmine_consumers.store import Store
+from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
+from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
+
+
+def make_readouts(
+    store: Store, settings: ReadoutSettings, registry: ExperimentRegistry | None = None
+) -> Readouts:
+    """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
+    plans = plans_of(settings)
+    return Readouts(store, plans if registry is None else RegistryPlans(plans, registry))
+
+
+def plans_of(settings: ReadoutSettings) -> FixedPlans:
+    """The plans that settings know."""
+    overrides = {name: _override(setting) for name, setting in settings.metrics.items()}
+    return FixedPlans(
+        Plan(alpha=settings.alpha, overrides=overrides),
+        {name: _plan(setting, settings.alpha, overrides) for name, setting in settings.experiments.items()},
+    )
+
+
+def _plan(setting: ExperimentSetting, alpha: float, overrides: dict[str, MetricOverride]) -> Plan:
+    return Plan(
+        control=setting.control,
+        alpha=setting.alpha or alpha,
+        goals=frozenset(setting.goals),
+        overrides=overrides,
+        weights=setting.weights,
+    )
+
+
+def _override(setting: MetricSetting) -> MetricOverride:
+    return MetricOverride(
+        direction=setting.direction,
+        unit=setting.unit,
+        guardrail=setting.guardrail,
+        margin=_size(setting.margin),
+        tolerance=_size(setting.tolerance),
+        mde=_size(setting.mde),
+    )
+
+
+def _size(setting: SizeSetting | None) -> Size | None:
+    return None if setting is None else Size(setting.value, setting.relative)

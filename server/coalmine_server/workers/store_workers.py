@@ -1,0 +1,57 @@
+"""The workers beside the collector, while the store is ours."""
+
+import threading
+from collections.abc import Sequence
+
+from confluent_kafka import Producer
+
+from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
+from coalmine_consumers.maintenance.housekeeping import Housekeeping
+from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_server.kafka import kafka_security_config
+from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.settings import Settings
+from coalmine_server.workers.drift import drift_worker
+from coalmine_server.workers.outbox import outbox_worker
+from coalmine_server.workers.readouts import readouts_worker
+from coalmine_server.workers.spool_drain import spool_drain_worker
+from coalmine_server.workers.worker import Worker
+
+DEAD_LETTERS_EVERY_S = 5.0
+
+
+def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Worker]:
+    """The workers that the settings call for."""
+    settings = owned.settings
+    workers = [
+        _housekeeping_worker(housekeeping),
+        readouts_worker(owned.readouts, settings.readout.look_every_s),
+        drift_worker(owned.drifts, settings.drift.sum_up_every_s),
+    ]
+    if settings.kafka.bootstrap_servers is not None:
+        workers.append(spool_drain_worker(settings))
+        workers.append(
+            outbox_worker(
+                "dead-letter-topic",
+                lambda _stop: _dead_letter_publisher(settings, owned),
+                rest_s=DEAD_LETTERS_EVERY_S,
+            )
+        )
+    return workers
+
+
+def _housekeeping_worker(housekeeping: Housekeeping) -> Worker:
+    def tick(stop: threading.Event) -> float:
+        housekeeping.run(stop)
+        return 0.0
+
+    return Worker("housekeeping", tick)
+
+
+def _dead_letter_publisher(settings: Settings, owned: OwnedStore) -> DeadLetterPublisher:
+    config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
+    url = settings.schema_.registry_url
+    prefix = settings.kafka.topic_prefix
+    framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url), prefix)
+    return DeadLetterPublisher(StoreOutbox(owned.store), Producer(config), Encoder(framing), prefix)

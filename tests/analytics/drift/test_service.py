@@ -1,0 +1,107 @@
+"""Watching the versions of a real store: sums are kept up, and not more often than they are worth."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coalmine_analytics.drift import DriftPlan, Drifts
+from coalmine_analytics.results.drift import VersionDrift
+from coalmine_consumers.drift import ReferencePolicy, VersionKey, read_watched
+from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy
+from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.seal import seal
+from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, Row, request
+
+KEY = VersionKey("refund", "1.0.0", "prod")
+PLAN = DriftPlan(ReferencePolicy(days=7, min_requests=500))
+DAY = timedelta(days=1)
+PER_HOUR = 12
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def calls(first_day: int, last_day: int, *, quality: float, version: str = "1.0.0") -> list[Row]:
+    random = np.random.default_rng(first_day)
+    offset = 0 if version == "1.0.0" else 1_000_000  # ids of their own
+    rows = []
+    for number in range(first_day * 24 * PER_HOUR, last_day * 24 * PER_HOUR):
+        values = [{"key": "quality", "value": float(random.normal(quality, 0.1))}]
+        at = START + timedelta(hours=number / PER_HOUR)
+        user = f"user-{int(random.integers(500))}"
+        rows.append(request(number + offset, at, version=version, unit_id=user, metrics=values))
+    return rows
+
+
+class Watch:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        self.at += 1.0  # each look at it takes a second, so a summing-up does
+        return self.at
+
+
+def drifts(store: Store, day: float, monotonic: Watch | None = None) -> Drifts:
+    return Drifts(store, PLAN, clock=lambda: START + day * DAY, monotonic=monotonic or Watch())
+
+
+def quality_of(found: VersionDrift) -> str:
+    return next(row.state for row in found.metrics if row.metric == "quality")
+
+
+def test_a_drift_is_found_and_outlives_the_raw_rows_of_its_reference(store: Store) -> None:
+    feed = Feed()
+    store.commit(feed.batch(calls(0, 9, quality=0.8)))
+    calm = drifts(store, 9).current(KEY)
+    assert quality_of(calm) == "steady"
+    assert calm.reference_until == START.replace(hour=0) + 8 * DAY
+    assert "shorter than two weeks" in calm.warnings[0]
+    seal(store, "requests", SealPolicy(max_rows=1, min_day_rows=1), START + 9 * DAY)
+    expire(store, RetentionPolicy(raw_days=1), START + 9 * DAY)
+    store.commit(feed.batch(calls(9, 12, quality=0.68)))
+    found = drifts(store, 12).current(KEY)
+    assert quality_of(found) == "drifted"
+    assert found.reference_until == calm.reference_until
+    assert found.reference_requests == calm.reference_requests
+
+
+def test_what_is_too_young_says_so_and_is_not_written_down(store: Store) -> None:
+    store.commit(Feed().batch(calls(0, 1, quality=0.8)))
+    assert drifts(store, 1).current(KEY).state == "not enough data"
+    assert read_watched(store.reader(), KEY) is None
+
+
+def test_keeping_up_sums_up_every_version_with_new_requests(store: Store) -> None:
+    feed = Feed()
+    watching = drifts(store, 5)
+    store.commit(feed.batch(calls(0, 4, quality=0.8)))
+    store.commit(feed.batch(calls(0, 4, quality=0.8, version="1.1.0")[:200]))
+    assert watching.keep_up() == [KEY, VersionKey("refund", "1.1.0", "prod")]
+    assert watching.keep_up() == []
+    watched = read_watched(store.reader(), KEY)
+    assert watched is not None
+    assert watched.first_hour == START
+    store.commit(feed.batch(calls(4, 5, quality=0.8)))
+    assert watching.keep_up() == [KEY]
+
+
+def test_asking_again_at_once_does_not_sum_up_again(store: Store) -> None:
+    feed, watch = Feed(), Watch()
+    watching = drifts(store, 9, watch)
+    store.commit(feed.batch(calls(0, 5, quality=0.8)))
+    asked = watching.current(KEY)
+    store.commit(feed.batch(calls(5, 9, quality=0.8)))
+    assert watching.current(KEY).reference_requests == asked.reference_requests
+    watch.at += 60
+    assert watching.current(KEY).reference_requests > asked.reference_requests

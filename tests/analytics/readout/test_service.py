@@ -1,0 +1,296 @@
+"""Looks at a real store: counted like raw rows, stored before they are seen, gone on from after a restart."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from coalmine_analytics.core.e_process import log_e_value
+from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.ratio import arm_ratio
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts
+from coalmine_analytics.results.readout import MetricReadout, Readout
+from coalmine_consumers.experiments import experiment_sums, looks
+from coalmine_consumers.maintenance import rebuild
+from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
+from tests.support.oracles.store_state import by_hand, query
+
+PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
+
+
+class SetClock:
+    """A clock that moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 11, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def commit(store: Store, feed: Feed, seed: int, count: int = 3_000) -> None:
+    requests = many_requests(count, seed=seed, start=START + timedelta(hours=6 * seed))
+    feedback, scores = reactions_to(requests, seed=seed)
+    store.commit(feed.batch(requests, feedback, scores))
+
+
+def metric(readout: Readout | None, name: str) -> MetricReadout:
+    assert readout is not None
+    (arm,) = readout.arms
+    (found,) = [each for each in arm.metrics if each.metric == name]
+    return found
+
+
+RAW = """
+WITH counted AS (
+    SELECT * FROM requests WHERE experiment = 'exp-1' AND ingest_id <= $through
+),
+marked AS (
+    SELECT variant, unit_group, unit_id, 1.0 AS x, {y} AS y FROM {source}
+)
+SELECT variant, unit_group, sum(x) AS x, sum(y) AS y FROM marked WHERE y IS NOT NULL GROUP BY ALL
+"""
+OPINIONS = "(SELECT counted.*, thumbs FROM feedback JOIN counted USING (request_id)) AS opinions"
+JUDGED = "(SELECT counted.*, value FROM scores JOIN counted USING (request_id)) AS judged"
+ORACLES = {
+    "error_rate": ("counted", "(error_type IS NOT NULL)::DOUBLE"),
+    "output_tokens": ("counted", "output_tokens::DOUBLE"),
+    "thumbs_up_rate": (OPINIONS, "(thumbs = 'up')::DOUBLE"),
+    "quality": (JUDGED, "value"),
+}
+
+
+def slow(store: Store, name: str, through: int, mde: float) -> tuple[float, float]:
+    """Effect and log e-value from raw rows, unit group by unit group, in Python."""
+    source, y = ORACLES[name]
+    rows = store.reader().table(RAW.format(source=source, y=y), {"through": through}).to_pylist()
+    arms = []
+    for variant in ("treatment", "control"):
+        mine = [row for row in rows if row["variant"] == variant]
+        arms.append(arm_ratio(*(np.array([[row[axis] for row in mine]]) for axis in ("y", "x"))))
+    effect = difference(*arms)
+    return float(effect.estimate[0]), float(log_e_value(effect, mde=mde)[0])
+
+
+def test_a_readout_says_what_raw_rows_say(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    readouts = Readouts(store, PLANS, clock=clock)
+    for seed in range(3):
+        commit(store, feed, seed)
+        clock.move(minutes=1)
+        readout = readouts.current("exp-1")
+        for name in ORACLES:
+            found = metric(readout, name)
+            assert readout is not None
+            assert found.scales is not None, name
+            effect, log_e = slow(store, name, readout.through_ingest_id, found.scales.mde)
+            assert found.effect == pytest.approx(effect, rel=1e-9, abs=1e-12), name
+            assert found.log_e == pytest.approx(log_e, rel=1e-9, abs=1e-12), name
+
+
+def test_costs_and_latencies_are_capped_and_shown_as_they_are_too(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    for seed in range(4):
+        commit(store, feed, seed)
+    readout = Readouts(store, PLANS, clock=clock).current("exp-1")
+    latency = metric(readout, "latency_ms")
+    assert latency.value is not None
+    assert latency.raw_value is not None
+    assert latency.value < latency.raw_value
+    assert latency.clipped_share == pytest.approx(0.005, abs=0.004)
+    tail = metric(readout, "latency_over_p95_rate")
+    assert tail.control_value == pytest.approx(0.05, abs=0.02)
+    cost = metric(readout, "cost_per_request")
+    assert cost.raw_value == pytest.approx(0.045, rel=0.05)  # dollars
+
+
+def test_units_are_counted_once_however_often_they_come(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    for seed in range(3):
+        commit(store, feed, seed)
+    readout = Readouts(store, PLANS, clock=clock).current("exp-1")
+    assert readout is not None
+    counted = query(
+        store, "SELECT variant, count(DISTINCT unit_id) AS n FROM requests GROUP BY variant ORDER BY variant"
+    )
+    assert counted == [("control", readout.control_units), ("treatment", readout.arms[0].units)]
+
+
+def test_looks_are_stored_before_they_are_seen_and_nothing_new_is_no_look(
+    store: Store, clock: SetClock
+) -> None:
+    feed = Feed()
+    commit(store, feed, 0)
+    readouts = Readouts(store, PLANS, clock=clock)
+    seen = [readouts.current("exp-1")]
+    clock.move(minutes=1)
+    assert readouts.current("exp-1") == seen[0]
+    commit(store, feed, 1)
+    seen.append(readouts.current("exp-1"))
+    assert seen[1] != seen[0]
+    assert readouts.path("exp-1") == seen
+    stored = looks(store.reader(), "exp-1")
+    assert [(each.look_id, each.through_ingest_id, each.requests) for each in stored] == [
+        (1, 1, 3_000),
+        (2, 2, 6_000),
+    ]
+    assert readouts.path("exp-1", limit=1) == seen[1:]
+
+
+def test_a_recent_look_will_do_for_who_says_so(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    commit(store, feed, 0)
+    readouts = Readouts(store, PLANS, clock=clock)
+    first = readouts.current("exp-1")
+    commit(store, feed, 1)
+    clock.move(seconds=9)
+    assert readouts.current("exp-1", max_age=timedelta(seconds=10)) == first
+    clock.move(seconds=2)
+    assert readouts.current("exp-1", max_age=timedelta(seconds=10)) != first
+
+
+def test_a_restart_goes_on_where_the_last_look_stopped(tmp_path: Path, clock: SetClock) -> None:
+    def watched(directory: Path, *, restart: bool) -> list[Readout | None]:
+        store, feed, found = Store.open(directory), Feed(), []
+        readouts = Readouts(store, PLANS, clock=clock)
+        for seed in range(4):
+            commit(store, feed, seed)
+            if restart:
+                store.close()
+                store = Store.open(directory)
+                readouts = Readouts(store, PLANS, clock=clock)
+            found.append(readouts.current("exp-1"))
+        store.close()
+        return found
+
+    assert watched(tmp_path / "one", restart=False) == watched(tmp_path / "two", restart=True)
+
+
+def test_a_rebuild_changes_no_readout(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    for seed in range(3):
+        commit(store, feed, seed)
+    before = Readouts(store, PLANS, clock=clock).current("exp-1")
+    rebuild(store)
+    with store.reader().snapshot() as snapshot:
+        sums = experiment_sums(snapshot, "exp-1")
+    assert sums is not None
+    after = Readouts(store, PLANS, clock=clock).current("exp-1")
+    for name in ("quality", "latency_ms", "cost_per_request", "requests_per_unit"):
+        assert metric(after, name).log_e == pytest.approx(metric(before, name).log_e, rel=1e-9, abs=1e-12)
+
+
+def test_the_background_looks_at_what_has_grown(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    readouts = Readouts(store, PLANS, clock=clock)
+    assert readouts.take_due() == []
+    commit(store, feed, 0)
+    (first,) = readouts.take_due()
+    assert readouts.take_due() == []
+    commit(store, feed, 1, count=20)  # less than 1 %
+    assert readouts.take_due() == []
+    clock.move(minutes=61)
+    (second,) = readouts.take_due()
+    assert second.through_ingest_id == 2
+    commit(store, feed, 2)
+    (third,) = readouts.take_due()
+    assert readouts.path("exp-1") == [first, second, third]
+
+
+def test_there_is_no_readout_of_what_is_not_there(store: Store, clock: SetClock) -> None:
+    readouts = Readouts(store, PLANS, clock=clock)
+    assert readouts.current("nothing") is None
+    assert readouts.experiments() == []
+    bare = many_requests(50, seed=1)
+    column = bare.column_names.index("variant")
+    without_arm = bare.set_column(column, "variant", pa.nulls(50, pa.string()))
+    store.commit(Feed().batch(without_arm))
+    assert readouts.current("exp-1") is None
+    assert readouts.take_due() == []
+    assert [row.experiment for row in readouts.experiments()] == ["exp-1"]
+
+
+def test_the_split_that_was_deployed_is_the_one_units_are_held_against(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    unplanned = Readouts(store, clock=clock).current("exp-1")
+    assert unplanned is not None
+    assert (unplanned.srm.p, unplanned.srm.mismatch) == (None, False)
+    by_hand(
+        store,
+        """
+        INSERT INTO deployments BY NAME
+        SELECT 'prod' AS environment, 'refund' AS prompt, 1 AS revision, now() AS event_time,
+            'exp-1' AS experiment, 1 AS allocation_epoch, 'start' AS action, 'someone' AS changed_by,
+            1 AS ingest_id, now() AS ingested_at,
+            [{'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
+             {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}] AS arms
+        """,
+    )
+    clock.move(minutes=1)
+    planned = Readouts(store, clock=clock).current("exp-1")
+    assert planned is not None
+    assert planned.srm.mismatch  # half of the units are in each arm
+    assert planned.arms[0].words.startswith("hold: units do not arrive")
+
+
+def test_a_plan_that_does_not_fit_keeps_no_other_experiment_waiting(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    for day, name in enumerate(("aa", "zz")):
+        rows = many_requests(2_000, seed=day, experiment=name, start=START + timedelta(days=day))
+        store.commit(feed.batch(rows))
+    refused: dict[str, str] = {}
+    plans = FixedPlans(by_experiment={"aa": Plan(control="nobody")})
+    taken = Readouts(store, plans, clock=clock).take_due(
+        lambda experiment, error: refused.update({experiment: str(error)})
+    )
+    assert [readout.experiment for readout in taken] == ["zz"]
+    assert "control is 'nobody'" in refused["aa"]
+
+
+def test_an_arm_that_was_to_get_units_and_has_none_is_in_the_readout(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    plan = Plan(weights={"control": 1, "treatment": 1, "broken": 1, "idle": 0})
+    readout = Readouts(store, FixedPlans(plan), clock=clock).current("exp-1")
+    assert readout is not None
+    broken, treatment = readout.arms
+    assert (broken.arm, broken.units, broken.requests, broken.decision) == ("broken", 0, 0, "hold")
+    assert {found.verdict for found in broken.metrics} == {"not enough data"}
+    assert readout.srm.mismatch
+    assert (treatment.arm, treatment.units > 30) == ("treatment", True)
+    assert Readouts(store, FixedPlans(plan), clock=clock).current("exp-1") == readout
+
+
+def test_a_planned_control_that_nobody_got_yet_is_no_error(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    plan = Plan(control="late", weights={"control": 1, "treatment": 1, "late": 0})
+    readout = Readouts(store, FixedPlans(plan), clock=clock).current("exp-1")
+    assert readout is not None
+    assert (readout.control, readout.control_units, len(readout.arms)) == ("late", 0, 2)
+    assert {arm.decision for arm in readout.arms} == {"hold"}
+    assert not readout.srm.mismatch
+
+
+def test_the_last_arm_of_the_latest_deployment_is_control() -> None:
+    assert Plan().with_deployed({1: {"a": 0.9, "b": 0.1}, 2: {"b": 0.1, "a": 0.9}}).control == "a"
+    assert Plan().with_deployed({1: {"control": 0.9, "b": 0.1}}).control == "control"
+    assert Plan(control="b").with_deployed({1: {"b": 0.1, "a": 0.9}}).control == "b"
+    assert Plan().with_deployed({}).control is None

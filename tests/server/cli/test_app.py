@@ -1,0 +1,195 @@
+"""The command: help, exit codes, clean output, and a quick start."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from coalmine_server.cli.app import app
+from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
+
+HEAVY = [
+    "duckdb",
+    "fastapi",
+    "pyarrow",
+    "pydantic",
+    "uvicorn",
+    "streamlit",
+    "polars",
+    "confluent_kafka",
+    "httpx",
+]
+
+
+def commands() -> Iterator[tuple[list[str], object]]:
+    """Every command with the words that call it."""
+    waiting: list[tuple[list[str], object]] = [([], get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        yield words, command
+        if isinstance(command, TyperGroup):
+            waiting += [([*words, name], sub) for name, sub in command.commands.items()]
+
+
+ALL = sorted((words for words, _ in commands()), key=len)
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_help_describes_the_command_and_every_option(words: list[str], home: Path) -> None:
+    result = coalmine(*words, "--help", home=home)
+    assert result.returncode == 0
+    command = {tuple(found): command for found, command in commands()}[tuple(words)]
+    assert command.help, f"{words} says nothing about itself"  # type: ignore[attr-defined]
+    text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stdout).split())
+    for parameter in command.params:  # type: ignore[attr-defined]
+        if parameter.name in ("help", "install_completion", "show_completion"):
+            continue
+        assert parameter.help, f"{words}: {parameter.name} is not documented"
+        assert parameter.help.split(":")[0].split(";")[0][:20] in text, parameter.name
+
+
+def test_help_names_the_exit_codes(home: Path) -> None:
+    text = " ".join(coalmine("--help", home=home).stdout.split())
+    for code in ("0 done", "1 a check failed", "2 an option", "3 no server"):
+        assert code in text
+
+
+def test_help_loads_nothing_heavy(home: Path) -> None:
+    program = (
+        "import sys\n"
+        "sys.argv = ['coalmine', '--help']\n"
+        "from coalmine_server.cli import main\n"
+        "try:\n    main()\n"
+        f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment(home), capture_output=True, text=True, check=False
+    )
+    assert result.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [
+        ("typer", ["--help"], "server"),
+        ("duckdb", ["versions"], "server"),
+        ("pydantic_settings", ["settings", "show"], "server"),
+        ("streamlit", ["dashboard"], "dashboards"),
+    ],
+)
+def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str], extra: str) -> None:
+    home.mkdir()
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['coalmine', *{arguments!r}]\n"
+        "from coalmine_server.cli import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(home, {"COALMINE_DASHBOARD_PORT": "0"}),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+    )
+    assert result.returncode == 2
+    assert f"pip install 'coalmine[{extra}]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["versionz"], "versions"),
+        (["versions", "--promt", "x"], "--prompt"),
+        (["versions", "--since", "yesterday"], "'yesterday' is not a time"),
+        (["versions", "--since", "1h", "--until", "2h"], "since must be before until"),
+        (["token", "create", "a b"], "subject is 'a b'"),
+        (["token", "revoke", "nobody"], "no token of nobody"),
+        (["dead-letters", "replay"], "say which"),
+        (["dead-letters", "show", "01a00000-0000-7000-8000-000000000000"], "no dead letter"),
+        (["replay", "missing.csv"], "missing.csv"),
+        (["replay", "missing.csv", "--speed", "fast"], "speed"),
+        (["simulate", "--scenario", "doom"], "doom"),
+        (["serve", "--port", "70000"], "port"),
+        (["--config", "missing.toml", "versions"], "missing.toml"),
+    ],
+)
+def test_a_mistake_in_use_exits_with_two_and_says_what_to_do(
+    home: Path, arguments: list[str], says: str
+) -> None:
+    result = coalmine(*arguments, home=home)
+    assert result.returncode == 2, result.stderr
+    assert says in " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stderr).split())
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_setting_is_named_with_the_nearest(home: Path) -> None:
+    result = coalmine("versions", home=home, env={"COALMINE_KAFKA_BOOTSTRAP_SERVER": "x:1"})
+    assert result.returncode == 2
+    assert "COALMINE_KAFKA_BOOTSTRAP_SERVER " in result.stderr
+    assert "did you mean COALMINE_KAFKA_BOOTSTRAP_SERVERS?" in result.stderr
+    (home / "coalmine.toml").write_text("[kafka]\nbootstrap_server = 'x:1'\n", encoding="utf-8")
+    result = coalmine("versions", home=home)
+    assert result.returncode == 2
+    assert "kafka.bootstrap_servers" in result.stderr
+
+
+def test_settings_show_says_what_is_in_effect_and_why(home: Path) -> None:
+    home.mkdir()
+    (home / "coalmine.toml").write_text(
+        '[server]\nport = 9000\n[kafka]\nsasl_password = "s3cr3t"\n', encoding="utf-8"
+    )
+    env = {"COALMINE_KAFKA_GROUP_ID": "mine", "COALMINE_TOKEN": "s3cr3t-too"}
+    document = coalmine_json("--log-level", "debug", "settings", "show", home=home, env=env)
+    rows = {row["name"]: (row["value"], row["origin"].split(" (")[0]) for row in document["settings"]}
+    assert rows["server.port"] == (9000, "file")
+    assert rows["kafka.group_id"] == ("mine", "environment")
+    assert rows["log.level"] == ("debug", "command line")
+    assert rows["server.host"] == ("127.0.0.1", "default")
+    assert rows["token"] == ("********", "environment")
+    plain = coalmine("settings", "show", "--describe", home=home, env=env)
+    assert "s3cr3t" not in plain.stdout + plain.stderr + json.dumps(document)
+    assert "9000" in plain.stdout
+
+
+def test_a_token_is_shown_once(home: Path) -> None:
+    created = coalmine("token", "create", "grafana", home=home)
+    token = created.stdout.strip()
+    assert token.startswith("cm_")
+    listed = coalmine("token", "list", home=home)
+    assert "grafana" in listed.stdout
+    assert token not in listed.stdout
+    other = coalmine("token", "create", "grafana", "--role", "author", home=home).stdout.strip()
+    assert other.startswith("cm_")
+    assert other != token  # one may have several, each with its role
+    assert coalmine("token", "create", "a", "--subject", "b", home=home).returncode == 2
+
+
+def test_output_into_a_closed_pipe_is_no_fault(home: Path) -> None:
+    home.mkdir()
+    piped = subprocess.run(
+        ["/bin/sh", "-c", '"$0" "$@" | true', *COMMAND, "settings", "show", "--json"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in piped.stderr
+    assert "BrokenPipe" not in piped.stderr
+
+
+def test_tables_are_not_cut_in_a_pipe(home: Path) -> None:
+    result = coalmine("settings", "show", home=home, env={"COLUMNS": "20"})
+    assert "retention.dead_letter_days" in result.stdout
+
+
+def test_version_is_that_of_the_distribution(home: Path) -> None:
+    assert re.fullmatch(r"coalmine \d+\.\d+\.\d+\n", coalmine("--version", home=home).stdout)

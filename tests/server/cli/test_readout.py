@@ -1,0 +1,165 @@
+"""Readouts and comparisons over the command and over HTTP, from events that real clients sent."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coalmine import Coalmine
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+
+SETTINGS = """
+[readout]
+look_every_s = 0.2
+max_age_s = 0
+
+[readout.metrics.zeal]
+direction = "higher"
+guardrail = true
+margin = "10%"
+
+[readout.experiments.tone]
+control = "old"
+goals = ["zeal"]
+weights = { old = 1, new = 1 }
+"""
+UNITS = 1_200
+
+
+def produce(home: Path, first: int, count: int) -> None:
+    """Two requests of each unit; the new version has more errors, and one model fewer."""
+    random = np.random.default_rng(first)
+    with Coalmine("shop", spool_dir=home / "spool") as client:
+        for unit in range(first, first + count):
+            new = unit % 2 == 1
+            for _ in range(2):
+                with client.call(
+                    "greet",
+                    version="2.0.0" if new else "1.0.0",
+                    variant="new" if new else "old",
+                    experiment="tone",
+                    allocation_epoch=1,
+                    unit_id=f"user-{unit}",
+                    model="large" if new and random.random() < 0.5 else "small",
+                    segments={"tier": ("free", "paid")[unit % 3 == 0], "user": str(unit)},
+                ) as call:
+                    call.metric("zeal", float(random.normal(0.7, 0.1)))
+                    if random.random() < (0.3 if new else 0.02):
+                        call.error("timeout")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an experiment in its spool."""
+    home = tmp_path_factory.mktemp("shop") / "home"
+    home.mkdir()
+    (home / "coalmine.toml").write_text(SETTINGS, encoding="utf-8")
+    produce(home, 0, UNITS)
+    return home
+
+
+@pytest.fixture(scope="module")
+def told(shop: Path) -> dict[str, Any]:
+    """What the command says without a server."""
+    found: dict[str, Any] = coalmine_json("readout", "tone", home=shop)
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(shop: Path, told: dict[str, Any]) -> Iterator[ServerProcess]:
+    """A server on the same home, after the command."""
+    assert told
+    with ServerProcess(shop) as server:
+        yield server.wait_ready()
+
+
+def metrics(readout: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    (arm,) = readout["arms"]
+    return {metric["metric"]: metric for metric in arm["metrics"]}
+
+
+def test_the_command_says_what_to_do_and_why(told: dict[str, Any], shop: Path) -> None:
+    (arm,) = told["arms"]
+    assert (told["control"], arm["arm"], arm["decision"]) == ("old", "new", "rollback")
+    assert arm["words"] == "roll back: worse in error_rate"
+    assert (told["control_units"], arm["units"], arm["requests"]) == (UNITS // 2, UNITS // 2, UNITS)
+    errors = metrics(told)["error_rate"]
+    assert errors["verdict"] == "worse"
+    assert errors["lower"] < errors["effect"] < errors["upper"]
+    assert errors["effect"] == pytest.approx(0.28, abs=0.05)
+    assert metrics(told)["zeal"]["goal"]
+    assert told["srm"]["p"] > 0.05
+    text = coalmine("readout", "tone", home=shop).stdout
+    assert "roll back: worse in error_rate" in text
+    assert "no deviation from the planned proportions shown" in text
+    assert "zeal (goal)" in text
+
+
+def test_the_command_lists_experiments_and_knows_none_by_another_name(shop: Path) -> None:
+    (row,) = coalmine_json("readout", home=shop)
+    assert row == {"experiment": "tone", "requests": 2 * UNITS, "epochs": [1], "arms": ["new", "old"]}
+    wrong = coalmine("readout", "tune", home=shop)
+    assert wrong.returncode == 2
+    assert "did you mean tone? known: tone" in wrong.stderr
+
+
+def test_a_server_says_the_same_and_goes_on_from_there(server: ServerProcess, told: dict[str, Any]) -> None:
+    assert server.json("/v1/experiments/tone/readout") == told
+    assert server.json("/v1/readouts")["items"][0]["experiment"] == "tone"
+    assert [look["taken_at"] for look in server.json("/v1/experiments/tone/looks")["items"]] == [
+        told["taken_at"]
+    ]
+    produce(server.home, UNITS, 100)
+    # Nobody asks for the readout: the server takes the look by itself.
+    path = eventually(
+        lambda: [
+            look
+            for look in server.json("/v1/experiments/tone/looks")["items"]
+            if look["arms"][0]["requests"] == UNITS + 100
+        ],
+        what="a look in the background",
+    )
+    assert path[-1]["arms"][0]["decision"] == "rollback"
+    assert (
+        metrics(path[-1])["error_rate"]["evidence"]["harm"] <= metrics(told)["error_rate"]["evidence"]["harm"]
+    )
+
+
+def test_what_is_not_there_is_a_problem_document(server: ServerProcess) -> None:
+    for path in (
+        "/v1/experiments/tune/readout",
+        "/v1/compare?prompt=greet&a=1.0.0&b=9.0.0",
+    ):
+        response = server.get(path)
+        assert response.status_code == 404, path
+        assert response.headers["content-type"] == "application/problem+json"
+    assert server.json("/v1/experiments/tune/looks")["items"] == []
+    assert server.get("/v1/compare?prompt=greet&a=1.0.0&b=1.0.0").status_code == 422
+
+
+def test_a_comparison_says_that_it_is_not_randomised(server: ServerProcess, shop: Path) -> None:
+    found = server.json("/v1/compare", params={"prompt": "greet", "a": "1.0.0", "b": "2.0.0"})
+    assert found["randomised"] is False
+    assert "not randomised" in found["warnings"][0]
+    assert any("side by side in tone" in warning for warning in found["warnings"])
+    assert found["adjusted_for"] == ["model", "tier"]  # each user is a segment of its own: no use
+    assert 0.5 < found["coverage"] < 0.9  # only the new version has the large model
+    errors = {metric["metric"]: metric for metric in found["metrics"]}["error_rate"]
+    assert errors["verdict"] == "seems worse"
+    text = coalmine("compare", "greet", "1.0.0", "2.0.0", home=shop)
+    assert "not randomised" in text.stderr
+    assert "seems worse" in text.stdout
+
+
+def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_have(
+    server: ServerProcess,
+) -> None:
+    rows = {row["metric"]: row for row in server.json("/v1/metrics")["items"]}
+    assert rows["quality"]["guardrail"]
+    assert rows["zeal"]["margin"] == "0.1 relative"
+    assert not rows["zeal"]["built_in"]
+    assert json.dumps(rows)

@@ -1,0 +1,75 @@
+"""Commands of the prompt registry: what they print, and how they end."""
+
+from itertools import count
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.server.registry_client import HELLO, Person
+from tests.support.processes.coalmine_process import ServerProcess, coalmine
+
+_NUMBERS = count()
+
+
+@pytest.fixture
+def name() -> str:
+    """A prompt of the test's own."""
+    return f"commands-{next(_NUMBERS)}"
+
+
+def run(server: ServerProcess, home: Path, *arguments: str) -> CompletedProcess[str]:
+    env = {"COALMINE_SERVER_URL": server.url, "COALMINE_TOKEN": server.token}
+    return coalmine(*arguments, home=home, env=env)
+
+
+def test_what_does_not_exist_ends_with_2_and_the_nearest_name(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        admin.register(f"{name}-refund", "1.10.0", HELLO)
+    for arguments, message in (
+        (("log", f"{name}-refunt"), f"no prompt '{name}-refunt': did you mean {name}-refund?"),
+        (("diff", f"{name}-refund", "1.10.0", "1.10.1"), "did you mean 1.10.0?"),
+        (("promote", f"{name}-refund", "1.10.1", "dev"), "did you mean 1.10.0?"),
+        (("rollback", f"{name}-refund", "prod"), f"prod serves no prompt '{name}-refund'"),
+        (("approve", "nothing"), "no promotion 'nothing': `coalmine promotions` lists all"),
+        (("experiment", "stop", "nothing"), "no experiment 'nothing'"),
+        (("snapshot", "nowhere"), "no environment 'nowhere': there are dev, staging, prod"),
+    ):
+        done = run(registry_server, tmp_path, *arguments)
+        assert (done.returncode, done.stdout) == (2, ""), (arguments, done.stderr)
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_change_that_is_refused_ends_with_1(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        admin.register(name, "1.0.0", HELLO)
+    done = run(registry_server, tmp_path, "archive", name, "1.0.0")
+    assert done.returncode == 1
+    assert "is active: retire it first" in done.stderr
+
+
+def test_every_version_is_pulled_however_many_there_are(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        for minor in range(103):
+            admin.register(name, f"1.{minor}.0", {"template": f"Hello {minor}"})
+    done = run(registry_server, tmp_path, "pull", "pulled", "--prompt", name)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "pulled" / name).iterdir())) == 103
+
+
+def test_a_log_has_as_many_rows_as_were_asked_for(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        for patch in range(4):
+            admin.register(name, f"1.0.{patch}", {"template": f"Hello {patch}"})
+    for limit, rows in ((1, 1), (3, 3), (1000, 4)):
+        done = run(registry_server, tmp_path, "log", name, "--limit", str(limit))
+        assert len(done.stdout.splitlines()) == rows + 1

@@ -1,0 +1,82 @@
+"""Which versions an answer about drift is about, and the job that keeps their hours."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from coalmine_analytics.drift import Drifts
+from coalmine_consumers.drift import VersionKey, read_watched
+from coalmine_consumers.store import Store
+from coalmine_server.errors import NotFound
+from coalmine_server.services.drift import DriftQuestion, drift_of, make_drifts
+from coalmine_server.settings import Settings
+from coalmine_server.workers.drift import drift_worker
+from tests.support.data.store_feed import START, Feed, Row, request
+from tests.support.eventually import eventually
+
+NOW = START + timedelta(days=6)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Two environments; in one of them a new version has taken over."""
+    store = Store.open(tmp_path / "store")
+    rows = [
+        *calls(0, range(5), version="1.0.0"),
+        *calls(1_000, range(5, 6), version="1.1.0", per_day=60),
+        *calls(2_000, range(6), version="1.2.0", environment="staging"),
+    ]
+    store.commit(Feed().batch(rows))
+    yield store
+    store.close()
+
+
+def calls(first: int, days: range, *, per_day: int = 30, **values: str) -> list[Row]:
+    return [
+        request(first + day * per_day + number, START + timedelta(days=day, minutes=10 * number), **values)
+        for day in days
+        for number in range(per_day)
+    ]
+
+
+def chosen(store: Store, **names: str) -> list[tuple[str, str, str]]:
+    drifts = Drifts(store, clock=lambda: NOW)
+    found = drift_of(drifts, store.reader(), DriftQuestion(prompt="refund", **names))
+    return [(item.environment, item.version, item.state) for item in found.items]
+
+
+def test_of_each_environment_the_version_that_serves_most_now(store: Store) -> None:
+    young = "not enough data"
+    assert chosen(store) == [("prod", "1.1.0", young), ("staging", "1.2.0", young)]
+    assert chosen(store, environment="staging") == [("staging", "1.2.0", young)]
+    assert chosen(store, version="1.0.0") == [("prod", "1.0.0", young)]
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        ({"version": "3"}, "known: 1.0.0, 1.1.0, 1.2.0"),
+        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.1.0? known: 1.0.0, 1.1.0"),
+        ({"environment": "dev"}, "known: prod, staging"),
+    ],
+)
+def test_names_that_are_not_there_are_answered_with_those_that_are(
+    store: Store, names: dict[str, str], known: str
+) -> None:
+    with pytest.raises(NotFound) as raised:
+        chosen(store, **names)
+    assert raised.value.hint == known
+
+
+def test_the_worker_sums_up_without_being_asked_and_ends_when_told(store: Store, tmp_path: Path) -> None:
+    drifts = make_drifts(store, Settings(home=tmp_path))
+    worker = drift_worker(drifts, 0.01)
+    worker.start()
+    key = VersionKey("refund", "1.0.0", "prod")
+    watched = eventually(lambda: read_watched(store.reader(), key), what="the first summing-up")
+    worker.ask_to_stop()
+    assert worker.wait_stopped(10)
+    assert watched is not None
+    assert watched.first_hour == START
