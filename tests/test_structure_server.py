@@ -9,7 +9,7 @@ from tests.support.repository.import_graph import (
 )
 from tests.support.repository.tree import ROOT
 
-_BOTTOM = frozenset({"errors", "kafka", "local_access", "logs", "moment", "settings", "sockets"})
+_BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "settings", "sockets"})
 
 _MAY_IMPORT = {
     "cli": _BOTTOM | {"client", "demonstration", "serve"},
@@ -22,7 +22,6 @@ _MAY_IMPORT = {
     # At the bottom: settings may use what the rest of it says of errors and moments, nothing else.
     "settings": frozenset({"errors", "moment"}),
     "kafka": frozenset({"settings"}),
-    "local_access": frozenset({"errors", "settings"}),
     "logs": frozenset({"settings"}),
     "errors": frozenset[str](),
     "moment": frozenset({"errors"}),

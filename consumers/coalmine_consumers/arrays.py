@@ -21,7 +21,7 @@ class Known:
     """A number column without its nulls: which rows have a value, and those values."""
 
     rows: IntArray | None
-    """IndexArray of the rows with a value; None when all rows have one."""
+    """Indexes of the rows with a value; None when all rows have one."""
     floats: FloatArray
     integers: IntArray | None
     """The values exactly, if the column holds whole numbers."""
@@ -32,7 +32,7 @@ class Known:
 
 
 def known(column: pa.ChunkedArray) -> Known:
-    """Read a number column."""
+    """Reads a number column."""
     rows = None
     if column.null_count:
         rows = np.flatnonzero(column.is_valid().to_numpy()).astype(np.int64)

@@ -5,7 +5,7 @@ CoalmineError                      (coalmine_schemas.errors)
 │   ├── SourceUnavailable          the broker or the spool cannot be read now
 │   ├── StoreUnavailable           the store cannot be written now: disk full, out of memory
 │   ├── StoreLocked                another process owns the store; wait for it (standby)
-│   └── MaintenanceConflict        the store changed under a prepared change; prepare it anew
+│   └── MaintenanceConflict        the store changed under a prepared change; prepare it again
 ├── Terminal                       stop and tell a person
 │   ├── SourceMisconfigured        waiting will not help: wrong credentials, unknown option
 │   └── StoreDamaged               the store contradicts itself; needs a restore or a rebuild
@@ -53,12 +53,12 @@ class StoreDamaged(Terminal):
 
 
 class PositionConflict(CoalmineError):
-    """A batch does not start where the store stands, so committing it would lose or repeat messages.
+    """A batch does not start at the stored positions: committing it would lose or repeat messages.
 
     Attributes:
         partition: The first partition that disagrees.
         start: Where the batch starts.
-        stored: Where the store stands.
+        stored: The stored position.
     """
 
     def __init__(self, partition: TopicPartition, start: int, stored: int) -> None:
@@ -69,4 +69,4 @@ class PositionConflict(CoalmineError):
 
     def __str__(self) -> str:
         where = f"{self.partition.topic}/{self.partition.partition}"
-        return f"{where}: batch starts at {self.start} but the store stands at {self.stored}"
+        return f"{where}: batch starts at {self.start} but the stored position is {self.stored}"

@@ -11,10 +11,10 @@ GapReason = Literal["expired", "truncated", "skipped", "damaged", "vanished"]
 """Why positions hold no message we could read.
 
 `expired`: the broker deleted them (retention) before they were consumed.
-`truncated`: the log ends before the position we had reached (topic made anew, unclean election).
+`truncated`: the log ends before the position we had reached (topic recreated, unclean election).
 `skipped`: the broker still holds the range but has no record in it (transaction markers, compaction).
 `damaged`: a spool file is corrupt from there on; the file was set aside.
-`vanished`: a spool file was removed by somebody else before it was read to its end.
+`vanished`: a spool file was removed by another process before it was read to its end.
 """
 
 IngestedEvent = Literal["requests", "feedback", "scores"]
@@ -30,7 +30,7 @@ READ_EVENTS: tuple[ReadEvent, ...] = (*INGESTED_EVENTS, "deployments")
 """`ReadEvent` as a value."""
 
 UNROUTABLE: Literal["unroutable"] = "unroutable"
-"""Stands for the event in ledgers and dead letters when nothing says which event a message is."""
+"""Stands for the event in ledgers and dead letters when it is unknown."""
 
 
 class TopicPartition(NamedTuple):
@@ -67,7 +67,7 @@ class RawColumn:
 
 @dataclass(frozen=True, slots=True)
 class UnroutableMessage:
-    """A message that no event claims: an unknown spool topic, say. It becomes a dead letter."""
+    """A message of no known event: an unknown spool topic, say. It becomes a dead letter."""
 
     value: bytes | None
     origin: Origin

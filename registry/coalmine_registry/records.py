@@ -24,11 +24,11 @@ class VersionRecord:
     """One version of a prompt. Only its status ever changes."""
 
     name: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     version: str
     """Semantic version, unique within the prompt."""
     digest: str
-    """`sha256:<hex>` of the content."""
+    """Digest of the content: `sha256:<hex>`."""
     author: str
     """Subject of the token that registered the version."""
     created_at: datetime
@@ -55,7 +55,7 @@ class Registered:
     dry_run: bool
     """True if everything was checked and nothing was written."""
     name: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     version: str
     """Semantic version that was sent."""
     digest: str
@@ -69,7 +69,7 @@ class PromptSummary:
     """One prompt with its versions in numbers and what serves it."""
 
     name: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     latest: str
     """Highest version by semantic precedence, whatever its status."""
     versions: int
@@ -117,7 +117,7 @@ class Promotion:
     status: PromotionStatus
     """`stale` means that the deployment changed between the request and its approval."""
     prompt: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     version: str
     """Version to serve by default."""
     environment: str
@@ -149,7 +149,7 @@ class DeploymentRecord:
     environment: str
     """Environment that serves the prompt: dev, staging or prod."""
     prompt: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     revision: int
     """Number of changes of this deployment, from 1; pass it as `expected_revision` of the next change."""
     version: str
@@ -159,7 +159,7 @@ class DeploymentRecord:
     rules: tuple[Rule, ...]
     """Targeting rules in order; the first that matches decides."""
     experiments: Mapping[str, Experiment]
-    """Running experiments by name."""
+    """Experiments that run here, by name."""
     changed_at: datetime
     """When the deployment last changed."""
     changed_by: str
@@ -187,7 +187,7 @@ class AllocationEpoch:
     allocation_epoch: int
     """Number of the epoch, from 1; each change of weights starts the next."""
     arms: tuple[Arm, ...]
-    """Treatments first, control last."""
+    """Arms of this epoch: treatments first, control last."""
     started_at: datetime
     """When these weights took effect."""
     started_by: str
@@ -217,9 +217,9 @@ class ExperimentRecord:
     arms: tuple[Arm, ...]
     """Arms of the latest epoch: treatments first, control last."""
     epochs: tuple[AllocationEpoch, ...]
-    """Every epoch, oldest first."""
+    """Every allocation epoch, the oldest first."""
     started_at: datetime
-    """When the experiment started."""
+    """When the experiment was started."""
     started_by: str
     """Subject of the token that started it."""
     stopped_at: datetime | None
@@ -235,7 +235,7 @@ class HygieneCandidate:
     """An unused version that could be retired."""
 
     name: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     version: str
     """Semantic version that could be retired."""
     created_at: datetime
@@ -253,7 +253,7 @@ class Hygiene:
     traffic_known: bool
     """False if this server has no traffic data, so that listed versions may be in use."""
     items: list[HygieneCandidate]
-    """Candidates, longest unused first."""
+    """The unused versions, longest unused first."""
 
 
 @result
@@ -263,7 +263,7 @@ class AuditEntry:
     id: int
     """Number of the entry; later entries have higher numbers."""
     at: datetime
-    """When the action happened."""
+    """When the action happened, in UTC."""
     actor: str
     """Subject of the token that acted."""
     token_id: str

@@ -17,12 +17,11 @@ from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_schemas.discovery import announce_server, withdraw_server
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
-from coalmine_server.api.failed_logins import FailedLogins
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
-from coalmine_server.api.verifier import Verifier
+from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of
-from coalmine_server.local_access import ensure_local_token
+from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.ingest import IngestService

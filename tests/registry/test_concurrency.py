@@ -1,4 +1,4 @@
-"""Many change the same thing at once: every change is applied once or refused, and the books say which."""
+"""Many change the same thing at once: every change is applied once or refused, and the history says which."""
 
 import threading
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def _changes_since(registry: Registry, revision: int) -> list[Revision]:
     return [each for each in changes if each.revision > revision]
 
 
-def _check_books(registry: Registry, applied: list[_Applied], start: int) -> None:
+def _check_history(registry: Registry, applied: list[_Applied], start: int) -> None:
     """Whatever was answered is written down, in order and without a hole; the last of it is served."""
     changes = _changes_since(registry, start)
     assert [each.revision for each in changes] == list(range(start + 1, start + 1 + len(applied)))
@@ -82,7 +82,7 @@ def test_fifty_promotions_and_rollbacks_at_once_are_each_applied_once(registry: 
     ]
     applied = [each for each in _all_at_once(changes) if each is not None]
     assert len(applied) == _AT_ONCE
-    _check_books(registry, applied, 5)
+    _check_history(registry, applied, 5)
 
 
 def test_of_fifty_who_saw_the_same_revision_one_wins_and_all_others_are_told(registry: Registry) -> None:
@@ -108,7 +108,7 @@ def test_of_fifty_who_saw_the_same_revision_one_wins_and_all_others_are_told(reg
     assert len(applied) == 1
     assert {(each.expected, each.actual) for each in refused} == {(5, 6)}
     assert len(refused) == _AT_ONCE - 1
-    _check_books(registry, applied, 5)
+    _check_history(registry, applied, 5)
 
 
 def test_a_request_approved_by_many_at_once_is_applied_once(registry: Registry) -> None:
@@ -125,7 +125,7 @@ def test_a_request_approved_by_many_at_once_is_applied_once(registry: Registry) 
 
     applied = [each for each in _all_at_once([approve] * 20) if each is not None]
     assert len(applied) == 1
-    _check_books(registry, applied, 0)
+    _check_history(registry, applied, 0)
 
 
 def test_a_version_registered_by_many_at_once_exists_once(registry: Registry) -> None:

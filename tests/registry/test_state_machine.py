@@ -168,7 +168,7 @@ class _Lifecycle(RuleBasedStateMachine):
             assert len(self.registry.experiment(name).epochs) == epoch
 
     @invariant()
-    def the_books_have_every_change_and_no_hole(self) -> None:
+    def the_history_has_every_change_and_no_hole(self) -> None:
         if not self.revision:
             return
         changes = history(self.registry)[::-1]

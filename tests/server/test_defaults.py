@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coalmine_registry.registry import Registry
-from coalmine_server.api.routes import audit_log, experiments, promotions, prompts
+from coalmine_server.api.routes import access, experiments, promotions, prompts
 from coalmine_server.cli.prompts import inspect as commands
 
 _SAME = (
@@ -27,7 +27,7 @@ _SAME = (
     ("versions", (prompts.prompt_versions, "limit"), (Registry.versions, "limit")),
     ("promotions", (promotions.promotions, "limit"), (Registry.promotions, "limit")),
     ("experiments", (experiments.experiments, "limit"), (Registry.experiments, "limit")),
-    ("log", (audit_log.prompt_log, "limit"), (audit_log.audit_log, "limit"), (Registry.audit_log, "limit")),
+    ("log", (access.prompt_log, "limit"), (access.audit_log, "limit"), (Registry.audit_log, "limit")),
 )
 
 

@@ -11,11 +11,9 @@ import pytest
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.discovery import read_local_token
-from coalmine_server.api.failed_logins import MOST_REMEMBERED, FailedLogins
-from coalmine_server.api.verifier import REMEMBERED_S, Verifier
+from coalmine_server.api.verifier import MOST_REMEMBERED, REMEMBERED_S, FailedLogins, Verifier
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.local_access import ensure_local_token
-from coalmine_server.services.prompt_registry import open_registry
+from coalmine_server.services.prompt_registry import ensure_local_token, open_registry
 from coalmine_server.settings import Settings
 
 SYSTEM = Actor.of_system()

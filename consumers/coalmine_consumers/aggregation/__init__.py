@@ -1,1 +1,1 @@
-"""What events add up to: rollups and experiment cells, the same for a batch as for a rebuild."""
+"""Aggregation of events into rollups and experiment cells, the same for a batch as for a rebuild."""

@@ -1,4 +1,4 @@
-"""Aggregates that add: computed per group, folded into coarser groups, exact where exactness is possible."""
+"""Additive aggregates: computed per group, folded into coarser groups, exact where exactness is possible."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ import pyarrow as pa
 from coalmine_consumers.arrays import BoolArray, FloatArray, IntArray
 
 MAGNITUDE_LIMIT = 1e140
-"""Larger values count as this much in moments, so that one absurd event cannot make a sum infinite."""
+"""Larger values count as this much in moments, so that one absurd value cannot make a sum infinite."""
 
 _HALF = 32
 

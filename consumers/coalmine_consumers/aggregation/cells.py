@@ -171,7 +171,7 @@ def _ratio(metric: str, groups: Groups, rows: IntArray, y: FloatArray) -> _Contr
 def _against_references(
     name: str, rows: pa.Table, references: References, *, groups: Groups, at: IntArray, values: FloatArray
 ) -> list[_Contribution]:
-    """What known values add where they are held against a frozen reference."""
+    """What known values add where they are compared with a frozen reference."""
     found = []
     if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
         held, mine, cap = _held(at, values, caps)

@@ -1,4 +1,4 @@
-"""Putting rows into groups by several columns at once, as small whole numbers numpy can count by.
+"""Groups rows by several columns at once, as small whole numbers numpy can count by.
 
 DuckDB groups as well as this, but each statement hashes every text again: for the half a dozen
 aggregates of a batch, coding each column once halves the work.
@@ -44,7 +44,7 @@ class Groups:
 
 
 def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
-    """Code a column of texts (plain or dictionary-encoded) or numbers; null is a value like any other."""
+    """Codes a column of texts (plain or dictionary-encoded) or numbers; null is a value like any other."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # combining no chunks gives a chunked array back
         array = pa.array([], column.type)
@@ -58,7 +58,7 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
 
 
 def codes_of_numbers(values: IntArray) -> Codes:
-    """Code whole numbers by their distance from the least."""
+    """Codes whole numbers by their distance from the least."""
     if not len(values):
         return Codes(values, 0)
     least = int(values.min())
@@ -70,7 +70,7 @@ def codes_of_numbers(values: IntArray) -> Codes:
 
 
 def group_by(*columns: Codes) -> Groups:
-    """Group rows by all columns together."""
+    """Groups rows by all columns together."""
     combined = columns[0]
     for column in columns[1:]:
         if combined.size * max(column.size, 1) > _CODE_LIMIT:

@@ -1,4 +1,4 @@
-"""What rollups hold per group: counts, sums, moments, histograms and named values, each made to add."""
+"""Measures that rollups hold per group: counts, sums, moments, histograms and named values, all additive."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Measured(Protocol):
     """Aggregates of some groups that fold into aggregates of coarser groups."""
 
     def folded(self, of_group: IntArray, groups: int) -> Self:
-        """Aggregate further.
+        """Aggregates further.
 
         Args:
             of_group: For each present group, the coarser group it belongs to.

@@ -1,11 +1,11 @@
 """Frozen references: thresholds of heavy-tailed measures, fixed once for each experiment.
 
-One request that costs a thousand times the usual outweighs all others, and a quantile is no mean of
-anything. So an experiment counts costs and latencies capped at the 99.5th percentile, and how many
-latencies exceed the 95th. Both percentiles are taken from before the experiment: the week of the same
-prompts and environments that ended when its first request came. Where too little is known of that time,
-the experiment's own first requests serve, of all arms together, and only later batches are counted: a
-threshold never depends on the values that are held against it.
+One request that costs a thousand times the usual outweighs all others, and a quantile is not a mean. So an
+experiment counts costs and latencies capped at the 99.5th percentile, and how many latencies exceed the
+95th. Both percentiles are taken from before the experiment: the week of the same prompts and environments
+that ended with its first request. Where too little is known of that time, the experiment's own first
+requests serve, of all arms together, and only later batches are counted: a threshold never depends on the
+values compared with it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ CAP_QUANTILE = 0.995
 TAIL_QUANTILE = 0.95
 """Values above it are counted."""
 MIN_KNOWN = 1_000
-"""No reference is taken from fewer values: five above the cap, fifty in the tail."""
+"""References need at least this many values: five above the cap, fifty in the tail."""
 HISTORY = timedelta(days=7)
 """How far back a reference looks: one of each hour of the week."""
 
@@ -71,7 +71,7 @@ class References:
             self._by_key.setdefault((each.metric, each.quantile), {})[each.experiment] = each
 
     def thresholds(self, rows: pa.Table, metric: str, quantile: float) -> FloatArray | None:
-        """The threshold each request is held against: NaN where it has none, None if none has.
+        """Returns the threshold of each request: NaN where it has none, None if none has.
 
         Args:
             rows: Requests with `experiment` and `ingest_id`.
@@ -159,7 +159,7 @@ def references_for(
 
 
 def _is_due(mine: Sequence[Reference], ingest_id: int) -> bool:
-    """Whether to look: at the first batch, and while values lack after 1, 2, 4, ... further batches."""
+    """True at the first batch and, while values are missing, after 1, 2, 4, ... further batches."""
     if not mine:
         return True
     open_ones = [each for each in mine if each.value is None]

@@ -1,4 +1,4 @@
-"""Stretches of time that rollups are kept at, and the groups rows form at each."""
+"""Resolutions: the periods that rollups are kept at, and the groups rows form at each."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Level:
 
 
 def levels(rows: pa.Table) -> Iterator[Level]:
-    """Group rows by minute and series, then those by hour and series, then by day.
+    """Groups rows by minute and series, then those by hour and series, then by day.
 
     Args:
         rows: `event_time` (the request's) and the columns of `SERIES`.

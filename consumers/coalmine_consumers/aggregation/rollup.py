@@ -12,7 +12,7 @@ from coalmine_consumers.aggregation.resolutions import levels
 from coalmine_consumers.arrays import IntArray, is_known, is_one_of, known, microseconds
 
 REFUSALS = ("content_filter", "refusal")
-"""Finish reasons that mean the model would not answer."""
+"""Finish reasons that mean the model refused to answer."""
 
 _COUNTED = ("input_tokens", "cached_input_tokens", "output_tokens")
 _HISTOGRAMS = ("latency_ms", "time_to_first_token_ms", "cost_nano_usd")
@@ -28,7 +28,7 @@ class RollupRows:
 
 
 def rollup_requests(rows: pa.Table) -> RollupRows:
-    """Roll up requests.
+    """Rolls up requests.
 
     Args:
         rows: Columns of a request, and `model` (see `rows.py`).
@@ -49,7 +49,7 @@ def rollup_requests(rows: pa.Table) -> RollupRows:
 
 
 def rollup_feedback(rows: pa.Table) -> RollupRows:
-    """Roll up feedback whose request is known.
+    """Rolls up feedback whose request is known.
 
     Args:
         rows: `thumbs`, `rating`, `has_correction`, and the request's `event_time` and series.
@@ -72,7 +72,7 @@ def rollup_feedback(rows: pa.Table) -> RollupRows:
 
 
 def rollup_scores(rows: pa.Table) -> RollupRows:
-    """Roll up scores whose request is known.
+    """Rolls up scores whose request is known.
 
     Args:
         rows: `name`, `value`, and the request's `event_time` and series.

@@ -1,4 +1,4 @@
-"""Whether everything adds up: messages, ledger, rows, files, dead letters, rollups and cells.
+"""Checks that everything adds up: messages, ledger, rows, files, dead letters, rollups and cells.
 
 Each figure is compared with one that was kept for another purpose, so an accident to one shows in the other:
 positions say what was read, the ledger what became of it, rows and files what is there.
@@ -23,11 +23,11 @@ from coalmine_consumers.store import Segment, Store, live_segments
 from coalmine_consumers.store.ledger import last_ingest_id
 
 MOST_BATCHES = 20
-"""At most so many batches with a difference are named; a count tells of the others."""
+"""At most this many batches with a difference are named; the others are counted."""
 
 
 def audit(store: Store, *, waiting: int = 0, deep: bool = False) -> AuditReport:
-    """Compare all books of a store with each other and with what is there.
+    """Compares everything a store has recorded, and what is there.
 
     Every raw row's batch number and time is read and every segment's footer; nothing else of the raw data.
     May run while the store commits: all of it sees one state. Files that maintenance retires meanwhile
@@ -35,8 +35,8 @@ def audit(store: Store, *, waiting: int = 0, deep: bool = False) -> AuditReport:
 
     Args:
         store: The store.
-        waiting: Messages that its source holds and that were not read yet (`waiting.py`, `Source.lag`).
-        deep: Also count all rollups and cells anew from raw rows, and compare every number. Takes as long
+        waiting: Messages that its source holds and that were not read yet (`backlog.py`, `Source.lag`).
+        deep: Also recount all rollups and cells from raw rows, and compare every number. Takes as long
             as a rebuild and keeps other maintenance waiting, but not ingest.
     """
     with ExitStack() as stack:
@@ -83,7 +83,7 @@ def _audit(
         check_resolutions(cursor),
         *_cell_checks(cursor, relations.requests),
     ]
-    if not differences:  # where rows are missing, comparing more with them tells nothing new
+    if not differences:  # where rows are missing, comparing them with more adds nothing
         checks.append(check_days(cursor, relations.requests))
         if fresh is not None:
             through = last_ingest_id(cursor)
@@ -223,7 +223,7 @@ def _cell_checks(cursor: duckdb.DuckDBPyConnection, requests: str) -> tuple[Audi
 def _missing(
     findings: list[FileFinding], differences: list[BatchDifference], checks: Sequence[AuditCheck]
 ) -> tuple[str, ...]:
-    """Sentences on what is wrong, the cause before its consequences."""
+    """Describes what is wrong, causes before their consequences."""
     named = [str(each) for each in differences[:MOST_BATCHES]]
     if len(differences) > MOST_BATCHES:
         rows = sum(abs(each.stored - each.expired - each.found) for each in differences[MOST_BATCHES:])

@@ -1,4 +1,4 @@
-"""Segments against their files: is each there, whole, and as long as the manifest says?"""
+"""Compares segments with their files: each must exist, be readable and have the size in the manifest."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from coalmine_consumers.store import Segment
 
 @dataclass(frozen=True, slots=True)
 class FileFinding:
-    """A segment whose file is not what it was."""
+    """A segment whose file has changed or is missing."""
 
     segment: Segment
     readable: bool
@@ -20,7 +20,7 @@ class FileFinding:
 
 
 def check_files(directory: Path, segments: Sequence[Segment]) -> Iterator[FileFinding]:
-    """Compare every live segment with its file. Reads footers only."""
+    """Compares every live segment with its file. Reads footers only."""
     for segment in segments:
         path = directory / segment.path
         span = (

@@ -1,4 +1,4 @@
-"""Rollups, cells and units against a full recount of raw rows: slow, and leaves nothing unseen."""
+"""Compares rollups, cells and units with a full recount of raw rows: slow and complete."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ def check_recount(
     relations: Relations,
     through: int,
 ) -> list[AuditCheck]:
-    """Count everything anew and compare: one check for each table.
+    """Recounts everything and compares: one check for each table.
 
     Args:
         cursor: Inside the audit's snapshot.
@@ -55,16 +55,18 @@ def check_recount(
 def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> AuditCheck:
     where = _where(cursor, table)
     stored = f"SELECT * FROM {table} {where}"  # noqa: S608 - closed set
-    anew = f"SELECT * FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
+    recounted = f"SELECT * FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
     found = wrong = 0
     if (key := BUCKET_KEYS.get(table)) is None:
-        found, wrong = _count_differences(cursor, table, stored, anew)
+        found, wrong = _count_differences(cursor, table, stored, recounted)
     else:
-        both = f"({stored} UNION ALL {anew})"
+        both = f"({stored} UNION ALL {recounted})"
         here = "SEMI JOIN slice USING (resolution, bucket_start)"
         for part in slices(cursor, both, key, max_rows=_SLICE_ROWS):
             with lent(cursor, slice=part):
-                more = _count_differences(cursor, table, f"FROM ({stored}) {here}", f"FROM ({anew}) {here}")
+                more = _count_differences(
+                    cursor, table, f"FROM ({stored}) {here}", f"FROM ({recounted}) {here}"
+                )
             found, wrong = found + more[0], wrong + more[1]
     return AuditCheck(
         f"recount of {table}", not wrong, found, found - wrong, "a full recount gives the same numbers"
@@ -72,7 +74,7 @@ def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> AuditCh
 
 
 def _count_differences(
-    cursor: duckdb.DuckDBPyConnection, table: AdditiveTable, stored: str, anew: str
+    cursor: duckdb.DuckDBPyConnection, table: AdditiveTable, stored: str, recounted: str
 ) -> tuple[int, int]:
     """How many keys there are, and how many of them have other numbers."""
     columns = [
@@ -82,11 +84,11 @@ def _count_differences(
     ]
     keys = [name for name, kind in columns if _is_key(table, name, kind)]
     differs = " OR ".join(_differs(name, kind) for name, kind in columns if name not in keys)
-    same = " AND ".join(f"stored.{name} IS NOT DISTINCT FROM anew.{name}" for name in keys)
+    same = " AND ".join(f"stored.{name} IS NOT DISTINCT FROM recounted.{name}" for name in keys)
     fold = statement(f"fold_{table}", "coalmine_consumers.maintenance").format(source=f"({stored})")
     query = (
         f"SELECT count(*) AS keys, count(*) FILTER (WHERE {differs}) AS wrong "  # noqa: S608 - closed set
-        f"FROM ({fold}) AS stored FULL JOIN ({anew}) AS anew ON {same}"
+        f"FROM ({fold}) AS stored FULL JOIN ({recounted}) AS recounted ON {same}"
     )
     ((found, wrong),) = cursor.sql(query).fetchall()
     return int(found), int(wrong)
@@ -105,17 +107,17 @@ def _is_key(table: AdditiveTable, name: str, kind: str) -> bool:
 
 def _differs(name: str, kind: str) -> str:
     if kind != "DOUBLE":
-        return f"stored.{name} IS DISTINCT FROM anew.{name}"
-    scale = f"greatest(abs(stored.{name}), abs(anew.{name}))"
+        return f"stored.{name} IS DISTINCT FROM recounted.{name}"
+    scale = f"greatest(abs(stored.{name}), abs(recounted.{name}))"
     if name.endswith("m2"):  # squares around means that are themselves rounded
         mean = f"{name[:-2]}mean"
-        scale = f"({scale} + anew.{_COUNTS.get(mean, 'n')} * anew.{mean} ** 2)"
+        scale = f"({scale} + recounted.{_COUNTS.get(mean, 'n')} * recounted.{mean} ** 2)"
     elif name.endswith("mean"):  # values of either sign may cancel
-        scale = f"({scale} + sqrt(anew.{name[:-4]}m2))"
+        scale = f"({scale} + sqrt(recounted.{name[:-4]}m2))"
     else:
-        scale = f"({scale} + anew.n / 1000)"
-    unknown = f"(stored.{name} IS NULL) <> (anew.{name} IS NULL)"
-    return f"({unknown} OR abs(stored.{name} - anew.{name}) > {TOLERANCE} * {scale})"
+        scale = f"({scale} + recounted.n / 1000)"
+    unknown = f"(stored.{name} IS NULL) <> (recounted.{name} IS NULL)"
+    return f"({unknown} OR abs(stored.{name} - recounted.{name}) > {TOLERANCE} * {scale})"
 
 
 def _where(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> str:

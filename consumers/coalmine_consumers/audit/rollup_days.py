@@ -1,4 +1,4 @@
-"""Rollups against raw rows day by day, and against themselves at each resolution."""
+"""Compares rollups with raw rows day by day, and between resolutions."""
 
 import duckdb
 
@@ -7,11 +7,11 @@ from coalmine_consumers.results import AuditCheck
 from coalmine_consumers.sql import fetch_rows, statement
 
 MOST_DAYS = 5
-"""So many days are named."""
+"""At most this many days are named."""
 
 
 def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> AuditCheck:
-    """Do rollups count, for each day whose raw rows are all there, as many requests as there are rows?
+    """Checks that rollups count as many requests as there are rows, on each day with all of its raw rows.
 
     Args:
         cursor: Inside the audit's snapshot.
@@ -27,7 +27,7 @@ def check_days(cursor: duckdb.DuckDBPyConnection, requests: str) -> AuditCheck:
 
 
 def check_resolutions(cursor: duckdb.DuckDBPyConnection) -> AuditCheck:
-    """Do minutes and hours add up to their days?"""
+    """Checks that minutes and hours add up to their days."""
     kept = rollups_kept_from(cursor)
     parameters = {"minute": kept["minute"], "hour": kept["hour"]}
     rows = fetch_rows(cursor, statement("resolution_differences", __package__), parameters)

@@ -1,4 +1,4 @@
-"""Raw rows against the ledger: which batch has lost which rows?"""
+"""Compares raw rows with the ledger: which batch has lost which rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MOMENT = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True, slots=True)
 class BatchDifference:
-    """A batch of which not as many rows are there as it stored."""
+    """A batch whose number of rows differs from what it stored."""
 
     event: IngestedEvent
     ingest_id: int

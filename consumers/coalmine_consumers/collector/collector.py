@@ -3,7 +3,7 @@
 `poll -> decode -> price` and `commit` take about as long as each other and mostly run outside Python's
 lock, so two threads nearly double the throughput. Between them stands a short `Pipe`.
 
-Nothing here remembers a position. A batch that cannot follow on what the store holds is refused by the
+Nothing here remembers a position. A batch that does not follow what the store holds is rejected by the
 store, everything buffered is dropped, and the source reads again from the stored positions.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_CONFLICTS: Final = 10
-"""Conflicts in a row, without a commit between them, that mean somebody else writes to the store."""
+"""Conflicts in a row, without a commit between them, that mean something else writes to the store."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +60,10 @@ class StoreProtocol(Protocol):
     """What a collector needs of a store."""
 
     def commit(self, batch: DecodedBatch) -> CommitOutcome:
-        """Store a batch and its positions, all or nothing.
+        """Stores a batch and its positions, all or nothing.
 
         Raises:
-            PositionConflict: The batch does not start where the store stands.
+            PositionConflict: The batch does not start at the stored positions.
             Transient: Trying the same batch again may work.
         """
         ...
@@ -87,7 +87,7 @@ class CollectorSettings:
 class Collector:
     """Runs a source into a store until it is stopped or fails for good.
 
-    Transient failures of source, schema registry and store are tried again for ever, and said in `health`.
+    Transient failures of source, schema registry and store are retried forever, and shown in `health`.
     """
 
     def __init__(
@@ -119,16 +119,16 @@ class Collector:
         self._closing = threading.Lock()
 
     def start(self) -> None:
-        """Begin. Returns at once."""
+        """Starts both threads. Returns at once."""
         self._source.start(self._store.positions, self._pipe.wait_quiet)
         self._writer.start()
         self._reader.start()
 
     def stop(self, timeout_s: float = 30.0) -> bool:
-        """Finish and commit what was read, then close the source. The store stays open; it is the caller's.
+        """Commits what was read, then closes the source. The store is the caller's and stays open.
 
         Returns:
-            Whether that was done in time. If not, the threads end later; nothing is lost by killing them.
+            True if it stopped before the deadline. If not, the threads end later; killing them loses nothing.
         """
         self._record.set_state("stopping")
         self._stop.set()
@@ -144,7 +144,7 @@ class Collector:
         return True
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it has ended by itself or was stopped; whether it has.
+        """Waits until it has ended or was stopped. Returns True if it has.
 
         Raises:
             Exception: What made it fail.
@@ -157,7 +157,7 @@ class Collector:
         return not (self._reader.is_alive() or self._writer.is_alive())
 
     def wait_until_dry(self, timeout_s: float) -> bool:
-        """Wait until the source had nothing more and everything read is committed; whether it is so.
+        """Waits until the source is empty and everything read is committed. Returns True if so.
 
         Raises:
             Exception: What made it fail.
@@ -172,12 +172,12 @@ class Collector:
         return True
 
     def _nothing_waits(self) -> bool:
-        """Whether the source knows that it holds no more: one that has no partitions yet only seems empty."""
+        """True if the source is known to be empty: one that has no partitions yet only seems so."""
         lag = self._source.lag()
         return lag.messages == 0 and lag.note is None
 
     def health(self) -> CollectorHealth:
-        """How it is doing; may be asked at any time, from any thread."""
+        """Returns the collector's status; from any thread, at any time."""
         return self._record.snapshot(self._source.lag(), catching_up=self._pace.catching_up)
 
     def _run(self, loop: Callable[[], None]) -> None:
@@ -186,7 +186,7 @@ class Collector:
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - a panic in a native library is no Exception
-            _log.exception("the collector gives up")
+            _log.exception("the collector failed")
             if self._failure is None:
                 self._failure = error
             self._record.set_state("failed", f"{type(error).__name__}: {error}")
@@ -205,7 +205,7 @@ class Collector:
             self._pipe.close()
 
     def _read_batch(self, generation: int) -> None:
-        # Live batches are small: nothing needs holding back for them, and a poll may last long.
+        # Live batches are small: garbage collection does not matter for them, and a poll may last long.
         with collection_paused() if self._pace.catching_up else nullcontext():
             batch = self._next_batch()
         if batch is not None:
@@ -269,13 +269,13 @@ class Collector:
 
 
 def _commit_once(store: StoreProtocol, batch: DecodedBatch) -> CommitOutcome:
-    """Commit; what the operating system or DuckDB cannot do now becomes a `StoreUnavailable`.
+    """Commits; a failure of the operating system or DuckDB becomes a `StoreUnavailable`.
 
-    Should the commit have worked nevertheless, the next attempt starts where the store no longer stands: it
-    is refused, and reading goes on after it.
+    Should the commit have worked nevertheless, the next attempt no longer starts at the stored positions: it
+    is rejected, and reading continues after it.
     """
     try:
         return store.commit(batch)
     except (OSError, duckdb.OperationalError) as error:
-        cause = error.__context__ or error  # the failed undoing of a transaction hides why it failed
+        cause = error.__context__ or error  # the failed rollback of a transaction hides why it failed
         raise StoreUnavailable(f"{type(cause).__name__}: {cause}") from error

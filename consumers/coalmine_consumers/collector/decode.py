@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coalmine_schemas.batch import BatchDecoder, Failure
 
 LedgerEvent = EventName | Literal["unroutable"]
-"""What a message counts as in the ledger: its event, or "unroutable" when nothing says which it is."""
+"""What a message counts as in the ledger: its event, or "unroutable" when that is unknown."""
 
 Stage = Literal["unknown", "frame", "decode", "validate"]
 """Where a message failed; the symbols of the `DeadLetter` event's `stage`."""
@@ -89,11 +89,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) -> DecodedBatch:
-    """Decode every column of a poll, price the requests, and turn what fails into dead letters.
+    """Decodes every column of a poll, prices the requests, and turns what fails into dead letters.
 
     Raises:
         Transient: The schema registry does not answer; decode the same batch again later.
-        Terminal: The schema registry refuses us.
+        Terminal: The schema registry denies access.
     """
     tables: dict[ReadEvent, pa.Table] = {}
     dead_letters: list[FailedMessage] = []

@@ -1,4 +1,4 @@
-"""Holds Python's cycle collector back while very many objects that are in no cycle are made."""
+"""Pauses Python's cycle collector while very many objects without cycles are created."""
 
 import gc
 import threading
@@ -12,7 +12,7 @@ _was_enabled = False
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Pause the cycle collector for the whole process; may be used from several threads at once.
+    """Pauses the cycle collector for the whole process; may be used from several threads at once.
 
     A client library makes one object per message, which the collector goes through again and again to find
     that all are in use: a fifth of the reading thread's time at full speed. Garbage in cycles waits

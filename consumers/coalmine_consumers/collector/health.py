@@ -1,4 +1,4 @@
-"""What a collector says about itself."""
+"""Status of a collector."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from typing import Final, Literal
 from coalmine_consumers.sources.base import SourceLag
 
 CollectorState = Literal["starting", "running", "waiting", "stopping", "stopped", "failed"]
-"""`waiting`: something transient fails and is tried again; `failed`: it gave up, `reason` says why."""
+"""`waiting`: something transient fails and is retried; `failed`: it stopped for good, see `reason`."""
 
 RATE_WINDOW_S: Final = 10.0
 """Events per second are an average over this long."""
@@ -50,7 +50,7 @@ class Meter:
         self._total = 0
 
     def add(self, events: int) -> None:
-        """Count events that happened now."""
+        """Counts events that happened now."""
         self._marks.append((self._clock(), events))
         self._total += events
         self._forget()
@@ -88,7 +88,7 @@ class HealthRecord:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def set_state(self, state: CollectorState, reason: str | None = None) -> None:
-        """Move to a state. Nothing leaves `failed`."""
+        """Moves to a state. Nothing leaves `failed`."""
         with self._lock:
             if self.state != "failed":
                 self.state, self.reason = state, reason
@@ -108,7 +108,7 @@ class HealthRecord:
     def committed(
         self, *, consumed: int, stored: int, duplicates: int, dead_lettered: int, gaps: int, took_s: float
     ) -> None:
-        """Count a commit."""
+        """Counts a commit."""
         with self._lock:
             self.last_commit_at = datetime.now(UTC)
             self.last_commit_s = took_s
@@ -121,7 +121,7 @@ class HealthRecord:
             self._meter.add(consumed)
 
     def snapshot(self, lag: SourceLag, *, catching_up: bool) -> CollectorHealth:
-        """The collector as it is now."""
+        """Returns the collector's status."""
         with self._lock:
             state, reason = self.state, self.reason
             if self._troubles and state in ("starting", "running"):

@@ -37,7 +37,7 @@ class Pace:
     def __init__(self, policy: PacePolicy) -> None:
         self._policy = policy
         self.catching_up = False
-        """Whether batches are large now."""
+        """True while batches are large."""
 
     def request(self, last_commit_s: float) -> Request:
         """What to ask for next.
@@ -52,5 +52,5 @@ class Pace:
         return Request(policy.live_messages, wait_s)
 
     def polled(self, messages: int) -> None:
-        """Take note of how many messages the last request got."""
+        """Records how many messages the last request got."""
         self.catching_up = messages >= self._policy.live_messages

@@ -1,4 +1,4 @@
-"""Hands decoded batches from the reading thread to the writing one, and can be emptied between them."""
+"""Passes decoded batches from the reading thread to the writing one; can be emptied in between."""
 
 import threading
 from collections import deque
@@ -7,7 +7,7 @@ from coalmine_consumers.collector.decode import DecodedBatch
 
 
 class Pipe:
-    """A bounded queue that knows whether its reader is still busy with what it took.
+    """A bounded queue that knows if its reader is still busy with what it took.
 
     Its generation counts how often what it held was dropped. A batch put for an older generation is
     dropped as well, because its positions no longer follow on what is stored.
@@ -29,12 +29,12 @@ class Pipe:
 
     @property
     def quiet(self) -> bool:
-        """Whether everything put was dealt with."""
+        """True if everything put was processed."""
         with self._changed:
             return not self._batches and not self._busy
 
     def put(self, batch: DecodedBatch, generation: int) -> bool:
-        """Wait for room and append; False if the batch was dropped (closed, or of an older generation)."""
+        """Waits for room and appends; False if the batch was dropped (closed, or of an older generation)."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._batches) < self._limit or self._closed)
             if self._closed or generation != self._generation:
@@ -44,7 +44,7 @@ class Pipe:
             return True
 
     def take(self) -> DecodedBatch | None:
-        """Wait for a batch; None once the pipe is closed and empty. `done` must follow each batch."""
+        """Waits for a batch; None once the pipe is closed and empty. `done` must follow each batch."""
         with self._changed:
             self._changed.wait_for(lambda: self._batches or self._closed)
             if not self._batches:
@@ -55,25 +55,25 @@ class Pipe:
             return batch
 
     def done(self) -> None:
-        """Say that the batch taken last is dealt with, and no reference to it matters any more."""
+        """Records that the batch taken last is processed and no longer referenced."""
         with self._changed:
             self._busy = False
             self._changed.notify_all()
 
     def drop(self) -> None:
-        """Forget all batches and begin a new generation."""
+        """Forgets all batches and begins a new generation."""
         with self._changed:
             self._batches.clear()
             self._generation += 1
             self._changed.notify_all()
 
     def wait_quiet(self) -> None:
-        """Wait until everything put was dealt with, or the pipe is closed."""
+        """Waits until everything put was processed, or the pipe is closed."""
         with self._changed:
             self._changed.wait_for(lambda: (not self._batches and not self._busy) or self._closed)
 
     def close(self, *, drop: bool = False) -> None:
-        """Take no more batches. What is in the pipe can still be taken, unless it is dropped."""
+        """Takes no more batches. What is in the pipe can still be taken, unless it is dropped."""
         with self._changed:
             self._closed = True
             if drop:

@@ -76,10 +76,10 @@ class Pricer:
         self._prices = PriceTable()
 
     def price_requests(self, table: pa.Table) -> pa.Table:
-        """Fill `cost_nano_usd` where it is null and the model, its price and the token counts are known.
+        """Fills `cost_nano_usd` where it is null and the model, its price and the token counts are known.
 
-        A cost stays null when any of them is unknown; it is never 0 for want of knowledge. A cached token
-        count of null means none. Costs that are there are kept.
+        A cost stays null when any of them is unknown; unknown is never 0. A cached token count of null means
+        none. Costs that are there are kept.
 
         Args:
             table: Rows of the requests event.

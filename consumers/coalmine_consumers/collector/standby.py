@@ -1,4 +1,4 @@
-"""Waits for a store that another process owns, and takes over when it lets go."""
+"""Waits for a store that another process owns, and takes over when it is released."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ StoreT = TypeVar("StoreT")
 LOOK_EVERY_S: Final = 0.5
 """How often the lock is tried."""
 SAY_EVERY_S: Final = 300.0
-"""How often a standby says that it is one."""
+"""How often a standby logs that it is waiting."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ def wait_for_lock(
     on_wait: Callable[[int | None], None] = lambda pid: None,
     look_every_s: float = LOOK_EVERY_S,
 ) -> StoreT | None:
-    """Open a store, waiting as a standby while another process owns it.
+    """Opens a store, waiting as a standby while another process owns it.
 
     Args:
         open_store: Opens the store or raises `StoreLocked`. Other errors are passed on.
         stop: Ends the waiting.
-        on_wait: Told the owner's process id each time the lock is found taken.
+        on_wait: Called with the owner's process id each time the lock is found taken.
         look_every_s: How often to try.
 
     Returns:

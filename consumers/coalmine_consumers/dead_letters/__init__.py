@@ -1,13 +1,10 @@
 """Messages that could not be stored: listed, replayed after a fix, or given up."""
 
-from coalmine_consumers.dead_letters.header import FrameHeader, describe
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter, get_dead_letter, list_dead_letters
 from coalmine_consumers.dead_letters.replay import discard_dead_letters, replay_dead_letters
 
 __all__ = [
     "DeadLetterFilter",
-    "FrameHeader",
-    "describe",
     "discard_dead_letters",
     "get_dead_letter",
     "list_dead_letters",

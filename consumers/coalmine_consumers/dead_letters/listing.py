@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from coalmine_consumers.dead_letters.header import describe
-from coalmine_consumers.results import DeadLetterDetail, DeadLetterRow, DeadLetterStatus
+from coalmine_consumers.results import DeadLetterDetail, DeadLetterRow, DeadLetterStatus, FrameKind
 from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
+from coalmine_schemas.catalogue import by_fingerprint
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.framing import FrameError, SingleObject, parse_header
 from coalmine_schemas.paging import BAD_CURSOR, decode_cursor, encode_cursor
 from coalmine_schemas.results import Page
 
@@ -74,14 +75,29 @@ def get_dead_letter(reader: Reader, dead_letter_id: str) -> DeadLetterDetail | N
         return None
     (row,) = rows
     payload, key = row.pop("payload"), row.pop("key")
-    header = describe(payload)
+    frame, published_as = _described(payload)
     return DeadLetterDetail(
         **row,
-        frame=header.kind,
-        published_as=header.published_as,
+        frame=frame,
+        published_as=published_as,
         payload_base64=base64.b64encode(payload).decode("ascii"),
         key_base64=None if key is None else base64.b64encode(key).decode("ascii"),
     )
+
+
+def _described(payload: bytes) -> tuple[FrameKind, str | None]:
+    """Returns what kind of frame a dead letter is, and the event and version that it names, if known here.
+
+    Never raises: dead letters are here because their bytes are wrong.
+    """
+    try:
+        header = parse_header(payload)
+    except FrameError:
+        return "none", None
+    if not isinstance(header, SingleObject):
+        return "confluent", None
+    schema = by_fingerprint(header.fingerprint)
+    return "single_object", None if schema is None else f"{schema.event} version {schema.version}"
 
 
 def _decoded(cursor: str) -> UUID:

@@ -25,9 +25,9 @@ from coalmine_consumers.store import CommitResult, Store
 from coalmine_schemas.batch import BatchDecoder, Failure
 
 CHUNK_LETTERS = 1_000
-"""At most so many are replayed in one transaction."""
+"""At most this many are replayed in one transaction."""
 CHUNK_BYTES = 16 * 1024 * 1024
-"""And at most about so many bytes, unless one alone is larger."""
+"""And about this many bytes, unless a single one is larger."""
 
 _LETTERS = """
 SELECT dead_letter_id, event, payload FROM dead_letters

@@ -40,7 +40,7 @@ class DeadLetterOutbox(Protocol):
         ...
 
     def mark_published(self, dead_letter_ids: Sequence[str]) -> None:
-        """Note that these were published."""
+        """Records that these were published."""
         ...
 
 
@@ -69,11 +69,11 @@ class DeadLetterPublisher:
     def __init__(
         self, outbox: DeadLetterOutbox, producer: Producer, encoder: Encoder, prefix: str = DEFAULT_PREFIX
     ) -> None:
-        """Take the parts.
+        """Creates a publisher.
 
         Args:
             outbox: Where dead letters wait.
-            producer: Used by nobody else, configured by `publisher_config`.
+            producer: For this publisher alone, configured by `publisher_config`.
             encoder: Frames the events.
             prefix: Topic prefix.
         """
@@ -87,10 +87,10 @@ class DeadLetterPublisher:
         """Letters too large for the broker even alone: they stay in the store, and do not hold up others."""
 
     def publish(self) -> int:
-        """Publish one batch.
+        """Publishes one batch.
 
         Returns:
-            How many were delivered; 0 when nothing waits or the broker is away.
+            How many were delivered; 0 when nothing waits or the broker cannot be reached.
         """
         delivered: list[str] = []
         for row in self._outbox.unpublished(BATCH_LETTERS, BATCH_BYTES, self._refused):

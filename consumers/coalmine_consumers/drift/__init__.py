@@ -1,4 +1,4 @@
-"""What drift is judged by: sums of a version's hours, kept beyond its raw rows, and which models answered."""
+"""Input of drift detection: hourly sums of a version, kept beyond its raw rows, and models that answered."""
 
 from coalmine_consumers.drift.hourly_sums import DAY_GROUPS
 from coalmine_consumers.drift.series import (

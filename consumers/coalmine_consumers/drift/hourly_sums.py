@@ -18,14 +18,14 @@ from coalmine_consumers.experiments import UNIT_GROUPS
 from coalmine_consumers.sql import fetch_table, statement
 
 DAY_GROUPS = 64
-"""Who was behind a day is kept in so many parts."""
+"""Groups of units whose daily sums are kept apart."""
 HOUR_S = 3600
 HOURS_OF_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Requests of one version in a stretch of time, as the batches through one brought them."""
+    """Requests of one version in a period, from batches up to one."""
 
     key: VersionKey
     since: datetime
@@ -33,7 +33,7 @@ class Span:
     through_ingest_id: int
 
     def parameters(self) -> dict[str, Any]:
-        """For statements."""
+        """Returns SQL parameters."""
         return {
             **self.key.parameters(),
             "since": self.since,
@@ -52,7 +52,7 @@ class HourRows:
 
 
 def count_span(cursor: duckdb.DuckDBPyConnection, span: Span, thresholds: Thresholds) -> HourRows:
-    """Sum a version's requests up, with the feedback and scores about them.
+    """Sums up a version's requests, with the feedback and scores about them.
 
     Args:
         cursor: For reading.

@@ -1,4 +1,4 @@
-"""The kept sums of a watched version as arrays, and which models answered."""
+"""The kept sums of a watched version as arrays, and the models that answered."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which versions of a prompt serve, and when it was changed who gets which."""
+"""Versions of a prompt that serve, and changes of who gets which."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Bringing the sums of watched versions up to date, while the raw rows are there."""
+"""Updates the sums of watched versions while their raw rows are there."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ DAY = timedelta(days=1)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 LAST_ID = UUID(int=2**128 - 1)
 AT_ONCE = timedelta(days=7)
-"""Days summed up together."""
+"""Days summed up at once."""
 LEAST_FOR_THRESHOLD = 100
-"""No threshold is taken from fewer values."""
+"""Thresholds need at least this many values."""
 SETTLED = timedelta(hours=1)
-"""An hour has this long to be delivered before it counts as complete."""
+"""An hour counts as complete this long after its end."""
 _MATCHES = " AND ".join(f"{name} = ${name}" for name in KEY)
 
 
@@ -50,7 +50,7 @@ class ReferencePolicy:
 
 
 def sum_up(store: Store, key: VersionKey, policy: ReferencePolicy, now: datetime) -> Watched | None:
-    """Bring one version up to date; None while it is too young to be watched, or has no raw rows.
+    """Updates one version; returns None while it is too young to be watched, or has no raw rows.
 
     Days before the end of a frozen reference, and days of which raw rows have expired, stay as they are. For
     one caller at a time.
@@ -89,7 +89,7 @@ class _Summing:
         self._horizon = raw_horizon(cursor)
 
     def run(self) -> Watched | None:
-        """Sum up what is new, and freeze the reference if it is complete."""
+        """Sums up what is new, and freezes the reference if it is complete."""
         watched = read_watched(Snapshot(self._cursor), self._key) or self._begun()
         if watched is None:
             return None
@@ -141,7 +141,7 @@ class _Summing:
         return [row["day"] for row in self._rows("touched_days", parameters)]
 
     def _keep_days(self, watched: Watched, first: datetime, last: datetime, frozen: datetime) -> None:
-        """Sum up days anew, in place of what was kept of them."""
+        """Sums up days again and replaces what was kept of them."""
         since = max(first, frozen)  # a frozen reference ends with a day, and a life begins with an hour
         if since >= last:
             return

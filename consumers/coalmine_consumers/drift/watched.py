@@ -1,4 +1,4 @@
-"""Versions that are watched for drift: since when, against which reference, summed up how far."""
+"""Versions watched for drift: since when, against which reference, and how far they are summed up."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -21,13 +21,13 @@ class VersionKey:
     environment: str
 
     def parameters(self) -> dict[str, Any]:
-        """For statements."""
+        """Returns SQL parameters."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Where heavy-tailed measures are capped and what is slow; None where too little was known."""
+    """Caps of heavy-tailed measures, and what counts as slow; None where too little was known."""
 
     cost_cap: float | None = None
     """Nano-dollars, as the others fixed once, when the version began to be watched."""
@@ -68,7 +68,7 @@ def read_watched(source: Source, key: VersionKey) -> Watched | None:
 
 
 def write_watched(connection: duckdb.DuckDBPyConnection, watched: Watched) -> None:
-    """Keep a version in place of what was known of it, inside a transaction of the store."""
+    """Saves a version, replacing what was known of it, inside a transaction of the store."""
     connection.execute(f"DELETE FROM drift_versions WHERE {_OF_KEY}", watched.key.parameters()).fetchall()  # noqa: S608
     row = {
         **watched.key.parameters(),

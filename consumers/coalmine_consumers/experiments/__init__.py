@@ -1,4 +1,4 @@
-"""Experiments as the store knows them: sums per arm and unit group, units, and the looks that were taken."""
+"""Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks

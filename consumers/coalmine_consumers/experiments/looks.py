@@ -1,4 +1,4 @@
-"""Looks: what people were shown of an experiment. They are appended, never changed and never removed."""
+"""Looks: readouts that people were shown of an experiment, appended and never changed."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -25,7 +25,7 @@ class Look:
 
 
 def append_look(connection: duckdb.DuckDBPyConnection, look: Look) -> Look:
-    """Append a look under the next free id.
+    """Appends a look under the next free id.
 
     Args:
         connection: Inside a transaction of the store.
@@ -58,8 +58,8 @@ def looks(
     Args:
         source: Where to read.
         experiment: Its name.
-        limit: At most so many.
-        since: None from before this moment.
+        limit: Maximum number.
+        since: Only those taken at or after this.
     """
     rows = source.rows(
         "SELECT * FROM experiment_looks "

@@ -21,9 +21,9 @@ from coalmine_consumers.maintenance.recount import Batches, Relations, recount_c
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
 
 MOST_VALUES = 12
-"""A segment with more values would leave too little in each."""
+"""Segments with more values are not used: too little is left in each."""
 MOST_SEGMENTS = 2
-"""Segments that are adjusted for, unless said otherwise."""
+"""Segments that are adjusted for by default."""
 
 _SEPARATOR = "\x1f"
 _PAIR = "compared_requests"
@@ -91,7 +91,7 @@ def version_sums(
 ) -> VersionSums | None:
     """Sums of two versions over the raw requests there still are; None if one of them has none.
 
-    Costs and latencies are held against the quantiles of version a.
+    Costs and latencies are compared with the quantiles of version a.
 
     Args:
         cursor: For reading; it streams while this runs.

@@ -1,8 +1,8 @@
-"""Why a metric changed: what raw requests say about two versions, or two times, of a prompt."""
+"""Evidence on why a metric changed: raw requests of two versions, or two periods, of a prompt."""
 
+from coalmine_consumers.explain.contributions import known_cells
 from coalmine_consumers.explain.dimensions import OTHER
 from coalmine_consumers.explain.evidence import Evidence, NoEvidence, evidence
-from coalmine_consumers.explain.known import known_cells
 from coalmine_consumers.explain.question import Question, Side
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample
 from coalmine_consumers.explain.sums import MixCells, ValueSums

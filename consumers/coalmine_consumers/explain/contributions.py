@@ -1,14 +1,14 @@
-"""What each request adds to a metric, in SQL: what experiment cells add up, too (see `store.cells`)."""
+"""What each request adds to a metric, in SQL: the same as in experiment cells (see `aggregation.cells`)."""
 
 from dataclasses import dataclass, field
 
 from coalmine_consumers.aggregation.cells import BUILT_IN, CAPPED, TAILS, VALUES
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE
 from coalmine_consumers.aggregation.rollup import REFUSALS
-from coalmine_consumers.sql import quote_identifier, statement
+from coalmine_consumers.sql import Source, quote_identifier, statement
 from coalmine_schemas.errors import InvalidParameter
 
-_NOBODY = "SELECT NULL::UUID AS request_id WHERE false"
+_NO_REACTIONS = "SELECT NULL::UUID AS request_id WHERE false"
 _NAMED = "list_filter(metrics, lambda entry: entry.key = $name)[1].value"
 
 _FEEDBACK = {
@@ -25,11 +25,11 @@ _REQUEST = {
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A quantile that values are held against."""
+    """A quantile that values are compared with."""
 
     quantile: float
     counts_beyond: bool
-    """Whether values beyond side a's are counted; else those beyond both sides' count as much as it."""
+    """True: values above side a's are counted. False: values are capped at the larger of both sides'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Measuring:
     """Expression over a request and what was said of it: what it adds to the denominator."""
     y: str
     """Likewise, to the numerator."""
-    reactions: str = _NOBODY
+    reactions: str = _NO_REACTIONS
     """Query of what was said of requests."""
     parameters: dict[str, object] = field(default_factory=dict)
     threshold: Threshold | None = None
@@ -53,11 +53,11 @@ def measuring(cells: str) -> Measuring:
         cells: Its name in experiment cells.
 
     Raises:
-        InvalidParameter: It is the number of requests, which is no property of a request.
+        InvalidParameter: It is the number of requests, which is not a property of a request.
     """
     if cells == "requests":
         raise InvalidParameter(
-            "requests per unit is no property of a request, so no mix of requests explains it"
+            "requests per unit is not a property of a request, so no mix of requests explains it"
         )
     if cells in _REQUEST:
         x, y = _REQUEST[cells]
@@ -89,3 +89,10 @@ def _threshold(measure: str, form: str) -> Threshold | None:
             return Threshold(TAIL_QUANTILE, counts_beyond=True)
         case _:
             return None
+
+
+def known_cells(source: Source, prompt: str) -> list[str]:
+    """Returns the metrics that requests of a prompt can have, as experiment cells name them."""
+    query = "SELECT DISTINCT name FROM rollup_metrics WHERE prompt = $prompt"
+    names = [row["name"] for row in source.rows(query, {"prompt": prompt})]
+    return sorted(BUILT_IN | {f"custom.{name}" if name in BUILT_IN else name for name in names})

@@ -1,4 +1,4 @@
-"""By what requests can be told apart: segments, applications, models and versions, with their values."""
+"""Dimensions of requests: segments, applications, models and versions, with their values."""
 
 import math
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Something requests differ by."""
+    """A property by which requests differ."""
 
     name: str
     is_segment: bool
@@ -90,7 +90,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is to tell apart."""
+    """Amount of data to split."""
 
     units_a: int
     units_b: int
@@ -99,19 +99,19 @@ class Size:
 
 
 def segment_dimensions(cursor: duckdb.DuckDBPyConnection) -> tuple[list[Dimension], list[str]]:
-    """Segments of the requests laid out, and words about those that are left out."""
+    """Segments of the requests laid out, and sentences about those that are left out."""
     total = fetch_rows(cursor, "SELECT count(*) AS requests, " + _SIDES)[0]
     keys = fetch_rows(cursor, statement("segment_keys", __package__))
     keys.sort(key=lambda row: -row["requests"])
     usable = [row for row in keys if row["different"] <= MOST_DIFFERENT]
     left_out = [
-        f"{row['key']}: about {row['different']:,} different values, too many to look at one by one"
+        f"{row['key']}: about {row['different']:,} different values, too many to examine one by one"
         for row in keys
         if row["different"] > MOST_DIFFERENT
     ]
     if len(usable) > MOST_KEYS:
         names = ", ".join(row["key"] for row in usable[MOST_KEYS:])
-        left_out.append(f"{names}: fewer requests have them than the {MOST_KEYS} segments looked at")
+        left_out.append(f"{names}: fewer requests have them than the {MOST_KEYS} segments examined")
     wanted = [row["key"] for row in usable[:MOST_KEYS]]
     by_key: dict[str, list[Value]] = {key: [] for key in wanted}
     for row in fetch_rows(cursor, statement("segment_values", __package__), {"keys": wanted}):

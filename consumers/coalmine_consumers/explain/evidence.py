@@ -22,7 +22,7 @@ from coalmine_consumers.explain.sums import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What there is to explain a change with."""
+    """Evidence to explain a change with."""
 
     question: Question
     spans: tuple[VersionSpan, VersionSpan]
@@ -31,25 +31,25 @@ class Evidence:
     values: ValueSums
     sample: Sample
     left_out: tuple[str, ...]
-    """Values that were not looked at one by one, in words."""
+    """Values that were not examined one by one, as sentences."""
     not_told_apart: tuple[str, ...]
-    """Segments that the mix of traffic does not tell apart, in words."""
+    """Segments that the mix of traffic does not tell apart, as sentences."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoEvidence:
-    """A side has nothing to compare."""
+    """One side has nothing to compare."""
 
     of_b: bool
     """Which side: b, else a."""
     has_requests: bool
-    """Whether it has requests, none of them with a value of the metric."""
+    """True if it has requests, but none with a value of the metric."""
 
 
 def evidence(
     cursor: duckdb.DuckDBPyConnection, question: Question, *, most_sampled: int = MOST_SAMPLED
 ) -> Evidence | NoEvidence:
-    """Read the raw requests there still are.
+    """Reads the raw requests there still are.
 
     Args:
         cursor: Of the store, for this alone: it gets a table of its own.
@@ -57,7 +57,7 @@ def evidence(
         most_sampled: About how many requests a regression may have.
 
     Raises:
-        InvalidParameter: The metric is no property of a request, or a segment that is wanted does not exist.
+        InvalidParameter: The metric is not a property of a request, or a wanted segment does not exist.
     """
     lay_out(cursor, question)
     when = spans(cursor)

@@ -38,15 +38,15 @@ class Question:
     def __post_init__(self) -> None:
         for side in (self.a, self.b):
             if side.since is not None and side.until is not None and side.since >= side.until:
-                raise InvalidParameter(f"{side.since} to {side.until} is no stretch of time: swap them")
+                raise InvalidParameter(f"{side.since} to {side.until} is not a period: swap the two times")
         if self.of_versions:
             return
         if not _precedes(self.a, self.b) and not _precedes(self.b, self.a):
-            raise InvalidParameter("the two times overlap: a request can lie in one of them only")
+            raise InvalidParameter("the two periods overlap: a request may lie in one of them only")
 
     @property
     def of_versions(self) -> bool:
-        """Whether the sides are two versions; else they are two times."""
+        """True if the sides are two versions, else they are two periods."""
         return self.a.version is not None and self.b.version is not None and self.a.version != self.b.version
 
 

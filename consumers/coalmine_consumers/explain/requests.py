@@ -1,4 +1,4 @@
-"""The requests of a question, laid out once for all that is asked of them."""
+"""The requests of a question, laid out once in a temporary table."""
 
 import duckdb
 
@@ -14,14 +14,14 @@ _SPANS_OF = (
 
 
 def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
-    """Make the cursor's own table `explained_requests`: both sides, with what each request adds.
+    """Makes the cursor's own table `explained_requests`: both sides, with what each request adds.
 
     Costs and latencies are capped at the larger of both sides' quantiles: at side a's alone, a version that
     costs three times as much would cost no more than the cap. Values beyond a threshold are counted by side
     a's.
 
     Raises:
-        InvalidParameter: The metric is no property of a request.
+        InvalidParameter: The metric is not a property of a request.
     """
     measure = measuring(question.cells)
     query = statement("explained_requests", __package__).format(

@@ -29,14 +29,14 @@ class Sample:
 
     @property
     def is_all(self) -> bool:
-        """Whether nothing was left out."""
+        """True if nothing was left out."""
         return self.below >= _BUCKETS
 
 
 def sample(
     cursor: duckdb.DuckDBPyConnection, segments: Sequence[Dimension], most: int = MOST_SAMPLED
 ) -> Sample:
-    """Sample the requests laid out, by a hash of their ids.
+    """Samples the requests laid out, by a hash of their ids.
 
     Args:
         cursor: Where they are laid out.

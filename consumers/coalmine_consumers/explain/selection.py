@@ -1,7 +1,7 @@
-"""Which dimensions are used for what, and what is left out, in words.
+"""Selection of dimensions, and sentences about what is left out.
 
 Nothing is left out in silence: a segment with a value for each user says nothing about users as a group, so
-it is not used, and the answer names it.
+it is not used, and the answer says so.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from coalmine_consumers.explain.dimensions import (
 from coalmine_schemas.errors import InvalidParameter
 
 MOST_TRAFFIC_KEYS = 3
-"""Keys that the mix of traffic is made of, unless said otherwise."""
+"""Keys that the mix of traffic is made of by default."""
 MOST_TRIED = 6
 """Keys that are tried for it: those that moved most."""
 LEAST_PER_CELL = 10
@@ -66,7 +66,7 @@ def choose(
     size: Size,
     count: CountMixes,
 ) -> Choice:
-    """Decide by what to look.
+    """Chooses the dimensions to use.
 
     The mix of traffic is made of the segments whose mix moved most between the sides beyond chance, whatever
     the metric did in them: choosing by the outcome would find causes in noise.
@@ -135,7 +135,7 @@ def _moved_most(
         elif made.cells * LEAST_PER_CELL > size.requests:
             words.append(f"{each.name}: too few requests for about {made.cells:,.0f} cells")
         elif made.different > MOST_MIXES:
-            words.append(f"{each.name}: with it there were {made.different:,} mixes, too many to look at")
+            words.append(f"{each.name}: with it there would be {made.different:,} mixes, too many to examine")
         else:
             chosen.append(each)
             for before in chosen[:-1]:

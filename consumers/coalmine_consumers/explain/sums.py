@@ -112,7 +112,7 @@ def mix_cells(
         cursor: Where they are laid out.
         plain: Their plain sums.
         traffic: What the mix of traffic is made of.
-        of_versions: Whether the sides are versions.
+        of_versions: True if the sides are versions.
     """
     parameters: dict[str, Any] = {}
     version = "''" if of_versions else _lumped(plain.dimension(VERSION), MOST_NAMED, "version", parameters)
@@ -146,7 +146,7 @@ def mix_counter(cursor: duckdb.DuckDBPyConnection, plain: PlainSums, *, of_versi
     Args:
         cursor: Where they are laid out.
         plain: Their plain sums.
-        of_versions: Whether the sides are versions.
+        of_versions: True if the sides are versions.
     """
     requests = sum(plain.table["requests"].to_pylist())
     below = int(2**32 * min(1.0, MOST_COUNTED / requests))

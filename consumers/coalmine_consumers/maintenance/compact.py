@@ -58,12 +58,12 @@ class CompactionState:
 
 
 def is_due(rows: int, rows_when_folded: int, policy: CompactionPolicy) -> bool:
-    """Whether enough was appended: `min_rows`, and half of what was there, so that the work stays linear."""
+    """True if enough was appended: `min_rows`, and half of what was there, so that the work stays linear."""
     return rows - rows_when_folded >= max(policy.min_rows, rows_when_folded // 2)
 
 
 def compact(store: Store, policy: CompactionPolicy, state: CompactionState) -> list[Folded]:
-    """Fold the tables that are due, in transactions of about `rows_at_once` rows."""
+    """Folds the tables that are due, in transactions of about `rows_at_once` rows."""
     done: list[Folded] = []
     for table, rows in table_rows(store).items():
         if is_due(rows, state.rows.get(table, 0), policy):
@@ -86,7 +86,7 @@ def row_count(connection: duckdb.DuckDBPyConnection, table: AdditiveTable) -> in
 
 
 def fold(store: Store, table: AdditiveTable, *, rows_at_once: int, most_slices: int | None = None) -> Folded:
-    """Fold one table: a rollup table in several transactions, `most_slices` at most, others in one."""
+    """Folds one table: a rollup table in several transactions, `most_slices` at most, others in one."""
     before = after = 0
     with turn(store):
         for part in _parts(store, table, rows_at_once, most_slices):
@@ -123,6 +123,6 @@ def _fold_part(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, part
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, change: str) -> int:
-    """Run a statement that answers with the number of rows it wrote."""
+    """Runs a statement that returns the number of rows it wrote."""
     ((rows,),) = connection.execute(change).fetchall()
     return int(rows)

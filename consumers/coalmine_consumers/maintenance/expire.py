@@ -1,6 +1,6 @@
-"""Retention of raw rows: whole segments of days that are old enough stop being data.
+"""Retention of raw rows: whole segments of days that are old enough are retired.
 
-The ledger goes on counting their rows, as expired, so an audit still balances; and what their requests
+The ledger keeps counting their rows, as expired, so an audit still balances; and what their requests
 had added to experiment cells is kept, so a rebuild still arrives at the same numbers. For the latter,
 feedback and scores stay at least as long as the requests they are about.
 """
@@ -49,10 +49,10 @@ class Expired:
 
 
 def expire(store: Store, policy: RetentionPolicy, now: datetime) -> Expired:
-    """Take segments of days before the first to keep out of the data. Their files go later, as after a merge.
+    """Retires segments of days before the first to keep. Their files are deleted later, as after a merge.
 
     Raises:
-        MaintenanceConflict: A request came meanwhile whose early feedback was to go; nothing changed.
+        MaintenanceConflict: A request arrived whose early feedback was about to expire; nothing changed.
     """
     first = first_kept_day(now, policy.raw_days)
     if first is None:
@@ -75,14 +75,14 @@ class _Expiry:
             cursor.begin()  # the last batch and the segments must be of one state
             self._last = last_ingest_id(cursor)
             self._live = live_segments(cursor)
-            lost = missing_files(store.directory, self._live)  # stay, so that audit goes on telling of them
+            lost = missing_files(store.directory, self._live)  # stay, so that audits keep reporting them
             old = [segment for segment in self._live if segment.day < first and segment not in lost]
             self.held_back = [segment for segment in old if self._is_needed(cursor, segment, [*old, *lost])]
             self.segments = [segment for segment in old if segment not in self.held_back]
             cursor.rollback()
 
     def carry_out(self, fresh: Scratch, now: datetime) -> None:
-        """Take the segments out of the data.
+        """Takes the segments out of the data.
 
         Raises:
             MaintenanceConflict: See `expire`.
@@ -107,7 +107,7 @@ class _Expiry:
     def _is_needed(
         self, cursor: duckdb.DuckDBPyConnection, segment: Segment, expiring: Sequence[Segment]
     ) -> bool:
-        """Whether a segment is about requests that stay."""
+        """True if a segment is about requests that stay."""
         if segment.event == "requests":
             return False
         reactions = self._scan(cursor, segment.event, [segment])
@@ -162,7 +162,7 @@ class _Expiry:
         reactions = self._scan(cursor, event, expiring)
         query = f"SELECT count(*) FROM {reactions} SEMI JOIN {new_requests} AS new USING (request_id)"  # noqa: S608
         if cursor.sql(query).fetchall() != [(0,)]:
-            raise MaintenanceConflict(f"a request came for {event} that were about to expire")
+            raise MaintenanceConflict(f"a request arrived for {event} that were about to expire")
 
     def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent) -> None:
         expiring = self._scan(connection, event, self._of(event))

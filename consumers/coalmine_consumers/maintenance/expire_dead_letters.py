@@ -1,4 +1,4 @@
-"""Retention of dead letters. The ledger goes on counting them, as expired."""
+"""Retention of dead letters. The ledger keeps counting them, as expired."""
 
 from datetime import UTC, datetime, time
 
@@ -14,7 +14,7 @@ SELECT ingest_id, event, status, count(*) FROM dead_letters WHERE failed_at < $b
 
 
 def expire_dead_letters(store: Store, policy: RetentionPolicy, now: datetime) -> int:
-    """Remove dead letters of days before the first to keep, whatever their status; returns how many."""
+    """Removes dead letters of days before the first to keep, whatever their status; returns how many."""
     first = first_kept_day(now, policy.dead_letter_days)
     if first is None:
         return 0

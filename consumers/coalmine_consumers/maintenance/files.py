@@ -1,4 +1,4 @@
-"""Segment files that are no part of the data: written in vain, or retired long enough ago."""
+"""Segment files that are not part of the data: never recorded, or retired long enough ago."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,12 +16,12 @@ UPDATE segments SET deleted_at = $now WHERE path IN (SELECT unnest($paths)) AND 
 _FORGET = "DELETE FROM segments WHERE deleted_at <= $before"
 
 REMEMBER_DELETED = timedelta(days=7)
-"""A deleted segment's manifest row stays this long, for people who wonder where a file went."""
+"""A deleted segment's manifest row stays this long, to explain where a file went."""
 
 
 @contextmanager
 def discarded_on_error(directory: Path, written: Sequence[Segment]) -> Iterator[None]:
-    """Remove the files of `written`, as it is by then, if the block fails.
+    """Removes the files of `written`, as it is by then, if the block fails.
 
     The block must not include the transaction's commit: when that fails, it may have succeeded after all.
     """
@@ -34,7 +34,7 @@ def discarded_on_error(directory: Path, written: Sequence[Segment]) -> Iterator[
 
 
 def delete_retired_files(store: Store, *, grace_s: float, now: datetime) -> list[str]:
-    """Delete files of segments that were retired more than `grace_s` ago.
+    """Deletes files of segments that were retired more than `grace_s` ago.
 
     A query that began while a segment was live may go on reading its file for that long.
 

@@ -1,4 +1,4 @@
-"""Up to where raw rows are gone, and with them the means to count again."""
+"""The horizon: before it raw rows are gone, and rollups cannot be recounted."""
 
 from datetime import UTC, date, datetime, time
 
@@ -27,14 +27,14 @@ WHEN NOT MATCHED THEN INSERT (event, kept_from) VALUES (fresh.event, fresh.kept_
 
 
 def raw_horizon(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """From when on every request ever stored is still there; rollups before it cannot be recomputed."""
+    """Returns the time from which all requests are still there; earlier rollups cannot be recounted."""
     query = "SELECT max(kept_from) AS kept_from FROM raw_kept_from WHERE event = 'requests'"
     first: date | None = fetch_rows(connection, query)[0]["kept_from"]
     return BEGINNING if first is None else datetime.combine(first, time.min, tzinfo=UTC)
 
 
 def rollups_kept_from(connection: duckdb.DuckDBPyConnection) -> dict[Resolution, datetime]:
-    """From when on each resolution has all its buckets."""
+    """Returns the time from which each resolution has all its buckets."""
     rows = fetch_rows(
         connection, "SELECT resolution, max(kept_from) AS kept_from FROM rollup_kept_from GROUP BY ALL"
     )
@@ -45,10 +45,10 @@ def rollups_kept_from(connection: duckdb.DuckDBPyConnection) -> dict[Resolution,
 def keep_rollups_from(
     connection: duckdb.DuckDBPyConnection, resolution: Resolution, moment: datetime
 ) -> None:
-    """Note that a resolution lost its buckets before a moment. It never moves back."""
+    """Records that a resolution lost its buckets before a moment. It never moves back."""
     connection.execute(_SET_RESOLUTION, {"resolution": resolution, "kept_from": moment}).fetchall()
 
 
 def keep_raw_from(connection: duckdb.DuckDBPyConnection, event: str, day: date) -> None:
-    """Note that raw rows of an event lost their days before one. It never moves back."""
+    """Records that raw rows of an event lost their days before one. It never moves back."""
     connection.execute(_SET_RAW, {"event": event, "kept_from": day}).fetchall()

@@ -1,4 +1,4 @@
-"""Housekeeping: every maintenance task in its own rhythm, one small piece at a time, beside ingest.
+"""Housekeeping: every maintenance task at its own interval, one small piece at a time, beside ingest.
 
 A thread of its own calls `run`. Long work (reading, sorting, writing files) happens outside transactions,
 so commits wait for milliseconds; and a task that failed, or was overtaken, is tried again later while the
@@ -56,13 +56,13 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run of one task came to."""
+    """Outcome of one run of one task."""
 
     task: TaskName
     at: datetime
     took_s: float
     did: str | None
-    """What it did, in words; None if there was nothing to do."""
+    """What it did, in a sentence; None if there was nothing to do."""
     error: str | None = None
 
 
@@ -70,23 +70,23 @@ class Outcome:
 class _Done:
     did: str | None
     more: bool = False
-    """Whether there is more to do at once."""
+    """True if there is more to do now."""
 
 
 @dataclass(frozen=True, slots=True)
 class HousekeepingHealth:
-    """How housekeeping is."""
+    """Status of housekeeping."""
 
     last: dict[TaskName, Outcome] = field(default_factory=dict)
     """Of each task, the last run that did something or failed."""
     runs: int = 0
     overtaken: int = 0
-    """Runs that a commit or another task got in the way of; they were tried again."""
+    """Runs that conflicted with a commit or another task; they were tried again."""
     failures: int = 0
 
 
 class Housekeeping:
-    """Looks after one store. `tick` and `run` belong to one thread; `health` to any."""
+    """Runs maintenance for one store. `tick` and `run` belong to one thread; `health` to any."""
 
     def __init__(self, store: Store, policy: MaintenancePolicy, rhythm: Rhythm | None = None) -> None:
         self._store = store
@@ -108,7 +108,7 @@ class Housekeeping:
         self._health = HousekeepingHealth()
 
     def run(self, stop: threading.Event) -> None:
-        """Look after the store until `stop` is set. A failing task is logged and tried again."""
+        """Runs due tasks until `stop` is set. A failing task is logged and tried again."""
         while not stop.wait(self._rhythm.look):
             for task in self._tasks:
                 if stop.is_set():
@@ -116,12 +116,12 @@ class Housekeeping:
                 self._run_if_due(task, datetime.now(UTC))
 
     def tick(self, now: datetime) -> list[Outcome]:
-        """Run every task that is due once; returns what those came to that did something or failed."""
+        """Runs every due task once; returns the outcomes of those that did something or failed."""
         outcomes = [self._run_if_due(task, now) for task in self._tasks]
         return [each for each in outcomes if each is not None and (each.did or each.error)]
 
     def health(self) -> HousekeepingHealth:
-        """How it is."""
+        """Returns its status."""
         return self._health
 
     def _run_if_due(self, task: TaskName, now: datetime) -> Outcome | None:
@@ -188,7 +188,7 @@ class Housekeeping:
         except MaintenanceConflict:
             raise
         except Exception:
-            # Damage stays until somebody repairs it; other days must not wait for that.
+            # Damage stays until someone repairs it; other days must not wait for that.
             self._unmergeable.add(_ids(chosen.segments))
             raise
         what = f"merged {len(done.sources)} segments of {chosen.event} of {chosen.day}: {chosen.rows:,} rows"
@@ -196,21 +196,21 @@ class Housekeeping:
 
     def _expire(self, now: datetime) -> _Done:
         done = expire(self._store, self._policy.retention, now)
-        what = f"let {done.rows:,} raw rows in {len(done.segments)} segments expire"
+        what = f"expired {done.rows:,} raw rows in {len(done.segments)} segments"
         return _Done(what if done.segments else None)
 
     def _age(self, now: datetime) -> _Done:
         done = age(self._store, self._policy.ageing, self._policy.retention, now)
-        what = f"let {done.finer_rows:,} finer rollup rows age and {done.expired_rows:,} expire"
+        what = f"aged {done.finer_rows:,} finer rollup rows and expired {done.expired_rows:,}"
         return _Done(what if done.finer_rows or done.expired_rows else None)
 
     def _dead_letters(self, now: datetime) -> _Done:
         removed = expire_dead_letters(self._store, self._policy.retention, now)
-        return _Done(f"let {removed:,} dead letters expire" if removed else None)
+        return _Done(f"expired {removed:,} dead letters" if removed else None)
 
     def _ledger(self, now: datetime) -> _Done:
         fewer = fold_ledger(self._store, self._policy.ledger, now)
-        return _Done(f"folded {fewer:,} rows of the ledger away" if fewer else None)
+        return _Done(f"folded {fewer:,} rows of the ledger" if fewer else None)
 
     def _files(self, now: datetime) -> _Done:
         deleted = delete_retired_files(self._store, grace_s=self._policy.retention.file_grace_s, now=now)

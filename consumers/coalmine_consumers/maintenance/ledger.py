@@ -19,7 +19,7 @@ WHERE batches.event = folding.event
 
 
 def fold_ledger(store: Store, policy: LedgerPolicy, now: datetime) -> int:
-    """Fold rows of batches that are old enough; returns how many rows fewer there are."""
+    """Folds rows of batches that are old enough; returns how many rows fewer there are."""
     before = (now.astimezone(UTC) - timedelta(seconds=policy.apart_s)).replace(
         minute=0, second=0, microsecond=0
     )

@@ -56,7 +56,7 @@ def plan(store: Store, policy: MergePolicy, now: datetime) -> list[MergePlan]:
 
 
 def merge(store: Store, chosen: MergePlan, policy: MergePolicy, now: datetime) -> Merged:
-    """Carry out one plan. The old files stay until `delete_retired_files` takes them.
+    """Carries out one plan. The old files stay until `delete_retired_files` takes them.
 
     Raises:
         MaintenanceConflict: A segment of the plan is not live any more; nothing changed.

@@ -1,4 +1,4 @@
-"""Which segments to merge and which days to let go: pure decisions over the manifest."""
+"""Plans: which segments to merge and which days to drop, decided from the manifest alone."""
 
 import math
 from collections import defaultdict
@@ -50,7 +50,7 @@ class HotDay:
 
 
 def days_to_seal(days: Sequence[HotDay], policy: SealPolicy, now: datetime) -> list[date]:
-    """Choose which days of one event's hot rows become segments now."""
+    """Chooses which days of one event's hot rows become segments now."""
     if not days:
         return []
     age_s = (now - min(day.oldest_ingested_at for day in days)).total_seconds()
@@ -64,7 +64,7 @@ def days_to_seal(days: Sequence[HotDay], policy: SealPolicy, now: datetime) -> l
 
 
 def plan_merges(segments: Iterable[LiveSegment], policy: MergePolicy, now: datetime) -> list[MergePlan]:
-    """Choose what to merge now. Carried out, each plan leaves fewer segments, so planning comes to rest.
+    """Chooses what to merge now. Each plan leaves fewer segments, so planning comes to an end.
 
     A day that still receives segments is merged by similar size, so that a row is rewritten a
     logarithmic number of times; a quiet day is packed as tightly as the policy allows.
@@ -93,7 +93,7 @@ def _similar_sizes(segments: Sequence[LiveSegment], fan_in: int) -> list[list[Li
 def _pack(
     segments: Sequence[LiveSegment], policy: MergePolicy, *, at_least: int
 ) -> list[tuple[LiveSegment, ...]]:
-    """Cut segments, oldest first, into packs within the policy; too short a last pack is dropped."""
+    """Cuts segments, oldest first, into packs within the policy; too short a last pack is dropped."""
     packs: list[list[LiveSegment]] = [[]]
     rows = size_bytes = 0
     for segment in sorted(segments, key=lambda segment: (segment.created_at, segment.segment_id)):
@@ -123,7 +123,7 @@ class Cutoffs:
 
 
 def ageing_cutoffs(policy: AgeingPolicy, now: datetime) -> Cutoffs:
-    """Say which buckets have aged by now. Cut-offs only ever move forward with `now`."""
+    """Returns which buckets have aged by now. Cut-offs only ever move forward with `now`."""
     hours_before = _midnight(_today(now) - timedelta(days=policy.minute_days))
     days_before = _midnight(_today(now) - timedelta(days=policy.hour_days))
     return Cutoffs(hours_before=hours_before, days_before=min(days_before, hours_before))

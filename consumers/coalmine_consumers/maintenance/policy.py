@@ -1,4 +1,4 @@
-"""What housekeeping aims for: sizes, ages and how long things are kept."""
+"""Policies of housekeeping: sizes, ages and retention."""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ class MergePolicy:
     target_rows: int = 4_000_000
     """A merged segment holds at most this many rows."""
     target_bytes: int = 256 * 1024 * 1024
-    """And takes at most about this much on disk. One that has half of either limit is left alone."""
+    """And takes at most about this much on disk. A segment with half of either limit is left as it is."""
     fan_in: int = 8
     """While a day still receives segments, merge this many of similar size at a time.
 

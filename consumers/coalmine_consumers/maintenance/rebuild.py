@@ -1,4 +1,4 @@
-"""Rebuild: rollups and cells counted anew from raw rows, exchanged for the old ones at once.
+"""Rebuild: rollups and cells recounted from raw rows, swapped for the old ones at once.
 
 Counting goes on beside ingest. What is committed meanwhile is counted in further rounds, and the last
 round, a few batches, inside the transaction that exchanges old for new. What retention has removed
@@ -39,16 +39,16 @@ EXPIRED: dict[AdditiveTable, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a rebuild is."""
+    """Progress of a rebuild."""
 
     counted: int
     """Raw rows counted."""
     total: int
-    """Raw rows there were when it began; commits meanwhile may add some."""
+    """Raw rows when it began; commits in the meantime may add some."""
 
 
 def rebuild(store: Store, progress: Callable[[Progress], None] = lambda _: None) -> Rebuilt:
-    """Count everything anew. Readers see the old numbers until the end, then the new ones.
+    """Recounts everything. Readers see the old numbers until the end, then the new ones.
 
     Raises:
         StoreDamaged: Raw rows are missing. Nothing was changed: the rollups still count those rows.

@@ -1,4 +1,4 @@
-"""Count raw rows again, with the very functions that counted them when they were committed.
+"""Recounts raw rows, with the functions that counted them when they were committed.
 
 A feedback or score counts when both it and its request are stored, that is with the later of their two
 batches. So whatever the batches in (after, through] added to rollups and cells is a function of raw rows.
@@ -50,7 +50,7 @@ class Counted:
 def recount(
     connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches
 ) -> Iterator[Counted]:
-    """Count what some batches brought to rollups and cells: requests first, then feedback, then scores.
+    """Counts what some batches brought to rollups and cells: requests first, then feedback, then scores.
 
     The connection streams a result while this runs: use another one for anything else.
     """

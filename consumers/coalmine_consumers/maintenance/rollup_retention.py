@@ -1,4 +1,4 @@
-"""Ageing: old rollups lose their finer resolutions, and very old ones go altogether.
+"""Retention of rollups: old ones lose their finer resolutions, very old ones are deleted.
 
 Every event is counted at each resolution, so a minute becomes part of an hour by deleting the minute. Sums
 at the coarser resolutions are untouched; readers learn from `rollup_kept_from` which they may use.
@@ -36,7 +36,7 @@ class Aged:
 
 
 def age(store: Store, ageing: AgeingPolicy, retention: RetentionPolicy, now: datetime) -> Aged:
-    """Delete minutes, hours and days that are too old to be kept."""
+    """Deletes minutes, hours and days that are too old to be kept."""
     cutoffs = ageing_cutoffs(ageing, now)
     first = first_kept_day(now, retention.rollup_days)
     expired_before = BEGINNING if first is None else datetime.combine(first, time.min, tzinfo=UTC)
@@ -51,7 +51,7 @@ def age(store: Store, ageing: AgeingPolicy, retention: RetentionPolicy, now: dat
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, resolution: Resolution, before: datetime) -> int:
-    """Delete a resolution's buckets that begin before a moment; returns how many rows went."""
+    """Deletes a resolution's buckets that begin before a moment; returns how many rows went."""
     keep_rollups_from(connection, resolution, before)
     rows = 0
     for table in BUCKET_KEYS:

@@ -1,4 +1,4 @@
-"""Rows from a query into a segment, never holding more than one row group in memory."""
+"""Writes the rows of a query into a segment, with at most one row group in memory."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ GROUP_BYTES = 64 * 1024 * 1024
 
 
 def write_stream(writer: SegmentWriter, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write all batches, in order, as row groups of a good size. Returns how many rows there were."""
+    """Writes all batches, in order, as row groups of a good size. Returns how many rows there were."""
     rows = 0
     for table in row_groups(batches):
         writer.write(table)
@@ -22,7 +22,7 @@ def write_stream(writer: SegmentWriter, batches: Iterable[pa.RecordBatch]) -> in
 
 
 def row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Gather batches into tables of about `ROW_GROUP_ROWS` rows or `GROUP_BYTES`, whichever is less."""
+    """Gathers batches into tables of about `ROW_GROUP_ROWS` rows or `GROUP_BYTES`, whichever is less."""
     waiting: list[pa.RecordBatch] = []
     rows = size_bytes = 0
     for batch in batches:

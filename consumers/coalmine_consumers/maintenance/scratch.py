@@ -1,4 +1,4 @@
-"""A database beside the store's own, for building new rollups and cells without anybody noticing.
+"""A scratch database beside the store's own, in which new rollups and cells are built.
 
 It is a file of its own that is thrown away afterwards, so building takes neither memory nor the store's log.
 """
@@ -36,7 +36,7 @@ class Scratch:
             self._create(table)
 
     def append(self, tables: Mapping[AdditiveTable, pa.Table]) -> None:
-        """Append rows."""
+        """Appends rows."""
         for table, rows in tables.items():
             with lent(self._cursor, appended=rows):
                 self._insert(table, "SELECT * FROM appended")
@@ -45,11 +45,11 @@ class Scratch:
                 self._fold(table)
 
     def add_from(self, source: str, table: AdditiveTable) -> None:
-        """Append the rows of one of the store's tables."""
+        """Appends the rows of one of the store's tables."""
         self._appended[table] += self._insert(table, f"SELECT * FROM {source}")  # noqa: S608 - closed set
 
     def fold(self) -> None:
-        """Make one row of each key."""
+        """Makes one row of each key."""
         for table in ADDITIVE_TABLES:
             if self._appended[table]:
                 self._fold(table)
@@ -85,7 +85,7 @@ class Scratch:
 
 @contextmanager
 def scratch(store: Store) -> Iterator[Scratch]:
-    """Attach an empty scratch database for the length of the block."""
+    """Attaches an empty scratch database for the length of the block."""
     path = store.directory / _FILE
     _remove(path)  # of a process that was killed
     with store.cursor() as cursor:

@@ -36,7 +36,7 @@ class Sealed:
 
 
 def seal(store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime) -> Sealed | None:
-    """Move hot rows of the days that are due into segments, one per day, sorted by event time.
+    """Moves hot rows of the days that are due into segments, one per day, sorted by event time.
 
     Returns:
         What moved, or None if nothing was due.
@@ -64,7 +64,7 @@ def _seal(store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime)
 def _write_due_days(
     store: Store, event: IngestedEvent, policy: SealPolicy, now: datetime, *, into: list[Segment]
 ) -> int:
-    """Write the files; returns the last ingest id they may hold rows of."""
+    """Writes the files; returns the last ingest id they may hold rows of."""
     with store.cursor() as cursor:
         cursor.begin()  # one snapshot for all queries: commits that end meanwhile stay out of the files
         rows = fetch_rows(cursor, statement("hot_days", __package__).format(hot=f"{event}_hot"))
@@ -80,7 +80,7 @@ def _write_due_days(
 
 
 def _exchange(connection: duckdb.DuckDBPyConnection, segment: Segment, through: int) -> None:
-    """Take the segment's rows out of the hot table and make its file data."""
+    """Takes the segment's rows out of the hot table and make its file data."""
     delete = f"DELETE FROM {segment.event}_hot WHERE {_OF_DAY} AND ingest_id <= $through"  # noqa: S608
     ((deleted,),) = connection.execute(delete, {**_bounds(segment.day), "through": through}).fetchall()
     if deleted != segment.rows:

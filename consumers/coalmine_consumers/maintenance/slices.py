@@ -1,4 +1,4 @@
-"""Parts of a rollup table that can be folded by themselves: whole buckets, about so many rows at a time.
+"""Slices of a rollup table that can be folded separately: whole buckets, a limited number of rows.
 
 Folding all at once would keep commits waiting, and a histogram's lists take more memory than DuckDB can
 move to disk.
@@ -21,7 +21,7 @@ def slices(
     max_rows: int,
     only_unfolded: bool = False,
 ) -> Iterator[pa.Table]:
-    """Cut a table's buckets into slices, oldest first.
+    """Cuts a table's buckets into slices, oldest first.
 
     Args:
         connection: Where the table is.

@@ -16,14 +16,14 @@ _turns: WeakKeyDictionary[Store, threading.RLock] = WeakKeyDictionary()
 
 @contextmanager
 def turn(store: Store) -> Iterator[None]:
-    """Wait for the running task of this store to end, and keep others waiting meanwhile."""
+    """Waits for the running task of this store to end, and makes others wait during the block."""
     with _lock_of(store):
         yield
 
 
 @contextmanager
 def turn_if_free(store: Store) -> Iterator[bool]:
-    """`turn`, without waiting: false if a task is running, and then nothing may be done."""
+    """`turn`, without waiting: yields False if a task is running, and then nothing may be done."""
     lock = _lock_of(store)
     if not lock.acquire(blocking=False):
         yield False

@@ -1,4 +1,4 @@
-"""Stretches of time that hold few enough rows to be sorted in memory.
+"""Windows of time that hold few enough rows to be sorted in memory.
 
 Sorting a day at once takes memory for all of it, and with texts of prompts and answers that is too much.
 Stretch by stretch, each is read from every file (whose statistics let the rest be skipped), sorted and
@@ -18,7 +18,7 @@ from coalmine_consumers.arrays import IntArray
 from coalmine_consumers.store.segments import ROW_GROUP_ROWS
 
 WINDOW_BYTES = 32 * 1024 * 1024
-"""A stretch holds about this much uncompressed data."""
+"""A window holds about this much uncompressed data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Window:
 
 
 def windows_over(paths: Sequence[Path]) -> list[Window]:
-    """Cut the time that some Parquet files span, reading their event times and nothing else."""
+    """Cuts the time that some Parquet files span, reading their event times and nothing else."""
     times = [_event_times(path) for path in paths]
     rows = sum(len(each) for each in times)
     size_bytes = sum(_uncompressed_bytes(path) for path in paths)
@@ -39,7 +39,7 @@ def windows_over(paths: Sequence[Path]) -> list[Window]:
 
 
 def cut(times: IntArray, rows_at_once: int) -> list[Window]:
-    """Cut sorted times into windows of `rows_at_once` of them, or more only where times are equal."""
+    """Cuts sorted times into windows of `rows_at_once` of them, or more only where times are equal."""
     if not len(times):
         return []
     firsts = np.unique(times[::rows_at_once])

@@ -1,6 +1,6 @@
-"""Covering a stretch of time with as few rollup rows as possible: days, and hours and minutes at its ends.
+"""Covers a period with as few rollup rows as possible: days, and hours and minutes at its ends.
 
-Rollups count every event at each resolution, so a stretch is cut into pieces that do not overlap, each
+Rollups count every event at each resolution, so a period is cut into pieces that do not overlap, each
 read at one resolution. That makes a month cost no more than an hour.
 """
 
@@ -28,14 +28,14 @@ class Piece:
 
 
 KeptFrom = Mapping[Resolution, datetime]
-"""From when on a resolution is complete; one that is absent is complete from the beginning.
+"""The time from which a resolution is complete; one that is absent is complete from the beginning.
 
 Midnights, and a coarser resolution is complete for at least as long as a finer one.
 """
 
 
 def cover(since: datetime | None, until: datetime | None, kept_from: KeptFrom) -> list[Piece]:
-    """Cut [since, until) into pieces.
+    """Cuts [since, until) into pieces.
 
     Both ends are widened to whole buckets of the finest resolution that still has them. Nothing else is
     added and nothing is counted twice.
@@ -46,7 +46,7 @@ def cover(since: datetime | None, until: datetime | None, kept_from: KeptFrom) -
 
 
 def floor(moment: datetime, resolution: Resolution) -> datetime:
-    """Where the bucket around a moment begins."""
+    """Returns the start of the bucket around a moment."""
     moment = moment.astimezone(UTC)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     length = timedelta(seconds=LENGTH_S[resolution])
@@ -54,7 +54,7 @@ def floor(moment: datetime, resolution: Resolution) -> datetime:
 
 
 def ceiling(moment: datetime, resolution: Resolution) -> datetime:
-    """The first beginning of a bucket that is not before a moment."""
+    """Returns the first start of a bucket that is not before a moment."""
     below = floor(moment, resolution)
     return below if below == moment else below + timedelta(seconds=LENGTH_S[resolution])
 

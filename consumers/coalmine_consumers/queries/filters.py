@@ -9,7 +9,7 @@ from coalmine_schemas.errors import InvalidParameter
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """None leaves a dimension open."""
+    """None does not filter."""
 
     prompt: str | None = None
     version: str | None = None
@@ -21,10 +21,10 @@ class Filters:
     """Requests that began before this, rounded up likewise."""
 
     def __post_init__(self) -> None:
-        """Bring ends that lie beyond all events near, so that no one need calculate at the edge of time.
+        """Moves ends that lie beyond all events closer, so that no calculation overflows.
 
         Raises:
-            InvalidParameter: A time does not say its offset from UTC.
+            InvalidParameter: A time has no offset from UTC.
         """
         for moment in (self.since, self.until):
             if moment is not None and moment.utcoffset() is None:

@@ -2,7 +2,7 @@
 
 Sums, means and histograms merge by addition, so five minutes are five rows of a minute added up. The steps
 between the resolutions keep a line drawable and its points worth looking at: six hours are 360 minutes of a
-few thumbs each, or 72 stretches of five minutes with enough of them.
+few thumbs each, or 72 buckets of five minutes with enough of them.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from coalmine_consumers.results import Step
 STEP_S: Mapping[Step, int] = MappingProxyType(
     {"minute": 60, "5m": 300, "15m": 900, "hour": 3600, "6h": 21_600, "day": 86_400}
 )
-"""Seconds, finest first. Each divides a day, so that stretches begin at midnight UTC."""
+"""Seconds, finest first. Each divides a day, so that buckets start at midnight UTC."""
 
 RESOLUTION_OF: Mapping[Step, Resolution] = MappingProxyType(
     {
@@ -29,7 +29,7 @@ RESOLUTION_OF: Mapping[Step, Resolution] = MappingProxyType(
 
 
 def floor_to_step(moment: datetime, step: Step) -> datetime:
-    """Where the stretch around a moment begins."""
+    """Returns the start of the bucket around a moment."""
     moment = moment.astimezone(UTC)
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     length = timedelta(seconds=STEP_S[step])
@@ -37,6 +37,6 @@ def floor_to_step(moment: datetime, step: Step) -> datetime:
 
 
 def ceiling_to_step(moment: datetime, step: Step) -> datetime:
-    """The first beginning of a stretch that is not before a moment."""
+    """Returns the first start of a bucket that is not before a moment."""
     below = floor_to_step(moment, step)
     return below if below == moment else below + timedelta(seconds=STEP_S[step])

@@ -1,4 +1,4 @@
-"""Puts one poll together from runs of messages, and finds where a message came from again."""
+"""Assembles one poll from runs of messages, and finds where a message came from."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -42,27 +42,27 @@ class BatchAssembly:
 
     @property
     def empty(self) -> bool:
-        """Whether no partition was moved on: there is nothing to commit."""
+        """True if no partition was advanced: there is nothing to commit."""
         return not self._positions
 
     def add(self, run: Run) -> None:
-        """Append messages of one event."""
+        """Appends messages of one event."""
         self._runs.append(run)
         self.messages += len(run.values)
         self.size_bytes += run.size_bytes
 
     def add_unroutable(self, partition: TopicPartition, message: UnroutableMessage) -> None:
-        """Append a message of no known event."""
+        """Appends a message of no known event."""
         self._unroutable.append((partition, message))
         self.messages += 1
         self.size_bytes += len(message.value or b"")
 
     def add_gap(self, gap: Gap) -> None:
-        """Record a loss. The partition must be advanced past it as well."""
+        """Records a loss. The partition must be advanced past it as well."""
         self._gaps.append(gap)
 
     def advance(self, partition: TopicPartition, start: int, position: int) -> None:
-        """Move a partition on.
+        """Advances a partition.
 
         Args:
             partition: The partition.
@@ -73,11 +73,11 @@ class BatchAssembly:
         self._positions[partition] = position
 
     def retire(self, partition: TopicPartition) -> None:
-        """Say that a partition is gone for good."""
+        """Records that a partition is gone for good."""
         self._retired.append(partition)
 
     def drop(self, partition: TopicPartition) -> None:
-        """Forget everything collected from a partition."""
+        """Forgets everything collected from a partition."""
         if self._starts.pop(partition, None) is None:
             return
         del self._positions[partition]

@@ -1,4 +1,4 @@
-"""The one interface behind which Kafka, the spool and the in-memory source look alike."""
+"""The interface shared by Kafka, the spool and the in-memory source."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Positions = Mapping[TopicPartition, int]
 
 @dataclass(frozen=True, slots=True)
 class SourceLag:
-    """What waits in the source and is not committed yet."""
+    """Messages in the source that are not committed yet."""
 
     messages: int
     """Sum over partitions. A lower bound while the source cannot be asked."""
@@ -30,7 +30,7 @@ class Source(Protocol):
     """
 
     def start(self, positions: Callable[[], Positions], quiesce: Callable[[], None]) -> None:
-        """Begin reading.
+        """Begins reading.
 
         Args:
             positions: Reads the committed positions from the store.
@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
     def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:
-        """Return what is there, waiting up to `timeout_s` for the first message; None if nothing came.
+        """Returns what is there, waiting up to `timeout_s` for the first message; None if nothing came.
 
         Blocks no longer than about `timeout_s` (a rebalance may add the time `quiesce` takes).
 
@@ -51,17 +51,17 @@ class Source(Protocol):
         ...
 
     def committed(self, positions: Positions) -> None:
-        """Take note that the store holds everything before `positions`. Never raises for a passing fault."""
+        """Learns that the store holds everything before `positions`. Never raises for a temporary failure."""
         ...
 
     def rewind(self) -> None:
-        """Forget what was polled and not committed; the next poll reads from `positions()` again."""
+        """Forgets what was polled and not committed; the next poll reads from `positions()` again."""
         ...
 
     def lag(self) -> SourceLag:
-        """Say how much waits. Quick: asks nothing over the network that could block for long."""
+        """Returns how much waits. Quick: makes no network call that could block for long."""
         ...
 
     def close(self) -> None:
-        """Stop reading and give up what is held (group membership, file handles). May be called twice."""
+        """Stops reading and releases resources (group membership, file handles). May be called twice."""
         ...

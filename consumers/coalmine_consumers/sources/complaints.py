@@ -1,4 +1,4 @@
-"""Says that something is wrong once, again while it lasts, and once more when it is over."""
+"""Logs a problem once, again while it lasts, and once more when it is over."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 REPEAT_EVERY_S: Final = 60.0
-"""A trouble that lasts is logged again this often."""
+"""A problem that lasts is logged again this often."""
 
 
 @dataclass(slots=True)
@@ -20,14 +20,14 @@ class _Trouble:
 
 @dataclass(slots=True)
 class Complaints:
-    """Troubles that are on now, by key. A librdkafka client repeats itself many times a second."""
+    """Problems that exist now, by key. A librdkafka client repeats itself many times a second."""
 
     log: logging.Logger
     clock: Callable[[], float] = time.monotonic
     _troubles: dict[str, _Trouble] = field(default_factory=dict)
 
     def raise_(self, key: str, text: str) -> None:
-        """Note that a trouble is on; logs it if it is new, or was last logged long ago."""
+        """Records a problem; logs it if it is new, or was last logged long ago."""
         now = self.clock()
         trouble = self._troubles.get(key)
         if trouble is None:
@@ -42,7 +42,7 @@ class Complaints:
             self.log.warning("%s (%d times in %.0f s)", text, trouble.times, lasted_s)
 
     def over(self, *keys: str) -> None:
-        """Note that troubles are over; logs those that were on."""
+        """Records that problems are over; logs those that existed."""
         for key in keys:
             trouble = self._troubles.pop(key, None)
             if trouble is not None:
@@ -50,6 +50,6 @@ class Complaints:
 
     @property
     def current(self) -> str | None:
-        """The oldest trouble that is on, or None."""
+        """Returns the oldest problem that exists, or None."""
         first = next(iter(list(self._troubles.values())), None)
         return None if first is None else first.text

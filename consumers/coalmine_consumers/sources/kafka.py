@@ -1,4 +1,4 @@
-"""Reads the Kafka topics, from the positions the store holds and no others."""
+"""Reads the Kafka topics, starting only from the positions the store holds."""
 
 import logging
 import time
@@ -37,7 +37,7 @@ from coalmine_schemas.topics import topic_name
 DRY_AFTER_S: Final = 0.1
 """A poll that has messages returns when none came for this long."""
 PROBE_EVERY_S: Final = 5.0
-"""How often a broker in trouble is asked whether it is back, while no message comes."""
+"""How often a broker with problems is asked whether it is back, while no message arrives."""
 REPORT_EVERY_S: Final = 1.0
 """How often positions are committed to the broker, for lag tools."""
 WATERMARK_TIMEOUT_S: Final = 5.0
@@ -46,7 +46,7 @@ SMALLEST_CHUNK: Final = 20
 """Messages taken from librdkafka at once when they are huge."""
 
 _CLIENT_TROUBLES: Final = ("client", "messages", "watermarks")
-"""Troubles that a message, or any answer of the broker, shows to be over."""
+"""Problems that are over once a message, or any reply of the broker, arrives."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +55,11 @@ class KafkaSource:
     """One member of the consumer group.
 
     On every assignment it waits until what was polled is committed, then starts each partition where
-    the store stands. A position that the broker has no more is recorded as a gap.
+    the store stands. A position that the broker no longer has is recorded as a gap.
     """
 
     def __init__(self, settings: KafkaSourceSettings) -> None:
-        """Configure the client; nothing is connected yet.
+        """Configures the client; nothing is connected yet.
 
         Raises:
             SourceMisconfigured: librdkafka refuses the settings.
@@ -172,7 +172,7 @@ class KafkaSource:
         self._next.clear()
 
     def _note_bounds(self) -> None:
-        """Keep for `lag` what the client knows of each partition without asking the broker."""
+        """Keeps for `lag` what the client knows of each partition without asking the broker."""
         for partition in self._next:
             low, end = self._consumer.get_watermark_offsets(kafka_partition(partition), cached=True)
             if end >= 0:
@@ -277,7 +277,7 @@ class KafkaSource:
         gap = Gap(partition.topic, partition.partition, expected, available, datetime.now(UTC), reason)
         assembly.add_gap(gap)
         where = f"{partition.topic}/{partition.partition}"
-        _log.error("gap (%s) in %s: expected offset %d, go on at %d", reason, where, expected, available)
+        _log.error("gap (%s) in %s: expected offset %d, continuing at %d", reason, where, expected, available)
 
     def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
         try:
@@ -286,14 +286,16 @@ class KafkaSource:
                 kafka_partition(partition), timeout=WATERMARK_TIMEOUT_S
             )
         except KafkaException as error:
-            self._complaints.raise_("watermarks", f"the broker does not tell offsets: {error.args[0].str()}")
+            self._complaints.raise_(
+                "watermarks", f"the broker does not report offsets: {error.args[0].str()}"
+            )
             return None
         if found is not None:
             self._bounds[partition] = found
         return found
 
     def _restart(self) -> None:
-        """Start every partition we own from the store again."""
+        """Starts every partition we own from the store again."""
         self._rewind = False
         owned = self._consumer.assignment()
         self._next.clear()
@@ -368,7 +370,7 @@ class KafkaSource:
             self._complaints.raise_("messages", f"Kafka: {error.str()}")
 
     def _probe(self) -> None:
-        """Find out that a trouble is over although no message comes."""
+        """Finds out that a problem is over although no message arrives."""
         now = time.monotonic()
         if self._complaints.current is None or now < self._probe_at:
             return
@@ -381,7 +383,7 @@ class KafkaSource:
         self._complaints.over(*(f"topic {topic}" for topic in self._topics if topic in known))
 
     def _report(self) -> None:
-        """Commit positions to the broker. Only lag tools read them, so failures do not matter."""
+        """Commits positions to the broker. Only lag tools read them, so failures do not matter."""
         now = time.monotonic()
         if now < self._report_at:
             return

@@ -1,4 +1,4 @@
-"""What librdkafka's messages and partitions say, in our own words."""
+"""Conversions between librdkafka's messages and partitions and ours."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -26,22 +26,22 @@ def runs(messages: Sequence[Message], codes: Mapping[str | None, int]) -> list[t
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Whether the client can do nothing any more: another process took its group instance id, for one."""
+    """True if the client cannot recover: another process took its group instance id, for instance."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
 
 
 def partition_of(partition: KafkaPartition) -> TopicPartition:
-    """A partition in our words."""
+    """Converts a partition of librdkafka."""
     return TopicPartition(partition.topic, str(partition.partition))
 
 
 def kafka_partition(partition: TopicPartition, offset: int = OFFSET_END) -> KafkaPartition:
-    """A partition, and where to start in it, in librdkafka's words."""
+    """Converts a partition and where to start in it for librdkafka."""
     return KafkaPartition(partition.topic, int(partition.partition), offset)
 
 
 def names_of(partitions: Sequence[KafkaPartition]) -> str:
-    """Partitions for a log line."""
+    """Formats partitions for a log line."""
     return ", ".join(f"{part.topic}/{part.partition}" for part in partitions) or "nothing"
 
 

@@ -26,7 +26,7 @@ _CONFIG: Final[Mapping[EventName, Mapping[str, str]]] = {
 def ensure_topics(
     admin: AdminClient, prefix: str = "coalmine.", partitions: int = 6, replication_factor: int = -1
 ) -> list[str]:
-    """Create the topics that do not exist yet; existing ones are left as they are.
+    """Creates the topics that do not exist yet; existing ones are left as they are.
 
     Args:
         admin: A client of the cluster.

@@ -1,6 +1,6 @@
 """A broker in memory and the source that reads it: for tests, and for trying the collector out.
 
-It keeps every rule of `Source`, rebalances and expired messages included, and does nothing unless told.
+It follows every rule of `Source`, including rebalances and expired messages, and does nothing on its own.
 """
 
 import threading
@@ -52,7 +52,7 @@ class MemoryBroker:
         partition: int = 0,
         timestamp_ms: int | None = None,
     ) -> int:
-        """Append a message and return its offset."""
+        """Appends a message and returns its offset."""
         where = self.partition(event, partition)
         with self._lock:
             log = self._logs.setdefault(where, _Log(event))
@@ -61,7 +61,7 @@ class MemoryBroker:
             return log.end - 1
 
     def expire(self, event: EventName, before: int, *, partition: int = 0) -> None:
-        """Delete the messages before an offset, as retention does."""
+        """Deletes the messages before an offset, as retention does."""
         where = self.partition(event, partition)
         with self._lock:
             log = self._logs.setdefault(where, _Log(event))
@@ -69,7 +69,7 @@ class MemoryBroker:
             log.first = max(log.first, before)
 
     def truncate(self, event: EventName, *, partition: int = 0) -> None:
-        """Empty a partition and count from 0 again, as when a topic is deleted and made anew."""
+        """Empties a partition and restarts at offset 0, as when a topic is deleted and recreated."""
         with self._lock:
             self._logs[self.partition(event, partition)] = _Log(event)
 
@@ -100,7 +100,7 @@ class MemoryBroker:
             return log.event, log.messages[at : at + limit]
 
     def wait(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `ready`, which is asked after every append, or until the time is over."""
+        """Waits until `ready`, which is asked after every append, or until the time is over."""
         with self._lock:
             self._lock.wait_for(ready, timeout_s)
 
@@ -124,7 +124,7 @@ class MemorySource:
         self._quiesce = quiesce
 
     def assign(self, partitions: frozenset[TopicPartition] | None) -> None:
-        """Own only these partitions from the next poll on; None means all there are."""
+        """Owns only these partitions from the next poll on; None means all there are."""
         self._assign = partitions
 
     def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:

@@ -210,7 +210,7 @@ class SpoolSource:
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
-                # Another reader finished it. It is a loss for us only if we had begun it.
+                # Another reader finished it. It is a loss here only if reading had begun.
                 if stored:
                     _add_gap(partition, stored, stored, "vanished", assembly)
                     self._files.gone(partition)
@@ -264,7 +264,7 @@ def _add_records(
 
         event = _EVENTS.get(topic)
         if event is None:
-            reason = f"the collector keeps no event named {topic[:80]!r}"
+            reason = f"the collector stores no event named {topic[:80]!r}"
             for at, index in enumerate(indexes):
                 message = UnroutableMessage(records[index].value, origin(at), reason)
                 assembly.add_unroutable(partition, message)

@@ -1,4 +1,4 @@
-"""Reads the bytes of one sealed spool file to their end, whatever state they are in.
+"""Reads one sealed spool file to its end, whatever state it is in.
 
 `spool_format.read_blocks` stops at the first damage. Here reading goes on after it: the marker that
 ends every block is searched for, and blocks that are whole again are kept.
@@ -28,7 +28,7 @@ class Records:
 class Damage:
     """A part that cannot be read.
 
-    It takes up positions, so that a position past it says that it was dealt with: as many as its block
+    It takes up positions, so that a position past it means it was handled: as many as its block
     claims to hold records, or one when not even that can be read.
     """
 
@@ -38,7 +38,7 @@ class Damage:
 
 
 def read_pieces(data: bytes, start: int) -> Iterator[Records | Damage]:
-    """Read the bytes of a sealed file from a position on.
+    """Reads the bytes of a sealed file from a position on.
 
     The same bytes always give the same positions, so a reader may stop anywhere and go on later.
 

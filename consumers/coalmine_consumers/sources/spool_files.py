@@ -1,4 +1,4 @@
-"""Which spool files were read and committed, and their removal afterwards."""
+"""Tracks which spool files were read and committed, and removes them."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ class FinishedFile:
     end: int
     """Position after everything in it."""
     damaged: bool
-    """Whether a part of it could not be read."""
+    """True if a part of it could not be read."""
 
 
 class SpoolFiles:
@@ -46,7 +46,7 @@ class SpoolFiles:
         self._complained: set[TopicPartition] = set()
 
     def reset(self, stored: Mapping[TopicPartition, int], present: set[str] | None) -> None:
-        """Begin again from what the store says.
+        """Begins again from what the store says.
 
         Args:
             stored: Positions of spool partitions in the store.
@@ -61,7 +61,7 @@ class SpoolFiles:
             self._retired = [part for part in stored if present is not None and part.partition not in present]
 
     def finished(self, file: FinishedFile) -> None:
-        """Take note that a file was read to its end."""
+        """Learns that a file was read to its end."""
         partition = spool_partition(file.path)
         with self._lock:
             if self._committed.get(partition, 0) >= file.end:
@@ -70,7 +70,7 @@ class SpoolFiles:
                 self._finished[partition] = file
 
     def committed(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take note of what the store holds."""
+        """Learns what the store holds."""
         with self._lock:
             for partition, position in positions.items():
                 if partition.topic != SPOOL_TOPIC:
@@ -81,13 +81,13 @@ class SpoolFiles:
                     self._removable[partition] = self._finished.pop(partition)
 
     def gone(self, partition: TopicPartition) -> None:
-        """Take note that somebody else removed a file."""
+        """Learns that another process removed a file."""
         with self._lock:
             self._committed.pop(partition, None)
             self._retired.append(partition)
 
     def remove_committed(self) -> None:
-        """Remove what may be removed; what cannot be is tried again at the next call."""
+        """Removes finished files; what cannot be removed is tried again at the next call."""
         with self._lock:
             removable, self._removable = self._removable, {}
             for partition, file in removable.items():
@@ -111,7 +111,7 @@ class SpoolFiles:
             return retired
 
     def give_back(self, retired: list[TopicPartition]) -> None:
-        """Return what `take_retired` gave and no batch carried."""
+        """Takes back partitions from `take_retired` that no batch carried."""
         with self._lock:
             self._retired = retired + self._retired
 

@@ -1,4 +1,4 @@
-"""Feedback and scores find their request, whichever of the two comes first.
+"""Attribution: feedback and scores find their request, whichever arrives first.
 
 An event is about a request of the same batch, of an earlier batch, or of one still to come. In the first
 two cases it is attributed now; in the last it waits in a pending table until its request is stored.
@@ -58,7 +58,7 @@ def attribute(
     rows: pa.Table,
     arrivals: Arrivals,
 ) -> pa.Table:
-    """Attribute what can be, old and new, and keep the rest for later.
+    """Attributes reactions whose request is known, old and new; keeps the rest for later.
 
     Args:
         connection: Inside the batch's transaction, which sees no row of this batch yet.
@@ -88,7 +88,7 @@ def attribute(
 
 
 def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: Arrivals) -> pa.Table:
-    """What came before its request, taken out of the pending table."""
+    """Takes reactions that arrived before their request out of the pending table."""
     table = quote_identifier(f"pending_{reaction}")
     least, greatest = arrivals.ids.bounds()
     bounds = {"min_id": least, "max_id": greatest}

@@ -69,10 +69,10 @@ class BatchWriter:
     """Writes Parquet while the transaction goes on; pyarrow lets other threads run meanwhile."""
 
     def write(self, batch: DecodedBatch, ingest_id: int, now: datetime) -> CommitResult:
-        """Write everything a batch changes into the open transaction.
+        """Writes everything a batch changes into the open transaction.
 
         Raises:
-            PositionConflict: The batch does not go on where the store stands. Nothing was written.
+            PositionConflict: The batch does not start at the stored positions. Nothing was written.
         """
         require_starts(read_positions(self.connection), batch.starts)
         new = {
@@ -114,7 +114,7 @@ class BatchWriter:
 
     @contextmanager
     def _landing(self, new: Mapping[IngestedEvent, _New], now: datetime) -> Iterator[None]:
-        """Land raw rows; segments are written while the block runs, and removed again if it fails.
+        """Lands raw rows; segments are written while the block runs, and removed again if it fails.
 
         Once the block has ended they stay, even if committing fails then: it may have succeeded after all.
         """
@@ -142,7 +142,7 @@ class BatchWriter:
             raise
 
     def _remove(self, written: Iterator[Future[Segment]]) -> None:
-        """Remove files that will never have a row. What cannot be removed now is at the next start."""
+        """Removes files that will never have a row; what cannot be removed now is at the next start."""
         futures = list(written)
         wait(futures)
         for future in futures:
@@ -150,7 +150,7 @@ class BatchWriter:
                 (self.directory / future.result().path).unlink(missing_ok=True)
 
     def _aggregate(self, new: Mapping[IngestedEvent, _New], ingest_id: int, now: datetime) -> None:
-        """Append rollups and cells of what is new, and of what it brings together."""
+        """Appends rollups and cells of what is new, and of what it brings together."""
         requests = new.get("requests")
         facts = with_model(requests.rows) if requests is not None else pa.table({})
         arrivals = Arrivals(requests.ids if requests is not None else Ids.none(), facts)

@@ -1,4 +1,4 @@
-"""Changes of what environments serve: a few a day, kept for ever in a table of their own."""
+"""Changes of what environments serve: a few a day, kept forever in a table of their own."""
 
 from datetime import datetime
 

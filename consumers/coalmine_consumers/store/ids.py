@@ -26,10 +26,10 @@ class Ids:
 
     @classmethod
     def from_arrow(cls, column: pa.ChunkedArray | pa.Array) -> "Ids":
-        """Read ids that are UUID text, 16 bytes each, or Arrow's uuid type. None may be null.
+        """Reads ids that are UUID text, 16 bytes each, or Arrow's uuid type. None may be null.
 
         Raises:
-            ValueError: A text is no UUID.
+            ValueError: A text is not a UUID.
         """
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         parts = [_bytes_of(chunk) for chunk in chunks]
@@ -38,7 +38,7 @@ class Ids:
 
     @classmethod
     def none(cls) -> "Ids":
-        """No id at all."""
+        """Returns an empty column."""
         return cls(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
     def to_arrow(self) -> pa.Array:
@@ -58,7 +58,7 @@ class Ids:
         return Ids(self.high[chosen], self.low[chosen])
 
     def order(self) -> IndexArray:
-        """IndexArray that sort the ids; equal ids keep their order."""
+        """Indexes that sort the ids; equal ids keep their order."""
         order = np.argsort(self.high)
         high = self.high[order]
         same = high[1:] == high[:-1]
@@ -119,7 +119,7 @@ def _bytes_of(chunk: pa.Array) -> ByteArray:
         return np.array([list(UUID(value).bytes) for value in chunk.to_pylist()], np.uint8).reshape(-1, 16)
     if np.any(text.take(_HYPHENS, axis=1) != ord("-")):
         raise ValueError("an id is not a UUID")
-    # binascii.Error, which says what is no hexadecimal digit, is a ValueError.
+    # binascii.Error, which names a character that is not hexadecimal, is a ValueError.
     return np.frombuffer(binascii.unhexlify(text.take(_DIGITS, axis=1).data), np.uint8).reshape(-1, 16)
 
 

@@ -1,4 +1,4 @@
-"""The books: what became of every message, and what could not be read at all."""
+"""The ledger: what became of every message, and what could not be read at all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,7 +29,7 @@ class StoredSpan:
 
     @classmethod
     def of(cls, ids: Ids, event_times_us: IntArray) -> "StoredSpan | None":
-        """The span of some rows; None of none."""
+        """Returns the span of some rows, or None if there are none."""
         if not len(ids):
             return None
         first, last = timestamps(np.array([event_times_us.min(), event_times_us.max()])).to_pylist()
@@ -45,9 +45,9 @@ class EventCounts:
     duplicates: int
     dead_lettered: int
     ahead_of_clock: int = 0
-    """How many of the stored ones claim a time too far in the future."""
+    """Stored events whose time lies too far in the future."""
     span: StoredSpan | None = field(default=None, compare=False)
-    """Which rows were stored; None if none was."""
+    """Which rows were stored; None if there are none."""
 
 
 def record_ledger(

@@ -11,7 +11,7 @@ class StoreLock:
     """Held from construction until `release` or the end of the process, however it ends."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock.
+        """Takes the lock.
 
         Raises:
             StoreLocked: Another process (or another store object in this one) holds it.
@@ -27,7 +27,7 @@ class StoreLock:
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let the next owner in. The file stays: removing it would race with someone opening it."""
+        """Lets the next owner in. The file stays: removing it would race with someone opening it."""
         if self._file >= 0:
             os.ftruncate(self._file, 0)
             os.close(self._file)

@@ -1,7 +1,7 @@
-"""Finding stored events by id without reading what cannot hold them.
+"""Looks up stored events by id without reading files that cannot hold them.
 
 Hot rows are few. Segments are chosen by the manifest's bounds of ids, and of those only the ones some
-wanted id really falls into; inside a file DuckDB skips row groups by their statistics. UUIDv7 ids are
+wanted id falls into; inside a file DuckDB skips row groups by their statistics. UUIDv7 ids are
 ordered by time, so what is left is small whether ids are of now or of last month.
 """
 
@@ -36,7 +36,7 @@ FACTS = (
 def stored_positions(
     connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent, ids: Ids
 ) -> IndexArray:
-    """IndexArray of those ids that are stored already, hot or in a segment, each once."""
+    """Indexes of those ids that are stored already, hot or in a segment, each once."""
     found = _search(connection, directory, event, ids, ("stored_in_hot", "stored_in_segments"))
     return np.unique(found["position"].to_numpy()).astype(np.intp)
 

@@ -20,7 +20,7 @@ _UUIDS = ("segment_id", "min_id", "max_id")  # which DuckDB hands to Arrow as te
 
 
 def record_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
-    """Make a written file part of the data. The event's view must be refreshed in the same transaction."""
+    """Makes a written file part of the data. The event's view must be refreshed in the same transaction."""
     places = ", ".join("?" for _ in _COLUMNS)
     connection.execute(
         f"INSERT INTO segments ({', '.join(_COLUMNS)}) VALUES ({places})",  # noqa: S608 - our own column names
@@ -31,7 +31,7 @@ def record_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> N
 def retire_segments(
     connection: duckdb.DuckDBPyConnection, segment_ids: Iterable[UUID], reason: RetiredReason, at: datetime
 ) -> None:
-    """Take segments out of the data. Their files stay for queries that already read them."""
+    """Takes segments out of the data. Their files stay for queries that already read them."""
     connection.execute(
         "UPDATE segments SET retired_at = $at, retired_reason = $reason "
         "WHERE segment_id IN (SELECT unnest($ids)) AND retired_at IS NULL",
@@ -51,7 +51,7 @@ def live_segments(connection: duckdb.DuckDBPyConnection, event: IngestedEvent | 
 
 
 def remove_strays(connection: duckdb.DuckDBPyConnection, directory: Path, at: datetime) -> list[Path]:
-    """Remove files without a row, and files of retired rows, when nobody can be reading: at start-up.
+    """Removes files without a row, and files of retired rows, when nothing can be reading: at start-up.
 
     Returns:
         What was removed, relative to the store's folder.

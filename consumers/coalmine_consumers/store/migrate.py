@@ -1,4 +1,4 @@
-"""Bringing a store's tables up to date: numbered SQL files, each applied once and recorded by name."""
+"""Migrations of a store's tables: numbered SQL files, each applied once and recorded by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def published_migrations() -> list[Migration]:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration]) -> list[str]:
-    """Apply what is missing, each in its own transaction, and return the names applied.
+    """Applies what is missing, each in its own transaction, and returns the names applied.
 
     Raises:
         StoreDamaged: The store holds a migration this release does not know: a newer release wrote it.

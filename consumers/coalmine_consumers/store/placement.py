@@ -1,4 +1,4 @@
-"""Where raw rows land: large batches as Parquet segments, one per day, the rest in the hot table."""
+"""Placement of raw rows: large batches as Parquet segments, one per day, the rest in the hot table."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -27,12 +27,12 @@ def by_day(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
 def split(
     rows: pa.Table, *, min_rows: int, min_day_rows: int
 ) -> tuple[list[tuple[date, pa.Table]], pa.Table]:
-    """Decide what becomes a segment at once.
+    """Decides what becomes a segment at once.
 
     Args:
         rows: New rows of one event.
         min_rows: Fewer rows than this are all hot.
-        min_day_rows: A day with fewer rows than this is hot, so that stragglers make no tiny files.
+        min_day_rows: A day with fewer rows than this is hot, so that stragglers do not make tiny files.
 
     Returns:
         Days and their rows for segments, and the rows for the hot table.
@@ -46,7 +46,7 @@ def split(
 
 
 def insert_hot(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, rows: pa.Table) -> None:
-    """Append rows to the event's hot table."""
+    """Appends rows to the event's hot table."""
     if rows.num_rows:
         with lent(connection, landing=rows):
             table = quote_identifier(f"{event}_hot")

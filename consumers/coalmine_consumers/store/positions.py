@@ -1,4 +1,4 @@
-"""Where each partition goes on, kept in the same transaction as what was read from it."""
+"""Positions of partitions, kept in the same transaction as what was read from them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ from coalmine_consumers.sql import lent, statement
 
 
 def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
-    """Every stored position: next to read."""
+    """Returns every stored position: the next to read."""
     rows = connection.sql('SELECT topic, "partition", next_offset FROM source_positions').fetchall()
     return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
 
 
 def require_starts(stored: Mapping[TopicPartition, int], starts: Mapping[TopicPartition, int]) -> None:
-    """Refuse a batch that does not go on where the store stands.
+    """Rejects a batch that does not start at the stored positions.
 
     Raises:
         PositionConflict: It would repeat messages or leave some out.
@@ -34,7 +34,7 @@ def move_positions(
     positions: Mapping[TopicPartition, int],
     retired: Sequence[TopicPartition],
 ) -> None:
-    """Store where partitions go on, and forget partitions that are gone for good."""
+    """Stores new positions, and forgets partitions that are gone for good."""
     if positions:
         moved = list(positions)
         table = _table(

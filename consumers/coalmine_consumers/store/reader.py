@@ -1,4 +1,4 @@
-"""Reading a store from many threads while its writer commits."""
+"""Reads a store from many threads while its writer commits."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from coalmine_consumers.sql import fetch_rows, fetch_table
 class Reader:
     """Runs queries, each on a cursor of its own, so that any number of threads may share a reader.
 
-    A query sees the last committed state. Several queries that must agree belong into one `snapshot`.
+    A query sees the last committed state. Several queries that must agree belong in one `snapshot`.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Run one statement and return all of its rows."""
+        """Runs one statement and returns all of its rows."""
         with self._connection.cursor() as cursor:
             return fetch_table(cursor, sql, parameters)
 
@@ -31,7 +31,7 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator["Snapshot"]:
-        """Several queries that all see the same state."""
+        """Runs several queries that all see the same state."""
         with self._connection.cursor() as cursor:
             cursor.begin()
             try:
@@ -47,7 +47,7 @@ class Snapshot:
         self._cursor = cursor
 
     def table(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Run one statement and return all of its rows."""
+        """Runs one statement and returns all of its rows."""
         return fetch_table(self._cursor, sql, parameters)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

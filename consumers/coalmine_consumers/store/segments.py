@@ -1,4 +1,4 @@
-"""Parquet segments: writing one so that it either exists whole or not at all.
+"""Parquet segments: each is written completely or not at all.
 
 A file becomes data only when the manifest has its row (`manifest.py`). Writing is therefore safe at any
 moment: a crash leaves at worst a file without a row, which `Store.open` removes.
@@ -53,7 +53,7 @@ _FEW_VALUES |= {
 _FEW_VALUES |= {"thumbs", "name", "source", "scorer"}
 _PRUNED_BY = {"request_id", "feedback_id", "score_id", "event_time", "prompt", "version", "environment"}
 # Dictionary pages pay only where values repeat; trying them on ids and measures cost half the
-# write. Statistics of columns nobody filters by cost a tenth.
+# write. Statistics of columns that are never filtered by cost a tenth.
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Segment:
 def write_segment(
     directory: Path, event: IngestedEvent, day: date, rows: pa.Table, *, created_at: datetime
 ) -> Segment:
-    """Write rows of one UTC day as a durable Parquet file, in the order given.
+    """Writes rows of one UTC day as a durable Parquet file, in the order given.
 
     Args:
         directory: The store's folder.
@@ -123,7 +123,7 @@ class SegmentWriter:
         self._unfinished.unlink(missing_ok=True)
 
     def write(self, rows: pa.Table) -> None:
-        """Append rows as one row group, or several if they are many. Columns as in `write_segment`."""
+        """Appends rows as one row group, or several if they are many. Columns as in `write_segment`."""
         if rows.num_rows == 0:
             return
         for name in UUID_COLUMNS[self._event]:
@@ -139,7 +139,7 @@ class SegmentWriter:
         self._rows += rows.num_rows
 
     def finish(self) -> Segment:
-        """Make the file durable under its name and return its manifest row. At least one row was written."""
+        """Makes the file durable under its name and returns its manifest row. It must have a row."""
         assert self._file is not None, "a segment holds at least one row"
         self._file.close()
         self._file = None

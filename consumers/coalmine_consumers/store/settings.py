@@ -11,10 +11,10 @@ class StoreSettings:
     """What DuckDB may hold in memory; Arrow batches and Parquet writing come on top."""
     threads: int = 2
     checkpoint_threshold_mb: int = 128
-    """WAL size at which DuckDB writes its file anew, for half a second: 64 took a sixth of all ingest."""
+    """WAL size at which DuckDB rewrites its file, for half a second: 64 took a sixth of all ingest."""
     segment_min_rows: int = 25_000
     """A batch with at least this many rows of an event goes to Parquet at once, a smaller one to hot rows."""
     segment_min_day_rows: int = 5_000
     """Of such a batch, days with fewer rows than this go to the hot table all the same."""
     clock_tolerance_s: float = 300.0
-    """An event later than now by more than this counts as ahead of the clock. It is stored as it says."""
+    """An event further in the future than this counts as ahead of the clock; it is stored unchanged."""

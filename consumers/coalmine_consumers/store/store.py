@@ -32,7 +32,7 @@ Also = Callable[[duckdb.DuckDBPyConnection, CommitResult], None]
 
 
 class Store:
-    """What a collector writes and everybody in its process reads.
+    """What a collector writes and everything in its process reads.
 
     Writers (`commit`, `transaction`) take turns; readers see the last committed state and never wait.
     """
@@ -50,7 +50,7 @@ class Store:
 
     @classmethod
     def open(cls, directory: Path, settings: StoreSettings | None = None) -> Store:
-        """Own the store in `directory`, making it if there is none, and repair what a crash left.
+        """Opens and owns the store in `directory`, creating it if needed, and repairs what a crash left.
 
         Raises:
             StoreLocked: Another process owns it.
@@ -92,14 +92,14 @@ class Store:
                 raise
 
     def commit(self, batch: DecodedBatch, also: Also | None = None) -> CommitResult:
-        """Store a batch: all of it, or on any error nothing. Any thread may call it.
+        """Stores a batch: all of it, or on any error nothing. Any thread may call it.
 
         Args:
             batch: What to store.
             also: Makes further changes in the same transaction, once the batch is written into it.
 
         Raises:
-            PositionConflict: The batch does not begin where the store stands.
+            PositionConflict: The batch does not start at the stored positions.
         """
         with self.transaction() as connection:
             writer = BatchWriter(connection, self.directory, self.settings, self._executor)
@@ -119,12 +119,12 @@ class Store:
         return self._connection.cursor()
 
     def positions(self) -> dict[TopicPartition, int]:
-        """Where each partition goes on: the next position to read."""
+        """Returns the next position to read of each partition."""
         with self._connection.cursor() as cursor:
             return read_positions(cursor)
 
     def close(self) -> None:
-        """Wait for the writer, checkpoint, and let the next owner in."""
+        """Waits for the writer, checkpoints, and lets the next owner in."""
         with self._writing:
             self._executor.shutdown()
             self._connection.close()

@@ -1,7 +1,7 @@
 """The views `requests`, `feedback` and `scores`: hot rows and live segments as one table.
 
 A view names its files, because DuckDB's reader takes no sub-query for them and a glob would show files
-that are not committed. So whoever changes the manifest refreshes the view in the same transaction, and
+that are not committed. So code that changes the manifest refreshes the view in the same transaction, and
 a query sees either the old files or the new ones.
 """
 
@@ -21,7 +21,7 @@ SELECT path FROM segments WHERE retired_at IS NULL AND event = $event ORDER BY c
 
 
 def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> None:
-    """Define an event's view anew from the manifest as this transaction sees it.
+    """Redefines an event's view from the manifest as this transaction sees it.
 
     A file that is gone is left out, so that an accident to one file stops neither ingest nor queries nor
     opening the store; `audit` says what is missing.

@@ -26,7 +26,7 @@ class Diff:
     """Differences between two versions of a prompt."""
 
     name: str
-    """Name of the prompt."""
+    """Name of the prompt in the registry."""
     a: str
     """The old version, which `b` is compared with."""
     b: str

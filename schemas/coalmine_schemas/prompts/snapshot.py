@@ -57,7 +57,7 @@ class Experiment:
     allocation_epoch: int
     """Number of the current epoch, from 1; each change of weights starts the next."""
     arms: tuple[Arm, ...]
-    """Treatments first, control last."""
+    """Current arms: treatments first, control last."""
 
 
 @dataclass(frozen=True, slots=True)

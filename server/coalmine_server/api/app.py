@@ -12,21 +12,20 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from coalmine_registry.roles import Role
-from coalmine_server.api.access import needs
+from coalmine_server.api.auth import needs
 from coalmine_server.api.openapi import install_openapi, operation_id
 from coalmine_server.api.parameters import known_parameters
 from coalmine_server.api.problems import install_problem_handlers
-from coalmine_server.api.routes import drift, explain, measures, pipeline, readouts
+from coalmine_server.api.routes import measures, pipeline, readouts
 from coalmine_server.services.owned_store import OwnedStore
 
 if TYPE_CHECKING:  # a command that answers its own question needs none of them
     from prometheus_client import CollectorRegistry
 
     from coalmine_registry.registry import Registry
-    from coalmine_server.api.failed_logins import FailedLogins
     from coalmine_server.api.hub import DeploymentHub
     from coalmine_server.api.registry import LastUsed
-    from coalmine_server.api.verifier import Verifier
+    from coalmine_server.api.verifier import FailedLogins, Verifier
 
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
@@ -114,7 +113,7 @@ def build_api(
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
     known = Depends(known_parameters)
     if with_measures:
-        for each in (measures, pipeline, readouts, explain, drift):
+        for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
         from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
@@ -146,9 +145,12 @@ def create_app(
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
     """
-    from coalmine_server.api.body_limit import BodyLimitMiddleware  # noqa: PLC0415
-    from coalmine_server.api.http_metrics import HttpMetrics  # noqa: PLC0415
-    from coalmine_server.api.middleware import AuthMiddleware, ObservabilityMiddleware  # noqa: PLC0415
+    from coalmine_server.api.middleware import (  # noqa: PLC0415
+        AuthMiddleware,
+        BodyLimitMiddleware,
+        HttpMetrics,
+        ObservabilityMiddleware,
+    )
     from coalmine_server.api.routes import health  # noqa: PLC0415
 
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)

@@ -34,7 +34,9 @@ class Body(BaseModel):
 class VersionBody(Body):
     """A version to register."""
 
-    version: VersionText = Field(description="Semantic version to register.", examples=["1.2.0"])
+    version: VersionText = Field(
+        description="Semantic version to register, never used before.", examples=["1.2.0"]
+    )
     content: Json = Field(
         description="`template` or `messages`; variables, model, parameters, output_schema, metadata.",
         examples=[{"template": "Answer {{ question }}", "variables": {"question": {"type": "string"}}}],
@@ -45,7 +47,9 @@ class EvidenceBody(Body):
     """Why a version may be served."""
 
     kind: str = Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="Kind of evidence.", examples=["eval_run", "readout"]
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Kind of evidence, a word in lower case.",
+        examples=["eval_run", "readout"],
     )
     reference: str = Field(min_length=1, max_length=500, description="Id or URL of the evidence.")
     summary: str = Field(default="", max_length=2000, description="What the evidence says, for people.")
@@ -54,7 +58,7 @@ class EvidenceBody(Body):
 class PromotionBody(Body):
     """A version to serve by default."""
 
-    prompt: PromptName = Field(description="Name of the prompt.")
+    prompt: PromptName = Field(description="Name of the prompt in the registry.")
     version: VersionText = Field(description="Version to serve by default.")
     environment: str = Field(
         min_length=1,
@@ -118,7 +122,9 @@ class RulesBody(Body):
 class ArmBody(Body):
     """One arm of an experiment."""
 
-    variant: Variant = Field(description="Name of the arm.", examples=["treatment"])
+    variant: Variant = Field(
+        description="Name of the arm, unique within the experiment.", examples=["treatment"]
+    )
     version: VersionText = Field(description="Version that units of this arm get.")
     weight: float = Field(ge=0, le=1, description="Share of units that get this arm, from 0 to 1.")
 
@@ -180,7 +186,7 @@ class TokenBody(Body):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$",
         description="Person or program that will use the token.",
     )
-    role: Role = Field(default=Role.READER, description="What the token allows.")
+    role: Role = Field(default=Role.READER, description="What the token allows its user to do.")
 
 
 def given(evidence: list[EvidenceBody]) -> tuple[Evidence, ...]:

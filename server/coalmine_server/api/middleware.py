@@ -1,25 +1,86 @@
-"""What surrounds every request: an id, a log line, metrics, an answer to faults, the bearer token."""
+"""What surrounds every request: an id, a log line, metrics, a limit on the body, the bearer token."""
 
 import time
 import uuid
 
 import structlog
 from anyio import CapacityLimiter, to_thread
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_registry.roles import Actor
 from coalmine_schemas.errors import Transient
-from coalmine_server.api.failed_logins import FailedLogins
-from coalmine_server.api.http_metrics import HttpMetrics
 from coalmine_server.api.problems import (
     REGISTRY_UNAVAILABLE,
+    TOO_LARGE,
     TOO_MANY_FAILURES,
     UNAUTHENTICATED,
     ProblemError,
     problem_response,
 )
-from coalmine_server.api.verifier import Verifier
+from coalmine_server.api.verifier import FailedLogins, Verifier
+
+
+class HttpMetrics:
+    """Requests answered and their time, by route and not by path: the number of series is bounded."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "coalmine_http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "coalmine_http_request_duration_seconds",
+            "Time from the request's head to the end of its answer.",
+            ["route"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=registry,
+        )
+
+    def observe(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Counts one request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._duration.labels(route).observe(duration_s)
+
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""The largest we take are prompts: templates of 262,144 characters, which JSON may escape."""
+
+
+class BodyLimitMiddleware:
+    """Answers 413 once a body exceeds the limit, whether it says its length or not; nothing is kept of it."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._detail = f"a body has at most {max_bytes:,} bytes"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection as ASGI says."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._max_bytes:
+            await problem_response(TOO_LARGE, self._detail)(scope, receive, send)
+            return
+        read = 0
+
+        async def limited_receive() -> Message:
+            nonlocal read
+            message = await receive()
+            if message["type"] == "http.request":
+                read += len(message.get("body", b""))
+                if read > self._max_bytes:
+                    raise HTTPException(TOO_LARGE.status, self._detail)
+            return message
+
+        await self._app(scope, limited_receive, send)
+
 
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
 """What load balancers ask, without a token."""

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from coalmine_server.api.access import required_roles
+from coalmine_server.api.auth import required_roles
 from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE
 from coalmine_server.api.representation import JSON_MEDIA_TYPE
 

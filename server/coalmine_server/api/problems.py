@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from coalmine_registry import errors as registry_errors
 from coalmine_schemas.errors import InvalidParameter, Transient
 from coalmine_server.errors import NotFound
-from coalmine_server.services.readiness import NotReady, Phase
+from coalmine_server.services.owned_store import NotReady, Phase
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -208,7 +208,8 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
     problems = [
         FieldProblem(
-            name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), detail=item["msg"]
+            name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
+            detail=item["msg"].removeprefix("Value error, "),
         )
         for item in error.errors()
     ]

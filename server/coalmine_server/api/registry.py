@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_server.api.access import needs
+from coalmine_server.api.auth import needs
 
 THREADS: Final = 16
 """Requests to the registry that are worked on at once. Queries of measures have threads of their own."""

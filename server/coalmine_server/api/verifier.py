@@ -1,6 +1,8 @@
-"""Who comes with a token, asked of the registry and remembered for a moment."""
+"""Checks tokens against the registry, and throttles clients that present invalid ones."""
 
 import hashlib
+import ipaddress
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -60,3 +62,84 @@ class Verifier:
         with self._lock:
             self._generation += 1
             self._remembered.clear()
+
+
+MOST_ADDRESSES: Final = 10_000
+"""Addresses, and tokens that were good, that are remembered; the oldest are forgotten first."""
+
+
+class FailedLogins:
+    """Counts failures by address, as a token bucket each. Thread-safe.
+
+    An address that failed too often is refused before its token is looked at, or guessing would go on at full
+    speed. Only tokens that were good from there before pass: somebody else's failures behind the same address
+    lock no running service out, and those from other addresses nobody at all.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Starts with nobody having failed.
+
+        Args:
+            per_minute: Failures that an address may have at once, and again each minute.
+            clock: Tells the time in seconds.
+        """
+        self._per_minute = float(per_minute)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._good: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+
+    def retry_after_s(self, address: str, token_digest: bytes) -> int | None:
+        """None if the token may be looked at, else after how many seconds.
+
+        Args:
+            address: Who asks, an IP address.
+            token_digest: Hash of the token presented.
+        """
+        network = _network(address)
+        with self._lock:
+            spent, _ = self._left(network)
+            if spent + 1.0 <= self._per_minute or (network, token_digest) in self._good:
+                return None
+            return max(1, math.ceil((spent + 1.0 - self._per_minute) * 60.0 / self._per_minute))
+
+    def failed(self, address: str) -> None:
+        """Notes that a token was none."""
+        network = _network(address)
+        with self._lock:
+            spent, now = self._left(network)
+            self._spent[network] = (min(spent + 1.0, self._per_minute), now)
+            _remember(self._spent, network)
+
+    def succeeded(self, address: str, token_digest: bytes) -> None:
+        """Notes that a token was good."""
+        key = (_network(address), token_digest)
+        with self._lock:
+            self._good[key] = None
+            _remember(self._good, key)
+
+    def __len__(self) -> int:
+        return len(self._spent) + len(self._good)
+
+    def _left(self, network: str) -> tuple[float, float]:
+        now = self._clock()
+        spent, then = self._spent.get(network, (0.0, now))
+        return max(0.0, spent - (now - then) * self._per_minute / 60.0), now
+
+
+def _remember(book: OrderedDict, key: object) -> None:  # type: ignore[type-arg]
+    book.move_to_end(key)
+    while len(book) > MOST_ADDRESSES:
+        book.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """What one person has: an IPv4 address, or a whole /64 of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped is not None else str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

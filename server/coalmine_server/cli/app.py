@@ -6,19 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
-    dashboard,
     dead_letters,
     demo,
-    drift,
     explain,
     pipeline,
     readout,
-    replay,
     serve,
-    settings,
+    setup,
     simulate,
     statistics,
-    token,
     versions,
 )
 from coalmine_server.cli.invocation import Invocation
@@ -84,15 +80,15 @@ SET_UP = "Set up"
 
 app.command("serve", rich_help_panel=RUN)(serve.serve)
 app.command("demo", rich_help_panel=RUN)(demo.demo)
-app.command("dashboard", rich_help_panel=RUN)(dashboard.dashboard)
-app.command("replay", rich_help_panel=RUN)(replay.replay)
+app.command("dashboard", rich_help_panel=RUN)(serve.dashboard)
+app.command("replay", rich_help_panel=RUN)(simulate.replay)
 app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=INSPECT)(versions.versions)
 app.command("timeseries", rich_help_panel=INSPECT)(versions.timeseries)
 app.command("readout", rich_help_panel=INSPECT)(readout.readout)
 app.command("compare", rich_help_panel=INSPECT)(readout.compare)
 app.command("explain", rich_help_panel=INSPECT)(explain.explain)
-app.command("drift", rich_help_panel=INSPECT)(drift.drift)
+app.command("drift", rich_help_panel=INSPECT)(readout.drift)
 app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
 app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
 app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
@@ -115,5 +111,5 @@ app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
-app.add_typer(token.app, name="token", rich_help_panel=SET_UP)
-app.add_typer(settings.app, name="settings", rich_help_panel=SET_UP)
+app.add_typer(setup.token_app, name="token", rich_help_panel=SET_UP)
+app.add_typer(setup.settings_app, name="settings", rich_help_panel=SET_UP)

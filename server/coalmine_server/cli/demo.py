@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalmine_server.cli.dashboard import dashboard_address, dashboard_command, dashboard_environment
 from coalmine_server.cli.invocation import invocation, stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json_line
+from coalmine_server.cli.serve import dashboard_address, dashboard_command, dashboard_environment
 from coalmine_server.cli.versions import write_versions
 from coalmine_server.errors import CheckFailed
 

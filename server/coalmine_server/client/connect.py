@@ -14,6 +14,7 @@ from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_consumers.store import Store
+    from coalmine_registry.tokens import Tokens
     from coalmine_server.services.catch_up import CatchUpProgress
 
 PATIENCE_S = 30.0
@@ -77,6 +78,19 @@ def open_registry_client(settings: Settings, token: str | None = None) -> Iterat
         )
     with _remote(found) as client:
         yield client
+
+
+@contextmanager
+def open_tokens(settings: Settings) -> Iterator["Tokens"]:
+    """Opens the tokens in the database itself: a user who can write it needs no token.
+
+    Raises:
+        CoalmineError: The registry's database cannot be used.
+    """
+    from coalmine_server.services.prompt_registry import open_registry  # noqa: PLC0415 - imports SQLAlchemy
+
+    with open_registry(settings) as registry:
+        yield registry.tokens
 
 
 @contextmanager

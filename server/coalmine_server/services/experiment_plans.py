@@ -1,9 +1,8 @@
-"""Plans of experiments as the prompt registry knows them, below what the settings say.
+"""Plans of experiments from the prompt registry; settings take precedence.
 
-The registry keeps the split of every allocation epoch, and which arm is the control. Its deployment events
-say the same to whoever reads them, but not at once, not while Kafka is away, and of several experiments on
-one prompt they tell of one only. So both are used: the registry first, events for what it does not know (a
-collector apart from it, a registry made anew).
+The registry knows the weights of every allocation epoch and which arm is the control. Its deployment events
+carry the same, but late, not while Kafka is down, and for one experiment per prompt only. So both are used:
+the registry first, events for what it does not know (a collector that runs apart, a new registry).
 """
 
 import time
@@ -22,31 +21,31 @@ if TYPE_CHECKING:  # numpy, which a question about measures does not need
     from coalmine_analytics.readout import ExperimentPlans, Plan
 
 AGAIN_S = 30.0
-"""How long a registry that did not answer is left alone: asking may take seconds, and readouts wait."""
+"""Seconds before asking a registry again that did not respond: readouts wait for the answer."""
 
 _log = structlog.stdlib.get_logger("coalmine.readouts")
 
 
 class ExperimentRegistry(Protocol):
-    """What is needed of a registry; `coalmine_registry.registry.Registry` has it."""
+    """The part of a registry that is used; implemented by `coalmine_registry.registry.Registry`."""
 
     def experiment(self, name: str) -> ExperimentRecord:
-        """One experiment with the history of its weights.
+        """Returns one experiment with the history of its weights.
 
         Raises:
-            NotFound: There is none.
-            Transient: It cannot be said now.
+            NotFound: The experiment does not exist.
+            Transient: The registry does not respond now.
         """
         ...
 
 
 class RegistryPlans:
-    """Implements `ExperimentPlans`; what the settings say of an experiment counts more than the registry.
+    """Implements `ExperimentPlans`; settings take precedence over the registry.
 
-    While the registry does not answer, what it said last is used: control and past splits never change.
+    While the registry does not respond, its last answer is used: control and past weights never change.
 
     Args:
-        settings: Plans that the settings know.
+        settings: Plans from the settings.
         registry: The registry.
         clock: Monotonic seconds.
     """
@@ -89,12 +88,14 @@ class RegistryPlans:
             self._known.pop(experiment, None)
         except Transient as error:
             self._ask_again_at = self._clock() + AGAIN_S
-            _log.warning("plans of experiments are as last known", reason=str(error))
+            _log.warning(
+                "the registry does not respond; using the last known plans of experiments", reason=str(error)
+            )
         return self._known.get(experiment)
 
 
 class RegistryWhenAsked:
-    """The registry of a command without a server: opened for each question, and only if there is one."""
+    """The registry of a command without a server: opened for each question, if it exists."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -102,8 +103,8 @@ class RegistryWhenAsked:
     def experiment(self, name: str) -> ExperimentRecord:
         """See `ExperimentRegistry.experiment`."""
         if self._settings.registry.url is None and not self._settings.registry_file.exists():
-            raise NotFound("there is no registry yet: `coalmine serve` makes one")
-        # A third of a second for SQLAlchemy, which other commands do not need.
+            raise NotFound("no registry yet: `coalmine serve` creates it")
+        # SQLAlchemy takes a third of a second, and other commands do not need it.
         from coalmine_server.services.prompt_registry import open_registry  # noqa: PLC0415
 
         with open_registry(self._settings) as registry:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.moment import parse_moment
@@ -16,7 +15,7 @@ def _read(text: object) -> object:
     try:
         return parse_moment(text, datetime.now(UTC))
     except InvalidParameter as error:
-        raise PydanticCustomError("moment", "{reason}", {"reason": str(error)}) from None
+        raise ValueError(str(error)) from None
 
 
 Moment = Annotated[datetime, BeforeValidator(_read, json_schema_input_type=str)]

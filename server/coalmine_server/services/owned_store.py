@@ -3,17 +3,42 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from coalmine_consumers.store import Store
+from coalmine_server.errors import Unavailable
 from coalmine_server.services.rebuild import RebuildTask
 from coalmine_server.settings import Settings
 
-if TYPE_CHECKING:  # they import numpy, which questions about measures do not need
+if TYPE_CHECKING:
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_server.services.experiment_plans import ExperimentRegistry
+
+
+Phase = Literal["starting", "standby", "stopping", "failed"]
+
+RETRY_AFTER_S = 1
+
+
+class NotReady(Unavailable):
+    """The store cannot answer now.
+
+    Args:
+        phase: Why: the process is starting, waits as a standby, is stopping, or has failed.
+        reason: More about it, for people.
+    """
+
+    def __init__(self, phase: Phase, reason: str) -> None:
+        super().__init__(reason)
+        self.phase = phase
+        self.reason = reason
+        self.retry_after_s = None if phase == "failed" else RETRY_AFTER_S
+        """Seconds after which asking again may help."""
+
+    def __reduce__(self) -> tuple[type["NotReady"], tuple[Phase, str]]:
+        return (type(self), (self.phase, self.reason))
 
 
 class Ingest(Protocol):

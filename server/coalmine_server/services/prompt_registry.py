@@ -1,9 +1,15 @@
-"""Opens the prompt registry that the settings name, and takes over tokens from before it kept them."""
+"""Opens the prompt registry that the settings name, and keeps the local token of the home."""
+
+from pathlib import Path
 
 import structlog
 
 from coalmine_registry.errors import Invalid
 from coalmine_registry.registry import Registry
+from coalmine_registry.roles import Actor, Role
+from coalmine_registry.tokens import Tokens
+from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.discovery import CREDENTIALS_FILE, read_local_token
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.settings import Settings
 
@@ -43,8 +49,22 @@ def _take_over_tokens(settings: Settings, registry: Registry) -> None:
         taken = registry.tokens.import_file(path)
     except Invalid as error:
         raise ConfigurationError(
-            f"{path} is damaged", "delete it and make the tokens anew with `coalmine token create`"
+            f"{path} is damaged", "delete it and create the tokens again with `coalmine token create`"
         ) from error
-    # Not deleted: an older Coalmine may have to be put back. Kept under this name nothing reads it.
+    # Kept, in case an older version of Coalmine is installed again. Nothing reads it under this name.
     path.replace(path.with_name(f"{OLD_TOKENS_FILE}.taken-over"))
-    _log.info("tokens taken over by the registry, as admins", tokens=taken)
+    _log.info("imported tokens into the registry, as admins", tokens=taken)
+
+
+LOCAL_TOKEN_NAME = "local"  # noqa: S105 - the name of a token, not a token
+
+
+def ensure_local_token(home: Path, tokens: Tokens) -> str:
+    """Returns the local token; makes another if the file is missing or the token was revoked."""
+    token = read_local_token(home)
+    if token is None or tokens.verify(token) is None:
+        token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
+        home.mkdir(parents=True, exist_ok=True)
+        write_atomically(home / CREDENTIALS_FILE, token + "\n")
+    (home / CREDENTIALS_FILE).chmod(0o600)
+    return token

@@ -1,4 +1,4 @@
-"""The names of settings: dotted as in `coalmine.toml`, upper case as in the environment."""
+"""Settings by name: dotted as in `coalmine.toml`, upper case as in the environment; and as rows to show."""
 
 import difflib
 from collections.abc import Iterator, Mapping

@@ -6,8 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from coalmine_schemas.discovery import DEFAULT_HOME
-from coalmine_server.settings.drift import DriftSettings
-from coalmine_server.settings.readout import ReadoutSettings
+from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     DashboardSettings,
     IngestSettings,

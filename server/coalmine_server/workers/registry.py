@@ -1,9 +1,191 @@
-"""The prompt registry's life in a server: opened, its events sent, closed."""
+"""The prompt registry in a server: opened, its `Deployment` events published, closed."""
 
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from coalmine.emitters import SpoolEmitter
+from coalmine.stats import Counters
+from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
+from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.events import Deployment
+from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_schemas.spool_blocks import SpoolRecord
+from coalmine_schemas.topics import topic_name
+from coalmine_server.kafka import kafka_security_config
 from coalmine_server.services.prompt_registry import open_registry
+from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
-from coalmine_server.workers.deployment_events import deployment_events_worker
+from coalmine_server.workers.outbox import outbox_worker
+from coalmine_server.workers.worker import Worker
+
+LOOK_S: Final = 1.0
+"""How often to look for changes that another process made."""
+BATCH: Final = 100
+DELIVERY_TIMEOUT_S: Final = 20.0
+
+
+class NotSent(Transient):
+    """Some events could not be made safe now."""
+
+
+class Channel(Protocol):
+    """Where events go."""
+
+    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
+        """Makes events safe, in order.
+
+        Returns:
+            Ids of those that are, up to the first that is not.
+
+        Raises:
+            Transient: None is.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of what it holds."""
+        ...
+
+
+class DeploymentPublisher:
+    """Implements `Publisher` over the outbox of the registry."""
+
+    def __init__(self, registry: Registry, channel: Channel) -> None:
+        self._registry = registry
+        self._channel = channel
+
+    def publish(self) -> int:
+        """See `Publisher.publish`."""
+        entries = self._registry.outbox_pending(BATCH)
+        if not entries:
+            return 0
+        delivered = self._channel.send(entries)
+        self._registry.outbox_delivered(delivered)
+        return len(delivered)
+
+    def close(self) -> None:
+        """See `Publisher.close`."""
+        self._channel.close()
+
+
+def deployment_events_worker(settings: Settings, registry: Registry) -> Worker:
+    """Sends the registry's events, at once after a change that this process made."""
+    worker = outbox_worker(
+        "deployment-events",
+        lambda stop: DeploymentPublisher(registry, open_channel(settings, stop)),
+        rest_s=LOOK_S,
+    )
+    registry.on_change(lambda _environment, _revision: worker.wake())
+    return worker
+
+
+def open_channel(settings: Settings, stop: threading.Event) -> Channel:
+    """Kafka if it is configured, else the spool."""
+    if settings.kafka.bootstrap_servers is None:
+        return _Spool(settings)
+    return _Kafka(settings, stop)
+
+
+class _Spool:
+    def __init__(self, settings: Settings) -> None:
+        log = RateLimitedLogger(logging.getLogger("coalmine.registry.outbox"), every_s=60.0)
+        self._encoder = Encoder(SingleObjectFraming())
+        self._emitter = SpoolEmitter(
+            settings.spool_dir, max_bytes=None, max_pending=BATCH, counters=Counters(), log=log
+        )
+        self._waiting: set[int] = set()
+
+    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
+        for entry in entries:
+            if entry.id in self._waiting:
+                continue
+            value = self._encoder.encode("deployments", entry.event.to_record())
+            produced_at_us = int(entry.event.event_time.timestamp() * 1_000_000)
+            self._emitter.submit(SpoolRecord("deployments", _key(entry.event), value, produced_at_us))
+            self._waiting.add(entry.id)
+        self._emitter.poll()
+        if self._emitter.is_waiting():
+            raise NotSent("the spool cannot be written")
+        self._emitter.seal()
+        self._waiting.clear()
+        return [entry.id for entry in entries]
+
+    def close(self) -> None:
+        self._emitter.close(time.monotonic() + 1.0)
+
+
+class _Kafka:
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._has_topics = False
+        self._topic = topic_name("deployments", settings.kafka.topic_prefix)
+        url = settings.schema_.registry_url
+        self._schemas = None if url is None else SchemaRegistryClient(url)
+        self._encoder = Encoder(
+            SingleObjectFraming()
+            if self._schemas is None
+            else ConfluentFraming(self._schemas, settings.kafka.topic_prefix)
+        )
+        self._producer = Producer(
+            producer_config(
+                settings.kafka.bootstrap_servers or "",
+                client_id="coalmine-registry",
+                delivery_timeout_s=DELIVERY_TIMEOUT_S,
+                max_message_bytes=1_000_000,
+                extra=kafka_security_config(settings.kafka),
+            )
+        )
+
+    def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
+        if not self._has_topics:
+            make_topics(self._settings.kafka)
+            self._has_topics = True
+        delivered: set[int] = set()
+        failures: dict[int, str] = {}
+
+        def report(error: KafkaError | None, number: int) -> None:
+            if error is None:
+                delivered.add(number)
+            else:
+                failures[number] = error.str()
+
+        for entry in entries:
+
+            def on_delivery(error: KafkaError | None, _message: Message, number: int = entry.id) -> None:
+                report(error, number)
+
+            value = self._encoder.encode("deployments", entry.event.to_record())
+            self._producer.produce(self._topic, value, _key(entry.event), on_delivery=on_delivery)
+        while len(delivered) + len(failures) < len(entries) and not self._stop.is_set():
+            self._producer.poll(0.1)
+        safe: list[int] = []
+        for entry in entries:
+            if entry.id not in delivered:
+                break
+            safe.append(entry.id)
+        if not safe:
+            raise NotSent(next(iter(failures.values()), "asked to stop"))
+        return safe
+
+    def close(self) -> None:
+        self._producer.purge()
+        self._producer.flush(1.0)
+        if self._schemas is not None:
+            self._schemas.close()
+
+
+def _key(event: Deployment) -> bytes:
+    return f"{event.environment}/{event.prompt}".encode()
 
 
 class RegistryService:

@@ -1,8 +1,7 @@
 """The store of a server, from the point of view of the API."""
 
 from coalmine_server.errors import NotFound
-from coalmine_server.services.owned_store import OwnedStore
-from coalmine_server.services.readiness import NotReady
+from coalmine_server.services.owned_store import NotReady, OwnedStore
 from coalmine_server.workers.ingest import IngestService
 
 

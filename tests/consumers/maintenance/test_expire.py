@@ -162,7 +162,7 @@ def test_early_feedback_whose_request_comes_while_it_expires_is_not_lost(
     store.commit(feed.batch([old(1)], [feedback(1, new(5), at=START, rating=3.0)]))
     seal_all(store)
     during(store, monkeypatch, feed.batch([new(5)]))
-    with pytest.raises(MaintenanceConflict, match="a request came"):
+    with pytest.raises(MaintenanceConflict, match="a request arrived"):
         expire(store, POLICY, NOW)
     assert count(store, "expired_rows") == 0
     again = expire(store, POLICY, NOW)

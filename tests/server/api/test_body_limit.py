@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from coalmine_server.api.body_limit import MAX_BODY_BYTES
+from coalmine_server.api.middleware import MAX_BODY_BYTES
 from tests.support.processes.coalmine_process import ServerProcess
 
 CHUNK = b" " * 65_536

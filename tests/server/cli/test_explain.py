@@ -154,7 +154,7 @@ def test_what_is_not_there_is_said_with_what_there_is(
         (("--since", "1h", "--before_since", "30m", "--before_until", "45m"), "before_since must be before"),
         (("--since", "0001-01-05"), "calendar"),
         (("--a", "1.0.0", "--b", "2.0.0", "--segment", "size"), "these requests have app, tier"),
-        (("--a", "1.0.0", "--b", "2.0.0", "--metric", "requests_per_unit"), "no property of a request"),
+        (("--a", "1.0.0", "--b", "2.0.0", "--metric", "requests_per_unit"), "not a property of a request"),
     ],
 )
 def test_a_question_without_sense_is_refused(

@@ -12,7 +12,7 @@ from coalmine_consumers.store import Store
 from coalmine_server.errors import NotFound
 from coalmine_server.services.drift import DriftQuestion, drift_of, make_drifts
 from coalmine_server.settings import Settings
-from coalmine_server.workers.drift import drift_worker
+from coalmine_server.workers.analysis import drift_worker
 from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
 

@@ -1,4 +1,4 @@
--- Purpose: which days of a version have to be summed up anew, because batches brought something to them.
+-- Purpose: which days of a version have to be summed up again, because batches added to them.
 -- Grain: one row per UTC day of the requests' own times, ascending.
 -- Parameters: $prompt, $version, $environment; $after and $through, ingest ids (after, through]; $kept_from, a
 -- time before which nothing is summed up any more; $since, $until, $least_id, $greatest_id, as new_spans says.

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import EnvironmentPath, Reader
-from coalmine_server.services.readiness import NotReady
+from coalmine_server.services.owned_store import NotReady
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 

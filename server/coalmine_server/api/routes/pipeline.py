@@ -17,7 +17,7 @@ from coalmine_consumers.results import (
 )
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
-from coalmine_server.api.access import needs
+from coalmine_server.api.auth import needs
 from coalmine_server.api.parameters import Cursor, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented

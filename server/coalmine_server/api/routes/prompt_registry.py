@@ -1,15 +1,9 @@
 """All routes of the prompt registry."""
 
-from coalmine_server.api.routes import (
-    audit_log,
-    deployments,
-    environments,
-    experiments,
-    promotions,
-    prompts,
-    tokens,
-)
+from coalmine_server.api.routes import access, deployments, environments, experiments, promotions, prompts
 
-ROUTERS = tuple(
-    each.router for each in (prompts, promotions, environments, experiments, deployments, audit_log, tokens)
+ROUTERS = (
+    *(each.router for each in (prompts, promotions, environments, experiments, deployments)),
+    access.audit_router,
+    access.tokens_router,
 )

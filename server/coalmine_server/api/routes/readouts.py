@@ -1,4 +1,4 @@
-"""What experiments and versions show: readouts, the looks taken, comparisons, the metric catalogue."""
+"""What experiments and versions show: readouts, looks, comparisons, drift, explanations, the catalogue."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
+from coalmine_analytics.results.drift import Drift
+from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
@@ -16,6 +18,8 @@ from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.compare import CompareQuestion, catalogue, compared
+from coalmine_server.services.drift import DriftQuestion, drift_of
+from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 
 router = APIRouter(prefix="/v1", tags=["readouts"])
@@ -78,3 +82,24 @@ def metric_catalogue(owned: Owned, wanted: Wanted) -> Response:
     """The metric catalogue: which direction is better, how much is too much, and which guard a promotion."""
     page = catalogue(owned)
     return represented(page, Page[MetricRow], page.items, MetricRow, wanted)
+
+
+@router.get("/drift", responses=problem_responses(404))
+def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
+    """Whether a version that nobody changed still behaves as before, and models that began to answer.
+
+    Each metric is compared, hour by hour, with the version's own first days. The mean time to a false alarm
+    is at least `false_alarm_every_days`, over all metrics together.
+    """
+    return drift_of(owned.drifts, owned.store.reader(), question)
+
+
+@router.get("/explain", responses=problem_responses(404))
+def explain(owned: Owned, question: Annotated[ExplainQuestion, Depends()]) -> Explanation:
+    """Why a metric of a prompt differs between two versions (a, b) or two periods (since), from raw requests.
+
+    The change is decomposed into prompt, model mix and traffic mix, which sum to it; then come the segments,
+    models and applications that moved, and a regression on features of requests. Not randomised: whatever is
+    not observed counts as prompt.
+    """
+    return explained(owned.store, question, owned.plan)

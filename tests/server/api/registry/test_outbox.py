@@ -19,7 +19,7 @@ from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_server.settings import KafkaSettings, Settings
-from coalmine_server.workers.deployment_events import NotSent, open_channel
+from coalmine_server.workers.registry import NotSent, open_channel
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json

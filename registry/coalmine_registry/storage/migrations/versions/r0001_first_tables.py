@@ -1,4 +1,4 @@
-"""The first tables, with triggers that keep books append-only and versions immutable."""
+"""The first tables, with triggers that keep the history append-only and versions immutable."""
 
 import sqlalchemy as sa
 from alembic import op

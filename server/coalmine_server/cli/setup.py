@@ -1,7 +1,6 @@
-"""`coalmine token`: bearer tokens of the HTTP API."""
+"""`coalmine settings` and `coalmine token`: what is in effect, and who may ask."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,10 +12,44 @@ from coalmine_server.cli.output import AsJson, note, write_json, write_table
 if TYPE_CHECKING:
     from coalmine_registry.tokens import Tokens
 
-app = typer.Typer(help="Create, list and revoke bearer tokens of the HTTP API.", no_args_is_help=True)
+
+settings_app = typer.Typer(help="Show which settings are in effect and their origins.", no_args_is_help=True)
 
 
-@app.command()
+@settings_app.command()
+def show(
+    context: typer.Context,
+    as_json: AsJson = False,
+    describe: Annotated[bool, typer.Option(help="Add what each setting means.")] = False,
+) -> None:
+    """Print every setting, its value and its origin. Secrets are masked."""
+    from coalmine_server.settings import setting_rows
+
+    loaded = invocation(context).load()
+    rows = setting_rows(loaded)
+    if as_json:
+        write_json(
+            {"file": str(loaded.file) if loaded.file else None, "settings": [asdict(row) for row in rows]}
+        )
+        return
+    note(f"settings file: {loaded.file or 'none'}")
+    columns = ["setting", "value", "from", *(["meaning"] if describe else [])]
+    write_table(
+        columns,
+        [(row.name, _plain(row.value), row.origin, *([row.description] if describe else [])) for row in rows],
+        empty="",
+    )
+
+
+def _plain(value: object) -> str:
+    """As one would write it in the file: a port is no quantity and takes no comma."""
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+token_app = typer.Typer(help="Create, list and revoke bearer tokens of the HTTP API.", no_args_is_help=True)
+
+
+@token_app.command()
 def create(
     context: typer.Context,
     name: Annotated[
@@ -51,7 +84,7 @@ def create(
         note("Store it now: it cannot be shown again. Send it as `Authorization: Bearer TOKEN`.")
 
 
-@app.command("list")
+@token_app.command("list")
 def list_(
     context: typer.Context,
     *,
@@ -70,7 +103,7 @@ def list_(
     write_table([column.replace("_", " ") for column in columns], rows, empty=empty)
 
 
-@app.command()
+@token_app.command()
 def revoke(
     context: typer.Context,
     name: Annotated[
@@ -94,10 +127,7 @@ def revoke(
     note(f"revoked {', '.join(f'{each.id} of {each.subject}' for each in chosen)}")
 
 
-@contextmanager
-def _tokens(context: typer.Context) -> Iterator["Tokens"]:
-    """The tokens in the database itself: a user who can write it needs no token."""
-    from coalmine_server.services.prompt_registry import open_registry
+def _tokens(context: typer.Context) -> AbstractContextManager["Tokens"]:
+    from coalmine_server.client import open_tokens
 
-    with closing(open_registry(invocation(context).settings())) as registry:
-        yield registry.tokens
+    return open_tokens(invocation(context).settings())

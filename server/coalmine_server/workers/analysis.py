@@ -1,14 +1,15 @@
-"""Looks at experiments in the background."""
+"""Looks at experiments and sums up hours for drift, in the background."""
 
 import threading
 
 import structlog
 
+from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.workers.worker import Worker
 
-_log = structlog.stdlib.get_logger("coalmine.readouts")
+_log = structlog.stdlib.get_logger("coalmine.analysis")
 
 
 def readouts_worker(readouts: Readouts, every_s: float) -> Worker:
@@ -32,3 +33,18 @@ def readouts_worker(readouts: Readouts, every_s: float) -> Worker:
 
 def _refused(experiment: str, error: InvalidParameter) -> None:
     _log.warning("the plan does not fit the experiment", experiment=experiment, reason=str(error))
+
+
+FIRST_AFTER_S = 60.0
+"""A server that has just started catches up soon, but not at once."""
+
+
+def drift_worker(drifts: Drifts, every_s: float) -> Worker:
+    """Sums up new hours: raw events expire, whether or not anybody asks about drift."""
+
+    def tick(_stop: threading.Event) -> float:
+        if keys := drifts.keep_up():
+            _log.info("summed up hours", versions=len(keys))
+        return every_s
+
+    return Worker("drift", tick, first_after_s=min(FIRST_AFTER_S, every_s))

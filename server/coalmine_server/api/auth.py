@@ -1,4 +1,4 @@
-"""Who may do what: the token says who asks, and each route says which role it takes."""
+"""Who may do what: bearer tokens are checked here, and each route says which role it needs."""
 
 from collections.abc import Iterator
 from typing import Any, Final
