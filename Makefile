@@ -54,7 +54,7 @@ campaign: setup ## Run all tests in their full form, then torture round after ro
 lint: setup ## Check style, formatting and dead code
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "Run 'make format'."; exit 1; }
-	@! $(BIN)/vulture | grep -v 'unused variable'
+	@found="$$($(BIN)/vulture)" || [ $$? -eq 3 ]; ! printf '%s' "$$found" | grep -v 'unused variable'
 
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed by rule
