@@ -181,7 +181,7 @@ def test_no_route_ignores_a_parameter(busy_server: ServerProcess) -> None:
     asked = [
         re.sub(r"{[a-z_]+}", "11111111-1111-7111-8111-111111111111", path)
         for path in paths
-        if "get" in paths[path]
+        if "get" in paths[path] and path.startswith("/v1/")
     ]
     statuses = {path: busy_server.get(path, params={"nonsense": "1"}).status_code for path in asked}
     assert len(statuses) > 20
