@@ -55,7 +55,9 @@ def test_parts_import_only_parts_below_them() -> None:
         str(found)
         for found in imports_between_packages()
         if part_of.get(found.imported) != part_of[found.importer]
-        and not import_is_allowed(part_of[found.importer], part_of.get(found.imported, found.imported))
+        and not import_is_allowed(
+            part_of[found.importer], part_of.get(found.imported, found.imported), found.module
+        )
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -90,6 +92,23 @@ def test_the_client_does_not_know_the_simulator() -> None:
 )
 def test_the_rule_of_direction_is_the_one_in_the_design(importer: str, imported: str, allowed: bool) -> None:
     assert import_is_allowed(importer, imported) is allowed
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("coalmine_consumers.results", True),
+        ("coalmine_consumers.results.measures", True),
+        ("coalmine_analytics.results", True),
+        ("coalmine_consumers", False),
+        ("coalmine_consumers.results_of_others", False),
+        ("coalmine_consumers.queries", False),
+        ("coalmine_analytics.readout", False),
+    ],
+)
+def test_the_dashboards_import_only_results_of_consumers_and_analytics(module: str, allowed: bool) -> None:
+    part = module.partition(".")[0].removeprefix("coalmine_")
+    assert import_is_allowed("dashboards", part, module) is allowed
 
 
 def test_every_way_to_write_an_import_is_seen() -> None:
