@@ -144,7 +144,7 @@ def test_commands_ask_the_running_server_and_no_one_else_sees_the_token(home: Pa
         assert sum(row["requests"] for row in series) == 500
         elsewhere = home.parent / "elsewhere"
         refused = coalmine("versions", home=elsewhere, env={"COALMINE_SERVER_URL": server.url})
-        assert (refused.returncode, "wants a token" in refused.stderr) == (2, True)
+        assert (refused.returncode, "requires a token" in refused.stderr) == (2, True)
         wrong = {"COALMINE_SERVER_URL": server.url, "COALMINE_TOKEN": "cm_wrong"}
         refused = coalmine("versions", home=elsewhere, env=wrong)
         assert (refused.returncode, "does not accept the token" in refused.stderr) == (2, True)

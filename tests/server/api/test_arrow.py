@@ -35,7 +35,7 @@ def test_a_row_comes_back_from_the_stream_as_it_went_in() -> None:
 def test_times_are_utc_and_units_travel_with_the_columns() -> None:
     schema = arrow_schema(TimeseriesRow)
     assert schema.field("bucket_start").type == pa.timestamp("us", tz="UTC")
-    assert b"Milliseconds" in schema.field("latency_ms_p95").metadata[b"description"]
+    assert b"milliseconds" in schema.field("latency_ms_p95").metadata[b"description"]
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     blank = dict.fromkeys(field.name for field in fields(TimeseriesRow))
     filled = {**blank, "bucket_start": moment, "prompt": "p", "version": "1"}

@@ -110,7 +110,7 @@ def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str]
         (["versions", "--since", "yesterday"], "'yesterday' is not a time"),
         (["versions", "--since", "1h", "--until", "2h"], "since must be before until"),
         (["token", "create", "a b"], "subject is 'a b'"),
-        (["token", "revoke", "nobody"], "no token of nobody"),
+        (["token", "revoke", "nobody"], "no valid token of 'nobody'"),
         (["dead-letters", "replay"], "say which"),
         (["dead-letters", "show", "01a00000-0000-7000-8000-000000000000"], "no dead letter"),
         (["replay", "missing.csv"], "missing.csv"),

@@ -87,7 +87,7 @@ def test_people_get_a_sentence_then_bars_and_tables(server: ServerProcess) -> No
     assert shown.stdout.startswith("quality is lower in 2.0.0 than in 1.0.0 by 0.0")
     lines = shown.stdout.splitlines()
     (prompt,) = (line for line in lines if line.startswith("prompt ") and "in place of" in line)
-    (traffic,) = (line for line in lines if line.startswith("traffic mix ") and "other requests" in line)
+    (traffic,) = (line for line in lines if line.startswith("traffic mix ") and "different requests" in line)
     full, middle = ("█", "│") if "│" in prompt else ("#", "|")
     assert full + middle in prompt
     assert middle + full in traffic
