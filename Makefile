@@ -13,6 +13,8 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 # Processes that share the tests, each with a broker of its own. Many tests wait more than they compute.
 TEST_WORKERS ?= 3
+# How often a campaign runs the torture tests, each time with another seed.
+CAMPAIGN_ROUNDS ?= 20
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -39,11 +41,20 @@ demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARG
 test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
+# `-m ""` takes the long grids, too.
+.PHONY: campaign
+campaign: setup ## Run all tests in their full form, then torture round after round: hours
+	@COALMINE_TEST_CAMPAIGN=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal -m "" $(TEST_ARGS)
+	@for round in $$(seq $(CAMPAIGN_ROUNDS)); do \
+	    echo "torture, round $$round of $(CAMPAIGN_ROUNDS)"; \
+	    COALMINE_TEST_SEED=$$round $(BIN)/python -m pytest --quiet -m "" tests/torture; \
+	done
+
 .PHONY: lint
 lint: setup ## Check style, formatting and dead code
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet || { echo "Run 'make format'."; exit 1; }
-	@! $(BIN)/vulture | grep -v 'unused variable'
+	@found="$$($(BIN)/vulture)" || [ $$? -eq 3 ]; ! printf '%s' "$$found" | grep -v 'unused variable'
 
 .PHONY: format
 format: setup ## Format the code and fix what can be fixed by rule

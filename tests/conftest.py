@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.campaign import size
 from tests.support.processes.warm_command import end_warm_command
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
 from tests.support.servers.kafka_broker import KafkaBroker
@@ -21,7 +22,12 @@ from tests.support.servers.server_choice import ServerUnavailable
 from tests.support.servers.shared import SharedServers, name_shared_server
 
 # A busy machine is no failed test.
-settings.register_profile("coalmine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "coalmine",
+    deadline=None,
+    max_examples=size(50, 1_000),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("coalmine")
 
 # A job started in the background of a script ignores Ctrl-C, and so would every process that tests start and

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository.tree import (
+    PARTS,
     ROOT,
     import_is_allowed,
     imported_names,
@@ -54,7 +55,9 @@ def test_parts_import_only_parts_below_them() -> None:
         str(found)
         for found in imports_between_packages()
         if part_of.get(found.imported) != part_of[found.importer]
-        and not import_is_allowed(part_of[found.importer], part_of.get(found.imported, found.imported))
+        and not import_is_allowed(
+            part_of[found.importer], part_of.get(found.imported, found.imported), found.module
+        )
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -89,6 +92,23 @@ def test_the_client_does_not_know_the_simulator() -> None:
 )
 def test_the_rule_of_direction_is_the_one_in_the_design(importer: str, imported: str, allowed: bool) -> None:
     assert import_is_allowed(importer, imported) is allowed
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("coalmine_consumers.results", True),
+        ("coalmine_consumers.results.measures", True),
+        ("coalmine_analytics.results", True),
+        ("coalmine_consumers", False),
+        ("coalmine_consumers.results_of_others", False),
+        ("coalmine_consumers.queries", False),
+        ("coalmine_analytics.readout", False),
+    ],
+)
+def test_the_dashboards_import_only_results_of_consumers_and_analytics(module: str, allowed: bool) -> None:
+    part = module.partition(".")[0].removeprefix("coalmine_")
+    assert import_is_allowed("dashboards", part, module) is allowed
 
 
 def test_every_way_to_write_an_import_is_seen() -> None:
@@ -195,6 +215,22 @@ def test_what_is_imported_is_declared() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_what_is_declared_is_imported() -> None:
+    base, extras = _declared()
+    installed_for = {"dashboards": {"dashboards"}, "server": set(PARTS) - {"dashboards"}}
+    imported: dict[str, set[str]] = {extra: set() for extra in installed_for}
+    for path in tracked_files():
+        for extra, parts in installed_for.items():
+            if path.suffix == ".py" and path.parts[0] in parts:
+                found = imported_names((ROOT / path).read_text(encoding="utf-8"), str(path))
+                imported[extra] |= {name.partition(".")[0] for name, _ in found}
+    imported["server"] |= {"psycopg[binary]"}  # SQLAlchemy imports it, where the URL of a database says so
+    imported["server"] |= {"polars"}  # one of the libraries we were asked to build on; no module fits it yet
+    along = set().union(*_COMES_WITH.values())
+    assert sorted((base | extras["server"]) - along - imported["server"]) == []
+    assert sorted(extras["dashboards"] - along - imported["dashboards"]) == []
+
+
 # Distributions whose import name differs from their own.
 _IMPORT_NAMES = {
     "confluent-kafka": "confluent_kafka",
@@ -205,7 +241,7 @@ _IMPORT_NAMES = {
 }
 # Imported together with the declared distribution that needs them and fixes their version.
 _COMES_WITH = {
-    "fastapi": {"anyio", "pydantic", "starlette"},
+    "fastapi": {"anyio", "pydantic", "pydantic_core", "starlette"},
     "pydantic-settings": {"pydantic"},
 }
 

@@ -20,6 +20,7 @@ def test_the_targets_people_need_are_there() -> None:
         "setup",
         "demo",
         "test",
+        "campaign",
         "lint",
         "format",
         "types",
@@ -66,6 +67,7 @@ def test_options_reach_the_commands() -> None:
     assert "coalmine demo --headless --json" in _make("-n", "demo", "DEMO_ARGS=--headless --json").stdout
     assert "--dist worksteal -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
     assert "--numprocesses 7" in _make("-n", "test", "TEST_WORKERS=7").stdout
+    assert "$(seq 7)" in _make("-n", "campaign", "CAMPAIGN_ROUNDS=7").stdout
     assert "-m benchmarks ingest" in _make("-n", "bench", "BENCH_ARGS=ingest").stdout
 
 

@@ -2,10 +2,11 @@
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from tests.support.repository.tree import PARTS, ROOT, tracked_files
+from tests.support.repository.tree import PARTS, ROOT, packages, tracked_files
 
 # Written in pieces, or this file would hold what it looks for.
 _MACHINE_PATH = re.compile(
@@ -139,6 +140,22 @@ def test_tests_are_no_package_and_lie_where_their_source_lies() -> None:
     # Beside the parts: tests of the house itself, of several parts together, and of the benchmarks.
     folders = {path.parts[1] for path in tests if len(path.parts) > 2}
     assert folders <= {*PARTS, "house", "support", "torture", "benchmarks"}
+
+
+def test_every_folder_of_tests_is_named_after_a_folder_or_module_of_its_part() -> None:
+    sources = {path.with_suffix("") for path in tracked_files() if path.suffix == ".py"}
+    there = sources | {folder for path in sources for folder in path.parents}
+    wrong = []
+    tests = [path for path in tracked_files() if path.parts[0] == "tests" and path.name.startswith("test_")]
+    for folder in {path.parent for path in tests if len(path.parts) > 3}:
+        part, *inside = folder.parts[1:]
+        roots = [Path(part, package) for package, of_part in packages().items() if of_part == part]
+        simulator = Path("producers", "coalmine_simulator", *inside[1:])  # the second package of its part
+        mirrored = [root.joinpath(*inside) for root in roots]
+        mirrored += [simulator] if inside[0] == "simulator" else []
+        if part in PARTS and not any(name in there for name in mirrored):
+            wrong.append(folder.as_posix())
+    assert wrong == []
 
 
 def test_every_sql_file_is_headed_by_what_it_is_for() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository.tree import ROOT, packages, tracked_files
+from tests.support.repository.tree import PARTS, ROOT, packages, tracked_files
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,12 @@ def test_every_file_of_every_package_is_in_it(wheel: zipfile.Path) -> None:
 @pytest.mark.parametrize("kind", ["py.typed", ".avsc", ".sql", "catalogue.json"])
 def test_data_files_of_each_kind_are_in_it(kind: str, wheel: zipfile.Path) -> None:
     assert [name for name in _names(wheel) if name.endswith(kind)] != []
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    modules = [path for path in tracked_files() if path.suffix == ".py" and path.parts[0] in PARTS]
+    bare = {path.parent for path in modules if not (ROOT / path.parent / "__init__.py").exists()}
+    assert bare == set()
 
 
 def test_every_package_says_that_it_is_typed(wheel: zipfile.Path) -> None:

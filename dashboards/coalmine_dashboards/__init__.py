@@ -1,1 +1,1 @@
-"""Part of Coalmine."""
+"""Part of Coalmine: the Streamlit pages."""

@@ -1,4 +1,4 @@
-"""The server that the pages ask, from the environment and the home directory."""
+"""Finds the server that the pages query."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ DEFAULT_SERVER_URL = "http://127.0.0.1:8321"
 
 
 def find_connection(environ: Mapping[str, str]) -> Endpoint:
-    """Returns the server to ask now; a server that starts later is found by asking again.
+    """Returns the server to query now. Call it again to find a server that has started since.
 
     Args:
-        environ: COALMINE_SERVER_URL, COALMINE_TOKEN and COALMINE_HOME are read.
+        environ: Environment variables; reads COALMINE_SERVER_URL, COALMINE_TOKEN and COALMINE_HOME.
     """
     url, token = environ.get("COALMINE_SERVER_URL"), environ.get("COALMINE_TOKEN")
     found = find_endpoint(home_of(None, environ), "store", url=url, token=token)

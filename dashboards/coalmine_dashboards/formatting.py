@@ -1,4 +1,4 @@
-"""Numbers as people read them. What is not known is a dash, never a zero."""
+"""Formats numbers and times for people. An unknown value is a dash, never a zero."""
 
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -23,11 +23,15 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
-def money(usd: Decimal | float | None) -> str:
-    """Dollars: cents from a dollar on, three significant digits below."""
+def money(usd: Decimal | float | str | None) -> str:
+    """US dollars, with two decimals from $1 up and three significant digits below.
+
+    Args:
+        usd: An amount; text is a decimal number, as the API sends exact amounts.
+    """
     if usd is None:
         return UNKNOWN
-    amount = Decimal(repr(usd)) if isinstance(usd, float) else usd
+    amount = Decimal(str(usd))
     if amount == 0:
         return "$0"
     if abs(amount) >= 1:
@@ -46,7 +50,7 @@ def milliseconds(ms: float | None) -> str:
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """`1.3 %`; a share that is not zero never looks like it."""
+    """`1.3 %`; a small share that is not zero is `<0.1 %`."""
     if share is None:
         return UNKNOWN
     smallest = 10.0**-decimals
@@ -68,7 +72,7 @@ def rate(per_s: float | None) -> str:
 
 
 def ago(then: datetime | None, now: datetime) -> str:
-    """`3 s ago`; what a clock that is ahead puts into the future is now."""
+    """`3 s ago`. A time in the future, from a clock that is ahead, is `0 s ago`."""
     if then is None:
         return "never"
     seconds = max(0.0, (now - then) / timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""Starts Streamlit with this page: on the loopback interface, asking nothing, telling nobody."""
+"""Starts Streamlit with this page: on the loopback interface, without prompts and usage statistics."""
 
 import os
 import sys
@@ -13,28 +13,28 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 
 _OPTIONS: Mapping[str, str] = {
-    "server.headless": "true",  # opens no browser and asks for no e-mail address
+    "server.headless": "true",  # does not open a browser
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": "false",
-    # Given for both, and not once for all: that would fix the page to light.
+    # Set for each mode: a colour set for both would force the light theme.
     "theme.light.primaryColor": "#0072B2",
     "theme.dark.primaryColor": "#4FA8E0",
 }
 
 
 def page_file() -> Path:
-    """The script that Streamlit runs."""
+    """Returns the script that Streamlit runs."""
     return Path(str(files("coalmine_dashboards") / "entry" / "dashboard.py"))
 
 
 def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
-    """The command line that serves the page.
+    """Returns the command line that serves the page.
 
     Args:
-        host: Address to listen on. The page shows what the token of its environment may see, to everyone
-            who can reach it: think before leaving the loopback interface.
+        host: Address to listen on. Everyone who can reach the page sees what its token may see, so expose
+            it beyond the loopback interface with care.
         port: Port to listen on.
     """
     options = {"server.address": host, "server.port": str(port), **_OPTIONS}
@@ -49,6 +49,6 @@ def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
 
 
 def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> NoReturn:
-    """Become the Streamlit server: the same process, so signals and exit codes are its own."""
+    """Replaces this process by the Streamlit server, which then gets the signals and sets the exit code."""
     line = command(host, port)
     os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell

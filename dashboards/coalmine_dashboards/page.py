@@ -1,4 +1,4 @@
-"""The page: fetches, formats, draws. It runs again, whole or in part, at each touch and each refresh."""
+"""The page: fetches, formats and draws. Streamlit reruns it, or a part, on each interaction and refresh."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from coalmine_dashboards.api import ApiClient, ApiError, Facets, Selection
+from coalmine_consumers.results import Facets
+from coalmine_dashboards.api import ApiClient, ApiError, Selection
 from coalmine_dashboards.connection import find_connection
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
@@ -23,7 +24,7 @@ from coalmine_dashboards.views.table import table_rows
 __all__ = ["REFRESH_S", "client_for", "show"]
 
 REFRESH_S = 3.0
-"""Between two refreshes. A new event is visible to the server's queries after about a second."""
+"""Time between two refreshes. New events are visible to the server's queries after about a second."""
 
 _ALL = "all"
 _CHARTS_IN_A_ROW = 3
@@ -32,7 +33,7 @@ _ICONS = {"info": ":material/info:", "warning": ":material/hourglass_empty:", "e
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the reader wants to see."""
+    """State of the filters."""
 
     prompt: str | None
     environment: str | None
@@ -40,11 +41,11 @@ class Chosen:
     live: bool
 
     def selection(self, now: datetime) -> Selection:
-        """The same as a question to the server."""
+        """Returns the filters as the API takes them."""
         return Selection(self.prompt, self.environment, self.time_range.since(now))
 
     def words(self) -> str:
-        """The same for people."""
+        """Returns the filters in words, for messages."""
         prompt = f"prompt {self.prompt}" if self.prompt else "any prompt"
         environment = f"environment {self.environment}" if self.environment else "any environment"
         when = "any time" if self.time_range.length is None else f"the last {self.time_range.label}"
@@ -52,7 +53,7 @@ class Chosen:
 
 
 def show() -> None:
-    """Draw the whole page."""
+    """Draws the whole page."""
     st.set_page_config(page_title="Coalmine", page_icon="🐤", layout="wide")
     st.html(stylesheet())
     facets = _known_facets()
@@ -65,18 +66,18 @@ def show() -> None:
 
 
 def _known_facets() -> Facets | None:
-    """What there is to choose from, as last heard; the refreshing part tells when it changes."""
+    """Returns the last known values to choose from; the refreshed part updates them."""
     if "facets" not in st.session_state:
         try:
             st.session_state.facets = _client().facets()
         except ApiError:
-            return None  # the refreshing part meets the same error and shows it
+            return None  # the refreshed part gets the same error and shows it
     facets: Facets = st.session_state.facets
     return facets
 
 
 def _filters(facets: Facets) -> Chosen:
-    """The filters, kept in the page's address so that it can be bookmarked and shared."""
+    """Draws the filters. The page's URL holds their values, so it can be bookmarked and shared."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         prompt = st.selectbox(
             "Prompt",
@@ -107,7 +108,7 @@ def _filters(facets: Facets) -> Chosen:
             value=True,
             key="live",
             bind="query-params",
-            help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to study the page as it is.",
+            help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to pause.",
         )
     return Chosen(
         prompt=None if prompt == _ALL else prompt,
@@ -118,7 +119,7 @@ def _filters(facets: Facets) -> Chosen:
 
 
 def _refreshing(chosen: Chosen | None) -> None:
-    """The part that draws itself anew every few seconds, without the rest of the page."""
+    """Draws the part that is refreshed every few seconds, without the rest of the page."""
     now = datetime.now(UTC)
     wanted = chosen or Chosen(None, None, range_named(_ALL), live=True)
     try:
@@ -130,18 +131,18 @@ def _refreshing(chosen: Chosen | None) -> None:
     known = st.session_state.get("facets")
     st.session_state.facets = snapshot.facets
     if known is None or _choices(known) != _choices(snapshot.facets):
-        st.rerun()  # the filters above have something new to offer
+        st.rerun()  # the filters above have new options
     st.session_state.last = (wanted, snapshot)
     st.html(health_strip(health_items(snapshot.ingest, now)))
     _draw(wanted, snapshot)
 
 
-def _choices(facets: Facets) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _choices(facets: Facets) -> tuple[list[str], list[str]]:
     return facets.prompts, facets.environments
 
 
 def _draw_last(wanted: Chosen) -> None:
-    """While the server is away: its last figures, if they are about the same question."""
+    """Draws the last figures while the server is unavailable, if they match the filters."""
     if "last" not in st.session_state:
         return
     asked, snapshot = st.session_state.last
@@ -150,7 +151,7 @@ def _draw_last(wanted: Chosen) -> None:
         wanted.environment,
         wanted.time_range,
     ):
-        st.caption(f"Below: the figures of {snapshot.taken_at:%H:%M:%S} UTC, the last ones that came.")
+        st.caption(f"Showing the last known figures, from {snapshot.taken_at:%H:%M:%S} UTC.")
         _draw(asked, snapshot)
 
 
@@ -172,9 +173,9 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
 
 def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:
     series, since, now = snapshot.timeseries, snapshot.selection.since, snapshot.taken_at
-    ends = None if since is None else whole_steps(_beginning(snapshot, since), now, series.step)
+    ends = None if since is None else whole_steps(_axis_start(snapshot, since), now, series.step)
     with_prompt = chosen.prompt is None
-    # Two prompts may have versions of the same number: only those that were asked for may lend a colour.
+    # Versions of different prompts may have the same number: only selected ones get a colour.
     shown = {key: slots[key] for key in {(row.prompt, row.version) for row in series.items}}
     marks = mark_points(snapshot.marks, ends, with_prompt=with_prompt)
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
@@ -189,20 +190,21 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")
 
 
-def _beginning(snapshot: Snapshot, since: datetime) -> datetime:
-    """Where the time axis begins: with the first call of all, if that is later than what was asked for."""
+def _axis_start(snapshot: Snapshot, since: datetime) -> datetime:
+    """Returns the start of the time axis: of the range, or the first call if that is later."""
     return max(since, snapshot.facets.first_event_time or since)
 
 
 def _slots(snapshot: Snapshot) -> dict[VersionKey, int]:
-    """Numbers of the versions, which give their colours; kept while the page is open."""
+    """Returns the number of each version, which gives its colour; kept while the page is open."""
     everything = [
         (prompt, version)
         for prompt in snapshot.facets.prompts
         for version in snapshot.facets.versions.get(prompt, ())
     ]
-    seen = [(row.prompt, row.version) for row in (*snapshot.versions, *snapshot.timeseries.items)]
-    slots = assign_slots(st.session_state.get("slots", {}), [*everything, *seen])
+    seen = [(row.prompt, row.version) for row in snapshot.versions]
+    drawn = [(row.prompt, row.version) for row in snapshot.timeseries.items]
+    slots = assign_slots(st.session_state.get("slots", {}), [*everything, *seen, *drawn])
     st.session_state.slots = slots
     return slots
 
@@ -225,5 +227,5 @@ def _client() -> ApiClient:
 
 @st.cache_resource(max_entries=4, show_spinner=False, on_release=ApiClient.close)
 def client_for(url: str, token: str | None) -> ApiClient:
-    """The client that all open pages share for one server."""
+    """Returns the client for a server, shared by all open pages."""
     return ApiClient(url, token)

@@ -1,8 +1,8 @@
-"""A colour for each version that stays the same for as long as the page is open.
+"""Colours of versions, stable while the page is open.
 
-The hues are those of Okabe and Ito ("Color Universal Design", 2008), shifted until any two differ clearly
-(CIE76 above 20) for people with protanopia or deuteranopia, and each stands out 3:1 from the page, light or
-dark; the tests compute both. After seven versions colours repeat with another dash pattern.
+The hues are those of Okabe and Ito ("Color Universal Design", 2008), adjusted until any two differ clearly
+(CIE76 above 20) for people with protanopia or deuteranopia and each has a contrast of 3:1 with the page,
+light or dark; the tests compute both. After seven versions, colours repeat with another dash pattern.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (2, 3), (10, 3, 2, 3))
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one version is drawn."""
+    """Colour and dash pattern of one version."""
 
     colour: str
     """`#RRGGBB`."""
@@ -37,7 +37,7 @@ class Style:
 
 
 def assign_slots(known: Mapping[VersionKey, int], versions: Iterable[VersionKey]) -> dict[VersionKey, int]:
-    """A number for each version: those known keep theirs, new ones get the next in the order given."""
+    """Numbers the versions: known ones keep their number, new ones get the next, in the order given."""
     slots = dict(known)
     following = max(slots.values(), default=-1) + 1
     for version in versions:
@@ -48,6 +48,6 @@ def assign_slots(known: Mapping[VersionKey, int], versions: Iterable[VersionKey]
 
 
 def style_of(slot: int, mode: Mode) -> Style:
-    """The style that belongs to a number."""
+    """Returns the style for a version's number."""
     colours = _COLOURS[mode]
     return Style(colours[slot % len(colours)], DASHES[slot // len(colours) % len(DASHES)])

@@ -1,4 +1,4 @@
-"""The stretches of time a reader can choose, and what each asks of the server."""
+"""Time ranges to choose from."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,17 +8,17 @@ __all__ = ["DEFAULT_RANGE", "RANGES", "TimeRange", "range_named"]
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """One choice."""
+    """One time range."""
 
     key: str
-    """On the button and in the page's address, which takes what the button says."""
+    """Label of the button, and value in the page's URL."""
     label: str
-    """In a sentence."""
+    """Name in a sentence, after "the last"."""
     length: timedelta | None
-    """How far back; None: everything there is."""
+    """None: all data."""
 
     def since(self, now: datetime) -> datetime | None:
-        """Where it begins."""
+        """Returns the start of the range; None if it is unlimited."""
         return None if self.length is None else now - self.length
 
 
@@ -37,7 +37,7 @@ DEFAULT_RANGE = "6h"
 
 
 def range_named(key: str | None) -> TimeRange:
-    """The choice of that name; the default for an unknown one, e.g. from an old bookmark."""
+    """Returns the range with that key; the default for an unknown one, e.g. from an old bookmark."""
     for choice in RANGES:
         if choice.key == key:
             return choice

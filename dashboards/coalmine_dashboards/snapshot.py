@@ -1,39 +1,32 @@
-"""Everything one refresh of the page fetches, all about the same moment."""
+"""The data of one refresh of the page."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine_dashboards.api import (
-    ApiClient,
-    DeploymentMark,
-    Facets,
-    IngestStatus,
-    Selection,
-    Timeseries,
-    VersionRow,
-)
+from coalmine_consumers.results import DeploymentMark, Facets, IngestStatus, Timeseries, VersionRow
+from coalmine_dashboards.api import ApiClient, Selection
 
 __all__ = ["Snapshot", "fetch"]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the server said at one moment."""
+    """The server's answers to one refresh."""
 
     taken_at: datetime
     selection: Selection
     facets: Facets
     ingest: IngestStatus
-    versions: tuple[VersionRow, ...]
+    versions: list[VersionRow]
     timeseries: Timeseries
-    marks: tuple[DeploymentMark, ...] = ()
+    marks: list[DeploymentMark]
 
 
 def fetch(client: ApiClient, selection: Selection, now: datetime) -> Snapshot:
-    """Ask for everything.
+    """Fetches everything that the page shows.
 
     Raises:
-        ApiError: The server gave no usable answer to one of the questions.
+        ApiError: One of the requests failed.
     """
     return Snapshot(
         taken_at=now,

@@ -1,11 +1,11 @@
-"""The lengths of stretches of time that the server measures by."""
+"""Steps of time series: the lengths of their buckets."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
+from typing import get_args
 
-__all__ = ["STEPS", "Step", "length_of", "whole_steps"]
+from coalmine_consumers.results import Step
 
-Step = Literal["minute", "5m", "15m", "hour", "6h", "day"]
+__all__ = ["STEPS", "length_of", "whole_steps"]
 
 STEPS: tuple[Step, ...] = get_args(Step)
 """From short to long."""
@@ -22,12 +22,12 @@ _MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def length_of(step: Step) -> timedelta:
-    """How long a stretch is."""
+    """Returns the length of a bucket."""
     return _LENGTHS[step]
 
 
 def whole_steps(since: datetime, until: datetime, step: Step) -> tuple[datetime, datetime]:
-    """The whole stretches around a span of time: they change rarely, so an axis made of them stands still."""
+    """Returns the period extended to whole buckets. It changes rarely, so the time axis stays in place."""
     length = length_of(step)
     start = _MIDNIGHT + (since - _MIDNIGHT) // length * length
     end = _MIDNIGHT - (_MIDNIGHT - until) // length * length

@@ -130,34 +130,30 @@ class _Progress:
     outputs: dict[str, Any] = field(default_factory=dict)
     request_ids: dict[str, str] = field(default_factory=dict)
 
-    def begin(self, step: Step) -> tuple[Prompt, Call]:
-        prompt = self.cm.prompt(step.prompt or step.name, **self.served)
-        arguments = {"trace_id": self.trace_id, "parent_request_id": self.parent_request_id}
-        return prompt, prompt.call(model=step.model, **arguments)
-
-    def render(self, step: Step, prompt: Prompt, call: Call) -> StepRun:
-        known = {**self.values, **self.outputs}
-        if step.inputs is None:
-            variables = known
-        else:
-            variables = {name: _find(source, known) for name, source in step.inputs.items()}
-        return StepRun(step, prompt, call, variables, prompt.messages(**variables))
-
-    def end(self, step: Step, call: Call, output: object) -> None:
-        self.outputs[step.name] = output
+    @contextmanager
+    def step(self, step: Step) -> "Iterator[StepRun]":
+        """Runs a block within the call of a step; an error of it is raised as the step's."""
+        call = None
+        prompt_name = step.prompt or step.name
+        try:
+            prompt = self.cm.prompt(prompt_name, **self.served)
+            call = prompt.call(
+                model=step.model, trace_id=self.trace_id, parent_request_id=self.parent_request_id
+            )
+            with call:
+                variables = self._variables(step)
+                yield StepRun(step, prompt, call, variables, prompt.messages(**variables))
+        except Exception as error:
+            request_id = call.request_id if call else None
+            reason = f"{type(error).__name__}: {error}"
+            raise StepFailed(step.name, prompt_name, self.trace_id, request_id, reason) from error
         self.request_ids[step.name] = self.parent_request_id = call.request_id
 
-    @contextmanager
-    def naming(self, step: Step, begun: list[Call]) -> "Iterator[None]":
-        """Says which step an error is of."""
-        try:
-            yield
-        except Exception as error:
-            request_id = begun[0].request_id if begun else None
-            reason = f"{type(error).__name__}: {error}"
-            raise StepFailed(
-                step.name, step.prompt or step.name, self.trace_id, request_id, reason
-            ) from error
+    def _variables(self, step: Step) -> Mapping[str, Any]:
+        known = {**self.values, **self.outputs}
+        if step.inputs is None:
+            return known
+        return {name: _find(source, known) for name, source in step.inputs.items()}
 
     def result(self) -> ChainResult:
         return ChainResult(self.trace_id, self.outputs, self.request_ids)
@@ -224,16 +220,19 @@ class Chain:
             MissingVariables: A step's input names a value that was not given; no step was run.
             StepFailed: A step failed; names it, and has its error as cause.
         """
-        served = _served(unit_id, session_id, segments, environment)
-        progress = self._begin(cm, variables, served, trace_id, parent_request_id)
+        progress = self._begin(
+            cm,
+            variables,
+            trace_id,
+            parent_request_id,
+            unit_id=unit_id,
+            session_id=session_id,
+            segments=segments,
+            environment=environment,
+        )
         for step in self.steps:
-            begun: list[Call] = []
-            with progress.naming(step, begun):
-                prompt, call = progress.begin(step)
-                begun.append(call)
-                with call:
-                    output = ask(progress.render(step, prompt, call))
-            progress.end(step, call, output)
+            with progress.step(step) as run:
+                progress.outputs[step.name] = ask(run)
         return progress.result()
 
     async def run_async(
@@ -250,44 +249,33 @@ class Chain:
         parent_request_id: str | None = None,
     ) -> ChainResult:
         """The same with an `ask` that is awaited; arguments and errors as for `run`."""
-        served = _served(unit_id, session_id, segments, environment)
-        progress = self._begin(cm, variables, served, trace_id, parent_request_id)
+        progress = self._begin(
+            cm,
+            variables,
+            trace_id,
+            parent_request_id,
+            unit_id=unit_id,
+            session_id=session_id,
+            segments=segments,
+            environment=environment,
+        )
         for step in self.steps:
-            begun: list[Call] = []
-            with progress.naming(step, begun):
-                prompt, call = progress.begin(step)
-                begun.append(call)
-                async with call:
-                    output = await ask(progress.render(step, prompt, call))
-            progress.end(step, call, output)
+            with progress.step(step) as run:
+                progress.outputs[step.name] = await ask(run)
         return progress.result()
 
     def _begin(
         self,
         cm: "Coalmine",
         variables: Mapping[str, Any],
-        served: dict[str, Any],
         trace_id: str | None,
         parent_request_id: str | None,
+        **served: Any,  # noqa: ANN401 - as for `Coalmine.prompt`
     ) -> _Progress:
         missing = [name for name in self._needed if name not in variables]
         if missing:
             raise MissingVariables(missing)
         return _Progress(cm, dict(variables), served, trace_id or uuid7(), parent_request_id)
-
-
-def _served(
-    unit_id: str | None,
-    session_id: str | None,
-    segments: Mapping[str, str] | None,
-    environment: str | None,
-) -> dict[str, Any]:
-    return {
-        "unit_id": unit_id,
-        "session_id": session_id,
-        "segments": segments,
-        "environment": environment,
-    }
 
 
 def _find(source: str, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever a step gave

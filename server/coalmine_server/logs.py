@@ -1,6 +1,6 @@
 """Structured logs to standard error: JSON for machines, colours for people.
 
-Standard output belongs to data. A value under a name that sounds like a secret is masked, whoever logs it,
+Standard output belongs to data. A value under a name that sounds like a secret is always masked,
 and the access log has the path without its query.
 """
 

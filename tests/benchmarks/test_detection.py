@@ -43,7 +43,7 @@ def test_a_much_worse_version_is_rolled_back_through_the_whole_pipeline() -> Non
     assert (found.guardrails, found.variances) == (11, ())
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_last_line_is_json_with_the_promised_names(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["--runs", "1", "--json"])
     lines = capsys.readouterr().out.splitlines()

@@ -15,7 +15,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_without_anything_the_default_address_is_asked_without_a_token(tmp_path: Path) -> None:
+def test_the_default_is_the_default_url_without_a_token(tmp_path: Path) -> None:
     assert find_connection({"COALMINE_HOME": str(tmp_path)}) == Endpoint(DEFAULT_SERVER_URL, None)
 
 
@@ -32,23 +32,23 @@ def test_the_environment_wins(home: Path) -> None:
     assert find_connection(environ) == Endpoint("http://elsewhere:1", "mine")
 
 
-def test_the_local_token_is_not_shown_to_a_stranger(home: Path) -> None:
+def test_the_local_token_is_not_sent_to_another_server(home: Path) -> None:
     environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": "http://elsewhere:1"}
     assert find_connection(environ).token is None
 
 
-def test_the_local_token_goes_to_its_own_server_named_in_the_environment(home: Path) -> None:
+def test_the_local_token_is_sent_to_its_own_server_named_in_the_environment(home: Path) -> None:
     environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": "http://127.0.0.1:4000/"}
     assert find_connection(environ).token == "local-token"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"url": 5}', '{"pid": 1}'])
-def test_a_broken_announcement_is_as_good_as_none(tmp_path: Path, content: str) -> None:
+def test_a_broken_announcement_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "server.json").write_text(content)
     assert find_connection({"COALMINE_HOME": str(tmp_path)}).url == DEFAULT_SERVER_URL
 
 
-def test_without_an_announcement_the_local_token_is_shown_to_nobody(home: Path) -> None:
+def test_without_an_announcement_the_local_token_is_not_sent(home: Path) -> None:
     (home / "server.json").unlink()
     assert find_connection({"COALMINE_HOME": str(home)}) == Endpoint(DEFAULT_SERVER_URL, None)
 

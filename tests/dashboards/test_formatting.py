@@ -27,6 +27,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (count(1234567), "1,234,567"),
         (money(Decimal("1234.567")), "$1,234.57"),
         (money(Decimal("1")), "$1.00"),
+        (money("1234.567000000"), "$1,234.57"),
         (money(Decimal("0")), "$0"),
         (money(Decimal("0.5")), "$0.500"),
         (money(Decimal("0.0123456")), "$0.0123"),
@@ -56,7 +57,7 @@ def test_numbers_read_as_people_write_them(shown: str, expected: str) -> None:
     "shown",
     [count(None), money(None), milliseconds(None), percent(None), quality(None), rate(None), moment(None)],
 )
-def test_what_is_not_known_is_a_dash_and_never_zero(shown: str) -> None:
+def test_an_unknown_value_is_a_dash_and_never_zero(shown: str) -> None:
     assert shown == UNKNOWN
 
 
@@ -87,5 +88,5 @@ def test_money_keeps_three_significant_digits_or_cents(usd: float) -> None:
 
 
 @given(st.floats(0, 1))
-def test_a_share_that_is_not_zero_never_looks_like_it(share: float) -> None:
+def test_a_share_that_is_not_zero_never_looks_like_zero(share: float) -> None:
     assert (percent(share) == "0.0 %") is (share == 0)

@@ -164,7 +164,7 @@ def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters
     figure = page.locator("[data-version='support-triage 2.0.1'] td").nth(1)
     expect(figure).to_have_text(f"{before + 5:,}", timeout=WITHIN_MS)
     known = page.evaluate("query => [...document.querySelectorAll(query)].map(chart => chart.known)", CHARTS)
-    assert known == [0, 1, 2, 3, 4, 5], "the charts were made anew, which blinks"
+    assert known == [0, 1, 2, 3, 4, 5], "the charts were recreated, which flickers"
     assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-triage"], "time": ["1h"]}
     assert set(table(page)) == {"support-triage 2.0.1"}
 
@@ -219,7 +219,7 @@ def test_the_page_outlives_its_server(
         opened(page, f"{url}/?time=6h")
         server.stop()
         # Without an announcement the page asks the default address, where another server may well listen.
-        away = page.get_by_text(re.compile("The server does not answer|The server wants a token"))
+        away = page.get_by_text(re.compile("Cannot reach the server|The server requires a token"))
         expect(away).to_be_visible(timeout=WITHIN_MS)
         assert table(page), "the last figures stay"
         with ServerProcess(home, name="again") as again:

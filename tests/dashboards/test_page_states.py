@@ -32,7 +32,7 @@ def api(measured: MeasuredSimulation) -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: measured.facets(),
         "/v1/versions": measured.versions,
         "/v1/timeseries": measured.timeseries,
-        "/v1/deployment-marks": lambda _parameters: {"items": []},
+        "/v1/deployment-marks": lambda _parameters: {"items": [], "next_cursor": None},
         "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
     }
     with DashboardApi(handlers) as api:
@@ -149,7 +149,7 @@ def test_an_empty_selection_says_where_the_data_is_and_leads_there(
     open_page: Open, api: DashboardApi, measured: MeasuredSimulation
 ) -> None:
     api.handlers["/v1/versions"] = lambda asked: (
-        {"items": []} if "since" in asked else measured.versions(asked)
+        {"items": [], "next_cursor": None} if "since" in asked else measured.versions(asked)
     )
     page = open_page()
     assert "the last 6 hours" in advice(page)
@@ -163,13 +163,13 @@ def test_a_server_that_is_not_there_is_an_error_with_a_way_out(
 ) -> None:
     monkeypatch.setenv("COALMINE_SERVER_URL", f"http://127.0.0.1:{free_port()}")
     page = open_page()
-    assert "The server does not answer" in page.error[0].value
+    assert "Cannot reach the server" in page.error[0].value
     assert "coalmine serve" in page.code[0].value
 
 
 def test_without_the_right_token_the_page_says_how_to_get_one(open_page: Open, api: DashboardApi) -> None:
     api.token = "right"
-    assert "The server wants a token" in advice(open_page())
+    assert "The server requires a token" in advice(open_page())
 
 
 def test_a_wrong_token_is_not_shown_on_the_page(
@@ -178,7 +178,7 @@ def test_a_wrong_token_is_not_shown_on_the_page(
     api.token = "right"
     monkeypatch.setenv("COALMINE_TOKEN", "wrong-secret")
     page = open_page()
-    assert "does not accept the token" in advice(page)
+    assert "rejected the token" in advice(page)
     assert "wrong-secret" not in str(page)
 
 
@@ -204,23 +204,32 @@ def test_a_standby_and_a_starting_server_are_warnings(
     assert "process 7" in page.warning[0].value
 
 
-def test_an_answer_that_makes_no_sense_does_not_break_the_page(open_page: Open, api: DashboardApi) -> None:
-    api.handlers["/v1/timeseries"] = lambda _parameters: {"step": "fortnight", "items": []}
-    assert "makes no sense" in advice(open_page())
+def test_an_unexpected_answer_does_not_break_the_page(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/timeseries"] = lambda _parameters: {
+        "step": "fortnight",
+        "items": [],
+        "next_cursor": None,
+    }
+    assert "Unexpected answer" in advice(open_page())
 
 
 def test_a_collector_in_trouble_says_why_on_the_page(open_page: Open, api: DashboardApi) -> None:
     trouble = ingest_status(datetime.now(UTC), state="waiting", reason="Kafka does not answer", gaps_total=2)
     api.handlers["/v1/ingest"] = lambda _parameters: trouble
     shown = html(open_page())
-    assert "It waits: Kafka does not answer" in shown
-    assert "See: coalmine audit" in shown
+    assert "Waiting: Kafka does not answer" in shown
+    assert "Details: coalmine audit" in shown
 
 
 def test_an_empty_page_is_not_repeated_below_an_error(open_page: Open, api: DashboardApi) -> None:
     nothing = MeasuredSimulation([], datetime.now(UTC))
     for path in ("facets", "versions", "timeseries"):
-        api.handlers[f"/v1/{path}"] = lambda _parameters: {"items": [], "step": "day", **nothing.facets()}
+        api.handlers[f"/v1/{path}"] = lambda _parameters: {
+            "items": [],
+            "next_cursor": None,
+            "step": "day",
+            **nothing.facets(),
+        }
     page = open_page()
     assert "No events yet" in advice(page)
     api.problem = (503, problem("starting", 503, "opens the store"))
@@ -233,7 +242,7 @@ def test_while_the_server_is_away_the_last_figures_stay(open_page: Open, api: Da
     api.problem = (503, problem("starting", 503, "opens the store"))
     page.run()
     assert "The server is not ready" in advice(page)
-    assert "the last ones that came" in " ".join(caption.value for caption in page.caption)
+    assert "last known figures" in " ".join(caption.value for caption in page.caption)
     assert "data-version" in html(page)
     page.selectbox(key="prompt").select("support-refund").run()
     assert "data-version" not in html(page), "the last figures were about another question"

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine_consumers.results import Step
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, range_named
-from coalmine_dashboards.steps import STEPS, Step, length_of, whole_steps
+from coalmine_dashboards.steps import STEPS, length_of, whole_steps
 
 TIMES = st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds + 0.25, UTC))
 

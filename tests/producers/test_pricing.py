@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalmine.pricing import Pricer, TokenUsage
+from tests.support.campaign import size
 
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 _FIRST = datetime(2023, 1, 1, tzinfo=UTC)
@@ -45,7 +46,7 @@ def _by_the_library(provider: Provider, model: ModelInfo, usage: TokenUsage, at:
     written_1h=st.integers(0, 5000),
     at=st.integers(0, 4 * 365 * 24 * 60).map(lambda minutes: _FIRST + timedelta(minutes=minutes)),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=size(100, 2_000), deadline=None)
 def test_a_cost_is_what_the_library_calculates(
     priced: tuple[str, str], counts: tuple[int, int, int, int], written_1h: int, at: datetime
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import largest
 from coalmine_schemas.prompts import canonical_json
+from tests.support.campaign import size
 
 _OLD: dict[str, Any] = {
     "type": "object",
@@ -69,7 +70,7 @@ _ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _ANYTHING, max_size=5), st.dictionaries(_KEYS, _ANYTHING, max_size=5))
-@settings(max_examples=150)
+@settings(max_examples=size(60, 1_000))
 def test_schemas_differ_exactly_where_a_change_is_told_whatever_they_say(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from coalmine_registry.errors import Conflict, NotFound, StaleRevision
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm, Snapshot
+from tests.support.campaign import size
 from tests.support.data.registry_case import BOB, PROMPT, history, push
 
 _VERSIONS = [f"1.{minor}.0" for minor in range(4)]
@@ -197,9 +198,9 @@ def test_the_life_of_a_deployment_follows_its_model_on_sqlite(migrated_file: Pat
         def new_registry() -> Registry:
             return Registry.open(shutil.copy(migrated_file, Path(folder) / f"{next(numbers)}.db"))
 
-        _run(new_registry, 12)
+        _run(new_registry, size(8, 100))
 
 
 @pytest.mark.postgres
 def test_the_life_of_a_deployment_follows_its_model_on_postgresql(new_address: Callable[[str], str]) -> None:
-    _run(lambda: Registry.open(new_address("postgresql")), 6)
+    _run(lambda: Registry.open(new_address("postgresql")), size(4, 50))

@@ -21,7 +21,7 @@ from tests.support.torture.load import TortureLoad, expected
 from tests.support.torture.processes import STORE, TortureCollector, Where, producing
 
 PRODUCERS = 3
-FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.slow)
+FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.campaign)
 REDUCED = pytest.param(5, 40_000, id="5-kills")
 
 

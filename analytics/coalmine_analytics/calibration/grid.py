@@ -15,14 +15,14 @@ from coalmine_analytics.calibration.methods import (
     RequestLevel,
 )
 from coalmine_analytics.calibration.populations import (
-    Bernoulli,
-    Beta,
-    Lognormal,
-    Normal,
     Population,
-    Shifted,
-    ZeroInflated,
+    bernoulli,
+    beta,
     capped_cost,
+    lognormal,
+    normal,
+    shifted,
+    zero_inflated,
 )
 from coalmine_analytics.calibration.sample_ratio import SampleRatio
 from coalmine_analytics.calibration.stopping_time import Detection, Stopping
@@ -54,29 +54,29 @@ REDUCED = Size(replications=500, looks=100, per_look=100, least_50_50=0.002, eve
 # How large an effect each metric is sharpest at, in standard deviations: smaller where a change of 0.2 of
 # them would be several times the mean.
 _ALIKE: tuple[tuple[Population, float], ...] = (
-    (Bernoulli(0.005), 0.05),
-    (Bernoulli(0.03), 0.1),
-    (Bernoulli(0.3), 0.1),
-    (Beta(8, 2), 0.2),
-    (Lognormal(1.5), 0.05),
-    (Lognormal(2.0), 0.02),
-    (ZeroInflated(0.1, 1.0), 0.1),
+    (bernoulli(0.005), 0.05),
+    (bernoulli(0.03), 0.1),
+    (bernoulli(0.3), 0.1),
+    (beta(8, 2), 0.2),
+    (lognormal(1.5), 0.05),
+    (lognormal(2.0), 0.02),
+    (zero_inflated(0.1, 1.0), 0.1),
     (capped_cost(1.5, 1.5), 0.1),
 )
 _COST = capped_cost(1.0, 1.0)
 _UNEQUAL: tuple[tuple[Population, Population], ...] = (
-    (Normal(0, 1), Normal(0, 3)),
-    (Normal(0, 3), Normal(0, 1)),
-    (Beta(8, 2), Beta(6, 1.5)),
-    (Beta(6, 1.5), Beta(8, 2)),
-    (Beta(5, 5), Beta(2, 2)),
+    (normal(0, 1), normal(0, 3)),
+    (normal(0, 3), normal(0, 1)),
+    (beta(8, 2), beta(6, 1.5)),
+    (beta(6, 1.5), beta(8, 2)),
+    (beta(5, 5), beta(2, 2)),
     (_COST, capped_cost(1.25, 1.0, _COST.mean)),
 )
 _BEYOND: tuple[tuple[Population, Population], ...] = (
-    (Beta(8, 2), Beta(2, 0.5)),
-    (Beta(8, 2), Beta(0.8, 0.2)),
+    (beta(8, 2), beta(2, 0.5)),
+    (beta(8, 2), beta(0.8, 0.2)),
     (_COST, capped_cost(1.5, 1.0, _COST.mean)),
-    (Lognormal(0.5), Lognormal(1.5)),
+    (lognormal(0.5), lognormal(1.5)),
 )
 
 _PEEKING: dict[str, tuple[MakeShortcut, float]] = {"t-test at every look": (PeekingT, 0.25)}
@@ -115,7 +115,7 @@ def _alike(size: Size) -> Iterator[Trial]:
     for population, widths in _ALIKE:
         for split, share in SPLITS.items():
             controls = _PEEKING if split == "50/50" else {}
-            if split == "5/95" and isinstance(population, Lognormal):
+            if split == "5/95" and population.name.startswith("lognormal"):
                 controls = _PLAIN
             even = split == "50/50"
             yield FalseAlarms(
@@ -133,7 +133,7 @@ def _unequal(size: Size) -> Iterator[Trial]:
         for split, share in SPLITS.items():
             if not size.everything and split == "1/99":
                 continue
-            one_shape = isinstance(control, Normal) and control.sd < treatment.sd and split == "5/95"
+            one_shape = control.name == "normal" and control.sd < treatment.sd and split == "5/95"
             yield FalseAlarms(
                 f"{_against(treatment, control)}, {split}",
                 Single(control, treatment, share, size.per_look, size.looks),
@@ -143,7 +143,7 @@ def _unequal(size: Size) -> Iterator[Trial]:
 
 
 def _against(treatment: Population, control: Population) -> str:
-    if isinstance(control, Normal):
+    if control.name == "normal":
         return f"normal, sd {treatment.sd:g} against {control.sd:g}"
     return f"{treatment.name} against {control.name}"
 
@@ -171,10 +171,10 @@ def _ramps(size: Size) -> Iterator[Trial]:
 
 def _coverage(size: Size) -> Iterator[Trial]:
     for control, treatment, mde in (
-        (Bernoulli(0.03), Bernoulli(0.05), 0.02),
-        (Bernoulli(0.3), Bernoulli(0.4), 0.05),
-        (Beta(8, 2), Shifted(Beta(8, 2), -0.05), 0.024),
-        (_COST, Shifted(_COST, 0.3), 0.1),
+        (bernoulli(0.03), bernoulli(0.05), 0.02),
+        (bernoulli(0.3), bernoulli(0.4), 0.05),
+        (beta(8, 2), shifted(beta(8, 2), -0.05), 0.024),
+        (_COST, shifted(_COST, 0.3), 0.1),
     ):
         for split in SPLITS:
             if size.everything or split == "5/95":
@@ -182,8 +182,8 @@ def _coverage(size: Size) -> Iterator[Trial]:
                 yield replace(trial, cell=f"coverage of {trial.cell}", sides=("two-sided",))
     # Falsely called acceptable, or falsely rolled back, exactly at the margin or the tolerance.
     for control, treatment, mde in (
-        (Bernoulli(0.03), Bernoulli(0.04), 0.02),
-        (Beta(8, 2), Shifted(Beta(8, 2), -0.024), 0.024),
+        (bernoulli(0.03), bernoulli(0.04), 0.02),
+        (beta(8, 2), shifted(beta(8, 2), -0.024), 0.024),
     ):
         trial = _true_effect(control, treatment, "5/95", size, mde)
         yield replace(trial, cell=f"at a margin of {trial.cell}", sides=("greater", "less"))
@@ -200,10 +200,10 @@ def _true_effect(
 def _effects() -> Iterator[Trial]:
     # The looks are a hundredth of the fixed number apart, whatever the size of the grid.
     yield Stopping(
-        "effect of 0.2 sd, 50/50", Single(Normal(0, 1), Normal(0.2, 1), 0.5, 8, 400), 0.2, limit=1.15
+        "effect of 0.2 sd, 50/50", Single(normal(0, 1), normal(0.2, 1), 0.5, 8, 400), 0.2, limit=1.15
     )
     yield Stopping(
-        "effect of 0.2 sd, 5/95", Single(Normal(0, 1), Normal(0.2, 1), 0.05, 41, 400), 0.2, limit=1.25
+        "effect of 0.2 sd, 5/95", Single(normal(0, 1), normal(0.2, 1), 0.05, 41, 400), 0.2, limit=1.25
     )
     returning = Returning(
         "quality", (0.05,), 120, 400, effect=0.02, active=300, leaving=90, activity_sigma=0.8
@@ -215,7 +215,7 @@ def _effects() -> Iterator[Trial]:
     for rate, most in ((0.09, 300.0), (0.2, 100.0)):
         yield Detection(
             f"errors 3 % to {round(100 * rate)} %",
-            Single(Bernoulli(0.03), Bernoulli(rate), 0.05, 20, 1_200),
+            Single(bernoulli(0.03), bernoulli(rate), 0.05, 20, 1_200),
             mde=0.02,
             limit=most,
         )
@@ -228,9 +228,9 @@ def _sample_ratio(size: Size) -> Iterator[Trial]:
 
 
 def _built_on_the_core(size: Size) -> Iterator[Trial]:
-    six = (Bernoulli(0.03), Bernoulli(0.3), Beta(8, 2), Normal(0, 1), _COST, ZeroInflated(0.1, 1.0))
+    six = (bernoulli(0.03), bernoulli(0.3), beta(8, 2), normal(0, 1), _COST, zero_inflated(0.1, 1.0))
     yield Family("six metrics", six, 0.5, size.per_look, 100, uncorrected_reaches=0.08)
-    quadruple = Single(Bernoulli(0.03), Bernoulli(0.12), 0.5, 50, 60)
+    quadruple = Single(bernoulli(0.03), bernoulli(0.12), 0.5, 50, 60)
     yield Relative("four times a rate of 0.03", quadruple, mde=0.02, delta_method_reaches=0.08)
 
 
@@ -244,6 +244,6 @@ def _beyond(size: Size) -> Iterator[Trial]:
                     mde=0.2 * control.sd,
                     role="beyond",
                 )
-    for control, treatment in ((Bernoulli(0.03), Bernoulli(0.06)), (Bernoulli(0.03), Bernoulli(0.09))):
+    for control, treatment in ((bernoulli(0.03), bernoulli(0.06)), (bernoulli(0.03), bernoulli(0.09))):
         trial = _true_effect(control, treatment, "5/95", size, 0.02)
         yield replace(trial, cell=f"coverage of {trial.cell}", role="beyond")

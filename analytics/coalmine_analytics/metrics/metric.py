@@ -1,7 +1,7 @@
 """Metrics: what must be known of one before it can be judged."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.results.catalogue import Kind
@@ -25,7 +25,7 @@ class Size:
         return f"{self.value:g}{' relative' if self.relative else ''}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One metric of the catalogue."""
 
@@ -37,6 +37,7 @@ class Metric:
     direction: Direction
     cells: str
     """The metric of the experiment cells that holds its sums."""
+    _: KW_ONLY
     per_unit: bool = False
     """True if its denominator is the number of units instead of the cells' own."""
     scale: float = 1.0

@@ -1,14 +1,5 @@
-"""The server's HTTP API, typed."""
+"""Client of the server's HTTP API, and its errors."""
 
-from coalmine_dashboards.api.answers import (
-    DeploymentMark,
-    Facets,
-    IngestStatus,
-    Measures,
-    Timeseries,
-    TimeseriesRow,
-    VersionRow,
-)
 from coalmine_dashboards.api.client import ApiClient, Selection
 from coalmine_dashboards.api.errors import (
     ApiError,
@@ -22,17 +13,10 @@ from coalmine_dashboards.api.errors import (
 __all__ = [
     "ApiClient",
     "ApiError",
-    "DeploymentMark",
-    "Facets",
-    "IngestStatus",
-    "Measures",
     "NotReady",
     "Selection",
     "Standby",
-    "Timeseries",
-    "TimeseriesRow",
     "Unauthorised",
     "Unexpected",
     "Unreachable",
-    "VersionRow",
 ]

@@ -1,4 +1,4 @@
-"""Asks the server over HTTP. Every failure is one of `errors`, with what the server said."""
+"""Client of the server's HTTP API. Every failure is one of `errors`, with the server's own explanation."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,28 +6,35 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
 
-from coalmine_dashboards.api.answers import (
+from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
     IngestStatus,
+    StepChoice,
     Timeseries,
-    TimeseriesRow,
     VersionRow,
 )
 from coalmine_dashboards.api.errors import ApiError, NotReady, Standby, Unauthorised, Unexpected, Unreachable
-from coalmine_dashboards.api.reading import UnreadableAnswer, read_answer
-from coalmine_dashboards.steps import Step
+from coalmine_schemas.results import Page
 
-_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+_PageLike = TypeVar("_PageLike", bound=Page[Any] | Timeseries)
 
-_MOST_PAGES = 100
-"""A list that goes on after this many pages is a fault of the server's."""
+_FACETS = TypeAdapter(Facets)
+_INGEST = TypeAdapter(IngestStatus)
+_VERSIONS = TypeAdapter(Page[VersionRow])
+_TIMESERIES = TypeAdapter(Timeseries)
+_MARKS = TypeAdapter(Page[DeploymentMark])
+
+_MAX_PAGES = 100
+"""A list with more pages than this is a fault of the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which calls a question is about. None leaves a dimension open."""
+    """Filters of a question. None leaves a dimension unrestricted."""
 
     prompt: str | None = None
     environment: str | None = None
@@ -35,15 +42,8 @@ class Selection:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """What a page of a time series says beside its items."""
-
-    step: Step
-
-
 class ApiClient:
-    """The server's API. Safe to use from several threads."""
+    """Client of the server's API. Thread-safe."""
 
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 10.0) -> None:
         self.url = url.rstrip("/")
@@ -51,11 +51,11 @@ class ApiClient:
         headers = {"Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        # No proxy from the environment: it would get to see the token of a server on this machine.
+        # No proxy from the environment: it would see the token of a server on this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Closes the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -67,66 +67,53 @@ class ApiClient:
         self.close()
 
     def facets(self) -> Facets:
-        """What there is to choose from."""
-        return self._read(Facets, self._get("/v1/facets", {}))
+        """Returns the values to choose from."""
+        return self._get("/v1/facets", {}, _FACETS)
 
     def ingest(self) -> IngestStatus:
-        """How the collector is."""
-        return self._read(IngestStatus, self._get("/v1/ingest", {}))
+        """Returns the collector's status."""
+        return self._get("/v1/ingest", {}, _INGEST)
 
-    def versions(self, selection: Selection) -> tuple[VersionRow, ...]:
-        """Measures of each version."""
-        items, _ = self._list("/v1/versions", _parameters(selection), VersionRow)
-        return items
+    def versions(self, selection: Selection) -> list[VersionRow]:
+        """Returns the measures of each version."""
+        pages = self._pages("/v1/versions", _parameters(selection), _VERSIONS)
+        return [row for page in pages for row in page.items]
 
-    def timeseries(self, selection: Selection, step: Step | None = None) -> Timeseries:
-        """Measures over time; without a step, the server chooses one that fits the time asked for."""
-        parameters = {**_parameters(selection), "step": step or "auto"}
-        items, first_page = self._list("/v1/timeseries", parameters, TimeseriesRow)
-        return Timeseries(step=self._read(_Steps, first_page).step, items=items)
+    def timeseries(self, selection: Selection, step: StepChoice = "auto") -> Timeseries:
+        """Returns measures over time; with `auto`, the server chooses a step that fits the period."""
+        pages = self._pages("/v1/timeseries", {**_parameters(selection), "step": step}, _TIMESERIES)
+        return Timeseries(pages[0].step, [row for page in pages for row in page.items], None)
 
-    def deployment_marks(self, selection: Selection) -> tuple[DeploymentMark, ...]:
-        """When what is served changed, oldest first."""
-        items, _ = self._list("/v1/deployment-marks", _parameters(selection), DeploymentMark)
-        return items
+    def deployment_marks(self, selection: Selection) -> list[DeploymentMark]:
+        """Returns the changes of deployments, oldest first."""
+        pages = self._pages("/v1/deployment-marks", _parameters(selection), _MARKS)
+        return [mark for page in pages for mark in page.items]
 
-    def _list(
-        self, path: str, parameters: dict[str, str], kind: type[_Item]
-    ) -> tuple[tuple[_Item, ...], dict[str, Any]]:
-        """All items of a paged list, and its first page as it came."""
-        items: list[_Item] = []
-        first: dict[str, Any] | None = None
-        offset: int | None = 0
-        for _ in range(_MOST_PAGES):
-            page = self._get(path, {**parameters, **({"offset": str(offset)} if offset else {})})
-            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-                raise Unexpected(self.url, f"{path}: the answer has no list of items")
-            first = first or page
-            items += [self._read(kind, item) for item in page["items"]]
-            offset = page.get("next_offset")
-            if offset is None:
-                return tuple(items), first
-        raise Unexpected(self.url, f"{path}: more than {_MOST_PAGES} pages")
+    def _pages(
+        self, path: str, parameters: dict[str, str], answer: TypeAdapter[_PageLike]
+    ) -> list[_PageLike]:
+        """Returns all pages of a list, at least one."""
+        pages = [self._get(path, parameters, answer)]
+        while (cursor := pages[-1].next_cursor) is not None:
+            if len(pages) == _MAX_PAGES:
+                raise Unexpected(self.url, f"{path}: more than {_MAX_PAGES} pages")
+            pages.append(self._get(path, {**parameters, "cursor": cursor}, answer))
+        return pages
 
-    def _read(self, kind: type[_Item], document: object) -> _Item:
-        try:
-            return read_answer(kind, document)
-        except UnreadableAnswer as error:
-            raise Unexpected(self.url, str(error)) from error
-
-    def _get(self, path: str, parameters: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    def _get(self, path: str, parameters: dict[str, str], answer: TypeAdapter[_Answer]) -> _Answer:
         try:
             response = self._http.get(path, params=parameters)
         except httpx.TimeoutException as error:
-            raise Unreachable(self.url, "no answer in time") from error
+            raise Unreachable(self.url, "the request timed out") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if not response.is_success:
             raise self._problem(path, response)
         try:
-            return response.json()
-        except ValueError as error:
-            raise Unexpected(self.url, f"{path}: the answer is not JSON") from error
+            # Strict: text is not a number. Fields that this version does not know are ignored.
+            return answer.validate_json(response.content, strict=True)
+        except ValidationError as error:
+            raise Unexpected(self.url, f"{path}: {_first_fault(error)}") from error
 
     def _problem(self, path: str, response: httpx.Response) -> ApiError:
         kind, detail = _problem_document(response)
@@ -145,6 +132,20 @@ class ApiClient:
         return Unexpected(self.url, f"{path}: {detail}")
 
 
+def _first_fault(error: ValidationError) -> str:
+    """Describes the first field that is missing or has an unexpected value."""
+    fault = error.errors(include_url=False)[0]
+    where = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]]
+    match fault["type"]:
+        case "json_invalid":
+            return "the answer is not JSON"
+        case "missing":
+            return f"the answer{''.join(where[:-1])} has no {fault['loc'][-1]}"
+        case "dataclass_type":
+            return f"the answer{''.join(where)} is not an object"
+    return f"the answer{''.join(where)} is {fault['input']!r:.80}"
+
+
 def _parameters(selection: Selection) -> dict[str, str]:
     given = {
         "prompt": selection.prompt,
@@ -160,9 +161,9 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def _problem_document(response: httpx.Response) -> tuple[str | None, str]:
-    """Type and detail of a problem document (RFC 9457), or what can be said without one."""
+    """Returns type and detail of a problem document (RFC 9457), or a detail made from the status."""
     try:
         document = response.json()
         return str(document.get("type")), str(document["detail"])
     except (ValueError, KeyError, AttributeError, TypeError):
-        return None, f"it answered {response.status_code} and did not say why"
+        return None, f"status {response.status_code} without an explanation"

@@ -1,22 +1,22 @@
-"""Why the server gave no answer, as classes that tell what the reader of the page can do.
+"""Errors of the API client, by what the user of the page can do about them.
 
 ::
 
     ApiError
-    ├── Unreachable       nothing listens at the address, or it took too long: start the server
-    ├── Unauthorised      no token, or one the server does not know: give the right one
-    ├── Standby           another process holds the store: ask that one, or wait for the take-over
-    ├── NotReady          the server starts, or cannot serve now: wait, read its log
-    └── Unexpected        an answer this page does not understand: versions differ, or no Coalmine server
+    ├── Unreachable       nothing listens at the address, or it timed out: start the server
+    ├── Unauthorised      no token, or one that the server does not accept: provide a valid one
+    ├── Standby           another process holds the store: use that one, or wait for the failover
+    ├── NotReady          the server is starting or overloaded: wait, or check its log
+    └── Unexpected        unknown format: the versions differ, or it is not a Coalmine server
 """
 
 
 class ApiError(Exception):
-    """No answer.
+    """The server gave no usable answer.
 
     Args:
-        url: The server that was asked.
-        detail: What is known about the reason; the server's own words where it gave some.
+        url: URL of the server.
+        detail: The reason; the server's own explanation where there is one.
     """
 
     def __init__(self, url: str, detail: str) -> None:
@@ -29,16 +29,16 @@ class ApiError(Exception):
 
 
 class Unreachable(ApiError):
-    """No connection, or no answer in time."""
+    """The connection failed or the request timed out."""
 
 
 class Unauthorised(ApiError):
-    """The server wants a token, or another one.
+    """The server requires a valid token.
 
     Args:
-        url: The server that was asked.
-        detail: The server's own words.
-        had_token: Whether one was sent.
+        url: URL of the server.
+        detail: The server's explanation.
+        had_token: True if a token was sent.
     """
 
     def __init__(self, url: str, detail: str, had_token: bool) -> None:
@@ -48,12 +48,12 @@ class Unauthorised(ApiError):
 
 
 class Standby(ApiError):
-    """The server waits for another process's store."""
+    """The server is a standby: another process holds the store."""
 
 
 class NotReady(ApiError):
-    """The server is starting or cannot serve at the moment."""
+    """The server is starting or temporarily unavailable."""
 
 
 class Unexpected(ApiError):
-    """The answer is not one of Coalmine's, or from a version this page does not know."""
+    """The answer is not in the format that this version of the page reads."""

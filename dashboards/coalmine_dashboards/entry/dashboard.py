@@ -1,4 +1,4 @@
-"""What `streamlit run` is given. It stands alone in its folder, because Streamlit puts that on the path."""
+"""The script for `streamlit run`. Alone in its folder, because Streamlit adds the folder to `sys.path`."""
 
 from coalmine_dashboards.page import show
 

@@ -1,1 +1,1 @@
-"""Pure functions from what the server answered to what the page shows."""
+"""Pure functions from the server's answers to what the page shows."""

@@ -1,16 +1,16 @@
-"""How a panel's points are drawn.
+"""Charts of the panels.
 
-The specification holds no data and changes only when versions or colours do; the
-points travel beside it as a named data set. So a refresh replaces the points inside the chart that is on
-the page, which neither flickers nor loses the tooltip under the mouse.
+The specification holds no data and changes only when versions or colours do; the points are a named data set
+beside it. So a refresh replaces the points in the existing chart, which neither flickers nor loses the
+tooltip under the mouse.
 """
 
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from coalmine_consumers.results import Step
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
-from coalmine_dashboards.steps import Step
 from coalmine_dashboards.views.marks import MarkPoint
 from coalmine_dashboards.views.panels import Panel, Point, label_of, step_in_words
 
@@ -19,8 +19,8 @@ __all__ = ["draw"]
 _HEIGHT_PX = 190
 _POINTS = "points"
 _MARKS = "marks"
-_MARK_COLOUR = "#808080"  # readable on both grounds, and no version's
-# Midnights show the date, other ticks the time. UTC, as logs and the command have it.
+_MARK_COLOUR = "#808080"  # readable in both modes, and not the colour of a version
+# The date at midnight, the time at other ticks. UTC, as in logs and the CLI.
 _TIME_LABEL = (
     "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
     " ? utcFormat(datum.value, '%b %d') : utcFormat(datum.value, '%H:%M')"
@@ -37,16 +37,16 @@ def draw(
     with_prompt: bool,
     marks: Sequence[MarkPoint] = (),
 ) -> alt.LayerChart:
-    """The panel drawn.
+    """Returns the chart of a panel.
 
     Args:
-        panel: Which.
+        panel: The panel.
         points: From `panel_points`.
-        slots: Number of each version that was asked for, which gives its colour.
-        step: Length of a stretch.
-        mode: Of the page.
-        with_prompt: As given to `panel_points`.
-        marks: Changes of what is served, from `mark_points`.
+        slots: Number of each selected version, which gives its colour.
+        step: Length of a bucket.
+        mode: Colour mode of the page.
+        with_prompt: As passed to `panel_points`.
+        marks: Changes of deployments, from `mark_points`.
     """
     drawn = {point["series"] for point in points if point["series"]}
     ordered = sorted(slots.items(), key=lambda item: item[1])
@@ -83,19 +83,19 @@ def _lines(panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int]) 
     return [
         base.mark_line(strokeWidth=1.8).encode(strokeDash=_dash(panel, names)),
         base.mark_point(size=14, filled=True, opacity=1).transform_filter("datum.alone"),
-        # Seen by the mouse only: a line is too thin to hit.
+        # Invisible, for tooltips: a line is too thin to point at.
         base.mark_point(size=150, opacity=0).encode(tooltip=_tooltip(panel)),
     ]
 
 
 def _mark_layers() -> list[alt.Chart]:
-    """A vertical rule for each change of what is served, with the version that came."""
+    """Draws a vertical rule for each change of a deployment, labelled with the new version."""
     base = alt.Chart(alt.NamedData(_MARKS)).encode(x=_time_axis())
     tooltip = [
         alt.Tooltip("what:N", title="Deployment"),
         alt.Tooltip("time:T", title="At (UTC)", format="%Y-%m-%d %H:%M:%S", formatType="utc"),
         alt.Tooltip("who:N", title="By"),
-        alt.Tooltip("why:N", title="Why"),
+        alt.Tooltip("why:N", title="Reason"),
     ]
     return [
         base.mark_rule(strokeDash=[2, 3], color=_MARK_COLOUR, opacity=0.7),
@@ -110,7 +110,7 @@ def _time_axis() -> alt.X:
     return alt.X(
         "time:T",
         title=None,
-        # No ends are given: two empty points stand there, and the specification stays the same.
+        # No domain: empty points mark the ends, so the specification stays the same.
         scale=alt.Scale(type="utc", nice=False),
         axis=alt.Axis(tickCount=6, labelExpr=_TIME_LABEL, labelOverlap=True, grid=False),
     )
@@ -138,7 +138,7 @@ def _tooltip(panel: Panel) -> list[alt.Tooltip]:
 
 
 def _dash(panel: Panel, names: Mapping[str, int]) -> alt.StrokeDash:
-    """By line where a panel has several, else by version."""
+    """Encodes the line if the panel has several, else the version."""
     if len(panel.lines) > 1:
         field, domain = "line:N", [line.name for line in panel.lines]
         dashes = [list(line.dash) for line in panel.lines]

@@ -1,10 +1,10 @@
-"""From the collector's status to the strip that says whether the numbers below can be trusted."""
+"""Health strip: shows from the collector's status whether the numbers below can be trusted."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from coalmine_dashboards.api import IngestStatus
+from coalmine_consumers.results import IngestStatus
 from coalmine_dashboards.formatting import UNKNOWN, ago, count, rate
 
 __all__ = ["HealthItem", "Tone", "health_items"]
@@ -12,22 +12,22 @@ __all__ = ["HealthItem", "Tone", "health_items"]
 Tone = Literal["good", "notice", "bad", "plain"]
 
 _STALE = timedelta(minutes=5)
-"""With messages waiting, a collector that has committed nothing for this long is in trouble."""
+"""With messages waiting, no commit for this long is a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthItem:
-    """One figure of the strip."""
+    """One figure in the strip."""
 
     label: str
     value: str
     tone: Tone
     explanation: str
-    """What it means, and what to do when it is not good; shown on hovering."""
+    """Meaning, and remedy if it is not good; the tooltip."""
 
 
 def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
-    """The strip, from the most to the least urgent question."""
+    """Returns the items of the strip, most urgent first."""
     return (
         _state(status),
         _lag(status),
@@ -39,58 +39,51 @@ def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
         _problem_count(
             "Dead letters",
             status.dead_letters_open,
-            "Messages that cannot be events and wait for a decision. See them: coalmine dead-letters list",
+            "Messages that could not be decoded as events. List them: coalmine dead-letters list",
         ),
         _problem_count(
             "Gaps",
             status.gaps_total,
-            "Times that messages were lost before they could be read. See: coalmine audit",
+            "Losses of messages before they could be read. Details: coalmine audit",
         ),
         _unattributed(status),
     )
 
 
 def _state(status: IngestStatus) -> HealthItem:
-    words = {"running": "running", "waiting": "waiting", "embedded": "embedded"}
     tones: dict[str, Tone] = {"running": "good", "waiting": "bad", "embedded": "notice"}
-    source = {"kafka": "Kafka", "spool": "the spool"}.get(status.source, status.source)
+    source = {"kafka": "Kafka", "spool": "the spool"}[status.source]
     explanation = f"Reads events from {source}."
     if status.reason:
-        explanation = f"{explanation} It waits: {status.reason}"
-    return HealthItem(
-        "Collector",
-        words.get(status.state, status.state),
-        tones.get(status.state, "notice"),
-        explanation,
-    )
+        explanation = f"{explanation} Waiting: {status.reason}"
+    return HealthItem("Collector", status.state, tones[status.state], explanation)
 
 
 def _lag(status: IngestStatus) -> HealthItem:
-    explanation = "Messages that wait to be read."
+    explanation = "Messages waiting to be read."
     if status.lag_note:
         explanation = f"{explanation} {status.lag_note}"
     if status.lag is None:
         return HealthItem("Lag", UNKNOWN, "notice", explanation)
-    # What one batch takes is normal; more than half a minute's worth is not.
+    # One batch is normal; more than half a minute of messages is not.
     behind = status.lag > max(1_000.0, 30 * status.events_per_s)
     return HealthItem("Lag", count(status.lag), "notice" if behind else "good", explanation)
 
 
 def _last_commit(status: IngestStatus, now: datetime) -> HealthItem:
-    explanation = "When events were last made visible here. Nothing new means nothing to commit."
+    explanation = "When new events last became visible. Without new events there are no commits."
     tone: Tone = "plain"
     if status.last_commit_at is not None and status.lag and now - status.last_commit_at > _STALE:
         tone = "bad"
-        explanation = "Messages wait, and nothing was committed for long. See the server's log."
+        explanation = "Messages are waiting, but the last commit was long ago. Check the server's log."
     return HealthItem("Last commit", ago(status.last_commit_at, now), tone, explanation)
 
 
 def _stored_explanation(status: IngestStatus) -> str:
     counts = status.counts
     return (
-        f"Events stored of {count(counts.consumed)} messages read; {count(counts.duplicates)} were "
-        "duplicates, "
-        f"{count(counts.dead_lettered)} could not be events."
+        f"Events stored from {count(counts.consumed)} messages; {count(counts.duplicates)} were duplicates, "
+        f"{count(counts.dead_lettered)} could not be decoded."
     )
 
 
@@ -102,7 +95,7 @@ def _unattributed(status: IngestStatus) -> HealthItem:
     number = status.unattributed_feedback + status.unattributed_scores
     explanation = (
         f"Feedback ({count(status.unattributed_feedback)}) and scores ({count(status.unattributed_scores)}) "
-        "whose call has not come. A few are normal while calls are on their way."
+        "whose call has not arrived. A few are normal while calls are in flight."
     )
     many = number > max(100, status.counts.stored // 100)
     return HealthItem("Unattributed", count(number), "notice" if many else "plain", explanation)

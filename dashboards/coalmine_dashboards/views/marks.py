@@ -1,19 +1,19 @@
-"""Changes of what is served, as marks on the charts' time axis."""
+"""Marks of deployment changes on the charts' time axis."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TypedDict
 
-from coalmine_dashboards.api import DeploymentMark
+from coalmine_consumers.results import DeploymentMark
 
 
 class MarkPoint(TypedDict):
-    """One mark, as the charts' specification names its fields."""
+    """One mark; the charts' specification refers to its fields by name."""
 
     time: float
     """Milliseconds since 1970, UTC."""
     label: str
-    """Beside the rule: what is served from then on."""
+    """Text beside the rule: the version or experiment served from then on."""
     what: str
     who: str
     why: str
@@ -22,12 +22,12 @@ class MarkPoint(TypedDict):
 def mark_points(
     marks: Iterable[DeploymentMark], ends: tuple[datetime, datetime] | None, *, with_prompt: bool
 ) -> list[MarkPoint]:
-    """Marks within the ends of the axis; others would stretch it.
+    """Returns the marks within the time axis; others would stretch it.
 
     Args:
-        marks: Changes of what is served.
-        ends: First and last moment of the axis; None where the points give them.
-        with_prompt: Whether labels name the prompt.
+        marks: Changes of deployments.
+        ends: Start and end of the axis; None if the points determine them.
+        with_prompt: True to include the prompt in labels.
     """
     return [
         _point(mark, with_prompt=with_prompt)

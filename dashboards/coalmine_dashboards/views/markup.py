@@ -1,4 +1,4 @@
-"""HTML of the strip and the table. Whatever comes from outside is escaped here and nowhere else."""
+"""HTML of the strip and the table. All external text is escaped here and nowhere else."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -13,13 +13,13 @@ _DOTS: dict[Tone, str] = {"good": "cm-good", "notice": "cm-notice", "bad": "cm-b
 
 
 def stylesheet() -> str:
-    """The styles of what follows, once for the page."""
+    """Returns the style sheet of the page."""
     css = (files("coalmine_dashboards") / "views" / "style.css").read_text(encoding="utf-8")
     return f"<style>{css}</style>"
 
 
 def health_strip(items: Sequence[HealthItem]) -> str:
-    """The figures of the collector, as a description list, and what to do about those that are bad."""
+    """Returns the collector's figures as a description list, with explanations of the bad ones."""
     cells = []
     for item in items:
         dot = _DOTS.get(item.tone)
@@ -29,7 +29,7 @@ def health_strip(items: Sequence[HealthItem]) -> str:
             f"<dt>{escape(item.label)}</dt><dd>{mark}{escape(item.value)}</dd></div>"
         )
     strip = f'<dl class="cm-strip" aria-label="Ingest health">{"".join(cells)}</dl>'
-    # Who has trouble should not have to find it by hovering.
+    # A problem must be visible without hovering.
     notes = [
         f"<b>{escape(item.label)}</b> {escape(item.explanation)}" for item in items if item.tone == "bad"
     ]
@@ -37,7 +37,7 @@ def health_strip(items: Sequence[HealthItem]) -> str:
 
 
 def versions_table(rows: Iterable[TableRow]) -> str:
-    """The versions, with the colour that they have in the charts."""
+    """Returns the table of versions, with their colours in the charts."""
     heads = "".join(
         f'<th scope="col" title="{escape(column.explanation)}">{escape(column.title)}</th>'
         for column in COLUMNS

@@ -1,34 +1,34 @@
-"""From a time series to the points of each chart. Every figure is the server's own; only places are new."""
+"""Panels, and the points of their charts. All values come from the server; only positions are computed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict, cast
 
-from coalmine_dashboards.api import Timeseries, TimeseriesRow
+from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
 from coalmine_dashboards.palette import VersionKey
-from coalmine_dashboards.steps import Step, length_of
+from coalmine_dashboards.steps import length_of
 
 __all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "panel_points"]
 
 
 class Point(TypedDict):
-    """What a chart draws of one version in one stretch of time. Times are milliseconds since 1970 UTC."""
+    """One version in one bucket, as drawn. Times are milliseconds since 1970 UTC."""
 
     time: float
     until: float
     series: str
-    """The version, as tooltips call it; empty for the ends of the axis."""
+    """Label of the version; empty for the ends of the axis."""
     line: str
     """Name of the panel's line."""
     value: float | None
     """None breaks the line."""
     bottom: float | None
-    """Where the bar begins, in stacked panels."""
+    """Lower end of the bar, in stacked panels."""
     requests: int | None
-    """What the value rests on."""
+    """Number of requests behind the value."""
     alone: bool
-    """No line leads here or on from here, so that it needs a dot to be seen."""
+    """True if no line leads to or from this point, so it needs a dot to be visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Line:
 
     value: Callable[[TimeseriesRow], float | None]
     name: str = ""
-    """Told apart by this where a panel has several."""
+    """Distinguishes the lines of a panel that has several."""
     dash: tuple[int, ...] = (1, 0)
-    """Strokes and gaps where a panel has several lines; otherwise the version's own are used."""
+    """Strokes and gaps if the panel has several lines; otherwise those of the version are used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +49,20 @@ class Panel:
     key: str
     title: str
     aside: str = ""
-    """Said after the title in a lower voice."""
+    """Subtitle, after the title."""
     axis: str
-    """The unit, on the axis; `{step}` becomes the length of a stretch."""
+    """Unit on the axis; `{step}` is replaced by the length of a bucket."""
     axis_format: str
-    """Of numbers on the axis, as d3-format has it."""
+    """Format of numbers on the axis (d3-format)."""
     number_format: str
-    """Of numbers in the tooltip."""
+    """Format of numbers in the tooltip (d3-format)."""
     lines: tuple[Line, ...]
     stacked: bool = False
-    """Bars on top of each other rather than lines: for amounts."""
+    """Stacked bars instead of lines: for amounts."""
     top: float | None = None
-    """The axis ends here, where the quantity cannot exceed it."""
+    """End of the axis, for quantities with a maximum."""
     from_zero: bool = True
-    """Whether the axis begins at zero; false where small differences far from it matter."""
+    """False to show small differences far from zero: the axis then need not start at zero."""
 
 
 PANELS = (
@@ -126,7 +126,7 @@ PANELS = (
 
 
 def label_of(version: VersionKey, *, with_prompt: bool) -> str:
-    """How a version is called in charts."""
+    """Returns the label of a version in charts."""
     prompt, number = version
     return f"{prompt} {number}" if with_prompt else number
 
@@ -139,26 +139,25 @@ def panel_points(
     ends: tuple[datetime, datetime] | None,
     with_prompt: bool,
 ) -> list[Point]:
-    """The points of a panel.
+    """Returns the points of a panel.
 
-    A stretch without calls is no zero and no straight line either: between points that are further apart
-    than one step stands an empty one, which breaks the line. The stretch that is still going on is left
-    out where it would mislead: of amounts always, of means only while stretches are short, when it has
-    too few calls to mean much.
+    A bucket without calls is neither a zero nor bridged by a line: an empty point between points more than
+    one step apart breaks the line. The unfinished bucket is left out where it would mislead: always for
+    amounts, and for means if buckets are short, as it has too few calls.
 
     Args:
-        panel: Which.
-        series: What was measured.
-        now: When it was.
-        ends: Ends of the time axis, as two empty points; None fits the axis to what was measured.
-        with_prompt: Whether versions are called by prompt and version, or by version alone.
+        panel: The panel.
+        series: The measures.
+        now: When they were fetched.
+        ends: Ends of the time axis, drawn as empty points; None fits the axis to the data.
+        with_prompt: True to label versions with their prompt.
     """
     step = length_of(series.step)
     partial_misleads = panel.stacked or step < timedelta(hours=1)
     finished = [row for row in series.items if row.bucket_start + step <= now]
     by_version = _by_version(finished if finished and partial_misleads else series.items)
     if panel.stacked:
-        # A bar without a height would not count for the axis; one of height zero does.
+        # The axis ignores a bar without a height, but not one of height zero.
         flat = [{**_empty(end), "value": 0.0, "bottom": 0.0} for end in ends or ()]
         return [*cast("list[Point]", flat), *_stacked(panel.lines[0], by_version, step, with_prompt)]
     points = [_empty(end) for end in ends or ()]
@@ -169,12 +168,12 @@ def panel_points(
 
 
 def step_in_words(step: Step) -> str:
-    """For the axis: `minute`, `5 minutes`."""
+    """Returns the step for the axis title: `minute`, `5 minutes`."""
     return {"5m": "5 minutes", "15m": "15 minutes", "6h": "6 hours"}.get(step, step)
 
 
 def _by_version(rows: Sequence[TimeseriesRow]) -> dict[VersionKey, list[TimeseriesRow]]:
-    """The rows of each version by time; versions in the order of the server's list."""
+    """Returns the rows of each version, ordered by time."""
     found: dict[VersionKey, list[TimeseriesRow]] = {}
     for row in sorted(rows, key=lambda row: row.bucket_start):
         found.setdefault((row.prompt, row.version), []).append(row)
@@ -229,7 +228,7 @@ def _empty(at: datetime, name: str = "", line: str = "") -> Point:
 
 
 def milliseconds_of(moment: datetime) -> float:
-    """Milliseconds since 1970 UTC, as browsers count."""
+    """Returns milliseconds since 1970 UTC, as browsers count time."""
     return moment.astimezone(UTC).timestamp() * 1000.0
 
 

@@ -1,10 +1,10 @@
-"""From the measures of versions to the rows of the table."""
+"""Rows of the table of versions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine_dashboards.api import VersionRow
+from coalmine_consumers.results import VersionRow
 from coalmine_dashboards.formatting import ago, count, milliseconds, moment, money, percent, quality
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
 
@@ -13,25 +13,25 @@ __all__ = ["COLUMNS", "Column", "TableRow", "table_rows"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of figures."""
+    """A column of the table."""
 
     title: str
     explanation: str
-    """Shown on hovering."""
+    """The tooltip."""
 
 
 COLUMNS = (
-    Column("Requests", "Calls made."),
-    Column("Cost", "US dollars, over the calls whose cost is known."),
-    Column("Cost / request", "US dollars per call, over the calls whose cost is known."),
-    Column("Latency p50", "Half of the calls were at most this long. Within 1 %."),
-    Column("Latency p95", "95 of 100 calls were at most this long. Within 1 %."),
+    Column("Requests", "Number of calls."),
+    Column("Cost", "US dollars; a sum over the calls whose cost is known."),
+    Column("Cost / request", "US dollars; a mean over the calls whose cost is known."),
+    Column("Latency p50", "Median latency, within 1 %."),
+    Column("Latency p95", "95th percentile of latency, within 1 %."),
     Column("Quality", "Mean of the metric or score named quality."),
-    Column("Thumbs up", "Thumbs up per thumb, and how many thumbs there were."),
-    Column("Errors", "Failed calls per call, and how many failed."),
-    Column("Last call", "When the last call began."),
+    Column("Thumbs up", "Share of thumbs up, and the number of thumbs."),
+    Column("Errors", "Share of failed calls, and their number."),
+    Column("Last call", "Start of the last call."),
 )
-"""Between the version and the end of the row."""
+"""The columns after version and model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Cell:
 
     text: str
     aside: str | None = None
-    """Said after it in a lower voice: what the figure rests on. Empty keeps its place in the column."""
+    """Smaller text after it: the number behind the figure. Empty text reserves the space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,15 @@ class TableRow:
     models: str
     colour: str
     cells: tuple[Cell, ...]
-    """As `COLUMNS` names them."""
+    """In the order of `COLUMNS`."""
     explanation: str
-    """Shown on hovering over the version."""
+    """Tooltip of the version."""
 
 
 def table_rows(
     versions: Iterable[VersionRow], slots: Mapping[VersionKey, int], mode: Mode, now: datetime
 ) -> tuple[TableRow, ...]:
-    """The table, in the server's order: by prompt and version."""
+    """Returns the rows of the table in the server's order: by prompt and version."""
     return tuple(
         TableRow(
             prompt=row.prompt,

@@ -156,6 +156,6 @@ def create_app(
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
     app.state.verifier = access.verifier
-    app.include_router(health.router, dependencies=[Depends(known_parameters)])
+    app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

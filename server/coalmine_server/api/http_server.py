@@ -56,11 +56,6 @@ class HttpServer:
         )
         self._thread.start()
 
-    @property
-    def alive(self) -> bool:
-        """Whether it answers or is about to."""
-        return self._thread is not None and self._thread.is_alive()
-
     def stop(self, timeout_s: float) -> bool:
         """Takes no more requests, finishes the open ones, and says whether that was done in time."""
         if self._server is None or self._thread is None:

@@ -40,7 +40,7 @@ class Verifier:
         return actor if self._clock() < until else None
 
     def verify(self, token: str) -> Actor | None:
-        """Who comes with a token; None for one that is none, or was revoked. Asks the database.
+        """Returns the actor of a token; None if it is unknown or was revoked. Asks the database.
 
         Raises:
             Transient: The database does not answer.

@@ -53,6 +53,6 @@ def _run_dry(collector: Collector, progress: CatchUpProgress | None) -> None:
 
 
 def _anything_spooled(settings: Settings) -> bool:
-    """Whether there is a sealed file, or an open one that may belong to a dead writer."""
+    """Returns True if there is a sealed file, or an open one that may belong to a dead writer."""
     directory = settings.spool_dir
     return bool(list_sealed(directory) or list_open(directory))

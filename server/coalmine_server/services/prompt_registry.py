@@ -23,7 +23,7 @@ def open_registry(settings: Settings) -> Registry:
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
-        DatabaseMisconfigured: The address of the database is none.
+        DatabaseMisconfigured: Not a usable database URL.
         DatabaseTooNew: A newer Coalmine has migrated it.
         DatabaseUnavailable: It does not answer.
     """

@@ -121,11 +121,14 @@ class IngestService:
         return {worker.name: worker.health() for worker in self._workers}
 
     def wait_ended(self, timeout_s: float) -> bool:
-        """Waits until it has ended by itself; whether it has."""
+        """Waits until it has ended by itself. Returns True if it has."""
         return self._ended.wait(timeout_s)
 
     def stop(self, timeout_s: float) -> bool:
-        """Finishes and commits the batch at hand; the store stays open for questions. Whether in time."""
+        """Finishes and commits the batch at hand; the store stays open for questions.
+
+        Returns True if it stopped before the deadline.
+        """
         if self._situation.phase != "failed":
             self._situation = Situation("stopping")
         self._stop_timeout_s = timeout_s
@@ -134,7 +137,7 @@ class IngestService:
         return not self._thread.is_alive() and self._clean
 
     def close(self) -> None:
-        """Lets the store go, to whoever waits for it. After `stop`, when nobody asks any more."""
+        """Closes the store, for a standby to take over. Call it after `stop`."""
         if self._owned is not None:
             owned, self._owned = self._owned, None
             owned.store.close()

@@ -10,7 +10,7 @@ import pytest
 from coalmine_analytics.calibration import Trial, as_list, grid, run, run_trial, size_of
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.methods import PeekingT
-from coalmine_analytics.calibration.populations import Beta, Normal
+from coalmine_analytics.calibration.populations import beta, normal
 from coalmine_analytics.calibration.traffic import Single
 
 REDUCED = grid(full=False)
@@ -36,7 +36,7 @@ def test_the_reduced_grid_tries_what_the_full_one_tries() -> None:
 
 def test_a_method_that_errs_too_often_is_found_out() -> None:
     """The hypothesis is false here, so rejecting it is right: taken for false alarms, there are too many."""
-    population = Beta(8, 2)
+    population = beta(8, 2)
     traffic = Single(population, population, 0.5, 100, 30)
     rows = run_trial(FalseAlarms("wrong", traffic, mde=0.02, effect=0.03), 250)
     assert {row.method: row.passes for row in rows} == {"two-sided": False, "greater": True, "less": False}
@@ -44,7 +44,7 @@ def test_a_method_that_errs_too_often_is_found_out() -> None:
 
 
 def test_a_grid_whose_control_does_not_fail_is_found_out() -> None:
-    traffic = Single(Normal(0, 1), Normal(0, 1), 0.5, 100, 1)  # one look is no peeking
+    traffic = Single(normal(0, 1), normal(0, 1), 0.5, 100, 1)  # one look is no peeking
     trial = FalseAlarms("tame", traffic, mde=0.2, sides=(), controls={"t-test": (PeekingT, 0.25)})
     (row,) = run_trial(trial, 500)
     assert 0.02 < row.rate < 0.09
@@ -52,7 +52,7 @@ def test_a_grid_whose_control_does_not_fail_is_found_out() -> None:
 
 
 def test_a_cell_that_never_errs_is_no_proof() -> None:
-    traffic = Single(Normal(0, 1), Normal(0, 1), 0.5, 10, 5)  # too short for a single look
+    traffic = Single(normal(0, 1), normal(0, 1), 0.5, 10, 5)  # too short for a single look
     (row,) = run_trial(FalseAlarms("idle", traffic, mde=0.2, sides=("greater",), at_least=0.01), 125)
     assert (row.rate, row.passes) == (0.0, False)
 
@@ -92,7 +92,7 @@ def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
 
 
 def test_the_list_says_of_each_row_whether_it_passes() -> None:
-    control = Single(Normal(0, 1), Normal(0, 1), 0.5, 100, 20)
+    control = Single(normal(0, 1), normal(0, 1), 0.5, 100, 20)
     trial = FalseAlarms("cell", control, mde=0.2, sides=("less",), controls={"t-test": (PeekingT, 0.25)})
     ours, shortcut = as_list(run_trial(trial, 250))
     assert (ours["cell"], ours["method"], ours["limit"], ours["passes"]) == ("cell", "less", 0.05, True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coalmine_analytics.calibration.populations import Bernoulli, Normal
+from coalmine_analytics.calibration.populations import bernoulli, normal
 from coalmine_analytics.calibration.traffic import GROUPS, Ramp, Returning, Single, Sums, Traffic
 
 
@@ -14,7 +14,7 @@ def last_of(traffic: Traffic, replications: int = 50, seed: int = 1) -> Sums:
 
 def test_sums_only_grow_and_end_with_every_request() -> None:
     before = 0.0
-    for sums in Single(Bernoulli(0.3), Bernoulli(0.3), 0.2, 40, 10).play(np.random.default_rng(1), 7):
+    for sums in Single(bernoulli(0.3), bernoulli(0.3), 0.2, 40, 10).play(np.random.default_rng(1), 7):
         assert sums.x.shape == (7, 2, GROUPS)
         assert sums.x.sum() == before + 7 * 40
         assert (sums.y <= sums.x).all()
@@ -25,7 +25,7 @@ def test_sums_only_grow_and_end_with_every_request() -> None:
 
 
 def test_arms_have_their_share_and_their_own_values() -> None:
-    sums = last_of(Single(Normal(1.0, 0.1), Normal(3.0, 0.1), 0.05, 100, 40))
+    sums = last_of(Single(normal(1.0, 0.1), normal(3.0, 0.1), 0.05, 100, 40))
     control, treatment = (sums.x.sum(axis=(0, 2)) / sums.x.sum()).tolist()
     assert treatment == pytest.approx(0.05, abs=0.002)
     assert control + treatment == pytest.approx(1.0)

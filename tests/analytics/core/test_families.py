@@ -11,11 +11,12 @@ from coalmine_analytics.core.epochs import combine_epochs
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.running_p import continue_p, running_p
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.campaign import size
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
-@settings(max_examples=20)  # statsmodels collects garbage at each call, which costs half a second
+@settings(max_examples=size(5, 20))  # statsmodels collects garbage at each call, which costs half a second
 @given(ps)
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)

@@ -60,13 +60,13 @@ def test_false_alarms_are_as_rare_as_stated(name: str) -> None:
     assert run_length_h(SEASONS[name], range(25), STRICT) >= STATED_H
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", SEASONS)
 def test_false_alarms_are_as_rare_as_stated_in_every_season(name: str) -> None:
     assert run_length_h(SEASONS[name], range(1_000, 1_300), STRICT) >= STATED_H
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", SEASONS)
 def test_a_year_means_a_year(name: str) -> None:
     found = [judged_season(SEASONS[name], seed, YEARLY) for seed in range(2_000, 2_300)]
@@ -75,7 +75,7 @@ def test_a_year_means_a_year(name: str) -> None:
     assert alarms <= 8
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_a_shift_of_the_tolerance_is_no_drift(direction: int) -> None:
     plan = DriftPlan(false_alarm_days=STATED_H / 24)

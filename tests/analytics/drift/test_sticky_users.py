@@ -23,7 +23,7 @@ def test_days_that_differ_by_who_came_are_no_drift() -> None:
     assert run_length_h(Users(), range(5)) >= STATED_H
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "users", [Users(), Users(churn=0.0), Users(count=100, spread=0.15), Users(2_000, requests_per_day=10_000)]
 )

@@ -92,7 +92,7 @@ def test_the_change_has_the_interval_of_the_core_or_a_wider_one() -> None:
     assert float(known.effect.estimate[0, 0]) == pytest.approx(found.change, rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_looking_twenty_times_names_noise_no_more_often_and_plain_errors_do() -> None:
     runs, looks, units, false, plain = 100, 20, 6_000, 0, 0
     for seed in range(runs):

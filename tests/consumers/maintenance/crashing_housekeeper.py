@@ -1,8 +1,4 @@
-"""Maintenance that kills itself in the middle: run by `test_crash.py` in a process of its own.
-
-Arguments: a store's folder, and after how many executed lines of our code to die (0: never). Seals, merges,
-folds, lets expire and age, deletes files and rebuilds, and prints how many lines that took.
-"""
+"""Maintenance that kills itself in the middle: run by `test_crash.py` in a process of its own."""
 
 import os
 import signal
@@ -63,7 +59,15 @@ def prepare(folder: Path) -> None:
 
 
 def run(folder: Path, lines: int) -> int:
-    """Do everything there is to do; returns how many lines of our code ran."""
+    """Seal, merge, fold, let expire and age, delete files and rebuild.
+
+    Args:
+        folder: The store's.
+        lines: After how many executed lines of our code to die; 0 for never.
+
+    Returns:
+        How many lines ran.
+    """
     executed = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -84,7 +88,3 @@ def run(folder: Path, lines: int) -> int:
     sys.settrace(None)
     store.close()
     return executed
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{run(Path(sys.argv[1]), int(sys.argv[2]))}\n")

@@ -35,6 +35,7 @@ from coalmine_consumers.store import ID_COLUMN, Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
 from tests.support.oracles.store_state import assert_same, folded, query
 
@@ -235,4 +236,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=6, stateful_step_count=15, deadline=None)
+TestAnyOrder.settings = settings(max_examples=size(3, 60), stateful_step_count=15, deadline=None)

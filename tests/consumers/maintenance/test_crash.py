@@ -1,10 +1,7 @@
 """Maintenance that dies by SIGKILL anywhere leaves every row once, every number right and no stray file."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -16,23 +13,12 @@ from coalmine_consumers.audit import audit
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import ID_COLUMN, Store
-from tests.consumers.maintenance.crashing_housekeeper import FIRST_KEPT, SETTINGS, prepare
+from tests.consumers.maintenance.crashing_housekeeper import FIRST_KEPT, SETTINGS, prepare, run
+from tests.support.campaign import size
 from tests.support.oracles.store_state import assert_same, folded, query
-from tests.support.repository.tree import ROOT
+from tests.support.processes.forked import FORKS, run_forked
 
-PROGRAM = "tests.consumers.maintenance.crashing_housekeeper"
 PARTS = 6
-
-
-def maintain(folder: Path, die_after_lines: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", PROGRAM, str(folder), str(die_after_lines)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -87,8 +73,9 @@ def lines(prepared: Path, expected: dict[str, Any], tmp_path_factory: pytest.Tem
     """How many lines of our code a whole run executes."""
     folder = tmp_path_factory.mktemp("whole") / "store"
     shutil.copytree(prepared, folder)
-    finished = maintain(folder, 0)
-    assert finished.returncode == 0, finished.stderr
+    status, lines = run_forked(run, folder, 0)
+    assert status == 0
+    assert lines is not None
     assert_unchanged(state(folder), expected)
     store = Store.open(folder, SETTINGS)
     assert query(store, "SELECT count(*) FROM requests WHERE event_time < '2026-03-11'") == [(0,)]
@@ -96,7 +83,7 @@ def lines(prepared: Path, expected: dict[str, Any], tmp_path_factory: pytest.Tem
     reasons = query(store, "SELECT DISTINCT retired_reason FROM segments ORDER BY ALL NULLS LAST")
     assert reasons == [("merged",), ("retention",), (None,)]
     store.close()
-    return int(finished.stdout)
+    return lines
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -107,28 +94,25 @@ def test_a_kill_at_any_line_leaves_every_row_once_and_the_rest_can_follow(
     folder = tmp_path / "store"
     shutil.copytree(prepared, folder)
     at = Random(part).randrange(lines * part // PARTS, lines * (part + 1) // PARTS) + 1
-    died = maintain(folder, at)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert run_forked(run, folder, at) == (-signal.SIGKILL, None)
     assert_unchanged(state(folder), expected)
-    finished = maintain(folder, 0)
-    assert finished.returncode == 0, finished.stderr
+    assert run_forked(run, folder, 0)[0] == 0
     assert_unchanged(state(folder), expected)
 
 
 def test_a_kill_at_any_moment_does_too(tmp_path: Path, prepared: Path, expected: dict[str, Any]) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(3)
-    for attempt in range(5):
+    for attempt in range(size(3, 100)):
         folder = tmp_path / str(attempt)
         shutil.copytree(prepared, folder)
         files = {path for path in (folder / "segments").rglob("*") if path.is_file()}
-        with subprocess.Popen(
-            [sys.executable, "-m", PROGRAM, str(folder), "0"], cwd=ROOT, stdout=subprocess.DEVNULL
-        ) as running:
-            while running.poll() is None and files >= set((folder / "segments").rglob("*.parquet")):
-                time.sleep(0.002)  # until the first new segment
-            time.sleep(random.uniform(0, 0.4))
-            if running.poll() is None:
-                os.kill(running.pid, signal.SIGKILL)
+        running = FORKS.Process(target=run, args=(folder, 0), daemon=True)
+        running.start()
+        while running.is_alive() and files >= set((folder / "segments").rglob("*.parquet")):
+            time.sleep(0.002)  # until the first new segment
+        time.sleep(random.uniform(0, 0.4))
+        running.kill()
+        running.join()
         assert_unchanged(state(folder), expected)
         shutil.rmtree(folder)

@@ -1,8 +1,4 @@
-"""A collector that kills itself in the middle of a commit: run by `test_crash.py` in a process of its own.
-
-Arguments: the store's folder, and after how many executed lines of the store's code to die (0: never).
-Commits what is missing of the planned batches, and prints how many lines that took.
-"""
+"""A collector that kills itself in the middle of a commit: run by `test_crash.py` in a process of its own."""
 
 import os
 import signal
@@ -35,7 +31,15 @@ def batches() -> list[Any]:
 
 
 def run(folder: Path, lines: int) -> int:
-    """Commit what is missing; returns how many lines of the store's code ran."""
+    """Commit what is missing of the planned batches.
+
+    Args:
+        folder: The store's.
+        lines: After how many executed lines of the store's code to die; 0 for never.
+
+    Returns:
+        How many lines ran.
+    """
     executed = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -58,7 +62,3 @@ def run(folder: Path, lines: int) -> int:
     store.close()
     sys.settrace(None)
     return executed
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{run(Path(sys.argv[1]), int(sys.argv[2]))}\n")

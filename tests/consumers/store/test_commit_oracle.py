@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coalmine_consumers.store import Store, StoreSettings
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
 from tests.support.oracles.rollup_oracle import Events, expected_of
 from tests.support.oracles.stored_answers import assert_holds
@@ -100,7 +101,9 @@ def courses(draw: st.DrawFn) -> list[tuple[str, Row]]:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=size(8, 200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(courses(), st.lists(st.integers(1, 30), min_size=1, max_size=4))
 def test_any_events_in_any_batches_add_up_to_the_slow_recomputation(

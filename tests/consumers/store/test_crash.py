@@ -1,10 +1,7 @@
 """A store that dies by SIGKILL anywhere holds every batch whole or not at all."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -13,21 +10,10 @@ from typing import Any
 import pytest
 
 from coalmine_consumers.store import Store
+from tests.consumers.store.crashing_collector import run
+from tests.support.campaign import size
 from tests.support.data.store_feed import PARTITION
-from tests.support.repository.tree import ROOT
-
-PROGRAM = "tests.consumers.store.crashing_collector"
-
-
-def collect(folder: Path, die_after_lines: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", PROGRAM, str(folder), str(die_after_lines)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from tests.support.processes.forked import FORKS, run_forked
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -87,10 +73,11 @@ def state(folder: Path) -> dict[str, Any]:
 def lines(tmp_path_factory: pytest.TempPathFactory) -> int:
     """How many lines of the store's code a whole run executes."""
     folder = tmp_path_factory.mktemp("whole")
-    finished = collect(folder, 0)
-    assert finished.returncode == 0, finished.stderr
+    status, lines = run_forked(run, folder, 0)
+    assert status == 0
     assert state(folder)["whole"] == 4
-    return int(finished.stdout)
+    assert lines is not None
+    return lines
 
 
 @pytest.mark.parametrize("part", range(12))
@@ -99,11 +86,9 @@ def test_a_kill_at_any_line_leaves_whole_batches_and_the_rest_can_follow(
 ) -> None:
     """One random line in each twelfth of the run: opening, migrating, every step of four commits, closing."""
     at = Random(part).randrange(lines * part // 12, lines * (part + 1) // 12) + 1
-    died = collect(tmp_path, at)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert run_forked(run, tmp_path, at) == (-signal.SIGKILL, None)
     before = state(tmp_path)["whole"]
-    finished = collect(tmp_path, 0)
-    assert finished.returncode == 0, finished.stderr
+    assert run_forked(run, tmp_path, 0)[0] == 0
     assert state(tmp_path)["whole"] == 4 >= before
 
 
@@ -111,16 +96,16 @@ def test_a_kill_at_any_moment_does_too(tmp_path: Path) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(5)
     counts = []
-    for attempt in range(8):
+    attempts = size(4, 100)
+    for attempt in range(attempts):
         folder = tmp_path / str(attempt)
-        with subprocess.Popen(
-            [sys.executable, "-m", PROGRAM, str(folder), "0"], cwd=ROOT, stdout=subprocess.DEVNULL
-        ) as running:
-            while not (folder / "coalmine.duckdb.wal").exists() and running.poll() is None:
-                time.sleep(0.005)
-            time.sleep(random.uniform(0, 0.5))
-            if running.poll() is None:
-                os.kill(running.pid, signal.SIGKILL)
+        running = FORKS.Process(target=run, args=(folder, 0), daemon=True)
+        running.start()
+        while not (folder / "coalmine.duckdb.wal").exists() and running.is_alive():
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.5))
+        running.kill()
+        running.join()
         counts.append(state(folder)["whole"])
         shutil.rmtree(folder)
-    assert len(counts) == 8
+    assert len(counts) == attempts

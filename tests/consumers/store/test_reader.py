@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from coalmine_consumers.store import Reader, Store
+from tests.support.campaign import size
 from tests.support.data.store_feed import Feed, feedback, request, score
 
 AGREE = """
@@ -51,9 +52,9 @@ def test_readers_in_many_threads_see_whole_batches_only_while_the_writer_commits
     looks: list[int] = []
     feed = Feed()
     with reading(store.reader(), problems, looks):
-        for number in range(40):
-            size = 3 if number % 2 else 12  # hot rows and segments by turns
-            rows = [request(100 * number + place) for place in range(size)]
+        for number in range(size(12, 40)):
+            count = 3 if number % 2 else 12  # hot rows and segments by turns
+            rows = [request(100 * number + place) for place in range(count)]
             given = [feedback(100_000 + 100 * number + place, row) for place, row in enumerate(rows)]
             scores = [score(200_000 + 100 * number + place, row, 1.0) for place, row in enumerate(rows)]
             store.commit(feed.batch(rows, given, scores))

@@ -1,10 +1,9 @@
-"""The client against a real HTTP server: what it asks, what it reads, and every way of getting no answer."""
+"""The client against a real HTTP server: its requests, the answers it reads, and every failure."""
 
 import pickle
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,7 +33,7 @@ def api() -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: MEASURED.facets(),
         "/v1/versions": MEASURED.versions,
         "/v1/timeseries": MEASURED.timeseries,
-        "/v1/deployment-marks": lambda _parameters: {"items": []},
+        "/v1/deployment-marks": lambda _parameters: {"items": [], "next_cursor": None},
         "/v1/ingest": lambda _parameters: ingest_status(BEGAN),
     }
     with DashboardApi(handlers, token="right") as api:
@@ -54,9 +53,9 @@ def test_versions_are_read_field_by_field(client: ApiClient) -> None:
         (row["prompt"], row["version"]) for row in expected
     ]
     assert [row.requests for row in found] == [row["requests"] for row in expected]
-    assert [row.cost_usd for row in found] == [Decimal(row["cost_usd"]) for row in expected]
+    assert [row.cost_usd for row in found] == [row["cost_usd"] for row in expected]
     assert [row.quality_mean for row in found] == [row["quality_mean"] for row in expected]
-    assert [row.models for row in found] == [tuple(row["models"]) for row in expected]
+    assert [row.models for row in found] == [row["models"] for row in expected]
 
 
 def test_a_time_series_is_read_with_its_step(client: ApiClient) -> None:
@@ -70,7 +69,7 @@ def test_a_time_series_is_read_with_its_step(client: ApiClient) -> None:
 
 def test_facets_and_health_are_read(client: ApiClient) -> None:
     facets = client.facets()
-    assert facets.versions["support-triage"] == ("2.0.1",)
+    assert facets.versions["support-triage"] == ["2.0.1"]
     assert facets.first_event_time is not None
     assert client.ingest().counts.stored == 89_990
 
@@ -104,25 +103,45 @@ def test_long_lists_are_read_page_by_page(api: DashboardApi, client: ApiClient) 
     rows = MEASURED.versions({})["items"]
 
     def paged(parameters: dict[str, str]) -> Any:
-        offset = int(parameters.get("offset", "0"))
-        return {
-            "items": rows[offset : offset + 2],
-            "next_offset": offset + 2 if offset + 2 < len(rows) else None,
-        }
+        start = int(parameters.get("cursor", "after 0").removeprefix("after "))
+        more = start + 2 < len(rows)
+        return {"items": rows[start : start + 2], "next_cursor": f"after {start + 2}" if more else None}
 
     api.handlers["/v1/versions"] = paged
-    assert len(client.versions(Selection())) == len(rows)
-    assert [parameters.get("offset") for _, parameters in api.asked] == [None, "2", "4"]
+    found = client.versions(Selection(prompt="any"))
+    assert [(row.prompt, row.version) for row in found] == [(row["prompt"], row["version"]) for row in rows]
+    assert [parameters for _, parameters in api.asked] == [
+        {"prompt": "any"},
+        {"prompt": "any", "cursor": "after 2"},
+        {"prompt": "any", "cursor": "after 4"},
+    ]
 
 
-def test_a_list_without_end_is_no_answer(api: DashboardApi, client: ApiClient) -> None:
-    api.handlers["/v1/versions"] = lambda _parameters: {"items": [], "next_offset": 1}
+def test_a_long_time_series_is_read_page_by_page(api: DashboardApi, client: ApiClient) -> None:
+    whole = MEASURED.timeseries({"step": "minute"})
+
+    def paged(parameters: dict[str, str]) -> Any:
+        rows = whole["items"]
+        if "cursor" in parameters:
+            return {**whole, "items": rows[3:]}
+        return {**whole, "items": rows[:3], "next_cursor": "more"}
+
+    api.handlers["/v1/timeseries"] = paged
+    found = client.timeseries(Selection(), "minute")
+    assert (found.step, found.next_cursor) == ("minute", None)
+    assert [(row.version, row.requests) for row in found.items] == [
+        (row["version"], row["requests"]) for row in whole["items"]
+    ]
+
+
+def test_an_endless_list_is_an_error(api: DashboardApi, client: ApiClient) -> None:
+    api.handlers["/v1/versions"] = lambda _parameters: {"items": [], "next_cursor": "again"}
     with pytest.raises(Unexpected, match="more than 100 pages"):
         client.versions(Selection())
 
 
 @pytest.mark.parametrize(("token", "had_token"), [(None, False), ("wrong", True)])
-def test_without_the_right_token_nothing_is_told(
+def test_a_missing_or_wrong_token_is_an_error_that_hides_it(
     api: DashboardApi, token: str | None, had_token: bool
 ) -> None:
     with ApiClient(api.url, token) as client, pytest.raises(Unauthorised) as caught:
@@ -136,14 +155,14 @@ def test_without_the_right_token_nothing_is_told(
     [
         ((503, problem("standby", 503, "waits for the lock of process 7")), Standby, "process 7"),
         ((503, problem("starting", 503, "opens the store")), NotReady, "opens the store"),
-        ((502, b"<html>"), NotReady, "answered 502"),
+        ((502, b"<html>"), NotReady, "status 502"),
         ((403, problem("forbidden", 403, "not you")), Unauthorised, "not you"),
         ((500, problem("internal", 500, "a fault")), Unexpected, "a fault"),
         ((404, {"detail": "Not Found"}), Unexpected, "Not Found"),
         ((200, b"<html>"), Unexpected, "not JSON"),
         ((200, {"items": 5}), Unexpected, "the answer has no prompts"),
         ((200, []), Unexpected, "not an object"),
-        ((307, b""), Unexpected, "answered 307"),
+        ((307, b""), Unexpected, "status 307"),
     ],
 )
 def test_every_refusal_says_why(
@@ -156,32 +175,101 @@ def test_every_refusal_says_why(
     assert caught.value.url == api.url
 
 
-@pytest.mark.parametrize("document", [{}, {"items": {}}, [], {"items": [{}], "next_offset": None}])
-def test_a_list_that_is_none_is_no_answer(api: DashboardApi, client: ApiClient, document: Any) -> None:
+@pytest.mark.parametrize(
+    "document", [{}, {"items": {}}, [], {"items": [{}], "next_cursor": None}, {"items": []}]
+)
+def test_an_invalid_list_is_an_error(api: DashboardApi, client: ApiClient, document: Any) -> None:
     api.handlers["/v1/versions"] = lambda _parameters: document
     with pytest.raises(Unexpected):
         client.versions(Selection())
 
 
-def test_a_server_that_is_not_there_is_unreachable() -> None:
+def test_unknown_fields_of_a_newer_server_are_ignored(api: DashboardApi, client: ApiClient) -> None:
+    before = client.versions(Selection()), client.ingest()
+    rows = [{**row, "new": {"a": 1}} for row in MEASURED.versions({})["items"]]
+    api.handlers["/v1/versions"] = lambda _parameters: {"items": rows, "next_cursor": None, "total": 6}
+    api.handlers["/v1/ingest"] = lambda _parameters: {**ingest_status(BEGAN), "new": 1}
+    assert (client.versions(Selection()), client.ingest()) == before
+
+
+def test_null_is_none_where_a_value_may_be_unknown(api: DashboardApi, client: ApiClient) -> None:
+    assert client.ingest().lag == 0
+    api.handlers["/v1/ingest"] = lambda _parameters: ingest_status(BEGAN, lag=None)
+    assert client.ingest().lag is None
+
+
+COUNTS = ingest_status(BEGAN)["counts"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gaps_total": None}, "the answer.gaps_total is None"),
+        ({"gaps_total": "5"}, "the answer.gaps_total is '5'"),
+        ({"gaps_total": 2.5}, "the answer.gaps_total is 2.5"),
+        ({"reason": 5}, "the answer.reason is 5"),
+        ({"events_per_s": "1"}, "the answer.events_per_s is '1'"),
+        ({"events_per_s": True}, "the answer.events_per_s is True"),
+        ({"started_at": "noon"}, "the answer.started_at is 'noon'"),
+        ({"started_at": 5}, "the answer.started_at is 5"),
+        ({"counts": []}, "the answer.counts is not an object"),
+        ({"counts": {}}, "the answer.counts has no consumed"),
+        ({"by_event": {"a": COUNTS, "b": {}}}, "the answer.by_event.b has no consumed"),
+        ({"partitions": {}}, "the answer.partitions is {}"),
+        ({"gaps": [[]]}, r"the answer.gaps\[0\] is not an object"),
+        ({"state": "draining"}, "the answer.state is 'draining'"),
+    ],
+)
+def test_a_field_with_an_unexpected_value_is_named(
+    api: DashboardApi, client: ApiClient, change: dict[str, Any], message: str
+) -> None:
+    api.handlers["/v1/ingest"] = lambda _parameters: ingest_status(BEGAN, **change)
+    with pytest.raises(Unexpected, match=message):
+        client.ingest()
+
+
+def test_a_missing_field_is_named_with_its_place(api: DashboardApi, client: ApiClient) -> None:
+    status = {name: value for name, value in ingest_status(BEGAN).items() if name != "started_at"}
+    api.handlers["/v1/ingest"] = lambda _parameters: status
+    with pytest.raises(Unexpected, match="/v1/ingest: the answer has no started_at"):
+        client.ingest()
+    good, bad = MEASURED.versions({})["items"][:2]
+    api.handlers["/v1/versions"] = lambda _parameters: {
+        "items": [good, {name: value for name, value in bad.items() if name != "errors"}],
+        "next_cursor": None,
+    }
+    with pytest.raises(Unexpected, match=r"the answer.items\[1\] has no errors"):
+        client.versions(Selection())
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 5])
+def test_an_answer_that_is_not_an_object_is_an_error(
+    api: DashboardApi, client: ApiClient, document: object
+) -> None:
+    api.handlers["/v1/ingest"] = lambda _parameters: document
+    with pytest.raises(Unexpected, match="the answer is not an object"):
+        client.ingest()
+
+
+def test_a_server_that_is_not_running_is_unreachable() -> None:
     client = ApiClient(f"http://127.0.0.1:{free_port()}", None)
     with client, pytest.raises(Unreachable, match="refused"):
         client.facets()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://[", "ftp://host"])
-def test_an_address_that_is_none_is_unreachable(url: str) -> None:
+def test_an_invalid_url_is_unreachable(url: str) -> None:
     with pytest.raises(Unreachable), ApiClient(url, None) as client:
         client.facets()
 
 
-def test_a_server_that_does_not_answer_in_time_is_unreachable(api: DashboardApi) -> None:
+def test_a_server_that_times_out_is_unreachable(api: DashboardApi) -> None:
     wait = threading.Event()
     api.handlers["/v1/facets"] = lambda _parameters: wait.wait(10)
     try:
         with (
             ApiClient(api.url, "right", timeout_s=0.2) as client,
-            pytest.raises(Unreachable, match="in time"),
+            pytest.raises(Unreachable, match="timed out"),
         ):
             client.facets()
     finally:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from coalmine_dashboards.api import DeploymentMark
+from coalmine_consumers.results import DeploymentMark
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.marks import mark_points
 from coalmine_dashboards.views.panels import PANELS
@@ -15,8 +15,11 @@ def mark(minute: int, experiment: str | None = None) -> DeploymentMark:
         event_time=NOON + timedelta(minutes=minute),
         environment="prod",
         prompt="greet",
+        revision=minute + 1,
         version=f"1.{minute}.0",
         experiment=experiment,
+        allocation_epoch=None,
+        arms=[],
         action="promote",
         changed_by="bob",
         reason=None,

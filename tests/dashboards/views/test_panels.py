@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_dashboards.api import Timeseries, TimeseriesRow
-from coalmine_dashboards.steps import STEPS, Step, length_of, whole_steps
+from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
+from coalmine_dashboards.steps import STEPS, length_of, whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.panels import PANELS, Panel, Point, label_of, milliseconds_of, panel_points
 
@@ -27,11 +27,16 @@ def row(
         error_rate=0.1,
         input_tokens=1,
         output_tokens=1,
+        cached_input_tokens=None,
         cost_usd=None,
         cost_usd_per_request=cost,
+        latency_ms_mean=None,
         latency_ms_p50=500.0,
         latency_ms_p95=1500.0,
+        time_to_first_token_ms_p50=None,
+        time_to_first_token_ms_p95=None,
         quality_mean=0.75,
+        feedback=4,
         thumbs_up=3,
         thumbs_down=1,
         thumbs_up_rate=0.75,
@@ -46,7 +51,7 @@ def points(
     step: Step = "minute",
     ends: tuple[datetime, datetime] | None = None,
 ) -> list[Point]:
-    series = Timeseries(step=step, items=tuple(rows))
+    series = Timeseries(step=step, items=list(rows), next_cursor=None)
     return panel_points(panel, series, now=now, ends=ends, with_prompt=False)
 
 
@@ -89,12 +94,12 @@ def test_a_gap_breaks_the_line_and_a_point_between_gaps_gets_a_dot() -> None:
     assert [minute for minute, point in zip(minutes(found), found, strict=True) if point["alone"]] == [5]
 
 
-def test_what_is_not_known_breaks_the_line_too() -> None:
+def test_an_unknown_value_breaks_the_line_too() -> None:
     found = points(BY_KEY["cost"], [row(0), row(1, cost=None), row(2)])
     assert [point["value"] for point in found] == [0.01, None, 0.01]
 
 
-def test_amounts_stand_on_each_other() -> None:
+def test_amounts_are_stacked() -> None:
     found = points(BY_KEY["requests"], [row(0, "1"), row(0, "2", requests=5), row(1, "2", requests=7)])
     assert [(point["series"], point["bottom"], point["value"]) for point in found] == [
         ("1", 0.0, 10.0),
@@ -120,19 +125,19 @@ def test_stacks_are_as_high_as_the_sum_of_their_parts(drawn: list[tuple[int, str
         assert tops[minute] == sum(requests for at, _, requests in drawn if at == minute)
 
 
-def test_the_minute_that_is_still_going_on_is_left_out() -> None:
+def test_an_unfinished_minute_is_left_out() -> None:
     now = START + timedelta(minutes=1, seconds=30)
     assert minutes(points(BY_KEY["cost"], [row(0), row(1)], now=now)) == [0]
     assert minutes(points(BY_KEY["requests"], [row(0), row(1)], now=now)) == [0]
 
 
-def test_an_hour_that_is_still_going_on_has_means_but_no_amount() -> None:
+def test_an_unfinished_hour_has_means_but_no_amount() -> None:
     now = START + timedelta(minutes=90)
     assert minutes(points(BY_KEY["cost"], [row(0), row(60)], now=now, step="hour")) == [0, 60]
     assert minutes(points(BY_KEY["requests"], [row(0), row(60)], now=now, step="hour")) == [0]
 
 
-def test_the_first_stretch_of_all_is_shown_while_it_goes_on() -> None:
+def test_the_very_first_bucket_is_shown_unfinished() -> None:
     assert minutes(points(BY_KEY["requests"], [row(0)], now=START)) == [0]
 
 
@@ -149,7 +154,7 @@ def test_the_ends_of_a_stacked_axis_are_bars_of_no_height() -> None:
     assert [(point["bottom"], point["value"]) for point in found] == [(0.0, 0.0), (0.0, 0.0), (0.0, 10.0)]
 
 
-def test_versions_are_called_by_their_number_where_the_prompt_is_clear() -> None:
+def test_a_label_includes_the_prompt_only_where_it_is_needed() -> None:
     assert label_of(("greet", "1.0.0"), with_prompt=False) == "1.0.0"
     assert label_of(("greet", "1.0.0"), with_prompt=True) == "greet 1.0.0"
 

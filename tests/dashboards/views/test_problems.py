@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import (
     ApiError,
-    Facets,
     NotReady,
     Standby,
     Unauthorised,
@@ -19,15 +19,15 @@ URL = "http://127.0.0.1:8321"
 @pytest.mark.parametrize(
     ("error", "title", "what_to_do"),
     [
-        (Unreachable(URL, "refused"), "does not answer", "coalmine serve"),
-        (Unauthorised(URL, "no", had_token=False), "wants a token", "coalmine token create"),
-        (Unauthorised(URL, "no", had_token=True), "does not accept the token", "coalmine token create"),
+        (Unreachable(URL, "refused"), "Cannot reach the server", "coalmine serve"),
+        (Unauthorised(URL, "no", had_token=False), "requires a token", "coalmine token create"),
+        (Unauthorised(URL, "no", had_token=True), "rejected the token", "coalmine token create"),
         (Standby(URL, "waits"), "is a standby", "COALMINE_SERVER_URL"),
-        (NotReady(URL, "starts"), "is not ready", "by itself"),
-        (Unexpected(URL, "odd"), "makes no sense", "pip install"),
+        (NotReady(URL, "starts"), "is not ready", "automatically"),
+        (Unexpected(URL, "odd"), "Unexpected answer", "pip install"),
     ],
 )
-def test_every_way_of_getting_no_answer_says_what_to_do(error: ApiError, title: str, what_to_do: str) -> None:
+def test_every_failure_says_what_to_do(error: ApiError, title: str, what_to_do: str) -> None:
     advice = advice_for(error)
     assert title in advice.title
     assert what_to_do in f"{advice.text} {advice.code}"
@@ -44,9 +44,10 @@ def test_an_empty_server_says_how_to_send_the_first_event() -> None:
 
 def test_an_empty_selection_says_where_the_data_is() -> None:
     facets = Facets(
-        prompts=("greet",),
-        versions={"greet": ("1.0.0",)},
-        environments=("prod",),
+        prompts=["greet"],
+        versions={"greet": ["1.0.0"]},
+        environments=["prod"],
+        apps=["support-bot"],
         first_event_time=datetime(2023, 11, 16, 18, 15, tzinfo=UTC),
         last_event_time=datetime(2023, 11, 16, 19, 14, tzinfo=UTC),
     )

@@ -1,8 +1,7 @@
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from html import unescape
 
-from coalmine_dashboards.api import VersionRow
+from coalmine_consumers.results import VersionRow
 from coalmine_dashboards.palette import style_of
 from coalmine_dashboards.views.health import HealthItem
 from coalmine_dashboards.views.markup import health_strip, stylesheet, versions_table
@@ -17,16 +16,22 @@ ROW = VersionRow(
     error_rate=12 / 12_345,
     input_tokens=1,
     output_tokens=1,
-    cost_usd=Decimal("3.21"),
+    cached_input_tokens=None,
+    cost_usd="3.210000000",
     cost_usd_per_request=0.00026,
+    latency_ms_mean=None,
+    time_to_first_token_ms_p50=None,
+    time_to_first_token_ms_p95=None,
     latency_ms_p50=850.0,
     latency_ms_p95=2100.0,
     quality_mean=0.8014,
+    feedback=100,
     thumbs_up=86,
     thumbs_down=14,
     thumbs_up_rate=0.86,
-    environments=("prod", "staging"),
-    models=("gpt-4o-mini",),
+    environments=["prod", "staging"],
+    models=["gpt-4o-mini"],
+    variants=[],
     first_event_time=NOW - timedelta(hours=2),
     last_event_time=NOW - timedelta(seconds=5),
 )
@@ -38,16 +43,22 @@ UNKNOWN = VersionRow(
     error_rate=0.0,
     input_tokens=None,
     output_tokens=None,
+    cached_input_tokens=None,
     cost_usd=None,
     cost_usd_per_request=None,
+    latency_ms_mean=None,
+    time_to_first_token_ms_p50=None,
+    time_to_first_token_ms_p95=None,
     latency_ms_p50=None,
     latency_ms_p95=None,
     quality_mean=None,
+    feedback=0,
     thumbs_up=0,
     thumbs_down=0,
     thumbs_up_rate=None,
-    environments=(),
-    models=(),
+    environments=[],
+    models=[],
+    variants=[],
     first_event_time=None,
     last_event_time=None,
 )
@@ -73,7 +84,7 @@ def test_every_figure_of_a_version_is_in_its_column() -> None:
     }
 
 
-def test_what_is_not_known_is_a_dash() -> None:
+def test_an_unknown_value_is_a_dash() -> None:
     dash = "\N{EN DASH}"
     assert cells(UNKNOWN) == [
         ("1", None),
@@ -94,7 +105,7 @@ def test_a_version_has_its_own_colour_of_the_page() -> None:
         assert row.colour == style_of(4, mode).colour
 
 
-def test_whatever_comes_from_outside_is_escaped() -> None:
+def test_all_external_text_is_escaped() -> None:
     nasty = "<img src=x onerror=\"alert('1')\">&amp;"
     row = TableRow(
         prompt=nasty,

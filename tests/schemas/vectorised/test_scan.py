@@ -15,6 +15,7 @@ from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.vectorised.physical import PhysicalSchema, physical_schema
 from coalmine_schemas.vectorised.scan import scan
 from coalmine_schemas.writer_schema import published_writer
+from tests.support.campaign import size
 from tests.support.data.event_strategies import plain_records
 from tests.support.data.example_events import load_examples
 from tests.support.data.loose_avro import LooseWriter
@@ -36,7 +37,7 @@ def _is_sound(event: EventName, message: bytes) -> bool | None:
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=40)
+@settings(max_examples=size(40, 1_000))
 @given(seed=st.integers(0, 2**32))
 def test_the_scan_agrees_with_the_walk_about_bent_messages(event: EventName, seed: int) -> None:
     source = random.Random(seed)
@@ -54,7 +55,7 @@ def test_the_scan_agrees_with_the_walk_about_bent_messages(event: EventName, see
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=40)
+@settings(max_examples=size(40, 1_000))
 @given(data=st.data(), seed=st.integers(0, 2**32), looseness=st.floats(0, 1))
 def test_every_legal_layout_is_sound_until_a_byte_is_missing_or_more(
     event: EventName, data: st.DataObject, seed: int, looseness: float

@@ -15,10 +15,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.server.api.test_access import BY_NAME
 from tests.server.conftest import TRUSTING
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.campaign import size
 from tests.support.processes.coalmine_process import ServerProcess
 
 PROMPT = "support-refund"
-EXAMPLES = 8
+EXAMPLES = size(8, 100)
 
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 

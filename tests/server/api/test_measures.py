@@ -175,13 +175,11 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name(busy_server: Serv
 
 
 def test_no_route_ignores_a_parameter(busy_server: ServerProcess) -> None:
-    paths = [
-        path for path, operations in busy_server.json("/openapi.json")["paths"].items() if "get" in operations
-    ]
+    paths = busy_server.json("/openapi.json")["paths"]
     asked = [
         re.sub(r"{[a-z_]+}", "11111111-1111-7111-8111-111111111111", path)
-        for path in paths
-        if "get" in paths[path]
+        for path, operations in paths.items()
+        if "get" in operations and path.startswith("/v1/")
     ]
     statuses = {path: busy_server.get(path, params={"nonsense": "1"}).status_code for path in asked}
     assert len(statuses) > 20

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
-from coalmine_analytics.calibration.populations import Normal
+from coalmine_analytics.calibration.populations import normal
 from coalmine_analytics.calibration.traffic import Single
 from coalmine_server.cli.app import app
 
@@ -32,7 +32,7 @@ def test_some_cells_as_a_table_a_list_and_a_document(tmp_path: Path) -> None:
 
 
 def test_a_broken_limit_is_named_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    unequal = Single(Normal(0, 1), Normal(1, 1), 0.5, 100, 10)
+    unequal = Single(normal(0, 1), normal(1, 1), 0.5, 100, 10)
     broken = FalseAlarms("an effect taken for none", unequal, mde=0.2)
     monkeypatch.setattr("coalmine_analytics.calibration.grid", lambda full: [broken])
     ended = CliRunner().invoke(app, ["calibrate", "--processes", "1"])

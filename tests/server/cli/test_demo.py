@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
-from tests.support.processes.coalmine_process import coalmine, coalmine_json
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import coalmine, coalmine_json, environment
+from tests.support.processes.warm_command import warm_command
 from tests.support.repository.tree import ROOT
 
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
@@ -39,6 +42,22 @@ def test_make_demo_accounts_for_every_event_and_keeps_them_in_an_unused_home(hom
 def test_a_demonstration_leaves_a_home_in_use_alone(home: Path) -> None:
     coalmine_json("replay", SAMPLE, "--speed", "max", home=home)
     before = coalmine_json("versions", home=home)
-    done = coalmine("demo", "--headless", "--seconds", "1", "--json", home=home, timeout_s=300)
-    assert done.returncode == 0, done.stderr
+    log = home / "demo.log"
+    with log.open("wb") as stream:
+        demo = warm_command().start(
+            ["demo", "--headless", "--json"],
+            environment=environment(home),
+            folder=home,
+            stdout=stream,
+            stderr=stream,
+        )
+    said = eventually(
+        lambda: re.search(r"token in (\S+)/credentials", log.read_text(encoding="utf-8")), what="a home"
+    )
+    other = Path(said[1])
+    assert home not in (other, *other.parents)
+    eventually(lambda: list((other / "spool").glob("*.avro")), what="events of the demonstration")
+    demo.terminate()
+    assert demo.wait(120) == 0, log.read_text(encoding="utf-8")
+    assert not other.exists()
     assert coalmine_json("versions", home=home) == before

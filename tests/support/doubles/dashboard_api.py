@@ -1,4 +1,4 @@
-"""A small real HTTP server that answers as the API does, for states a real one is hard to bring into."""
+"""A small HTTP server with the API's answers, for states that are hard to reach with the real server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Handler = Callable[[dict[str, str]], Any]
 
 
 class DashboardApi:
-    """Serves handlers by path, and remembers what it was asked."""
+    """Serves handlers by path, and records the requests."""
 
     def __init__(self, handlers: dict[str, Handler], *, token: str | None = None) -> None:
         self.handlers = handlers
         self.token = token
         self.problem: Answer | None = None
-        """What everything is answered with, while set: status and document."""
+        """Answer to every request while set: status and document."""
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.authorizations: list[str | None] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -80,9 +80,9 @@ class DashboardApi:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that lost their patience are part of what is tested."""
+        """Ignores clients that timed out: tests provoke them."""
 
 
 def problem(kind: str, status: int, detail: str) -> dict[str, object]:
-    """A problem document."""
+    """Returns a problem document."""
     return {"type": f"urn:coalmine:{kind}", "title": kind, "status": status, "detail": detail}

@@ -48,7 +48,7 @@ class MeasuredSimulation:
         groups = self._groups(parameters, None)
         return {
             "items": [self._row(key[1:], group) for key, group in sorted(groups.items())],
-            "next_offset": None,
+            "next_cursor": None,
         }
 
     def timeseries(self, parameters: dict[str, str]) -> Json:
@@ -65,7 +65,7 @@ class MeasuredSimulation:
         for key, group in sorted(groups.items()):
             start = datetime.fromtimestamp(key[0], UTC)
             items.append({"bucket_start": start.isoformat(), **self._measures(key[1:], group)})
-        return {"step": step, "items": items, "next_offset": None}
+        return {"step": step, "items": items, "next_cursor": None}
 
     def _age(self) -> timedelta:
         return max((self._when(call) - self.began_at for call in self.calls.values()), default=timedelta(0))
@@ -127,6 +127,7 @@ class MeasuredSimulation:
             **self._measures(key, group),
             _ENVIRONMENTS: sorted({call.environment for call in calls}),
             "models": sorted({call.response_model or call.request_model for call in calls}),
+            "variants": [],
             "first_event_time": min(times).isoformat() if times else None,
             "last_event_time": max(times).isoformat() if times else None,
         }

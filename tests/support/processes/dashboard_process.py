@@ -1,4 +1,4 @@
-"""The dashboard as users start it, in a process of its own."""
+"""The dashboard in a process of its own, as users start it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.servers.ports import free_port
 
 @contextmanager
 def dashboard_process(home: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Serves the page for a home; yields its address."""
+    """Serves the page for a home directory; yields its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log_file = home / "dashboard.log"

@@ -4,7 +4,6 @@ They are forked from a server that has everything imported, so that a collector 
 """
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -31,10 +30,8 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter
 from coalmine_schemas.topics import topic_name
+from tests.support.processes.forked import FORKS
 from tests.support.torture.load import TortureLoad
-
-_CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
 
 STORE: Final = StoreSettings(segment_min_rows=2_000, segment_min_day_rows=500)
 """Both ways of landing rows are used: what piled up goes to Parquet, a trickle to the hot table."""
@@ -78,8 +75,8 @@ class TortureCollector:
     """A collector process. It says when it waits and when it runs, and runs until told or killed."""
 
     def __init__(self, where: Where, log: Path, until_consumed: int | None = None) -> None:
-        self._receive, send = _CONTEXT.Pipe(duplex=False)
-        self._process: ForkServerProcess = _CONTEXT.Process(
+        self._receive, send = FORKS.Pipe(duplex=False)
+        self._process: ForkServerProcess = FORKS.Process(
             target=_collect, args=(where, log, until_consumed, send), daemon=True
         )
         self._process.start()
@@ -143,9 +140,7 @@ def _collect(where: Where, log: Path, until_consumed: int | None, say: Connectio
 @contextmanager
 def producing(where: Where, loads: list[TortureLoad], seconds: float) -> Iterator[list[ForkServerProcess]]:
     """Producers that send their loads over about `seconds`; they must end well within the block."""
-    processes = [
-        _CONTEXT.Process(target=_produce, args=(where, load, seconds), daemon=True) for load in loads
-    ]
+    processes = [FORKS.Process(target=_produce, args=(where, load, seconds), daemon=True) for load in loads]
     for process in processes:
         process.start()
     try:

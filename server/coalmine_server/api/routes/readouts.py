@@ -86,7 +86,7 @@ def metric_catalogue(owned: Owned, wanted: Wanted) -> Response:
 
 @router.get("/drift", responses=problem_responses(404))
 def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
-    """Whether a version that nobody changed still behaves as before, and models that began to answer.
+    """Drift of a version that nobody changed, and models that began to answer.
 
     Each metric is compared, hour by hour, with the version's own first days. The mean time to a false alarm
     is at least `false_alarm_every_days`, over all metrics together.
