@@ -15,7 +15,7 @@ from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.strata import Strata, stratify
 from coalmine_analytics.results.readout import (
     ArmReadout,
-    Evidence,
+    MetricEvidence,
     MetricReadout,
     Readout,
     Scales,
@@ -37,7 +37,7 @@ def read_out(
 
     Args:
         sums: The look.
-        plan: Fixed before the first look. Evidence gathered under other hypotheses is dropped.
+        plan: Fixed before the first look. MetricEvidence gathered under other hypotheses is dropped.
         taken_at: Time of the look.
         before: The readout of the look before, if there was one.
 
@@ -201,7 +201,7 @@ class _Row:
             standard_error=known(strata.effect.standard_error[at]),
             degrees_of_freedom=known(strata.effect.degrees_of_freedom[at]),
             log_e=known(weighed.difference[at]),
-            evidence=Evidence(
+            evidence=MetricEvidence(
                 difference=known(running.difference[at]),
                 harm=known(running.harm[at]),
                 acceptable=known(running.acceptable[at]),

@@ -7,7 +7,7 @@ from coalmine_schemas.results import result
 
 
 @result
-class Evidence:
+class MetricEvidence:
     """Running p-values: the least chance, over all looks so far, of seeing such evidence by luck alone."""
 
     difference: float | None = None
@@ -65,7 +65,7 @@ class MetricReadout:
     degrees_of_freedom: float | None
     log_e: float | None
     """Natural logarithm of the e-value against no effect, now."""
-    evidence: Evidence
+    evidence: MetricEvidence
     adjusted_p: float | None
     """Holm-adjusted: of harm for a guardrail that is not a goal, of being better for a goal."""
     units_needed: int | None

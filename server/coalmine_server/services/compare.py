@@ -12,6 +12,7 @@ from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.explain import check_names
 from coalmine_server.services.moment_parameter import Moment, check_period
 from coalmine_server.services.owned_store import OwnedStore
 
@@ -61,6 +62,7 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
     with owned.store.cursor() as cursor:
         sums = version_sums(cursor, pair, None if question.segment is None else tuple(question.segment))
     if sums is None:
+        check_names(owned.store.reader(), question)
         raise NotFound(
             f"no raw requests stored for version {a} or {b} of {question.prompt} in that period",
             "`coalmine versions` shows when there were requests",

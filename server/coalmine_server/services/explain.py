@@ -18,6 +18,7 @@ from coalmine_server.services.moment_parameter import Moment
 if TYPE_CHECKING:
     from coalmine_analytics.metrics import Metric
     from coalmine_analytics.readout import Plan
+    from coalmine_server.services.compare import CompareQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def explained(store: Store, asked: ExplainQuestion, plan: "Plan", now: datetime 
 
     a, b = _sides(asked, now or datetime.now(UTC))
     reader = store.reader()
-    _check_names(reader, asked)
+    check_names(reader, asked)
     metric = _metric(reader, asked, plan)
     question = Question(
         prompt=asked.prompt,
@@ -125,7 +126,8 @@ def _sides(asked: ExplainQuestion, now: datetime) -> tuple[Side, Side]:
     return Side(None, before_since, before_until), Side(None, asked.since, until)
 
 
-def _check_names(reader: Reader, asked: ExplainQuestion) -> None:
+def check_names(reader: Reader, asked: "ExplainQuestion | CompareQuestion") -> None:
+    """Raises NotFound, with the names there are, if nothing is recorded under a name of the question."""
     known = facets(reader)
     if asked.prompt not in known.versions:
         raise NotFound.among(f'no requests recorded for prompt "{asked.prompt}"', asked.prompt, known.prompts)
