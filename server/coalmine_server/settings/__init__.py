@@ -1,4 +1,4 @@
-"""Typed settings: `coalmine.toml`, `COALMINE_*` and the command line, and where each value came from."""
+"""Typed settings from `coalmine.toml`, `COALMINE_*` and the command line, with the origin of each value."""
 
 from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
 from coalmine_server.settings.load import LoadedSettings, Origin, load_settings

@@ -1,4 +1,4 @@
-"""Settings by name: dotted as in `coalmine.toml`, upper case as in the environment; and as rows to show."""
+"""Names of settings: dotted as in `coalmine.toml`, and upper case as in the environment."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ from coalmine_server.settings.model import ENV_PREFIX, Settings
 from coalmine_server.settings.sections import Section
 
 CONFIG_VARIABLE = "COALMINE_CONFIG"
-"""Names the settings file; the only variable that is no setting itself."""
+"""Path of the settings file; the only variable that is not a setting."""
 
 TEST_PREFIX = "COALMINE_TEST_"
-"""Variables of the test suite: which broker to use and the like. Not ours to judge."""
+"""Prefix of variables of the test suite, such as the broker to use; these are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[SettingKey]
 
 
 SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))
-"""Every setting there is, in the order of the file."""
+"""Every setting, in the order of the file."""
 
 
 def nearest(name: str, known: list[str]) -> str | None:
-    """The known name that `name` was most likely meant to be, if any is close."""
+    """Returns the known name most similar to `name`, if any is close."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def unknown_variable(environ: Mapping[str, str]) -> tuple[str, str | None] | None:
-    """The first `COALMINE_*` variable that nothing reads, with the nearest one that exists."""
+    """Returns the first unknown `COALMINE_*` variable, with the nearest known one."""
     known = [key.variable for key in SETTING_KEYS] + [CONFIG_VARIABLE]
     for variable in sorted(environ):
         upper = variable.upper()
@@ -72,7 +72,7 @@ def unknown_variable(environ: Mapping[str, str]) -> tuple[str, str | None] | Non
 
 
 def unknown_key(document: Mapping[str, object]) -> tuple[str, str | None] | None:
-    """The first key of a settings file that nothing reads, dotted, with the nearest one that exists."""
+    """Returns the first unknown key of a settings file, dotted, with the nearest known one."""
     known = [key.name for key in SETTING_KEYS]
     tables = {key.path[0] for key in SETTING_KEYS if len(key.path) > 1}
     for name, value in document.items():

@@ -1,6 +1,6 @@
-"""From the command line, the environment and a file to one `Settings` object that knows where it came from.
+"""Loads `Settings` from the command line, the environment and a file, with the origin of each value.
 
-The command line wins over the environment, that over the file, that over the defaults.
+The command line takes precedence over the environment, that over the file, and that over the defaults.
 """
 
 import os
@@ -44,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """Settings and their history."""
+    """Settings with their origins."""
 
     settings: Settings
     origins: Mapping[str, Origin]
@@ -54,7 +54,7 @@ class LoadedSettings:
 
 
 class _Environ(EnvSettingsSource):
-    """Reads a given mapping, where pydantic-settings would read the process."""
+    """Reads a given mapping instead of the environment of the process."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -74,15 +74,15 @@ def load_settings(
     """Merges all sources of settings.
 
     Args:
-        overrides: What the command line says, by dotted name; None means not said.
+        overrides: Values from the command line, by dotted name; None means not given.
         config: The file to read. By default `$COALMINE_CONFIG`, else `coalmine.toml` in `directory`, else the
             one in the home directory of Coalmine.
         environ: Environment variables; those of the process by default.
         directory: Where to look for `coalmine.toml`; the working directory by default.
 
     Raises:
-        UnknownSetting: A key or a `COALMINE_*` variable that nothing reads.
-        ConfigurationError: A value of the wrong kind, or a file that is missing or no TOML.
+        UnknownSetting: A key or a `COALMINE_*` variable is unknown.
+        ConfigurationError: A value is invalid, or a file is missing or not valid TOML.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
@@ -136,7 +136,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} is no valid TOML: {error}") from error
+        raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
 
@@ -164,7 +164,7 @@ def _get(tree: Mapping[str, Any], path: tuple[str, ...]) -> object:
     node: object = tree
     for name in path:
         if not isinstance(node, Mapping):
-            raise ConfigurationError(f"{path[0]} has to be a table: write [{path[0]}] and its keys below")
+            raise ConfigurationError(f"{path[0]} must be a table: write [{path[0]}] and its keys below")
         node = node.get(name)
         if node is None:
             return None
@@ -178,9 +178,9 @@ def _set(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
 
 
 def _readable(error: ValidationError, origins: Mapping[str, Origin]) -> ConfigurationError:
-    """One line for each wrong value: name, origin, what is expected; not the value, it may be a secret."""
+    """One line per invalid value: name, origin and what is expected; never the value, it may be a secret."""
     lines = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in detail["loc"])
         lines.append(f"{name}, from {origins.get(name, Origin('default'))}: {detail['msg']}")
-    return ConfigurationError("wrong settings:\n  " + "\n  ".join(lines))
+    return ConfigurationError("invalid settings:\n  " + "\n  ".join(lines))

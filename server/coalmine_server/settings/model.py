@@ -1,4 +1,4 @@
-"""All settings of Coalmine, in one frozen object that the entry point builds once and hands down in parts."""
+"""All settings of Coalmine: one frozen object, built once by the entry point and passed on in parts."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ ENV_PREFIX = "COALMINE_"
 
 
 class Settings(BaseSettings):
-    """What `coalmine.toml`, the environment and the command line say together."""
+    """The merged settings of `coalmine.toml`, the environment and the command line."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -39,17 +39,17 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(DEFAULT_HOME)
-    """Where everything lives: store, spool, tokens, credentials."""
+    """Directory of the store, the spool, the registry and local credentials."""
     app: str | None = None
     """Name of the application that produces events (read by the client)."""
     environment: str = Field(default="prod", min_length=1)
-    """Environment the application runs in (read by the client)."""
+    """Environment that the application runs in (read by the client)."""
     capture_text: bool = False
-    """Whether events carry input and output texts (read by the client)."""
+    """True to include input and output texts in events (read by the client)."""
     token: SecretStr | None = None
-    """Bearer token for a server elsewhere; on one machine the credentials in `home` are used."""
+    """Bearer token for a remote server; servers of this `home` accept its local credentials."""
     kafka: KafkaSettings = KafkaSettings()
-    """The broker."""
+    """Kafka."""
     schema_: SchemaSettings = Field(default=SchemaSettings(), alias="schema")
     """The schema registry."""
     spool: SpoolSettings = SpoolSettings()
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     store: StoreSection = StoreSection()
     """The store."""
     retention: RetentionSettings = RetentionSettings()
-    """How long things are kept."""
+    """How long data is kept."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     readout: ReadoutSettings = ReadoutSettings()
     """Readouts of experiments."""
     drift: DriftSettings = DriftSettings()
-    """Drift of versions that nobody changed."""
+    """Drift of unchanged versions."""
 
     @field_validator("home")
     @classmethod
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
 
     @property
     def spool_dir(self) -> Path:
-        """The spool's directory."""
+        """The directory of the spool."""
         return (self.spool.dir or self.home / "spool").expanduser().absolute()
 
     @property
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
 
     @property
     def registry_file(self) -> Path:
-        """The prompt registry's database, where the settings name none."""
+        """The database of the prompt registry, unless `registry.url` is set."""
         return self.home / "registry.db"
 
     @classmethod
@@ -102,5 +102,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` has merged: it reads the sources, to know each value's origin."""
+        """Only what `load_settings` merged: it reads the sources itself to record each value's origin."""
         return (init_settings,)

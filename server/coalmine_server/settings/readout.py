@@ -1,4 +1,4 @@
-"""Settings of readouts and of drift: which metrics matter how much, and how rare false alarms are."""
+"""Settings of readouts and drift: directions and margins of metrics, and rates of false alarms."""
 
 from typing import Annotated, Literal
 
@@ -11,9 +11,9 @@ class SizeSetting(Section):
     """The size of a change: `0.02` in the metric's unit, or `"3%"` of the control arm's value."""
 
     value: float = Field(ge=0, allow_inf_nan=False)
-    """In the metric's unit, or as a share."""
+    """In the metric's unit, or a share."""
     relative: bool = False
-    """Whether it is a share."""
+    """True if `value` is a share of the control arm's value."""
 
 
 def _size(given: object) -> object:
@@ -21,7 +21,9 @@ def _size(given: object) -> object:
         try:
             return {"value": float(given.strip().removesuffix("%")) / 100, "relative": True}
         except ValueError:
-            raise ValueError(f'{given!r} is no size: write 0.02, or "3%" for a share of control') from None
+            raise ValueError(
+                f'{given!r} is not a valid size: write 0.02, or "3%" for a share of control'
+            ) from None
     if isinstance(given, str | int | float):
         return {"value": given}
     return given
@@ -35,14 +37,14 @@ Size = Annotated[SizeSetting, BeforeValidator(_size), PlainSerializer(_written)]
 
 
 class MetricSetting(Section):
-    """What is to be known of one metric; what is left out stays as the catalogue has it."""
+    """One metric; fields that are not set keep their values from the catalogue."""
 
     direction: Literal["higher", "lower", "same", "unknown"] | None = None
     """Which way is better; `same`: any change is bad."""
     unit: str | None = None
-    """Shown beside its values."""
+    """Unit, shown with its values."""
     guardrail: bool | None = None
-    """Whether harm rolls back, and a promotion needs proof that there is none."""
+    """True if harm leads to a rollback, and a promotion needs proof that there is none."""
     margin: Size | None = None
     """A worsening that would not be accepted."""
     tolerance: Size | None = None
@@ -52,43 +54,43 @@ class MetricSetting(Section):
 
 
 class ExperimentSetting(Section):
-    """How one experiment was planned."""
+    """The plan of one experiment."""
 
     control: str | None = None
-    """The arm the others are compared with."""
+    """The arm that the others are compared with."""
     alpha: float | None = Field(default=None, gt=0, lt=1)
-    """Chance of ever erring; that of all readouts if unset."""
+    """Probability of ever being wrong; `readout.alpha` if unset."""
     goals: tuple[str, ...] = ()
-    """Metrics of which one has to be better for a promotion."""
+    """Metrics of which at least one has to be better for a promotion."""
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
-    """Planned share of units by arm, in any scale; without it units cannot be checked against the plan."""
+    """Planned share of units by arm, in any scale; those of the registry and of events if unset."""
 
 
 class ReadoutSettings(Section):
     """Readouts of experiments."""
 
     look_every_s: float = Field(default=30.0, gt=0)
-    """How often the server sees whether an experiment has grown by 1 %, and if so takes a look."""
+    """How often the server checks whether an experiment has grown by 1 %; if so, it takes a look."""
     max_age_s: float = Field(default=5.0, ge=0)
-    """Who asks gets a stored look that is no older; else a new one is taken, and stored."""
+    """Maximum age of a stored look that answers a question; after that a new look is taken and stored."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """Chance of ever erring, for each kind of decision."""
+    """Probability of ever being wrong, for each kind of decision."""
     metrics: dict[str, MetricSetting] = Field(default={})
-    """By metric: `[readout.metrics.NAME]`."""
+    """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})
-    """By experiment: `[readout.experiments.NAME]`."""
+    """Settings of single experiments, in `[readout.experiments.NAME]`."""
 
 
 class DriftSettings(Section):
-    """Drift of versions that nobody changed."""
+    """Drift of unchanged versions."""
 
     reference_days: int = Field(default=14, ge=3, le=366)
-    """A version is compared with its first so many whole days with requests; once frozen they stay."""
+    """Length of the reference: a version's first whole days with requests. It is then frozen."""
     reference_requests: int = Field(default=1_000, ge=100)
-    """The reference goes on until it has so many requests."""
+    """Minimum requests in the reference; it is extended until it has them."""
     false_alarm_days: float = Field(default=365.0, gt=0, allow_inf_nan=False)
-    """Average run length to a false alarm of a version in an environment, all its metrics together."""
+    """Average run length to a false alarm, for one version in one environment, over all its metrics."""
     tolerance: float = Field(default=1 / 3, ge=0, lt=1)
-    """A lasting shift of this share of a metric's margin is no drift."""
+    """A lasting shift of up to this share of a metric's margin is not drift."""
     sum_up_every_s: float = Field(default=1_800.0, gt=0)
-    """How often the server sums up new hours, so that they outlive their raw events."""
+    """How often the server sums up new hours, so that the sums outlive the raw events."""

@@ -12,18 +12,18 @@ MASK = "********"
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting as a person sees it."""
+    """One setting, as shown to people."""
 
     name: str
     value: str | int | float | bool | None
-    """What is in effect; a mask where it is a secret."""
+    """The value in effect; a mask if it is a secret."""
     origin: str
     variable: str
     description: str
 
 
 def setting_rows(loaded: LoadedSettings) -> list[SettingRow]:
-    """Every setting with its effective value and where it came from."""
+    """Returns every setting with its effective value and its origin."""
     return [
         SettingRow(
             key.name, _shown(loaded, key), str(loaded.origins[key.name]), key.variable, key.description
