@@ -15,21 +15,31 @@ if TYPE_CHECKING:
 __all__ = ["Action", "FeedbackAction", "RequestAction", "ScoreAction"]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestAction:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    at_s: float
+    """When the event is sent, for a call when it ended; simulated seconds since the start."""
+    app: str
+    environment: str
+    prompt: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reaction(_Sent):
+    request: int
+    """Number of the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAction(_Sent):
     """A finished call."""
 
-    at_s: float
-    """When it ended and its event is sent; simulated seconds since the start."""
     started_at_s: float
     number: int
     """Counts calls from 0, in order of when they began."""
     followups: int
     """Feedback, scores and child calls that will refer to this one."""
-    app: str
-    environment: str
-    prompt: str
-    version: str
     unit_id: str
     session_id: str
     trace_id: str
@@ -55,17 +65,10 @@ class RequestAction:
     """True quality of the answer. Not sent; what is sent of it stands in `metrics` or in a score."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackAction:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackAction(_Reaction):
     """What a reader did with an answer."""
 
-    at_s: float
-    request: int
-    """Number of the call."""
-    app: str
-    environment: str
-    prompt: str
-    version: str
     unit_id: str
     thumbs: Literal["up", "down"] | None = None
     rating: float | None = None
@@ -74,17 +77,10 @@ class FeedbackAction:
     correction: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreAction:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreAction(_Reaction):
     """What a judge thought of an answer."""
 
-    at_s: float
-    request: int
-    """Number of the call."""
-    app: str
-    environment: str
-    prompt: str
-    version: str
     name: str
     value: float
     source: Literal["heuristic", "judge", "human"]

@@ -7,6 +7,7 @@ from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
 from coalmine_schemas.discovery import Endpoint, find_endpoint
+from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prompts import Choice
 
@@ -42,17 +43,9 @@ class PromptLookup:
         if version is not None:
             loaded = feed.loaded_with(name, version)
             choice = Choice(version, loaded.snapshot.contents[f"{name}@{version}"], unit_id=unit_id)
-            return Prompt(
-                begin,
-                loaded,
-                choice,
-                name,
-                environment=environment,
-                resolution="fixed",
-                session_id=session_id,
-                segments=segments,
-            )
-        choice, resolution, loaded = feed.choose(name, unit_id or session_id, segments)
+            resolution: ResolutionName = "fixed"
+        else:
+            choice, resolution, loaded = feed.choose(name, unit_id or session_id, segments)
         return Prompt(
             begin,
             loaded,
