@@ -1,7 +1,7 @@
 """Formats numbers and times for people. An unknown value is a dash, never a zero."""
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 __all__ = [
     "UNKNOWN",
@@ -31,7 +31,10 @@ def money(usd: Decimal | float | str | None) -> str:
     """
     if usd is None:
         return UNKNOWN
-    amount = Decimal(str(usd))
+    try:
+        amount = Decimal(str(usd))
+    except InvalidOperation:  # from a server of another version
+        return str(usd)
     if amount == 0:
         return "$0"
     if abs(amount) >= 1:

@@ -27,6 +27,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (count(1234567), "1,234,567"),
         (money(Decimal("1234.567")), "$1,234.57"),
         (money(Decimal("1")), "$1.00"),
+        (money("much"), "much"),
         (money("1234.567000000"), "$1,234.57"),
         (money(Decimal("0")), "$0"),
         (money(Decimal("0.5")), "$0.500"),
