@@ -1,31 +1,63 @@
-"""The HTTP API, put together."""
+"""The HTTP API, put together, and its OpenAPI document."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from coalmine_registry.roles import Role
-from coalmine_server.api.auth import needs
-from coalmine_server.api.openapi import install_openapi, operation_id
+from coalmine_server.api.auth import needs, required_roles
 from coalmine_server.api.parameters import known_parameters
-from coalmine_server.api.problems import install_problem_handlers
+from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE, install_problem_handlers
+from coalmine_server.api.representation import JSON_MEDIA_TYPE
 from coalmine_server.api.routes import measures, pipeline, readouts
 from coalmine_server.services.owned_store import OwnedStore
 
-if TYPE_CHECKING:  # a command that answers its own question needs none of them
+if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from coalmine_registry.registry import Registry
     from coalmine_server.api.hub import DeploymentHub
     from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.verifier import FailedLogins, Verifier
+
+
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Names an operation by its function: unique here, and short in generated clients."""
+    return route.name
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Makes `/openapi.json` say which role an operation takes, and where a problem document comes.
+
+    FastAPI writes every model under the media type of the route's success.
+    """
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        for (method, path), role in required_roles(app).items():
+            document["paths"][path][method.lower()]["x-coalmine-role"] = role.value
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for response in operation["responses"].values():
+                    content = response.get("content", {})
+                    if content.get(JSON_MEDIA_TYPE, {}).get("schema") == _PROBLEM:
+                        content[PROBLEM_MEDIA_TYPE] = content.pop(JSON_MEDIA_TYPE)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation says
+
 
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
