@@ -14,7 +14,7 @@
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Self
 
@@ -36,6 +36,12 @@ class ExitCode(IntEnum):
     """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
     """No server, broker or store could be reached, or another process holds it."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """Returns the known name most similar to `name`, if any is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return close[0] if close else None
 
 
 class ServerError(CoalmineError):
@@ -91,8 +97,8 @@ class NotFound(ServerError):
         names = sorted(known)
         if not names:
             return cls(message, "there are none yet")
-        nearest = difflib.get_close_matches(name, names, n=1)
-        suggestion = f"did you mean {nearest[0]}? " if nearest else ""
+        close = nearest(name, names)
+        suggestion = f"did you mean {close}? " if close else ""
         more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         return cls(message, f"{suggestion}known: {', '.join(names[:MOST_NAMES])}{more}")
 

@@ -1,6 +1,5 @@
 """Parameters that routes share: pages, and the store."""
 
-import difflib
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Request, params
@@ -8,6 +7,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
+from coalmine_server.errors import nearest
 from coalmine_server.services.owned_store import OwnedStore
 
 LONGEST_PAGE: Final = 1_000
@@ -64,6 +64,6 @@ def _query_names(route: APIRoute) -> frozenset[str]:
 def _unknown(name: str, known: frozenset[str]) -> str:
     if not known:
         return "unknown parameter; this route takes none"
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(sorted(known))}"
+    close = nearest(name, sorted(known))
+    hint = f"did you mean {close}?" if close else f"known: {', '.join(sorted(known))}"
     return f"unknown parameter; {hint}"

@@ -1,11 +1,11 @@
 """Names of settings: dotted as in `coalmine.toml`, and upper case as in the environment."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, SecretStr
 
+from coalmine_server.errors import nearest
 from coalmine_server.settings.model import ENV_PREFIX, Settings
 from coalmine_server.settings.sections import Section
 
@@ -53,12 +53,6 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[SettingKey]
 
 SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))
 """Every setting, in the order of the file."""
-
-
-def nearest(name: str, known: list[str]) -> str | None:
-    """Returns the known name most similar to `name`, if any is close."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return close[0] if close else None
 
 
 def unknown_variable(environ: Mapping[str, str]) -> tuple[str, str | None] | None:

@@ -14,12 +14,11 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import home_of
-from coalmine_server.errors import ConfigurationError, UnknownSetting
+from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
     SETTING_KEYS,
     SettingKey,
-    nearest,
     unknown_key,
     unknown_variable,
 )
