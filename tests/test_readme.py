@@ -19,18 +19,16 @@ _BLOCKS = [block for path in _DOCUMENTS for block in blocks(ROOT / path)]
 _SETTINGS = {key.name: key for key in SETTING_KEYS}
 
 
+_RUN = [block for block in _BLOCKS if not block.skip]
+_PYTHON = [block for block in _RUN if block.language == "python"]
+
+
 def _of(language: str) -> list[Any]:
-    return [
-        pytest.param(block, id=str(block))
-        for block in _BLOCKS
-        if block.language == language and not block.skip
-    ]
+    return [pytest.param(block, id=str(block)) for block in _RUN if block.language == language]
 
 
-@pytest.fixture(scope="module")
-def namespaces() -> dict[Path, dict[str, Any]]:
-    """The Python names of each document: one block builds on those before it."""
-    return {}
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 @pytest.fixture
@@ -60,10 +58,16 @@ def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
     run_bash(block, tmp_path)
 
 
-@pytest.mark.parametrize("block", _of("python"))
-def test_python_blocks_work(block: Block, own_home: Path, namespaces: dict[Path, dict[str, Any]]) -> None:
+@pytest.mark.parametrize(
+    "path", sorted({block.path for block in _RUN if block.language == "python"}), ids=_name
+)
+def test_python_blocks_work(path: Path, own_home: Path) -> None:
+    """One test for each document: a block builds on the names of those before it."""
     assert own_home.is_dir()
-    run_python(block, namespaces.setdefault(block.path, {"__name__": "__readme__"}))
+    namespace = {"__name__": "__readme__"}
+    for block in _PYTHON:
+        if block.path == path:
+            run_python(block, namespace)
 
 
 @pytest.mark.parametrize("block", [*_of("json"), *_of("yaml"), *_of("toml")])

@@ -154,7 +154,7 @@ def test_a_filter_narrows_the_page_and_stays_in_its_address(
 def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters(
     page: Page, dashboard: str, home: Path, server: ServerProcess
 ) -> None:
-    opened(page, f"{dashboard}/?prompt=support-triage&time=1h")
+    opened(page, f"{dashboard}/?prompt=support-triage&time=24h")
     page.evaluate("query => document.querySelectorAll(query).forEach((chart, i) => chart.known = i)", CHARTS)
     before = int(table(page)["support-triage 2.0.1"][1].replace(",", ""))
     with Coalmine("support-bot", home=home) as client:
@@ -165,7 +165,7 @@ def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters
     expect(figure).to_have_text(f"{before + 5:,}", timeout=WITHIN_MS)
     known = page.evaluate("query => [...document.querySelectorAll(query)].map(chart => chart.known)", CHARTS)
     assert known == [0, 1, 2, 3, 4, 5], "the charts were recreated, which flickers"
-    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-triage"], "time": ["1h"]}
+    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-triage"], "time": ["24h"]}
     assert set(table(page)) == {"support-triage 2.0.1"}
 
 
