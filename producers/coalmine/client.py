@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine.assembly import make_parts, prepare_process
-from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
-from coalmine.pipeline import Pipeline
-from coalmine.prompts.lookup import PromptLookup
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
-from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
 from coalmine.values import optional_text, text_map
 from coalmine_schemas.discovery import home_of
@@ -131,6 +126,14 @@ class Coalmine:
         exit_timeout_s: float = DEFAULT_TIMEOUT_S,
         log_every_s: float = 60.0,
     ) -> None:
+        # Everything that works for a client comes with the first one, since a service may import this module
+        # and make none. Here and not on the client's threads: see `assembly.prepare_process`.
+        from coalmine.assembly import make_parts, prepare_process  # noqa: PLC0415
+        from coalmine.at_exit import close_at_exit  # noqa: PLC0415
+        from coalmine.pipeline import Pipeline  # noqa: PLC0415
+        from coalmine.prompts.lookup import PromptLookup  # noqa: PLC0415
+        from coalmine.sink import Sink  # noqa: PLC0415
+
         home_dir = home_of(home, os.environ)
         self.settings = ClientSettings(
             app=app,

@@ -86,7 +86,7 @@ class BatchDecoder:
         self._plans: dict[tuple[EventName, Header], Plan | None] = {}
         if not IS_FAST:
             _LOGGER.warning(
-                "pyruhvro is not installed: events are decoded one by one, a hundred times slower"
+                "pyruhvro is not installed: events are decoded one by one, much more slowly"
             )
 
     def decode(self, event: EventName, frames: Sequence[bytes | None]) -> BatchResult:
