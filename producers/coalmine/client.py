@@ -65,9 +65,9 @@ class Coalmine:
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
-    A process that ends writes what it made. One that is killed loses what it made in the last 100 ms and, with
-    Kafka, what was not acknowledged yet: some 100 ms more, and at most about a second when Kafka is away (three
-    seconds before its first acknowledgement; `kafka_delivery_timeout_s` for a partition without a leader).
+    A process that ends writes what it made. One that is killed loses what it made in the last 100 ms and,
+    with Kafka, what was not acknowledged yet: some 100 ms more, and about a second when Kafka is away (three
+    seconds before the first acknowledgement; `kafka_delivery_timeout_s` for a partition without a leader).
 
     Args:
         app: Name of the service.
