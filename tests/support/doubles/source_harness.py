@@ -1,6 +1,7 @@
 """What the source contract needs of each implementation, and a ledger that stands for the store."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,7 @@ class Ledger:
         self.positions: dict[TopicPartition, int] = {}
         self.values: dict[str, list[bytes | None]] = {}
         self.gaps: list[Gap] = []
+        self.skipped: Counter[TopicPartition] = Counter()
         self.quiesced = 0
 
     def read_positions(self) -> Mapping[TopicPartition, int]:
@@ -42,6 +44,7 @@ class Ledger:
         for event, column in batch.columns.items():
             self.values.setdefault(event, []).extend(column.values)
         self.gaps.extend(batch.gaps)
+        self.skipped.update(batch.skipped)
         self.positions.update(batch.positions)
         for partition in batch.retired:
             self.positions.pop(partition, None)
