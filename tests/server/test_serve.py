@@ -206,7 +206,7 @@ def test_commands_that_take_care_work_beside_a_running_server(home: Path) -> Non
         assert discarded["discarded"] == 2
         assert coalmine_json("rebuild", home=home)["counted"] == 30
         report = coalmine_json("audit", "--deep", home=home)
-        assert report["identity"]["produced"] == 32
+        assert report["identity"]["read"] == 32
         assert server.json("/v1/rebuild")["state"] == "done"
         assert server.stop() == 0
 
