@@ -73,7 +73,7 @@ class KafkaSource:
         self._complaints = Complaints(_log)
         librdkafka_log = logging.getLogger(f"{__name__}.librdkafka")
         librdkafka_log.setLevel(logging.CRITICAL)  # what matters arrives through error_cb
-        config = {**consumer_config(settings), "error_cb": self._on_error}
+        config = {**consumer_config(settings), "error_cb": self._on_error, "on_commit": self._on_reported}
         try:
             self._consumer = Consumer(config, logger=librdkafka_log)
         except KafkaException as error:
@@ -95,6 +95,8 @@ class KafkaSource:
         self._average_bytes = 4096.0
         self._probe_at = 0.0
         self._report_at = 0.0
+        self._reported: dict[TopicPartition, int] = {}
+        self._reporting = False
         self._closed = False
 
     def start(self, positions: Callable[[], Positions], quiesce: Callable[[], None]) -> None:
@@ -160,6 +162,14 @@ class KafkaSource:
         if not self._next and note is None:
             note = "no partition assigned"
         return SourceLag(sum(waiting.values()), waiting, note)
+
+    def answers(self, within_s: float) -> bool:
+        """Asks the broker for a sign of life, from the polling thread."""
+        try:
+            self._consumer.list_topics(timeout=within_s)
+        except KafkaException:
+            return False
+        return True
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -383,16 +393,26 @@ class KafkaSource:
         self._complaints.over(*(f"topic {topic}" for topic in self._topics if topic in known))
 
     def _report(self) -> None:
-        """Commits positions to the broker. Only lag tools read them, so failures do not matter."""
+        """Commits positions to the broker. Only lag tools read them, so failures do not matter.
+
+        One commit at a time, and none while the broker is away: those that wait there are answered after the
+        session has ended, and such an answer (fenced) ends the client.
+        """
         now = time.monotonic()
-        if now < self._report_at:
+        if now < self._report_at or self._reporting or self._complaints.current is not None:
             return
         self._report_at = now + REPORT_EVERY_S
-        offsets = [
-            kafka_partition(part, at) for part, at in self._committed.copy().items() if part in self._next
-        ]
-        if offsets:
+        positions = {part: at for part, at in self._committed.copy().items() if part in self._next}
+        if positions and positions != self._reported:
             try:
+                offsets = [kafka_partition(part, at) for part, at in positions.items()]
                 self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._reported, self._reporting = positions, True
             except KafkaException as error:
                 _log.debug("positions not reported to the broker: %s", error)
+
+    def _on_reported(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        del partitions
+        self._reporting = False
+        if error is not None:
+            self._reported = {}
