@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import home_of
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.own_prices import read_own_prices
 from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
@@ -103,7 +105,16 @@ def load_settings(
         settings = Settings(**merged)
     except ValidationError as error:
         raise _readable(error, origins) from None
+    _check_prices(settings)
     return LoadedSettings(settings, origins, file)
+
+
+def _check_prices(settings: Settings) -> None:
+    if settings.pricing_file is not None:
+        try:
+            read_own_prices(settings.pricing_file)
+        except InvalidParameter as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def _refuse_unknown(given: Mapping[str, object], environ: Mapping[str, str]) -> None:
