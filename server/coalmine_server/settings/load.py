@@ -105,11 +105,15 @@ def load_settings(
         settings = Settings(**merged)
     except ValidationError as error:
         raise _readable(error, origins) from None
-    _check_prices(settings)
     return LoadedSettings(settings, origins, file)
 
 
-def _check_prices(settings: Settings) -> None:
+def check_prices(settings: Settings) -> None:
+    """Reads the file of own prices, if there is one.
+
+    Raises:
+        ConfigurationError: It is not valid; names file, line and remedy.
+    """
     if settings.pricing_file is not None:
         try:
             read_own_prices(settings.pricing_file)

@@ -14,7 +14,7 @@ from tests.support.data.event_factory import aware
 from tests.support.torture.load import Expected
 
 _DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(("metrics", "segments", "request_parameters", "other_usage"), {}),
+    **{name: {} for name in ("metrics", "segments", "request_parameters", "other_usage")},
     **dict.fromkeys(("cost_source", "outcome"), "unknown"),
 }
 _ID = {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
