@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine.assembly import make_parts, prepare_process
-from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
-from coalmine.pipeline import Pipeline
-from coalmine.prompts.lookup import PromptLookup
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
-from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
 from coalmine.values import EMPTY_FEEDBACK, optional_text, says_something, text_map
 from coalmine_schemas.discovery import home_of
@@ -65,8 +60,9 @@ class Coalmine:
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
-    A process that ends writes what it made; one that is killed loses what it made in the last 100 ms and,
-    with Kafka, what was not acknowledged yet.
+    A process that ends writes what it made. One that is killed loses what it made in the last 100 ms and,
+    with Kafka, what was not acknowledged yet: some 100 ms more, and about a second when Kafka is away (three
+    seconds before the first acknowledgement; `kafka_delivery_timeout_s` for a partition without a leader).
 
     Args:
         app: Name of the service.
@@ -84,7 +80,8 @@ class Coalmine:
         poll: Waits of the thread that follows the registry.
         kafka_bootstrap_servers: Kafka brokers, `host:port,...`.
         kafka_config: Further settings of librdkafka, e.g. for TLS and SASL; they win over our own.
-        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool.
+        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool. After a second
+            without any acknowledgement, everything does.
         schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
             events wait in the spool.
         topic_prefix: Prefix of the topics.
@@ -118,7 +115,7 @@ class Coalmine:
         poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
         kafka_config: Mapping[str, Any] | None = None,
-        kafka_delivery_timeout_s: float = 10.0,
+        kafka_delivery_timeout_s: float = 5.0,
         schema_registry_url: str | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
@@ -131,6 +128,14 @@ class Coalmine:
         exit_timeout_s: float = DEFAULT_TIMEOUT_S,
         log_every_s: float = 60.0,
     ) -> None:
+        # Everything that works for a client comes with the first one, since a service may import this module
+        # and make none. Here and not on the client's threads: see `assembly.prepare_process`.
+        from coalmine.assembly import make_parts, prepare_process  # noqa: PLC0415
+        from coalmine.at_exit import close_at_exit  # noqa: PLC0415
+        from coalmine.pipeline import Pipeline  # noqa: PLC0415
+        from coalmine.prompts.lookup import PromptLookup  # noqa: PLC0415
+        from coalmine.sink import Sink  # noqa: PLC0415
+
         home_dir = home_of(home, os.environ)
         self.settings = ClientSettings(
             app=app,

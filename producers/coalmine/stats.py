@@ -24,6 +24,7 @@ ProblemKind = Literal[
     "unknown_reply",  # record() found no counts in the reply; the event went without tokens
     "no_usage",  # a stream ended without usage; the event went without tokens and cost
     "bad_value",  # one optional value was unusable and left out; the event went
+    "shortened",  # a name was too long, or names were too many; the rest of the event went
     "redaction_failed",  # the hook raised; the text was dropped, the event went
     "text_too_long",  # a text was dropped so that its event fits a message; the event went
     "text_backlog",  # too much text was waiting in memory; the text was dropped, the event went

@@ -96,8 +96,8 @@ class PriceTable:
             models: Names of the model, best first; the first that has a price is used.
             provider: Who was called; None, or a name that is not known, finds the provider by the model.
             service_tier: Tier of service, in the provider's words.
-            at_us: When, microseconds since 1970 UTC, for prices that changed or depend on the time of day; None
-                is now.
+            at_us: When, microseconds since 1970 UTC, for prices that changed or depend on the time of day;
+                None is now.
             own_only: Look at prices of one's own only.
         """
         self._refresh()

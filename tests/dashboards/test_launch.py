@@ -42,6 +42,6 @@ def test_the_pages_load_nothing_heavy_and_only_results_of_other_parts() -> None:
         *(name for name in ours if name.startswith("coalmine_consumers.results")),
     }
     assert "coalmine_consumers.results" in ours
-    third_party = {name.partition(".")[0] for name in found - loaded("streamlit, altair, httpx, pydantic")}
+    third_party = {name.partition(".")[0] for name in found - loaded("streamlit, altair, httpx2, pydantic")}
     heavy = {"duckdb", "numpy", "polars", "pyarrow", "scipy", "fastavro", "fastapi", "confluent_kafka"}
     assert third_party & heavy == set()

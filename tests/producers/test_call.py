@@ -467,7 +467,7 @@ def test_an_event_too_large_for_kafka_goes_without_its_texts(tmp_path: Path) -> 
     with Coalmine("bot", home=tmp_path, capture_text=True, max_message_bytes=2000) as cm:
         with cm.call("p", version="1") as call:
             call.record(OPENAI_CHAT, input_text="x" * 5000)
-        with cm.call("p", version="1", segments={"huge": "x" * 5000}):
+        with cm.call("p", version="1", segments={f"part-{part}": "x" * 400 for part in range(9)}):
             pass
         cm.flush(30)
         assert cm.stats().dropped == {"too_large": 1}
@@ -508,3 +508,20 @@ def test_a_start_in_the_future_does_not_shorten_the_call(cm: Coalmine, tmp_path:
     with cm.call("p", version="1", started_at=datetime.now(UTC) + timedelta(hours=1)):
         pass
     assert _only(cm, tmp_path)["latency_ms"] >= 0
+
+
+def test_names_beyond_the_limits_are_shortened_and_their_event_is_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        for _ in range(3):
+            with cm.call("p" * 5000, version="1", unit_id="u" * 900_000, segments={"tier": "t" * 9000}):
+                pass
+        assert cm.flush(30)
+        stats = cm.stats()
+    assert (stats.dropped, stats.problems) == ({}, {"shortened": 3})
+    assert [record.getMessage() for record in caplog.records] == [
+        "prompt is longer than 200 characters: 5000; it was shortened, and its event sent"
+    ]
+    (sent, *_) = requests_of(spooled(tmp_path))
+    assert (len(sent["prompt"]), len(sent["unit_id"]), len(sent["segments"]["tier"])) == (200, 500, 500)

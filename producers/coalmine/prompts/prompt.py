@@ -1,12 +1,14 @@
 """A version of a prompt as it was served: what a service renders and calls a model with."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coalmine.call import Call
-from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
+
+if TYPE_CHECKING:
+    from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 
 
 class Prompt:
@@ -26,7 +28,7 @@ class Prompt:
     def __init__(
         self,
         begin: Callable[..., Call],
-        loaded: LoadedSnapshot,
+        loaded: "LoadedSnapshot",
         choice: Choice,
         name: str,
         *,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 
 from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
 from coalmine_server.client.http import Client
@@ -133,6 +133,6 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
 def _answers(url: str) -> bool:
     """Returns True if something answers there; a server that was killed leaves its announcement behind."""
     try:
-        return httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
-    except httpx.HTTPError:
+        return httpx2.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
+    except httpx2.HTTPError:
         return False
