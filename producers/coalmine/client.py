@@ -16,7 +16,7 @@ from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
 from coalmine.stats import Counters, Stats
-from coalmine.values import optional_text, text_map
+from coalmine.values import EMPTY_FEEDBACK, optional_text, says_something, text_map
 from coalmine_schemas.discovery import home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
@@ -265,6 +265,7 @@ class Coalmine:
         version: str,
         model: str | None = None,
         provider: str | None = None,
+        parameters: Mapping[str, object] | None = None,
         unit_id: str | None = None,
         session_id: str | None = None,
         segments: Mapping[str, str] | None = None,
@@ -284,7 +285,9 @@ class Coalmine:
             prompt: Name of the prompt.
             version: Version of the prompt that is used.
             model: Model to ask; `call.model` gives it back.
-            provider: Whom to ask, e.g. `openai`; helps to find the price.
+            provider: Whom to ask, e.g. `openai`; helps to find the price. Without it the model's name tells.
+            parameters: What is sent to the model beside the messages, e.g. `{"temperature": 0.2}`;
+                `call.parameters` gives it back. Long values are left out of the event.
             unit_id: Who is served: the unit that experiments are randomised by and measured per, usually
                 the user. Without it the session counts, and without that every call for itself.
             session_id: Conversation the call belongs to.
@@ -318,6 +321,7 @@ class Coalmine:
                 served,
                 model=model,
                 provider=provider,
+                parameters=parameters,
                 unit_id=unit_id,
                 session_id=session_id,
                 segments=segments,
@@ -355,7 +359,8 @@ class Coalmine:
             event_time: When, if not now; aware.
 
         Returns:
-            True if it was queued.
+            True if it was queued. Feedback that says nothing is not: it needs thumbs, rating, comment or
+            correction.
         """
         try:
             event = PromptFeedback(
@@ -372,6 +377,9 @@ class Coalmine:
             )
         except Exception as error:  # noqa: BLE001 - whatever it was given
             self._sink.lost("feedback", error)
+            return False
+        if not says_something(event):
+            self._sink.misuse(EMPTY_FEEDBACK)
             return False
         return self._sink.offer(event)
 

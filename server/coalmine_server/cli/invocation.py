@@ -29,11 +29,13 @@ class Invocation:
 
     def load(self, **overrides: object) -> LoadedSettings:
         """All settings; `overrides` by dotted name with `__` for the dot: `server__port=8000`."""
-        from coalmine_server.settings import load_settings
+        from coalmine_server.settings import check_prices, load_settings
 
         common = {"home": self.home, "log.level": self.log_level, "log.format": self.log_format}
         own = {name.replace("__", "."): value for name, value in overrides.items()}
-        return load_settings({**common, **own}, config=self.config)
+        loaded = load_settings({**common, **own}, config=self.config)
+        check_prices(loaded.settings)
+        return loaded
 
     def settings(self, *, quiet: bool = True, **overrides: object) -> Settings:
         """All settings, with logging set up as they say.
