@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.operations import audit
@@ -80,6 +80,12 @@ class Tokens:
             lambda transaction: frozenset(row.sha256 for row in transaction.all(query))
         )
         return found
+
+    def revocations(self) -> int:
+        """Returns how many tokens have been revoked: a number that grows with each."""
+        query = select(func.count()).select_from(tokens).where(tokens.c.revoked_at.is_not(None))
+        ((found,),) = self._read(lambda transaction: tuple(transaction.all(query)))
+        return int(found)
 
     def list(self) -> tuple[TokenRecord, ...]:
         """Returns all tokens, oldest first, including revoked ones."""

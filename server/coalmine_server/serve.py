@@ -78,10 +78,11 @@ class Server:
         settings = self._settings
         # Tokens live in it, whatever part this is.
         self._registry = RegistryService(settings)
-        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
+        verifier = Verifier(self._registry.registry.tokens)
+        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
-            Verifier(self._registry.registry.tokens),
+            verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
         )
         app = create_app(

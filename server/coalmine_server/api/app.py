@@ -154,8 +154,8 @@ def build_api(
             environments,
             experiments,
             promotions,
-            prompts as prompt_routes,
         )
+        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub

@@ -281,6 +281,29 @@ def test_the_log_has_every_request_and_neither_tokens_nor_queries(busy_server: S
     assert (requests[-2]["status"], requests[-2]["caller"]) == (200, "local")
 
 
+def test_a_long_path_is_cut_and_no_answer_is_kept_or_framed(
+    busy_server: ServerProcess,
+) -> None:
+    path = f"/{'a+' * 10_000}"
+    refused = busy_server.web.get(path)
+    assert refused.status_code == 401
+    unknown = busy_server.get(path)
+    assert unknown.status_code == 404
+    assert len(unknown.text) < 1_000
+
+    def logged() -> bool:
+        lines = [line for line in busy_server.log_lines() if line["event"] == "request"]
+        return [line["status"] for line in lines[-2:]] == [401, 404]
+
+    eventually(logged)
+    assert max(map(len, busy_server.log_text().splitlines()[-2:])) < 1_000
+    assert busy_server.web.get("/" + "a" * 60_000).status_code in {400, 401}
+    for response in (refused, unknown, busy_server.web.get("/healthz"), busy_server.get("/v1/facets")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+
+
 def test_a_body_that_is_no_json_or_too_large_is_refused(busy_server: ServerProcess) -> None:
     headers: dict[str, Any] = {**bearer(busy_server.token), "Content-Type": "application/json"}
     for content in (b"{", b"[]", b'{"ids": ["x"]}', b'{"idz": []}', b"{}"):

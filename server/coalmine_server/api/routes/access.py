@@ -10,7 +10,7 @@ from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import TokenBody
 from coalmine_server.api.parameters import Cursor, Limit
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Admin, Asked, PromptPath, Reader, RegistryRoute
+from coalmine_server.api.registry import Admin, Asked, PromptPath, Reader, RegistryRoute, lane
 
 router = APIRouter(prefix="/v1", route_class=RegistryRoute)
 
@@ -30,6 +30,7 @@ def create_token(request: Request, registry: Asked, actor: Admin, body: TokenBod
 
 
 @router.post("/tokens/{token_id}/revoke", tags=["tokens"], responses=problem_responses(404, 409))
+@lane("urgent")
 def revoke_token(
     request: Request,
     registry: Asked,
@@ -39,6 +40,7 @@ def revoke_token(
     """Revokes a token, from the next request on."""
     record = registry.tokens.revoke(actor, token_id)
     request.app.state.verifier.forget()
+    request.app.state.hub.revoked()
     return record
 
 

@@ -58,8 +58,8 @@ async def environment_snapshot(
     known = None if if_none_match is None else if_none_match.strip().removeprefix("W/")
     if hub.stopping:
         raise NotReady("stopping", "asked to stop")
-    served = await hub.after(environment, known, wait)
-    headers = {"Cache-Control": "no-cache"}
+    served = await hub.after(environment, known, wait, request.scope["coalmine.still_allowed"])
+    headers: dict[str, str] = {}
     if hub.stopping:
         headers["Connection"] = "close"
     if served is None:
