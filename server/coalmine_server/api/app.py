@@ -173,6 +173,7 @@ def create_app(
     with_measures: bool = True,
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
+    secret: str = "",
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -183,6 +184,7 @@ def create_app(
         with_measures: As for `build_api`.
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
+        secret: What this server proves itself with to those who read its announcement.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -195,6 +197,7 @@ def create_app(
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
     app.state.verifier = access.verifier
+    app.state.secret = secret
     app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

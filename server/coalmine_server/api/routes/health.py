@@ -1,11 +1,12 @@
 """Is the process alive, can it serve, what does it count."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from coalmine_schemas.discovery import CHALLENGE_HEADER, PROOF_HEADER, proof_of
 from coalmine_server.api.problems import Problem
 
 router = APIRouter(tags=["health"])
@@ -20,8 +21,20 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-async def healthz() -> Health:
-    """The process answers. Needs no token."""
+async def healthz(
+    request: Request,
+    response: Response,
+    challenge: Annotated[
+        str | None,
+        Header(alias=CHALLENGE_HEADER, max_length=64, description="Random text, to be proved with."),
+    ] = None,
+) -> Health:
+    """The process answers. Needs no token.
+
+    To a challenge it answers with a proof that it is the server which its home announces.
+    """
+    if challenge is not None:
+        response.headers[PROOF_HEADER] = proof_of(request.app.state.secret, challenge)
     return Health()
 
 
