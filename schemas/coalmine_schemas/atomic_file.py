@@ -8,7 +8,7 @@ from pathlib import Path
 def make_private_folder(folder: Path) -> None:
     """Makes a folder, and those above it that are missing, for their owner alone; leaves what is there."""
     missing = []
-    while not folder.exists():
+    while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for each in reversed(missing):

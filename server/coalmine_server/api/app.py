@@ -62,9 +62,10 @@ def install_openapi(app: FastAPI) -> None:
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
 Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: reader, author, approver or admin, each allowing what the previous ones
-do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and `next_cursor` of
-one page as `cursor` of the next. Unknown query parameters are errors. Lists of measures come as JSON, or with
+(RFC 9457). Every token has a role: service, reader, author, approver or admin, each allowing what the
+previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
+`next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
+measures come as JSON, or with
 `Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
 
 

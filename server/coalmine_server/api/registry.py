@@ -38,6 +38,7 @@ VersionPath = Annotated[str, Path(description="Semantic version.", examples=["1.
 EnvironmentPath = Annotated[str, Path(description="dev, staging or prod.", examples=["prod"])]
 PromotionPath = Annotated[str, Path(description="Id of the promotion.")]
 
+Service = Annotated[Actor, needs(Role.SERVICE)]
 Reader = Annotated[Actor, needs(Role.READER)]
 Author = Annotated[Actor, needs(Role.AUTHOR)]
 Approver = Annotated[Actor, needs(Role.APPROVER)]

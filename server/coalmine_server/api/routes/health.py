@@ -6,7 +6,9 @@ from fastapi import APIRouter, Header, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from coalmine_registry.roles import Role
 from coalmine_schemas.discovery import CHALLENGE_HEADER, PROOF_HEADER, proof_of
+from coalmine_server.api.auth import needs
 from coalmine_server.api.problems import Problem
 
 router = APIRouter(tags=["health"])
@@ -47,7 +49,7 @@ async def readyz(request: Request) -> Health:
     return Health()
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[needs(Role.READER)])
 def metrics(request: Request) -> Response:
     """Counters and gauges for Prometheus."""
     return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
