@@ -5,6 +5,7 @@
 these files announces, so no setting can send it to a stranger; any other server needs a token of its own.
 """
 
+import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -111,6 +112,11 @@ def read_local_token(home: Path) -> str | None:
         return (home / CREDENTIALS_FILE).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def viewer_key(token: str) -> str:
+    """Returns what the dashboard's link has; made from the token, which it does not give away."""
+    return hmac.new(token.encode(), b"coalmine dashboard", "sha256").hexdigest()[:32]
 
 
 def _is_alive(pid: int) -> bool:
