@@ -4,14 +4,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coalmine.call import Call
+from coalmine.mistakes import Mistakes, Place
 from coalmine.pricing import Pricer, TokenUsage
-from coalmine.redaction import Redactor, TextField
-from coalmine.stats import Counters
+from coalmine.redaction import Redactor
 from coalmine.texts import TEXT_FIELDS, Draft
-from coalmine.values import encodable, number_map, optional_count, optional_text, required_text, text_map
-from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
+from coalmine.values import (
+    encodable,
+    metric_problem,
+    number_map,
+    optional_count,
+    optional_text,
+    required_text,
+    text_map,
+)
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group
-from coalmine_schemas.limited_log import RateLimitedLogger
 
 Record = dict[str, Any]
 """Values by field name, as the encoder takes them."""
@@ -24,10 +32,9 @@ class RecordBuilder:
         app: Name of the service.
         environment: Its environment.
         client_version: Version of this package.
-        capture_text: Whether texts of inputs and outputs are sent.
-        redactor: Applied to every text.
-        counters: Counts values left out.
-        log: Names them.
+        capture_text: Whether texts of inputs, outputs, feedback and scores are sent.
+        redactor: Applied to every record.
+        mistakes: Told of values left out.
     """
 
     def __init__(
@@ -38,16 +45,15 @@ class RecordBuilder:
         client_version: str | None,
         capture_text: bool,
         redactor: Redactor,
-        counters: Counters,
-        log: RateLimitedLogger,
+        mistakes: Mistakes,
     ) -> None:
         self._app = app
         self._environment = environment
         self._client_version = client_version
         self._capture_text = capture_text
         self._redactor = redactor
-        self._counters = counters
-        self._log = log
+        self._mistakes = mistakes
+        self._place: Place | None = None
         self._pricer = Pricer()
 
     def build(self, draft: Draft) -> tuple[EventName, str, Record]:
@@ -56,20 +62,28 @@ class RecordBuilder:
         Raises:
             InvalidParameter: A value that the event cannot do without is missing.
         """
-        if isinstance(draft, Call):
-            return self._call(draft)
-        record = draft.to_record()
-        if isinstance(draft, PromptRequest) and not self._capture_text:
-            record["input_text"] = record["output_text"] = None
-        for field in TEXT_FIELDS[type(draft)]:
-            record[field] = self._redactor.apply(record[field], field)
-        if isinstance(draft, PromptRequest):
-            if record["cost_nano_usd"] is None:
-                record["cost_nano_usd"] = self._cost_of(draft)
-            return "requests", draft.unit_id or draft.request_id, record
-        return "feedback" if isinstance(draft, PromptFeedback) else "scores", draft.request_id, record
+        self._place = draft.made_at if isinstance(draft, Call) else None
+        record = self._call(draft) if isinstance(draft, Call) else self._event(draft)
+        self._redactor.apply(record)
+        if isinstance(draft, Call | PromptRequest):
+            return "requests", record["unit_id"] or record["request_id"], record
+        if isinstance(draft, PromptFeedback):
+            if draft.correction and record["correction"] is None:
+                record["correction"] = ""  # that there was one counts
+            return "feedback", draft.request_id, record
+        return "scores", draft.request_id, record
 
-    def _call(self, call: Call) -> tuple[EventName, str, Record]:
+    def _event(self, event: PromptRequest | PromptFeedback | PromptScore) -> Record:
+        record = event.to_record()
+        if not self._capture_text:
+            record.update(dict.fromkeys(TEXT_FIELDS[type(event)]))
+        if isinstance(event, PromptScore) and (problem := metric_problem(event.name, event.value)):
+            raise InvalidParameter(f"value {problem}")
+        if isinstance(event, PromptRequest) and record["cost_nano_usd"] is None:
+            record["cost_nano_usd"] = self._cost_of(event)
+        return record
+
+    def _call(self, call: Call) -> Record:
         served = call.served
         facts = call.facts
         unit_id = encodable(optional_text(call.unit_id) or optional_text(call.session_id) or call.request_id)
@@ -125,14 +139,11 @@ class RecordBuilder:
             "error_type": optional_text(call.error_type),
             "metrics": number_map("metrics", call.metrics, self._complain),
             "segments": text_map(call.segments),
-            "input_text": self._captured(call.input_text, "input_text"),
-            "output_text": self._captured(call.output_text or facts.text, "output_text"),
+            "input_text": call.input_text if self._capture_text else None,
+            "output_text": (call.output_text or facts.text) if self._capture_text else None,
             "client_version": self._client_version,
         }
-        return "requests", unit_id, record
-
-    def _captured(self, text: str | None, field: TextField) -> str | None:
-        return self._redactor.apply(text, field) if text and self._capture_text else None
+        return record
 
     def _cost_of(self, request: PromptRequest) -> int | None:
         if request.input_tokens is None or request.output_tokens is None:
@@ -145,5 +156,10 @@ class RecordBuilder:
         )
 
     def _complain(self, field: str) -> None:
-        self._counters.problem("bad_value")
-        self._log.report("bad_value", "%s has an unusable value, which was left out of the event", field)
+        self._mistakes.report(
+            "bad_value",
+            field.partition("[")[0],
+            "%s has an unusable value, which was left out of the event",
+            field,
+            place=self._place,
+        )
