@@ -1,13 +1,15 @@
 """Starts Streamlit with this page: on the loopback interface, without prompts and usage statistics."""
 
 import os
+import runpy
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command", "main", "page_file"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command", "end_with_stdin", "main", "page_file"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -48,7 +50,18 @@ def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
     ]
 
 
-def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> NoReturn:
-    """Replaces this process by the Streamlit server, which then gets the signals and sets the exit code."""
-    line = command(host, port)
-    os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell
+def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
+    """Becomes the Streamlit server, which gets the signals and sets the exit code."""
+    sys.argv = command(host, port)[2:]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+
+
+def end_with_stdin() -> None:
+    """Ends this process once its standard input does, because the process at its other end has ended."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-with-stdin", daemon=True).start()

@@ -68,8 +68,9 @@ class Coalmine:
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
-    A process that ends writes what it made; one that is killed loses what it made in the last 100 ms and,
-    with Kafka, what was not acknowledged yet.
+    A process that ends writes what it made. One that is killed loses what it made in the last 100 ms and,
+    with Kafka, what was not acknowledged yet: some 100 ms more, and about a second when Kafka is away (three
+    seconds before the first acknowledgement; `kafka_delivery_timeout_s` for a partition without a leader).
 
     Args:
         app: Name of the service.
@@ -87,7 +88,8 @@ class Coalmine:
         poll: Waits of the thread that follows the registry.
         kafka_bootstrap_servers: Kafka brokers, `host:port,...`.
         kafka_config: Further settings of librdkafka, e.g. for TLS and SASL; they win over our own.
-        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool.
+        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool. After a second
+            without any acknowledgement, everything does.
         schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
             events wait in the spool.
         topic_prefix: Prefix of the topics.
@@ -129,7 +131,7 @@ class Coalmine:
         poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
         kafka_config: Mapping[str, Any] | None = None,
-        kafka_delivery_timeout_s: float = 10.0,
+        kafka_delivery_timeout_s: float = 5.0,
         schema_registry_url: str | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,

@@ -73,6 +73,14 @@ class Tokens:
         found: Actor | None = self._read(lambda transaction: _verify(transaction, digest))
         return found
 
+    def valid_digests(self) -> frozenset[str]:
+        """Returns the SHA-256 of every token that is not revoked, in hex."""
+        query = select(tokens.c.sha256).where(tokens.c.revoked_at.is_(None))
+        found: frozenset[str] = self._read(
+            lambda transaction: frozenset(row.sha256 for row in transaction.all(query))
+        )
+        return found
+
     def list(self) -> tuple[TokenRecord, ...]:
         """Returns all tokens, oldest first, including revoked ones."""
         query = select(tokens).order_by(tokens.c.created_at, tokens.c.id)

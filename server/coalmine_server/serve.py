@@ -95,7 +95,7 @@ class Server:
             query_threads=settings.server.query_threads,
         )
         allow_many_connections()
-        self._http.start(app, shutdown_timeout_s=settings.server.shutdown_timeout_s)
+        self._http.start(app, settings.server)
         if self._part != "registry":
             self.ingest.start(self._registry.registry)
         if self._part != "collector":

@@ -136,7 +136,7 @@ def test_a_killed_server_leaves_nothing_that_stops_the_next(home: Path) -> None:
 def test_commands_ask_the_running_server_and_no_one_else_sees_the_token(home: Path, trace: Path) -> None:
     with ServerProcess(home) as server:
         server.wait_ready()
-        coalmine_json("replay", trace, "--speed", "max", home=home)
+        coalmine_json("replay", trace, "--speed", "max", "--mix", home=home)
         eventually(lambda: stored(server) == 500, what="stored")
         assert [row["prompt"] for row in coalmine_json("versions", home=home)] == [TRACE]
         assert coalmine_json("ingest-status", home=home)["state"] == "running"

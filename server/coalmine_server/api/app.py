@@ -148,13 +148,20 @@ def build_api(
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
-        from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            access,
+            deployments,
+            environments,
+            experiments,
+            promotions,
+            prompts as prompt_routes,
+        )
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for router in prompt_registry.ROUTERS:
-            app.include_router(router, dependencies=[bearer, known])
+        for part in (prompt_routes, promotions, environments, experiments, deployments, access):
+            app.include_router(part.router, dependencies=[bearer, known])
     return app
 
 

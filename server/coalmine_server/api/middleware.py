@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -21,6 +23,8 @@ from coalmine_server.api.problems import (
     problem_response,
 )
 from coalmine_server.api.verifier import FailedLogins, Verifier
+
+Answer = TypeVar("Answer")
 
 
 class HttpMetrics:
@@ -120,7 +124,7 @@ class ObservabilityMiddleware:
             await self._app(scope, receive, observed_send)
         except Exception:
             # Starlette has answered (see `install_problem_handlers`) and raises on, for the log.
-            _log.exception("fault while answering", request_id=request_id, path=scope["path"])
+            _log.exception("fault while answering", request_id=request_id, path=_shown_path(scope))
             if not complete:
                 raise
         finally:
@@ -132,12 +136,21 @@ class ObservabilityMiddleware:
                 "request",
                 request_id=request_id,
                 method=scope["method"],
-                path=scope["path"],
+                path=_shown_path(scope),
                 status=status,
                 duration_ms=round(duration_s * 1000, 2),
                 client=scope["client"][0] if scope.get("client") else None,
                 caller=scope.get("coalmine.caller"),
             )
+
+
+LONGEST_PATH_SHOWN = 500
+"""Characters of a path in the log: whoever asks chooses them, also without a token."""
+
+
+def _shown_path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path if len(path) <= LONGEST_PATH_SHOWN else f"{path[:LONGEST_PATH_SHOWN]}..."
 
 
 def _route(scope: Scope) -> str:
@@ -186,19 +199,21 @@ class AuthMiddleware:
         if known is not None:
             return known
         address = scope["client"][0] if scope.get("client") else "unknown"
-        retry_after_s = self._failed_logins.retry_after_s(address, digest)
-        if retry_after_s is not None:
-            detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
-            raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+        retry_after_s = self._failed_logins.retry_after_s(address)
         try:
-            actor = await to_thread.run_sync(self._verifier.verify, token, limiter=self._threads)
+            if retry_after_s is not None and not await self._in_a_thread(self._verifier.may_be_valid, token):
+                detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
+                raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+            actor = await self._in_a_thread(self._verifier.verify, token)
         except Transient as error:
             raise ProblemError(REGISTRY_UNAVAILABLE, str(error), retry_after_s=1) from error
         if actor is None:
             self._failed_logins.failed(address)
             raise ProblemError(UNAUTHENTICATED, "the token is unknown or was revoked")
-        self._failed_logins.succeeded(address, digest)
         return actor
+
+    async def _in_a_thread(self, question: Callable[[str], Answer], token: str) -> Answer:
+        return await to_thread.run_sync(question, token, limiter=self._threads)
 
 
 def _headers(error: ProblemError) -> dict[str, str]:

@@ -58,9 +58,12 @@ def invocation(context: typer.Context) -> Invocation:
     return Invocation() if found is None else found
 
 
+_ENDS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets, so that commands end tidily; a second one interrupts as usual."""
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets, for tidy ends; a second one interrupts."""
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -68,7 +71,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt(number)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in _ENDS}
     try:
         yield stop
     finally:

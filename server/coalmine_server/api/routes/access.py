@@ -12,22 +12,24 @@ from coalmine_server.api.parameters import Cursor, Limit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import Admin, Asked, PromptPath, Reader, RegistryRoute
 
-tokens_router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=RegistryRoute)
+router = APIRouter(prefix="/v1", route_class=RegistryRoute)
 
 
-@tokens_router.get("", responses=problem_responses())
+@router.get("/tokens", tags=["tokens"], responses=problem_responses())
 def tokens(registry: Asked, _actor: Admin) -> list[TokenRecord]:
     """All tokens, oldest first, including revoked ones, without their text."""
     return list(registry.tokens.list())
 
 
-@tokens_router.post("", status_code=201, responses=problem_responses(409))
-def create_token(registry: Asked, actor: Admin, body: TokenBody) -> NewToken:
+@router.post("/tokens", tags=["tokens"], status_code=201, responses=problem_responses(409))
+def create_token(request: Request, registry: Asked, actor: Admin, body: TokenBody) -> NewToken:
     """Creates a token. Its text is shown this once."""
-    return registry.tokens.create(actor, body.subject, body.role)
+    made = registry.tokens.create(actor, body.subject, body.role)
+    request.app.state.verifier.forget()
+    return made
 
 
-@tokens_router.post("/{token_id}/revoke", responses=problem_responses(404, 409))
+@router.post("/tokens/{token_id}/revoke", tags=["tokens"], responses=problem_responses(404, 409))
 def revoke_token(
     request: Request,
     registry: Asked,
@@ -40,10 +42,7 @@ def revoke_token(
     return record
 
 
-audit_router = APIRouter(prefix="/v1", route_class=RegistryRoute)
-
-
-@audit_router.get("/audit-log", tags=["audit"], responses=problem_responses(404))
+@router.get("/audit-log", tags=["audit"], responses=problem_responses(404))
 def audit_log(
     *,
     registry: Asked,
@@ -59,7 +58,7 @@ def audit_log(
     return registry.audit_log(prompt, environment, limit, cursor)
 
 
-@audit_router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
+@router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
 def prompt_log(
     registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[AuditEntry]:
