@@ -14,14 +14,28 @@ _NO_INDEX = ("error sending request", "failed to fetch", "network", "connect", "
 
 def _compile(folder: Path, other: str) -> subprocess.CompletedProcess[str]:
     (folder / "other.in").write_text(f"{other}\n", encoding="utf-8")
-    command = [str(_UV), "pip", "compile", "pyproject.toml", str(folder / "other.in"), "--quiet", "--no-header"]
+    command = [
+        str(_UV),
+        "pip",
+        "compile",
+        "pyproject.toml",
+        str(folder / "other.in"),
+        "--quiet",
+        "--no-header",
+    ]
     command += ["--extra", "server", "--extra", "dashboards", "--python-version", "3.11"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
     "other",
-    ["mlflow>=3.17", "litellm[proxy]>=1.100", "instructor>=1.17", "crewai>=1.15", "openapi-python-client>=0.29"],
+    [
+        "mlflow>=3.17",
+        "litellm[proxy]>=1.100",
+        "instructor>=1.17",
+        "crewai>=1.15",
+        "openapi-python-client>=0.29",
+    ],
 )
 def test_the_server_installs_beside(other: str, tmp_path: Path) -> None:
     done = _compile(tmp_path, other)

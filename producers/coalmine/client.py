@@ -298,6 +298,7 @@ class Coalmine:
         version: str,
         model: str | None = None,
         provider: str | None = None,
+        parameters: Mapping[str, object] | None = None,
         unit_id: str | None = None,
         session_id: str | None = None,
         segments: Mapping[str, str] | None = None,
@@ -317,7 +318,9 @@ class Coalmine:
             prompt: Name of the prompt.
             version: Version of the prompt that is used.
             model: Model to ask; `call.model` gives it back.
-            provider: Whom to ask, e.g. `openai`; helps to find the price.
+            provider: Whom to ask, e.g. `openai`; helps to find the price. Without it the model's name tells.
+            parameters: What is sent to the model beside the messages, e.g. `{"temperature": 0.2}`;
+                `call.parameters` gives it back. Long values are left out of the event.
             unit_id: Who is served: the unit that experiments are randomised by and measured per, usually
                 the user. Without it the session counts, and without that every call for itself.
             session_id: Conversation the call belongs to.
@@ -353,6 +356,7 @@ class Coalmine:
                 served,
                 model=model,
                 provider=provider,
+                parameters=parameters,
                 unit_id=unit_id,
                 session_id=session_id,
                 segments=segments,
@@ -391,7 +395,8 @@ class Coalmine:
             event_time: When, if not now; aware.
 
         Returns:
-            True if it was queued.
+            True if it was queued. Feedback that says nothing is not: it needs thumbs, rating, comment or
+            correction.
         """
         return self._sink.react(
             "feedback",

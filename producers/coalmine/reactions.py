@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
-from uuid import UUID
 
 from coalmine.mistakes import shown
-from coalmine.values import finite_number, metric_problem, optional_text, text_map
+from coalmine.values import (
+    EMPTY_FEEDBACK,
+    finite_number,
+    metric_problem,
+    optional_text,
+    says_something,
+    text_map,
+)
 from coalmine_schemas.events import PromptFeedback, PromptScore, ScoreSourceName, ThumbsName
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.rules import UUID_PATTERN
 
 _THUMBS: Final = get_args(ThumbsName)
 _SOURCES: Final = get_args(ScoreSourceName)
@@ -52,9 +59,7 @@ def feedback_event(
         "correction": optional_text(correction),
         "metadata": _texts("metadata", metadata),
     }
-    if not any(value or value == 0 for value in given.values()):
-        raise Unusable("feedback", "is empty: give thumbs, a rating, a comment, a correction or metadata")
-    return PromptFeedback(
+    event = PromptFeedback(
         feedback_id=uuid7(),
         request_id=_request_id(request_id),
         event_time=_time("event_time", event_time),
@@ -62,6 +67,9 @@ def feedback_event(
         unit_id=optional_text(unit_id),
         **given,
     )
+    if not says_something(event):
+        raise Unusable("feedback", EMPTY_FEEDBACK.removeprefix("feedback "))
+    return event
 
 
 def score_event(
@@ -103,11 +111,10 @@ def score_event(
 
 
 def _request_id(value: object) -> str:
-    try:
-        UUID(str(value))
-    except ValueError:
-        raise Unusable("request_id", f"is {shown(value)} and no request's: give `call.request_id`") from None
-    return str(value)
+    text = str(value)
+    if not UUID_PATTERN.fullmatch(text):
+        raise Unusable("request_id", f"is {shown(value)} and no request's: give `call.request_id`")
+    return text
 
 
 def _number(argument: str, value: object) -> float:

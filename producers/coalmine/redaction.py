@@ -15,10 +15,10 @@ Redact = Callable[[str, TextField], str | None]
 
 It is shown the texts of inputs, outputs and feedback where they are captured (`input_text`, `output_text`,
 `comment`, `correction`, `rationale`), and always `unit_id`, `session_id`, `trace_id`, `error_type`, `scorer`,
-the names `prompt`, `label`, `variant`, `experiment` and (of a score) `name`, each value of `segments` and
-`metadata` (as `segments.tier`), and each key of these two and of `metrics` (as `segments`). The key of the
-Kafka message is made of what it returns. Called on the client's background thread, one text at a time, so
-that a slow hook does not slow requests.
+the names `prompt`, `label`, `variant`, `experiment` and (of a score) `name`, each value of `segments`,
+`metadata` and `request_parameters` (as `segments.tier`), and each key of these and of `metrics` (as
+`segments`). The key of the Kafka message is made of what it returns. Called on the client's background
+thread, one text at a time, so that a slow hook does not slow requests.
 """
 
 _REQUIRED: Final = frozenset({"prompt", "name"})
@@ -28,7 +28,7 @@ _FIELDS: Final = (
     *("unit_id", "session_id", "trace_id", "error_type", "scorer"),
     *("prompt", "label", "variant", "experiment", "name"),
 )
-_MAPS: Final = ("segments", "metadata", "metrics")
+_MAPS: Final = ("segments", "metadata", "request_parameters", "metrics")
 _HASH_CHARS: Final = 32
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
-from coalmine_schemas.discovery import DEFAULT_HOME, expanded
+from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
@@ -139,6 +139,8 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
         head, _, rest = name.upper().partition("_")
         if name in _VARIABLES or name in _SWITCHES or _OF_OTHERS.fullmatch(rest):
             continue
+        if is_of_platform(name, environ[name]):
+            continue
         if get_close_matches(head, ["COALMINE"], cutoff=0.85) and (meant := _meant(rest, sorted(free))):
             said.append(f"the variable {name} means nothing to the client: did you mean {_PREFIX}{meant}?")
     return said
@@ -176,10 +178,8 @@ _VARIABLES: Final = {
 _SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}
 """The same for arguments that are on or off."""
 _PREFIX: Final = "COALMINE_"
-# Near to ours, and the server's; and what Kubernetes sets for services named coalmine and coalmine-server.
-_OF_OTHERS: Final = re.compile(
-    r"SERVER_HOST|REGISTRY_URL|(SERVER_)?(PORT(_\d+_.*)?|SERVICE_.*)|TEST_.*", re.DOTALL
-)
+# Near to ours, and the server's.
+_OF_OTHERS: Final = re.compile(r"(SERVER_)?(HOST|PORT)|REGISTRY_URL|TEST_.*", re.DOTALL)
 
 
 def _yes_or_no(variable: str, text: str) -> bool:

@@ -51,7 +51,7 @@ _MISTAKES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "thumbs": ("thumbs", lambda cm: cm.feedback(_ID, thumbs="sideways")),
     "thumbs list": ("thumbs", lambda cm: cm.feedback(_ID, thumbs=["up"])),
     "rating": ("rating", lambda cm: cm.feedback(_ID, rating="five stars")),
-    "empty feedback": ("empty", lambda cm: cm.feedback(_ID)),
+    "empty feedback": ("nothing", lambda cm: cm.feedback(_ID)),
     "metadata": ("metadata", lambda cm: cm.feedback(_ID, "up", metadata=["a"])),
     "feedback time": ("event_time", lambda cm: cm.feedback(_ID, "up", event_time=_NAIVE)),
     "feedback id": ("call.request_id", lambda cm: cm.feedback(None, "up")),

@@ -123,12 +123,14 @@ class Prompt:
 
         Args:
             model: Model to ask; the version's own unless given.
-            arguments: Further ones of `Coalmine.call`, such as `provider`, `trace_id`, `parent_request_id`.
+            arguments: Further ones of `Coalmine.call`, such as `provider`, `trace_id`, `parent_request_id`,
+                and `parameters`, which are the version's own unless given.
         """
         choice = self._choice
         given: dict[str, Any] = {
             "version": choice.version,
             "model": model if model is not None else choice.content.model,
+            "parameters": choice.content.parameters,
             "unit_id": choice.unit_id,
             "session_id": self.session_id,
             "segments": self.segments,

@@ -66,7 +66,7 @@ class ServerSettings(Section):
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
     """Time limit for stopping: finishing and committing the current batch, answering open requests."""
     failed_logins_per_minute: int = Field(default=60, ge=1)
-    """Invalid tokens allowed per address; beyond that none is looked up. Valid tokens are accepted all the same."""
+    """Invalid tokens allowed per address; beyond that none is looked up. Valid ones are always accepted."""
     trusted_proxies: str = ""
     """Addresses of proxies whose `X-Forwarded-For` is believed, `10.0.0.7,10.1.0.0/16`; nobody's if empty."""
     max_connections: int = Field(default=4096, ge=1)
@@ -114,6 +114,13 @@ class DashboardSettings(Section):
 
 Days = Annotated[int, Field(ge=0)] | Literal["forever"]
 """Whole days in addition to today, or `forever`."""
+
+
+class PricingSettings(Section):
+    """Prices of one's own."""
+
+    file: Path | None = None
+    """File of own prices, which win over the list; `<home>/pricing.toml`, if there is one, if unset."""
 
 
 class IngestSettings(Section):
