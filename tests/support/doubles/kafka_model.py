@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message, TopicCollection
@@ -151,7 +152,7 @@ class ModelAdmin:
         self._cluster = cluster
 
     def describe_topics(self, topics: TopicCollection, **_: Any) -> dict[str, Future[Any]]:
-        return {topic: self._ask(lambda topic=topic: self._topic(topic)) for topic in topics.topic_names}
+        return {topic: self._ask(partial(self._topic, topic)) for topic in topics.topic_names}
 
     def list_offsets(
         self, wanted: Mapping[KafkaPartition, Any], **_: Any
@@ -160,10 +161,7 @@ class ModelAdmin:
             log = self._cluster.logs[partition.topic, partition.partition]
             return _Bound(log.first if type(spec).__name__ == "EarliestSpec" else log.end)
 
-        return {
-            partition: self._ask(lambda each=partition, spec=spec: bound(each, spec))
-            for partition, spec in wanted.items()
-        }
+        return {each: self._ask(partial(bound, each, spec)) for each, spec in wanted.items()}
 
     def list_groups(self, group: str, timeout: float) -> list[Any]:
         return []
