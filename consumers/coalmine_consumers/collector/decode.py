@@ -90,6 +90,30 @@ class RequestPricer(Protocol):
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def refused_batch(raw: RawBatch, reason: str) -> DecodedBatch:
+    """A poll of which no message can be stored: all become dead letters."""
+    failed_at = datetime.now(UTC)
+    dead_letters = [_unroutable(message, failed_at) for message in raw.unroutable]
+    consumed: dict[LedgerEvent, int] = {UNROUTABLE: len(dead_letters)} if dead_letters else {}
+    for event in READ_EVENTS:
+        column = raw.columns.get(event)
+        if column is None:
+            continue
+        for index in range(len(column.values)):
+            letter = _dead_letter(
+                column.values[index],
+                column.origin(index),
+                failed_at,
+                event=event,
+                stage="validate",
+                reason=reason,
+                schema_ref=None,
+            )
+            dead_letters.append(letter)
+            consumed[event] = consumed.get(event, 0) + 1
+    return _batch(raw, {}, dead_letters, consumed)
+
+
 def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) -> DecodedBatch:
     """Decodes every column of a poll, prices the requests, and turns what fails into dead letters.
 
@@ -115,6 +139,15 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
     if raw.unroutable:
         consumed[UNROUTABLE] = len(raw.unroutable)
         dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
+    return _batch(raw, tables, dead_letters, consumed)
+
+
+def _batch(
+    raw: RawBatch,
+    tables: dict[ReadEvent, pa.Table],
+    dead_letters: list[FailedMessage],
+    consumed: dict[LedgerEvent, int],
+) -> DecodedBatch:
     return DecodedBatch(
         tables=tables,
         dead_letters=dead_letters,

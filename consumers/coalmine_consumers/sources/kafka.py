@@ -82,10 +82,10 @@ class KafkaSource:
         self._complaints = Complaints(_log)
         librdkafka_log = logging.getLogger(f"{__name__}.librdkafka")
         librdkafka_log.setLevel(logging.CRITICAL)  # what matters arrives through error_cb
-        config = consumer_config(settings)
+        config = {**consumer_config(settings), "error_cb": self._on_error, "on_commit": self._on_reported}
         self._client_id = str(config["client.id"])
         try:
-            self._consumer = make_consumer({**config, "error_cb": self._on_error}, logger=librdkafka_log)
+            self._consumer = make_consumer(config, logger=librdkafka_log)
             self._admin = make_admin(admin_config(settings), logger=librdkafka_log)
         except KafkaException as error:
             raise SourceMisconfigured(f"Kafka consumer: {error.args[0].str()}") from error
@@ -102,6 +102,8 @@ class KafkaSource:
         self._fatal: str | None = None
         self._average_bytes = 4096.0
         self._report_at = 0.0
+        self._reported: dict[TopicPartition, int] = {}
+        self._reporting = False
         self._closed = False
 
     def start(self, positions: Callable[[], Positions], quiesce: Callable[[], None]) -> None:
@@ -164,6 +166,14 @@ class KafkaSource:
         elif not waiting:
             note = note or "no partition assigned"
         return SourceLag(sum(waiting.values()), waiting, note, self._stranger)
+
+    def answers(self, within_s: float) -> bool:
+        """Asks the broker for a sign of life, from the polling thread."""
+        try:
+            self._consumer.list_topics(timeout=within_s)
+        except KafkaException:
+            return False
+        return True
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -302,16 +312,26 @@ class KafkaSource:
             self._complaints.raise_("messages", f"Kafka: {error.str()}")
 
     def _report(self) -> None:
-        """Commits positions to the broker. Only lag tools read them, so failures do not matter."""
+        """Commits positions to the broker. Only lag tools read them, so failures do not matter.
+
+        One commit at a time, and none while the broker is away: those that wait there are answered after the
+        session has ended, and such an answer (fenced) ends the client.
+        """
         now = time.monotonic()
-        if now < self._report_at:
+        if now < self._report_at or self._reporting or self._complaints.current is not None:
             return
         self._report_at = now + REPORT_EVERY_S
-        offsets = [
-            kafka_partition(unnamed, each.committed) for unnamed, each in self._owned.reading().items()
-        ]
-        if offsets:
+        positions = {unnamed: each.committed for unnamed, each in self._owned.reading().items()}
+        if positions and positions != self._reported:
             try:
+                offsets = [kafka_partition(unnamed, at) for unnamed, at in positions.items()]
                 self._consumer.commit(offsets=offsets, asynchronous=True)
+                self._reported, self._reporting = positions, True
             except KafkaException as error:
                 _log.debug("positions not reported to the broker: %s", error)
+
+    def _on_reported(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        del partitions
+        self._reporting = False
+        if error is not None:
+            self._reported = {}

@@ -161,7 +161,7 @@ class ModelAdmin:
             log = self._cluster.logs[partition.topic, partition.partition]
             return _Bound(log.first if type(spec).__name__ == "EarliestSpec" else log.end)
 
-        return {each: self._ask(partial(bound, each, spec)) for each, spec in wanted.items()}
+        return {partition: self._ask(partial(bound, partition, spec)) for partition, spec in wanted.items()}
 
     def list_groups(self, group: str, timeout: float) -> list[Any]:
         return []

@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from coalmine_consumers.raw import Gap, IngestedEvent, RawBatch, TopicPartition
 from coalmine_consumers.sources.base import Source
-from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_consumers.sources.spool import SpoolSource
@@ -175,7 +175,7 @@ class KafkaHarness:
         assert self.producer.flush(30) == 0
 
     def open(self) -> Source:
-        return KafkaSource(self.settings())
+        return RenewedKafkaSource(self.settings())
 
     def lose(self) -> int:
         topic = topic_name("requests", self.prefix)
