@@ -46,7 +46,7 @@ def _change(
     version: str,
     body: dict[str, str | None],
     *,
-    token: str | None,
+    token: TextIO | None,
     as_json: bool,
 ) -> None:
     with registry_client(context, token) as client:
