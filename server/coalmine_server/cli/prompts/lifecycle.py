@@ -1,5 +1,7 @@
 """`coalmine retire` and `archive`: versions that should not be served any more."""
 
+from typing import TextIO
+
 import typer
 
 from coalmine_server.cli.options import path_of
