@@ -232,6 +232,11 @@ def read_local_token(home: Path) -> str | None:
         return None
 
 
+def viewer_key(token: str) -> str:
+    """Returns what the dashboard's link has; made from the token, which it does not give away."""
+    return hmac.new(token.encode(), b"coalmine dashboard", "sha256").hexdigest()[:32]
+
+
 def _runs(server: RunningServer) -> bool:
     """Whether the very process that announced itself runs: its number may be another's by now."""
     try:

@@ -51,7 +51,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for quiet in ("httpx", "httpcore", "asyncio", "fastavro", "uvicorn.error"):
+    for quiet in ("httpx2", "httpcore2", "asyncio", "fastavro", "uvicorn.error"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
     # uvicorn's own access lines have the query; ours, in the API's middleware, do not.
     logging.getLogger("uvicorn.access").disabled = True

@@ -1,6 +1,6 @@
 """Asks the registry over HTTP. Blocks, so only the background thread uses it; `interrupt` ends a wait.
 
-On `http.client` instead of httpx, which offers neither of two things needed here: to shut the socket of a
+On `http.client` instead of httpx2, which offers neither of two things needed here: to shut the socket of a
 waiting request from another thread, so that closing a client never waits for a long poll, and to forget a
 parent's connection in a forked child without touching it.
 """

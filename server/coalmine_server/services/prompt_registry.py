@@ -1,5 +1,7 @@
 """Opens the prompt registry that the settings name, and keeps the local token of the home."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,8 +20,14 @@ OLD_TOKENS_FILE = "tokens.json"
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
-def open_registry(settings: Settings) -> Registry:
+def open_registry(
+    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
+
+    Args:
+        settings: All of them.
+        clock: Returns the current time, with a time zone.
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
@@ -32,7 +40,7 @@ def open_registry(settings: Settings) -> Registry:
     path = settings.registry_file
     if url is None:
         path.touch(mode=0o600)
-    registry = Registry.open(path if url is None else url.get_secret_value())
+    registry = Registry.open(path if url is None else url.get_secret_value(), clock=clock)
     try:
         _take_over_tokens(settings, registry)
     except BaseException:

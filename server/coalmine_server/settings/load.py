@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import home_of, is_of_platform
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.own_prices import read_own_prices
 from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
@@ -109,6 +111,19 @@ def load_settings(
     except ValidationError as error:
         raise _readable(error, origins) from None
     return LoadedSettings(settings, origins, file, ignored)
+
+
+def check_prices(settings: Settings) -> None:
+    """Reads the file of own prices, if there is one.
+
+    Raises:
+        ConfigurationError: It is not valid; names file, line and remedy.
+    """
+    if settings.pricing_file is not None:
+        try:
+            read_own_prices(settings.pricing_file)
+        except InvalidParameter as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def _refuse_unknown(given: Mapping[str, object], environ: Mapping[str, str]) -> None:

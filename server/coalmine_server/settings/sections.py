@@ -116,6 +116,13 @@ Days = Annotated[int, Field(ge=0)] | Literal["forever"]
 """Whole days in addition to today, or `forever`."""
 
 
+class PricingSettings(Section):
+    """Prices of one's own."""
+
+    file: Path | None = None
+    """File of own prices, which win over the list; `<home>/pricing.toml`, if there is one, if unset."""
+
+
 class IngestSettings(Section):
     """The collector. Small batches make events visible sooner; large ones cost less while catching up."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 
 from tests.server.registry_client import HELLO, Person
@@ -158,7 +158,7 @@ PROTECTED = [row for row in TABLE if row.role is not None]
 BY_NAME = {f"{row.method} {row.path}": row for row in TABLE}
 
 
-def ask(server: ServerProcess, row: Row, headers: dict[str, str]) -> httpx.Response:
+def ask(server: ServerProcess, row: Row, headers: dict[str, str]) -> httpx2.Response:
     return server.web.request(row.method, row.asked or row.path, headers=headers, json=row.body)
 
 
