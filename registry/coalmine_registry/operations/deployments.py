@@ -7,7 +7,7 @@ from sqlalchemy import Row, and_, select
 
 from coalmine_registry.deployment_state import DeploymentState, state_of
 from coalmine_registry.errors import NotFound, StaleRevision
-from coalmine_registry.operations import audit, outbox
+from coalmine_registry.operations import approval, audit, outbox
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes
@@ -74,11 +74,14 @@ def change(
     """Changes a deployment: pointer, history, revision of the environment, event and audit entry together.
 
     Raises:
+        Forbidden: It shows something to more people than approved, and the actor may not approve that.
+        Conflict: The environment would serve too much.
         StaleRevision: The deployment has changed since `before` was read.
     """
+    key = {"environment": before.environment, "prompt": before.prompt}
+    approval.check_shown(transaction, actor, **key, before=before.state, after=state)
     revision = before.revision + 1
     served = state.served(revision).to_json()
-    key = {"environment": before.environment, "prompt": before.prompt}
     stamp = {"changed_at": transaction.now, "changed_by": actor.subject}
     row = {"revision": revision, "defaults": list(state.defaults), "served": served, **stamp}
     if before.state is None:

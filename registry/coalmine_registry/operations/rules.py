@@ -5,7 +5,7 @@ from typing import Final
 
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations import deployments
-from coalmine_registry.operations.approval import approve_where_needed
+from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import check_revision, evidence_given, reason_given, storable
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import DeploymentRecord, Evidence
@@ -46,7 +46,8 @@ def set_rules(
     after = before.deployed().with_rules(rules)
     check_revision(before.what, expected_revision, before.revision)
     served = [rule.serve.version for rule in rules if isinstance(rule.serve, ServeVersion)]
-    approve_where_needed(transaction, actor, environment, prompt, served=served, evidence=attached)
+    known = before.deployed().versions()
+    check_new(transaction, environment, prompt, served=served, known=known, evidence=attached)
     return deployments.change(transaction, actor, before, after, action="set_rules", reason=given)
 
 
