@@ -51,7 +51,9 @@ class Coalmine:
     prompt = cm.prompt("support-refund", unit_id=user_id, segments={"tier": "enterprise"})
     with prompt.call(model="gpt-4o-mini") as call:
         messages = prompt.messages(question=question)
-        reply = openai_client.chat.completions.create(model=call.model, messages=messages)
+        reply = openai_client.chat.completions.create(
+            model=call.model, messages=messages, **call.parameters
+        )
         call.record(reply)
     cm.feedback(call.request_id, thumbs="down", comment="promised a refund")
     ```
@@ -175,7 +177,7 @@ class Coalmine:
             on_full=on_full,
         )
         self._sink = Sink(self._pipeline, counters=counters, log=log, wants_text=capture_text)
-        self._prompts = PromptLookup(self.settings, log)
+        self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
         close_at_exit(self._pipeline, exit_timeout_s)
         # A client that nobody holds any more still sends what it was given.
         finalize(self, self._pipeline.close_soon, exit_timeout_s).atexit = False

@@ -17,7 +17,7 @@ class Role(StrEnum):
     READER = "reader"
     """Reads everything but bytes of dead letters and the audit log."""
     AUTHOR = "author"
-    """Registers versions, requests promotions."""
+    """Registers versions, requests promotions, goes back to what served before."""
     APPROVER = "approver"
     """Decides what is served, except for versions of its own; reads the audit log."""
     ADMIN = "admin"

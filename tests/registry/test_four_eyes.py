@@ -2,7 +2,8 @@
 
 import pytest
 
-from coalmine_registry.errors import Conflict, Forbidden
+from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid
+from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import Arm, PromptContent, Rule, ServeVersion
@@ -220,3 +221,19 @@ def push_same(registry: Registry, version: str, author: Actor) -> bool:
     """Registers Bob's content by somebody else."""
     copied = PromptContent.from_json(registry.version(PROMPT, _OWN).content)
     return registry.register(author, PROMPT, version, copied).created
+
+
+def test_evidence_of_an_experiment_names_one_that_showed_the_version(own: Registry) -> None:
+    own.set_policy(ADMIN, "prod", ["readout", "eval_run"])
+    run = Evidence("eval_run", "run-17", "")
+    for readout in ("looks fine", "tone", "another"):
+        with pytest.raises(EvidenceMissing, match="readout"):
+            own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", readout, ""), run))
+    with pytest.raises(EvidenceMissing, match="eval_run"):
+        own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("eval_run", "I ran it, trust me", ""),))
+    own.promote(CLEO, PROMPT, "1.0.0", "dev")
+    own.start_experiment(CLEO, "dev", PROMPT, "tone", arms(_OWN, "1.0.0"))
+    asked = own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", "tone", "better"), run))
+    assert own.approve(CLEO, asked.id).status == "applied"
+    with pytest.raises(Invalid, match="at most 500"):
+        own.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("note", "x" * 501, ""),))

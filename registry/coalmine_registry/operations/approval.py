@@ -6,7 +6,7 @@ includes is shown with it, and so needs approval for itself. Coalmine itself dec
 what a person has approved. Every change of a deployment passes `check_shown`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import and_, select
@@ -149,8 +149,8 @@ def _check_may_approve(
     actor.require(Role.APPROVER, f"{more}, which is more than was approved")
 
 
-def _shown(transaction: Transaction, prompt: str, state: DeploymentState | None) -> Iterator[Shown]:
-    """Yields every content that a state shows, the shares of equal ones in one audience added up."""
+def _shown(transaction: Transaction, prompt: str, state: DeploymentState | None) -> list[Shown]:
+    """Returns every content that a state shows, the shares of equal ones in one audience added up."""
     found = list(exposures(state))
     parts: dict[str, list[tuple[str, str]]] = {}
     for version in {version for version, _ in found}:
@@ -159,23 +159,14 @@ def _shown(transaction: Transaction, prompt: str, state: DeploymentState | None)
             content.digest(): reference for reference, content in sorted(closure.items(), reverse=True)
         }
         parts[version] = [(reference, digest) for digest, reference in each_once.items()]
-    summed: list[Shown] = []
+    summed: dict[tuple[str, int], Shown] = {}
     for version, exposure in found:
         for reference, digest in parts[version]:
-            at = next(
-                (
-                    at
-                    for at, each in enumerate(summed)
-                    if each.digest == digest and each.exposure.audience == exposure.audience
-                ),
-                None,
-            )
-            if at is None:
-                summed.append(Shown(version, reference, digest, exposure))
-            else:
-                share = summed[at].exposure.share + exposure.share
-                summed[at] = summed[at]._replace(exposure=Exposure(exposure.audience, share))
-    return iter(summed)
+            key = (digest, id(exposure.audience))  # one object for each place
+            known = summed.get(key, Shown(version, reference, digest, Exposure(exposure.audience, 0.0)))
+            share = min(1.0, known.exposure.share + exposure.share)
+            summed[key] = known._replace(exposure=Exposure(exposure.audience, share))
+    return list(summed.values())
 
 
 def _digests(transaction: Transaction, prompt: str, wanted: set[str]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ _MOST_RULES: Final = 100
 _MOST_VALUES: Final = 1000
 _LONGEST_NAME: Final = 100
 _LONGEST_VALUE: Final = 200
+_MOST_CHARS: Final = 200_000
 
 
 def set_rules(
@@ -59,6 +60,11 @@ def check_rules(rules: Sequence[Rule]) -> None:
     """
     if len(rules) > _MOST_RULES:
         raise Invalid("rules", f"a list of {len(rules)}", f"give at most {_MOST_RULES}")
+    texts = (value for rule in rules for values in rule.when.values() for value in values)
+    chars = sum(len(str(value)) for value in texts)
+    chars += sum(len(segment) for rule in rules for segment in rule.when)
+    if chars > _MOST_CHARS:
+        raise Invalid("rules", f"{chars} characters", f"name segments and values of at most {_MOST_CHARS}")
     names: set[str] = set()
     for place, rule in enumerate(rules):
         where = f"rules[{place}]"
