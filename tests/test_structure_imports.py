@@ -185,7 +185,9 @@ def test_a_service_with_the_base_install_alone_sends_events(tmp_path: Path) -> N
     assert done.stderr == ""
 
 
-_KAFKA = _SERVICE.partition("from coalmine import")[0] + """
+_KAFKA = (
+    _SERVICE.partition("from coalmine import")[0]
+    + """
 from coalmine import Coalmine, InvalidParameter
 
 try:
@@ -193,6 +195,7 @@ try:
 except InvalidParameter as error:
     print(error)
 """
+)
 
 
 def test_kafka_without_its_extra_is_one_message_when_the_client_is_made(tmp_path: Path) -> None:

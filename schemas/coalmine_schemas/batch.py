@@ -85,9 +85,7 @@ class BatchDecoder:
         self._max_call_bytes = max_call_bytes
         self._plans: dict[tuple[EventName, Header], Plan | None] = {}
         if not IS_FAST:
-            _LOGGER.warning(
-                "pyruhvro is not installed: events are decoded one by one, much more slowly"
-            )
+            _LOGGER.warning("pyruhvro is not installed: events are decoded one by one, much more slowly")
 
     def decode(self, event: EventName, frames: Sequence[bytes | None]) -> BatchResult:
         """Decode a batch. May block on the schema registry where a frame names an id not seen before.

@@ -18,7 +18,10 @@ LONG = 200_000
         ("postgresql+psycopg://u:p@ss@host/db", f"postgresql+psycopg://{MASK}@host/db"),
         ("postgresql://u:pa/ss@host/db", f"postgresql://{MASK}@host/db"),
         ("https://ghp_token@example.com/x", f"https://{MASK}@example.com/x"),
-        ("cannot reach 'http://a:b@h:1', nor ann@example.com", f"cannot reach 'http://{MASK}@h:1', nor ann@example.com"),
+        (
+            "cannot reach 'http://a:b@h:1', nor ann@example.com",
+            f"cannot reach 'http://{MASK}@h:1', nor ann@example.com",
+        ),
         ('{"a":"x://u:p@h","b":"c@d"}', f'{{"a":"x://{MASK}@h","b":"c@d"}}'),
         ("two: a://u:p@h b://v:q@i", f"two: a://{MASK}@h b://{MASK}@i"),
         ("http://127.0.0.1:8321/v1/prompts/a@b", "http://127.0.0.1:8321/v1/prompts/a@b"),
@@ -33,9 +36,29 @@ def test_credentials_are_masked_and_nothing_else(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "a+", "://", "a://", "a://b:", "a://b:c", "://a:@", "@", ":", "bearer ", "bearer", "basic\t", "cm_", " ", "a.", "=/", "://a:1/"],
+    [
+        "a",
+        "a+",
+        "://",
+        "a://",
+        "a://b:",
+        "a://b:c",
+        "://a:@",
+        "@",
+        ":",
+        "bearer ",
+        "bearer",
+        "basic\t",
+        "cm_",
+        " ",
+        "a.",
+        "=/",
+        "://a:1/",
+    ],
 )
-@pytest.mark.parametrize("ends", [("", ""), ("://", ""), ("x://u:", ""), ("bearer ", "!"), ("", "@"), ("://", "@")])
+@pytest.mark.parametrize(
+    "ends", [("", ""), ("://", ""), ("x://u:", ""), ("bearer ", "!"), ("", "@"), ("://", "@")]
+)
 def test_no_text_costs_more_than_its_length(piece: str, ends: tuple[str, str]) -> None:
     text = ends[0] + piece * (LONG // len(piece)) + ends[1]
     began = time.process_time()

@@ -130,7 +130,9 @@ FEW_FILES = (
 )
 
 
-def test_three_hundred_half_requests_on_three_hundred_files_stop_neither_api_nor_ingest(tmp_path: Path) -> None:
+def test_three_hundred_half_requests_on_three_hundred_files_stop_neither_api_nor_ingest(
+    tmp_path: Path,
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     log = (tmp_path / "log").open("wb")
@@ -163,5 +165,3 @@ def test_three_hundred_half_requests_on_three_hundred_files_stop_neither_api_nor
         process.terminate()
         assert process.wait(60) == 0
         log.close()
-
-
