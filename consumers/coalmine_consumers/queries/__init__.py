@@ -6,6 +6,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
 from coalmine_consumers.queries.timeseries import timeseries
+from coalmine_consumers.queries.unpriced import unpriced
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.queries.versions import versions
 
@@ -17,6 +18,7 @@ __all__ = [
     "ingest_health",
     "quantiles",
     "timeseries",
+    "unpriced",
     "version_key",
     "versions",
 ]

@@ -70,7 +70,7 @@ def matching_versions(
     """
     if not pieces:
         return []
-    parameters = {**filters.parameters(), "pieces": _rows(pieces), "from_prompt": from_prompt}
+    parameters = {**filters.parameters(), "pieces": piece_rows(pieces), "from_prompt": from_prompt}
     rows = source.rows(statement("matching_versions", __package__), parameters)
     return sorted(((row["prompt"], row["version"]) for row in rows), key=by_prompt_and_version)
 
@@ -141,7 +141,7 @@ def _parameters(
     return {
         "environment": filters.environment,
         "app": filters.app,
-        "pieces": _rows(pieces),
+        "pieces": piece_rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,
     }
@@ -161,6 +161,7 @@ def _from_totals(row: Mapping[str, Any]) -> dict[str, Any]:
         "cached_input_tokens": _known(row, "cached_input_tokens"),
         "cost_usd": f"{cost:f}" if cost_known else None,
         "cost_usd_per_request": float(cost / cost_known) if cost_known else None,
+        "priced_requests": cost_known,
         "latency_ms_mean": row["latency_ms_mean"],
         "feedback": int(row["feedback"]),
         "thumbs_up": up,
@@ -181,5 +182,6 @@ def _key(row: Mapping[str, Any]) -> Key:
     return (row["bucket"], row["prompt"], row["version"])
 
 
-def _rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def piece_rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Periods as SQL parameters."""
     return [{"resolution": piece.resolution, "since": piece.since, "until": piece.until} for piece in pieces]

@@ -24,6 +24,7 @@ from coalmine_consumers.results.measures import (
     StepChoice,
     Timeseries,
     TimeseriesRow,
+    UnpricedRow,
     VersionRow,
 )
 from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
@@ -58,5 +59,6 @@ __all__ = [
     "StoreSizes",
     "Timeseries",
     "TimeseriesRow",
+    "UnpricedRow",
     "VersionRow",
 ]

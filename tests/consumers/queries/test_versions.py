@@ -61,6 +61,7 @@ def figures(mine: pl.DataFrame, reactions: pl.DataFrame, quality: pl.Series) -> 
         "cached_input_tokens": mine["cached_input_tokens"].sum(),
         "cost_usd": Decimal(paid) / 10**9,
         "cost_usd_per_request": paid / len(cost) / 1e9,
+        "priced_requests": len(cost),
         "latency_ms_mean": latency.mean(),
         "latency_ms_p50": np.quantile(latency, 0.5),
         "latency_ms_p95": np.quantile(latency, 0.95),

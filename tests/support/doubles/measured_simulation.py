@@ -108,6 +108,7 @@ class MeasuredSimulation:
             "cached_input_tokens": truth.cached_input_tokens,
             "cost_usd": f"{cost:.9f}",
             "cost_usd_per_request": cost / truth.requests if truth.requests else None,
+            "priced_requests": truth.requests,
             "latency_ms_mean": None,
             "latency_ms_p50": truth.latency_ms_quantile(0.5),
             "latency_ms_p95": truth.latency_ms_quantile(0.95),
