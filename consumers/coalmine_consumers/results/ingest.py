@@ -98,6 +98,11 @@ class IngestStatus:
     """Scores whose request has not arrived."""
     ahead_of_clock: int
     """Events whose time lies in the future."""
+    names_beyond_limit: dict[str, int]
+    """Events by kind of name (prompt, version, model ...) whose name was one too many new ones on its day.
+
+    They are stored and counted under the name `(other)`.
+    """
     gaps: list[GapRow]
     """Losses, newest first, at most 100."""
     gaps_total: int

@@ -156,6 +156,8 @@ class Facets:
     """Environments with requests, sorted."""
     apps: list[str]
     """Applications with requests, sorted."""
+    complete: bool
+    """False where there are more than are listed: the most recent ones are."""
     first_event_time: datetime | None
     """Start of the first call, UTC; null while there is none."""
     last_event_time: datetime | None
