@@ -52,7 +52,16 @@ def test_users_get_what_is_promoted_split_and_rolled_back(tmp_path: Path) -> Non
         arms = ("--arm", "treatment=1.1.0:0.1", "--arm", "control=1.0.0:0.9")
         tell("experiment", "start", "refund-tone", "--prompt", "support-refund", *arms, "--token", boss)
         eventually(lambda: cm.prompt("support-refund", "u").experiment, what="the experiment")
-        simulated = ("simulate", "--registry", "support-refund", "--history-hours", "0.5", "--seconds", "0")
+        simulated = (
+            "simulate",
+            "--registry",
+            "support-refund",
+            "--mix",
+            "--history-hours",
+            "0.5",
+            "--seconds",
+            "0",
+        )
         tell(*simulated, "--rate", "2")
         versions = eventually(lambda: _measured(tell("versions")), what="both versions")
         assert versions == {"1.0.0", "1.1.0"}

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
@@ -48,7 +48,7 @@ def test_a_trace_through_the_broker_is_measured_exactly(
         existing = kafka.admin().list_topics(timeout=10).topics
         for event in EVENT_NAMES:
             assert topic_name(event, topic_prefix) in existing
-        replayed = coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        replayed = coalmine_json("replay", trace, "--speed", "max", "--mix", home=home, env=env)
         assert replayed["stats"]["delivered"] == 500
         eventually(lambda: requests(server) == 500, what="stored")
         (version,) = coalmine_json("versions", home=home, env=env)
@@ -107,7 +107,7 @@ def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
 
 
 def _reason_not_ready(server: ServerProcess, word: str) -> str | None:
-    response = httpx.get(f"{server.url}/readyz")
+    response = httpx2.get(f"{server.url}/readyz")
     assert response.status_code == 503
     detail = str(response.json()["detail"])
     return detail if word in detail else None
@@ -137,7 +137,7 @@ def test_with_a_registry_frames_are_confluents_and_poison_reaches_the_topic_of_d
     env = {**kafka_env(kafka, topic_prefix), "COALMINE_SCHEMA_REGISTRY_URL": schema_registry.url}
     with ServerProcess(home, env) as server:
         server.wait_ready()
-        coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        coalmine_json("replay", trace, "--speed", "max", "--mix", home=home, env=env)
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         producer.produce(topic_name("requests", topic_prefix), b"poison")
         assert producer.flush(30) == 0

@@ -7,7 +7,7 @@ from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.spool_format import list_sealed, recover
-from coalmine_server.services.wiring import collector_settings, decoding
+from coalmine_server.services.wiring import collector_settings, decoding, pricer
 from coalmine_server.settings import Settings
 
 LOOK_EVERY_S = 0.2
@@ -40,7 +40,13 @@ def catch_up(store: Store, settings: Settings, progress: CatchUpProgress | None 
         return
     with decoding(settings) as decoder:
         source = SpoolSource(settings.spool_dir, sealed)
-        collector = Collector(source, store, decoder, settings=collector_settings(settings.ingest))
+        collector = Collector(
+            source,
+            store,
+            decoder,
+            pricer=pricer(settings),
+            settings=collector_settings(settings.ingest),
+        )
         _run_dry(collector, progress)
 
 

@@ -39,7 +39,7 @@ def test_an_empty_server_says_how_to_send_the_first_event() -> None:
     advice = nothing_yet()
     assert advice.code is not None
     compile(advice.code, "first_event.py", "exec")
-    assert "coalmine simulate" in advice.text
+    assert "coalmine demo" in advice.text
 
 
 def test_an_empty_selection_says_where_the_data_is() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 
 from coalmine_consumers.maintenance import Housekeeping, MaintenancePolicy, rebuild
@@ -94,7 +94,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # sums of squ
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Store]]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx2.Client, Store]]:
     """The API over a store that holds all of it, past every check of what comes in."""
     settings = load_settings(environ={"COALMINE_HOME": str(tmp_path_factory.mktemp("odd"))}).settings
     store = Store.open(settings.store_dir)
@@ -145,7 +145,7 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
             yield f"experiments/{name}/looks", {}
 
 
-def test_every_question_is_answered(asked: tuple[httpx.Client, Store]) -> None:
+def test_every_question_is_answered(asked: tuple[httpx2.Client, Store]) -> None:
     client, _ = asked
     failed = []
     for path, parameters in questions():
@@ -161,7 +161,7 @@ def test_every_question_is_answered(asked: tuple[httpx.Client, Store]) -> None:
 
 
 @pytest.mark.parametrize("path", ["versions", "timeseries"])
-def test_pages_lead_past_every_odd_name(asked: tuple[httpx.Client, Store], path: str) -> None:
+def test_pages_lead_past_every_odd_name(asked: tuple[httpx2.Client, Store], path: str) -> None:
     client, _ = asked
     step = {"step": "day"} if path == "timeseries" else {}
     whole = client.get(f"/v1/{path}", params=step).json()["items"]
@@ -178,7 +178,7 @@ def test_pages_lead_past_every_odd_name(asked: tuple[httpx.Client, Store], path:
     ]
 
 
-def test_upkeep_goes_on_and_the_answers_stay(asked: tuple[httpx.Client, Store]) -> None:
+def test_upkeep_goes_on_and_the_answers_stay(asked: tuple[httpx2.Client, Store]) -> None:
     client, store = asked
     before = client.get("/v1/versions").json()
     policy = MaintenancePolicy(
