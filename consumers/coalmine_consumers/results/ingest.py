@@ -1,6 +1,6 @@
 """Status of the collector and its store."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from coalmine_schemas.results import result
@@ -64,6 +64,28 @@ class StoreSizes:
     """Number of live segments."""
     rows: dict[str, int]
     """Raw rows by event, hot table and segments together."""
+
+
+@result
+class SegmentRow:
+    """One Parquet file of raw rows."""
+
+    event: Literal["requests", "feedback", "scores"]
+    """What its rows are."""
+    day: date
+    """UTC day of every event in it."""
+    path: str
+    """Path below the store's folder."""
+    rows: int
+    """Number of rows."""
+    size_bytes: int
+    """Size on disk."""
+    min_event_time: datetime
+    """Time of its first event, UTC."""
+    max_event_time: datetime
+    """Time of its last event, UTC."""
+    created_at: datetime
+    """When it was written, UTC."""
 
 
 @result

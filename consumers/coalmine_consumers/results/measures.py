@@ -51,8 +51,10 @@ class Measures:
     """Tokens received; a sum over the requests that report them."""
     cached_input_tokens: int | None
     """Tokens sent that the provider had in its cache; a sum over the requests that report them."""
-    cost_usd: str | None
-    """US dollars, exact decimal; a sum over the requests whose cost is known."""
+    cost_usd: float | None
+    """US dollars; a sum over the requests whose cost is known."""
+    cost_nano_usd: int | None
+    """The same in nano-dollars (1e-9 USD), exact."""
     cost_usd_per_request: float | None
     """US dollars; a mean over the requests whose cost is known."""
     latency_ms_mean: float | None

@@ -243,6 +243,32 @@ def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
     assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:]]
 
 
+def test_segment_files(connection: duckdb.DuckDBPyConnection) -> None:
+    segment = {
+        "segment_id": "00000000-0000-0000-0000-000000000001",
+        "min_id": "00000000-0000-0000-0000-000000000001",
+        "max_id": "00000000-0000-0000-0000-000000000001",
+        "event": "requests",
+        "day": "2026-03-10",
+        "rows": 3,
+        "size_bytes": 9,
+        "min_event_time": HOUR,
+        "max_event_time": HOUR,
+        "created_at": HOUR,
+    }
+    insert(
+        connection,
+        "segments",
+        {**segment, "path": "b"},
+        {**segment, "path": "a"},
+        {**segment, "path": "c", "retired_at": HOUR},
+        {**segment, "path": "d", "event": "scores"},
+        {**segment, "path": "e"},
+    )
+    found = run(connection, "segment_files", event="requests", after="a", limit=2)
+    assert [(row["path"], row["rows"], row["size_bytes"]) for row in found] == [("b", 3, 9), ("e", 3, 9)]
+
+
 def test_ingest_counts(connection: duckdb.DuckDBPyConnection) -> None:
     ledger = {"ingest_id": 1, "stored": 1, "duplicates": 2, "dead_lettered": 3, "ahead_of_clock": 1}
     insert(
