@@ -118,7 +118,7 @@ TABLE = (
     Row(
         "POST",
         "/v1/environments/{environment}/prompts/{name}/rollback",
-        "approver",
+        "author",
         f"{NOWHERE}/rollback",
         REASON,
     ),
