@@ -52,6 +52,7 @@ TABLE = (
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
     Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),
     Row("GET", "/v1/ingest", "reader"),
+    Row("GET", "/v1/segments", "reader"),
     Row("GET", "/v1/audit", "reader"),
     Row("GET", "/v1/rebuild", "reader"),
     Row("POST", "/v1/rebuild", "admin"),
