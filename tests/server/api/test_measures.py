@@ -34,7 +34,7 @@ def test_versions_are_measured(busy_server: ServerProcess) -> None:
     assert (old["thumbs_up_rate"], new["thumbs_up_rate"]) == (1.0, 0.5)
     assert (old["input_tokens"], old["output_tokens"], old["cached_input_tokens"]) == (1000, 100, None)
     # 100 tokens at 0.15 and 10 at 0.60 dollars a million
-    assert old["cost_usd"] == "0.00021"
+    assert (old["cost_usd"], old["cost_nano_usd"]) == (0.00021, 210_000)
     assert old["cost_usd_per_request"] == pytest.approx(0.000021)
     assert old["quality_mean"] == 0.5
     assert (old["models"], old["environments"]) == (["gpt-4o-mini"], ["prod"])
