@@ -22,7 +22,7 @@ def texts(node: ast.expr, tree: ast.Module) -> Iterator[str]:
             yield from texts(node.body, tree)
             yield from texts(node.orelse, tree)
         case ast.JoinedStr():
-            yield "".join(part.value if isinstance(part, ast.Constant) else "%s" for part in node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "%s" for part in node.values)
         case ast.Name():
             for each in ast.walk(tree):
                 if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id:
@@ -35,9 +35,13 @@ def messages(source: str) -> Iterator[str]:
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
-        if "log" not in ast.unparse(call.func.value).lower():
+        owner, method = ast.unparse(call.func.value).lower(), call.func.attr
+        if owner.endswith("mistakes"):  # what collects wrong use of the client
+            place = {"report": 2, "refuse": 1, "drop": 1}.get(method)
+        elif "log" in owner:  # a limited one takes the kind first
+            place = {"report": 1, **dict.fromkeys(LEVELS, 0)}.get(method)
+        else:
             continue
-        place = {"report": 1, **dict.fromkeys(LEVELS, 0)}.get(call.func.attr)
         if place is not None and len(call.args) > place:
             for text in texts(call.args[place], tree):
                 yield re.sub(r"%[-+ #0-9.]*[a-z]", "…", text)
@@ -54,10 +58,11 @@ log.warning("a %s b", x)
 self._log.report("kind", "c %.1f d" if y else "e", z)
 message = "f"
 _log.error(message)
+self._mistakes.report("kind", "field", "i %r")
 future.exception("g")
 log.info("h")
 """
-    assert set(messages(source)) == {"a … b", "c … d", "e", "f"}
+    assert set(messages(source)) == {"a … b", "c … d", "e", "f", "i …"}
 
 
 def test_every_warning_and_error_of_the_log_is_explained() -> None:

@@ -23,15 +23,14 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
+def lane_of(endpoint: object) -> object:
+    return getattr(endpoint, "coalmine_lane", None)
+
+
 def test_what_stops_harm_is_urgent_and_what_compiles_is_heavy() -> None:
-    urgent = (
-        environments.rollback,
-        experiments.set_weights,
-        experiments.stop_experiment,
-        access.revoke_token,
-    )
-    assert {each.coalmine_lane for each in urgent} == {"urgent"}  # type: ignore[attr-defined]
-    assert prompts.register_version.coalmine_lane == prompts.diff.coalmine_lane == "heavy"  # type: ignore[attr-defined]
+    plans = (experiments.set_weights, experiments.stop_experiment)
+    assert {lane_of(each) for each in (environments.rollback, access.revoke_token, *plans)} == {"urgent"}
+    assert {lane_of(each) for each in (prompts.register_version, prompts.diff)} == {"heavy"}
 
 
 def test_a_rollback_runs_while_all_other_threads_are_busy_and_one_token_has_its_share(
