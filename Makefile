@@ -89,6 +89,10 @@ types: setup ## Check types, strictly, in code and tests
 bench: setup ## Measure ingest, client, visibility and queries; a table each; options by BENCH_ARGS="..."
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+.PHONY: openapi
+openapi: setup ## Renew docs/openapi.json after a change of the HTTP API
+	@$(BIN)/python -c 'import json; from coalmine_server.api.app import openapi_document as it; print(json.dumps(it(), indent=1))' > docs/openapi.json
+
 .PHONY: lock
 lock: setup ## Renew the lock files from pyproject.toml: newest versions, with hashes
 	@$(LOCK) --upgrade --all-extras --group dev --output-file requirements.lock

@@ -59,7 +59,9 @@ class Coalmine:
     prompt = cm.prompt("support-refund", unit_id=user_id, segments={"tier": "enterprise"})
     with prompt.call(model="gpt-4o-mini") as call:
         messages = prompt.messages(question=question)
-        reply = openai_client.chat.completions.create(model=call.model, messages=messages)
+        reply = openai_client.chat.completions.create(
+            model=call.model, messages=messages, **call.parameters
+        )
         call.record(reply)
     cm.feedback(call.request_id, thumbs="down", comment="promised a refund")
     ```
@@ -199,7 +201,7 @@ class Coalmine:
         )
         check = make_check(self.settings, log) if strict else None
         self._sink = Sink(self._pipeline, self._mistakes, wants_text=capture_text, check=check)
-        self._prompts = PromptLookup(self.settings, log)
+        self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
         fault = self._prompts.fallback_fault()
         if fault is not None:
             self._mistakes.report("misuse", "fallback", "the fallback cannot be used: %s", fault)

@@ -19,10 +19,14 @@ class PromptLookup:
     Args:
         settings: The client's settings.
         log: Reports problems.
+        misuse: Reports what a service does wrong.
     """
 
-    def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:
+    def __init__(
+        self, settings: ClientSettings, log: RateLimitedLogger, misuse: Callable[[str], None]
+    ) -> None:
         self._settings = settings
+        self._misuse = misuse
         self._log = log
         self._feeds: dict[str, EnvironmentFeed] = {}
         self._is_closed = False
@@ -57,6 +61,7 @@ class PromptLookup:
             resolution=resolution,
             session_id=session_id,
             segments=segments,
+            misuse=self._misuse,
         )
 
     def feed(self, environment: str) -> EnvironmentFeed:
