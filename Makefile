@@ -68,7 +68,7 @@ test-oldest: setup ## Run the tests of imports and of the core with the oldest v
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
-	@$(OLDEST)/bin/python -m pytest --quiet -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
+	@$(OLDEST)/bin/python -m pytest --quiet --numprocesses $(TEST_WORKERS) -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style, formatting and dead code
