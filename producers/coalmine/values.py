@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import PromptFeedback
+from coalmine_schemas.limits import ID_CHARS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_VALUE_CHARS: Final = 500
-
 EMPTY_FEEDBACK: Final = (
     "feedback without thumbs, rating, comment and correction says nothing: give one of them"
 )
@@ -107,7 +106,7 @@ def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
         for key, value in values.items()
         if value is not None
     }
-    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= _MAX_VALUE_CHARS}
+    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= ID_CHARS}
 
 
 def captured_text(value: object) -> str | None:

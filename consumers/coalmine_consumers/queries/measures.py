@@ -78,7 +78,7 @@ def matching_versions(
         return []
     parameters = {
         **filters.parameters(),
-        "pieces": _rows(pieces),
+        "pieces": piece_rows(pieces),
         "from_prompt": from_prompt,
         "enough": enough,
     }
@@ -152,7 +152,7 @@ def _parameters(
     return {
         "environment": filters.environment,
         "app": filters.app,
-        "pieces": _rows(pieces),
+        "pieces": piece_rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,
     }
@@ -173,6 +173,7 @@ def _from_totals(row: Mapping[str, Any]) -> dict[str, Any]:
         "cost_usd": float(cost) if cost_known else None,
         "cost_nano_usd": int(row["cost_nano_usd"]) if cost_known else None,
         "cost_usd_per_request": float(cost / cost_known) if cost_known else None,
+        "priced_requests": cost_known,
         "latency_ms_mean": row["latency_ms_mean"],
         "feedback": int(row["feedback"]),
         "thumbs_up": up,
@@ -193,5 +194,6 @@ def _key(row: Mapping[str, Any]) -> Key:
     return (row["bucket"], row["prompt"], row["version"])
 
 
-def _rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def piece_rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Periods as SQL parameters."""
     return [{"resolution": piece.resolution, "since": piece.since, "until": piece.until} for piece in pieces]

@@ -31,6 +31,7 @@ from coalmine_consumers.results.measures import (
     StepChoice,
     Timeseries,
     TimeseriesRow,
+    UnpricedRow,
     VersionRow,
 )
 from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
@@ -66,5 +67,6 @@ __all__ = [
     "StoreSizes",
     "Timeseries",
     "TimeseriesRow",
+    "UnpricedRow",
     "VersionRow",
 ]

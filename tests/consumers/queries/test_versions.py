@@ -61,6 +61,7 @@ def figures(mine: pl.DataFrame, reactions: pl.DataFrame, quality: pl.Series) -> 
         "cost_usd": paid / 1e9,
         "cost_nano_usd": paid,
         "cost_usd_per_request": paid / len(cost) / 1e9,
+        "priced_requests": len(cost),
         "latency_ms_mean": latency.mean(),
         "latency_ms_p50": np.quantile(latency, 0.5),
         "latency_ms_p95": np.quantile(latency, 0.95),

@@ -31,6 +31,7 @@ def row(
         cost_usd=None,
         cost_nano_usd=None,
         cost_usd_per_request=cost,
+        priced_requests=1,
         latency_ms_mean=None,
         latency_ms_p50=500.0,
         latency_ms_p95=1500.0,

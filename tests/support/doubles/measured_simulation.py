@@ -109,6 +109,7 @@ class MeasuredSimulation:
             "cost_usd": float(cost),
             "cost_nano_usd": round(cost * 10**9),
             "cost_usd_per_request": cost / truth.requests if truth.requests else None,
+            "priced_requests": truth.requests,
             "latency_ms_mean": None,
             "latency_ms_p50": truth.latency_ms_quantile(0.5),
             "latency_ms_p95": truth.latency_ms_quantile(0.95),
