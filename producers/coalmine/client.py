@@ -378,10 +378,7 @@ class Coalmine:
         except Exception as error:  # noqa: BLE001 - whatever it was given
             self._sink.lost("feedback", error)
             return False
-        if not says_something(event):
-            self._sink.misuse(EMPTY_FEEDBACK)
-            return False
-        return self._sink.offer(event)
+        return self.emit_feedback(event)
 
     def score(
         self,
@@ -442,7 +439,10 @@ class Coalmine:
         return self._sink.offer(event, wait_s=wait_s)
 
     def emit_feedback(self, event: PromptFeedback, /, *, wait_s: float | None = None) -> bool:
-        """Sends finished feedback, as `emit_request` does a call."""
+        """Sends finished feedback, as `emit_request` does a call, unless it says nothing."""
+        if not says_something(event):
+            self._sink.misuse(EMPTY_FEEDBACK)
+            return False
         return self._sink.offer(event, wait_s=wait_s)
 
     def emit_score(self, event: PromptScore, /, *, wait_s: float | None = None) -> bool:

@@ -9,7 +9,6 @@ from coalmine.replies.extraction import OtherReply
 from coalmine.stats import Counters
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import (
-    EMPTY_FEEDBACK,
     encodable,
     json_map,
     microseconds,
@@ -17,10 +16,8 @@ from coalmine.values import (
     optional_count,
     optional_text,
     required_text,
-    says_something,
     text_map,
 )
-from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest
 from coalmine_schemas.identifiers import unit_group
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -86,8 +83,6 @@ class RecordBuilder:
                 record["outcome"] = outcome_of(draft.finish_reason, draft.error_type)
             self._price(record, microseconds(draft.event_time))
             return "requests", draft.unit_id, record
-        if isinstance(draft, PromptFeedback) and not says_something(draft):
-            raise InvalidParameter(EMPTY_FEEDBACK)
         return "feedback" if isinstance(draft, PromptFeedback) else "scores", draft.request_id, record
 
     def _call(self, call: Call) -> tuple[EventName, str, Record]:

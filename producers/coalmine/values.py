@@ -78,7 +78,7 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
 def says_something(feedback: PromptFeedback) -> bool:
     """Whether feedback holds any."""
     given = (feedback.thumbs, feedback.rating, feedback.comment, feedback.correction)
-    return any(value is not None and value != "" for value in given)
+    return any(value not in (None, "") for value in given)
 
 
 def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
