@@ -53,15 +53,31 @@ def optional_count(name: str, value: object, complain: Complain) -> int | None:
     return None
 
 
+def finite_number(value: object) -> float | None:
+    """A finite number; None for whatever is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type] # anything, or there is an error
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def metric_problem(name: str, value: float) -> str | None:
+    """Why a metric or score cannot have this value; None if it can.
+
+    `quality` is compared, with margins, wherever it comes from, so it has one scale.
+    """
+    if name == "quality" and not 0 <= value <= 1:
+        return f"is {value:g}: quality is between 0 and 1; give another scale another name"
+    return None
+
+
 def number_map(name: str, values: Mapping[str, float] | None, complain: Complain) -> dict[str, float]:
-    """Named finite numbers; one that is not finite or not a number is left out."""
+    """Named finite numbers; one that is not finite, not a number, or beyond its scale is left out."""
     kept: dict[str, float] = {}
     for key, value in (values or {}).items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if math.isfinite(number) and isinstance(key, str):
+        number = finite_number(value)
+        if number is not None and metric_problem(key, number) is None and isinstance(key, str):
             kept[key] = number
         else:
             complain(f"{name}[{str(key)[:64]!r}]")
@@ -78,7 +94,7 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
 def says_something(feedback: PromptFeedback) -> bool:
     """Whether feedback holds any."""
     given = (feedback.thumbs, feedback.rating, feedback.comment, feedback.correction)
-    return any(value not in (None, "") for value in given)
+    return any(value is not None and value != "" for value in given)
 
 
 def json_map(values: Mapping[str, object] | None) -> dict[str, str]:

@@ -42,7 +42,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 class PrintableStream:
-    """A text stream in front of a terminal: what is written keeps its colours and is `printable` otherwise."""
+    """A text stream in front of a terminal: colours are kept, the rest is `printable`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -40,7 +40,9 @@ class Person:
 
     def make(self, subject: str, role: str) -> "Person":
         """Somebody else, by a token that this admin makes."""
-        made = self.post("/v1/tokens", {"subject": subject, "role": role}, expect=201)
+        environment = "prod" if role == "service" else None
+        body = {"subject": subject, "role": role, "environment": environment}
+        made = self.post("/v1/tokens", body, expect=201)
         return Person(str(self.client.base_url), made["token"], token_id=made["id"])
 
     def get(self, path: str, *, expect: int = 200, **options: Any) -> Any:

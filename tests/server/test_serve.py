@@ -50,6 +50,11 @@ def test_it_writes_nothing_to_standard_output_and_leaves_private_files(home: Pat
         server.wait_ready()
         for name in ("credentials", "registry.db", "server.json", "registry.json"):
             assert stat.S_IMODE((home / name).stat().st_mode) == 0o600, name
+        calls(home, 5)
+        eventually(lambda: stored(server) == 5, what="stored")
+        for path in (home, *home.rglob("*")):
+            if path.name != "server.log":  # the test's own
+                assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
         announced = json.loads((home / "server.json").read_text(encoding="utf-8"))
         assert (announced["url"], announced["pid"]) == (server.url, server.process.pid)
 
@@ -206,7 +211,7 @@ def test_commands_that_take_care_work_beside_a_running_server(home: Path) -> Non
         assert discarded["discarded"] == 2
         assert coalmine_json("rebuild", home=home)["counted"] == 30
         report = coalmine_json("audit", "--deep", home=home)
-        assert report["identity"]["produced"] == 32
+        assert report["identity"]["read"] == 32
         assert server.json("/v1/rebuild")["state"] == "done"
         assert server.stop() == 0
 

@@ -1,7 +1,7 @@
 """From raw messages to the rows one transaction stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -73,8 +73,10 @@ class DecodedBatch:
     positions: Mapping[TopicPartition, int]
     """Next position to read after this batch. Same keys as `starts`."""
     gaps: Sequence[Gap] = ()
+    skipped: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """How many of the positions passed never held a message for us (transaction markers, compaction)."""
     retired: Sequence[TopicPartition] = ()
-    """Partitions that are gone for good (consumed spool files): delete their stored positions."""
+    """Partitions that are gone for good (consumed spool files, deleted topics): delete their positions."""
 
 
 class RequestPricer(Protocol):
@@ -153,6 +155,7 @@ def _batch(
         starts=raw.starts,
         positions=raw.positions,
         gaps=raw.gaps,
+        skipped=raw.skipped,
         retired=raw.retired,
     )
 

@@ -51,8 +51,10 @@ class Measures:
     """Tokens received; a sum over the requests that report them."""
     cached_input_tokens: int | None
     """Tokens sent that the provider had in its cache; a sum over the requests that report them."""
-    cost_usd: str | None
-    """US dollars, exact decimal; a sum over the requests whose cost is known."""
+    cost_usd: float | None
+    """US dollars; a sum over the requests whose cost is known."""
+    cost_nano_usd: int | None
+    """The same in nano-dollars (1e-9 USD), exact."""
     cost_usd_per_request: float | None
     """US dollars; a mean over the requests whose cost is known."""
     priced_requests: int
@@ -176,6 +178,8 @@ class Facets:
     """Environments with requests, sorted."""
     apps: list[str]
     """Applications with requests, sorted."""
+    complete: bool
+    """False where there are more than are listed: the most recent ones are."""
     first_event_time: datetime | None
     """Start of the first call, UTC; null while there is none."""
     last_event_time: datetime | None

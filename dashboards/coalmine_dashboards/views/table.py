@@ -18,18 +18,20 @@ class Column:
     title: str
     explanation: str
     """The tooltip."""
+    vital: bool = True
+    """False: left out on narrow screens."""
 
 
 COLUMNS = (
     Column("Requests", "Number of calls."),
-    Column("Cost", "US dollars; a sum over the calls whose cost is known."),
+    Column("Cost", "US dollars; a sum over the calls whose cost is known.", vital=False),
     Column("Cost / request", "US dollars; a mean over the calls whose cost is known, and their number."),
     Column("Latency p50", "Median latency, within 1 %."),
     Column("Latency p95", "95th percentile of latency, within 1 %."),
     Column("Quality", "Mean of the metric or score named quality."),
     Column("Thumbs up", "Share of thumbs up, and the number of thumbs."),
     Column("Errors", "Share of failed calls, and their number."),
-    Column("Last call", "Start of the last call."),
+    Column("Last call", "Start of the last call.", vital=False),
 )
 """The columns after version and model."""
 

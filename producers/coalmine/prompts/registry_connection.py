@@ -126,6 +126,7 @@ class RegistryConnection:
         else:
             connection = HTTPConnection(parts.hostname, parts.port, timeout=self._policy.timeout_s)
         connection.connect()
+        connection.auto_open = 0  # who answers elsewhere, or next, has not proved anything
         connection.sock.settimeout(self._policy.wait_s + self._policy.timeout_s)
         self._connection, self._endpoint = connection, endpoint
         return connection, endpoint

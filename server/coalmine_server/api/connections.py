@@ -1,8 +1,8 @@
-"""Limits on connections, which uvicorn does not have: time for a request's head and body, and how many there are.
+"""Limits on connections that uvicorn does not have: their number, and the time a request may take to arrive.
 
 A stranger needs no token to open a connection and send half a request. So a request must arrive in time, its
 answer must be taken in time, and where there are too many connections, the one that has kept us waiting
-longest makes room for the new one. Requests that are being answered, waiting clients among them, are left alone.
+longest makes room for the new one. Requests that are being answered, waiting clients too, are left alone.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Connections:
     def __init__(self, most: int, timeouts_s: Mapping[Wait, float] = TIMEOUTS_S) -> None:
         self.most = most
         self.timeouts_s = timeouts_s
-        self.waiting: dict["GuardedProtocol", None] = {}
+        self.waiting: dict[GuardedProtocol, None] = {}
         """Those that keep us waiting, longest first."""
         self._full = False
 

@@ -89,6 +89,15 @@ class BodyLimitMiddleware:
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
 """What load balancers ask, without a token."""
 
+SAFE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer: kept by no cache, shown as no page, framed by none."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = structlog.stdlib.get_logger("coalmine.http")
@@ -115,7 +124,9 @@ class ObservabilityMiddleware:
             nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers.update(SAFE_HEADERS)
             elif message["type"] == "http.response.body":
                 complete = not message.get("more_body", False)
             await send(message)
@@ -173,6 +184,7 @@ class AuthMiddleware:
         if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
             await self._app(scope, receive, send)
             return
+        generation = self._verifier.generation
         try:
             actor = await self._actor(scope)
         except ProblemError as error:
@@ -181,6 +193,14 @@ class AuthMiddleware:
             return
         scope["coalmine.actor"] = actor
         scope["coalmine.caller"] = actor.subject
+
+        async def still_allowed() -> None:
+            nonlocal generation
+            if generation != self._verifier.generation:
+                generation = self._verifier.generation
+                await self._actor(scope)
+
+        scope["coalmine.still_allowed"] = still_allowed
         await self._app(scope, receive, send)
 
     async def _actor(self, scope: Scope) -> Actor:

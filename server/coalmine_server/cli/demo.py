@@ -146,6 +146,8 @@ def _unused(named: Path | None) -> Path | None:
 
 @contextlib.contextmanager
 def _dashboard(settings: "Settings", *, browser: bool) -> Iterator[str]:
+    from coalmine_schemas.discovery import read_local_token, viewer_key
+
     host, port = dashboard_address(settings.dashboard)
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
         [*dashboard_command(host, port), "--until-stdin-ends"],
@@ -155,7 +157,8 @@ def _dashboard(settings: "Settings", *, browser: bool) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for us: the page ends last
     )
-    url = f"http://{host}:{port}"
+    key = viewer_key(read_local_token(settings.home) or "")
+    url = f"http://{host}:{port}/?key={key}"
     if browser and _has_screen():
         threading.Thread(target=_open_when_up, args=(url, process), daemon=True).start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from contextlib import contextmanager
@@ -51,6 +52,11 @@ class Invocation:
         if quiet and loaded.origins["log.level"].kind == "default":
             log = log.model_copy(update={"level": "warning"})
         configure_logging(log)
+        if loaded.ignored:
+            names = ", ".join(loaded.ignored)
+            logging.getLogger("coalmine.settings").info(
+                "ignoring what Kubernetes sets for a service: %s", names
+            )
         return loaded.settings
 
 

@@ -36,14 +36,15 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
-    from coalmine_consumers.sources.kafka import KafkaSource  # noqa: PLC0415 - imports the Kafka client
+    # They import the Kafka client.
+    from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource  # noqa: PLC0415
     from coalmine_consumers.sources.kafka_settings import (  # noqa: PLC0415
         KafkaSourceSettings,
         store_instance_id,
     )
 
     make_topics(settings.kafka)
-    return KafkaSource(
+    return RenewedKafkaSource(
         KafkaSourceSettings(
             bootstrap_servers=servers,
             group_id=settings.kafka.group_id,
@@ -110,6 +111,7 @@ def store_settings(settings: StoreSection) -> StoreSettings:
         memory_limit_mb=settings.memory_limit_mb,
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
+        names_per_day=settings.names_per_day,
     )
 
 

@@ -66,7 +66,7 @@ class ServerSettings(Section):
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
     """Time limit for stopping: finishing and committing the current batch, answering open requests."""
     failed_logins_per_minute: int = Field(default=60, ge=1)
-    """Invalid tokens allowed per address; beyond that none is looked up. Valid tokens are accepted all the same."""
+    """Invalid tokens allowed per address; beyond that none is looked up. Valid ones are always accepted."""
     trusted_proxies: str = ""
     """Addresses of proxies whose `X-Forwarded-For` is believed, `10.0.0.7,10.1.0.0/16`; nobody's if empty."""
     max_connections: int = Field(default=4096, ge=1)
@@ -149,6 +149,8 @@ class StoreSection(Section):
     """Age of the oldest row at which a hot table is written to a segment file."""
     merge_rows: int = Field(default=4_000_000, ge=1)
     """Maximum rows of a segment file when small ones of the same day are merged."""
+    names_per_day: int = Field(default=5_000, ge=1)
+    """New names of a kind (prompts, versions, models, metrics ...) in a day; more are stored as `(other)`."""
     clock_tolerance_s: float = Field(default=300.0, ge=0)
     """Events further in the future than this are stored unchanged and counted as ahead of the clock."""
 

@@ -31,4 +31,4 @@ def test_models_with_unpriced_calls_are_listed_with_what_is_missing(store: Store
     assert unpriced(reader, Filters(prompt="nothing"), limit=10) == []
     (row,) = versions(reader, Filters(prompt="refund")).items
     assert (row.requests, row.priced_requests) == (10, 2)
-    assert (row.cost_usd, row.cost_usd_per_request) == ("0.007", 0.0035)
+    assert (row.cost_usd, row.cost_usd_per_request) == (0.007, 0.0035)

@@ -29,6 +29,7 @@ def row(
         output_tokens=1,
         cached_input_tokens=None,
         cost_usd=None,
+        cost_nano_usd=None,
         cost_usd_per_request=cost,
         priced_requests=1,
         latency_ms_mean=None,

@@ -89,18 +89,17 @@ def test_half_a_request_is_cut_off(half: bytes) -> None:
 
 
 def test_a_request_that_trickles_in_is_cut_off() -> None:
-    with serving(100, 0.5) as port, connect(port) as connection:
-        with pytest.raises(OSError, match=r"."):
-            for _ in range(3_000):  # more than a minute
-                connection.sendall(b"G")
-                time.sleep(0.02)
+    with serving(100, 0.5) as port, connect(port) as connection, pytest.raises(OSError, match=r"."):
+        for _ in range(3_000):  # more than a minute
+            connection.sendall(b"G")
+            time.sleep(0.02)
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
-    with serving(100, 0.2) as port:
-        with connect(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
-            time.sleep(1)
-            assert len(until_closed(connection)) < 50_000_000
+    ask = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(100, 0.2) as port, connect(port, ask) as connection:
+        time.sleep(1)
+        assert len(until_closed(connection)) < 50_000_000
 
 
 def test_requests_on_a_kept_connection_are_answered_one_after_the_other() -> None:
@@ -130,7 +129,7 @@ FEW_FILES = (
 )
 
 
-def test_three_hundred_half_requests_on_three_hundred_files_stop_neither_api_nor_ingest(
+def test_three_hundred_half_requests_on_as_many_files_stop_neither_api_nor_ingest(
     tmp_path: Path,
 ) -> None:
     home = tmp_path / "home"
@@ -141,7 +140,7 @@ def test_three_hundred_half_requests_on_three_hundred_files_stop_neither_api_nor
     command = [*COMMAND[:-1], FEW_FILES, "serve", "--port", str(port)]
     process = subprocess.Popen(command, env=environment(home), cwd=home, stdout=log, stderr=log)
     try:
-        eventually(lambda: (home / "server.json").exists(), what="listening")
+        eventually((home / "server.json").exists, what="listening")
         with ExitStack() as stack:
             for number in range(300):
                 stack.enter_context(connect(port, HALF[number % len(HALF)]))

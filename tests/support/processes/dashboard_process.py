@@ -8,9 +8,15 @@ from pathlib import Path
 
 import httpx2
 
+from coalmine_schemas.discovery import read_local_token, viewer_key
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import environment
 from tests.support.servers.ports import free_port
+
+
+def link_of(url: str, home: Path) -> str:
+    """The page with the key that signs a viewer in, as the command prints it."""
+    return f"{url}/?key={viewer_key(read_local_token(home) or '')}"
 
 
 @contextmanager
