@@ -18,6 +18,7 @@ from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prices import load_prices
+from coalmine_schemas.registry_client import SchemaRegistryClient
 
 
 def prepare_process(settings: ClientSettings) -> None:
@@ -27,8 +28,9 @@ def prepare_process(settings: ClientSettings) -> None:
     modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
 
     Raises:
-        InvalidParameter: librdkafka does not take the settings.
+        InvalidParameter: librdkafka does not take the settings, or the schema registry's cannot be used.
     """
+    _schema_registry(settings)
     load_prices()
     _client_version()
     for event in PRODUCED:
@@ -89,9 +91,21 @@ def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimited
 
 
 def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFraming:
-    if settings.schema_registry_url is None:
+    client = _schema_registry(settings)
+    if client is None:
         return PlainFraming()
-    return RegistryFraming(settings.schema_registry_url, topic_prefix=settings.topic_prefix, log=log)
+    return RegistryFraming(client, topic_prefix=settings.topic_prefix, log=log)
+
+
+def _schema_registry(settings: ClientSettings) -> SchemaRegistryClient | None:
+    if settings.schema_registry_url is None:
+        return None
+    auth = None
+    if settings.schema_registry_username is not None:
+        auth = settings.schema_registry_username, settings.schema_registry_password or ""
+    return SchemaRegistryClient(
+        settings.schema_registry_url, auth, ca_location=settings.schema_registry_ca_location
+    )
 
 
 def _kafka_config(settings: ClientSettings) -> dict[str, object]:

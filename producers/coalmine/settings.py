@@ -10,6 +10,7 @@ from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
 from coalmine_schemas.discovery import DEFAULT_HOME
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.kafka_config import SECURITY
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 OnFull = Literal["drop", "wait"]
@@ -50,6 +51,12 @@ class ClientSettings:
     acknowledgement, everything does."""
     schema_registry_url: str | None = None
     """Confluent-compatible schema registry; None frames events without one."""
+    schema_registry_username: str | None = None
+    """User name for HTTP basic authentication at the schema registry."""
+    schema_registry_password: str | None = field(default=None, repr=False)
+    """Password for it."""
+    schema_registry_ca_location: Path | None = None
+    """File with the certificate of the authority that signed the schema registry's."""
     topic_prefix: str = DEFAULT_PREFIX
     """Prefix of every topic."""
     capture_text: bool = False
@@ -104,6 +111,13 @@ def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, An
     arguments: dict[str, Any] = {
         name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)
     }
+    security = {
+        theirs: value
+        for ours, theirs in SECURITY.items()
+        if (value := environ.get(f"COALMINE_KAFKA_{ours.upper()}"))
+    }
+    if security:
+        arguments["kafka_config"] = security
     capture_text = environ.get("COALMINE_CAPTURE_TEXT")
     if capture_text is not None:
         arguments["capture_text"] = _yes_or_no("COALMINE_CAPTURE_TEXT", capture_text)
@@ -121,6 +135,9 @@ _VARIABLES: Final = {
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
+    "COALMINE_SCHEMA_REGISTRY_USERNAME": "schema_registry_username",
+    "COALMINE_SCHEMA_REGISTRY_PASSWORD": "schema_registry_password",
+    "COALMINE_SCHEMA_REGISTRY_CA_LOCATION": "schema_registry_ca_location",
 }
 """Environment variables and the arguments they stand for."""
 

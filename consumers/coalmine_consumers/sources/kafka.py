@@ -365,7 +365,8 @@ class KafkaSource:
         if is_fatal(error):
             self._fatal = f"Kafka: {error.str()}"
             return
-        self._complaints.raise_("client", f"Kafka: {error.str()}")
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self._complaints.current is None:
+            self._complaints.raise_("client", f"Kafka: {error.str()}")  # the reason, not what follows from it
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         if is_fatal(error):
