@@ -19,7 +19,7 @@ from coalmine import Coalmine
 from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.processes.browser import chromium
 from tests.support.processes.coalmine_process import ServerProcess, eventually
-from tests.support.processes.dashboard_process import dashboard_process
+from tests.support.processes.dashboard_process import dashboard_process, link_of
 
 STORY_S = 6 * 3600.0
 REQUESTS_PER_S = 2.0
@@ -97,6 +97,7 @@ def main() -> int:
             device_scale_factor=SCALE,
             color_scheme="dark" if arguments.dark else "light",
         )
+        page.goto(link_of(url, home))
         photograph(page, url, file)
     size = file.stat().st_size
     sys.stdout.write(f"{file}: {size:,} bytes\n")

@@ -1,10 +1,11 @@
 """Finds the server that the pages query."""
 
+import os
 from collections.abc import Mapping
 
 from coalmine_schemas.discovery import Endpoint, find_endpoint, home_of
 
-__all__ = ["DEFAULT_SERVER_URL", "find_connection"]
+__all__ = ["DEFAULT_SERVER_URL", "connection_of_process", "find_connection"]
 
 DEFAULT_SERVER_URL = "http://127.0.0.1:8321"
 
@@ -17,4 +18,10 @@ def find_connection(environ: Mapping[str, str]) -> Endpoint:
     """
     url, token = environ.get("COALMINE_SERVER_URL"), environ.get("COALMINE_TOKEN")
     found = find_endpoint(home_of(None, environ), "store", url=url, token=token)
-    return found or Endpoint(DEFAULT_SERVER_URL, token or None)
+    # A token is only for the server it was given with, or one that proves to be that of the home.
+    return found or Endpoint(DEFAULT_SERVER_URL, None)
+
+
+def connection_of_process() -> Endpoint:
+    """Returns the server that this process's environment names, with the process's own token."""
+    return find_connection(os.environ)

@@ -1,23 +1,31 @@
 """Starts Streamlit with this page: on the loopback interface, without prompts and usage statistics."""
 
 import os
+import secrets
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "command", "main", "page_file"]
+from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.sign_in import SignIn
+from coalmine_schemas.discovery import viewer_key
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "end_with_stdin", "main", "options_of", "page_file"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 
-_OPTIONS: Mapping[str, str] = {
-    "server.headless": "true",  # does not open a browser
-    "browser.gatherUsageStats": "false",
+_OPTIONS: Mapping[str, str | bool] = {
+    "server.headless": True,  # does not open a browser
+    "browser.gatherUsageStats": False,
+    "logger.hideWelcomeMessage": True,  # its address lacks the key
     "client.toolbarMode": "minimal",
     "server.fileWatcherType": "none",
-    "server.showEmailPrompt": "false",
+    "server.showEmailPrompt": False,
     # Set for each mode: a colour set for both would force the light theme.
     "theme.light.primaryColor": "#0072B2",
     "theme.dark.primaryColor": "#4FA8E0",
@@ -29,26 +37,33 @@ def page_file() -> Path:
     return Path(str(files("coalmine_dashboards") / "entry" / "dashboard.py"))
 
 
-def command(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> list[str]:
-    """Returns the command line that serves the page.
+def options_of(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> dict[str, Any]:
+    """Returns Streamlit's settings for serving the page.
 
     Args:
-        host: Address to listen on. Everyone who can reach the page sees what its token may see, so expose
-            it beyond the loopback interface with care.
+        host: Address to listen on.
         port: Port to listen on.
     """
-    options = {"server.address": host, "server.port": str(port), **_OPTIONS}
-    return [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(page_file()),
-        *(f"--{name}={value}" for name, value in options.items()),
-    ]
+    return {"server.address": host, "server.port": port, **_OPTIONS}
 
 
-def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> NoReturn:
-    """Replaces this process by the Streamlit server, which then gets the signals and sets the exit code."""
-    line = command(host, port)
-    os.execv(line[0], line)  # noqa: S606 - our own interpreter, no shell
+def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
+    """Serves the page until a signal ends it, and prints the link that signs a viewer in."""
+    from starlette.middleware import Middleware  # noqa: PLC0415
+    from streamlit.starlette import App  # noqa: PLC0415 - slow
+
+    token = connection_of_process().token
+    key = secrets.token_urlsafe() if token is None else viewer_key(token)
+    sys.stderr.write(f"dashboard: http://{host}:{port}/?key={key}  (Ctrl-C stops it)\n")
+    App(page_file(), middleware=[Middleware(SignIn, key=key)]).run(config=options_of(host, port))
+
+
+def end_with_stdin() -> None:
+    """Ends this process once its standard input does, because the process at its other end has ended."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-with-stdin", daemon=True).start()

@@ -1,6 +1,7 @@
 """The page: fetches, formats and draws. Streamlit reruns it, or a part, on each interaction and refresh."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,18 +9,27 @@ import streamlit as st
 
 from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import ApiClient, ApiError, Selection
-from coalmine_dashboards.connection import find_connection
+from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
+from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_dashboards.snapshot import Snapshot, fetch
 from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
-from coalmine_dashboards.views.markup import health_strip, stylesheet, versions_table
-from coalmine_dashboards.views.panels import PANELS, panel_points
-from coalmine_dashboards.views.problems import Advice, advice_for, nothing_in_range, nothing_yet
+from coalmine_dashboards.views.markup import health_strip, plain, stylesheet, versions_table
+from coalmine_dashboards.views.panels import PANELS, needs_log, panel_points
+from coalmine_dashboards.views.problems import (
+    Advice,
+    advice_for,
+    nothing_in_range,
+    nothing_yet,
+    unknown_choice,
+)
 from coalmine_dashboards.views.table import table_rows
+from coalmine_schemas.discovery import home_of
+from coalmine_schemas.simulated_home import simulated_words
 
 __all__ = ["REFRESH_S", "client_for", "show"]
 
@@ -60,6 +70,8 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
         st.title("Coalmine", anchor=False, width="content")
         st.caption("Every prompt version, measured while it runs.", width="stretch")
+    if (simulated := simulated_words(home_of(None, os.environ))) is not None:
+        st.caption(f":material/science: {plain(simulated)}")
     chosen = _filters(facets) if facets is not None and facets.prompts else None
     live = chosen is None or chosen.live
     st.fragment(_refreshing, run_every=REFRESH_S if live else None)(chosen)
@@ -78,6 +90,8 @@ def _known_facets() -> Facets | None:
 
 def _filters(facets: Facets) -> Chosen:
     """Draws the filters. The page's URL holds their values, so it can be bookmarked and shared."""
+    _note_unknown("prompt", facets.prompts)
+    _note_unknown("environment", facets.environments)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         prompt = st.selectbox(
             "Prompt",
@@ -110,12 +124,25 @@ def _filters(facets: Facets) -> Chosen:
             bind="query-params",
             help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to pause.",
         )
+    for name, value in st.session_state.get("unknown", {}).items():
+        if st.session_state[name] == _ALL:
+            _advise(unknown_choice(name, value))
     return Chosen(
         prompt=None if prompt == _ALL else prompt,
         environment=None if environment == _ALL else environment,
         time_range=range_named(time_range),
         live=live,
     )
+
+
+def _note_unknown(name: str, known: Sequence[str]) -> None:
+    """Remembers a value of the URL that there is not: Streamlit drops it, and would show all in silence."""
+    unknown = st.session_state.setdefault("unknown", {})
+    value = st.query_params.get(name)
+    if value is not None:
+        unknown.pop(name, None)
+        if value not in (_ALL, *known):
+            unknown[name] = value
 
 
 def _refreshing(chosen: Chosen | None) -> None:
@@ -186,8 +213,12 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt, marks=marks
             )
             with column:
-                st.markdown(f"**{panel.title}** :gray[:small[{panel.aside}]]")
-                st.altair_chart(drawing, width="stretch", key=f"chart-{panel.key}")
+                asides = [panel.aside, "logarithmic" if needs_log(panel, points) else ""]
+                aside = ", ".join(filter(None, asides))
+                st.markdown(f"**{panel.title}** :gray[:small[{aside}]]")
+                # Other filters, another chart: the old one must not stay while the new one is drawn.
+                key = f"chart-{panel.key}-{chosen.prompt}-{chosen.environment}-{chosen.time_range.key}"
+                st.altair_chart(drawing, width="stretch", key=key)
 
 
 def _axis_start(snapshot: Snapshot, since: datetime) -> datetime:
@@ -196,22 +227,19 @@ def _axis_start(snapshot: Snapshot, since: datetime) -> datetime:
 
 
 def _slots(snapshot: Snapshot) -> dict[VersionKey, int]:
-    """Returns the number of each version, which gives its colour; kept while the page is open."""
-    everything = [
-        (prompt, version)
-        for prompt in snapshot.facets.prompts
-        for version in snapshot.facets.versions.get(prompt, ())
-    ]
+    """Returns the number of each version, which gives its colour."""
+    known = {prompt: list(versions) for prompt, versions in snapshot.facets.versions.items()}
     seen = [(row.prompt, row.version) for row in snapshot.versions]
     drawn = [(row.prompt, row.version) for row in snapshot.timeseries.items]
-    slots = assign_slots(st.session_state.get("slots", {}), [*everything, *seen, *drawn])
-    st.session_state.slots = slots
-    return slots
+    for prompt, version in [*seen, *drawn]:  # they may have come a moment after the facets
+        if version not in known.setdefault(prompt, []):
+            known[prompt].append(version)
+    return assign_slots(known)
 
 
 def _advise(advice: Advice) -> None:
     box = {"info": st.info, "warning": st.warning, "error": st.error}[advice.tone]
-    box(f"**{advice.title}**  \n{advice.text}", icon=_ICONS[advice.tone])
+    box(f"**{plain(advice.title)}**  \n{plain(advice.text)}", icon=_ICONS[advice.tone])
     if advice.code is not None:
         st.code(advice.code, language=advice.language)
 
@@ -221,11 +249,12 @@ def _choose_all_time() -> None:
 
 
 def _client() -> ApiClient:
-    connection = find_connection(os.environ)
-    return client_for(connection.url, connection.token)
+    connection = connection_of_process()
+    own = SESSIONS.token_of(st.context.cookies.get(COOKIE))
+    return client_for(connection.url, connection.token if own is None else own)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, on_release=ApiClient.close)
+@st.cache_resource(max_entries=100, show_spinner=False, on_release=ApiClient.close)
 def client_for(url: str, token: str | None) -> ApiClient:
     """Returns the client for a server, shared by all open pages."""
     return ApiClient(url, token)

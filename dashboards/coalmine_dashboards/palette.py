@@ -1,12 +1,13 @@
-"""Colours of versions, stable while the page is open.
+"""Colours of versions, given by their names.
 
 The hues are those of Okabe and Ito ("Color Universal Design", 2008), adjusted until any two differ clearly
 (CIE76 above 20) for people with protanopia or deuteranopia and each has a contrast of 3:1 with the page,
 light or dark; the tests compute both. After seven versions, colours repeat with another dash pattern.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 __all__ = ["DASHES", "Style", "VersionKey", "assign_slots", "style_of"]
@@ -36,14 +37,28 @@ class Style:
     """Lengths of strokes and gaps, in pixels."""
 
 
-def assign_slots(known: Mapping[VersionKey, int], versions: Iterable[VersionKey]) -> dict[VersionKey, int]:
-    """Numbers the versions: known ones keep their number, new ones get the next, in the order given."""
-    slots = dict(known)
-    following = max(slots.values(), default=-1) + 1
-    for version in versions:
-        if version not in slots:
-            slots[version] = following
-            following += 1
+def assign_slots(versions: Mapping[str, Sequence[str]]) -> dict[VersionKey, int]:
+    """Numbers the versions: by their names, so that every viewer sees the same colours, whatever is selected.
+
+    A prompt begins at a colour that its name gives, and its versions follow each other. Where versions of two
+    prompts would look alike, the later one by name takes the next look that is free.
+
+    Args:
+        versions: All versions of each prompt, in order of precedence.
+    """
+    colours = len(_COLOURS["light"])
+    slots: dict[VersionKey, int] = {}
+    taken: set[int] = set()
+    for prompt in sorted(versions):
+        first = int.from_bytes(sha256(prompt.encode()).digest()[:4])
+        for place, version in enumerate(versions[prompt], first):
+            # All colours before the next dash pattern: colours tell more than dashes do.
+            looks = [
+                dash * colours + (place + i) % colours for dash in range(len(DASHES)) for i in range(colours)
+            ]
+            slot = next((look for look in looks if look not in taken), looks[0])
+            taken.add(slot)
+            slots[prompt, version] = slot
     return slots
 
 

@@ -1,24 +1,24 @@
 """Assembles the parts of a client's background thread."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
-from confluent_kafka import KafkaException, Producer
-
-from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter
-from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFraming
+from coalmine.emitters import Emitter, SpoolEmitter
+from coalmine.framing import PRODUCED
+from coalmine.mistakes import Mistakes
 from coalmine.pipeline import PipelineParts
 from coalmine.preparer import Preparer
 from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine.texts import Draft
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prices import load_prices
-from coalmine_schemas.registry_client import SchemaRegistryClient
 
 
 def prepare_process(settings: ClientSettings) -> None:
@@ -28,44 +28,55 @@ def prepare_process(settings: ClientSettings) -> None:
     modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
 
     Raises:
-        InvalidParameter: librdkafka does not take the settings, or the schema registry's cannot be used.
+        InvalidParameter: librdkafka is not there, or the settings of Kafka or its schema registry are wrong.
     """
-    _schema_registry(settings)
     load_prices()
     _client_version()
     for event in PRODUCED:
         latest(event)
-    if settings.kafka_bootstrap_servers and settings.kafka_config:
-        # Neither connects nor writes to stderr, as librdkafka does before it has a logger.
-        config = {**_kafka_config(settings), "bootstrap.servers": "", "log_level": 0}
-        try:
-            Producer(config)
-        except (KafkaException, ValueError, TypeError) as error:
-            raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
+    if settings.kafka_bootstrap_servers:
+        _kafka().check_settings(settings)
 
 
-def make_parts(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> PipelineParts:
+def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
     """Makes the parts; called on the background thread, and again in each forked child that sends events.
+
+    Args:
+        settings: The client's settings.
+        mistakes: Counts events and problems.
+    """
+    key = settings.unit_id_key if settings.unit_ids == "hashed" else None
+    redactor = Redactor(settings.redact, mistakes, unit_id_key=key)
+    emitter = make_emitter(settings, mistakes.counters, mistakes.log)
+    return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)
+
+
+def make_check(settings: ClientSettings, log: RateLimitedLogger) -> Callable[[Draft], object]:
+    """Makes what a strict client checks each event with before it queues it: it raises."""
+    mistakes = Mistakes(Counters(), log, strict=True)
+    return _make_preparer(settings, Redactor(None, mistakes), mistakes).prepare
+
+
+def _make_preparer(settings: ClientSettings, redactor: Redactor, mistakes: Mistakes) -> Preparer:
+    builder = RecordBuilder(
+        app=settings.app,
+        environment=settings.environment,
+        client_version=_client_version(),
+        capture_text=settings.capture_text,
+        redactor=redactor,
+        mistakes=mistakes,
+    )
+    return Preparer(builder, max_message_bytes=settings.max_message_bytes, mistakes=mistakes)
+
+
+def make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:
+    """Makes the way out of the process: Kafka, or the spool.
 
     Args:
         settings: The client's settings.
         counters: Counts events.
         log: Reports losses.
     """
-    builder = RecordBuilder(
-        app=settings.app,
-        environment=settings.environment,
-        client_version=_client_version(),
-        capture_text=settings.capture_text,
-        redactor=Redactor(settings.redact, counters, log),
-        counters=counters,
-        log=log,
-    )
-    preparer = Preparer(builder, max_message_bytes=settings.max_message_bytes, counters=counters, log=log)
-    return PipelineParts(preparer, _make_emitter(settings, counters, log))
-
-
-def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:
     spool = SpoolEmitter(
         settings.spool_dir,
         max_bytes=settings.spool_max_bytes,
@@ -75,55 +86,20 @@ def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimited
     )
     if not settings.kafka_bootstrap_servers:
         return spool
+    emitter: Emitter = _kafka().make_emitter(settings, spool, counters, log)
+    return emitter
+
+
+def _kafka() -> ModuleType:
+    """What is needed with Kafka only, and installed by an extra."""
     try:
-        return KafkaEmitter(
-            _kafka_config(settings),
-            topic_prefix=settings.topic_prefix,
-            framing=_make_framing(settings, log),
-            spool=spool,
-            counters=counters,
-            log=log,
-        )
-    except (KafkaException, ValueError, TypeError) as error:
-        counters.problem("kafka_config")
-        log.report("kafka_config", "no Kafka producer, events go to the spool: %s", type(error).__name__)
-        return spool
-
-
-def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFraming:
-    client = _schema_registry(settings)
-    if client is None:
-        return PlainFraming()
-    return RegistryFraming(client, topic_prefix=settings.topic_prefix, log=log)
-
-
-def _schema_registry(settings: ClientSettings) -> SchemaRegistryClient | None:
-    if settings.schema_registry_url is None:
-        return None
-    auth = None
-    if settings.schema_registry_username is not None:
-        auth = settings.schema_registry_username, settings.schema_registry_password or ""
-    return SchemaRegistryClient(
-        settings.schema_registry_url, auth, ca_location=settings.schema_registry_ca_location
-    )
-
-
-def _kafka_config(settings: ClientSettings) -> dict[str, object]:
-    return producer_config(
-        settings.kafka_bootstrap_servers or "",
-        client_id="coalmine",
-        delivery_timeout_s=settings.kafka_delivery_timeout_s,
-        max_message_bytes=settings.max_message_bytes,
-        extra=settings.kafka_config,
-    )
-
-
-def _without_secrets(text: str, settings: ClientSettings) -> str:
-    """Librdkafka quotes values it does not like."""
-    for value in settings.kafka_config.values():
-        if isinstance(value, str) and len(value) > 2:
-            text = text.replace(value, "***")
-    return text
+        from coalmine import kafka_assembly  # noqa: PLC0415
+    except ImportError as error:
+        raise InvalidParameter(
+            f"kafka_bootstrap_servers is given, but confluent-kafka cannot be imported ({error}); "
+            "remedy: pip install 'coalmine[kafka]', or do without Kafka: events then go to the spool"
+        ) from None
+    return kafka_assembly
 
 
 @cache

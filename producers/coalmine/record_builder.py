@@ -1,17 +1,32 @@
 """From what the application did to the record of its event."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from coalmine.call import Call
-from coalmine.pricing import Pricer, TokenUsage
-from coalmine.redaction import Redactor, TextField
-from coalmine.stats import Counters
+from coalmine.mistakes import Mistakes, Place
+from coalmine.redaction import Redactor
+from coalmine.replies import BilledUsage, billed_usage
+from coalmine.replies.extraction import OtherReply
 from coalmine.texts import TEXT_FIELDS, Draft
-from coalmine.values import encodable, number_map, optional_count, optional_text, required_text, text_map
-from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest
+from coalmine.values import (
+    EMPTY_FEEDBACK,
+    encodable,
+    json_map,
+    metric_problem,
+    microseconds,
+    number_map,
+    optional_count,
+    optional_text,
+    required_text,
+    says_something,
+    text_map,
+)
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group
-from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.outcomes import outcome_of
+from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.usage import USAGE_KEYS, usage_fields, usage_of
 
 Record = dict[str, Any]
 """Values by field name, as the encoder takes them."""
@@ -24,10 +39,9 @@ class RecordBuilder:
         app: Name of the service.
         environment: Its environment.
         client_version: Version of this package.
-        capture_text: Whether texts of inputs and outputs are sent.
-        redactor: Applied to every text.
-        counters: Counts values left out.
-        log: Names them.
+        capture_text: Whether texts of inputs, outputs, feedback and scores are sent.
+        redactor: Applied to every record.
+        mistakes: Told of values left out.
     """
 
     def __init__(
@@ -38,17 +52,16 @@ class RecordBuilder:
         client_version: str | None,
         capture_text: bool,
         redactor: Redactor,
-        counters: Counters,
-        log: RateLimitedLogger,
+        mistakes: Mistakes,
     ) -> None:
         self._app = app
         self._environment = environment
         self._client_version = client_version
         self._capture_text = capture_text
         self._redactor = redactor
-        self._counters = counters
-        self._log = log
-        self._pricer = Pricer()
+        self._mistakes = mistakes
+        self._place: Place | None = None
+        self._prices = PriceTable()
 
     def build(self, draft: Draft) -> tuple[EventName, str, Record]:
         """The event's name, its key and its record.
@@ -56,20 +69,35 @@ class RecordBuilder:
         Raises:
             InvalidParameter: A value that the event cannot do without is missing.
         """
-        if isinstance(draft, Call):
-            return self._call(draft)
-        record = draft.to_record()
-        if isinstance(draft, PromptRequest) and not self._capture_text:
-            record["input_text"] = record["output_text"] = None
-        for field in TEXT_FIELDS[type(draft)]:
-            record[field] = self._redactor.apply(record[field], field)
-        if isinstance(draft, PromptRequest):
-            if record["cost_nano_usd"] is None:
-                record["cost_nano_usd"] = self._cost_of(draft)
-            return "requests", draft.unit_id or draft.request_id, record
-        return "feedback" if isinstance(draft, PromptFeedback) else "scores", draft.request_id, record
+        self._place = draft.made_at if isinstance(draft, Call) else None
+        record = self._call(draft) if isinstance(draft, Call) else self._event(draft)
+        self._redactor.apply(record)
+        if isinstance(draft, Call | PromptRequest):
+            return "requests", record["unit_id"] or record["request_id"], record
+        if isinstance(draft, PromptFeedback):
+            if draft.correction and record["correction"] is None:
+                record["correction"] = ""  # that there was one counts
+            return "feedback", draft.request_id, record
+        return "scores", draft.request_id, record
 
-    def _call(self, call: Call) -> tuple[EventName, str, Record]:
+    def _event(self, event: PromptRequest | PromptFeedback | PromptScore) -> Record:
+        record = event.to_record()
+        if not self._capture_text:
+            record.update(dict.fromkeys(TEXT_FIELDS[type(event)]))
+        if isinstance(event, PromptRequest):
+            record["app"] = event.app or self._app
+            record["environment"] = event.environment or self._environment
+            if record["outcome"] == "unknown":
+                record["outcome"] = outcome_of(event.finish_reason, event.error_type)
+            self._price(record, microseconds(event.event_time))
+        elif isinstance(event, PromptFeedback):
+            if not says_something(event):
+                raise InvalidParameter(EMPTY_FEEDBACK)
+        elif problem := metric_problem(event.name, event.value):
+            raise InvalidParameter(f"value {problem}")
+        return record
+
+    def _call(self, call: Call) -> Record:
         served = call.served
         facts = call.facts
         unit_id = encodable(optional_text(call.unit_id) or optional_text(call.session_id) or call.request_id)
@@ -77,23 +105,14 @@ class RecordBuilder:
         provider = optional_text(call.provider)
         request_model = optional_text(call.request_model)
         response_model = optional_text(facts.response_model)
-        input_tokens = optional_count("input_tokens", facts.input_tokens, self._complain)
-        cached_tokens = optional_count("cached_input_tokens", facts.cached_input_tokens, self._complain)
-        output_tokens = optional_count("output_tokens", facts.output_tokens, self._complain)
+        billed = self._billed(call, provider)
         cost = optional_count("cost_nano_usd", call.cost_nano_usd, self._complain)
-        if cost is None and input_tokens is not None and output_tokens is not None:
-            cost = self._pricer.cost_nano_usd(
-                TokenUsage(
-                    input_tokens,
-                    output_tokens,
-                    cached_tokens or 0,
-                    facts.cache_write_tokens or 0,
-                    facts.cache_write_1h_tokens or 0,
-                ),
-                models=(response_model, request_model),
-                provider=provider,
-                at=datetime.fromtimestamp(start_us / 1e6, UTC),
-            )
+        if cost is not None:
+            source = "service"
+        else:
+            cost = billed.cost_nano_usd
+            source = "unknown" if cost is None else "gateway"
+        error_type = optional_text(call.error_type)
         record: Record = {
             "request_id": call.request_id,
             "event_time": start_us,
@@ -115,35 +134,89 @@ class RecordBuilder:
             # A service that does not say which model it asked is best described by the one that answered.
             "request_model": request_model or response_model or "unknown",
             "response_model": response_model,
-            "input_tokens": input_tokens,
-            "cached_input_tokens": cached_tokens,
-            "output_tokens": output_tokens,
+            "request_parameters": json_map(call.parameters),
+            "service_tier": billed.service_tier,
+            **usage_fields(billed.counts),
             "cost_nano_usd": cost,
+            "cost_source": source,
             "latency_ms": call.latency_ms(),
             "time_to_first_token_ms": call.time_to_first_token_ms(),
+            "outcome": _outcome(call, error_type),
             "finish_reason": optional_text(facts.finish_reason),
-            "error_type": optional_text(call.error_type),
+            "error_type": error_type,
             "metrics": number_map("metrics", call.metrics, self._complain),
             "segments": text_map(call.segments),
-            "input_text": self._captured(call.input_text, "input_text"),
-            "output_text": self._captured(call.output_text or facts.text, "output_text"),
+            "input_text": call.input_text if self._capture_text else None,
+            "output_text": (call.output_text or facts.text) if self._capture_text else None,
             "client_version": self._client_version,
         }
-        return "requests", unit_id, record
+        self._price(record, start_us)
+        return record
 
-    def _captured(self, text: str | None, field: TextField) -> str | None:
-        return self._redactor.apply(text, field) if text and self._capture_text else None
+    def _billed(self, call: Call, provider: str | None) -> BilledUsage:
+        """What the reply says was used, and in its place what the service says."""
+        facts = call.facts
+        try:
+            billed = billed_usage(facts, provider)
+        except Exception:  # noqa: BLE001 - whatever a reply's properties raise
+            billed = BilledUsage({}, None, None)
+            self._complain("the reply's usage")
+        if facts.usages and not billed.counts:
+            self._not_understood(facts.usages[-1])
+        counts = billed.counts
+        for name, given in (call.given_counts or {}).items():
+            count = optional_count(name, given, self._complain)
+            if count is not None:
+                counts[USAGE_KEYS[name]] = count
+        if facts.is_piece and not counts and not call.cancelled and call.error_type is None:
+            self._without_usage(call)
+        for key in [key for key, count in counts.items() if count >= 1 << 63]:
+            self._complain(key)
+            del counts[key]
+        return billed
 
-    def _cost_of(self, request: PromptRequest) -> int | None:
-        if request.input_tokens is None or request.output_tokens is None:
-            return None
-        return self._pricer.cost_nano_usd(
-            TokenUsage(request.input_tokens, request.output_tokens, request.cached_input_tokens or 0),
-            models=(request.response_model, request.request_model),
-            provider=request.provider,
-            at=request.event_time,
+    def _not_understood(self, usage: object) -> None:
+        kind = usage.kind if isinstance(usage, OtherReply) else type(usage).__qualname__
+        message = "record() finds no counts in the reply %s; its event goes without tokens and cost"
+        self._mistakes.report("unknown_reply", "record", message, kind, place=self._place)
+
+    def _without_usage(self, call: Call) -> None:
+        message = (
+            "the stream of %s said no usage, so its event has neither tokens nor cost; ask for it with "
+            'stream_options={"include_usage": True} and pass the last piece to record(), too'
         )
+        model = call.request_model or "a model"
+        self._mistakes.report("no_usage", "no usage", message, model, place=self._place)
+
+    def _price(self, record: Record, at_us: int) -> None:
+        """Fills in the cost by the price list, and the provider whose price it is, where not known."""
+        if record["cost_nano_usd"] is not None:
+            if record["cost_source"] == "unknown":
+                record["cost_source"] = "service"
+            return
+        cost = self._prices.cost(
+            usage_of(record),
+            models=(record["response_model"], record["request_model"]),
+            provider=record["provider"],
+            service_tier=record["service_tier"],
+            at_us=at_us,
+        )
+        if cost is not None:
+            record["cost_nano_usd"], record["cost_source"] = cost.nano_usd, cost.source
+            record["provider"] = record["provider"] or cost.provider
 
     def _complain(self, field: str) -> None:
-        self._counters.problem("bad_value")
-        self._log.report("bad_value", "%s has an unusable value, which was left out of the event", field)
+        self._mistakes.report(
+            "bad_value",
+            field.partition("[")[0],
+            "%s has an unusable value, which was left out of the event",
+            field,
+            place=self._place,
+        )
+
+
+def _outcome(call: Call, error_type: str | None) -> OutcomeName:
+    # A stream whose end was read before it was closed is complete.
+    if call.cancelled and error_type is None and call.facts.finish_reason is None:
+        return "cancelled"
+    return outcome_of(call.facts.finish_reason, error_type)

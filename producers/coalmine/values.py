@@ -3,12 +3,25 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import PromptFeedback
+from coalmine_schemas.limits import ID_CHARS
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EMPTY_FEEDBACK: Final = (
+    "feedback without thumbs, rating, comment and correction says nothing: give one of them"
+)
 
 Complain = Callable[[str], None]
 """Told the name of a field whose value was unusable and left out."""
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware time as events have it: microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def required_text(name: str, value: object) -> str:
@@ -40,15 +53,31 @@ def optional_count(name: str, value: object, complain: Complain) -> int | None:
     return None
 
 
+def finite_number(value: object) -> float | None:
+    """A finite number; None for whatever is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type] # anything, or there is an error
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def metric_problem(name: str, value: float) -> str | None:
+    """Why a metric or score cannot have this value; None if it can.
+
+    `quality` is compared, with margins, wherever it comes from, so it has one scale.
+    """
+    if name == "quality" and not 0 <= value <= 1:
+        return f"is {value:g}: quality is between 0 and 1; give another scale another name"
+    return None
+
+
 def number_map(name: str, values: Mapping[str, float] | None, complain: Complain) -> dict[str, float]:
-    """Named finite numbers; one that is not finite or not a number is left out."""
+    """Named finite numbers; one that is not finite, not a number, or beyond its scale is left out."""
     kept: dict[str, float] = {}
     for key, value in (values or {}).items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if math.isfinite(number) and isinstance(key, str):
+        number = finite_number(value)
+        if number is not None and metric_problem(key, number) is None and isinstance(key, str):
             kept[key] = number
         else:
             complain(f"{name}[{str(key)[:64]!r}]")
@@ -60,6 +89,24 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
     if not values:
         return {}
     return {str(key): str(value) for key, value in values.items() if value is not None}
+
+
+def says_something(feedback: PromptFeedback) -> bool:
+    """Whether feedback holds any."""
+    given = (feedback.thumbs, feedback.rating, feedback.comment, feedback.correction)
+    return any(value is not None and value != "" for value in given)
+
+
+def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
+    """Named values as JSON; null ones and long ones, such as the schemas of tools, are left out."""
+    if not values:
+        return {}
+    texts = {
+        str(key): json.dumps(value, ensure_ascii=False, default=str)
+        for key, value in values.items()
+        if value is not None
+    }
+    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= ID_CHARS}
 
 
 def captured_text(value: object) -> str | None:

@@ -9,6 +9,7 @@ from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.config_file import load_config
 from coalmine_simulator.errors import InvalidConfig, InvalidTrace, SimulatorError
 from coalmine_simulator.playback import Playback, Progress, SimulationResult, run
+from coalmine_simulator.profiles import Release
 from coalmine_simulator.registry_scenario import registry_scenario
 from coalmine_simulator.replay import (
     ReplayOptions,
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "RecordingClient",
     "RegistryChooser",
+    "Release",
     "ReplayOptions",
     "ReplayProgress",
     "ReplaySummary",

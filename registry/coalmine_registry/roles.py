@@ -6,18 +6,22 @@ from typing import Self
 
 from coalmine_registry.errors import Forbidden
 
+_SYSTEM = "system"
+
 
 class Role(StrEnum):
     """What a token allows; each role allows everything that the roles before it allow."""
 
+    SERVICE = "service"
+    """Reads what one environment serves."""
     READER = "reader"
-    """Reads everything."""
+    """Reads everything but bytes of dead letters and the audit log."""
     AUTHOR = "author"
-    """Registers versions, requests promotions."""
+    """Registers versions, requests promotions, goes back to what served before."""
     APPROVER = "approver"
-    """Decides what is served, except for versions of its own."""
+    """Decides what is served, except for versions of its own; reads the audit log."""
     ADMIN = "admin"
-    """Creates tokens, sets policies."""
+    """Creates tokens, sets policies, reads the bytes of dead letters."""
 
     def allows(self, needed: "Role") -> bool:
         """Returns True if this role includes another."""
@@ -34,11 +38,18 @@ class Actor:
     role: Role
     token_id: str
     """Id of the token, for the audit log."""
+    environment: str | None = None
+    """The one environment that a service may ask about; None for all."""
 
     @classmethod
     def of_system(cls) -> Self:
         """Returns Coalmine itself, e.g. when a server creates its first token."""
-        return cls("system", Role.ADMIN, "system")
+        return cls(_SYSTEM, Role.ADMIN, _SYSTEM)
+
+    @property
+    def is_system(self) -> bool:
+        """True for Coalmine itself, which is no person and approves nothing."""
+        return self.subject.casefold() == _SYSTEM
 
     def require(self, needed: Role, action: str) -> None:
         """Checks that the role of the actor allows an action.

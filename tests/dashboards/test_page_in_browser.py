@@ -15,7 +15,7 @@ from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.eventually import eventually
 from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.coalmine_process import ServerProcess
-from tests.support.processes.dashboard_process import dashboard_process
+from tests.support.processes.dashboard_process import dashboard_process, link_of
 
 STORY_S = 3600.0
 WITHIN_MS = 60_000
@@ -63,10 +63,11 @@ def dashboard(home: Path, server: ServerProcess) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page whose scripts may not fail and that talks to nobody but the dashboard."""
+def page(browser: Browser, dashboard: str, home: Path) -> Iterator[Page]:
+    """A signed-in viewer's page; its scripts may not fail, and it talks to nobody but the dashboard."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
+    page.goto(link_of(dashboard, home))
     failures: list[str] = []
     strangers: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
@@ -134,6 +135,34 @@ def test_the_page_shows_the_numbers_that_the_api_gives(
     assert health.inner_text() == f"{server.json('/v1/ingest')['counts']['stored']:,}"
 
 
+def test_a_tooltip_tells_the_time(page: Page, dashboard: str) -> None:
+    opened(page, f"{dashboard}/?prompt=search-answer&live=false")
+    box = page.locator("[data-testid=stVegaLiteChart]").nth(1).bounding_box()
+    assert box is not None
+    tip = page.locator("#vg-tooltip-element.visible")
+    places = [(x / 20, y / 20) for x in range(8, 18) for y in range(1, 20)]
+    for x, y in places:
+        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+        page.wait_for_timeout(30)
+        if tip.count():
+            break
+    assert re.search(r"From \(UTC\)\s+20\d\d-\d\d-\d\d \d\d:\d\d", tip.inner_text())
+
+
+def test_a_link_to_an_unknown_prompt_says_so_and_fetches_nothing(page: Page, dashboard: str) -> None:
+    opened(page, f"{dashboard}/?prompt=![x](http://example.invalid/x.png)")
+    expect(page.get_by_text("No prompt is called ![x](http://example.invalid/x.png)")).to_be_visible()
+    choose(page, "Prompt", "support-refund")
+    expect(page.get_by_text("No prompt is called")).not_to_be_visible(timeout=WITHIN_MS)
+
+
+def test_no_number_is_cut_at_800_pixels(page: Page, dashboard: str) -> None:
+    page.set_viewport_size({"width": 800, "height": 900})
+    opened(page, dashboard)
+    scroll = page.locator(".cm-scroll")
+    assert scroll.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
 def test_a_filter_narrows_the_page_and_stays_in_its_address(
     page: Page, dashboard: str, server: ServerProcess
 ) -> None:
@@ -197,10 +226,12 @@ def test_live_can_be_switched_off_to_study_the_page(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_in_both_schemes(browser: Browser, dashboard: str, scheme: str) -> None:
+def test_text_stands_out_in_both_schemes(browser: Browser, dashboard: str, home: Path, scheme: str) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
     try:
-        page = opened(context.new_page(), f"{dashboard}/?prompt=search-answer")
+        page = context.new_page()
+        page.goto(link_of(dashboard, home))
+        opened(page, f"{dashboard}/?prompt=search-answer")
         text, behind = page.evaluate(
             """() => [getComputedStyle(document.querySelector('.cm-table td')).color,
                       getComputedStyle(document.querySelector('.stApp')).backgroundColor]"""
@@ -216,6 +247,7 @@ def test_the_page_outlives_its_server(
     page: Page, home: Path, browser: Browser, server: ServerProcess
 ) -> None:
     with dashboard_process(home) as url:
+        page.goto(link_of(url, home))
         opened(page, f"{url}/?time=6h")
         server.stop()
         # Without an announcement the page asks the default address, where another server may well listen.

@@ -4,25 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_dashboards.palette import DASHES, Mode, VersionKey, assign_slots, style_of
+from coalmine_dashboards.palette import DASHES, Mode, assign_slots, style_of
 
-VERSIONS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("123456")), max_size=12)
-
-
-@given(VERSIONS, VERSIONS)
-def test_a_version_keeps_its_number_whatever_appears_later(
-    before: list[VersionKey], after: list[VersionKey]
-) -> None:
-    first = assign_slots({}, before)
-    second = assign_slots(first, after)
-    assert {version: second[version] for version in first} == first
-    assert set(second) == set(before) | set(after)
+NUMBERS = st.lists(st.sampled_from("123456"), unique=True, max_size=6)
+VERSIONS = st.dictionaries(st.sampled_from("abcd"), NUMBERS)
 
 
-@given(VERSIONS, VERSIONS)
-def test_no_two_versions_share_a_number(before: list[VersionKey], after: list[VersionKey]) -> None:
-    slots = assign_slots(assign_slots({}, before), after)
-    assert sorted(slots.values()) == list(range(len(slots)))
+@given(VERSIONS)
+def test_the_look_of_a_version_depends_on_names_alone(versions: dict[str, list[str]]) -> None:
+    backwards = dict(reversed(list(versions.items())))
+    assert assign_slots(versions) == assign_slots(backwards)
+    for prompt, numbers in versions.items():
+        assert assign_slots({prompt: numbers[:-1]}).items() <= assign_slots({prompt: numbers}).items()
+
+
+@given(VERSIONS)
+def test_no_two_versions_look_alike_while_there_are_looks(versions: dict[str, list[str]]) -> None:
+    slots = assign_slots(versions)
+    assert len(set(slots.values())) == len(slots) == sum(map(len, versions.values()))
+    if len(slots) <= 7:
+        assert len({style_of(slot, "light").colour for slot in slots.values()}) == len(slots)
 
 
 def test_colours_repeat_with_another_dash() -> None:

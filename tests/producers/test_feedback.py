@@ -11,7 +11,7 @@ import pytest
 from coalmine import Coalmine
 from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group, uuid7
-from tests.support.oracles.produced import spooled
+from tests.support.oracles.produced import requests_of, spooled
 
 _LAST_MONTH = datetime(2025, 11, 3, 4, 5, 6, 789, tzinfo=UTC)
 _REQUEST = PromptRequest(
@@ -38,10 +38,16 @@ def cm(tmp_path: Path) -> Iterator[Coalmine]:
         yield client
 
 
-def test_feedback_carries_what_the_person_said(cm: Coalmine, tmp_path: Path) -> None:
+@pytest.fixture
+def capturing(tmp_path: Path) -> Iterator[Coalmine]:
+    with Coalmine("support-bot", home=tmp_path, capture_text=True) as client:
+        yield client
+
+
+def test_feedback_carries_what_the_person_said(capturing: Coalmine, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     request_id = uuid7()
-    assert cm.feedback(
+    assert capturing.feedback(
         request_id,
         thumbs="down",
         rating=2,
@@ -50,7 +56,7 @@ def test_feedback_carries_what_the_person_said(cm: Coalmine, tmp_path: Path) -> 
         unit_id="user-7",
         metadata={"channel": "email"},
     )
-    cm.flush(30)
+    capturing.flush(30)
     (one,) = spooled(tmp_path)
     assert (one.event, one.key) == ("feedback", request_id.encode())
     assert before <= one.record.pop("event_time") <= datetime.now(UTC)
@@ -67,9 +73,9 @@ def test_feedback_carries_what_the_person_said(cm: Coalmine, tmp_path: Path) -> 
     }
 
 
-def test_a_score_carries_its_source(cm: Coalmine, tmp_path: Path) -> None:
+def test_a_score_carries_its_source(capturing: Coalmine, tmp_path: Path) -> None:
     request_id = uuid7()
-    assert cm.score(
+    assert capturing.score(
         request_id,
         "quality",
         1,
@@ -78,7 +84,7 @@ def test_a_score_carries_its_source(cm: Coalmine, tmp_path: Path) -> None:
         rationale="polite",
         event_time=_LAST_MONTH,
     )
-    cm.flush(30)
+    capturing.flush(30)
     (one,) = spooled(tmp_path)
     assert (one.event, one.key) == ("scores", request_id.encode())
     assert one.record == {
@@ -94,20 +100,27 @@ def test_a_score_carries_its_source(cm: Coalmine, tmp_path: Path) -> None:
     }
 
 
-def test_comments_are_sent_although_texts_of_calls_are_not_captured(cm: Coalmine, tmp_path: Path) -> None:
-    cm.feedback(uuid7(), comment="good")
-    cm.flush(30)
-    assert spooled(tmp_path)[0].record["comment"] == "good"
+def test_texts_stay_in_the_process_unless_they_are_captured(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        cm.feedback(uuid7(), thumbs="up", comment="I am Ada", correction="She is Ada")
+        cm.feedback(uuid7(), thumbs="up")
+        cm.score(uuid7(), "quality", 1.0, rationale="Ada said so")
+        whole: dict[str, Any] = {"feedback_id": uuid7(), "request_id": uuid7(), "event_time": _LAST_MONTH}
+        cm.emit_feedback(PromptFeedback(**whole, app="bot", comment="Ada", thumbs="up"))
+    commented, plain, score, emitted = (one.record for one in spooled(tmp_path))
+    assert (commented["comment"], plain["comment"], score["rationale"], emitted["comment"]) == (None,) * 4
+    # That there was a correction is a measurement, and no text.
+    assert (commented["correction"], plain["correction"]) == ("", None)
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"thumbs": "sideways"}, {"rating": float("nan")}, {"rating": "five"}, {"request_id": "12"}]
+    "arguments",
+    [{"thumbs": "sideways"}, {"rating": float("nan")}, {"rating": "five"}, {"request_id": "12", "rating": 1}],
 )
 def test_feedback_that_breaks_the_rules_is_dropped_and_counted(
     cm: Coalmine, arguments: dict[str, Any]
 ) -> None:
-    cm.feedback(**{"request_id": uuid7(), **arguments})
-    assert cm.flush(30)
+    assert not cm.feedback(**{"request_id": uuid7(), "thumbs": "up", **arguments})
     assert cm.stats().dropped == {"invalid": 1}
 
 
@@ -115,7 +128,7 @@ def test_feedback_that_breaks_the_rules_is_dropped_and_counted(
 def test_feedback_that_cannot_be_made_raises_nothing(cm: Coalmine, metadata: Any) -> None:
     assert not cm.feedback(uuid7(), metadata=metadata)
     assert not cm.score(uuid7(), "quality", [metadata])  # type: ignore[arg-type]
-    assert (cm.stats().produced, cm.stats().dropped) == (2, {"internal": 2})
+    assert (cm.stats().produced, cm.stats().dropped) == (2, {"invalid": 2})
 
 
 def test_a_whole_event_is_sent_with_the_times_it_says(cm: Coalmine, tmp_path: Path) -> None:
@@ -125,6 +138,7 @@ def test_a_whole_event_is_sent_with_the_times_it_says(cm: Coalmine, tmp_path: Pa
     expected = _REQUEST.to_record()
     expected["input_text"] = None  # this client captures no texts
     expected["cost_nano_usd"] = 1000 * 150 + 100 * 600
+    expected |= {"cost_source": "price_list", "provider": "openai", "outcome": "ok"}
     assert one.record == expected
     assert one.key == b"u"
 
@@ -170,3 +184,31 @@ def test_a_whole_event_that_breaks_the_rules_is_dropped_and_counted(
     cm.emit_request(replace(_REQUEST, **change))
     assert cm.flush(30)
     assert cm.stats().dropped == {"invalid": 1}
+
+
+def test_a_whole_event_needs_no_more_than_what_only_the_service_knows(cm: Coalmine, tmp_path: Path) -> None:
+    assert cm.emit_request(PromptRequest(prompt="p", version="1.0.0", latency_ms=5.0))
+    assert cm.emit_request(PromptRequest(prompt="p", version="1.0.0", latency_ms=5.0, session_id="s"))
+    cm.flush(30)
+    alone, of_session = requests_of(spooled(tmp_path))
+    assert (alone["app"], alone["environment"]) == (cm.settings.app, cm.settings.environment)
+    assert alone["unit_id"] == alone["request_id"]
+    assert (of_session["unit_id"], of_session["unit_group"]) == ("s", unit_group("s"))
+    assert of_session["resolution"] == "fixed"
+    assert abs((datetime.now(UTC) - alone["event_time"]).total_seconds()) < 3600
+
+
+@pytest.mark.parametrize("arguments", [{}, {"comment": ""}, {"unit_id": "u", "metadata": {"page": "3"}}])
+def test_feedback_that_says_nothing_is_refused_and_says_what_to_give(
+    cm: Coalmine, tmp_path: Path, caplog: pytest.LogCaptureFixture, arguments: dict[str, Any]
+) -> None:
+    request_id = uuid7()
+    assert not cm.feedback(request_id, **arguments)
+    empty = PromptFeedback(
+        feedback_id=uuid7(), request_id=request_id, event_time=datetime.now(UTC), app="bot"
+    )
+    cm.emit_feedback(empty)
+    assert cm.flush(30)
+    assert not spooled(tmp_path)
+    assert cm.stats().dropped == {"invalid": 2}
+    assert all("thumbs, rating, comment" in record.getMessage() for record in caplog.records)

@@ -45,7 +45,7 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Iterat
             client.feedback(call.request_id, thumbs="up" if number % 4 else "down")
         client.feedback("01a00000-0000-7000-8000-000000000000", thumbs="up")
     write_poison(home / "spool", 3)
-    coalmine_json("replay", trace, "--speed", "max", home=home)
+    coalmine_json("replay", trace, "--speed", "max", "--mix", home=home)
     # The trace is from 2023: its minutes and its raw rows would have aged away.
     keep = {"COALMINE_RETENTION_MINUTE_DAYS": "100000", "COALMINE_RETENTION_RAW_DAYS": "forever", **TRUSTING}
     with ServerProcess(home, keep) as server:

@@ -188,6 +188,7 @@ def test_a_ca_file_that_is_no_certificate_is_told_when_the_client_is_made(tmp_pa
             Coalmine(
                 "bot",
                 home=tmp_path,
+                kafka_bootstrap_servers="localhost:1",
                 schema_registry_url="https://localhost:1",
                 schema_registry_ca_location=tmp_path / name,
             )

@@ -2,9 +2,11 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
@@ -48,7 +50,7 @@ def test_a_trace_through_the_broker_is_measured_exactly(
         existing = kafka.admin().list_topics(timeout=10).topics
         for event in EVENT_NAMES:
             assert topic_name(event, topic_prefix) in existing
-        replayed = coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        replayed = coalmine_json("replay", trace, "--speed", "max", "--mix", home=home, env=env)
         assert replayed["stats"]["delivered"] == 500
         eventually(lambda: requests(server) == 500, what="stored")
         (version,) = coalmine_json("versions", home=home, env=env)
@@ -92,6 +94,28 @@ def test_the_standby_takes_over_from_a_killed_server_without_loss_or_duplicates(
         assert second.stop() == 0
 
 
+def test_two_stores_in_one_group_say_so_and_name_each_other(
+    tmp_path: Path, kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    env = kafka_env(kafka, topic_prefix)
+    with (
+        ServerProcess(tmp_path / "one", env, name="one") as one,
+        ServerProcess(tmp_path / "two", env, name="two") as two,
+    ):
+        for server in (one, two):
+            server.wait_ready()
+        for server, other in ((one, two), (two, one)):
+            stranger = (other.home / "store" / "group-instance-id").read_text().strip()
+            status = eventually(partial(_says, server, stranger), what="the other's name")
+            assert status["state"] == "waiting"
+            assert "kafka.group_id" in status["reason"]
+
+
+def _says(server: ServerProcess, text: str) -> dict[str, Any] | None:
+    status: dict[str, Any] = server.json("/v1/ingest")
+    return status if text in str(status["reason"]) else None
+
+
 def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
     env = {"COALMINE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     with ServerProcess(home, env) as server:
@@ -107,7 +131,7 @@ def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
 
 
 def _reason_not_ready(server: ServerProcess, word: str) -> str | None:
-    response = httpx.get(f"{server.url}/readyz")
+    response = httpx2.get(f"{server.url}/readyz")
     assert response.status_code == 503
     detail = str(response.json()["detail"])
     return detail if word in detail else None
@@ -137,7 +161,7 @@ def test_with_a_registry_frames_are_confluents_and_poison_reaches_the_topic_of_d
     env = {**kafka_env(kafka, topic_prefix), "COALMINE_SCHEMA_REGISTRY_URL": schema_registry.url}
     with ServerProcess(home, env) as server:
         server.wait_ready()
-        coalmine_json("replay", trace, "--speed", "max", home=home, env=env)
+        coalmine_json("replay", trace, "--speed", "max", "--mix", home=home, env=env)
         producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
         producer.produce(topic_name("requests", topic_prefix), b"poison")
         assert producer.flush(30) == 0

@@ -15,7 +15,9 @@ def test_simulated_users_get_the_arms_of_the_registry(tmp_path: Path) -> None:
         registry.token = "service"
         env = {"COALMINE_SERVER_URL": registry.url, "COALMINE_TOKEN": "service"}
         history = ("--history-hours", "0.3", "--seconds", "0", "--rate", "1")
-        told = coalmine_json(*("simulate", "--registry", "support-refund", *history), home=tmp_path, env=env)
+        told = coalmine_json(
+            *("simulate", "--registry", "support-refund", "--mix", *history), home=tmp_path, env=env
+        )
     records = requests_of(spooled(tmp_path))
     assert told["produced_requests"] == len(records) > 300
     arms = Counter((record["version"], record["variant"]) for record in records)
@@ -28,7 +30,7 @@ def test_a_prompt_the_registry_does_not_serve_is_told(tmp_path: Path) -> None:
     with DeploymentServer() as registry:
         registry.publish(snapshot_json())
         env = {"COALMINE_SERVER_URL": registry.url, "COALMINE_TOKEN": "any"}
-        done = coalmine("simulate", "--registry", "refund", "--seconds", "1", home=tmp_path, env=env)
+        done = coalmine("simulate", "--registry", "refund", "--mix", "--seconds", "1", home=tmp_path, env=env)
     assert done.returncode == 2
     assert "serves no prompt 'refund'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,6 +25,8 @@ class IngestHealth:
     """"unroutable" are messages that do not say which event they are."""
     ahead_of_clock: int
     """Stored events whose time lies too far in the future."""
+    names_beyond_limit: dict[str, int]
+    """Events whose name of a kind was one too many on its day, by kind."""
     dead_letters_open: int
     unattributed_feedback: int
     """Feedback whose request has not arrived."""
@@ -44,18 +46,25 @@ def ingest_health(reader: Reader) -> IngestHealth:
         (standing,) = snapshot.rows(statement("standing", __package__))
         gaps = snapshot.rows(statement("latest_gaps", __package__), {"limit": MOST_GAPS})
         sizes = snapshot.rows(statement("store_rows", __package__))
-        positions = snapshot.rows('SELECT topic, "partition", next_offset FROM source_positions ORDER BY ALL')
+        beyond = snapshot.rows("SELECT kind, sum(events) AS events FROM names_beyond_limit GROUP BY kind")
+        positions = snapshot.rows(
+            'SELECT topic, "partition", topic_id, next_offset FROM source_positions ORDER BY ALL'
+        )
     return IngestHealth(
         last_commit_at=max((row["last_commit_at"] for row in ledger), default=None),
         counts=_counts(ledger),
         by_event={row["event"]: _counts([row]) for row in ledger},
         ahead_of_clock=sum(row["ahead_of_clock"] for row in ledger),
+        names_beyond_limit={row["kind"]: int(row["events"]) for row in beyond},
         dead_letters_open=standing["dead_letters_open"],
         unattributed_feedback=standing["unattributed_feedback"],
         unattributed_scores=standing["unattributed_scores"],
         gaps=[GapRow(**row) for row in gaps],
         gaps_total=standing["gaps_total"],
-        positions={TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in positions},
+        positions={
+            TopicPartition(row["topic"], row["partition"], row["topic_id"]): row["next_offset"]
+            for row in positions
+        },
         store=StoreSizes(
             database_bytes=_database_bytes(Path(standing["database_path"])),
             segment_bytes=sum(row["size_bytes"] for row in sizes),

@@ -19,9 +19,11 @@ from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
 from coalmine_consumers.store.positions import read_positions
+from coalmine_consumers.store.published_manifest import PublishedManifest
 from coalmine_consumers.store.reader import Reader
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_views
+from coalmine_schemas.atomic_file import make_private_folder
 
 DATABASE_FILE = "coalmine.duckdb"
 LOCK_FILE = "collector.lock"
@@ -45,6 +47,7 @@ class Store:
         self._lock = lock
         self._connection = connection
         self._writing = threading.Lock()
+        self._published = PublishedManifest(directory)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segment-writer")
         self._next_ingest_id = last_ingest_id(connection) + 1
 
@@ -58,7 +61,8 @@ class Store:
         """
         settings = settings or StoreSettings()
         directory = directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_folder(directory)
+        directory.chmod(0o700)  # texts are in it
         lock = StoreLock(directory / LOCK_FILE)
         try:
             connection = _connect(directory, settings)
@@ -90,6 +94,7 @@ class Store:
             except BaseException:
                 self._connection.rollback()
                 raise
+            self._published.publish(self._connection)
 
     def commit(self, batch: DecodedBatch, also: Also | None = None) -> CommitResult:
         """Stores a batch: all of it, or on any error nothing. Any thread may call it.

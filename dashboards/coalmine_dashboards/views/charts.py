@@ -12,7 +12,7 @@ import altair as alt
 from coalmine_consumers.results import Step
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
 from coalmine_dashboards.views.marks import MarkPoint
-from coalmine_dashboards.views.panels import Panel, Point, label_of, step_in_words
+from coalmine_dashboards.views.panels import Panel, Point, label_of, needs_log, step_in_words
 
 __all__ = ["draw"]
 
@@ -62,7 +62,8 @@ def draw(
             legend=None,
         ),
     )
-    layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names)
+    log = needs_log(panel, points)
+    layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names, log=log)
     return alt.LayerChart(
         layer=[*layers, *_mark_layers()],
         height=_HEIGHT_PX,
@@ -78,8 +79,10 @@ def _bars(panel: Panel, base: alt.Chart, step: Step) -> list[alt.Chart]:
     ]
 
 
-def _lines(panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int]) -> list[alt.Chart]:
-    base = base.encode(y=_value_axis(panel, "value", step), detail="line:N")
+def _lines(
+    panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int], *, log: bool
+) -> list[alt.Chart]:
+    base = base.encode(y=_value_axis(panel, "value", step, log=log), detail="line:N")
     return [
         base.mark_line(strokeWidth=1.8).encode(strokeDash=_dash(panel, names)),
         base.mark_point(size=14, filled=True, opacity=1).transform_filter("datum.alone"),
@@ -93,7 +96,7 @@ def _mark_layers() -> list[alt.Chart]:
     base = alt.Chart(alt.NamedData(_MARKS)).encode(x=_time_axis())
     tooltip = [
         alt.Tooltip("what:N", title="Deployment"),
-        alt.Tooltip("time:T", title="At (UTC)", format="%Y-%m-%d %H:%M:%S", formatType="utc"),
+        alt.Tooltip("when:N", title="At (UTC)"),
         alt.Tooltip("who:N", title="By"),
         alt.Tooltip("why:N", title="Reason"),
     ]
@@ -116,8 +119,8 @@ def _time_axis() -> alt.X:
     )
 
 
-def _value_axis(panel: Panel, field: str, step: Step) -> alt.Y:
-    free = alt.Scale(zero=panel.from_zero, nice=True)
+def _value_axis(panel: Panel, field: str, step: Step, *, log: bool = False) -> alt.Y:
+    free = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=panel.from_zero, nice=True)
     scale = free if panel.top is None else alt.Scale(domain=[0, panel.top])
     return alt.Y(
         f"{field}:Q",
@@ -130,7 +133,7 @@ def _value_axis(panel: Panel, field: str, step: Step) -> alt.Y:
 def _tooltip(panel: Panel) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("series:N", title="Version"),
-        alt.Tooltip("time:T", title="From (UTC)", format="%Y-%m-%d %H:%M", formatType="utc"),
+        alt.Tooltip("when:N", title="From (UTC)"),
         *([alt.Tooltip("line:N", title="Quantile")] if len(panel.lines) > 1 else []),
         alt.Tooltip("value:Q", title=panel.title, format=panel.number_format),
         *([] if panel.stacked else [alt.Tooltip("requests:Q", title="Requests", format=",d")]),

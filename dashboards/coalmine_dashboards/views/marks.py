@@ -6,14 +6,19 @@ from typing import TypedDict
 
 from coalmine_consumers.results import DeploymentMark
 
+CHARACTER = 0.02
+"""Width of a letter of a label, as a share of the axis of a chart in a row of three."""
+
 
 class MarkPoint(TypedDict):
     """One mark; the charts' specification refers to its fields by name."""
 
     time: float
     """Milliseconds since 1970, UTC."""
+    when: str
+    """The same for people."""
     label: str
-    """Text beside the rule: the version or experiment served from then on."""
+    """Text beside the rule: the version or experiment served from then on; empty where there is no room."""
     what: str
     who: str
     why: str
@@ -29,17 +34,36 @@ def mark_points(
         ends: Start and end of the axis; None if the points determine them.
         with_prompt: True to include the prompt in labels.
     """
-    return [
+    points = [
         _point(mark, with_prompt=with_prompt)
         for mark in marks
         if ends is None or ends[0] <= mark.event_time <= ends[1]
     ]
+    return _legible(sorted(points, key=lambda point: point["time"]), ends)
+
+
+def _legible(points: list[MarkPoint], ends: tuple[datetime, datetime] | None) -> list[MarkPoint]:
+    """Leaves out labels that would overprint the one before or the edge; the tooltips have them all."""
+    if not points:
+        return points
+    start, end = points[0]["time"], points[-1]["time"]
+    if ends is not None:
+        start, end = (moment.timestamp() * 1000.0 for moment in ends)
+    length, free_from = max(end - start, 1.0), start
+    for point in points:
+        reach = point["time"] + length * CHARACTER * (len(point["label"]) + 1)
+        if point["time"] < free_from or (ends is not None and reach > end):
+            point["label"] = ""
+        else:
+            free_from = reach
+    return points
 
 
 def _point(mark: DeploymentMark, *, with_prompt: bool) -> MarkPoint:
     served = mark.experiment or mark.version or "nothing"
     return {
         "time": mark.event_time.timestamp() * 1000.0,
+        "when": f"{mark.event_time:%Y-%m-%d %H:%M:%S}",
         "label": f"{mark.prompt} {served}" if with_prompt else served,
         "what": f"{mark.environment}: {mark.action} {mark.prompt} {served}",
         "who": mark.changed_by,

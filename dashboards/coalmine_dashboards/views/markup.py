@@ -1,13 +1,14 @@
-"""HTML of the strip and the table. All external text is escaped here and nowhere else."""
+"""HTML and Markdown of the page. All external text is escaped here and nowhere else."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
 from coalmine_dashboards.views.health import HealthItem, Tone
-from coalmine_dashboards.views.table import COLUMNS, Cell, TableRow
+from coalmine_dashboards.views.table import COLUMNS, Cell, Column, TableRow
 
-__all__ = ["health_strip", "stylesheet", "versions_table"]
+__all__ = ["health_strip", "plain", "stylesheet", "versions_table"]
 
 _DOTS: dict[Tone, str] = {"good": "cm-good", "notice": "cm-notice", "bad": "cm-bad"}
 
@@ -36,15 +37,21 @@ def health_strip(items: Sequence[HealthItem]) -> str:
     return strip + (f'<p class="cm-note" role="alert">{"<br>".join(notes)}</p>' if notes else "")
 
 
+def plain(text: str) -> str:
+    """Returns Markdown that shows a text as it is: an image in a stranger's name would be fetched."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
 def versions_table(rows: Iterable[TableRow]) -> str:
     """Returns the table of versions, with their colours in the charts."""
     heads = "".join(
-        f'<th scope="col" title="{escape(column.explanation)}">{escape(column.title)}</th>'
+        f'<th scope="col"{_less(column)} title="{escape(column.explanation)}">{escape(column.title)}</th>'
         for column in COLUMNS
     )
     return (
         '<div class="cm-scroll"><table class="cm-table" aria-label="Versions"><thead><tr>'
-        f'<th scope="col" class="cm-left">Version</th><th scope="col" class="cm-left">Model</th>{heads}'
+        '<th scope="col" class="cm-left">Version</th><th scope="col" class="cm-left cm-model">Model</th>'
+        f"{heads}"
         f"</tr></thead><tbody>{''.join(_row(row) for row in rows)}</tbody></table></div>"
     )
 
@@ -55,10 +62,15 @@ def _row(row: TableRow) -> str:
         f'<th scope="row" class="cm-left" title="{escape(row.explanation)}">'
         f'<span class="cm-swatch" style="background:{escape(row.colour)}"></span>'
         f"{escape(row.prompt)} <b>{escape(row.version)}</b></th>"
-        f'<td class="cm-left cm-model">{escape(row.models)}</td>{"".join(map(_cell, row.cells))}</tr>'
+        f'<td class="cm-left cm-model">{escape(row.models)}</td>'
+        f"{''.join(map(_cell, COLUMNS, row.cells))}</tr>"
     )
 
 
-def _cell(cell: Cell) -> str:
+def _less(column: Column) -> str:
+    return "" if column.vital else ' class="cm-less"'
+
+
+def _cell(column: Column, cell: Cell) -> str:
     aside = "" if cell.aside is None else f" <small>{escape(cell.aside)}</small>"
-    return f"<td>{escape(cell.text)}{aside}</td>"
+    return f"<td{_less(column)}>{escape(cell.text)}{aside}</td>"

@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import TypedDict, cast
 
 from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
 from coalmine_dashboards.palette import VersionKey
 from coalmine_dashboards.steps import length_of
 
-__all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "panel_points"]
+__all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "needs_log", "panel_points", "step_in_words"]
+
+
+LOG_FROM = 20.0
+"""Versions that differ by this factor get a logarithmic axis."""
 
 
 class Point(TypedDict):
@@ -17,6 +22,8 @@ class Point(TypedDict):
 
     time: float
     until: float
+    when: str
+    """Start of the bucket, for people; UTC."""
     series: str
     """Label of the version; empty for the ends of the axis."""
     line: str
@@ -61,6 +68,8 @@ class Panel:
     """Stacked bars instead of lines: for amounts."""
     top: float | None = None
     """End of the axis, for quantities with a maximum."""
+    may_be_log: bool = False
+    """True for positive quantities of which versions may differ by orders of magnitude."""
     from_zero: bool = True
     """False to show small differences far from zero: the axis then need not start at zero."""
 
@@ -82,6 +91,7 @@ PANELS = (
         axis_format="$.6~f",
         number_format="$.3~r",
         lines=(Line(lambda row: row.cost_usd_per_request),),
+        may_be_log=True,
     ),
     Panel(
         key="latency",
@@ -94,6 +104,7 @@ PANELS = (
             Line(lambda row: _seconds(row.latency_ms_p50), "p50"),
             Line(lambda row: _seconds(row.latency_ms_p95), "p95", (2, 3)),
         ),
+        may_be_log=True,
     ),
     Panel(
         key="quality",
@@ -167,6 +178,26 @@ def panel_points(
     return points
 
 
+def needs_log(panel: Panel, points: Sequence[Point]) -> bool:
+    """True if the axis of a panel has to be logarithmic, or the smaller versions would lie on zero."""
+    values = [point["value"] for point in points if point["value"] is not None]
+    return (
+        panel.may_be_log
+        and bool(values)
+        and min(values) > 0
+        and max(_medians(points)) > LOG_FROM * min(_medians(points))
+    )
+
+
+def _medians(points: Sequence[Point]) -> list[float]:
+    """The median of each line: one outlier does not change the axis."""
+    lines: dict[tuple[str, str], list[float]] = {}
+    for point in points:
+        if point["value"] is not None:
+            lines.setdefault((point["series"], point["line"]), []).append(point["value"])
+    return [median(values) for values in lines.values()]
+
+
 def step_in_words(step: Step) -> str:
     """Returns the step for the axis title: `minute`, `5 minutes`."""
     return {"5m": "5 minutes", "15m": "15 minutes", "6h": "6 hours"}.get(step, step)
@@ -211,6 +242,7 @@ def _point(
     return Point(
         time=milliseconds_of(row.bucket_start),
         until=milliseconds_of(row.bucket_start + step),
+        when=f"{row.bucket_start.astimezone(UTC):%Y-%m-%d %H:%M}",
         series=name,
         line=line.name,
         value=line.value(row),
@@ -223,7 +255,15 @@ def _point(
 def _empty(at: datetime, name: str = "", line: str = "") -> Point:
     time = milliseconds_of(at)
     return Point(
-        time=time, until=time, series=name, line=line, value=None, bottom=None, requests=None, alone=False
+        time=time,
+        until=time,
+        when="",
+        series=name,
+        line=line,
+        value=None,
+        bottom=None,
+        requests=None,
+        alone=False,
     )
 
 

@@ -7,7 +7,7 @@ from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import ApiError, NotReady, Standby, Unauthorised, Unreachable
 from coalmine_dashboards.formatting import moment
 
-__all__ = ["Advice", "advice_for", "nothing_in_range", "nothing_yet"]
+__all__ = ["Advice", "advice_for", "nothing_in_range", "nothing_yet", "unknown_choice"]
 
 _FIRST_EVENT = """from coalmine import Coalmine
 
@@ -78,10 +78,19 @@ def nothing_yet() -> Advice:
     return Advice(
         title="No events yet",
         text="The server is running and waiting for the first call. Send one from your service, as below, or "
-        "try it with simulated services: `coalmine simulate`. New events appear here automatically.",
+        "try it with simulated services: coalmine demo. New events appear here automatically.",
         tone="info",
         code=_FIRST_EVENT,
         language="python",
+    )
+
+
+def unknown_choice(kind: str, value: str) -> Advice:
+    """Returns the message for a link that names what there is not."""
+    return Advice(
+        title=f"No {kind} is called {value}",
+        text=f"The link of this page names it, but there are no calls of it; all {kind}s are shown.",
+        tone="warning",
     )
 
 

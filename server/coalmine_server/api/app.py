@@ -1,5 +1,6 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def operation_id(route: APIRoute) -> str:
 def install_openapi(app: FastAPI) -> None:
     """Makes `/openapi.json` say which role an operation takes, and where a problem document comes.
 
-    FastAPI writes every model under the media type of the route's success.
+    FastAPI writes every model under the media type of the route's success. Titles become unique, because
+    generated clients name their classes by them.
     """
     generate = app.openapi
 
@@ -54,17 +56,52 @@ def install_openapi(app: FastAPI) -> None:
                     content = response.get("content", {})
                     if content.get(JSON_MEDIA_TYPE, {}).get("schema") == _PROBLEM:
                         content[PROBLEM_MEDIA_TYPE] = content.pop(JSON_MEDIA_TYPE)
+                for parameter in operation.get("parameters", []):
+                    parameter["schema"] = _titled(
+                        parameter["schema"], f"{operation['operationId']}_{parameter['name']}_choice"
+                    )
+        for name, schema in document["components"]["schemas"].items():
+            schema["title"] = _camel_case(name)
+            for field, inner in schema.get("properties", {}).items():
+                schema["properties"][field] = _titled(inner, f"{name}_{field}")
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation says
 
 
+def _titled(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """A parameter or field, titled by its owner, too; a choice of words is one list of words."""
+    choices = schema.get("anyOf", [])
+    words = [word for each in choices for word in each.get("enum", [each.get("const")])]
+    if choices and all(isinstance(word, str) for word in words):
+        schema = {"type": "string", "enum": words, **{key: schema[key] for key in schema if key != "anyOf"}}
+    for each in choices:
+        if "enum" in each:
+            each["title"] = _camel_case(name)
+    return {**schema, "title": _camel_case(name)} if "enum" in schema else schema
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document of a server with everything, as `docs/openapi.json` has it."""
+    from coalmine_server.api.routes import health  # noqa: PLC0415 - imports Prometheus
+
+    nothing: Any = None
+    app = build_api(nothing, prompts=RegistryParts(nothing, nothing, nothing))
+    app.include_router(health.router)
+    return app.openapi()
+
+
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
 Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: reader, author, approver or admin, each allowing what the previous ones
-do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and `next_cursor` of
-one page as `cursor` of the next. Unknown query parameters are errors. Lists of measures come as JSON, or with
+(RFC 9457). Every token has a role: service, reader, author, approver or admin, each allowing what the
+previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
+`next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
+measures come as JSON, or with
 `Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
 
 
@@ -148,13 +185,20 @@ def build_api(
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
-        from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            access,
+            deployments,
+            environments,
+            experiments,
+            promotions,
+        )
+        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for router in prompt_registry.ROUTERS:
-            app.include_router(router, dependencies=[bearer, known])
+        for part in (prompt_routes, promotions, environments, experiments, deployments, access):
+            app.include_router(part.router, dependencies=[bearer, known])
     return app
 
 
@@ -166,6 +210,7 @@ def create_app(
     with_measures: bool = True,
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
+    secret: str = "",
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -176,6 +221,7 @@ def create_app(
         with_measures: As for `build_api`.
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
+        secret: What this server proves itself with to those who read its announcement.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -188,6 +234,7 @@ def create_app(
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
     app.state.verifier = access.verifier
+    app.state.secret = secret
     app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -16,14 +16,23 @@ _PLAIN: dict[object, pa.DataType] = {
     float: pa.float64(),
     bool: pa.bool_(),
     datetime: pa.timestamp("us", tz="UTC"),
+    date: pa.date32(),
 }
 
 
 def arrow_table(row_type: type, rows: Sequence[object]) -> pa.Table:
     """One column for each field of the dataclass `row_type`, one row for each of `rows`."""
     schema = arrow_schema(row_type)
-    columns = [pa.array([_plain(getattr(row, field.name)) for row in rows], field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
+    columns = [_array([_plain(getattr(row, field.name)) for row in rows], field.type) for field in schema]
+    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except OverflowError:  # a sum of counts that no event may have any more, but an old store may hold
+        return pa.array(values, pa.decimal128(38))
 
 
 @cache

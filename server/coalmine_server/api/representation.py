@@ -12,9 +12,12 @@ from coalmine_server.api.problems import NOT_ACCEPTABLE, ProblemError
 JSON_MEDIA_TYPE = "application/json"
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 ARROW_TOO: dict[int | str, dict[str, Any]] = {
-    200: {"content": {ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+    200: {"description": f"Success. With `Accept: {ARROW_MEDIA_TYPE}` the rows come as an Arrow stream."}
 }
-"""The success of a route that also answers with an Arrow stream, for OpenAPI."""
+"""The success of a route that also answers with an Arrow stream, for OpenAPI.
+
+In words, because generated clients make of two media types one answer that is either an object or text.
+"""
 
 Representation = Literal["json", "arrow"]
 

@@ -2,11 +2,17 @@
 
 import contextlib
 import os
+import socket
 import subprocess
+import sys
 import tempfile
+import threading
+import time
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -14,13 +20,23 @@ from coalmine_server.cli.invocation import invocation, stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json_line
 from coalmine_server.cli.serve import dashboard_address, dashboard_command, dashboard_environment
 from coalmine_server.cli.versions import write_versions
-from coalmine_server.errors import CheckFailed
+from coalmine_server.errors import CheckFailed, ConfigurationError
 
 if TYPE_CHECKING:
+    from coalmine_server.cli.output import Advance
     from coalmine_server.demonstration import DemoReport
     from coalmine_server.settings import Settings
+    from coalmine_simulator import Progress
 
 END_TIMEOUT_S = 10.0
+HISTORY_HOURS = 6
+PLAYING = (
+    f"Simulated services, no real traffic: the last {HISTORY_HOURS} hours are being played in, oldest first. "
+    "Times are of that past until the history is complete."
+)
+PLAYED = (
+    f"Simulated services, no real traffic: {HISTORY_HOURS} hours were played in at once; it goes on live."
+)
 
 
 def demo(
@@ -30,83 +46,123 @@ def demo(
         float | None,
         typer.Option(min=1, help="Seconds to go on; until Ctrl-C if not set.", show_default=False),
     ] = None,
-    headless: Annotated[bool, typer.Option("--headless", help="Show no dashboards.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="Show no dashboard.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the HTTP API; 0 takes a free one.")
     ] = 0,
     dashboard_port: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=65535, help="Port of the dashboards; 0 takes a free one.", show_default=False
-        ),
+        typer.Option(min=0, max=65535, help="Port of the dashboard; 0 takes a free one.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch it work: simulated services, a good canary and a bad one, and the dashboards.
+    """Watch it work: simulated services, a good canary and a bad one, and the dashboard.
 
     Needs neither Kafka nor anything else, and keeps everything in a temporary folder, or in the one that
-    `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a
-    COALMINE_HOME that holds a store already is left alone. With --json, the last line is one JSON object.
+    `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a home
+    that holds a store already is left alone. With --json, the last line is one JSON object.
     """
-    from coalmine_server.demonstration import consumed, demo_settings, play, report, running_server
+    note("Coalmine demonstration: simulated services, on this machine alone. Starting the server ...")
+    from coalmine_schemas.simulated_home import mark_simulated
+    from coalmine_server.demonstration import (
+        consumed,
+        demo_settings,
+        play,
+        register_story,
+        report,
+        running_server,
+    )
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
     with contextlib.ExitStack() as stack:
-        home = shared.home or _unused_home()
+        home = _unused(shared.home)
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
         settings = demo_settings(given, home.expanduser().absolute(), port)
+        mark_simulated(settings.home, PLAYING)
         stop = stack.enter_context(stop_on_signals())
+        story = register_story(settings)
         client = stack.enter_context(running_server(settings))
-        note(f"HTTP API    {client.url}  (token in {settings.home / 'credentials'})")
+        note(f"HTTP API     {client.url}  (token in {settings.home / 'credentials'})")
+        if story.versions:
+            note(f"registry     {story.versions} prompt versions, two experiments, one of them taken back")
         if not headless:
-            note(f"dashboards  {stack.enter_context(_dashboards(settings))}")
-        if seconds is None:
-            note("Ctrl-C ends it")
-        before = consumed(client)
+            url = stack.enter_context(_dashboard(settings, browser=not no_browser))
+            note(f"dashboard    {url}" + ("" if no_browser else "  (your browser opens it)"))
+        note(f"playing      {HISTORY_HOURS} hours of history, then live; Ctrl-C stops everything")
+        before = consumed(client, at_least=story.changes)
         with progress_bar("playing", quiet=as_json, unit="simulated s") as advance:
             result = play(
                 settings,
                 seconds=seconds,
                 seed=seed,
                 stop=stop,
-                progress=lambda done: advance(
-                    round(done.at_s), None if seconds is None else round(done.end_s)
-                ),
+                progress=_Narrator(settings.home, advance, seconds),
             )
+        note("stopping: everything that was sent is counted first")
         found = report(client, before + result.total)
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
 
 
-def _unused_home() -> Path | None:
-    """The folder that COALMINE_HOME names, unless somebody keeps events there."""
-    named = os.environ.get("COALMINE_HOME")
-    if not named:
-        return None
-    home = Path(named).expanduser()
-    kept = [
-        folder for folder in (home / "store", home / "spool") if folder.is_dir() and any(folder.iterdir())
-    ]
-    return None if kept else home
+class _Narrator:
+    """Tells how far playing has come: by a bar on a terminal, and by a line when the history is complete."""
+
+    def __init__(self, home: Path, advance: "Advance", seconds: float | None) -> None:
+        self._home = home
+        self._advance = advance
+        self._endless = seconds is None
+        self._live = False
+
+    def __call__(self, done: "Progress") -> None:
+        from coalmine_schemas.simulated_home import mark_simulated
+        from coalmine_server.demonstration import STORY_S
+
+        self._advance(round(done.at_s), None if self._endless else round(done.end_s))
+        if self._live or done.at_s < STORY_S:
+            return
+        self._live = True
+        mark_simulated(self._home, PLAYED)
+        note("live         about 4 events per second. Ask in another terminal, for example:")
+        for question in ("versions", "readout refund-1.4", "log search-answer"):
+            note(f"             coalmine --home {self._home} {question}")
+
+
+def _unused(named: Path | None) -> Path | None:
+    """The home that is named, or that COALMINE_HOME names unless somebody keeps events there; else None."""
+    from coalmine_schemas.simulated_home import may_hold_real_events
+
+    home = named or Path(os.environ.get("COALMINE_HOME", ""))
+    if home == Path() or not may_hold_real_events(home.expanduser()):
+        return None if home == Path() else home
+    if named is not None:
+        raise ConfigurationError(f"{home} may hold events of real services", "name another folder")
+    return None
 
 
 @contextlib.contextmanager
-def _dashboards(settings: "Settings") -> Iterator[str]:
+def _dashboard(settings: "Settings", *, browser: bool) -> Iterator[str]:
+    from coalmine_schemas.discovery import read_local_token, viewer_key
+
     host, port = dashboard_address(settings.dashboard)
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
-        dashboard_command(host, port),
+        [*dashboard_command(host, port), "--until-stdin-ends"],
         env=dashboard_environment(settings),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # ends with us, however we end: the page must not outlive the demonstration
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us: the pages end last
+        start_new_session=True,  # Ctrl-C is for us: the page ends last
     )
+    key = viewer_key(read_local_token(settings.home) or "")
+    url = f"http://{host}:{port}/?key={key}"
+    if browser and _has_screen():
+        threading.Thread(target=_open_when_up, args=(url, process), daemon=True).start()
     try:
-        yield f"http://{host}:{port}"
+        yield url
     finally:
         process.terminate()
         try:
@@ -114,6 +170,24 @@ def _dashboards(settings: "Settings") -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _has_screen() -> bool:
+    """Returns False where only a browser inside the terminal could be opened."""
+    names = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in names)
+
+
+def _open_when_up(url: str, process: "subprocess.Popen[bytes]") -> None:
+    address = urlsplit(url)
+    while process.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((address.hostname, address.port or 80), 1.0),
+        ):
+            webbrowser.open(url)
+            return
+        time.sleep(0.2)
 
 
 def _write(found: "DemoReport", as_json: bool) -> None:

@@ -75,11 +75,13 @@ def dashboard(
         ),
     ] = None,
 ) -> None:
-    """Show the dashboards in a browser. They ask a running server, so start one with `coalmine serve`."""
+    """Show the dashboard in a browser: it prints a link that signs you in; others sign in with a token.
+
+    It asks a running server, so start one with `coalmine serve`.
+    """
     settings = invocation(context).settings(dashboard__host=host, dashboard__port=port, server__url=server)
     address = dashboard_address(settings.dashboard)
     command = dashboard_command(*address)
-    note(f"dashboards on http://{address[0]}:{address[1]}; Ctrl-C stops them")
     # Replaces this process, so that signals reach Streamlit itself.
     os.execve(command[0], command, dashboard_environment(settings))  # noqa: S606 - our own interpreter
 

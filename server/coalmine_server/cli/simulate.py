@@ -8,13 +8,60 @@ import typer
 
 from coalmine_server.cli.invocation import invocation, stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json
-from coalmine_server.errors import CheckFailed
+from coalmine_server.errors import CheckFailed, ConfigurationError
 
 if TYPE_CHECKING:
+    from coalmine_server.settings import Settings
     from coalmine_simulator import SimulationResult
 
 
 HOUR_S = 3600.0
+OWN_HOME = "simulated"
+"""Folder of the default home for events that nobody measured."""
+
+MixOption = Annotated[
+    bool,
+    typer.Option(
+        "--mix", help="Write among the events of real services: to Kafka, or into the store of this home."
+    ),
+]
+
+
+def apart(context: typer.Context, what: str, *, mix: bool) -> "Settings":
+    """Settings with a home that holds no real events: the named one, or a folder of the default one.
+
+    Args:
+        context: Of the running command.
+        what: What the events are, for the mark of the home.
+        mix: True to write wherever real services write.
+
+    Raises:
+        ConfigurationError: The events would stand among real ones.
+    """
+    from coalmine_schemas.simulated_home import mark_simulated, may_hold_real_events
+
+    shared = invocation(context)
+    settings = shared.settings()
+    if mix:
+        return settings
+    if settings.kafka.bootstrap_servers is not None:
+        raise ConfigurationError(
+            "Kafka is configured, and simulated events would stand among those of real services",
+            "add --mix if that is what you want",
+        )
+    if shared.load().origins["home"].kind == "default":
+        settings = settings.model_copy(update={"home": settings.home / OWN_HOME})
+    if may_hold_real_events(settings.home):
+        raise ConfigurationError(
+            f"{settings.home} may hold events of real services",
+            "name another folder, `coalmine --home FOLDER simulate`, or add --mix",
+        )
+    mark_simulated(settings.home, what)
+    return settings
+
+
+def _where(settings: "Settings") -> str:
+    return f"coalmine --home {settings.home}"
 
 
 def simulate(
@@ -52,11 +99,16 @@ def simulate(
     ] = None,
     users: Annotated[int, typer.Option(min=1, help="Users of the prompts that --registry names.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same course of events.")] = 0,
+    mix: MixOption = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete the home of simulated events, and end.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate services with users, versions, feedback and incidents, through the real client.
 
-    Events go to Kafka if it is configured, else to the spool. Exits with 1 if an event was lost.
+    Events go to a home of their own, ~/.coalmine/simulated or the one that is named; with --mix to where real
+    services send theirs. Exits with 1 if an event was lost.
     """
     from coalmine import Coalmine
     from coalmine_server.kafka import make_client
@@ -70,7 +122,15 @@ def simulate(
     )
     from coalmine_simulator import scenario as built_in
 
-    settings = invocation(context).settings()
+    settings = apart(context, f"Simulated services, no real traffic: scenario {file or scenario}.", mix=mix)
+    if delete:
+        _delete(settings.home)
+        return
+    if registry and not mix:
+        raise ConfigurationError(
+            "--registry asks the registry of a home for real services, and its events belong there",
+            "add --mix",
+        )
     story_s = story_hours * HOUR_S
     if file is not None:
         config = load_config(file, story_s)
@@ -102,7 +162,7 @@ def simulate(
             progress=lambda done: advance(round(done.at_s), None if end_s is None else round(end_s)),
         )
     closed = [client.close() for client in clients.values()]
-    _report(result, as_json)
+    _report(result, settings, as_json)
     lost = sum(result.stats.dropped.values())
     if lost:
         raise CheckFailed(f"{lost} events were lost: {dict(result.stats.dropped)}")
@@ -110,7 +170,18 @@ def simulate(
         raise CheckFailed("not everything was sent in time")
 
 
-def _report(result: "SimulationResult", as_json: bool) -> None:
+def _delete(home: Path) -> None:
+    from coalmine_schemas.simulated_home import delete_simulated
+
+    if delete_simulated(home):
+        note(f"deleted {home}")
+    else:
+        raise ConfigurationError(
+            f"{home} is not a home of simulated events", "delete it yourself if you mean it"
+        )
+
+
+def _report(result: "SimulationResult", settings: "Settings", as_json: bool) -> None:
     sent = result.stats
     facts = {
         "produced": result.total,
@@ -129,7 +200,7 @@ def _report(result: "SimulationResult", as_json: bool) -> None:
         write_json({**facts, "versions": versions})
     else:
         write_facts({**facts, "dropped": sum(sent.dropped.values())})
-        note("`coalmine versions` shows what was measured")
+        note(f"`{_where(settings)} versions` shows what was measured")
 
 
 def replay(
@@ -162,17 +233,18 @@ def replay(
         typer.Option(help="Environment they come from; as in the settings if not set.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the latencies, which a trace does not have.")] = 0,
+    mix: MixOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Play a trace of real calls through the client: arrival times and token counts are real.
 
-    The whole file is checked before anything is sent. Latencies come from a stated model. Events go to Kafka
-    if it is configured, else to the spool. Exits with 1 if an event was lost.
+    The whole file is checked before anything is sent. Latencies come from a stated model. Events go to a home
+    of their own, as those of `coalmine simulate` do. Exits with 1 if an event was lost.
     """
     from coalmine_server.kafka import make_client
     from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
 
-    settings = invocation(context).settings()
+    settings = apart(context, f"A replayed trace, no traffic of today: {file.name}.", mix=mix)
     options = ReplayOptions(
         speed=parse_speed(speed),
         at=at,
@@ -199,7 +271,7 @@ def replay(
         stats = document.pop("stats")
         document["dropped"] = sum(stats.pop("dropped").values())
         write_facts({**document, **stats})
-        note("`coalmine versions` shows what was measured")
+        note(f"`{_where(settings)} versions` shows what was measured")
     lost = sum(summary.stats.dropped.values())
     if lost or not summary.flushed:
         reasons = ", ".join(f"{reason} {count}" for reason, count in summary.stats.dropped.items())

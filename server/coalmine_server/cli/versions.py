@@ -17,9 +17,11 @@ from coalmine_server.cli.options import (
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import TimeseriesRow, VersionRow
+    from coalmine_consumers.results import TimeseriesRow, UnpricedRow, VersionRow
 
 NO_REQUESTS = "no matching requests"
+MOST_MODELS = 5
+"""Models named in a note."""
 
 
 def versions(
@@ -37,22 +39,26 @@ def versions(
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    from coalmine_consumers.results import VersionRow
+    from coalmine_consumers.results import UnpricedRow, VersionRow
     from coalmine_server.client import read_as
 
-    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    named = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    chosen = {**named, "since": since, "until": until, "limit": PAGE_ROWS}
     with asking(context, quiet=as_json) as client:
-        rows = client.items("/v1/versions", {**chosen, "since": since, "until": until, "limit": PAGE_ROWS})
+        rows = client.items("/v1/versions", chosen)
+        some = any(row["priced_requests"] < row["requests"] for row in rows)
+        unpriced = client.items("/v1/unpriced", chosen) if some and not as_json else []
     if as_json:
         write_json(rows)
     else:
         write_versions(read_as(list[VersionRow], rows))
+        note_unpriced(read_as(list[UnpricedRow], unpriced))
 
 
 def write_versions(rows: "list[VersionRow]") -> None:
     """The table of versions, for people."""
     columns = ["prompt", "version", "requests", "errors", "tokens in", "tokens out", "USD/request"]
-    columns += ["p50 ms", "p95 ms", "quality", "thumbs up"]
+    columns += ["priced", "p50 ms", "p95 ms", "quality", "thumbs up"]
     cells = [
         (
             row.prompt,
@@ -66,6 +72,18 @@ def write_versions(rows: "list[VersionRow]") -> None:
         for row in rows
     ]
     write_table(columns, cells, empty=NO_REQUESTS)
+
+
+def note_unpriced(rows: "list[UnpricedRow]") -> None:
+    """Says which models' calls have no cost, and what to do about it."""
+    without_price = [row for row in rows if row.without_price]
+    if without_price:
+        models = ", ".join(f"{row.model} {row.without_price}" for row in without_price[:MOST_MODELS])
+        more = ", ..." if len(without_price) > MOST_MODELS else ""
+        note(f"calls without a price, by model: {models}{more}; add prices to pricing.toml")
+    without_usage = sum(max(row.without_usage - row.errors, 0) for row in rows)
+    if without_usage:
+        note(f"{without_usage} calls that did not fail say no tokens; a stream needs include_usage")
 
 
 def timeseries(
@@ -99,8 +117,8 @@ def timeseries(
         write_json(rows)
         return
     note(f"one row per {pages[0]['step']}, UTC")
-    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p50 ms", "p95 ms"]
-    columns += ["quality", "thumbs up"]
+    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "priced", "p50 ms"]
+    columns += ["p95 ms", "quality", "thumbs up"]
     cells = [
         (
             row.bucket_start,
@@ -118,6 +136,7 @@ def timeseries(
 def _cost_to_thumbs(row: "VersionRow | TimeseriesRow") -> tuple[object, ...]:
     return (
         row.cost_usd_per_request,
+        row.priced_requests,
         row.latency_ms_p50,
         row.latency_ms_p95,
         row.quality_mean,

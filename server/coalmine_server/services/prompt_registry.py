@@ -1,5 +1,7 @@
 """Opens the prompt registry that the settings name, and keeps the local token of the home."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -9,7 +11,7 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.atomic_file import write_atomically
-from coalmine_schemas.discovery import CREDENTIALS_FILE, read_local_token
+from coalmine_schemas.discovery import CREDENTIALS_FILE, own_home, read_local_token
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.settings import Settings
 
@@ -18,8 +20,14 @@ OLD_TOKENS_FILE = "tokens.json"
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
-def open_registry(settings: Settings) -> Registry:
+def open_registry(
+    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
+
+    Args:
+        settings: All of them.
+        clock: Returns the current time, with a time zone.
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
@@ -28,11 +36,11 @@ def open_registry(settings: Settings) -> Registry:
         DatabaseUnavailable: It does not answer.
     """
     url = settings.registry.url
-    settings.home.mkdir(parents=True, exist_ok=True)
+    own_home(settings.home)
     path = settings.registry_file
     if url is None:
         path.touch(mode=0o600)
-    registry = Registry.open(path if url is None else url.get_secret_value())
+    registry = Registry.open(path if url is None else url.get_secret_value(), clock=clock)
     try:
         _take_over_tokens(settings, registry)
     except BaseException:
@@ -64,7 +72,6 @@ def ensure_local_token(home: Path, tokens: Tokens) -> str:
     token = read_local_token(home)
     if token is None or tokens.verify(token) is None:
         token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
-        home.mkdir(parents=True, exist_ok=True)
         write_atomically(home / CREDENTIALS_FILE, token + "\n")
     (home / CREDENTIALS_FILE).chmod(0o600)
     return token

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from coalmine_consumers.collector.collector import CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
@@ -18,6 +19,7 @@ from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
+from coalmine_schemas.own_prices import read_own_prices
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
@@ -97,6 +99,16 @@ def decoding(settings: Settings) -> Iterator[BatchDecoder]:
         yield BatchDecoder(SchemaResolver(registry))
 
 
+def pricer(settings: Settings) -> Pricer:
+    """Prices what clients did not, with the operator's own prices first.
+
+    Raises:
+        InvalidParameter: The file of own prices is not valid.
+    """
+    file = settings.pricing_file
+    return Pricer() if file is None else Pricer(read_own_prices(file))
+
+
 def collector_settings(settings: IngestSettings) -> CollectorSettings:
     """How the collector batches and tries again."""
     pace = PacePolicy(
@@ -114,6 +126,7 @@ def store_settings(settings: StoreSection) -> StoreSettings:
         memory_limit_mb=settings.memory_limit_mb,
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
+        names_per_day=settings.names_per_day,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
-from coalmine.assembly import make_parts
+from coalmine.assembly import make_emitter
 from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
@@ -102,4 +102,4 @@ def _emitter(settings: Settings) -> Emitter:
         schema_registry_ca_location=settings.schema_.registry_ca_location,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    return make_parts(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
+    return make_emitter(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s))

@@ -38,7 +38,13 @@ def test_a_mark_says_what_is_served_from_then_on() -> None:
 def test_marks_outside_the_axis_do_not_stretch_it() -> None:
     ends = (NOON + timedelta(minutes=2), NOON + timedelta(minutes=3))
     found = mark_points([mark(minute) for minute in range(6)], ends, with_prompt=False)
-    assert [point["label"] for point in found] == ["1.2.0", "1.3.0"]
+    assert [point["what"] for point in found] == ["prod: promote greet 1.2.0", "prod: promote greet 1.3.0"]
+
+
+def test_labels_neither_overprint_one_another_nor_the_edge() -> None:
+    ends = (NOON, NOON + timedelta(minutes=100))
+    found = mark_points([mark(minute) for minute in (0, 5, 11, 30, 98)], ends, with_prompt=False)
+    assert [point["label"] for point in found] == ["1.0.0", "", "", "1.30.0", ""]
 
 
 def test_charts_draw_a_rule_for_each_and_new_ones_leave_the_specification_as_it_is() -> None:

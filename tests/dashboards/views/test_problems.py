@@ -39,7 +39,7 @@ def test_an_empty_server_says_how_to_send_the_first_event() -> None:
     advice = nothing_yet()
     assert advice.code is not None
     compile(advice.code, "first_event.py", "exec")
-    assert "coalmine simulate" in advice.text
+    assert "coalmine demo" in advice.text
 
 
 def test_an_empty_selection_says_where_the_data_is() -> None:
@@ -48,6 +48,7 @@ def test_an_empty_selection_says_where_the_data_is() -> None:
         versions={"greet": ["1.0.0"]},
         environments=["prod"],
         apps=["support-bot"],
+        complete=True,
         first_event_time=datetime(2023, 11, 16, 18, 15, tzinfo=UTC),
         last_event_time=datetime(2023, 11, 16, 19, 14, tzinfo=UTC),
     )

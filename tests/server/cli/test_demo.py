@@ -3,9 +3,13 @@
 import json
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from coalmine import Coalmine
+from coalmine_schemas.simulated_home import simulated_words
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import coalmine, coalmine_json, environment
 from tests.support.processes.warm_command import warm_command
@@ -40,7 +44,10 @@ def test_make_demo_accounts_for_every_event_and_keeps_them_in_an_unused_home(hom
 
 
 def test_a_demonstration_leaves_a_home_in_use_alone(home: Path) -> None:
-    coalmine_json("replay", SAMPLE, "--speed", "max", home=home)
+    coalmine_json("replay", SAMPLE, "--speed", "max", "--mix", home=home)
+    named = coalmine("--home", home, "demo", "--headless", "--seconds", "1", home=home)
+    assert named.returncode == 2
+    assert "may hold events of real services" in named.stderr
     before = coalmine_json("versions", home=home)
     log = home / "demo.log"
     with log.open("wb") as stream:
@@ -61,3 +68,67 @@ def test_a_demonstration_leaves_a_home_in_use_alone(home: Path) -> None:
     assert demo.wait(120) == 0, log.read_text(encoding="utf-8")
     assert not other.exists()
     assert coalmine_json("versions", home=home) == before
+
+
+def test_the_demonstration_speaks_first_registers_its_story_and_opens_a_browser(home: Path) -> None:
+    opened, log = home / "opened", home / "demo.log"
+    home.mkdir()
+    browser = home / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n', encoding="utf-8")
+    browser.chmod(0o700)
+    with log.open("wb") as stream:
+        demo = warm_command().start(
+            ["--home", str(home / "demo"), "demo", "--dashboard-port", "0"],
+            environment=environment(home, {"BROWSER": str(browser)}),
+            folder=home,
+            stdout=stream,
+            stderr=stream,
+        )
+    eventually(opened.exists, what="a browser")
+    url = opened.read_text(encoding="utf-8").strip()
+    assert log.read_text(encoding="utf-8").startswith("Coalmine demonstration: simulated services")
+    assert url in log.read_text(encoding="utf-8")
+    assert "Simulated services" in (simulated_words(home / "demo") or "")
+    served = {row["name"]: row["serving"]["prod"] for row in coalmine_json("prompts", home=home / "demo")}
+    assert served["search-answer"] == "4.0.0"
+    assert served["support-refund"] == "1.3.0"
+    experiments = coalmine_json("experiment", "list", home=home / "demo")
+    assert {(row["name"], row["status"]) for row in experiments} == {
+        ("refund-1.4", "stopped"),
+        ("search-4.0", "stopped"),
+    }
+    demo.kill()
+    demo.wait(60)
+    address = urlsplit(url)
+    eventually(lambda: not _listens(address.port or 0), what="the end of the page with its demonstration")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_simulated_events_stay_out_of_a_home_of_real_ones_and_can_be_deleted(home: Path) -> None:
+    with Coalmine("support-bot", home=home) as client:
+        client.call("support-refund", version="1.0.0").__enter__().__exit__(None, None, None)
+    before = coalmine_json("versions", home=home)
+    for command in (["simulate", "--seconds", "0"], ["replay", str(SAMPLE), "--speed", "max"]):
+        refused = coalmine(*command, home=home)
+        assert refused.returncode == 2
+        assert "may hold events of real services" in refused.stderr
+        assert "--mix" in refused.stderr
+    kafka = coalmine("simulate", "--seconds", "0", home=home, env={"COALMINE_KAFKA_BOOTSTRAP_SERVERS": "x:1"})
+    assert kafka.returncode == 2
+    assert "--mix" in kafka.stderr
+    assert coalmine_json("versions", home=home) == before
+    assert coalmine("simulate", "--delete", home=home).returncode == 2
+    assert coalmine_json("versions", home=home) == before
+
+    user = home / "user"
+    nobody = {"HOME": str(user), "COALMINE_HOME": ""}
+    coalmine_json("simulate", "--seconds", "0", "--history-hours", "0.1", home=home, env=nobody)
+    own = user / ".coalmine" / "simulated"
+    assert "scenario demo" in (simulated_words(own) or "")
+    assert coalmine_json("versions", home=own)
+    assert coalmine("simulate", "--delete", home=own).returncode == 0
+    assert not own.exists()

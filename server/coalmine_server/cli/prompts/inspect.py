@@ -173,7 +173,9 @@ def _served(after: dict[str, Any] | None) -> str | None:
             return version
         case {"experiment": str(name)}:
             experiment = (after or {}).get("experiments", {}).get(name, {})
-            arms = ", ".join(f"{a['version']} {a['weight']:.0%}" for a in experiment.get("arms", ()))
+            from coalmine_schemas.prompts import percent
+
+            arms = ", ".join(f"{a['version']} {percent(a['weight'])}" for a in experiment.get("arms", ()))
             return f"{name}: {arms}" if arms else name
         case _:
             return None

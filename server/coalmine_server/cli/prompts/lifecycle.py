@@ -1,5 +1,7 @@
 """`coalmine retire` and `archive`: versions that should not be served any more."""
 
+from typing import TextIO
+
 import typer
 
 from coalmine_server.cli.options import path_of
@@ -46,7 +48,7 @@ def _change(
     version: str,
     body: dict[str, str | None],
     *,
-    token: str | None,
+    token: TextIO | None,
     as_json: bool,
 ) -> None:
     with registry_client(context, token) as client:

@@ -95,7 +95,7 @@ def test_a_prompt_is_pushed_promoted_tried_and_rolled_back(
                 token=bob,
             )
             assert (started["status"], started["allocation_epoch"]) == ("running", 1)
-            run("simulate", "--registry", NAME, "--users", "1000", "--seconds", "4", "--rate", "400")
+            run("simulate", "--registry", NAME, "--mix", "--users", "1000", "--seconds", "4", "--rate", "400")
             rows = eventually(
                 lambda: found if len(found := run("versions", "--prompt", NAME)) == 2 else None,
                 what="both versions",

@@ -1,0 +1,158 @@
+"""Signs viewers in before they see anything: with the link that the command prints, or with a token.
+
+A middleware around Streamlit, because Streamlit itself serves everybody who can reach its port: pages, and
+the websocket that carries the figures. What a viewer signed in with is what the page asks the server with.
+"""
+
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+from html import escape
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coalmine_dashboards.api import ApiClient, ApiError
+from coalmine_dashboards.connection import connection_of_process
+
+__all__ = ["COOKIE", "SESSIONS", "Sessions", "SignIn"]
+
+COOKIE = "coalmine-viewer"
+SIGN_IN_PATH = "/sign-in"
+HEALTH_PATH = "/_stcore/health"
+MOST_SESSIONS = 10_000
+LONGEST_FORM = 10_000
+HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+_FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Coalmine: sign in</title>
+<style>body{{font:16px sans-serif;max-width:34em;margin:15vh auto;padding:0 1em;color-scheme:light dark}}
+input,button{{font:inherit;padding:.4em}}input{{width:100%;box-sizing:border-box;margin:.4em 0}}</style>
+<h1>Coalmine</h1><p>Open the link that <code>coalmine dashboard</code> printed, or sign in with a token of the
+server (<code>coalmine token create NAME</code> makes one).</p>
+<form method="post" action="sign-in">
+<input type="password" name="token" aria-label="Token" required autofocus><button>Sign in</button></form>
+<p role="alert">{problem}</p></html>"""
+
+
+class Sessions:
+    """Viewers who are signed in, with the token each one signed in with. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._tokens: OrderedDict[str, str | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def begin(self, token: str | None) -> str:
+        """Returns the id of a new session; the oldest ends when there are too many.
+
+        Args:
+            token: The viewer's own; None for who has the link: the page then uses the token of its process.
+        """
+        made = secrets.token_urlsafe(32)
+        with self._lock:
+            self._tokens[made] = token
+            if len(self._tokens) > MOST_SESSIONS:
+                self._tokens.popitem(last=False)
+        return made
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._tokens
+
+    def token_of(self, session: str | None) -> str | None:
+        """Returns the token of a session; None where the process has its own."""
+        return None if session is None else self._tokens.get(session)
+
+
+SESSIONS = Sessions()
+"""Of this process: the middleware fills it, the page reads it."""
+
+
+class SignIn:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, key: str, sessions: Sessions = SESSIONS) -> None:
+        """Prepares it.
+
+        Args:
+            app: What needs a viewer.
+            key: What the printed link has; who has it may see what the process's own token may see.
+            sessions: Who is signed in.
+        """
+        self._app = app
+        self._key = key
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets a viewer who is signed in through, and everybody ask whether the process lives."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        answer = await self._answer(scope, receive)
+        if answer is None:
+            await self._app(scope, receive, with_headers)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "sign in first"})
+        else:
+            await answer(scope, receive, with_headers)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """The answer to somebody who is not signed in, or who signs in; None lets the request through."""
+        connection = HTTPConnection(scope)
+        path = connection.url.path
+        if scope["type"] == "http":
+            given = connection.query_params.get("key")
+            if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
+                rest = [(name, value) for name, value in parse_qsl(connection.url.query) if name != "key"]
+                return self._begin(f"./?{urlencode(rest)}" if rest else "./", None)
+            if path == SIGN_IN_PATH and scope["method"] == "POST":
+                return await self._check(Request(scope, receive))
+            if path == HEALTH_PATH:
+                return None
+        if connection.cookies.get(COOKIE) in self._sessions:
+            return None
+        if "text/html" in connection.headers.get("accept", ""):
+            return HTMLResponse(_FORM.format(problem=""), 401)
+        return PlainTextResponse("sign in first", 401)
+
+    async def _check(self, request: Request) -> Response:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_FORM:
+                return PlainTextResponse("too long", 413)
+        token = dict(parse_qsl(body.decode("utf-8", "replace"))).get("token", "").strip()
+        try:
+            await run_in_threadpool(_ask_with, token)
+        except ApiError as error:
+            return HTMLResponse(_FORM.format(problem=escape(str(error))), 401)
+        return self._begin("./", token)
+
+    def _begin(self, location: str, token: str | None) -> Response:
+        response = RedirectResponse(location, 303)
+        response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="strict", path="/")
+        return response
+
+
+def _ask_with(token: str) -> None:
+    """Asks the server for something that every viewer may see.
+
+    Raises:
+        ApiError: The server refuses the token, or does not answer.
+    """
+    with ApiClient(connection_of_process().url, token) as client:
+        client.facets()

@@ -1,0 +1,103 @@
+"""Nobody sees anything of the page without signing in, over HTTP or the websocket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from coalmine_dashboards.sign_in import COOKIE, Sessions, SignIn
+from tests.support.doubles.dashboard_api import DashboardApi
+
+KEY = "right"
+ORIGINS = [{}, {"Origin": "http://localhost:3000"}, {"Origin": "http://testserver"}]
+
+
+async def secrets_of_the_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Shows figures to whoever gets here."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "figures"})
+        await send({"type": "websocket.close"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"figures"})
+
+
+@pytest.fixture
+def sessions() -> Sessions:
+    return Sessions()
+
+
+@pytest.fixture
+def viewer(sessions: Sessions) -> TestClient:
+    return TestClient(SignIn(secrets_of_the_page, KEY, sessions), follow_redirects=False)
+
+
+@pytest.mark.parametrize("path", ["/", "/_stcore/host-config", "/media/x", "/?key=", "/?key=wrong", "/%2e/"])
+def test_a_stranger_gets_a_form_and_no_figures(viewer: TestClient, path: str) -> None:
+    answer = viewer.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 401
+    assert "figures" not in answer.text
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
+
+
+@pytest.mark.parametrize("headers", ORIGINS)
+def test_the_websocket_needs_a_viewer_whatever_its_origin(
+    viewer: TestClient, headers: dict[str, str]
+) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        viewer.websocket_connect("/_stcore/stream", headers={**headers, "Cookie": f"{COOKIE}=guess"}),
+    ):
+        pass
+
+
+def test_the_link_signs_in_and_leaves_the_address(viewer: TestClient, sessions: Sessions) -> None:
+    answer = viewer.get(f"/?prompt=a%26b&key={KEY}")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "./?prompt=a%26b"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    seen = viewer.get("/")
+    assert seen.text == "figures"
+    assert seen.headers["x-frame-options"] == "DENY"
+    with viewer.websocket_connect("/_stcore/stream") as socket:
+        assert socket.receive_text() == "figures"
+    assert sessions.token_of(viewer.cookies[COOKIE]) is None
+
+
+def test_health_is_for_everybody(viewer: TestClient) -> None:
+    assert viewer.get("/_stcore/health").status_code == 200
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DashboardApi]:
+    facets: dict[str, object] = {
+        "prompts": [],
+        "versions": {},
+        "environments": [],
+        "apps": [],
+        "first_event_time": None,
+        "last_event_time": None,
+    }
+    with DashboardApi({"/v1/facets": lambda _parameters: facets}, token="mine") as api:
+        monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+        monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+        yield api
+
+
+def test_a_token_of_the_server_signs_in_and_is_what_the_page_asks_with(
+    viewer: TestClient, sessions: Sessions, server: DashboardApi
+) -> None:
+    refused = viewer.post("/sign-in", data={"token": "<b>wrong</b>"})
+    assert refused.status_code == 401
+    assert "<b>" not in refused.text
+    assert COOKIE not in viewer.cookies
+    assert viewer.post("/sign-in", data={"token": "mine"}).status_code == 303
+    assert sessions.token_of(viewer.cookies[COOKIE]) == "mine"
+    assert viewer.get("/").text == "figures"
