@@ -28,7 +28,7 @@ def prepare_process(settings: ClientSettings) -> None:
     modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
 
     Raises:
-        InvalidParameter: librdkafka is not there, or does not take the settings.
+        InvalidParameter: librdkafka is not there, or the settings of Kafka or its schema registry are wrong.
     """
     load_prices()
     _client_version()

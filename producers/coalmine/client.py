@@ -94,6 +94,9 @@ class Coalmine:
             without any acknowledgement, everything does.
         schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
             events wait in the spool.
+        schema_registry_username: User name for HTTP basic authentication at that registry.
+        schema_registry_password: Password for it.
+        schema_registry_ca_location: File with the certificate of the authority that signed the registry's.
         topic_prefix: Prefix of the topics.
         capture_text: Send texts: inputs and outputs of calls, comments and corrections of feedback,
             rationales of scores. Without it they stay in the process; that there was a correction is sent.
@@ -135,6 +138,9 @@ class Coalmine:
         kafka_config: Mapping[str, Any] | None = None,
         kafka_delivery_timeout_s: float = 5.0,
         schema_registry_url: str | None = None,
+        schema_registry_username: str | None = None,
+        schema_registry_password: str | None = None,
+        schema_registry_ca_location: str | Path | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
         redact: Redact | None = None,
@@ -172,6 +178,11 @@ class Coalmine:
             kafka_config=dict(kafka_config or {}),
             kafka_delivery_timeout_s=kafka_delivery_timeout_s,
             schema_registry_url=schema_registry_url,
+            schema_registry_username=schema_registry_username,
+            schema_registry_password=schema_registry_password,
+            schema_registry_ca_location=Path(schema_registry_ca_location).expanduser()
+            if isinstance(schema_registry_ca_location, str)
+            else schema_registry_ca_location,
             topic_prefix=topic_prefix,
             capture_text=capture_text,
             redact=redact,
@@ -219,14 +230,23 @@ class Coalmine:
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
         COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0).
 
+        For brokers with TLS or a login COALMINE_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME,
+        _SASL_PASSWORD, _SSL_CA_LOCATION, _SSL_CERTIFICATE_LOCATION, _SSL_KEY_LOCATION and _SSL_KEY_PASSWORD;
+        for such a schema registry COALMINE_SCHEMA_REGISTRY_USERNAME, _PASSWORD and _CA_LOCATION.
+
         Args:
             environ: The variables; those of the process unless given.
-            arguments: Arguments of `Coalmine`, which win.
+            arguments: Arguments of `Coalmine`, which win; `kafka_config` setting by setting.
 
         Raises:
             InvalidParameter: A value is unusable, or neither COALMINE_APP nor `app` names the service.
         """
-        found = {**arguments_from_env(environ), **arguments}
+        found = arguments_from_env(environ)
+        arguments["kafka_config"] = {
+            **found.get("kafka_config", {}),
+            **(arguments.get("kafka_config") or {}),
+        }
+        found.update(arguments)
         misspelt = misspelt_variables(os.environ if environ is None else environ)
         if not found.get("app"):
             hint = f" ({'; '.join(misspelt)})" if misspelt else ""

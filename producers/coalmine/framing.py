@@ -62,13 +62,13 @@ class RegistryFraming:
     """Confluent frames, as soon as the registry has told the ids of our schemas.
 
     Args:
-        url: Address of the registry.
+        client: The registry's client.
         topic_prefix: Prefix of the topics, which name the registry's subjects.
         log: Reports a registry that does not answer or refuses.
     """
 
-    def __init__(self, url: str, *, topic_prefix: str, log: RateLimitedLogger) -> None:
-        self._client = SchemaRegistryClient(url)
+    def __init__(self, client: SchemaRegistryClient, *, topic_prefix: str, log: RateLimitedLogger) -> None:
+        self._client = client
         self._topic_prefix = topic_prefix
         self._log = log
         self._headers: dict[bytes, bytes] = {}

@@ -10,14 +10,16 @@ from coalmine.stats import Counters
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.registry_client import SchemaRegistryClient
 
 
 def check_settings(settings: ClientSettings) -> None:
     """Tries Kafka's settings; neither connects nor writes to stderr, as librdkafka does without a logger.
 
     Raises:
-        InvalidParameter: librdkafka does not take them.
+        InvalidParameter: librdkafka does not take them, or the schema registry's cannot be used.
     """
+    _schema_registry(settings)
     if not settings.kafka_config:
         return
     try:
@@ -53,9 +55,21 @@ def make_emitter(
 
 
 def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFraming:
-    if settings.schema_registry_url is None:
+    client = _schema_registry(settings)
+    if client is None:
         return PlainFraming()
-    return RegistryFraming(settings.schema_registry_url, topic_prefix=settings.topic_prefix, log=log)
+    return RegistryFraming(client, topic_prefix=settings.topic_prefix, log=log)
+
+
+def _schema_registry(settings: ClientSettings) -> SchemaRegistryClient | None:
+    if settings.schema_registry_url is None:
+        return None
+    auth = None
+    if settings.schema_registry_username is not None:
+        auth = settings.schema_registry_username, settings.schema_registry_password or ""
+    return SchemaRegistryClient(
+        settings.schema_registry_url, auth, ca_location=settings.schema_registry_ca_location
+    )
 
 
 def _kafka_config(settings: ClientSettings) -> dict[str, object]:

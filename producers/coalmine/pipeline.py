@@ -4,7 +4,6 @@ A request only puts a finished call into a deque. Everything else (building, pri
 writing) happens on one thread, which wakes every 50 ms while there is work and sleeps while there is none.
 """
 
-import sys
 import threading
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from coalmine.at_exit import close_at_end_of_child
 from coalmine.emitters.base import Emitter
 from coalmine.forks import follow_forks
 from coalmine.preparer import Preparer
@@ -232,7 +232,7 @@ class Pipeline:
                 self._log.report("thread", "the client's thread cannot start: %s", error)
                 return
             self._thread = thread
-        _close_at_end_of_child(self)
+        close_at_end_of_child(self)
 
     def _run(self) -> None:
         try:
@@ -318,11 +318,3 @@ class Pipeline:
 
 def _deadline(timeout_s: float) -> float:
     return time.monotonic() + max(0.0, timeout_s)
-
-
-def _close_at_end_of_child(pipeline: Pipeline) -> None:
-    """A child of `multiprocessing` ends without running `atexit` functions, but runs these."""
-    process = sys.modules.get("multiprocessing.process")
-    util = sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(pipeline, pipeline.close, kwargs={"timeout_s": 5.0}, exitpriority=10)

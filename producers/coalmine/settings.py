@@ -12,6 +12,7 @@ from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.kafka_config import SECURITY
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 UnitIds = Literal["plain", "hashed"]
@@ -55,6 +56,12 @@ class ClientSettings:
     acknowledgement, everything does."""
     schema_registry_url: str | None = None
     """Confluent-compatible schema registry; None frames events without one."""
+    schema_registry_username: str | None = None
+    """User name for HTTP basic authentication at the schema registry."""
+    schema_registry_password: str | None = field(default=None, repr=False)
+    """Password for it."""
+    schema_registry_ca_location: Path | None = None
+    """File with the certificate of the authority that signed the schema registry's."""
     topic_prefix: str = DEFAULT_PREFIX
     """Prefix of every topic."""
     capture_text: bool = False
@@ -122,6 +129,9 @@ def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, An
     arguments: dict[str, Any] = {
         name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)
     }
+    security = {theirs: environ[name] for name, theirs in _SECURITY.items() if environ.get(name)}
+    if security:
+        arguments["kafka_config"] = security
     for variable, name in _SWITCHES.items():
         if variable in environ:
             arguments[name] = _yes_or_no(variable, environ[variable])
@@ -133,11 +143,13 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
 
     Others are not ours to judge: a server's settings, or what Kubernetes sets for a service named coalmine.
     """
-    free = {name.removeprefix(_PREFIX) for name in (*_VARIABLES, *_SWITCHES) if name not in environ}
+    free = {
+        name.removeprefix(_PREFIX) for name in (*_VARIABLES, *_SECURITY, *_SWITCHES) if name not in environ
+    }
     said = []
     for name in sorted(environ):
         head, _, rest = name.upper().partition("_")
-        if name in _VARIABLES or name in _SWITCHES or _OF_OTHERS.fullmatch(rest):
+        if name in _VARIABLES or name in _SECURITY or name in _SWITCHES or _OF_OTHERS.fullmatch(rest):
             continue
         if is_of_platform(name, environ[name]):
             continue
@@ -169,10 +181,16 @@ _VARIABLES: Final = {
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
+    "COALMINE_SCHEMA_REGISTRY_USERNAME": "schema_registry_username",
+    "COALMINE_SCHEMA_REGISTRY_PASSWORD": "schema_registry_password",
+    "COALMINE_SCHEMA_REGISTRY_CA_LOCATION": "schema_registry_ca_location",
     "COALMINE_UNIT_IDS": "unit_ids",
     "COALMINE_UNIT_ID_KEY": "unit_id_key",
 }
 """Environment variables and the arguments they stand for."""
+
+_SECURITY: Final = {f"COALMINE_KAFKA_{ours.upper()}": theirs for ours, theirs in SECURITY.items()}
+"""Environment variables and librdkafka's settings they stand for."""
 
 
 _SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}

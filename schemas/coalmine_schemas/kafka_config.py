@@ -1,7 +1,19 @@
-"""How every Kafka producer is configured."""
+"""How every Kafka producer is configured, and how every client logs in."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+SECURITY: Final[Mapping[str, str]] = {
+    "security_protocol": "security.protocol",
+    "sasl_mechanism": "sasl.mechanism",
+    "sasl_username": "sasl.username",
+    "sasl_password": "sasl.password",
+    "ssl_ca_location": "ssl.ca.location",
+    "ssl_certificate_location": "ssl.certificate.location",
+    "ssl_key_location": "ssl.key.location",
+    "ssl_key_password": "ssl.key.password",
+}
+"""Our names of how to log in, and librdkafka's. Variables: `COALMINE_KAFKA_` and our name in capitals."""
 
 
 def producer_config(

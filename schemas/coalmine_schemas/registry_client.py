@@ -1,9 +1,11 @@
 """A client for the Confluent schema registry API: register a schema, look one up by id."""
 
 import os
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -29,12 +31,14 @@ class SchemaRegistryClient:
     Args:
         url: Address of the API, for example `http://localhost:8081`; a path is kept.
         auth: User name and password for HTTP basic authentication.
+        ca_location: File with the certificate of the authority that signed the registry's; the system's
+            authorities unless given.
         timeout_s: For connecting, and for each wait on the socket.
         unknown_for_s: How long an id the registry did not know is not asked for again.
         clock: Seconds that only go forward.
 
     Raises:
-        InvalidParameter: `url` is not an HTTP address.
+        InvalidParameter: `url` is not an HTTP address, or `ca_location` holds no certificate.
     """
 
     def __init__(
@@ -43,11 +47,13 @@ class SchemaRegistryClient:
         auth: tuple[str, str] | None = None,
         timeout_s: float = 5.0,
         *,
+        ca_location: Path | None = None,
         unknown_for_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
         self._auth = auth
+        self._verify = True if ca_location is None else _trusting(ca_location)
         self._timeout_s = timeout_s
         self._unknown_for_s = unknown_for_s
         self._clock = clock
@@ -148,6 +154,7 @@ class SchemaRegistryClient:
             # A forked child must not talk on its parent's sockets.
             client = httpx2.Client(
                 auth=self._auth,
+                verify=self._verify,
                 timeout=self._timeout_s,
                 headers={"Accept": f"{_MEDIA_TYPE}, application/json"},
             )
@@ -175,6 +182,15 @@ class SchemaRegistryClient:
         if status >= 500 or status in _BUSY:
             raise RegistryUnavailable(text)
         raise RegistryRefused(text, status, _error_code(response))
+
+
+def _trusting(ca_location: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_location)
+    except OSError as error:  # SSLError is one
+        raise InvalidParameter(
+            f"the schema registry's CA file {ca_location} cannot be used: {error.strerror or error}"
+        ) from error
 
 
 def _without_credentials(url: str) -> str:

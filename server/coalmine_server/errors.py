@@ -11,18 +11,33 @@
         └── Unavailable              somebody else holds it, or nobody answers; trying later may help (3)
             ├── Unreachable          no server answers at a URL
             └── AddressInUse         the port to bind is taken
+
+    Transient
+    └── DiskFull                     whoever starts waits for room
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
-from typing import Self
+from typing import Final, Self, TypeVar
 
 from coalmine_consumers.errors import StoreDamaged
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
 
+T = TypeVar("T")
+
 MOST_NAMES = 20
 """Names listed in a hint."""
+
+_FULL_NUMBERS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL_WORDS: Final = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "database or disk is full",
+    "disk I/O error",
+)
+"""The last is SQLite's when it cannot make room in the file it shares with other processes."""
 
 
 class ExitCode(IntEnum):
@@ -152,3 +167,33 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.USAGE
         case _:
             return ExitCode.CHECK_FAILED
+
+
+class DiskFull(Transient):
+    """Nothing can be written until somebody makes room."""
+
+
+def waiting_for_space(action: Callable[[], T]) -> T:
+    """Does it, with a full disk as an error to be tried again.
+
+    Raises:
+        DiskFull: There is no room; anything else passes as it is.
+    """
+    try:
+        return action()
+    except Exception as error:
+        if any(map(_is_full, _causes(error))):
+            raise DiskFull(f"the disk is full, waiting for room: {error}") from error
+        raise
+
+
+def _is_full(error: BaseException) -> bool:
+    return (isinstance(error, OSError) and error.errno in _FULL_NUMBERS) or any(
+        words in str(error) for words in _FULL_WORDS
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,24 +1,56 @@
 """From settings to the clients of Kafka: how to log in, and the producing client of commands."""
 
+import logging
 from typing import TYPE_CHECKING
 
-from coalmine_server.settings import KafkaSettings, Settings
+from pydantic import SecretStr
+
+from coalmine_schemas.kafka_config import SECURITY
+from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings
 
 if TYPE_CHECKING:
     from coalmine import Coalmine
+    from coalmine_schemas.kafka_errors import LibrdkafkaLog
+
+_LOG = RateLimitedLogger(logging.getLogger("coalmine.kafka"))
 
 
 def kafka_security_config(settings: KafkaSettings) -> dict[str, str | int | bool]:
     """How to log in to the brokers, as librdkafka's settings. Holds the password: do not log it."""
-    password = settings.sasl_password
-    config = {
-        "security.protocol": settings.security_protocol,
-        "sasl.mechanism": settings.sasl_mechanism,
-        "sasl.username": settings.sasl_username,
-        "sasl.password": None if password is None else password.get_secret_value(),
-        "ssl.ca.location": None if settings.ssl_ca_location is None else str(settings.ssl_ca_location),
+    given = {theirs: getattr(settings, ours) for ours, theirs in SECURITY.items()}
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in given.items()
+        if value is not None
     }
-    return {name: value for name, value in config.items() if value is not None}
+
+
+def schema_registry(settings: SchemaSettings) -> SchemaRegistryClient | None:
+    """A client of the schema registry, if there is one.
+
+    Raises:
+        InvalidParameter: Its address or its CA file cannot be used.
+    """
+    if settings.registry_url is None:
+        return None
+    auth = None
+    if settings.registry_username is not None:
+        auth = settings.registry_username, secret(settings.registry_password) or ""
+    return SchemaRegistryClient(settings.registry_url, auth, ca_location=settings.registry_ca_location)
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """What it hides."""
+    return None if value is None else value.get_secret_value()
+
+
+def librdkafka_log() -> "LibrdkafkaLog":
+    """The logger of every Kafka client of this process; one rate limits the lines of all."""
+    from coalmine_schemas.kafka_errors import LibrdkafkaLog  # noqa: PLC0415 - imports the Kafka client
+
+    return LibrdkafkaLog(_LOG)
 
 
 def make_client(settings: Settings, app: str, environment: str) -> "Coalmine":
@@ -33,10 +65,13 @@ def make_client(settings: Settings, app: str, environment: str) -> "Coalmine":
         home=settings.home,
         spool_dir=settings.spool_dir,
         server_url=settings.server.url,
-        token=None if settings.token is None else settings.token.get_secret_value(),
+        token=secret(settings.token),
         kafka_bootstrap_servers=servers,
         kafka_config=None if servers is None else kafka_security_config(kafka),
         schema_registry_url=settings.schema_.registry_url,
+        schema_registry_username=settings.schema_.registry_username,
+        schema_registry_password=secret(settings.schema_.registry_password),
+        schema_registry_ca_location=settings.schema_.registry_ca_location,
         topic_prefix=settings.kafka.topic_prefix,
         capture_text=settings.capture_text,
         on_full="wait",

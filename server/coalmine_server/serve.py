@@ -17,11 +17,13 @@ from prometheus_client import CollectorRegistry
 from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_schemas.discovery import announce_server, own_home, withdraw_server
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import FailedLogins, Verifier
-from coalmine_server.errors import ExitCode, exit_code_of
+from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
@@ -71,20 +73,25 @@ class Server:
         """Its metrics."""
         return self._metrics
 
-    def start(self) -> None:
-        """Starts to answer and to ingest, and returns.
+    def start(self, stop: threading.Event | None = None) -> None:
+        """Starts to answer and to ingest, and returns. While the disk is full it waits and says so.
+
+        Args:
+            stop: Ends the waiting.
 
         Raises:
             CoalmineError: The registry's database cannot be used.
+            Stopped: `stop` was set while it waited.
         """
         settings = self._settings
         if not own_home(settings.home):
             _log.warning("others can look into the home: give it a directory of its own", home=settings.home)
         # Tokens live in it, whatever part this is.
-        self._registry = RegistryService(settings)
+        self._registry = retry(
+            lambda: waiting_for_space(self._open_registry), RetryPolicy(), stop or threading.Event(), _wait
+        )
         verifier = Verifier(self._registry.registry.tokens)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
-        ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
             verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
@@ -130,6 +137,15 @@ class Server:
             self.ingest.close()
         return in_time
 
+    def _open_registry(self) -> RegistryService:
+        service = RegistryService(self._settings)
+        try:
+            ensure_local_token(self._settings.home, service.registry.tokens)
+        except BaseException:
+            service.registry.close()
+            raise
+        return service
+
     def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
         """When each (prompt, version) was last called; None while the traffic is not known here."""
         owned = self.ingest.owned
@@ -166,7 +182,10 @@ def serve_until_signal(
 
     handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server.start()
+        try:
+            server.start(told_to_stop)
+        except Stopped:
+            return ExitCode.OK
         on_started(server)
         while not (told_to_stop.wait(0.1) or server.ingest.wait_ended(0)):
             pass
@@ -186,6 +205,10 @@ def serve_until_signal(
         os._exit(ExitCode.OK)
     failure = server.ingest.failure
     return ExitCode.OK if failure is None else exit_code_of(failure)
+
+
+def _wait(error: Transient, pause_s: float) -> None:
+    _log.warning("cannot start yet", reason=str(error), again_in_s=round(pause_s, 1))
 
 
 def _until(deadline: float) -> float:

@@ -107,7 +107,7 @@ def test_a_registry_that_refuses_is_asked_again_later_and_said_so(
     refusal = {"error_code": 42201, "message": "Invalid schema"}
     httpserver.expect_request("/subjects/acme.requests-value/versions").respond_with_json(refusal, status=422)
     log = RateLimitedLogger(logging.getLogger("coalmine"))
-    framing = RegistryFraming(httpserver.url_for(""), topic_prefix="acme.", log=log)
+    framing = RegistryFraming(SchemaRegistryClient(httpserver.url_for("")), topic_prefix="acme.", log=log)
     framing.start()
     try:
         eventually(lambda: "refuses our schemas" in caplog.text)
@@ -121,7 +121,7 @@ def test_a_frame_of_another_kind_or_schema_is_left_as_it_is(httpserver: HTTPServ
     httpserver.expect_request("/subjects/acme.requests-value/versions").respond_with_json({"id": 7})
     httpserver.expect_request("/subjects/acme.feedback-value/versions").respond_with_json({"id": 8})
     httpserver.expect_request("/subjects/acme.scores-value/versions").respond_with_json({"id": 9})
-    framing = RegistryFraming(httpserver.url_for(""), topic_prefix="acme.", log=log)
+    framing = RegistryFraming(SchemaRegistryClient(httpserver.url_for("")), topic_prefix="acme.", log=log)
     framing.start()
     eventually(framing.ready)
     for frame in (b"", b"\x00\x00\x00\x00\x07payload", b"\xc3\x01" + bytes(8) + b"payload"):

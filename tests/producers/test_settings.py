@@ -21,7 +21,13 @@ def test_the_environment_names_everything_a_deployment_needs(tmp_path: Path) -> 
             "COALMINE_SPOOL_DIR": str(tmp_path / "elsewhere"),
             "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
             "COALMINE_KAFKA_TOPIC_PREFIX": "acme.",
+            "COALMINE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "COALMINE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "COALMINE_KAFKA_SASL_USERNAME": "bot",
+            "COALMINE_KAFKA_SASL_PASSWORD": "hunter2",
             "COALMINE_SCHEMA_REGISTRY_URL": "http://registry:8081",
+            "COALMINE_SCHEMA_REGISTRY_USERNAME": "schemas",
+            "COALMINE_SCHEMA_REGISTRY_PASSWORD": "hunter3",
             "COALMINE_CAPTURE_TEXT": "yes",
             "COALMINE_SERVER_URL": "http://coalmine:8321",
             "COALMINE_TOKEN": "hunter2",
@@ -37,10 +43,29 @@ def test_the_environment_names_everything_a_deployment_needs(tmp_path: Path) -> 
             token="hunter2",
             fallback=Path("/app/prompts.json"),
             kafka_bootstrap_servers="broker:9092",
+            kafka_config={
+                "security.protocol": "SASL_SSL",
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": "bot",
+                "sasl.password": "hunter2",
+            },
             topic_prefix="acme.",
             schema_registry_url="http://registry:8081",
+            schema_registry_username="schemas",
+            schema_registry_password="hunter3",
             capture_text=True,
         )
+
+
+def test_settings_of_librdkafka_win_over_the_environment_one_by_one(tmp_path: Path) -> None:
+    environ = {
+        "COALMINE_APP": "a",
+        "COALMINE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "COALMINE_KAFKA_SASL_USERNAME": "b",
+    }
+    config = {"sasl.username": "c", "linger.ms": 5}
+    with Coalmine.from_env(environ, home=tmp_path, kafka_config=config) as cm:
+        assert cm.settings.kafka_config == {"security.protocol": "SASL_SSL", **config}
 
 
 def test_the_process_environment_is_read_when_none_is_given(
@@ -125,7 +150,12 @@ def test_a_mistake_in_librdkafkas_settings_is_told_at_once_and_without_secrets(
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:
     settings = {"sasl.password": "hunter2"}
     with Coalmine(
-        "a", home=tmp_path, kafka_bootstrap_servers="b:9092", kafka_config=settings, token="hunter2"
+        "a",
+        home=tmp_path,
+        kafka_bootstrap_servers="b:9092",
+        kafka_config=settings,
+        token="hunter2",
+        schema_registry_password="hunter2",
     ) as cm:
         assert "hunter2" not in repr(cm.settings)
 

@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -90,6 +92,28 @@ def test_the_standby_takes_over_from_a_killed_server_without_loss_or_duplicates(
         counts = second.json("/v1/ingest")["counts"]
         assert (counts["stored"], counts["duplicates"], counts["dead_lettered"]) == (2000, 0, 0)
         assert second.stop() == 0
+
+
+def test_two_stores_in_one_group_say_so_and_name_each_other(
+    tmp_path: Path, kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    env = kafka_env(kafka, topic_prefix)
+    with (
+        ServerProcess(tmp_path / "one", env, name="one") as one,
+        ServerProcess(tmp_path / "two", env, name="two") as two,
+    ):
+        for server in (one, two):
+            server.wait_ready()
+        for server, other in ((one, two), (two, one)):
+            stranger = (other.home / "store" / "group-instance-id").read_text().strip()
+            status = eventually(partial(_says, server, stranger), what="the other's name")
+            assert status["state"] == "waiting"
+            assert "kafka.group_id" in status["reason"]
+
+
+def _says(server: ServerProcess, text: str) -> dict[str, Any] | None:
+    status: dict[str, Any] = server.json("/v1/ingest")
+    return status if text in str(status["reason"]) else None
 
 
 def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:

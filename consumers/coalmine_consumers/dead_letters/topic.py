@@ -5,7 +5,7 @@ only if its message was given up. Publishing may happen twice after a crash; the
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -67,18 +67,23 @@ class DeadLetterPublisher:
     """Sends what the outbox holds to the dead-letter topic."""
 
     def __init__(
-        self, outbox: DeadLetterOutbox, producer: Producer, encoder: Encoder, prefix: str = DEFAULT_PREFIX
+        self,
+        outbox: DeadLetterOutbox,
+        make_producer: Callable[[], Producer],
+        encoder: Encoder,
+        prefix: str = DEFAULT_PREFIX,
     ) -> None:
         """Creates a publisher.
 
         Args:
             outbox: Where dead letters wait.
-            producer: For this publisher alone, configured by `publisher_config`.
+            make_producer: Makes one for this publisher alone, configured by `publisher_config`.
             encoder: Frames the events.
             prefix: Topic prefix.
         """
         self._outbox = outbox
-        self._producer = producer
+        self._make_producer = make_producer
+        self._producer = make_producer()
         self._encoder = encoder
         self._topic = topic_name("dead_letters", prefix)
         self._suspects: set[str] = set()
@@ -93,7 +98,8 @@ class DeadLetterPublisher:
             How many were delivered; 0 when nothing waits or the broker cannot be reached.
         """
         delivered: list[str] = []
-        for row in self._outbox.unpublished(BATCH_LETTERS, BATCH_BYTES, self._refused):
+        rows = self._outbox.unpublished(BATCH_LETTERS, BATCH_BYTES, self._refused)
+        for row in rows:
             if str(row["dead_letter_id"]) in self._suspects:
                 self._producer.flush(DELIVERY_TIMEOUT_S)
                 self._send(row, delivered, alone=True)
@@ -103,6 +109,9 @@ class DeadLetterPublisher:
         if self._producer.flush(DELIVERY_TIMEOUT_S):
             self._producer.purge()  # the rest is tried again next time, from the outbox
             self._producer.flush(1.0)
+        if rows and not delivered:
+            # It may be dead (`coalmine_schemas.kafka_watchdog`); the next attempt has a new one.
+            self._producer = self._make_producer()
         if delivered:
             self._suspects.difference_update(delivered)
             self._outbox.mark_published(delivered)

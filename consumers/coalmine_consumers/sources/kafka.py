@@ -168,9 +168,10 @@ class KafkaSource:
         return SourceLag(sum(waiting.values()), waiting, note, self._stranger)
 
     def answers(self, within_s: float) -> bool:
-        """Asks the broker for a sign of life, from the polling thread."""
+        """Asks the broker for a sign of life by each client, from the polling thread."""
         try:
             self._consumer.list_topics(timeout=within_s)
+            self._admin.list_topics(timeout=within_s)
         except KafkaException:
             return False
         return True
@@ -296,7 +297,8 @@ class KafkaSource:
         if is_fatal(error):
             self._fatal = f"Kafka: {error.str()}"
             return
-        self._complaints.raise_("client", f"Kafka: {error.str()}")
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self._complaints.current is None:
+            self._complaints.raise_("client", f"Kafka: {error.str()}")  # the reason, not what follows from it
 
     def _on_message_error(self, message: Message, error: KafkaError, assembly: BatchAssembly) -> None:
         if is_fatal(error):

@@ -13,8 +13,10 @@ from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """Largest message batch the topics take: prompts and answers may be long."""
-ADMIN_TIMEOUT_S: Final = 15.0
-"""How long the broker may take to answer."""
+LIST_TIMEOUT_S: Final = 5.0
+"""How long the broker may take to say which topics there are."""
+CREATE_TIMEOUT_S: Final = 15.0
+"""How long it may take to create some."""
 
 _CONFIG: Final[Mapping[EventName, Mapping[str, str]]] = {
     "deployments": {"cleanup.policy": "compact"},
@@ -48,14 +50,14 @@ def ensure_topics(
         topic = topic_name(event, prefix)
         wanted[topic] = NewTopic(topic, count, replication_factor, config=config)
     try:
-        existing = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+        existing = admin.list_topics(timeout=LIST_TIMEOUT_S).topics
     except KafkaException as error:
         raise SourceUnavailable(f"the broker did not answer: {error.args[0]}") from error
     missing = [new for topic, new in wanted.items() if topic not in existing]
     if not missing:
         return []
     created = []
-    for topic, future in admin.create_topics(missing, request_timeout=ADMIN_TIMEOUT_S).items():
+    for topic, future in admin.create_topics(missing, request_timeout=CREATE_TIMEOUT_S).items():
         try:
             future.result()
         except KafkaException as error:

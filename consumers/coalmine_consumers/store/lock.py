@@ -23,8 +23,12 @@ class StoreLock:
             pid = _read_pid(self._file)
             os.close(self._file)
             raise StoreLocked(pid) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError:  # disk full: whoever tries again in this process must find it free
+            os.close(self._file)
+            raise
 
     def release(self) -> None:
         """Lets the next owner in. The file stays: removing it would race with someone opening it."""

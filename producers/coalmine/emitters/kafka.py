@@ -27,8 +27,9 @@ from coalmine.emitters.spool import SpoolEmitter
 from coalmine.forks import never_free
 from coalmine.framing import KafkaFraming
 from coalmine.stats import Counters
+from coalmine_schemas.kafka_errors import LastError, LibrdkafkaLog
 from coalmine_schemas.kafka_watchdog import Watchdog
-from coalmine_schemas.limited_log import LibrdkafkaLog, RateLimitedLogger
+from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
@@ -74,7 +75,7 @@ class KafkaEmitter:
         self._is_fatal = False
         self._silence = Silence(clock)
         self._watchdog = Watchdog(config["bootstrap.servers"], clock=clock)
-        self._last_error = "no answer"
+        self._last_error = LastError()
         self._probe_at = 0.0
         self._probes = 0
         self._mark = 0
@@ -157,7 +158,7 @@ class KafkaEmitter:
         if self._is_fatal:
             self._renew("failed fatally")
         elif self._is_up and self._silence.lasts_too_long(waiting=self._in_flight() > 0):
-            self._go_down(f"nothing is acknowledged ({self._last_error})")
+            self._go_down(f"nothing is acknowledged: {self._last_error.reason or 'no answer'}")
             self._producer.purge(blocking=False)  # the reports put it into the spool
         elif len(self._producer) and not self._is_up and self._watchdog.is_dead():
             self._renew("does not connect to a broker that takes connections")
@@ -238,6 +239,7 @@ class KafkaEmitter:
     def _heard(self) -> None:
         self._silence.broken()
         self._watchdog.heard()
+        self._last_error.over()
         if not self._is_up:
             self._is_up = True
             self._drainer.hurry()
@@ -247,8 +249,7 @@ class KafkaEmitter:
         """Librdkafka's own errors; it recovers by itself unless one is fatal."""
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_fatal = True
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the reason for it
-            self._last_error = error.str()
+        self._last_error.note(error)
         self._log.report(f"kafka_error {error.name()}", "Kafka: %s", error.str())
 
     def _renew(self, reason: str) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from coalmine_consumers.collector.collector import CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.collector.pricing import Pricer
+from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
     MaintenancePolicy,
@@ -19,10 +20,9 @@ from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.own_prices import read_own_prices
-from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
-from coalmine_server.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
 from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
 
 
@@ -62,25 +62,40 @@ def make_topics(settings: KafkaSettings) -> None:
         SourceUnavailable: The broker does not answer now.
         SourceMisconfigured: It refuses.
     """
+    from confluent_kafka import KafkaException  # noqa: PLC0415
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
     from coalmine_consumers.sources.kafka_topics import ensure_topics  # noqa: PLC0415
+    from coalmine_schemas.kafka_errors import LastError  # noqa: PLC0415
 
-    admin = AdminClient(
-        {"bootstrap.servers": settings.bootstrap_servers or "", **kafka_security_config(settings)}
-    )
+    last_error = LastError()
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers or "",
+        "error_cb": last_error.note,
+        **kafka_security_config(settings),
+    }
     replicas = -1 if settings.replication_factor is None else settings.replication_factor
-    ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
+    try:
+        admin = AdminClient(config, logger=librdkafka_log())
+    except KafkaException as error:
+        raise SourceMisconfigured(f"Kafka: {error.args[0].str()}") from error
+    try:
+        ensure_topics(admin, settings.topic_prefix, settings.partitions, replicas)
+    except SourceUnavailable as error:
+        admin.poll(0)
+        if last_error.reason is None:
+            raise
+        raise SourceUnavailable(f"the broker did not answer: {last_error.reason}") from error
 
 
 @contextmanager
 def decoding(settings: Settings) -> Iterator[BatchDecoder]:
     """Decodes batches, for the length of a block and one thread; asks the schema registry if there is one."""
-    url = settings.schema_.registry_url
-    if url is None:
+    registry = schema_registry(settings.schema_)
+    if registry is None:
         yield BatchDecoder(SchemaResolver())
         return
-    with SchemaRegistryClient(url) as registry:
+    with registry:
         yield BatchDecoder(SchemaResolver(registry))
 
 

@@ -38,6 +38,12 @@ class KafkaSettings(Section):
     """Password for SASL."""
     ssl_ca_location: Path | None = None
     """File with the certificate of the authority that signed the brokers' certificates."""
+    ssl_certificate_location: Path | None = None
+    """File with our certificate, for brokers that ask for one (PEM)."""
+    ssl_key_location: Path | None = None
+    """File with its private key (PEM)."""
+    ssl_key_password: SecretStr | None = None
+    """Password of that file."""
 
 
 class SchemaSettings(Section):
@@ -45,6 +51,12 @@ class SchemaSettings(Section):
 
     registry_url: str | None = None
     """Base URL of a schema registry with Confluent's API."""
+    registry_username: str | None = None
+    """User name for HTTP basic authentication at the registry."""
+    registry_password: SecretStr | None = None
+    """Password for it."""
+    registry_ca_location: Path | None = None
+    """File with the certificate of the authority that signed the registry's certificate."""
 
 
 class SpoolSettings(Section):

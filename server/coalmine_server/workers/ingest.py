@@ -14,6 +14,7 @@ from coalmine_consumers.maintenance.housekeeping import Housekeeping, Housekeepi
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
+from coalmine_server.errors import waiting_for_space
 from coalmine_server.services.experiment_plans import ExperimentRegistry
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import (
@@ -59,6 +60,7 @@ class IngestService:
         """
         self._settings = settings
         self._on_owned = on_owned
+        self._retry = RetryPolicy(max_s=settings.ingest.retry_max_s)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._situation = Situation("starting")
@@ -157,7 +159,17 @@ class IngestService:
 
     def _live(self) -> None:
         directory, limits = self._settings.store_dir, store_settings(self._settings.store)
-        store = wait_for_lock(lambda: Store.open(directory, limits), self._stop, on_wait=self._stand_by)
+        store = retry(
+            lambda: wait_for_lock(
+                lambda: waiting_for_space(lambda: Store.open(directory, limits)),
+                self._stop,
+                on_wait=self._stand_by,
+            ),
+            self._retry,
+            self._stop,
+            self._store_fails,
+        )
+        self._waiting_for = None
         if store is None:
             return
         owned = OwnedStore(store, self._settings, self._experiments, self)
@@ -177,7 +189,7 @@ class IngestService:
     def _collect(self, owned: OwnedStore) -> None:
         source = retry(
             lambda: make_source(self._settings),
-            RetryPolicy(max_s=self._settings.ingest.retry_max_s),
+            self._retry,
             self._stop,
             self._source_fails,
         )
@@ -206,6 +218,10 @@ class IngestService:
                 worker.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
             self._lingering = [each.name for each in workers if not each.wait_stopped(WORKER_TIMEOUT_S)]
+
+    def _store_fails(self, error: Transient, pause_s: float) -> None:
+        self._waiting_for = str(error)
+        _log.warning("the store cannot be opened", reason=str(error), again_in_s=round(pause_s, 1))
 
     def _source_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

@@ -17,10 +17,9 @@ from coalmine_schemas.errors import Transient
 from coalmine_schemas.events import Deployment
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name
-from coalmine_server.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
@@ -129,22 +128,23 @@ class _Kafka:
         self._stop = stop
         self._has_topics = False
         self._topic = topic_name("deployments", settings.kafka.topic_prefix)
-        url = settings.schema_.registry_url
-        self._schemas = None if url is None else SchemaRegistryClient(url)
+        self._schemas = schema_registry(settings.schema_)
         self._encoder = Encoder(
             SingleObjectFraming()
             if self._schemas is None
             else ConfluentFraming(self._schemas, settings.kafka.topic_prefix)
         )
-        self._producer = Producer(
-            producer_config(
-                settings.kafka.bootstrap_servers or "",
-                client_id="coalmine-registry",
-                delivery_timeout_s=DELIVERY_TIMEOUT_S,
-                max_message_bytes=1_000_000,
-                extra=kafka_security_config(settings.kafka),
-            )
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        config = producer_config(
+            self._settings.kafka.bootstrap_servers or "",
+            client_id="coalmine-registry",
+            delivery_timeout_s=DELIVERY_TIMEOUT_S,
+            max_message_bytes=1_000_000,
+            extra=kafka_security_config(self._settings.kafka),
         )
+        return Producer(config, logger=librdkafka_log())
 
     def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
         if not self._has_topics:
@@ -174,6 +174,8 @@ class _Kafka:
                 break
             safe.append(entry.id)
         if not safe:
+            # It may be dead (`coalmine_schemas.kafka_watchdog`); the next attempt has a new one.
+            self._producer = self._new_producer()
             raise NotSent(next(iter(failures.values()), "asked to stop"))
         return safe
 

@@ -19,7 +19,7 @@ class ServerStores:
         situation = self._ingest.situation
         match situation.phase:
             case "starting":
-                return NotReady("starting", "opening the store")
+                return NotReady("starting", self._ingest.waiting_for or "opening the store")
             case "standby":
                 return NotReady("standby", situation.reason or "")
             case "stopping":

@@ -15,8 +15,7 @@ from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutb
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.registry_client import SchemaRegistryClient
-from coalmine_server.kafka import kafka_security_config
+from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.analysis import drift_worker, readouts_worker
@@ -56,10 +55,12 @@ def _housekeeping_worker(housekeeping: Housekeeping) -> Worker:
 
 def _dead_letter_publisher(settings: Settings, owned: OwnedStore) -> DeadLetterPublisher:
     config = publisher_config(settings.kafka.bootstrap_servers or "", kafka_security_config(settings.kafka))
-    url = settings.schema_.registry_url
+    registry = schema_registry(settings.schema_)
     prefix = settings.kafka.topic_prefix
-    framing = SingleObjectFraming() if url is None else ConfluentFraming(SchemaRegistryClient(url), prefix)
-    return DeadLetterPublisher(StoreOutbox(owned.store), Producer(config), Encoder(framing), prefix)
+    framing = SingleObjectFraming() if registry is None else ConfluentFraming(registry, prefix)
+    return DeadLetterPublisher(
+        StoreOutbox(owned.store), lambda: Producer(config, logger=librdkafka_log()), Encoder(framing), prefix
+    )
 
 
 CLOSE_TIMEOUT_S = 2.0
@@ -96,6 +97,9 @@ def _emitter(settings: Settings) -> Emitter:
         kafka_bootstrap_servers=settings.kafka.bootstrap_servers,
         kafka_config=kafka_security_config(settings.kafka),
         schema_registry_url=settings.schema_.registry_url,
+        schema_registry_username=settings.schema_.registry_username,
+        schema_registry_password=secret(settings.schema_.registry_password),
+        schema_registry_ca_location=settings.schema_.registry_ca_location,
         topic_prefix=settings.kafka.topic_prefix,
     )
     return make_emitter(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s))

@@ -42,3 +42,12 @@ def test_nothing_leads_out_of_failure() -> None:
     record.works("reading")
     health = record.snapshot(LAG, catching_up=False)
     assert (health.state, health.reason) == ("failed", "broken")
+
+
+def test_a_source_that_lacks_a_part_of_the_events_is_not_well() -> None:
+    record = HealthRecord()
+    record.works("reading")
+    lacking = SourceLag(0, {}, None, "the group has other members")
+    health = record.snapshot(lacking, catching_up=False)
+    assert (health.state, health.reason) == ("waiting", "the group has other members")
+    assert record.snapshot(LAG, catching_up=False).state == "running"

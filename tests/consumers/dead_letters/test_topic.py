@@ -62,7 +62,7 @@ def waiting(store: Store) -> int:
 
 def publisher(servers: str, store: Store, prefix: str, **config: Any) -> DeadLetterPublisher:
     producer = Producer(publisher_config(servers, {"log_level": 0, **config}))
-    return DeadLetterPublisher(StoreOutbox(store), producer, Encoder(SingleObjectFraming()), prefix)
+    return DeadLetterPublisher(StoreOutbox(store), lambda: producer, Encoder(SingleObjectFraming()), prefix)
 
 
 def read(servers: str, prefix: str, count: int) -> list[tuple[bytes | None, dict[str, Any]]]:

@@ -1,5 +1,7 @@
 """Calls without a cost are counted by model, apart from those that say no tokens."""
 
+from typing import Any
+
 from coalmine_consumers.queries import Filters, unpriced, versions
 from coalmine_consumers.results import UnpricedRow
 from coalmine_consumers.store import Store
@@ -7,7 +9,7 @@ from tests.support.data.store_feed import Feed, request
 
 
 def test_models_with_unpriced_calls_are_listed_with_what_is_missing(store: Store) -> None:
-    tokens = {"input_tokens": 10, "output_tokens": 1}
+    tokens: dict[str, Any] = {"input_tokens": 10, "output_tokens": 1}
     rows = [
         *(request(number, **tokens, cost_nano_usd=3_500_000) for number in range(2)),
         *(request(number, **tokens, request_model="my-llama") for number in range(2, 7)),
@@ -29,4 +31,4 @@ def test_models_with_unpriced_calls_are_listed_with_what_is_missing(store: Store
     assert unpriced(reader, Filters(prompt="nothing"), limit=10) == []
     (row,) = versions(reader, Filters(prompt="refund")).items
     assert (row.requests, row.priced_requests) == (10, 2)
-    assert (row.cost_usd, row.cost_usd_per_request) == ("0.007", 0.0035)
+    assert (row.cost_usd, row.cost_usd_per_request) == (0.007, 0.0035)

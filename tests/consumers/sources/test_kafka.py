@@ -384,7 +384,7 @@ def test_topics_are_created_once_with_room_for_large_messages(kafka: KafkaBroker
 
 
 def test_topics_cannot_be_created_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coalmine_consumers.sources.kafka_topics.ADMIN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("coalmine_consumers.sources.kafka_topics.LIST_TIMEOUT_S", 0.2)
     away = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
     with pytest.raises(SourceUnavailable):
         ensure_topics(away)

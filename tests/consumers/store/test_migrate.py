@@ -55,3 +55,24 @@ def test_every_table_says_what_a_row_is() -> None:
             # The tables of raw events share the comment before the first of them.
             assert comment.startswith("--") or comment == ");", comment
         assert "Grain: one row per" in migration.sql
+
+
+def test_what_never_held_a_message_leaves_the_losses_of_an_old_store() -> None:
+    connection = duckdb.connect()
+    migrations = published_migrations()
+    topic_ids = next(place for place, each in enumerate(migrations) if each.name.endswith("topic_ids"))
+    migrate(connection, migrations[:topic_ids])
+    connection.execute("""
+        INSERT INTO source_positions (topic, "partition", next_offset, first_offset)
+            VALUES ('t', '0', 100, 0), ('t', '1', 50, 0);
+        INSERT INTO gaps VALUES
+            ('t', '0', 10, 11, 'skipped', now(), 1),
+            ('t', '0', 20, 24, 'skipped', now(), 1),
+            ('t', '0', 30, 40, 'expired', now(), 1);
+    """).fetchall()
+    migrate(connection, migrations)
+    found = connection.sql(
+        'SELECT topic, "partition", topic_id, next_offset, skipped FROM source_positions ORDER BY ALL'
+    )
+    assert found.fetchall() == [("t", "0", "", 100, 5), ("t", "1", "", 50, 0)]
+    assert connection.sql("SELECT reason FROM gaps").fetchall() == [("expired",)]
