@@ -77,7 +77,7 @@ def test_health_is_for_everybody(viewer: TestClient) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DashboardApi]:
-    facets = {
+    facets: dict[str, object] = {
         "prompts": [],
         "versions": {},
         "environments": [],

@@ -14,14 +14,15 @@ from coalmine_server.cli.options import (
     VersionOption,
     asking,
 )
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import TimeseriesRow, VersionRow
+    from coalmine_consumers.results import VersionRow
 
 NO_REQUESTS = "no matching requests"
 
 
+@tabular
 def versions(
     context: typer.Context,
     *,
@@ -51,23 +52,29 @@ def versions(
 
 def write_versions(rows: "list[VersionRow]") -> None:
     """The table of versions, for people."""
-    columns = ["prompt", "version", "requests", "errors", "tokens in", "tokens out", "USD/request"]
-    columns += ["p50 ms", "p95 ms", "quality", "thumbs up"]
+    columns = ["prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality", "thumbs up"]
+    columns += ["p50 ms", "tokens in", "tokens out", "models"]
     cells = [
         (
             row.prompt,
             row.version,
             row.requests,
             percent(row.error_rate),
+            row.cost_usd_per_request,
+            row.latency_ms_p95,
+            row.quality_mean,
+            percent(row.thumbs_up_rate),
+            row.latency_ms_p50,
             row.input_tokens,
             row.output_tokens,
-            *_cost_to_thumbs(row),
+            row.models,
         )
         for row in rows
     ]
     write_table(columns, cells, empty=NO_REQUESTS)
 
 
+@tabular
 def timeseries(
     context: typer.Context,
     *,
@@ -99,8 +106,8 @@ def timeseries(
         write_json(rows)
         return
     note(f"one row per {pages[0]['step']}, UTC")
-    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p50 ms", "p95 ms"]
-    columns += ["quality", "thumbs up"]
+    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality"]
+    columns += ["thumbs up", "p50 ms"]
     cells = [
         (
             row.bucket_start,
@@ -108,23 +115,39 @@ def timeseries(
             row.version,
             row.requests,
             percent(row.error_rate),
-            *_cost_to_thumbs(row),
+            row.cost_usd_per_request,
+            row.latency_ms_p95,
+            row.quality_mean,
+            percent(row.thumbs_up_rate),
+            row.latency_ms_p50,
         )
         for row in read_as(list[TimeseriesRow], rows)
     ]
     write_table(columns, cells, empty=NO_REQUESTS)
 
 
-def _cost_to_thumbs(row: "VersionRow | TimeseriesRow") -> tuple[object, ...]:
-    return (
-        row.cost_usd_per_request,
-        row.latency_ms_p50,
-        row.latency_ms_p95,
-        row.quality_mean,
-        percent(row.thumbs_up_rate),
-    )
-
-
 def percent(share: float | None) -> str | None:
     """A share as people read it."""
     return None if share is None else f"{share:.1%}"
+
+
+@tabular
+def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the metrics: unit, direction, guardrails and their margins.
+
+    Every other name in requests' metrics and in scores is a metric, too.
+    """
+    from coalmine_analytics.results.catalogue import MetricRow
+    from coalmine_server.client import read_as
+
+    with asking(context, quiet=as_json) as client:
+        found = client.items("/v1/metrics")
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (row.metric, row.kind, row.unit or None, row.direction, row.guardrail, row.margin, row.description)
+        for row in read_as(list[MetricRow], found)
+    ]
+    columns = ("metric", "kind", "unit", "better", "guardrail", "margin", "what it is")
+    write_table(columns, rows, empty="no metrics")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from coalmine_server.cli.options import path_of
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, share, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
     ExpectOption,
     ReasonOption,
@@ -98,6 +98,7 @@ def stop(
 
 
 @app.command("list")
+@tabular
 def list_(
     context: typer.Context,
     *,
@@ -146,7 +147,7 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment
 
 
 def _arms(found: dict[str, Any]) -> str:
-    return ", ".join(f"{arm['variant']} {arm['version']} {arm['weight']:.0%}" for arm in found["arms"])
+    return ", ".join(f"{arm['variant']} {arm['version']} {share(arm['weight'])}" for arm in found["arms"])
 
 
 def _arm(text: str) -> dict[str, object]:
