@@ -69,7 +69,7 @@ class Side:
 def fetch_only(bootstrap_servers: str, group: str, events: int, directory: str) -> Side:
     """Takes the messages and nothing else."""
     settings = KafkaSourceSettings(bootstrap_servers, group_id=group, topic_prefix=PREFIX)
-    consumer = Consumer(consumer_config(settings))
+    consumer = Consumer(consumer_config(settings) | {"enable.partition.eof": False})
     assigned_at: list[float] = []
 
     def on_assign(member: Consumer, partitions: list[KafkaPartition]) -> None:

@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from langfuse import Langfuse
 
 from benchmarks.langfuse_stub import langfuse_stub
@@ -131,7 +131,7 @@ def measure(clients: int, changes: int) -> tuple[list[float], list[float], int]:
         url = stack.enter_context(server(home))
         token = (home / "credentials").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        api = stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False))
+        api = stack.enter_context(httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False))
 
         def post(path: str, body: dict[str, Any]) -> None:
             api.post(path, json=body).raise_for_status()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 GIVE_UP_S = 60.0
 
@@ -55,9 +55,9 @@ def _ready_url(home: Path, process: subprocess.Popen[bytes]) -> str:
     while time.monotonic() < deadline and process.poll() is None:
         try:
             url = str(json.loads((home / "server.json").read_text(encoding="utf-8"))["url"])
-            if httpx.get(f"{url}/readyz").is_success:
+            if httpx2.get(f"{url}/readyz").is_success:
                 return url
-        except (FileNotFoundError, httpx.HTTPError):
+        except (FileNotFoundError, httpx2.HTTPError):
             pass
         time.sleep(0.1)
     raise RuntimeError(f"the server did not start:\n{_log(home)}")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 
 from benchmarks.server import GIVE_UP_S, environment, serving
@@ -127,7 +127,7 @@ class Watcher:
     """Asks the API over and over and keeps what it showed when."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self._client = httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         self.shown: list[tuple[float, int]] = []
         self.markers: dict[str, float] = {}
         self.polls = 0

@@ -123,18 +123,39 @@ def late():
     assert [name for name, _ in imported_names(source, "example")] == ["a.b", "c", "d.e", "h", "j.k"]
 
 
-@pytest.mark.parametrize("package", ["coalmine", "coalmine_schemas"])
-def test_importing_the_client_loads_nothing_heavy(package: str) -> None:
-    program = f"import {package}, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+_HEAVY_STANDARD = (
+    *("asyncio", "concurrent", "ctypes", "decimal", "email", "http", "importlib.metadata", "multiprocessing"),
+    *("sqlite3", "ssl", "socket", "subprocess", "unittest", "urllib.request", "xml", "zipfile"),
+)
+_CLIENT_MODULES = (
+    *("coalmine", "coalmine.call", "coalmine.chains", "coalmine.client", "coalmine.prompts"),
+    *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
+    *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
+    *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.discovery"),
+    *("coalmine_schemas.errors", "coalmine_schemas.events", "coalmine_schemas.identifiers"),
+    *("coalmine_schemas.limited_log", "coalmine_schemas.prompts", "coalmine_schemas.results"),
+    "coalmine_schemas.topics",
+)
+_LIGHT_PACKAGES = ("coalmine.replies.", "coalmine_schemas.prompts.")
+
+
+def test_importing_the_client_loads_these_modules_and_no_others() -> None:
+    """What works for a client is loaded when one is made; third-party packages are none of it."""
+    program = "import sys; before = set(sys.modules); import coalmine; print(*set(sys.modules) - before)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     loaded = done.stdout.split()
-    assert package in loaded
-    assert [name for name in loaded if name in _HEAVY] == []
+    ours = [name for name in loaded if name.partition(".")[0] in packages()]
+    assert set(_CLIENT_MODULES) <= set(ours)
+    others = set(ours) - set(_CLIENT_MODULES)
+    assert [name for name in others if not name.startswith(_LIGHT_PACKAGES)] == []
+    tops = {name.partition(".")[0] for name in loaded}
+    assert tops - set(packages()) - sys.stdlib_module_names == set()
+    assert [name for name in loaded if name in _HEAVY_STANDARD] == []
 
 
-_NOT_IN_THE_BASE = (*_HEAVY, "altair", "numpy", "pandas", "rich", "structlog", "typer")
+_NOT_IN_THE_BASE = (*_HEAVY, "altair", "confluent_kafka", "numpy", "pandas", "rich", "structlog", "typer")
 _SERVICE = f"""
 import sys
 
@@ -164,6 +185,27 @@ def test_a_service_with_the_base_install_alone_sends_events(tmp_path: Path) -> N
     assert done.stderr == ""
 
 
+_KAFKA = (
+    _SERVICE.partition("from coalmine import")[0]
+    + """
+from coalmine import Coalmine, InvalidParameter
+
+try:
+    Coalmine(app="base-install", home=sys.argv[1], kafka_bootstrap_servers="kafka:9092")
+except InvalidParameter as error:
+    print(error)
+"""
+)
+
+
+def test_kafka_without_its_extra_is_one_message_when_the_client_is_made(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", _KAFKA, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pip install 'coalmine[kafka]'" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
 def test_package_files_only_re_export() -> None:
     wrong = []
     for path in tracked_files():
@@ -191,7 +233,7 @@ def test_what_is_imported_is_declared() -> None:
     base, extras = _declared()
     allowed = {
         "coalmine_schemas": base,
-        "coalmine": base,
+        "coalmine": base | extras["kafka"],
         "coalmine_simulator": base,
         "coalmine_registry": base | extras["server"],
         "coalmine_consumers": base | extras["server"],
@@ -248,13 +290,17 @@ _COMES_WITH = {
 
 def _declared() -> tuple[set[str], dict[str, set[str]]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
 
     def names(requirements: list[str]) -> set[str]:
         found = set()
         for requirement in requirements:
+            if requirement.startswith("coalmine["):
+                inner = requirement.removeprefix("coalmine[").removesuffix("]").split(",")
+                found |= set().union(*(names(extras[extra]) for extra in inner))
+                continue
             name = requirement.replace(">", "=").replace("<", "=").partition("=")[0].strip()
             found |= {_IMPORT_NAMES.get(name, name), *_COMES_WITH.get(name, set())}
         return found
 
-    extras = project["optional-dependencies"]
     return names(project["dependencies"]), {extra: names(needs) for extra, needs in extras.items()}

@@ -117,7 +117,7 @@ def test_the_lock_covers_all_that_pyproject_asks_for() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE))
     names = {re.split(r"[<>=!~\[ ]", need)[0].lower() for need in asked}
-    assert sorted(names - locked) == []
+    assert sorted(names - locked - {"coalmine"}) == []  # an extra may name others of our own
 
 
 def test_the_changelog_has_a_place_for_what_comes_next_and_the_version_of_now() -> None:

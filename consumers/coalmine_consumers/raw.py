@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 
 from coalmine_schemas.events import EventName
 
-GapReason = Literal["expired", "truncated", "skipped", "damaged", "vanished"]
+GapReason = Literal["expired", "truncated", "recreated", "damaged", "vanished"]
 """Why positions hold no message we could read.
 
 `expired`: the broker deleted them (retention) before they were consumed.
-`truncated`: the log ends before the position we had reached (topic recreated, unclean election).
-`skipped`: the broker still holds the range but has no record in it (transaction markers, compaction).
+`truncated`: the log ends before the position we had reached (unclean election, a disk that lost writes).
+`recreated`: the topic was deleted and created again. What was unread in the old one is gone, however much.
 `damaged`: a spool file is corrupt from there on; the file was set aside.
 `vanished`: a spool file was removed by another process before it was read to its end.
 """
@@ -40,6 +40,8 @@ class TopicPartition(NamedTuple):
     """Kafka: the full topic name. Spool: always "spool"."""
     partition: str
     """Kafka: the partition number in decimal. Spool: the file's sealed name."""
+    topic_id: str = ""
+    """Kafka: tells a topic from an earlier one of its name. Empty: spool, and brokers that have no ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,14 @@ class Gap:
     expected_offset: int
     """The next position to read before the gap."""
     available_offset: int
-    """The position where reading went on. Below `expected_offset` when a log was truncated."""
+    """The position where reading went on. May be below `expected_offset` in a log truncated or recreated."""
     detected_at: datetime
     reason: GapReason
 
     @property
     def missing(self) -> int:
         """How many positions are known to be lost; 0 when the number cannot be known."""
-        return max(0, self.available_offset - self.expected_offset)
+        return 0 if self.reason == "recreated" else max(0, self.available_offset - self.expected_offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,11 @@ class RawBatch:
     positions: Mapping[TopicPartition, int]
     """Next position to read, after this batch. Same keys as `starts`."""
     gaps: Sequence[Gap] = ()
+    skipped: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """How many of the positions passed never held a message for us (transaction markers, compaction)."""
     unroutable: Sequence[UnroutableMessage] = ()
     retired: Sequence[TopicPartition] = ()
-    """Partitions that are gone for good (consumed spool files): their stored positions may be forgotten.
+    """Partitions that are gone for good (consumed spool files, deleted topics): forget their positions.
 
     A partition is never in `retired` and in `positions` of the same batch.
     """

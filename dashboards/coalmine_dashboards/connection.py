@@ -18,7 +18,8 @@ def find_connection(environ: Mapping[str, str]) -> Endpoint:
     """
     url, token = environ.get("COALMINE_SERVER_URL"), environ.get("COALMINE_TOKEN")
     found = find_endpoint(home_of(None, environ), "store", url=url, token=token)
-    return found or Endpoint(DEFAULT_SERVER_URL, token or None)
+    # A token is only for the server it was given with, or one that proves to be that of the home.
+    return found or Endpoint(DEFAULT_SERVER_URL, None)
 
 
 def connection_of_process() -> Endpoint:

@@ -20,22 +20,45 @@ from coalmine.redaction import Redact, TextField
 from coalmine.served import Served
 from coalmine.settings import OnFull
 from coalmine.stats import DropReason, ProblemKind, Stats
+from coalmine_schemas.errors import CoalmineError, InvalidParameter
+from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
+from coalmine_schemas.prompts import (
+    InvalidTemplate,
+    InvalidVariable,
+    MissingVariables,
+    RenderError,
+    RenderLimitExceeded,
+    UnknownEnvironment,
+    UnknownPrompt,
+)
 
 __all__ = [
     "Call",
     "Chain",
     "ChainResult",
     "Coalmine",
+    "CoalmineError",
     "DropReason",
+    "InvalidParameter",
+    "InvalidTemplate",
+    "InvalidVariable",
+    "MissingVariables",
     "OnFull",
     "PollPolicy",
     "ProblemKind",
     "Prompt",
+    "PromptFeedback",
+    "PromptRequest",
+    "PromptScore",
     "Redact",
+    "RenderError",
+    "RenderLimitExceeded",
     "Served",
     "Stats",
     "Step",
     "StepFailed",
     "StepRun",
     "TextField",
+    "UnknownEnvironment",
+    "UnknownPrompt",
 ]

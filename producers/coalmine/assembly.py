@@ -2,11 +2,10 @@
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
-from confluent_kafka import KafkaException, Producer
-
-from coalmine.emitters import Emitter, KafkaEmitter, SpoolEmitter
-from coalmine.framing import PRODUCED, KafkaFraming, PlainFraming, RegistryFraming
+from coalmine.emitters import Emitter, SpoolEmitter
+from coalmine.framing import PRODUCED
 from coalmine.pipeline import PipelineParts
 from coalmine.preparer import Preparer
 from coalmine.record_builder import RecordBuilder
@@ -15,7 +14,6 @@ from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prices import load_prices
 
@@ -27,19 +25,14 @@ def prepare_process(settings: ClientSettings) -> None:
     modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
 
     Raises:
-        InvalidParameter: librdkafka does not take the settings.
+        InvalidParameter: librdkafka is not there, or does not take the settings.
     """
     load_prices()
     _client_version()
     for event in PRODUCED:
         latest(event)
-    if settings.kafka_bootstrap_servers and settings.kafka_config:
-        # Neither connects nor writes to stderr, as librdkafka does before it has a logger.
-        config = {**_kafka_config(settings), "bootstrap.servers": "", "log_level": 0}
-        try:
-            Producer(config)
-        except (KafkaException, ValueError, TypeError) as error:
-            raise InvalidParameter(f"kafka_config: {_without_secrets(str(error), settings)}") from None
+    if settings.kafka_bootstrap_servers:
+        _kafka().check_settings(settings)
 
 
 def make_parts(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> PipelineParts:
@@ -73,43 +66,20 @@ def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimited
     )
     if not settings.kafka_bootstrap_servers:
         return spool
+    emitter: Emitter = _kafka().make_emitter(settings, spool, counters, log)
+    return emitter
+
+
+def _kafka() -> ModuleType:
+    """What is needed with Kafka only, and installed by an extra."""
     try:
-        return KafkaEmitter(
-            _kafka_config(settings),
-            topic_prefix=settings.topic_prefix,
-            framing=_make_framing(settings, log),
-            spool=spool,
-            counters=counters,
-            log=log,
-        )
-    except (KafkaException, ValueError, TypeError) as error:
-        counters.problem("kafka_config")
-        log.report("kafka_config", "no Kafka producer, events go to the spool: %s", type(error).__name__)
-        return spool
-
-
-def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFraming:
-    if settings.schema_registry_url is None:
-        return PlainFraming()
-    return RegistryFraming(settings.schema_registry_url, topic_prefix=settings.topic_prefix, log=log)
-
-
-def _kafka_config(settings: ClientSettings) -> dict[str, object]:
-    return producer_config(
-        settings.kafka_bootstrap_servers or "",
-        client_id="coalmine",
-        delivery_timeout_s=settings.kafka_delivery_timeout_s,
-        max_message_bytes=settings.max_message_bytes,
-        extra=settings.kafka_config,
-    )
-
-
-def _without_secrets(text: str, settings: ClientSettings) -> str:
-    """Librdkafka quotes values it does not like."""
-    for value in settings.kafka_config.values():
-        if isinstance(value, str) and len(value) > 2:
-            text = text.replace(value, "***")
-    return text
+        from coalmine import kafka_assembly  # noqa: PLC0415
+    except ImportError as error:
+        raise InvalidParameter(
+            f"kafka_bootstrap_servers is given, but confluent-kafka cannot be imported ({error}); "
+            "remedy: pip install 'coalmine[kafka]', or do without Kafka: events then go to the spool"
+        ) from None
+    return kafka_assembly
 
 
 @cache

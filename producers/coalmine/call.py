@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply, with_arguments
+from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from coalmine.served import Served
-from coalmine.values import captured_text
+from coalmine.values import captured_text, microseconds
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING: Final = ReplyFacts()
+_COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens")
+_NO_COUNTS: Final = (None,) * len(_COUNTS)
+_CANCELLED: Final = frozenset({"GeneratorExit", "CancelledError", "Cancelled"})
+"""Exceptions of a caller who closes the stream or is cancelled; by name, since event loops load slowly."""
 
 
 class CallSink(Protocol):
@@ -50,15 +53,18 @@ class Call:
         "_generation",
         "_sink",
         "_state",
+        "cancelled",
         "cost_nano_usd",
         "duration_ns",
         "environment",
         "error_type",
         "facts",
         "first_token_ns",
+        "given_counts",
         "input_text",
         "metrics",
         "output_text",
+        "parameters",
         "parent_request_id",
         "prompt",
         "provider",
@@ -82,6 +88,7 @@ class Call:
         *,
         model: str | None = None,
         provider: str | None = None,
+        parameters: Mapping[str, object] | None = None,
         unit_id: str | None = None,
         session_id: str | None = None,
         segments: Mapping[str, str] | None = None,
@@ -101,6 +108,8 @@ class Call:
         """Version that is used, and how it was chosen."""
         self.request_model = model
         self.provider = provider
+        self.parameters: Mapping[str, object] = parameters or {}
+        """Parameters to send to the model, as given to `Coalmine.call`; the event says them, too."""
         self.unit_id = unit_id
         self.session_id = session_id
         self.segments = dict(segments) if segments else None
@@ -112,6 +121,8 @@ class Call:
         self.duration_ns = 0
         self.first_token_ns: int | None = None
         self.facts = _NOTHING
+        self.given_counts: dict[str, object] | None = None
+        self.cancelled = False
         self.cost_nano_usd: int | None = None
         self.error_type: str | None = None
         self.metrics: dict[str, float] | None = None
@@ -149,7 +160,10 @@ class Call:
             return
         self._state = 2
         self.duration_ns = ended_ns - self._began_ns
-        if exc_type is not None and self.error_type is None:
+        if exc_type is not None and exc_type.__name__ in _CANCELLED:
+            # Whoever reads the answer has had enough of it: no fault of the prompt's.
+            self.cancelled = True
+        elif exc_type is not None and self.error_type is None:
             self.error_type = exc_type.__qualname__
         self._sink.finish(self)
 
@@ -184,8 +198,10 @@ class Call:
 
         Args:
             reply: What the provider's client returned: OpenAI chat completion or response, Anthropic
-                message, the pieces of their streams, or mappings of the same shapes. A reply of another
-                shape is counted and logged at a limited rate.
+                message, the pieces of their streams, or mappings of the same shapes, as gateways send them,
+                too. Of another reply the counts are read if genai-prices can; else it is counted and logged
+                at a limited rate. A stream of chat completions has counts only if asked for, with
+                `stream_options={"include_usage": True}`.
             input_text: Text sent to the model, or its messages, which are kept as JSON. Kept only if the
                 client captures texts.
             output_text: Text received, instead of the reply's own. Kept only if the client captures texts.
@@ -201,9 +217,18 @@ class Call:
         try:
             if reply is not None:
                 self._read(reply)
-            self.facts = with_arguments(
-                self.facts, response_model, input_tokens, cached_input_tokens, output_tokens, finish_reason
-            )
+            if response_model or finish_reason:
+                self.facts = self.facts._replace(
+                    response_model=response_model or self.facts.response_model,
+                    finish_reason=finish_reason or self.facts.finish_reason,
+                )
+            counts = (input_tokens, cached_input_tokens, output_tokens)
+            if counts != _NO_COUNTS:
+                given = zip(_COUNTS, counts, strict=True)
+                self.given_counts = {
+                    **(self.given_counts or {}),
+                    **{name: count for name, count in given if count is not None},
+                }
             if cost_nano_usd is not None:
                 self.cost_nano_usd = cost_nano_usd
             if self._sink.wants_text:
@@ -240,12 +265,15 @@ class Call:
         """Marks the call as failed although no exception leaves the block.
 
         Args:
-            error_type: Name of the error, or the exception that was caught.
+            error_type: Name of the error, or the exception that was caught. A cancellation is no error.
         """
         if self._has_ended("error()"):
             return
         if isinstance(error_type, BaseException):
             error_type = type(error_type).__qualname__
+        if error_type in _CANCELLED:
+            self.cancelled = True
+            return
         self.error_type = error_type
 
     def _has_ended(self, what: str) -> bool:
@@ -270,7 +298,7 @@ class Call:
     def start_us(self) -> int:
         """When the call began, microseconds since 1970 UTC."""
         if self.started_at is not None:
-            return (self.started_at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+            return microseconds(self.started_at.astimezone(UTC))
         return self.time_ns // 1000
 
     def latency_ms(self) -> float:

@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine.assembly import make_parts, prepare_process
-from coalmine.at_exit import close_at_exit
 from coalmine.call import Call
-from coalmine.pipeline import Pipeline
-from coalmine.prompts.lookup import PromptLookup
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
-from coalmine.sink import Sink
 from coalmine.stats import Counters, Stats
-from coalmine.values import optional_text, text_map
+from coalmine.values import EMPTY_FEEDBACK, optional_text, says_something, text_map
 from coalmine_schemas.discovery import home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
@@ -65,8 +60,9 @@ class Coalmine:
 
     With `kafka_bootstrap_servers` events go to Kafka, and to the spool whatever Kafka does not take in time,
     to be re-sent later. Without it they go to the spool, where a collector on the same machine reads them.
-    A process that ends writes what it made; one that is killed loses what it made in the last 100 ms and,
-    with Kafka, what was not acknowledged yet.
+    A process that ends writes what it made. One that is killed loses what it made in the last 100 ms and,
+    with Kafka, what was not acknowledged yet: some 100 ms more, and about a second when Kafka is away (three
+    seconds before the first acknowledgement; `kafka_delivery_timeout_s` for a partition without a leader).
 
     Args:
         app: Name of the service.
@@ -84,7 +80,8 @@ class Coalmine:
         poll: Waits of the thread that follows the registry.
         kafka_bootstrap_servers: Kafka brokers, `host:port,...`.
         kafka_config: Further settings of librdkafka, e.g. for TLS and SASL; they win over our own.
-        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool.
+        kafka_delivery_timeout_s: What Kafka has not acknowledged by then goes to the spool. After a second
+            without any acknowledgement, everything does.
         schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
             events wait in the spool.
         topic_prefix: Prefix of the topics.
@@ -118,7 +115,7 @@ class Coalmine:
         poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
         kafka_config: Mapping[str, Any] | None = None,
-        kafka_delivery_timeout_s: float = 10.0,
+        kafka_delivery_timeout_s: float = 5.0,
         schema_registry_url: str | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
@@ -131,6 +128,14 @@ class Coalmine:
         exit_timeout_s: float = DEFAULT_TIMEOUT_S,
         log_every_s: float = 60.0,
     ) -> None:
+        # Everything that works for a client comes with the first one, since a service may import this module
+        # and make none. Here and not on the client's threads: see `assembly.prepare_process`.
+        from coalmine.assembly import make_parts, prepare_process  # noqa: PLC0415
+        from coalmine.at_exit import close_at_exit  # noqa: PLC0415
+        from coalmine.pipeline import Pipeline  # noqa: PLC0415
+        from coalmine.prompts.lookup import PromptLookup  # noqa: PLC0415
+        from coalmine.sink import Sink  # noqa: PLC0415
+
         home_dir = home_of(home, os.environ)
         self.settings = ClientSettings(
             app=app,
@@ -260,6 +265,7 @@ class Coalmine:
         version: str,
         model: str | None = None,
         provider: str | None = None,
+        parameters: Mapping[str, object] | None = None,
         unit_id: str | None = None,
         session_id: str | None = None,
         segments: Mapping[str, str] | None = None,
@@ -279,7 +285,9 @@ class Coalmine:
             prompt: Name of the prompt.
             version: Version of the prompt that is used.
             model: Model to ask; `call.model` gives it back.
-            provider: Whom to ask, e.g. `openai`; helps to find the price.
+            provider: Whom to ask, e.g. `openai`; helps to find the price. Without it the model's name tells.
+            parameters: What is sent to the model beside the messages, e.g. `{"temperature": 0.2}`;
+                `call.parameters` gives it back. Long values are left out of the event.
             unit_id: Who is served: the unit that experiments are randomised by and measured per, usually
                 the user. Without it the session counts, and without that every call for itself.
             session_id: Conversation the call belongs to.
@@ -313,6 +321,7 @@ class Coalmine:
                 served,
                 model=model,
                 provider=provider,
+                parameters=parameters,
                 unit_id=unit_id,
                 session_id=session_id,
                 segments=segments,
@@ -350,7 +359,8 @@ class Coalmine:
             event_time: When, if not now; aware.
 
         Returns:
-            True if it was queued.
+            True if it was queued. Feedback that says nothing is not: it needs thumbs, rating, comment or
+            correction.
         """
         try:
             event = PromptFeedback(
@@ -367,6 +377,9 @@ class Coalmine:
             )
         except Exception as error:  # noqa: BLE001 - whatever it was given
             self._sink.lost("feedback", error)
+            return False
+        if not says_something(event):
+            self._sink.misuse(EMPTY_FEEDBACK)
             return False
         return self._sink.offer(event)
 

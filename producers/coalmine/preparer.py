@@ -11,7 +11,8 @@ from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.rules import first_problem
+from coalmine_schemas.limits import ID_CHARS, shortened
+from coalmine_schemas.rules import first_problem, fitted
 from coalmine_schemas.spool_blocks import SpoolRecord
 
 _TEXT_FIELDS: Final = ("output_text", "input_text", "correction", "comment", "rationale")
@@ -46,7 +47,7 @@ class Preparer:
             event, key, record = self._builder.build(draft)
             problem = first_problem(event, record)
             if problem is not None:
-                raise InvalidParameter(problem)
+                record = self._shortened(event, record, problem)
         except InvalidParameter as error:
             self._invalid(str(error))
             return None
@@ -56,7 +57,23 @@ class Preparer:
         frame = self._frame(event, record)
         if frame is None:
             return None
-        return SpoolRecord(event, key.encode("utf-8", "replace"), frame, time.time_ns() // 1000)
+        return SpoolRecord(
+            event, shortened(key, ID_CHARS).encode("utf-8", "replace"), frame, time.time_ns() // 1000
+        )
+
+    def _shortened(self, event: EventName, record: Record, problem: str) -> Record:
+        """The record within the limits of names and maps.
+
+        Raises:
+            InvalidParameter: That does not help.
+        """
+        record = fitted(event, record)
+        remaining = first_problem(event, record)
+        if remaining is not None:
+            raise InvalidParameter(remaining)
+        self._counters.problem("shortened")
+        self._log.report("shortened", "%s; it was shortened, and its event sent", problem)
+        return record
 
     def _frame(self, event: EventName, record: Record) -> bytes | None:
         try:

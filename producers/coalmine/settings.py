@@ -45,8 +45,9 @@ class ClientSettings:
     """Kafka brokers, `host:port,...`; None writes events to the spool only."""
     kafka_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Further settings of librdkafka, e.g. for TLS and SASL; these win over the client's own."""
-    kafka_delivery_timeout_s: float = 10.0
-    """What Kafka has not acknowledged in this time goes to the spool."""
+    kafka_delivery_timeout_s: float = 5.0
+    """What Kafka has not acknowledged in this time goes to the spool; after a second without any
+    acknowledgement, everything does."""
     schema_registry_url: str | None = None
     """Confluent-compatible schema registry; None frames events without one."""
     topic_prefix: str = DEFAULT_PREFIX

@@ -21,13 +21,15 @@ DropReason = Literal[
 """Why an event was lost."""
 
 ProblemKind = Literal[
-    "unknown_reply",  # record() did not know the reply's shape; the event went without tokens
+    "unknown_reply",  # record() found no counts in the reply; the event went without tokens
+    "no_usage",  # a stream ended without usage; the event went without tokens and cost
     "bad_value",  # one optional value was unusable and left out; the event went
+    "shortened",  # a name was too long, or names were too many; the rest of the event went
     "redaction_failed",  # the hook raised; the text was dropped, the event went
     "text_too_long",  # a text was dropped so that its event fits a message; the event went
     "text_backlog",  # too much text was waiting in memory; the text was dropped, the event went
     "kafka_config",  # librdkafka does not take its settings; events go to the spool
-    "misuse",  # e.g. one call used twice
+    "misuse",  # e.g. one call used twice, or feedback that says nothing
     "corrupt_spool_file",  # set aside as *.avro.corrupt
     "spooled_event_rejected",  # the broker will never take this spooled event, which was dropped
     "internal",

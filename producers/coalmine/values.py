@@ -3,12 +3,26 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.events import PromptFeedback
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_VALUE_CHARS: Final = 500
+
+EMPTY_FEEDBACK: Final = (
+    "feedback without thumbs, rating, comment and correction says nothing: give one of them"
+)
 
 Complain = Callable[[str], None]
 """Told the name of a field whose value was unusable and left out."""
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware time as events have it: microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def required_text(name: str, value: object) -> str:
@@ -60,6 +74,24 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
     if not values:
         return {}
     return {str(key): str(value) for key, value in values.items() if value is not None}
+
+
+def says_something(feedback: PromptFeedback) -> bool:
+    """Whether feedback holds any."""
+    given = (feedback.thumbs, feedback.rating, feedback.comment, feedback.correction)
+    return any(value is not None and value != "" for value in given)
+
+
+def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
+    """Named values as JSON; null ones and long ones, such as the schemas of tools, are left out."""
+    if not values:
+        return {}
+    texts = {
+        str(key): json.dumps(value, ensure_ascii=False, default=str)
+        for key, value in values.items()
+        if value is not None
+    }
+    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= _MAX_VALUE_CHARS}
 
 
 def captured_text(value: object) -> str | None:

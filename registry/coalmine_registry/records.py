@@ -294,6 +294,8 @@ class TokenRecord:
     """Person or program that uses the token."""
     role: Role
     """What the token allows: each role allows everything that the roles before it allow."""
+    environment: str | None
+    """The environment that a service's token is for; null for other roles."""
     created_at: datetime
     """When the token was created."""
     created_by: str
@@ -313,6 +315,8 @@ class NewToken(TokenRecord):
     """Person or program that uses the token."""
     role: Role
     """What the token allows: each role allows everything that the roles before it allow."""
+    environment: str | None
+    """The environment that a service's token is for; null for other roles."""
     created_at: datetime
     """When the token was created."""
     created_by: str

@@ -371,6 +371,10 @@ class Registry:
         """Returns a number that grows with every change of what the environment serves. Cheap."""
         return self._read(lambda tx: deployments.environment_revision(tx, environment))
 
+    def revocations(self) -> int:
+        """Returns how many tokens have been revoked. Cheap."""
+        return self.tokens.revocations()
+
     def snapshot(self, environment: str) -> Snapshot:
         """Returns everything an environment serves, built once per revision; raises NotFound."""
         revision = self.environment_revision(environment)

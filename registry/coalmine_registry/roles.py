@@ -10,14 +10,16 @@ from coalmine_registry.errors import Forbidden
 class Role(StrEnum):
     """What a token allows; each role allows everything that the roles before it allow."""
 
+    SERVICE = "service"
+    """Reads what one environment serves."""
     READER = "reader"
-    """Reads everything."""
+    """Reads everything but bytes of dead letters and the audit log."""
     AUTHOR = "author"
     """Registers versions, requests promotions."""
     APPROVER = "approver"
-    """Decides what is served, except for versions of its own."""
+    """Decides what is served, except for versions of its own; reads the audit log."""
     ADMIN = "admin"
-    """Creates tokens, sets policies."""
+    """Creates tokens, sets policies, reads the bytes of dead letters."""
 
     def allows(self, needed: "Role") -> bool:
         """Returns True if this role includes another."""
@@ -34,6 +36,8 @@ class Actor:
     role: Role
     token_id: str
     """Id of the token, for the audit log."""
+    environment: str | None = None
+    """The one environment that a service may ask about; None for all."""
 
     @classmethod
     def of_system(cls) -> Self:

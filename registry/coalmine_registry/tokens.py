@@ -14,13 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import is_storable, matches
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.records import NewToken, TokenRecord
+from coalmine_registry.records import ENVIRONMENTS, NewToken, TokenRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import tokens
 from coalmine_schemas.identifiers import uuid7
@@ -44,23 +44,32 @@ class Tokens:
         self._read = read
         self._write = write
 
-    def create(self, actor: Actor, subject: str, role: Role | str, *, replace: bool = False) -> NewToken:
+    def create(
+        self,
+        actor: Actor,
+        subject: str,
+        role: Role | str,
+        *,
+        environment: str | None = None,
+        replace: bool = False,
+    ) -> NewToken:
         """Creates a token.
 
         Args:
             actor: Who creates it.
             subject: Person or program that will use it; may have several.
             role: What it allows.
+            environment: The one environment that a service may ask about.
             replace: True to revoke all others of the subject.
 
         Raises:
             Forbidden: The actor is not an admin.
-            Invalid: The role does not exist, or the subject is not a name.
+            Invalid: The role does not exist, the subject is not a name, or a service has no environment.
         """
         plaintext = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         record: TokenRecord = self._write(
             lambda transaction: _create(
-                transaction, actor, subject, role, _digest(plaintext), replace=replace
+                transaction, actor, subject, role, environment, digest=_digest(plaintext), replace=replace
             )
         )
         return NewToken(**asdict(record), token=plaintext)
@@ -72,6 +81,20 @@ class Tokens:
         digest = _digest(plaintext)
         found: Actor | None = self._read(lambda transaction: _verify(transaction, digest))
         return found
+
+    def valid_digests(self) -> frozenset[str]:
+        """Returns the SHA-256 of every token that is not revoked, in hex."""
+        query = select(tokens.c.sha256).where(tokens.c.revoked_at.is_(None))
+        found: frozenset[str] = self._read(
+            lambda transaction: frozenset(row.sha256 for row in transaction.all(query))
+        )
+        return found
+
+    def revocations(self) -> int:
+        """Returns how many tokens have been revoked: a number that grows with each."""
+        query = select(func.count()).select_from(tokens).where(tokens.c.revoked_at.is_not(None))
+        ((found,),) = self._read(lambda transaction: tuple(transaction.all(query)))
+        return int(found)
 
     def list(self) -> tuple[TokenRecord, ...]:
         """Returns all tokens, oldest first, including revoked ones."""
@@ -117,7 +140,14 @@ class Tokens:
 
 
 def _create(
-    transaction: Transaction, actor: Actor, subject: str, role: Role | str, digest: str, *, replace: bool
+    transaction: Transaction,
+    actor: Actor,
+    subject: str,
+    role: Role | str,
+    environment: str | None,
+    *,
+    digest: str,
+    replace: bool,
 ) -> TokenRecord:
     actor.require(Role.ADMIN, "create tokens")
     if not matches(_SUBJECT, subject):
@@ -125,16 +155,22 @@ def _create(
         raise Invalid("subject", subject, remedy)
     if role not in tuple(Role):
         raise Invalid("role", role, f"give one of {', '.join(Role)}")
+    if (role == Role.SERVICE) != (environment in ENVIRONMENTS):
+        remedy = f"a service needs one of {', '.join(ENVIRONMENTS)}, and no other role has one"
+        raise Invalid("environment", environment, remedy)
     if replace:
         query = select(tokens.c.id).where(tokens.c.subject == subject, tokens.c.revoked_at.is_(None))
         for row in transaction.all(query):
             _revoke(transaction, actor, row.id)
-    return _add(transaction, actor, subject, Role(role), digest=digest, created_at=transaction.now)
+    token_id = _add(transaction, actor, subject, Role(role), digest=digest, created_at=transaction.now)
+    if environment is not None:
+        transaction.update(tokens, tokens.c.id == token_id, {"environment": environment})
+    return _record_of(transaction, token_id)
 
 
 def _add(
     transaction: Transaction, actor: Actor, subject: str, role: Role, *, digest: str, created_at: datetime
-) -> TokenRecord:
+) -> str:
     token_id = uuid7()
     transaction.insert(
         tokens,
@@ -150,7 +186,7 @@ def _add(
     )
     after = {"token": token_id, "subject": subject, "role": role.value}
     audit.record(transaction, actor, "create_token", after=after)
-    return _record_of(transaction, token_id)
+    return token_id
 
 
 def _old_token(found: Mapping[str, Any]) -> tuple[str, datetime, str]:
@@ -174,7 +210,7 @@ def _verify(transaction: Transaction, digest: str) -> Actor | None:
     actor = None
     for row in transaction.all(query):  # to the end, also after a match
         if hmac.compare_digest(row.sha256, digest) and row.revoked_at is None:
-            actor = Actor(row.subject, Role(row.role), row.id)
+            actor = Actor(row.subject, Role(row.role), row.id, row.environment)
     return actor
 
 
@@ -199,7 +235,15 @@ def _record_of(transaction: Transaction, token_id: str) -> TokenRecord:
 
 
 def _record(row: Row[Any]) -> TokenRecord:
-    return TokenRecord(row.id, row.subject, Role(row.role), row.created_at, row.created_by, row.revoked_at)
+    return TokenRecord(
+        row.id,
+        row.subject,
+        Role(row.role),
+        row.environment,
+        row.created_at,
+        row.created_by,
+        row.revoked_at,
+    )
 
 
 def _digest(plaintext: str) -> str:

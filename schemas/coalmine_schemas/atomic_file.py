@@ -1,8 +1,18 @@
-"""Files that are replaced as a whole or not at all."""
+"""Files that are replaced as a whole or not at all, and folders that only their owner enters."""
 
 import os
 import secrets
 from pathlib import Path
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder, and those above it that are missing, for their owner alone; leaves what is there."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:

@@ -3,17 +3,17 @@
 A batch of good frames of one schema takes one call to decode and a few looks at whole columns. Where
 something does not fit, the frames are grouped by header, the bad ones found (`vectorised/scan.py`), and only
 those go through `codec.Decoder` one by one, which decides about each and reports exactly what is wrong.
+Without `pyruhvro`, which does not exist for every platform, all of them do: the same rows, slower.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import cast
 
 import numpy as np
 import pyarrow as pa
-from fastavro import schemaless_writer
 
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.codec import Decoder
@@ -24,21 +24,20 @@ from coalmine_schemas.framing import (
     CONFLUENT_MAGIC,
     SINGLE_OBJECT_HEADER_SIZE,
     Header,
-    SingleObject,
     check_present,
     parse_header,
-    single_object_header,
 )
 from coalmine_schemas.reader import check_same_event
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.validate import broken_rules
-from coalmine_schemas.vectorised.arrow_schema import arrow_schema
+from coalmine_schemas.vectorised.arrow_schema import arrow_schema, records_as_rows
 from coalmine_schemas.vectorised.columns import IntArray
-from coalmine_schemas.vectorised.plan import Plan, make_plan
+from coalmine_schemas.vectorised.plan import IS_FAST, Plan, make_plan
 from coalmine_schemas.vectorised.unread import doubtful_rows
-from coalmine_schemas.writer_schema import plain_reader
 
 __all__ = ["BatchDecoder", "BatchResult", "Failure", "arrow_schema"]
+
+_LOGGER = logging.getLogger("coalmine")
 
 MAX_CALL_BYTES = 1 << 29
 """Bytes decoded in one call; Arrow's texts end at 2 GiB a column."""
@@ -85,6 +84,8 @@ class BatchDecoder:
         self._exact = Decoder(resolver)
         self._max_call_bytes = max_call_bytes
         self._plans: dict[tuple[EventName, Header], Plan | None] = {}
+        if not IS_FAST:
+            _LOGGER.warning("pyruhvro is not installed: events are decoded one by one, much more slowly")
 
     def decode(self, event: EventName, frames: Sequence[bytes | None]) -> BatchResult:
         """Decode a batch. May block on the schema registry where a frame names an id not seen before.
@@ -144,26 +145,17 @@ class BatchDecoder:
                     work.add(plan, batch, index[part][good])
 
     def _decode_exactly(self, work: "_Work") -> None:
-        """Let the exact path decide about the doubtful messages; re-encode and add what it accepts."""
-        schema = latest(work.event)
-        header = single_object_header(schema)
-        accepted, rewritten = [], []
+        """Let the exact path decide about the doubtful messages; add what it accepts."""
+        accepted, records = [], []
         for index in sorted(work.doubtful):
             try:
-                record = self._exact.decode_plain(work.event, work.frames[index])
+                records.append(self._exact.decode_plain(work.event, work.frames[index]))
             except InvalidMessage as problem:
                 work.fail(index, problem)
                 continue
-            out = BytesIO()
-            schemaless_writer(out, plain_reader(schema), record)
             accepted.append(index)
-            rewritten.append(header + out.getvalue())
         if accepted:
-            plan = self._plan(work.event, SingleObject(schema.fingerprint))
-            batch = plan.decode_all(rewritten) if plan is not None else None
-            if plan is None or batch is None:
-                raise AssertionError("an event written with our latest schema must be readable")
-            work.add(plan, batch, np.array(accepted, np.int64))
+            work.add_rows(records_as_rows(work.event, records), np.array(accepted, np.int64))
 
     def _plan(self, event: EventName, header: Header) -> Plan | None:
         key = event, header
@@ -210,7 +202,11 @@ class _Work:
                 Failure(int(index[row]), "validate", reason, ref) for row, reason in broken.items()
             )
             canonical, index = _without(np.fromiter(broken, np.int64), canonical, index)
-        self._parts.append((canonical, index))
+        self.add_rows(canonical, index)
+
+    def add_rows(self, rows: pa.RecordBatch, index: IntArray) -> None:
+        """Take in rows of events that break no rule."""
+        self._parts.append((rows, index))
 
     def fail(self, index: int, problem: InvalidMessage) -> None:
         """Count one message as a failure."""

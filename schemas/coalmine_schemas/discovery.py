@@ -1,20 +1,28 @@
 """How a process finds the running servers of a home directory, and which token it sends them.
 
 `server.json` announces the server that owns the store, `registry.json` the one with the prompt registry;
-`coalmine serve` is both. `credentials` (mode 0600) holds the local token. It is sent only to URLs that one of
-these files announces, so no setting can send it to a stranger; any other server needs a token of its own.
+`coalmine serve` is both. `credentials` holds the local token. All have mode 0600. An announcement outlives a
+server that is killed, and anybody may listen on its port then: so a server is believed, and sent a token,
+only once it has proved that it knows the secret of its announcement. A home that others may write announces
+nothing.
 """
 
 import hmac
 import json
 import os
+import re
+import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
-from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.atomic_file import make_private_folder, write_atomically
+from coalmine_schemas.errors import Terminal
 
 DEFAULT_HOME: Final = "~/.coalmine"
 """Home directory unless COALMINE_HOME names another."""
@@ -26,12 +34,25 @@ ServerKind = Literal["store", "registry"]
 _FILES: Final[dict[ServerKind, str]] = {"store": "server.json", "registry": "registry.json"}
 
 
+CHALLENGE_HEADER: Final = "Coalmine-Challenge"
+PROOF_HEADER: Final = "Coalmine-Proof"
+PROOF_TIMEOUT_S: Final = 5.0
+
+
+class UntrustedHome(Terminal, PermissionError):
+    """Others than this user may write the home directory, so what it says of servers may be theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunningServer:
     """A server as it announced itself. It may have died since."""
 
     url: str
     pid: int
+    process_started: int | None
+    """When its process started, in ticks since boot; None where the system does not tell."""
+    secret: str = field(repr=False)
+    """What it proves itself with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +64,46 @@ class Endpoint:
     token: str | None = field(repr=False)
 
 
+_PLATFORM_VARIABLE: Final = re.compile(
+    r"COALMINE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+_PLATFORM_PORT: Final = re.compile(r"(?:tcp|udp|sctp)://.*", re.DOTALL)
+
+
+def is_of_platform(variable: str, value: str) -> bool:
+    """Whether Kubernetes has set a variable, for a service named `coalmine` or `coalmine-...`.
+
+    `COALMINE_PORT=tcp://10.0.0.1:8321` is one, and so is `COALMINE_SERVER_PORT` with such a value.
+    """
+    variable = variable.upper()
+    if variable.startswith("COALMINE_") and variable.endswith("_PORT") and _PLATFORM_PORT.fullmatch(value):
+        return True
+    return _PLATFORM_VARIABLE.fullmatch(variable) is not None
+
+
 def home_of(home: str | Path | None, environ: Mapping[str, str]) -> Path:
     """The home directory: as given, else COALMINE_HOME, else `~/.coalmine`."""
     return Path(home or environ.get("COALMINE_HOME") or DEFAULT_HOME).expanduser().absolute()
+
+
+def own_home(home: Path) -> bool:
+    """Makes the home, and whatever this process makes from now on, private to its user.
+
+    A home that is there loses the rights of others, unless it is a place for more than Coalmine.
+
+    Returns:
+        False if others can still look into the home.
+    """
+    os.umask(0o077)
+    make_private_folder(home)
+    found = home.stat()
+    if not found.st_mode & 0o077:
+        return True
+    shared = found.st_mode & stat.S_ISVTX or len(home.parts) <= 3 or Path.home().is_relative_to(home)
+    if shared or found.st_uid != os.geteuid():
+        return False
+    home.chmod(0o700)
+    return True
 
 
 def find_endpoint(
@@ -60,41 +118,101 @@ def find_endpoint(
         token: COALMINE_TOKEN or its setting, which wins over the local token.
 
     Returns:
-        None if no URL is given and no server is announced.
+        None if no URL is given and no announced server proves itself.
+
+    Raises:
+        UntrustedHome: Others may write the home, and the answer depends on it.
     """
-    if not url:
-        running = find_server(home, kind)
-        if running is None:
-            return None
-        url = running.url
-    url = url.rstrip("/")
-    return Endpoint(url, token or (read_local_token(home) if _is_announced(home, url) else None))
+    if url and token:
+        return Endpoint(url.rstrip("/"), token)
+    if url:
+        url = url.rstrip("/")
+        named = [
+            each for each in map(partial(find_server, home), _FILES) if each and each.url.rstrip("/") == url
+        ]
+        return Endpoint(url, read_local_token(home) if any(map(proves, named)) else None)
+    found = find_server(home, kind)
+    if found is None or not proves(found):
+        return None
+    return Endpoint(found.url.rstrip("/"), token or read_local_token(home))
 
 
 def find_server(home: Path, kind: ServerKind) -> RunningServer | None:
-    """Returns what the last server of that kind announced in this home."""
+    """Returns what the last server of that kind announced in this home.
+
+    Raises:
+        UntrustedHome: Others may write the home.
+    """
+    path = home / _FILES[kind]
     try:
-        document = json.loads((home / _FILES[kind]).read_text(encoding="utf-8"))
-        url, pid = document["url"], int(document["pid"])
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = RunningServer(
+            document["url"], int(document["pid"]), document.get("process_started"), document["secret"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return RunningServer(url, pid) if isinstance(url, str) and url else None
+    if not all(isinstance(each, str) and each for each in (document["url"], document["secret"])):
+        return None
+    for each in (home, path):
+        _check_owner(each)
+    return found
 
 
-def announce_server(home: Path, url: str, kind: ServerKind, *, replace: bool = True) -> None:
+def _check_owner(path: Path) -> None:
+    found, user = path.stat(), os.geteuid()
+    if found.st_mode & 0o022:
+        raise UntrustedHome(f"others may write {path}, so it may name any server: chmod go-w {path}")
+    if found.st_uid not in (user, 0) and user != 0:
+        raise UntrustedHome(f"{path} belongs to another user: set COALMINE_HOME to a directory of your own")
+
+
+def proof_of(secret: str, challenge: str) -> str:
+    """What a server that knows the secret answers to a challenge."""
+    return hmac.new(secret.encode(), f"coalmine {challenge}".encode(), "sha256").hexdigest()
+
+
+def proves(server: RunningServer) -> bool:
+    """Asks the address that a server announced whether that server listens there. Sends no token."""
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - services start lean
+
+    parts = urlsplit(server.url)
+    challenge = secrets.token_hex(32)
+    try:
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=PROOF_TIMEOUT_S)
+        try:
+            connection.request(
+                "GET", f"{parts.path.rstrip('/')}/healthz", headers={CHALLENGE_HEADER: challenge}
+            )
+            proof = connection.getresponse().headers.get(PROOF_HEADER, "")
+        finally:
+            connection.close()
+    except (OSError, HTTPException, ValueError):
+        return False
+    return hmac.compare_digest(proof.encode(), proof_of(server.secret, challenge).encode())
+
+
+def announce_server(home: Path, url: str, kind: ServerKind, secret: str, *, replace: bool = True) -> None:
     """Announces that this process listens at `url`.
 
     Args:
         home: Home directory; made if it is missing.
         url: Where a client on this machine reaches it.
         kind: What the server has.
+        secret: What it proves itself with; new for each server.
         replace: Also replace the announcement of a process that still runs.
     """
     running = None if replace else find_server(home, kind)
-    if running is not None and _is_alive(running.pid):
+    if running is not None and _runs(running):
         return
-    document = {"url": url, "pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}
-    home.mkdir(parents=True, exist_ok=True)
+    document = {
+        "url": url,
+        "pid": os.getpid(),
+        "process_started": _process_started(os.getpid()),
+        "started_at": datetime.now(UTC).isoformat(),
+        "secret": secret,
+    }
+    make_private_folder(home)
     write_atomically(home / _FILES[kind], json.dumps(document) + "\n")
 
 
@@ -102,7 +220,7 @@ def withdraw_server(home: Path) -> None:
     """Removes what this process announced, unless another process has replaced it."""
     for kind, name in _FILES.items():
         running = find_server(home, kind)
-        if running is not None and running.pid == os.getpid():
+        if running is not None and running.pid == os.getpid() and _runs(running):
             (home / name).unlink(missing_ok=True)
 
 
@@ -119,16 +237,20 @@ def viewer_key(token: str) -> str:
     return hmac.new(token.encode(), b"coalmine dashboard", "sha256").hexdigest()[:32]
 
 
-def _is_alive(pid: int) -> bool:
+def _runs(server: RunningServer) -> bool:
+    """Whether the very process that announced itself runs: its number may be another's by now."""
     try:
-        os.kill(pid, 0)  # signal 0 only asks
+        os.kill(server.pid, 0)  # signal 0 only asks
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user owns it
-        return True
-    return True
+        pass
+    return server.process_started in (None, _process_started(server.pid))
 
 
-def _is_announced(home: Path, url: str) -> bool:
-    running = (find_server(home, kind) for kind in _FILES)
-    return any(each is not None and each.url.rstrip("/") == url for each in running)
+def _process_started(pid: int) -> int | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[19])  # the 22nd field; the name before may have blanks
+    except (OSError, ValueError, IndexError):
+        return None

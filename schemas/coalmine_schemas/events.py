@@ -5,9 +5,11 @@ Units and meanings stand in the Avro schemas (`avro/<event>/<version>.avsc`), wh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Literal, cast
+
+from coalmine_schemas.identifiers import unit_group, uuid7
 
 EventName = Literal["requests", "feedback", "scores", "deployments", "alerts", "dead_letters"]
 """Name of an event in code; `topics.topic_name` gives the topic."""
@@ -15,6 +17,8 @@ EventName = Literal["requests", "feedback", "scores", "deployments", "alerts", "
 ResolutionName = Literal["unknown", "live", "cached", "disk", "fallback", "fixed"]
 ThumbsName = Literal["up", "down"]
 ScoreSourceName = Literal["unknown", "heuristic", "judge", "human"]
+CostSourceName = Literal["unknown", "price_list", "own_prices", "service", "gateway"]
+OutcomeName = Literal["unknown", "ok", "error", "cancelled", "truncated", "refused"]
 AlertStateName = Literal["unknown", "firing", "resolved"]
 StageName = Literal["unknown", "frame", "decode", "validate"]
 
@@ -40,33 +44,50 @@ class _Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRequest(_Event):
-    """One call to a language model made with one version of a prompt."""
+    """One call to a language model made with one version of a prompt.
 
-    request_id: str
-    event_time: datetime
-    app: str
-    environment: str
+    What can be made up is: an id, the time (now), the unit (the session, else the call itself) and its group.
+    An empty app or environment is the client's.
+    """
+
+    request_id: str = field(default_factory=uuid7)
+    event_time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    app: str = ""
+    environment: str = ""
     prompt: str
     version: str
     label: str | None = None
     variant: str | None = None
     experiment: str | None = None
     allocation_epoch: int | None = None
-    unit_group: int
-    resolution: ResolutionName
-    unit_id: str
+    unit_group: int = -1
+    resolution: ResolutionName = "fixed"
+    unit_id: str = ""
     session_id: str | None = None
     trace_id: str | None = None
     parent_request_id: str | None = None
     provider: str | None = None
-    request_model: str
+    request_model: str = "unknown"
     response_model: str | None = None
+    request_parameters: Mapping[str, str] = field(default_factory=dict)
+    service_tier: str | None = None
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation_5m_input_tokens: int | None = None
+    cache_creation_1h_input_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    image_input_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_output_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_output_tokens: int | None = None
+    other_usage: Mapping[str, float] = field(default_factory=dict)
     cost_nano_usd: int | None = None
+    cost_source: CostSourceName = "unknown"
     latency_ms: float
     time_to_first_token_ms: float | None = None
+    outcome: OutcomeName = "unknown"
     finish_reason: str | None = None
     error_type: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -74,6 +95,12 @@ class PromptRequest(_Event):
     input_text: str | None = None
     output_text: str | None = None
     client_version: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.unit_id:
+            object.__setattr__(self, "unit_id", self.session_id or self.request_id)
+        if self.unit_group < 0:
+            object.__setattr__(self, "unit_group", unit_group(self.unit_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,3 +49,18 @@ class RateLimitedLogger:
             message, args = f"{message} (and %d more like this)", (*args, suppressed)
         with suppress(Exception):
             self._logger.log(level, message, *args)
+
+
+class LibrdkafkaLog:
+    """What a Kafka client is given for a `logger`: passes its lines on at a limited rate, by facility.
+
+    Without one, librdkafka writes to standard error. Its lines wait until the client is polled.
+    """
+
+    def __init__(self, log: RateLimitedLogger) -> None:
+        self._log = log
+
+    def log(self, level: int, template: str, facility: str, name: str, text: str) -> None:
+        """Called by the client, with librdkafka's facility, e.g. FAIL."""
+        del template, name
+        self._log.log(level, f"librdkafka {facility}", "librdkafka %s: %s", facility, text)

@@ -13,13 +13,13 @@ Key = str | int | float | None
 
 BAD_CURSOR = "cursor is not a `next_cursor` of this list: leave it out for the first page"
 
-LONGEST_CURSOR = 2000
+LONGEST_CURSOR = 4000
 """Characters; a longer one was not made here."""
 
 
 def encode_cursor(key: Sequence[Key]) -> str:
     """Encodes the sort key of the last row of a page as URL-safe text."""
-    text = json.dumps(list(key), separators=(",", ":"))
+    text = json.dumps(list(key), separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -1,124 +1,178 @@
-"""Prices of models, from genai-prices' offline data. No network, ever.
+"""What calls cost, from genai-prices' offline data and prices of one's own. No network, ever.
 
-The library prices one call in 100 to 200 microseconds. Within one price tier a cost is linear in the token
-counts, so each tier of each model is asked for its rates once and the callers multiply. genai-prices is
+The library prices one call in 100 to 200 microseconds. Within one price tier a cost is linear in the counts,
+so each tier of each price is worked out once (`leaf_prices.py`) and calls are multiplied. genai-prices is
 imported when prices are first needed, since its import takes a third of the client's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from coalmine_schemas.leaf_prices import LeafPrices
+from coalmine_schemas.own_prices import OwnPrice, published_prices
+from coalmine_schemas.providers import named_provider, readings
+from coalmine_schemas.usage import Usage
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, Provider
+    from genai_prices.types import ModelInfo, Provider
 
-_NANO: Final = Decimal(10**9)
 _MAX_REMEMBERED: Final = 4096
 """Models remembered, found or not; names come from outside and may be anything."""
+_MINUTE_US: Final = 60_000_000
+"""Prices change on the minute at most (times of day in genai-prices have no seconds)."""
+_LAST_MINUTE: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) // 60
+"""Event times are what clients say; `datetime` ends with the year 9999."""
+_MAX_COST: Final = 2**63 - 1
+
+PriceSource = Literal["price_list", "own_prices"]
 
 
-class KnownModel(NamedTuple):
-    """A model that genai-prices lists, and the provider whose prices count."""
+class Cost(NamedTuple):
+    """What a call cost."""
 
-    provider: Provider
-    model: ModelInfo
+    nano_usd: int
+    """Rounded half to even."""
+    source: PriceSource
+    provider: str | None
+    """Whose price it is, as genai-prices names providers; None for an own price that names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class TierRates:
-    """Nano-dollars of one price tier: per request, and per token by kind."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listed:
+    """A model and where its prices come from."""
 
-    request: Decimal
-    input: Decimal | None
-    """Of a plain input token; None if input has no price."""
-    cached: Decimal
-    """What a cached input token costs in addition (a negative number); the next two likewise."""
-    cache_write: Decimal
-    cache_write_1h: Decimal
-    output: Decimal | None
-    """None if output has no price."""
+    source: PriceSource
+    provider: str | None
+    model: ModelInfo | None = None
+    """None for an own price."""
+    takes_context: bool = False
+    """Whether the list has other prices for other tiers of service."""
+    own: OwnPrice | None = None
+    """The own price; for a model of the list, published prices that the list lacks."""
 
 
 class PriceTable:
-    """Looks prices up and remembers them. For one thread."""
+    """Prices calls. Remembers the prices it looked up; for one thread.
 
-    def __init__(self) -> None:
-        self._snapshot = load_prices()
-        self._models: dict[tuple[str | None, str], KnownModel | None] = {}
-        # Prices are kept beside their ids, so that no other price can get the same id.
-        self._tiers: dict[int, tuple[ModelPrice, list[int]]] = {}
-        self._rates: dict[tuple[int, int], TierRates | None] = {}
+    Follows the process's genai-prices data: should the service itself keep that data fresh, newer prices are
+    used from then on.
 
-    def refresh(self) -> None:
-        """Forgets everything if genai-prices has other data by now, e.g. custom prices."""
+    Args:
+        own: Prices that win over the list, the first that fits.
+    """
+
+    def __init__(self, own: Iterable[OwnPrice] = ()) -> None:
+        self._own = tuple(own)
+        self._snapshot: DataSnapshot | None = None
+        self._found: dict[tuple[str | None, tuple[str | None, ...]], _Listed | None] = {}
+        self._prices: dict[tuple[int, str | None, int | None], LeafPrices] = {}
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there are prices of one's own."""
+        return bool(self._own)
+
+    def cost(
+        self,
+        usage: Usage,
+        *,
+        models: tuple[str | None, ...],
+        provider: str | None = None,
+        service_tier: str | None = None,
+        at_us: int | None = None,
+        own_only: bool = False,
+    ) -> Cost | None:
+        """Returns what a call cost; None (never 0) where that is not known.
+
+        Args:
+            usage: What it used, at least `input_tokens` and `output_tokens` where tokens are billed.
+            models: Names of the model, best first; the first that has a price is used.
+            provider: Who was called; None, or a name that is not known, finds the provider by the model.
+            service_tier: Tier of service, in the provider's words.
+            at_us: When, microseconds since 1970 UTC, for prices that changed or depend on the time of day;
+                None is now.
+            own_only: Look at prices of one's own only.
+        """
+        self._refresh()
+        listed = self._find(provider, models)
+        if listed is None or (own_only and listed.source != "own_prices"):
+            return None
+        minute = int(time.time()) // 60 if at_us is None else at_us // _MINUTE_US
+        exact = self._price(listed, service_tier, min(max(minute, 0), _LAST_MINUTE)).cost(usage)
+        nano_usd = None if exact is None else round(exact)
+        if nano_usd is None or not 0 <= nano_usd <= _MAX_COST:
+            return None
+        return Cost(nano_usd, listed.source, listed.provider)
+
+    def _refresh(self) -> None:
+        """Forgets everything if genai-prices has other data by now."""
         snapshot = load_prices()
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
             self._forget()
 
-    def find(self, provider: str | None, models: Iterable[str | None]) -> KnownModel | None:
-        """Returns the first known model.
-
-        Args:
-            provider: Who was called, as genai-prices knows providers; None finds the provider by the model.
-            models: Names, best first.
-        """
-        for model in models:
-            found = self._find(provider, model) if model else None
-            if found is not None:
-                return found
-        return None
-
-    def tier_starts(self, price: ModelPrice) -> list[int]:
-        """Input tokens above which each further tier of a price begins, ascending."""
-        from genai_prices.types import TieredPrices  # noqa: PLC0415
-
-        if id(price) not in self._tiers:
-            tiered = [value for value in vars(price).values() if isinstance(value, TieredPrices)]
-            self._tiers[id(price)] = price, sorted({tier.start for value in tiered for tier in value.tiers})
-        return self._tiers[id(price)][1]
-
-    def rates(self, known: KnownModel, price: ModelPrice, tier: int, at: datetime) -> TierRates | None:
-        """Rates of one tier, counted from 0; None if the model is listed without prices.
-
-        Args:
-            known: The model.
-            price: Its price at that moment, `known.model.get_prices(at)`.
-            tier: How many of `tier_starts` are below the call's input tokens.
-            at: When, for prices that changed or that depend on the time of day.
-        """
-        key = id(price), tier
-        if key not in self._rates:
-            above = self.tier_starts(price)[tier - 1] if tier else 0
-            self._rates[key] = _ask(known, price, above, at)
-        return self._rates[key]
-
     def _forget(self) -> None:
-        self._models.clear()
-        self._tiers.clear()
-        self._rates.clear()
+        self._found.clear()
+        self._prices.clear()
 
-    def _find(self, provider: str | None, model: str) -> KnownModel | None:
-        key = provider, model
-        if key not in self._models:
-            if len(self._models) >= _MAX_REMEMBERED:
+    def _find(self, provider: str | None, models: tuple[str | None, ...]) -> _Listed | None:
+        key = provider, models
+        if key not in self._found:
+            if len(self._found) >= _MAX_REMEMBERED:
                 self._forget()
-            self._models[key] = self._look_up(provider, model)
-        return self._models[key]
+            self._found[key] = next(self._matches(provider, [model for model in models if model]), None)
+        return self._found[key]
 
-    def _look_up(self, provider: str | None, model: str) -> KnownModel | None:
-        # A gateway is not a provider with prices; the model's own name still tells.
-        for known_provider in (provider, None) if provider else (None,):
-            try:
-                return KnownModel(*self._snapshot.find_provider_model(model, None, known_provider, None))
-            except LookupError:
-                continue
-        return None
+    def _matches(self, provider: str | None, models: list[str]) -> Iterator[_Listed]:
+        for model in models:
+            for own in self._own:
+                if own.is_for(provider, model):
+                    yield _Listed("own_prices", own.provider, own=own)
+        said = provider or next((name for model in models if (name := named_provider(model))), None)
+        meanings = [meaning for model in models for meaning in readings(said, model)]
+        # A provider that is stated comes first: the one who answers may call the model what its maker does.
+        stated = {name for name, _ in meanings[:1] if name}
+        for name, model in sorted(meanings, key=lambda meaning: meaning[0] not in stated):
+            if (found := self._listed(name, model)) is not None:
+                yield found
+
+    def _listed(self, provider_id: str | None, name: str) -> _Listed | None:
+        assert self._snapshot is not None
+        try:
+            provider, model = self._snapshot.find_provider_model(name, None, provider_id, None)
+        except LookupError:
+            more = _published(provider_id, name)
+            return None if more is None else _Listed("price_list", provider_id, own=more)
+        if not _has_price(provider, model):
+            return None
+        own_model = any(model is each for each in provider.models)
+        return _Listed("price_list", provider.id, model, own_model, _published(provider.id, name))
+
+    def _price(self, listed: _Listed, service_tier: str | None, minute: int) -> LeafPrices:
+        model = listed.model
+        changes = model is not None and (isinstance(model.prices, list) or bool(model.price_variants))
+        key = id(listed), service_tier, minute if changes else None
+        if key not in self._prices:
+            if len(self._prices) >= _MAX_REMEMBERED:
+                self._prices.clear()
+            prices: Mapping[str, object] = listed.own.prices if listed.own else {}
+            if model is not None:
+                context = _context(service_tier) if listed.takes_context else None
+                at = datetime.fromtimestamp(minute * 60, UTC)
+                listed_prices = vars(model.get_prices(at, context))
+                prices = {
+                    **prices,
+                    **{key: price for key, price in listed_prices.items() if price is not None},
+                }
+            self._prices[key] = LeafPrices.of(prices)
+        return self._prices[key]
 
 
 def load_prices() -> DataSnapshot:
@@ -128,34 +182,27 @@ def load_prices() -> DataSnapshot:
     return get_snapshot()
 
 
-def _ask(known: KnownModel, price: ModelPrice, above: int, at: datetime) -> TierRates | None:
-    """Asks the library for one tier's rates: what one more token of each kind adds.
+def _published(provider: str | None, model: str) -> OwnPrice | None:
+    return next((price for price in published_prices() if price.is_for(provider, model)), None)
 
-    A model may be listed without prices, or with one for input alone; the library then counts 0, we do not.
-    """
-    from genai_prices import Usage  # noqa: PLC0415
 
-    priced = {key for key, value in vars(price).items() if value is not None}
-    if not priced & {"input_mtok", "output_mtok"}:
+def _has_price(provider: Provider, model: ModelInfo) -> bool:
+    """Whether a model has any price at any time; some are listed without."""
+    prices = [each.prices for each in model.prices] if isinstance(model.prices, list) else [model.prices]
+    return any(value is not None for price in prices for value in vars(price).values())
+
+
+def _context(service_tier: str | None) -> dict[str, str] | None:
+    """A tier as genai-prices asks for it: what providers call a tier has three names there."""
+    if not service_tier:
         return None
-    base = above + 1
+    tier = service_tier.lower()
+    if tier == "batch":
+        return {"processing": "batch"}
+    return {"service_tier": tier, "speed": tier}
 
-    def cost(**more: int) -> Decimal:
-        usage = Usage(**{"input_tokens": base, "output_tokens": 0, **more})
-        answer = known.model.calc_price(usage, known.provider, genai_request_timestamp=at)
-        return answer.total_price * _NANO
 
-    try:
-        plain = cost()
-        one_more = cost(input_tokens=base + 1) - plain
-        written = cost(cache_write_tokens=1) - plain
-        return TierRates(
-            request=plain - one_more * base,
-            input=one_more if "input_mtok" in priced else None,
-            cached=cost(cache_read_tokens=1) - plain,
-            cache_write=written,
-            cache_write_1h=cost(cache_write_tokens=1, cache_write_1h_tokens=1) - plain - written,
-            output=cost(output_tokens=1) - plain if "output_mtok" in priced else None,
-        )
-    except (ValueError, ArithmeticError, LookupError, TypeError):
-        return None
+def nano(usd: Decimal) -> int | None:
+    """An amount in US dollars as nano-dollars; None if it is not one that a call can cost."""
+    exact = usd * 10**9
+    return round(exact) if exact.is_finite() and 0 <= exact <= _MAX_COST else None

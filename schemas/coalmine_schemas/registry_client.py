@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-import httpx
+import httpx2
 
 from coalmine_schemas.errors import InvalidParameter, RegistryRefused, RegistryUnavailable, UnknownSchema
 
@@ -50,7 +50,7 @@ class SchemaRegistryClient:
         self._unknown_for_s = unknown_for_s
         self._clock = clock
         self._shown = _without_credentials(url)
-        self._http: tuple[int, httpx.Client] | None = None
+        self._http: tuple[int, httpx2.Client] | None = None
         self._schemas: OrderedDict[int, str] = OrderedDict()
         self._unknown: OrderedDict[int, tuple[float, str]] = OrderedDict()
         self._ids: dict[tuple[str, str], int] = {}
@@ -98,7 +98,7 @@ class SchemaRegistryClient:
             raise UnknownSchema(f"schema id {schema_id} is beyond what registries give out", ref)
         self._raise_if_known_unknown(schema_id)
         response = self._request("GET", f"/schemas/ids/{schema_id}")
-        if response.status_code == httpx.codes.NOT_FOUND and _is_unknown(_error_code(response)):
+        if response.status_code == httpx2.codes.NOT_FOUND and _is_unknown(_error_code(response)):
             raise self._remember_unknown(schema_id, f"the schema registry has no schema {schema_id}")
         answer = self._answer(response)
         schema, kind = answer.get("schema"), answer.get("schemaType", "AVRO")
@@ -130,11 +130,11 @@ class SchemaRegistryClient:
         _forget_oldest(self._unknown)
         return UnknownSchema(reason, f"id:{schema_id}")
 
-    def _client(self) -> httpx.Client:
+    def _client(self) -> httpx2.Client:
         process = os.getpid()
         if self._http is None or self._http[0] != process:
             # A forked child must not talk on its parent's sockets.
-            client = httpx.Client(
+            client = httpx2.Client(
                 auth=self._auth,
                 timeout=self._timeout_s,
                 headers={"Accept": f"{_MEDIA_TYPE}, application/json"},
@@ -142,15 +142,15 @@ class SchemaRegistryClient:
             self._http = process, client
         return self._http[1]
 
-    def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx.Response:
+    def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx2.Response:
         headers = {"Content-Type": _MEDIA_TYPE} if body is not None else None
         try:
             return self._client().request(method, self._url + path, json=body, headers=headers)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             problem = str(error) or type(error).__name__
             raise RegistryUnavailable(f"schema registry {self._shown} did not answer: {problem}") from error
 
-    def _answer(self, response: httpx.Response) -> dict[str, Any]:
+    def _answer(self, response: httpx2.Response) -> dict[str, Any]:
         status = response.status_code
         if response.is_success:
             answer = _json_object(response)
@@ -179,7 +179,7 @@ def _without_credentials(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
-def _json_object(response: httpx.Response) -> dict[str, Any] | None:
+def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
     try:
         answer = response.json()
     except ValueError:
@@ -196,7 +196,7 @@ def _is_unknown(error_code: int | None) -> bool:
     return error_code is not None and error_code // 100 == 404
 
 
-def _error_code(response: httpx.Response) -> int | None:
+def _error_code(response: httpx2.Response) -> int | None:
     code = (_json_object(response) or {}).get("error_code")
     return code if isinstance(code, int) else None
 

@@ -14,6 +14,7 @@ Nothing here locks between threads: a writer belongs to one thread.
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from coalmine_schemas.atomic_file import make_private_folder
 from coalmine_schemas.errors import Terminal
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.spool_blocks import (
@@ -215,10 +217,12 @@ class _OpenFile:
 
     @classmethod
     def create(cls, directory: Path) -> "_OpenFile":
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_private_folder(directory)
+        # A folder with the set-group-ID bit was made to be shared with the collector's group.
+        mode = 0o660 if directory.stat().st_mode & stat.S_ISGID else 0o600
         while True:
             path = directory / f"{uuid7()}{OPEN_SUFFIX}"
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             # Between the two calls a recovery may take the lock of our still empty file and remove it.
             if _take_lock(path, descriptor):
                 return cls(path, descriptor)

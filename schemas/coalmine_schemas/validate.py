@@ -7,17 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from coalmine_schemas.events import EventName
-from coalmine_schemas.rules import (
-    MAX_INSTANT_US,
-    RULES,
-    FiniteMap,
-    Instant,
-    Items,
-    NotEmpty,
-    Number,
-    Rule,
-    Uuid,
-)
+from coalmine_schemas.limits import ID_CHARS, MAX_NUMBER, NAME_CHARS, NAMES_PER_EVENT
+from coalmine_schemas.rules import RULES, Instant, Items, Length, Number, Numbers, Rule, Texts, Uuid
 from coalmine_schemas.vectorised.columns import (
     BoolArray,
     IntArray,
@@ -56,7 +47,7 @@ def _problem(rule: Rule, scalar: Any) -> str | None:  # noqa: ANN401 - a pyarrow
     if isinstance(rule, Instant):
         return rule.problem(scalar.value)  # as a number: Python has no datetime for what breaks this rule
     value = scalar.as_py()
-    if isinstance(rule, FiniteMap):
+    if isinstance(rule, Numbers | Texts):
         value = {item["key"]: item["value"] for item in value}
     return rule.problem(value)
 
@@ -68,8 +59,9 @@ def _suspects(rule: Rule, column: pa.Array) -> IntArray:
 
 
 @_suspects.register
-def _(_rule: NotEmpty, column: pa.Array) -> IntArray:
-    return np.flatnonzero(np.diff(offsets(column)) == 0)
+def _(rule: Length, column: pa.Array) -> IntArray:
+    sizes = np.diff(offsets(column))  # bytes, of which a text has at least as many as characters
+    return np.flatnonzero((sizes < rule.least) | (sizes > rule.most))
 
 
 @_suspects.register
@@ -92,19 +84,33 @@ def _(rule: Number, column: pa.Array) -> IntArray:
 
 
 @_suspects.register
-def _(_rule: Instant, column: pa.Array) -> IntArray:
-    return _outside(numbers(column, np.int64), 0, MAX_INSTANT_US - 1, valid_rows(column))
+def _(rule: Instant, column: pa.Array) -> IntArray:
+    return _outside(numbers(column, np.int64), *rule.bounds_us, valid_rows(column))
 
 
 @_suspects.register
-def _(_rule: FiniteMap, column: pa.Array) -> IntArray:
-    items = _outside(numbers(column.values.field(1), np.float64), -np.inf, np.inf, None)
-    return rows_of(items, column) if len(items) else _NONE
+def _(_rule: Numbers, column: pa.Array) -> IntArray:
+    values = numbers(column.values.field(1), np.float64)
+    return _suspect_maps(column, _outside(values, -MAX_NUMBER, MAX_NUMBER, None))
+
+
+@_suspects.register
+def _(_rule: Texts, column: pa.Array) -> IntArray:
+    return _suspect_maps(column, np.flatnonzero(np.diff(offsets(column.values.field(1))) > ID_CHARS))
 
 
 @_suspects.register
 def _(_rule: Items, column: pa.Array) -> IntArray:
     return np.flatnonzero(np.diff(offsets(column)))  # deployments: a few a day
+
+
+def _suspect_maps(column: pa.Array, bad_values: IntArray) -> IntArray:
+    """Rows with many entries, a long key or a bad value."""
+    many = np.flatnonzero(np.diff(offsets(column)) > NAMES_PER_EVENT)
+    long = np.flatnonzero(np.diff(offsets(column.values.field(0))) > NAME_CHARS)
+    if not (len(many) or len(long) or len(bad_values)):
+        return _NONE
+    return np.unique(np.concatenate([many, rows_of(np.concatenate([long, bad_values]), column)]))
 
 
 def _outside(values: Any, low: float, high: float, valid: BoolArray | None) -> IntArray:  # noqa: ANN401 - any dtype

@@ -8,16 +8,14 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
+from coalmine_schemas.safe_text import MASK, PrintableStream, masked, printable
 from coalmine_server.settings import LogSettings
 
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key|cookie", re.IGNORECASE)
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}|\bcm_[A-Za-z0-9_-]{16,}")
-_PASSWORD_IN_URL = re.compile(r"(\w[\w+.-]*://[^\s/:@]*):[^\s/@]+@")
-MASK = "********"
 
 Event = MutableMapping[str, Any]
 
@@ -38,11 +36,13 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
         # As text, before masking, also on a console: a drawn traceback would show local variables.
         structlog.processors.format_exc_info,
         mask_secrets,
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+        *(
+            [structlog.processors.JSONRenderer()]
+            if as_json
+            else [keep_on_one_line, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        ),
     ]
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(cast("TextIO", PrintableStream(stream)))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=final
@@ -51,7 +51,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for quiet in ("httpx", "httpcore", "asyncio", "fastavro", "uvicorn.error"):
+    for quiet in ("httpx2", "httpcore2", "asyncio", "fastavro", "uvicorn.error"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
     # uvicorn's own access lines have the query; ours, in the API's middleware, do not.
     logging.getLogger("uvicorn.access").disabled = True
@@ -76,9 +76,17 @@ def mask_secrets(_logger: object, _method: str, event: Event) -> Event:
     return event
 
 
+def keep_on_one_line(_logger: object, _method: str, event: Event) -> Event:
+    """Escapes line ends in values, so that none looks like a line of the log; tracebacks keep theirs."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in {"exception", "stack"}:
+            event[name] = printable(value, lines=False)
+    return event
+
+
 def _masked(value: object) -> object:
     if isinstance(value, str):
-        return _PASSWORD_IN_URL.sub(rf"\1:{MASK}@", _BEARER.sub(MASK, value))
+        return masked(value)
     if isinstance(value, dict):
         return {
             key: MASK if _SECRET_NAME.search(str(key)) and isinstance(inner, str | bytes) else _masked(inner)

@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import secrets
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_schemas.discovery import announce_server, withdraw_server
+from coalmine_schemas.discovery import announce_server, own_home, withdraw_server
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
@@ -51,6 +52,7 @@ class Server:
         """
         self._settings = settings
         self._part = part
+        self._secret = secrets.token_hex(32)
         self._http = HttpServer(settings.server.host, settings.server.port)
         self.ingest = IngestService(settings, on_owned=self._announce)
         self.stores = ServerStores(self.ingest)
@@ -76,12 +78,15 @@ class Server:
             CoalmineError: The registry's database cannot be used.
         """
         settings = self._settings
+        if not own_home(settings.home):
+            _log.warning("others can look into the home: give it a directory of its own", home=settings.home)
         # Tokens live in it, whatever part this is.
         self._registry = RegistryService(settings)
-        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS)
+        verifier = Verifier(self._registry.registry.tokens)
+        self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         ensure_local_token(settings.home, self._registry.registry.tokens)
         access = AccessParts(
-            Verifier(self._registry.registry.tokens),
+            verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
         )
         app = create_app(
@@ -93,15 +98,16 @@ class Server:
             if self._part == "collector"
             else RegistryParts(self._registry.registry, self._hub, self._last_used),
             query_threads=settings.server.query_threads,
+            secret=self._secret,
         )
         allow_many_connections()
-        self._http.start(app, shutdown_timeout_s=settings.server.shutdown_timeout_s)
+        self._http.start(app, settings.server)
         if self._part != "registry":
             self.ingest.start(self._registry.registry)
         if self._part != "collector":
             self._registry.start()
             # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
-            announce_server(settings.home, self.url, "registry", replace=False)
+            announce_server(settings.home, self.url, "registry", self._secret, replace=False)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
@@ -133,9 +139,9 @@ class Server:
         return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
 
     def _announce(self) -> None:
-        announce_server(self._settings.home, self.url, "store")
+        announce_server(self._settings.home, self.url, "store", self._secret)
         if self._part == "all":
-            announce_server(self._settings.home, self.url, "registry")
+            announce_server(self._settings.home, self.url, "registry", self._secret)
 
 
 def serve_until_signal(

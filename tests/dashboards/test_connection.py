@@ -1,16 +1,23 @@
-import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coalmine_dashboards.connection import DEFAULT_SERVER_URL, find_connection
-from coalmine_schemas.discovery import Endpoint
+from coalmine_schemas.discovery import Endpoint, announce_server
+from tests.support.doubles.deployment_server import DeploymentServer
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def server() -> Iterator[DeploymentServer]:
+    with DeploymentServer() as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, server: DeploymentServer) -> Path:
     """A home as a running server leaves it."""
-    (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:4000", "pid": 1}))
+    announce_server(tmp_path, server.url, "store", server.secret)
     (tmp_path / "credentials").write_text("local-token\n")
     return tmp_path
 
@@ -19,8 +26,13 @@ def test_the_default_is_the_default_url_without_a_token(tmp_path: Path) -> None:
     assert find_connection({"COALMINE_HOME": str(tmp_path)}) == Endpoint(DEFAULT_SERVER_URL, None)
 
 
-def test_the_server_of_the_home_is_found_with_its_token(home: Path) -> None:
-    assert find_connection({"COALMINE_HOME": str(home)}) == Endpoint("http://127.0.0.1:4000", "local-token")
+def test_the_server_of_the_home_is_found_with_its_token(home: Path, server: DeploymentServer) -> None:
+    assert find_connection({"COALMINE_HOME": str(home)}) == Endpoint(server.url, "local-token")
+
+
+def test_no_token_is_sent_where_no_server_is_known(tmp_path: Path) -> None:
+    environ = {"COALMINE_HOME": str(tmp_path), "COALMINE_TOKEN": "mine"}
+    assert find_connection(environ) == Endpoint(DEFAULT_SERVER_URL, None)
 
 
 def test_the_environment_wins(home: Path) -> None:
@@ -37,8 +49,10 @@ def test_the_local_token_is_not_sent_to_another_server(home: Path) -> None:
     assert find_connection(environ).token is None
 
 
-def test_the_local_token_is_sent_to_its_own_server_named_in_the_environment(home: Path) -> None:
-    environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": "http://127.0.0.1:4000/"}
+def test_the_local_token_is_sent_to_its_own_server_named_in_the_environment(
+    home: Path, server: DeploymentServer
+) -> None:
+    environ = {"COALMINE_HOME": str(home), "COALMINE_SERVER_URL": f"{server.url}/"}
     assert find_connection(environ).token == "local-token"
 
 

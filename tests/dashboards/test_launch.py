@@ -34,7 +34,7 @@ def test_the_pages_load_nothing_heavy_and_only_results_of_other_parts() -> None:
     assert "coalmine_consumers.results" in ours
     third_party = {
         name.partition(".")[0]
-        for name in found - loaded("streamlit, altair, httpx, pydantic, starlette.middleware")
+        for name in found - loaded("streamlit, altair, httpx2, pydantic, starlette.middleware")
     }
     heavy = {"duckdb", "numpy", "polars", "pyarrow", "scipy", "fastavro", "fastapi", "confluent_kafka"}
     assert third_party & heavy == set()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-import httpx
+import httpx2
 
 from tests.support.servers.schema_registry import SchemaRegistry
 
@@ -10,7 +10,7 @@ _STRING = '{"type":"string"}'
 
 
 def _register(registry: SchemaRegistry, subject: str, schema: str) -> int:
-    reply = httpx.post(f"{registry.url}/subjects/{subject}/versions", json={"schema": schema}, timeout=30)
+    reply = httpx2.post(f"{registry.url}/subjects/{subject}/versions", json={"schema": schema}, timeout=30)
     reply.raise_for_status()
     return int(reply.json()["id"])
 
@@ -21,12 +21,12 @@ def test_a_schema_is_registered_once_and_found_by_its_id(
     subject = f"{topic_prefix}requests-value"
     schema_id = _register(schema_registry, subject, _STRING)
     assert _register(schema_registry, subject, _STRING) == schema_id
-    reply = httpx.get(f"{schema_registry.url}/schemas/ids/{schema_id}", timeout=30)
+    reply = httpx2.get(f"{schema_registry.url}/schemas/ids/{schema_id}", timeout=30)
     assert reply.json()["schema"] == _STRING
 
 
 def test_an_unknown_id_is_not_found_with_confluents_error_code(schema_registry: SchemaRegistry) -> None:
-    reply = httpx.get(f"{schema_registry.url}/schemas/ids/987654", timeout=30)
+    reply = httpx2.get(f"{schema_registry.url}/schemas/ids/987654", timeout=30)
     assert reply.status_code == 404
     assert reply.json()["error_code"] == 40403
 
@@ -39,4 +39,4 @@ def test_a_restarted_registry_answers_at_the_same_address_and_has_forgotten(
     _register(registry, "kept-value", _STRING)
     registry.restart()
     assert registry.url == address
-    assert httpx.get(f"{registry.url}/subjects", timeout=30).json() == []
+    assert httpx2.get(f"{registry.url}/subjects", timeout=30).json() == []

@@ -46,6 +46,7 @@ def test_a_call_says_everything_the_event_has_room_for(cm: Coalmine, tmp_path: P
         version="1.2.0",
         model="gpt-4o-mini",
         provider="openai",
+        parameters={"temperature": 0.2, "stop": ["\n"], "top_p": None, "tools": ["x" * 600]},
         unit_id="user-7",
         session_id="session-3",
         segments={"tier": "enterprise"},
@@ -88,10 +89,23 @@ def test_a_call_says_everything_the_event_has_room_for(cm: Coalmine, tmp_path: P
         "provider": "openai",
         "request_model": "gpt-4o-mini",
         "response_model": "gpt-4o-mini-2024-07-18",
+        "request_parameters": {"temperature": "0.2", "stop": '["\\n"]'},
+        "service_tier": "default",
         "input_tokens": 1200,
         "cached_input_tokens": 1024,
+        "cache_creation_input_tokens": None,
+        "cache_creation_5m_input_tokens": None,
+        "cache_creation_1h_input_tokens": None,
+        "audio_input_tokens": 0,
+        "image_input_tokens": None,
         "output_tokens": 80,
+        "reasoning_output_tokens": 0,
+        "audio_output_tokens": 0,
+        "image_output_tokens": None,
+        "other_usage": {},
         "cost_nano_usd": (1200 - 1024) * 150 + 1024 * 75 + 80 * 600,
+        "cost_source": "price_list",
+        "outcome": "ok",
         "time_to_first_token_ms": None,
         "finish_reason": "stop",
         "error_type": None,
@@ -173,7 +187,8 @@ def test_async_with_works_as_with_does(cm: Coalmine, tmp_path: Path) -> None:
     made = asyncio.run(run())
     cm.flush(30)
     by_unit = {record["unit_id"]: record for record in requests_of(spooled(tmp_path))}
-    assert by_unit.pop("cancelled")["error_type"] == "CancelledError"
+    gone = by_unit.pop("cancelled")
+    assert (gone["outcome"], gone["error_type"]) == ("cancelled", None)
     assert {record["request_id"] for record in by_unit.values()} == set(made)
     assert all(record["latency_ms"] >= 20 for record in by_unit.values())
     assert all(record["output_tokens"] == 80 for record in by_unit.values())
@@ -293,6 +308,98 @@ def test_a_metric_that_is_no_finite_number_is_left_out(cm: Coalmine, tmp_path: P
     assert cm.stats().problems == {"bad_value": 1}
 
 
+@pytest.mark.parametrize("closing", [GeneratorExit, asyncio.CancelledError])
+def test_a_stream_that_its_reader_closes_is_cancelled_and_no_error(
+    cm: Coalmine, tmp_path: Path, closing: type[BaseException]
+) -> None:
+    def answers(chunks: int) -> Iterator[Any]:
+        with cm.call("p", version="1", unit_id=str(chunks)) as call:
+            for chunk in OPENAI_CHAT_STREAM[:chunks]:
+                call.record(chunk)
+                yield chunk
+            yield "whatever else"
+
+    for chunks in (2, 4):
+        stream: Any = answers(chunks)
+        for _ in range(chunks):
+            next(stream)
+        with pytest.raises(closing):
+            stream.throw(closing)
+    cm.flush(30)
+    early, complete = requests_of(spooled(tmp_path))
+    assert (early["outcome"], early["error_type"], early["cost_nano_usd"]) == ("cancelled", None, None)
+    assert (complete["outcome"], complete["error_type"]) == ("ok", None)
+    with cm.call("p", version="1") as call:
+        call.error(closing())
+    cm.flush(30)
+    assert requests_of(spooled(tmp_path))[2]["outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("stop", "ok"),
+        ("end_turn", "ok"),
+        ("tool_calls", "ok"),
+        ("length", "truncated"),
+        ("max_tokens", "truncated"),
+        ("MAX_TOKENS", "truncated"),
+        ("content_filter", "refused"),
+        ("refusal", "refused"),
+        ("SAFETY", "refused"),
+        (None, "ok"),
+    ],
+)
+def test_the_outcome_tells_apart_how_answers_end(
+    cm: Coalmine, tmp_path: Path, reason: str | None, outcome: str
+) -> None:
+    with cm.call("p", version="1") as call:
+        call.record(finish_reason=reason)
+    with pytest.raises(BrokenAnswer), cm.call("p", version="1") as call:
+        call.record(finish_reason=reason)
+        raise BrokenAnswer
+    cm.flush(30)
+    assert [record["outcome"] for record in requests_of(spooled(tmp_path))] == [outcome, "error"]
+
+
+def test_streams_without_usage_are_counted_and_said_once(
+    cm: Coalmine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "coalmine"):
+        for _ in range(3):
+            with cm.call("p", version="1", model="gpt-4o-mini") as call:
+                for chunk in OPENAI_CHAT_STREAM[:-1]:
+                    call.record(chunk)
+        cm.flush(30)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "include_usage" in said
+    assert cm.stats().problems == {"no_usage": 3}
+    assert all(record["cost_nano_usd"] is None for record in requests_of(spooled(tmp_path)))
+
+
+def test_what_a_gateway_says_a_call_cost_wins_over_the_list(cm: Coalmine, tmp_path: Path) -> None:
+    usage = {**OPENAI_CHAT["usage"], "cost": 0.00123}
+    for number in (None, 7):
+        with cm.call("p", version="1") as call:
+            call.record({**OPENAI_CHAT, "usage": usage}, cost_nano_usd=number)
+    cm.flush(30)
+    by_gateway, by_service = requests_of(spooled(tmp_path))
+    assert (by_gateway["cost_nano_usd"], by_gateway["cost_source"]) == (1_230_000, "gateway")
+    assert (by_service["cost_nano_usd"], by_service["cost_source"]) == (7, "service")
+
+
+def test_the_provider_is_the_one_whose_model_it_is_unless_the_service_says(
+    cm: Coalmine, tmp_path: Path
+) -> None:
+    for provider in (None, "a-gateway"):
+        with cm.call("p", version="1", model="groq/llama-3.3-70b-versatile", provider=provider) as call:
+            call.record(input_tokens=1000, output_tokens=100)
+    cm.flush(30)
+    records = requests_of(spooled(tmp_path))
+    assert [record["provider"] for record in records] == ["groq", "a-gateway"]
+    assert [record["cost_nano_usd"] for record in records] == [669_000, 669_000]
+
+
 def test_unusable_counts_are_left_out(cm: Coalmine, tmp_path: Path) -> None:
     with cm.call("p", version="1") as call:
         call.record(input_tokens=-5, output_tokens=1 << 70, cost_nano_usd=True)
@@ -360,7 +467,7 @@ def test_an_event_too_large_for_kafka_goes_without_its_texts(tmp_path: Path) -> 
     with Coalmine("bot", home=tmp_path, capture_text=True, max_message_bytes=2000) as cm:
         with cm.call("p", version="1") as call:
             call.record(OPENAI_CHAT, input_text="x" * 5000)
-        with cm.call("p", version="1", segments={"huge": "x" * 5000}):
+        with cm.call("p", version="1", segments={f"part-{part}": "x" * 400 for part in range(9)}):
             pass
         cm.flush(30)
         assert cm.stats().dropped == {"too_large": 1}
@@ -401,3 +508,20 @@ def test_a_start_in_the_future_does_not_shorten_the_call(cm: Coalmine, tmp_path:
     with cm.call("p", version="1", started_at=datetime.now(UTC) + timedelta(hours=1)):
         pass
     assert _only(cm, tmp_path)["latency_ms"] >= 0
+
+
+def test_names_beyond_the_limits_are_shortened_and_their_event_is_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        for _ in range(3):
+            with cm.call("p" * 5000, version="1", unit_id="u" * 900_000, segments={"tier": "t" * 9000}):
+                pass
+        assert cm.flush(30)
+        stats = cm.stats()
+    assert (stats.dropped, stats.problems) == ({}, {"shortened": 3})
+    assert [record.getMessage() for record in caplog.records] == [
+        "prompt is longer than 200 characters: 5000; it was shortened, and its event sent"
+    ]
+    (sent, *_) = requests_of(spooled(tmp_path))
+    assert (len(sent["prompt"]), len(sent["unit_id"]), len(sent["segments"]["tier"])) == (200, 500, 500)

@@ -11,7 +11,7 @@ import pytest
 from coalmine import Coalmine
 from coalmine_schemas.events import PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group, uuid7
-from tests.support.oracles.produced import spooled
+from tests.support.oracles.produced import requests_of, spooled
 
 _LAST_MONTH = datetime(2025, 11, 3, 4, 5, 6, 789, tzinfo=UTC)
 _REQUEST = PromptRequest(
@@ -101,7 +101,8 @@ def test_comments_are_sent_although_texts_of_calls_are_not_captured(cm: Coalmine
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"thumbs": "sideways"}, {"rating": float("nan")}, {"rating": "five"}, {"request_id": "12"}]
+    "arguments",
+    [{"thumbs": "sideways"}, {"rating": float("nan")}, {"rating": "five"}, {"request_id": "12", "rating": 1}],
 )
 def test_feedback_that_breaks_the_rules_is_dropped_and_counted(
     cm: Coalmine, arguments: dict[str, Any]
@@ -125,6 +126,7 @@ def test_a_whole_event_is_sent_with_the_times_it_says(cm: Coalmine, tmp_path: Pa
     expected = _REQUEST.to_record()
     expected["input_text"] = None  # this client captures no texts
     expected["cost_nano_usd"] = 1000 * 150 + 100 * 600
+    expected |= {"cost_source": "price_list", "provider": "openai", "outcome": "ok"}
     assert one.record == expected
     assert one.key == b"u"
 
@@ -170,3 +172,32 @@ def test_a_whole_event_that_breaks_the_rules_is_dropped_and_counted(
     cm.emit_request(replace(_REQUEST, **change))
     assert cm.flush(30)
     assert cm.stats().dropped == {"invalid": 1}
+
+
+def test_a_whole_event_needs_no_more_than_what_only_the_service_knows(cm: Coalmine, tmp_path: Path) -> None:
+    assert cm.emit_request(PromptRequest(prompt="p", version="1.0.0", latency_ms=5.0))
+    assert cm.emit_request(PromptRequest(prompt="p", version="1.0.0", latency_ms=5.0, session_id="s"))
+    cm.flush(30)
+    alone, of_session = requests_of(spooled(tmp_path))
+    assert (alone["app"], alone["environment"]) == (cm.settings.app, cm.settings.environment)
+    assert alone["unit_id"] == alone["request_id"]
+    assert (of_session["unit_id"], of_session["unit_group"]) == ("s", unit_group("s"))
+    assert of_session["resolution"] == "fixed"
+    assert abs((datetime.now(UTC) - alone["event_time"]).total_seconds()) < 3600
+
+
+@pytest.mark.parametrize("arguments", [{}, {"comment": ""}, {"unit_id": "u", "metadata": {"page": "3"}}])
+def test_feedback_that_says_nothing_is_refused_and_says_what_to_give(
+    cm: Coalmine, tmp_path: Path, caplog: pytest.LogCaptureFixture, arguments: dict[str, Any]
+) -> None:
+    request_id = uuid7()
+    assert not cm.feedback(request_id, **arguments)
+    empty = PromptFeedback(
+        feedback_id=uuid7(), request_id=request_id, event_time=datetime.now(UTC), app="bot"
+    )
+    cm.emit_feedback(empty)
+    assert cm.flush(30)
+    assert not spooled(tmp_path)
+    assert cm.stats().problems == {"misuse": 1}
+    assert cm.stats().dropped == {"invalid": 1}
+    assert all("thumbs, rating, comment" in record.getMessage() for record in caplog.records)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from coalmine import Coalmine, Stats
-from coalmine.emitters import KafkaEmitter
+from coalmine.emitters.kafka import KafkaEmitter
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.spool_format import SpoolRecord, SpoolWriter, list_open, list_sealed
 from coalmine_schemas.topics import topic_name

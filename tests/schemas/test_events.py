@@ -25,6 +25,8 @@ CLASSES: dict[EventName, type[Any]] = {
 ENUMS: dict[str, Any] = {
     "coalmine.events.Resolution": events.ResolutionName,
     "coalmine.events.Thumbs": events.ThumbsName,
+    "coalmine.events.CostSource": events.CostSourceName,
+    "coalmine.events.Outcome": events.OutcomeName,
     "coalmine.events.ScoreSource": events.ScoreSourceName,
     "coalmine.events.AlertState": events.AlertStateName,
     "coalmine.events.Stage": events.StageName,

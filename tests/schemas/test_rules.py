@@ -1,6 +1,7 @@
 """The rules of values: each broken one is found, in records and in columns alike."""
 
 import math
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +11,22 @@ from coalmine_schemas.batch import BatchDecoder, arrow_schema
 from coalmine_schemas.codec import Decoder
 from coalmine_schemas.errors import InvalidValue
 from coalmine_schemas.events import EventName
+from coalmine_schemas.identifiers import unit_group
+from coalmine_schemas.limits import AHEAD_US, EARLIEST_US, ID_CHARS, NAME_CHARS
 from coalmine_schemas.resolver import SchemaResolver
-from coalmine_schemas.rules import MAX_INSTANT_US, RULES, first_problem
+from coalmine_schemas.rules import MAX_INSTANT_US, RULES, first_problem, fitted
 from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.validate import broken_rules
 from tests.support.data.example_events import example, frame, load_examples
 
 ARM = {"variant": "a", "version": "1.0.0", "weight": 0.5}
+
+LONG = "n" * 201
+MANY = {f"m{number}": 1.0 for number in range(101)}
+AHEAD = MAX_INSTANT_US - 1
+NAMES: tuple[str, ...] = ("prompt", "version", "app", "environment", "label", "variant", "experiment")
+NAMES += ("provider", "request_model", "response_model", "finish_reason", "error_type", "client_version")
+IDS = ("unit_id", "session_id", "trace_id", "parent_request_id")
 
 BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("requests", {"request_id": ""}, "request_id is not a UUID: ''"),
@@ -26,10 +36,32 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("requests", {"request_id": "-1997d3a-5c00-7a10-8f3e-2b9c64d1e001"}, "request_id is not a UUID"),
     ("requests", {"request_id": "x" * 200}, f"request_id is not a UUID: '{'x' * 64}...'"),
     ("requests", {"request_id": "\u06601997d3a-5c00-7a10-8f3e-2b9c64d1e00"}, "request_id is not a UUID"),
+    (
+        "requests",
+        {"event_time": AHEAD},
+        "event_time is more than a day ahead: 9999-12-31T23:59:59.999999+00:00",
+    ),
+    ("requests", {"event_time": 0}, "event_time is before 2000: 1970-01-01T00:00:00+00:00"),
     ("requests", {"event_time": -1}, "event_time is outside the years 1970 to 9999: -1 microseconds"),
     ("requests", {"event_time": MAX_INSTANT_US}, "event_time is outside the years 1970 to 9999"),
     ("requests", {"event_time": -(2**63)}, "event_time is outside the years 1970 to 9999"),
     ("requests", {"app": ""}, "app is empty"),
+    *(("requests", {name: LONG}, f"{name} is longer than 200 characters: 201") for name in NAMES),
+    *(("requests", {name: "i" * 501}, f"{name} is longer than 500 characters: 501") for name in IDS),
+    ("requests", {"version": f"{'9' * 5000}.0.0"}, "version is longer than 200 characters: 5004"),
+    ("requests", {"metrics": {LONG: 1.0}}, "a name in metrics is longer than 200 characters: 201"),
+    ("requests", {"metrics": MANY}, "metrics has more than 100 entries: 101"),
+    ("requests", {"metrics": {"a": 1.1e15}}, "metrics['a'] is beyond 1e+15: 1100000000000000.0"),
+    ("requests", {"metrics": {"a": -1e200}}, "metrics['a'] is beyond 1e+15: -1e+200"),
+    ("requests", {"segments": {LONG: "x"}}, "a name in segments is longer than 200 characters: 201"),
+    ("requests", {"segments": {"a": "v" * 501}}, "segments['a'] is longer than 500 characters: 501"),
+    ("requests", {"segments": dict.fromkeys(MANY, "x")}, "segments has more than 100 entries: 101"),
+    ("requests", {"input_tokens": 10**12 + 1}, "input_tokens is above 1e+12"),
+    ("requests", {"cached_input_tokens": 2**63 - 1}, "cached_input_tokens is above 1e+12"),
+    ("requests", {"output_tokens": 2**63 - 1}, "output_tokens is above 1e+12"),
+    ("requests", {"cost_nano_usd": 10**15 + 1}, "cost_nano_usd is above 1e+15"),
+    ("requests", {"latency_ms": 1.7e308}, "latency_ms is above 1e+10"),
+    ("requests", {"time_to_first_token_ms": 1e11}, "time_to_first_token_ms is above 1e+10"),
     ("requests", {"environment": ""}, "environment is empty"),
     ("requests", {"prompt": ""}, "prompt is empty"),
     ("requests", {"version": ""}, "version is empty"),
@@ -49,14 +81,25 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("feedback", {"request_id": "x"}, "request_id is not a UUID: 'x'"),
     ("feedback", {"app": ""}, "app is empty"),
     ("feedback", {"rating": math.inf}, "rating is not finite: inf"),
+    ("feedback", {"rating": -1e16}, "rating is below -1e+15"),
+    ("feedback", {"unit_id": "u" * 501}, "unit_id is longer than 500 characters: 501"),
+    ("feedback", {"metadata": {"a": "v" * 501}}, "metadata['a'] is longer than 500 characters: 501"),
     ("scores", {"score_id": "x"}, "score_id is not a UUID: 'x'"),
     ("scores", {"name": ""}, "name is empty"),
     ("scores", {"value": math.nan}, "value is not finite: nan"),
+    ("scores", {"value": 1e200}, "value is above 1e+15"),
+    ("scores", {"name": LONG}, "name is longer than 200 characters: 201"),
+    ("scores", {"scorer": "s" * 501}, "scorer is longer than 500 characters: 501"),
     ("deployments", {"environment": ""}, "environment is empty"),
     ("deployments", {"revision": -1}, "revision is below 0: -1"),
     ("deployments", {"arms": [ARM, {**ARM, "weight": -0.5}]}, "arms[1].weight is below 0: -0.5"),
     ("deployments", {"arms": [{**ARM, "variant": ""}]}, "arms[0].variant is empty"),
     ("deployments", {"action": ""}, "action is empty"),
+    ("deployments", {"version": LONG}, "version is longer than 200 characters: 201"),
+    ("deployments", {"experiment": LONG}, "experiment is longer than 200 characters: 201"),
+    ("deployments", {"changed_by": LONG}, "changed_by is longer than 200 characters: 201"),
+    ("deployments", {"arms": [{**ARM, "version": LONG}]}, "arms[0].version is longer than 200"),
+    ("deployments", {"arms": [ARM] * 101}, "arms has more than 100 entries: 101"),
     ("alerts", {"fingerprint": ""}, "fingerprint is empty"),
     ("alerts", {"value": math.nan}, "value is not finite: nan"),
     ("dead_letters", {"dead_letter_id": "x"}, "dead_letter_id is not a UUID: 'x'"),
@@ -66,13 +109,20 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
 ALLOWED: list[tuple[EventName, dict[str, Any]]] = [
     ("requests", {"request_id": "01997D3A-5C00-7A10-8F3E-2B9C64D1E001"}),
     ("requests", {"request_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}),
-    ("requests", {"event_time": 0}),
-    ("requests", {"event_time": MAX_INSTANT_US - 1}),
+    ("requests", {"event_time": EARLIEST_US}),
+    ("requests", {"event_time": time.time_ns() // 1000 + AHEAD_US - 1}),
+    ("requests", dict.fromkeys((*NAMES, *IDS), "\u20ac" * 200)),
+    (
+        "requests",
+        {"metrics": dict.fromkeys(list(MANY)[1:], 1000000000000000.0), "segments": {"k" * 200: "v" * 500}},
+    ),
+    ("dead_letters", {"source_timestamp": 0}),
+    ("dead_letters", {"source_timestamp": MAX_INSTANT_US - 1}),
     ("requests", {"unit_group": 0, "input_tokens": 0, "cost_nano_usd": 0, "latency_ms": 0.0}),
-    ("requests", {"unit_group": 255, "input_tokens": 2**63 - 1, "latency_ms": 1.7e308}),
-    ("requests", {"latency_ms": -0.0, "metrics": {"": -1e300, "a": 5e-324}, "unit_id": ""}),
+    ("requests", {"unit_group": 255, "input_tokens": 10**12, "latency_ms": 1e10}),
+    ("requests", {"latency_ms": -0.0, "metrics": {"": -1e15, "a": 5e-324}, "unit_id": ""}),
     ("feedback", {"rating": -3.5}),
-    ("scores", {"value": -1e300}),
+    ("scores", {"value": -1e15}),
     ("deployments", {"arms": [{**ARM, "weight": 0.0}]}),
 ]
 
@@ -127,3 +177,15 @@ def test_null_is_no_broken_rule_wherever_it_stands() -> None:
     result = BatchDecoder(SchemaResolver()).decode("requests", frames)
     assert [failure.index for failure in result.failures] == [1]
     assert example("requests")["input_tokens"] == 812
+
+
+def test_a_record_fitted_to_the_limits_keeps_what_it_can_and_stays_told_apart() -> None:
+    long = {"prompt": LONG, "version": "9" * 5000, "unit_id": "u" * 9000, "metrics": {**MANY, "huge": 1e200}}
+    record = {**example("requests"), **long, "segments": {"k" * 300: "v" * 900}}
+    kept = fitted("requests", record)
+    assert first_problem("requests", kept) is None
+    assert (len(kept["prompt"]), len(kept["version"]), len(kept["unit_id"])) == (NAME_CHARS, 200, ID_CHARS)
+    assert kept["unit_group"] == unit_group(kept["unit_id"])
+    assert list(kept["metrics"]) == list(MANY)[:100]
+    assert kept["prompt"] != fitted("requests", {**record, "prompt": f"{LONG}x"})["prompt"]
+    assert fitted("requests", example("requests")) == example("requests")

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from tests.support.processes.coalmine_process import ServerProcess
 
@@ -17,7 +17,7 @@ class Person:
     def __init__(self, url: str, token: str, *, token_id: str = "") -> None:
         self.token = token
         self.token_id = token_id
-        self.client = httpx.Client(
+        self.client = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=60,
@@ -40,7 +40,9 @@ class Person:
 
     def make(self, subject: str, role: str) -> "Person":
         """Somebody else, by a token that this admin makes."""
-        made = self.post("/v1/tokens", {"subject": subject, "role": role}, expect=201)
+        environment = "prod" if role == "service" else None
+        body = {"subject": subject, "role": role, "environment": environment}
+        made = self.post("/v1/tokens", body, expect=201)
         return Person(str(self.client.base_url), made["token"], token_id=made["id"])
 
     def get(self, path: str, *, expect: int = 200, **options: Any) -> Any:
@@ -62,6 +64,6 @@ class Person:
         return self.post("/v1/promotions", body, expect=expect)
 
     @staticmethod
-    def _answer(response: httpx.Response, expect: int) -> Any:
+    def _answer(response: httpx2.Response, expect: int) -> Any:
         assert response.status_code == expect, (response.status_code, response.text)
         return response.json()

@@ -82,3 +82,15 @@ def test_uvicorns_own_access_lines_are_off_because_they_have_the_query() -> None
     configure_logging(LogSettings(format="json", level="debug"), stream)
     logging.getLogger("uvicorn.access").info("GET /v1/versions?prompt=x")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_a_terminal_would_obey_and_forged_lines_are_escaped(form: str) -> None:
+    stream = io.StringIO()
+    configure_logging(LogSettings.model_validate({"format": form}), stream)
+    log = structlog.stdlib.get_logger("coalmine.x")
+    log.warning("no prompt \x1b[2J\x9bm", name="a\nb\r\x1b]0;t\x07", more={"a": "\x1b[1A"})
+    logging.getLogger("other").warning("one\ntwo\x00")
+    text = stream.getvalue()
+    assert len(text.splitlines()) == 2
+    assert not set(text) & set("\x00\x07\x0d\x1b\x9b")

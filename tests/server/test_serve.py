@@ -7,7 +7,7 @@ import socket
 import stat
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from coalmine import Coalmine
@@ -50,6 +50,12 @@ def test_it_writes_nothing_to_standard_output_and_leaves_private_files(home: Pat
         server.wait_ready()
         for name in ("credentials", "registry.db", "server.json", "registry.json"):
             assert stat.S_IMODE((home / name).stat().st_mode) == 0o600, name
+        calls(home, 5)
+        eventually(lambda: stored(server) == 5, what="stored")
+        eventually(lambda: list((home / "spool").iterdir()), what="spooled")
+        for path in (home, *home.rglob("*")):
+            if path.name != "server.log":  # the test's own
+                assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
         announced = json.loads((home / "server.json").read_text(encoding="utf-8"))
         assert (announced["url"], announced["pid"]) == (server.url, server.process.pid)
 
@@ -60,13 +66,13 @@ def test_a_second_server_stands_by_says_so_and_takes_over(home: Path) -> None:
         first.wait_ready()
         eventually(lambda: stored(first) == 10, what="stored")
         not_ready = eventually(
-            lambda: httpx.get(f"{second.url}/readyz") if "standby" in second.log_text() else None,
+            lambda: httpx2.get(f"{second.url}/readyz") if "standby" in second.log_text() else None,
             what="standing by",
         )
         assert not_ready.status_code == 503
         assert not_ready.headers["content-type"] == "application/problem+json"
         assert str(first.process.pid) in not_ready.json()["detail"]
-        assert httpx.get(f"{second.url}/healthz").is_success
+        assert httpx2.get(f"{second.url}/healthz").is_success
         for path in ("/v1/versions", "/v1/ingest", "/v1/facets"):
             refused = second.get(path)
             assert (refused.status_code, refused.json()["type"]) == (503, "urn:coalmine:standby")
@@ -113,7 +119,7 @@ def test_an_address_of_another_machine_is_refused(home: Path) -> None:
 def test_listening_for_other_machines_warns_and_still_needs_tokens(home: Path) -> None:
     with ServerProcess(home, {"COALMINE_SERVER_HOST": "0.0.0.0"}) as server:
         server.wait_ready()
-        assert httpx.get(f"{server.url}/v1/facets").status_code == 401
+        assert httpx2.get(f"{server.url}/v1/facets").status_code == 401
         assert any("without TLS" in line["event"] for line in server.log_lines())
 
 
@@ -206,7 +212,7 @@ def test_commands_that_take_care_work_beside_a_running_server(home: Path) -> Non
         assert discarded["discarded"] == 2
         assert coalmine_json("rebuild", home=home)["counted"] == 30
         report = coalmine_json("audit", "--deep", home=home)
-        assert report["identity"]["produced"] == 32
+        assert report["identity"]["read"] == 32
         assert server.json("/v1/rebuild")["state"] == "done"
         assert server.stop() == 0
 

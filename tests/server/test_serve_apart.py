@@ -72,3 +72,21 @@ def test_an_address_that_guesses_too_often_is_told_to_wait_and_a_good_client_is_
         assert refused.json()["type"] == "urn:coalmine:too-many-failed-logins"
         assert int(refused.headers["retry-after"]) >= 1
         assert server.get("/v1/prompts").status_code == 200
+        # Whoever says to ask for somebody else is not believed: another address would have tries left.
+        elsewhere = {"X-Forwarded-For": "192.0.2.7"}
+        assert server.get("/v1/prompts", token="cm_guess", headers=elsewhere).status_code == 429
+        # A token that was never seen from here is accepted at the first try.
+        with Person.local(server) as admin, admin.make("fresh", "reader") as fresh:
+            assert server.get("/v1/prompts", token=fresh.token).status_code == 200
+
+
+def test_the_proxies_that_are_named_are_believed(tmp_path: Path) -> None:
+    settings = {
+        "COALMINE_SERVER_FAILED_LOGINS_PER_MINUTE": "1",
+        "COALMINE_SERVER_TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.7",
+    }
+    with ServerProcess(tmp_path / "home", settings, part="registry") as server:
+        for address, status in (("192.0.2.7", 401), ("192.0.2.7", 429), ("192.0.2.8", 401)):
+            # The last one that is no proxy counts: what stands before it, anybody may have written.
+            chain = {"X-Forwarded-For": f"203.0.113.{status % 250}, {address}, 10.0.0.7"}
+            assert server.get("/v1/prompts", token="cm_guess", headers=chain).status_code == status

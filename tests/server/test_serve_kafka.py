@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
@@ -107,7 +107,7 @@ def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
 
 
 def _reason_not_ready(server: ServerProcess, word: str) -> str | None:
-    response = httpx.get(f"{server.url}/readyz")
+    response = httpx2.get(f"{server.url}/readyz")
     assert response.status_code == 503
     detail = str(response.json()["detail"])
     return detail if word in detail else None

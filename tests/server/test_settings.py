@@ -171,6 +171,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "kafka.sasl_mechanism": "PLAIN",
             "log.level": "debug",
             "log.format": "json",
+            "server.trusted_proxies": "10.0.0.1",
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,
             "readout.metrics": {"quality": {"guardrail": False}},
@@ -227,3 +228,82 @@ def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: 
     ):
         with pytest.raises(ConfigurationError, match=complaint):
             load(tmp_path, toml=wrong)
+
+
+ADDRESSES = [
+    ("COALMINE_TOKEN", '[server]\nurl = "http://evil"', "COALMINE_SERVER_URL"),
+    ("COALMINE_TOKEN", 'home = "evil"', "COALMINE_HOME"),
+    (
+        "COALMINE_KAFKA_SASL_PASSWORD",
+        '[kafka]\nbootstrap_servers = "evil:1"',
+        "COALMINE_KAFKA_BOOTSTRAP_SERVERS",
+    ),
+    (
+        "COALMINE_KAFKA_SASL_PASSWORD",
+        '[kafka]\nsecurity_protocol = "PLAINTEXT"',
+        "COALMINE_KAFKA_SECURITY_PROTOCOL",
+    ),
+]
+
+
+@pytest.mark.parametrize(("secret", "content", "remedy"), ADDRESSES)
+def test_a_file_that_lies_in_the_directory_does_not_say_where_a_secret_goes(
+    tmp_path: Path, secret: str, content: str, remedy: str
+) -> None:
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    for directory in (checkout, home):
+        directory.mkdir()
+        (directory / "coalmine.toml").write_text(content, encoding="utf-8")
+    environ = {secret: "s3cr3t", "COALMINE_HOME": str(home)}
+    if not content.startswith("home"):
+        with pytest.raises(ConfigurationError, match=remedy) as caught:
+            load_settings(environ=environ, directory=checkout)
+        assert "s3cr3t" not in str(caught.value)
+    else:
+        with pytest.raises(ConfigurationError, match=remedy):
+            load_settings(environ={secret: "s3cr3t"}, directory=checkout)
+    # The user's own file may, and so may one that the user names.
+    load_settings(environ=environ, directory=tmp_path)
+    load_settings(environ=environ, config=checkout / "coalmine.toml")
+    load_settings(environ={"COALMINE_HOME": str(home)}, directory=checkout)
+
+
+def test_what_kubernetes_sets_for_services_of_our_name_is_ignored_and_said(tmp_path: Path) -> None:
+    platform = {
+        f"COALMINE{service}_{name}": value
+        for service in ("", "_SERVER", "_DASHBOARD", "_KAFKA", "_SCHEMA_REGISTRY", "_X_Y")
+        for name, value in {
+            "PORT": "tcp://10.0.0.1:8321",
+            "SERVICE_HOST": "10.0.0.1",
+            "SERVICE_PORT": "8321",
+            "SERVICE_PORT_HTTP": "8321",
+            "PORT_8321_TCP": "tcp://10.0.0.1:8321",
+            "PORT_8321_TCP_PROTO": "tcp",
+            "PORT_8321_TCP_PORT": "8321",
+            "PORT_8321_TCP_ADDR": "10.0.0.1",
+            "PORT_53_UDP": "udp://10.0.0.1:53",
+        }.items()
+    }
+    loaded = load_settings(environ={**platform, "COALMINE_HOME": str(tmp_path)}, directory=tmp_path)
+    assert loaded.settings.server.port == 8321
+    assert loaded.origins["server.port"].kind == "default"
+    assert loaded.ignored == tuple(sorted(platform))
+    own = load_settings(environ={"COALMINE_SERVER_PORT": "9000"}, directory=tmp_path)
+    assert (own.settings.server.port, own.ignored) == (9000, ())
+    with pytest.raises(UnknownSetting):
+        load_settings(environ={"COALMINE_PORT": "8000"}, directory=tmp_path)
+
+
+def test_passwords_in_urls_are_masked_where_settings_are_shown(tmp_path: Path) -> None:
+    environ = {
+        "COALMINE_SCHEMA_REGISTRY_URL": "https://user:s3cr3t@registry:8081",
+        "COALMINE_HOME": str(tmp_path),
+    }
+    shown = [row.value for row in setting_rows(load_settings(environ=environ, directory=tmp_path))]
+    assert "s3cr3t" not in str(shown)
+    assert "registry:8081" in str(shown)
+
+
+def test_proxies_are_addresses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.trusted_proxies"):
+        load_settings(environ={"COALMINE_SERVER_TRUSTED_PROXIES": "10.0.0.1,*"}, directory=tmp_path)

@@ -11,13 +11,12 @@ import pytest
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.discovery import read_local_token
-from coalmine_server.api.verifier import MOST_REMEMBERED, REMEMBERED_S, FailedLogins, Verifier
+from coalmine_server.api.verifier import BOOK_S, MOST_ADDRESSES, REMEMBERED_S, FailedLogins, Verifier
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.services.prompt_registry import ensure_local_token, open_registry
 from coalmine_server.settings import Settings
 
 SYSTEM = Actor.of_system()
-GOOD = b"a good token's digest"
 
 
 class Clock:
@@ -131,41 +130,47 @@ def test_an_address_that_guesses_has_to_wait_and_others_do_not() -> None:
     clock = Clock()
     logins = FailedLogins(10, clock)
     for _ in range(10):
-        assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+        assert logins.retry_after_s("192.0.2.1") is None
         logins.failed("192.0.2.1")
-    assert logins.retry_after_s("192.0.2.1", b"wrong") == 6
-    assert logins.retry_after_s("192.0.2.2", b"wrong") is None
+    assert logins.retry_after_s("192.0.2.1") == 6
+    assert logins.retry_after_s("192.0.2.2") is None
     clock.now += 6
-    assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+    assert logins.retry_after_s("192.0.2.1") is None
     logins.failed("192.0.2.1")
-    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
+    assert logins.retry_after_s("192.0.2.1") is not None
     clock.now += 60
     for _ in range(10):
-        assert logins.retry_after_s("192.0.2.1", b"wrong") is None
+        assert logins.retry_after_s("192.0.2.1") is None
         logins.failed("192.0.2.1")
 
 
-def test_a_token_that_was_good_from_there_passes_all_the_same() -> None:
-    logins = FailedLogins(1, Clock())
-    logins.succeeded("192.0.2.1", GOOD)
-    logins.failed("192.0.2.1")
-    assert logins.retry_after_s("192.0.2.1", GOOD) is None
-    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
+def test_the_book_of_valid_tokens_costs_one_query_a_second_and_follows(registry: Registry) -> None:
+    clock = Clock()
+    verifier = Verifier(registry.tokens, clock)
+    made = registry.tokens.create(SYSTEM, "alice", Role.AUTHOR)
+    assert verifier.may_be_valid(made.token)
+    assert not verifier.may_be_valid("cm_guess")
+    later = registry.tokens.create(SYSTEM, "bob", Role.AUTHOR)
+    assert not verifier.may_be_valid(later.token)
+    clock.now += BOOK_S
+    assert verifier.may_be_valid(later.token)
+    registry.tokens.revoke(SYSTEM, later.id)
+    clock.now += BOOK_S
+    assert not verifier.may_be_valid(later.token)
 
 
 def test_nobody_goes_on_guessing_from_the_other_addresses_of_one_network() -> None:
     logins = FailedLogins(1, Clock())
     logins.failed("2001:db8::1")
-    assert logins.retry_after_s("2001:db8::ffff", b"wrong") is not None
-    assert logins.retry_after_s("2001:db8:0:1::1", b"wrong") is None
+    assert logins.retry_after_s("2001:db8::ffff") is not None
+    assert logins.retry_after_s("2001:db8:0:1::1") is None
     logins.failed("::ffff:192.0.2.1")
-    assert logins.retry_after_s("192.0.2.1", b"wrong") is not None
-    assert logins.retry_after_s("not an address", b"wrong") is None
+    assert logins.retry_after_s("192.0.2.1") is not None
+    assert logins.retry_after_s("not an address") is None
 
 
 def test_a_million_addresses_take_no_more_memory_than_ten_thousand() -> None:
     logins = FailedLogins(1, Clock())
-    for number in range(MOST_REMEMBERED + 500):
+    for number in range(MOST_ADDRESSES + 500):
         logins.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-        logins.succeeded("192.0.2.1", number.to_bytes(4, "big"))
-    assert len(logins) == 2 * MOST_REMEMBERED
+    assert len(logins) == MOST_ADDRESSES

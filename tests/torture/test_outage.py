@@ -14,7 +14,7 @@ import pytest
 
 from coalmine import Coalmine
 from coalmine_consumers.collector.collector import Collector
-from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.sources.spool import SpoolSource
@@ -40,7 +40,7 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
     broker = own_kafka()
     ensure_topics(broker.admin(), topic_prefix, partitions=3)
     store = Store.open(tmp_path / "store")
-    source = KafkaSource(
+    source = RenewedKafkaSource(
         KafkaSourceSettings(
             broker.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix
         )

@@ -29,6 +29,7 @@ TAIL_QUANTILE = 0.95
 """Values above it are counted."""
 MIN_KNOWN = 1_000
 """References need at least this many values: five above the cap, fifty in the tail."""
+_LAST_US = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 HISTORY = timedelta(days=7)
 """How far back a reference looks: one of each hour of the week."""
 
@@ -183,7 +184,7 @@ def _taken(
     basis: Basis
     if mine:
         first, basis = mine[0].first_ingest_id, "first requests"
-        end = datetime.fromtimestamp(int(times.max()) / 1e6, UTC) + timedelta(minutes=1)
+        end = datetime.fromtimestamp(min(int(times.max()), _LAST_US) / 1e6, UTC) + timedelta(minutes=1)
     else:
         first, basis = ingest_id, "before"
         end = datetime.fromtimestamp(int(times.min()) / 1e6, UTC)

@@ -70,7 +70,7 @@ def _audit(
         for each in batch_differences(cursor, event, getattr(relations, event))
     ]
     ((expired,),) = cursor.sql("SELECT coalesce(sum(rows), 0)::BIGINT FROM expired_rows").fetchall()
-    consumed = read["passed"] + read["retired"] - read["skipped"]
+    consumed = read["passed"] + read["retired"] - read["unread"]
     rollups = _figures(cursor, "rollup_totals")
     checks = [
         _ledger_check(ledger),
@@ -90,13 +90,14 @@ def _audit(
             with store.cursor() as reading:
                 checks += check_recount(cursor, reading, fresh, relations, through)
     identity = AuditIdentity(
-        produced=consumed + waiting,
+        read=consumed,
         stored=ledger["stored"],
         duplicates=ledger["duplicates"],
         dead_lettered=ledger["dead_lettered"],
-        spooled=waiting,
+        waiting=waiting,
         expired=expired,
         lost=read["lost"],
+        recreated=read["recreated"],
         balanced=consumed == ledger["stored"] + ledger["duplicates"] + ledger["dead_lettered"],
     )
     missing = _missing(findings, differences, checks)

@@ -5,6 +5,9 @@ lock, so two threads nearly double the throughput. Between them stands a short `
 
 Nothing here remembers a position. A batch that does not follow what the store holds is rejected by the
 store, everything buffered is dropped, and the source reads again from the stored positions.
+
+A batch that the store cannot hold is read again in halves, until the message that is the reason is alone.
+That one becomes a dead letter, and the others go on.
 """
 
 import logging
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import duckdb
 
-from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer, decode_batch
+from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer, decode_batch, refused_batch
 from coalmine_consumers.collector.garbage import collection_paused
 from coalmine_consumers.collector.health import CollectorHealth, HealthRecord
 from coalmine_consumers.collector.pace import Pace, PacePolicy
@@ -26,7 +29,7 @@ from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.errors import PositionConflict, StoreUnavailable
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.base import Source
-from coalmine_schemas.errors import Transient
+from coalmine_schemas.errors import Terminal, Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 
 if TYPE_CHECKING:
@@ -36,6 +39,11 @@ T = TypeVar("T")
 
 MAX_CONFLICTS: Final = 10
 """Conflicts in a row, without a commit between them, that mean something else writes to the store."""
+
+ATTEMPTS_ALONE: Final = 3
+"""How often a message that is alone in its batch must fail before it becomes a dead letter."""
+MAX_REFUSED: Final = 100
+"""Messages refused in a row, without a commit of one between them, that mean the store is at fault."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +125,7 @@ class Collector:
             target=self._run, args=(self._write,), name="coalmine-write", daemon=True
         )
         self._closing = threading.Lock()
+        self._alone = _Alone()
 
     def start(self) -> None:
         """Starts both threads. Returns at once."""
@@ -220,6 +229,8 @@ class Collector:
             return None
         self._dry.clear()
         self._pace.polled(raw.messages)
+        if (reason := self._alone.refusal(raw.starts, raw.messages)) is not None:
+            return refused_batch(raw, reason)
         return self._retried("decoding", lambda: decode_batch(raw, self._decoder, self._pricer))
 
     def _write(self) -> None:
@@ -231,6 +242,8 @@ class Collector:
             try:
                 self._commit(batch)
                 conflicts = 0
+                self._pace.widen()
+                self._alone.committed(batch)
             except PositionConflict as conflict:
                 # A partition moved between reading and writing. Nothing of it is stored twice or lost.
                 conflicts += 1
@@ -241,9 +254,31 @@ class Collector:
             except Stopped:
                 self._pipe.close(drop=True)
                 raise
+            except Exception as error:  # noqa: BLE001 - whatever the store, DuckDB or Arrow make of the rows
+                self._divide(batch, error)
             finally:
                 del batch
                 self._pipe.done()
+
+    def _divide(self, batch: DecodedBatch, error: Exception) -> None:
+        """Has a batch that cannot be committed read again in smaller parts.
+
+        Raises:
+            Exception: The error, if it is not about the messages.
+        """
+        messages = sum(batch.consumed.values())
+        if isinstance(error, Terminal | duckdb.FatalException | duckdb.InternalException) or not messages:
+            raise error
+        if messages == 1:
+            self._alone.failed(batch, error)
+        _log.warning(
+            "a batch of %d messages cannot be committed, reading them again in parts: %s: %s",
+            messages,
+            type(error).__name__,
+            str(error)[:500],
+        )
+        self._pace.narrow(messages)
+        self._pipe.drop()
 
     def _commit(self, batch: DecodedBatch) -> None:
         began = time.monotonic()
@@ -268,14 +303,52 @@ class Collector:
         return result
 
 
+class _Alone:
+    """What is known of a message that cannot be committed although it is alone in its batch.
+
+    The writing thread finds it, the reading thread refuses it.
+    """
+
+    def __init__(self) -> None:
+        self._starts: Mapping[TopicPartition, int] | None = None
+        self._failures = 0
+        self._reason = ""
+        self._refused = 0
+
+    def failed(self, batch: DecodedBatch, error: Exception) -> None:
+        """Notes a failure.
+
+        Raises:
+            Exception: The error, if too many messages in a row were refused.
+        """
+        if self._refused >= MAX_REFUSED:
+            raise error
+        self._failures = self._failures + 1 if batch.starts == self._starts else 1
+        self._reason = f"it cannot be stored: {type(error).__name__}: {str(error)[:500]}"
+        self._starts = batch.starts
+
+    def refusal(self, starts: Mapping[TopicPartition, int], messages: int) -> str | None:
+        """Why a batch that was read is to become dead letters; None if it is not."""
+        refused = messages == 1 and starts == self._starts and self._failures >= ATTEMPTS_ALONE
+        return self._reason if refused else None
+
+    def committed(self, batch: DecodedBatch) -> None:
+        """Notes that a batch was committed."""
+        self._refused = 0 if batch.tables else self._refused + len(batch.dead_letters)
+
+
 def _commit_once(store: StoreProtocol, batch: DecodedBatch) -> CommitOutcome:
     """Commits; a failure of the operating system or DuckDB becomes a `StoreUnavailable`.
+
+    One about memory is not passed on as that: a smaller batch may do.
 
     Should the commit have worked nevertheless, the next attempt no longer starts at the stored positions: it
     is rejected, and reading continues after it.
     """
     try:
         return store.commit(batch)
+    except duckdb.OutOfMemoryException:
+        raise
     except (OSError, duckdb.OperationalError) as error:
         cause = error.__context__ or error  # the failed rollback of a transaction hides why it failed
         raise StoreUnavailable(f"{type(cause).__name__}: {cause}") from error

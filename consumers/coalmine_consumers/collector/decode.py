@@ -1,7 +1,7 @@
 """From raw messages to the rows one transaction stores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -73,8 +73,10 @@ class DecodedBatch:
     positions: Mapping[TopicPartition, int]
     """Next position to read after this batch. Same keys as `starts`."""
     gaps: Sequence[Gap] = ()
+    skipped: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """How many of the positions passed never held a message for us (transaction markers, compaction)."""
     retired: Sequence[TopicPartition] = ()
-    """Partitions that are gone for good (consumed spool files): delete their stored positions."""
+    """Partitions that are gone for good (consumed spool files, deleted topics): delete their positions."""
 
 
 class RequestPricer(Protocol):
@@ -86,6 +88,30 @@ class RequestPricer(Protocol):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def refused_batch(raw: RawBatch, reason: str) -> DecodedBatch:
+    """A poll of which no message can be stored: all become dead letters."""
+    failed_at = datetime.now(UTC)
+    dead_letters = [_unroutable(message, failed_at) for message in raw.unroutable]
+    consumed: dict[LedgerEvent, int] = {UNROUTABLE: len(dead_letters)} if dead_letters else {}
+    for event in READ_EVENTS:
+        column = raw.columns.get(event)
+        if column is None:
+            continue
+        for index in range(len(column.values)):
+            letter = _dead_letter(
+                column.values[index],
+                column.origin(index),
+                failed_at,
+                event=event,
+                stage="validate",
+                reason=reason,
+                schema_ref=None,
+            )
+            dead_letters.append(letter)
+            consumed[event] = consumed.get(event, 0) + 1
+    return _batch(raw, {}, dead_letters, consumed)
 
 
 def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) -> DecodedBatch:
@@ -113,6 +139,15 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
     if raw.unroutable:
         consumed[UNROUTABLE] = len(raw.unroutable)
         dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
+    return _batch(raw, tables, dead_letters, consumed)
+
+
+def _batch(
+    raw: RawBatch,
+    tables: dict[ReadEvent, pa.Table],
+    dead_letters: list[FailedMessage],
+    consumed: dict[LedgerEvent, int],
+) -> DecodedBatch:
     return DecodedBatch(
         tables=tables,
         dead_letters=dead_letters,
@@ -120,6 +155,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         starts=raw.starts,
         positions=raw.positions,
         gaps=raw.gaps,
+        skipped=raw.skipped,
         retired=raw.retired,
     )
 

@@ -124,8 +124,11 @@ class HealthRecord:
         """Returns the collector's status."""
         with self._lock:
             state, reason = self.state, self.reason
-            if self._troubles and state in ("starting", "running"):
-                state, reason = "waiting", "; ".join(f"{what}: {why}" for what, why in self._troubles.items())
+            troubles = [f"{what}: {why}" for what, why in self._troubles.items()]
+            if lag.problem is not None:
+                troubles.append(lag.problem)
+            if troubles and state in ("starting", "running"):
+                state, reason = "waiting", "; ".join(troubles)
             return CollectorHealth(
                 state=state,
                 reason=reason,

@@ -38,6 +38,7 @@ class Pace:
         self._policy = policy
         self.catching_up = False
         """True while batches are large."""
+        self._most: int | None = None
 
     def request(self, last_commit_s: float) -> Request:
         """What to ask for next.
@@ -46,10 +47,21 @@ class Pace:
             last_commit_s: How long the last commit took. Gathering for as long keeps the two in step.
         """
         policy = self._policy
+        if self._most is not None:
+            return Request(self._most, policy.live_min_wait_s)
         if self.catching_up:
             return Request(policy.catch_up_messages, policy.catch_up_wait_s)
         wait_s = min(policy.live_max_wait_s, max(policy.live_min_wait_s, last_commit_s))
         return Request(policy.live_messages, wait_s)
+
+    def narrow(self, messages: int) -> None:
+        """Asks for half as much, after a batch of so many messages could not be committed."""
+        self._most = max(1, messages // 2)
+
+    def widen(self) -> None:
+        """Asks for more again, after a commit; called from the writing thread, as `narrow` is."""
+        if self._most is not None:
+            self._most = None if self._most >= self._policy.live_messages else 2 * self._most
 
     def polled(self, messages: int) -> None:
         """Records how many messages the last request got."""

@@ -6,7 +6,7 @@ once: in the hot table before that transaction, in the segment after it.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 import duckdb
 
@@ -90,9 +90,9 @@ def _exchange(connection: duckdb.DuckDBPyConnection, segment: Segment, through: 
     record_segment(connection, segment)
 
 
-_OF_DAY = "event_time >= $first AND event_time < $next"
+# Not in Python, whose calendar ends with the last day that an old store may have.
+_OF_DAY = "event_time >= $first AND event_time < $first::TIMESTAMPTZ + INTERVAL 1 DAY"
 
 
 def _bounds(day: date) -> dict[str, datetime]:
-    first = datetime.combine(day, time.min, tzinfo=UTC)
-    return {"first": first, "next": first + timedelta(days=1)}
+    return {"first": datetime.combine(day, time.min, tzinfo=UTC)}

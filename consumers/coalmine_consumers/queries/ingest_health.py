@@ -44,7 +44,9 @@ def ingest_health(reader: Reader) -> IngestHealth:
         (standing,) = snapshot.rows(statement("standing", __package__))
         gaps = snapshot.rows(statement("latest_gaps", __package__), {"limit": MOST_GAPS})
         sizes = snapshot.rows(statement("store_rows", __package__))
-        positions = snapshot.rows('SELECT topic, "partition", next_offset FROM source_positions ORDER BY ALL')
+        positions = snapshot.rows(
+            'SELECT topic, "partition", topic_id, next_offset FROM source_positions ORDER BY ALL'
+        )
     return IngestHealth(
         last_commit_at=max((row["last_commit_at"] for row in ledger), default=None),
         counts=_counts(ledger),
@@ -55,7 +57,10 @@ def ingest_health(reader: Reader) -> IngestHealth:
         unattributed_scores=standing["unattributed_scores"],
         gaps=[GapRow(**row) for row in gaps],
         gaps_total=standing["gaps_total"],
-        positions={TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in positions},
+        positions={
+            TopicPartition(row["topic"], row["partition"], row["topic_id"]): row["next_offset"]
+            for row in positions
+        },
         store=StoreSizes(
             database_bytes=_database_bytes(Path(standing["database_path"])),
             segment_bytes=sum(row["size_bytes"] for row in sizes),

@@ -1,6 +1,5 @@
 """Measures over time."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -9,7 +8,7 @@ from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, fl
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
-from coalmine_consumers.queries.version_order import by_prompt_and_version
+from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.queries.versions import MOST_ROWS
 from coalmine_consumers.results import Step, StepChoice, Timeseries, TimeseriesRow
 from coalmine_consumers.sql import Source, statement
@@ -94,7 +93,7 @@ class _Series:
         }
         if after is not None:
             bucket, *name = after
-            place = bisect_right(names, by_prompt_and_version(name), key=by_prompt_and_version) - 1
+            place = place_after(names, name) - 1
             parameters |= {"after_bucket": bucket, "after_place": place}
         rows = self.source.rows(statement("timeseries_keys", __package__), parameters)
         return [(row["bucket"], row["prompt"], row["version"]) for row in rows]
@@ -116,7 +115,7 @@ class _Series:
 
 
 def _encoded(step: Step, key: _Key) -> str:
-    return encode_cursor((step, int(key[0].timestamp()), *key[1:]))
+    return encode_cursor((step, int(key[0].timestamp()), *cursor_name(key[1:])))
 
 
 def _decoded(cursor: str) -> tuple[Step, _Key]:

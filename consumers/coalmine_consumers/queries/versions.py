@@ -1,13 +1,12 @@
 """Versions of prompts, compared over a period."""
 
-from bisect import bisect_right
-
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
-from coalmine_consumers.queries.version_order import by_prompt_and_version
+from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.results import VersionRow
 from coalmine_consumers.store.reader import Reader
+from coalmine_schemas.limits import NAME_CHARS
 from coalmine_schemas.paging import decode_cursor, encode_cursor
 from coalmine_schemas.results import Page
 
@@ -33,9 +32,11 @@ def versions(
     after = None if cursor is None else decode_cursor(cursor, (str, str))
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
-        names = matching_versions(snapshot, filters, pieces, from_prompt=None if after is None else after[0])
+        # What the prompt begins with, which a cursor may have shortened.
+        begin = None if after is None else after[0][: NAME_CHARS // 2]
+        names = matching_versions(snapshot, filters, pieces, from_prompt=begin)
         if after is not None:
-            names = names[bisect_right(names, by_prompt_and_version(after), key=by_prompt_and_version) :]
+            names = names[place_after(names, after) :]
         groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)
     rows = [
         VersionRow(
@@ -51,4 +52,4 @@ def versions(
         for prompt, version in names[:limit]
         for group in [groups[None, prompt, version]]
     ]
-    return Page(rows, encode_cursor(names[limit - 1]) if len(names) > limit else None)
+    return Page(rows, encode_cursor(cursor_name(names[limit - 1])) if len(names) > limit else None)

@@ -5,30 +5,32 @@ from coalmine_schemas.results import result
 
 @result
 class AuditIdentity:
-    """Where every produced message is now: produced = stored + duplicates + dead-lettered + spooled."""
+    """What became of every message read: read = stored + duplicates + dead-lettered."""
 
-    produced: int
-    """Messages that reached Kafka or the spool."""
+    read: int
+    """Messages read from Kafka or the spool. What a service lost before that is in nobody's books."""
     stored: int
     """Events stored as rows, including those that retention has since removed."""
     duplicates: int
     """Events that arrived again."""
     dead_lettered: int
     """Messages that cannot be decoded as events, and were not replayed since."""
-    spooled: int
-    """Messages waiting in the source."""
+    waiting: int
+    """Messages in the source that are not committed yet; not part of `read`."""
     expired: int
     """How many of the stored ones retention has removed."""
     lost: int
-    """Messages that were gone before they could be read; not part of `produced`."""
+    """Messages that were deleted before they could be read; not part of `read`."""
+    recreated: int
+    """How often a partition's topic was deleted and created again; what was unread is lost, uncounted."""
     balanced: bool
     """True if nothing appeared or disappeared."""
 
     def __str__(self) -> str:
         sign = "=" if self.balanced else "≠"
         return (
-            f"produced {self.produced:,} {sign} stored {self.stored:,} + duplicates {self.duplicates:,} "
-            f"+ dead-lettered {self.dead_lettered:,} + spooled {self.spooled:,}"
+            f"read {self.read:,} {sign} stored {self.stored:,} + duplicates {self.duplicates:,} "
+            f"+ dead-lettered {self.dead_lettered:,}; {self.waiting:,} waiting"
         )
 
 
@@ -57,7 +59,7 @@ class AuditReport:
     summary: str
     """The identity in one line."""
     identity: AuditIdentity
-    """Where every produced message is now."""
+    """What became of every message read."""
     checks: tuple[AuditCheck, ...]
     """All comparisons made."""
     missing: tuple[str, ...]

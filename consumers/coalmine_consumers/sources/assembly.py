@@ -32,6 +32,7 @@ class BatchAssembly:
         self._runs: list[Run] = []
         self._starts: dict[TopicPartition, int] = {}
         self._positions: dict[TopicPartition, int] = {}
+        self._skipped: dict[TopicPartition, int] = {}
         self._gaps: list[Gap] = []
         self._unroutable: list[tuple[TopicPartition, UnroutableMessage]] = []
         self._retired: list[TopicPartition] = []
@@ -61,16 +62,19 @@ class BatchAssembly:
         """Records a loss. The partition must be advanced past it as well."""
         self._gaps.append(gap)
 
-    def advance(self, partition: TopicPartition, start: int, position: int) -> None:
+    def advance(self, partition: TopicPartition, start: int, position: int, *, skipped: int = 0) -> None:
         """Advances a partition.
 
         Args:
             partition: The partition.
             start: Where it stood before this step; kept only if this is its first step in the batch.
             position: Next to read after this step.
+            skipped: How many positions of this step never held a message for us.
         """
         self._starts.setdefault(partition, start)
         self._positions[partition] = position
+        if skipped:
+            self._skipped[partition] = self._skipped.get(partition, 0) + skipped
 
     def retire(self, partition: TopicPartition) -> None:
         """Records that a partition is gone for good."""
@@ -81,9 +85,10 @@ class BatchAssembly:
         if self._starts.pop(partition, None) is None:
             return
         del self._positions[partition]
+        self._skipped.pop(partition, None)
         self._runs = [run for run in self._runs if run.partition != partition]
         self._unroutable = [pair for pair in self._unroutable if pair[0] != partition]
-        self._gaps = [gap for gap in self._gaps if (gap.topic, gap.partition) != partition]
+        self._gaps = [gap for gap in self._gaps if (gap.topic, gap.partition) != partition[:2]]
         self.messages = sum(len(run.values) for run in self._runs) + len(self._unroutable)
         self.size_bytes = sum(run.size_bytes for run in self._runs)
         self.size_bytes += sum(len(message.value or b"") for _, message in self._unroutable)
@@ -100,6 +105,7 @@ class BatchAssembly:
             starts=self._starts,
             positions=self._positions,
             gaps=tuple(self._gaps),
+            skipped=self._skipped,
             unroutable=tuple(message for _, message in self._unroutable),
             retired=tuple(self._retired),
             size_bytes=self.size_bytes,

@@ -20,6 +20,8 @@ class SourceLag:
     """Messages waiting, by partition."""
     note: str | None = None
     """Why the figure may be wrong now ("broker not reachable"), or None."""
+    problem: str | None = None
+    """Why not everything reaches us although reading works, and the remedy; or None."""
 
 
 class Source(Protocol):

@@ -11,7 +11,7 @@ from coalmine_consumers.raw import Origin, TopicPartition
 
 
 def runs(messages: Sequence[Message], codes: Mapping[str | None, int]) -> list[tuple[int, int]]:
-    """Index ranges of messages that follow each other in one partition without a gap.
+    """Index ranges of messages that follow each other in one partition.
 
     Args:
         messages: At least one, without errors.
@@ -20,8 +20,7 @@ def runs(messages: Sequence[Message], codes: Mapping[str | None, int]) -> list[t
     count = len(messages)
     topics = np.fromiter(map(codes.__getitem__, map(Message.topic, messages)), np.int64, count)
     partitions = np.fromiter(map(Message.partition, messages), np.int64, count)
-    offsets = np.fromiter(map(Message.offset, messages), np.int64, count)
-    breaks = (np.diff(topics) != 0) | (np.diff(partitions) != 0) | (np.diff(offsets) != 1)
+    breaks = (np.diff(topics) != 0) | (np.diff(partitions) != 0)
     return list(pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), count]))
 
 

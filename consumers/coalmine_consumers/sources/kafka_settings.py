@@ -17,8 +17,9 @@ class KafkaSourceSettings:
     topic_prefix: str = "coalmine."
     events: tuple[ReadEvent, ...] = READ_EVENTS
     instance_id: str | None = None
-    """Group instance id, one per store (`store_instance_id`). With it a collector that crashed and came
-    back has its partitions at once, instead of after the session timeout."""
+    """Group instance id, one per store (`store_instance_id`). With it a collector that crashed, or lost its
+    session while the broker was away, has its partitions back at once. Without it the broker keeps them for
+    the member it remembers, one session timeout more: no API lets a client say that this was itself."""
     session_timeout_s: float = 30.0
     """After this long without a heartbeat the broker gives our partitions to another member."""
     queue_size_bytes: int = 32 * 1024 * 1024
@@ -36,7 +37,8 @@ def consumer_config(settings: KafkaSourceSettings) -> dict[str, str | int | bool
     config: dict[str, str | int | bool] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "group.id": settings.group_id,
-        "client.id": "coalmine-collector",
+        # Whose member it is: all members of a group that belongs to one store have the same.
+        "client.id": settings.instance_id or "coalmine-collector",
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": int(settings.session_timeout_s * 1000),
         # A poll may wait this long for a store that cannot commit (disk full) before the group moves on.
@@ -47,6 +49,7 @@ def consumer_config(settings: KafkaSourceSettings) -> dict[str, str | int | bool
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
+        "enable.partition.eof": True,
         "allow.auto.create.topics": False,
         # Topics that appear later, or gain partitions, are found within this time (default: 5 minutes).
         "topic.metadata.refresh.interval.ms": 5_000,
@@ -66,6 +69,13 @@ def consumer_config(settings: KafkaSourceSettings) -> dict[str, str | int | bool
     if settings.instance_id is not None:
         config["group.instance.id"] = settings.instance_id
     return config | dict(settings.extra)
+
+
+def admin_config(settings: KafkaSourceSettings) -> dict[str, str | int | bool]:
+    """The librdkafka configuration of the client that asks about topics and the group."""
+    ours = ("bootstrap.servers", "client.id", "reconnect.backoff.max.ms", "log.connection.close")
+    config = consumer_config(settings)
+    return {name: config[name] for name in ours} | dict(settings.extra)
 
 
 def store_instance_id(store_directory: Path) -> str:

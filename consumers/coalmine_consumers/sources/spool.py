@@ -6,7 +6,7 @@ holds everything in it; until then a crash at any moment costs nothing but readi
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,10 +60,15 @@ class SpoolSource:
 
     Several writers, living and dead, may fill the directory meanwhile. A file that is damaged is read as
     far as it goes, its unreadable parts become gaps, and it is moved to `damaged/`.
+
+    Args:
+        directory: The spool.
+        only: Paths of the only files to read; all that are ever sealed if None.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, only: Collection[Path] | None = None) -> None:
         self._directory = directory
+        self._only = only
         self._positions: Callable[[], Positions] | None = None
         self._quiesce: Callable[[], None] | None = None
         self._files = SpoolFiles(directory)
@@ -129,7 +134,7 @@ class SpoolSource:
         estimated = 0
         budget = COUNT_AT_ONCE
         try:
-            paths = list_sealed(self._directory)
+            paths = self._sealed()
         except OSError as error:
             return SourceLag(0, note=f"the spool cannot be read: {error}")
         for path in paths:
@@ -157,6 +162,10 @@ class SpoolSource:
         """See `Source.close`."""
         self._closed = True
         self._reading = None
+
+    def _sealed(self) -> list[Path]:
+        paths = list_sealed(self._directory)
+        return paths if self._only is None else [path for path in paths if path in self._only]
 
     def _restart(self) -> None:
         assert self._positions is not None and self._quiesce is not None, "start comes first"
@@ -199,7 +208,7 @@ class SpoolSource:
                 self._take_records(reading, piece, assembly, max_messages - assembly.messages)
 
     def _open_next(self, assembly: BatchAssembly) -> _Reading | None:
-        paths = list_sealed(self._directory)
+        paths = self._sealed()
         self._taken.intersection_update(path.name for path in paths)
         now = time.monotonic()
         for path in paths:

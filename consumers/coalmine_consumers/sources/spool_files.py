@@ -125,7 +125,7 @@ class SpoolFiles:
             file.path.unlink(missing_ok=True)
             return
         aside = self._directory / DAMAGED_DIRECTORY
-        aside.mkdir(mode=0o750, exist_ok=True)
+        aside.mkdir(mode=0o700, exist_ok=True)
         try:
             file.path.rename(aside / file.path.name)
         except FileNotFoundError:

@@ -86,7 +86,7 @@ class BatchWriter:
             record_dead_letters(self.connection, ingest_id, batch.dead_letters)
             record_gaps(self.connection, ingest_id, batch.gaps)
             record_ledger(self.connection, ingest_id, now, counts)
-            move_positions(self.connection, batch.starts, batch.positions, batch.retired)
+            move_positions(self.connection, batch.starts, batch.positions, batch.skipped, batch.retired)
         return CommitResult(
             ingest_id,
             stored=sum(each.stored for each in counts.values()),

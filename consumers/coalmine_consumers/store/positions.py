@@ -12,8 +12,8 @@ from coalmine_consumers.sql import lent, statement
 
 def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
     """Returns every stored position: the next to read."""
-    rows = connection.sql('SELECT topic, "partition", next_offset FROM source_positions').fetchall()
-    return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+    rows = connection.sql('SELECT topic, "partition", topic_id, next_offset FROM source_positions').fetchall()
+    return {TopicPartition(*names): offset for *names, offset in rows}
 
 
 def require_starts(stored: Mapping[TopicPartition, int], starts: Mapping[TopicPartition, int]) -> None:
@@ -32,6 +32,7 @@ def move_positions(
     connection: duckdb.DuckDBPyConnection,
     starts: Mapping[TopicPartition, int],
     positions: Mapping[TopicPartition, int],
+    skipped: Mapping[TopicPartition, int],
     retired: Sequence[TopicPartition],
 ) -> None:
     """Stores new positions, and forgets partitions that are gone for good."""
@@ -41,18 +42,22 @@ def move_positions(
             moved,
             start_offset=[starts[each] for each in moved],
             next_offset=[positions[each] for each in moved],
+            skipped=[skipped.get(each, 0) for each in moved],
         )
         with lent(connection, moved=table):
             connection.execute(statement("move_positions", __package__))
     if retired:
         with lent(connection, gone=_table(retired)):
             connection.execute(statement("retire_positions", __package__))
-            connection.execute('DELETE FROM source_positions WHERE (topic, "partition") IN (FROM gone)')
+            connection.execute(
+                'DELETE FROM source_positions WHERE (topic, "partition", topic_id) IN (FROM gone)'
+            )
 
 
 def _table(partitions: Sequence[TopicPartition], **columns: list[int]) -> pa.Table:
     names = {
         "topic": pa.array([each.topic for each in partitions], pa.string()),
         "partition": pa.array([each.partition for each in partitions], pa.string()),
+        "topic_id": pa.array([each.topic_id for each in partitions], pa.string()),
     }
     return pa.table(names | {name: pa.array(values, pa.int64()) for name, values in columns.items()})

@@ -22,6 +22,7 @@ from coalmine_consumers.store.positions import read_positions
 from coalmine_consumers.store.reader import Reader
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_views
+from coalmine_schemas.atomic_file import make_private_folder
 
 DATABASE_FILE = "coalmine.duckdb"
 LOCK_FILE = "collector.lock"
@@ -58,7 +59,8 @@ class Store:
         """
         settings = settings or StoreSettings()
         directory = directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_folder(directory)
+        directory.chmod(0o700)  # texts are in it
         lock = StoreLock(directory / LOCK_FILE)
         try:
             connection = _connect(directory, settings)

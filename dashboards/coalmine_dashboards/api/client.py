@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 from pydantic import TypeAdapter, ValidationError
 
 from coalmine_consumers.results import (
@@ -52,7 +52,7 @@ class ApiClient:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         # No proxy from the environment: it would see the token of a server on this machine.
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -103,9 +103,9 @@ class ApiClient:
     def _get(self, path: str, parameters: dict[str, str], answer: TypeAdapter[_Answer]) -> _Answer:
         try:
             response = self._http.get(path, params=parameters)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise Unreachable(self.url, "the request timed out") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
         if not response.is_success:
             raise self._problem(path, response)
@@ -115,18 +115,18 @@ class ApiClient:
         except ValidationError as error:
             raise Unexpected(self.url, f"{path}: {_first_fault(error)}") from error
 
-    def _problem(self, path: str, response: httpx.Response) -> ApiError:
+    def _problem(self, path: str, response: httpx2.Response) -> ApiError:
         kind, detail = _problem_document(response)
         status = response.status_code
-        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             return Unauthorised(self.url, detail, self._has_token)
         if kind == "urn:coalmine:standby":
             return Standby(self.url, detail)
         if status in (
-            httpx.codes.SERVICE_UNAVAILABLE,
-            httpx.codes.BAD_GATEWAY,
-            httpx.codes.GATEWAY_TIMEOUT,
-            httpx.codes.TOO_MANY_REQUESTS,
+            httpx2.codes.SERVICE_UNAVAILABLE,
+            httpx2.codes.BAD_GATEWAY,
+            httpx2.codes.GATEWAY_TIMEOUT,
+            httpx2.codes.TOO_MANY_REQUESTS,
         ):
             return NotReady(self.url, detail)
         return Unexpected(self.url, f"{path}: {detail}")
@@ -160,7 +160,7 @@ def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _problem_document(response: httpx.Response) -> tuple[str | None, str]:
+def _problem_document(response: httpx2.Response) -> tuple[str | None, str]:
     """Returns type and detail of a problem document (RFC 9457), or a detail made from the status."""
     try:
         document = response.json()

@@ -1,7 +1,6 @@
-"""Ways out of the process: Kafka and the spool."""
+"""Ways out of the process: the spool, and `emitters.kafka`, which needs `coalmine[kafka]`."""
 
 from coalmine.emitters.base import Emitter
-from coalmine.emitters.kafka import KafkaEmitter
 from coalmine.emitters.spool import SpoolEmitter
 
-__all__ = ["Emitter", "KafkaEmitter", "SpoolEmitter"]
+__all__ = ["Emitter", "SpoolEmitter"]

@@ -1,15 +1,17 @@
 """Sends events to Kafka, and to the spool what Kafka does not accept in time.
 
 A state machine with two states. *Up*: events go to librdkafka, which batches, compresses, retries and keeps
-them in order and without duplicates; the spool gets what it could not deliver within the delivery timeout,
-and what its own bounded queue has no room for. A delivery that timed out changes to *down*: events go
-straight to the spool, where neither a crash nor a long outage can lose them, and one event at a time is
-sent as a probe. The first acknowledgement changes back to up, and the drainer re-sends the spool.
+them in order and without duplicates; the spool gets what its own bounded queue has no room for. When Kafka
+acknowledges nothing for about a second, or a delivery times out, the state changes to *down*: what is not
+acknowledged and all new events go to the spool, where neither a crash nor a long outage can lose them, and
+one event at a time is sent as a probe. The first acknowledgement changes back to up, and the drainer
+re-sends the spool.
 
-Sent at least once: what timed out may have arrived all the same, and so may what is re-sent. Consumers drop
-the copies by their identifier.
+Sent at least once: what was not acknowledged may have arrived all the same, and so may what is re-sent.
+Consumers drop the copies by their identifier.
 """
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,11 +22,13 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from coalmine.emitters.drainer import NEVER_ACCEPTED, Drainer, Report
+from coalmine.emitters.silence import Silence
 from coalmine.emitters.spool import SpoolEmitter
 from coalmine.forks import never_free
 from coalmine.framing import KafkaFraming
 from coalmine.stats import Counters
-from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine_schemas.kafka_watchdog import Watchdog
+from coalmine_schemas.limited_log import LibrdkafkaLog, RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
@@ -32,6 +36,7 @@ _PROBE_EVERY_S: Final = 1.0
 _REPORTS_EVERY_S: Final = 0.05
 _PURGE_RESERVE_S: Final = 0.5
 # What `close` keeps of its time to move into the spool what Kafka has not acknowledged by then.
+_PURGED: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
 
 class KafkaEmitter:
@@ -67,6 +72,9 @@ class KafkaEmitter:
         self._topics: dict[str, str] = {event: topic_name(event, topic_prefix) for event in EVENT_NAMES}
         self._is_up = True
         self._is_fatal = False
+        self._silence = Silence(clock)
+        self._watchdog = Watchdog(config["bootstrap.servers"], clock=clock)
+        self._last_error = "no answer"
         self._probe_at = 0.0
         self._probes = 0
         self._mark = 0
@@ -82,19 +90,17 @@ class KafkaEmitter:
             self._spool.submit(record)
         elif self._is_up:
             self._send(record)
-        elif self._probes == 0 and self._clock() >= self._probe_at:
-            self._probe_at = self._clock() + _PROBE_EVERY_S
-            self._send(record)
         else:
             self._spool.submit(record)
+            if self._may_probe():
+                self._probe(record)
 
     def poll(self) -> None:
         """Serves delivery reports, writes the spool and re-sends it."""
-        if self._is_fatal:
-            self._renew()
         self._producer.poll(0)
         for retired in self._retired:
             retired.poll(0)
+        self._watch()
         self._spool.poll()
         if self._framing.ready():
             self._drainer.step(may_send=self._is_up, may_probe=self._may_probe())
@@ -133,7 +139,8 @@ class KafkaEmitter:
     def abandon(self) -> None:
         """Drops everything without sending it."""
         # librdkafka's threads do not exist in the child, and freeing the producer would wait for them.
-        never_free(self._producer)
+        for producer in (self._producer, *self._retired):
+            never_free(producer)
         self._drainer.stop()
         self._spool.abandon()
 
@@ -144,11 +151,19 @@ class KafkaEmitter:
         return self._outstanding.total()
 
     def _new_producer(self) -> Producer:
-        return Producer(self._config, logger=_LibrdkafkaLog(self._log))
+        return Producer(self._config, logger=LibrdkafkaLog(self._log))
+
+    def _watch(self) -> None:
+        if self._is_fatal:
+            self._renew("failed fatally")
+        elif self._is_up and self._silence.lasts_too_long(waiting=self._in_flight() > 0):
+            self._go_down(f"nothing is acknowledged ({self._last_error})")
+            self._producer.purge(blocking=False)  # the reports put it into the spool
+        elif len(self._producer) and not self._is_up and self._watchdog.is_dead():
+            self._renew("does not connect to a broker that takes connections")
 
     def _send(self, record: SpoolRecord) -> None:
-        is_probe = not self._is_up
-        sent = _Sent(self._mark, is_probe, record.topic, record.produced_at_us)
+        sent = _Sent(self._mark, record.topic, record.produced_at_us)
         try:
             self._produce(record, partial(self._on_delivery, sent))
         except BufferError:
@@ -158,7 +173,12 @@ class KafkaEmitter:
             self._not_sent(record, error.args[0])
         else:
             self._outstanding[self._mark] += 1
-            self._probes += is_probe
+
+    def _probe(self, record: SpoolRecord) -> None:
+        """Sends a copy of an event that the spool has: whatever becomes of it, nothing is lost."""
+        self._probe_at = self._clock() + _PROBE_EVERY_S
+        with suppress(BufferError, KafkaException):
+            self._resend(record, lambda _error, _message: None)
 
     def _resend(self, record: SpoolRecord, on_delivery: Report) -> None:
         """The drainer's way to Kafka. Raises what `Producer.produce` raises."""
@@ -167,7 +187,7 @@ class KafkaEmitter:
         def report(error: KafkaError | None, message: Message) -> None:
             self._probes -= is_probe
             if error is None:
-                self._came_back()
+                self._heard()
             elif error.code() not in NEVER_ACCEPTED:
                 self._went_away(error)
             on_delivery(error, message)
@@ -186,10 +206,9 @@ class KafkaEmitter:
         self._outstanding[sent.mark] -= 1
         if not self._outstanding[sent.mark]:
             del self._outstanding[sent.mark]
-        self._probes -= sent.is_probe
         if error is None:
             self._counters.deliver()
-            self._came_back()
+            self._heard()
             return
         record = SpoolRecord(sent.event, message.key(), message.value() or b"", sent.produced_at_us)
         self._not_sent(record, error)
@@ -205,15 +224,20 @@ class KafkaEmitter:
         self._spool.submit(record)
 
     def _went_away(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
+        if error.code() in _PURGED:
             return
         self._is_fatal = self._is_fatal or error.fatal() or error.code() == KafkaError._FATAL
+        self._go_down(error.str())
+
+    def _go_down(self, reason: str) -> None:
         if self._is_up:
             self._is_up = False
             self._probe_at = self._clock() + _PROBE_EVERY_S
-            self._log.report("kafka_down", "Kafka does not accept events, the spool does: %s", error.str())
+            self._log.report("kafka_down", "Kafka does not accept events, the spool does: %s", reason)
 
-    def _came_back(self) -> None:
+    def _heard(self) -> None:
+        self._silence.broken()
+        self._watchdog.heard()
         if not self._is_up:
             self._is_up = True
             self._drainer.hurry()
@@ -223,18 +247,27 @@ class KafkaEmitter:
         """Librdkafka's own errors; it recovers by itself unless one is fatal."""
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_fatal = True
-        self._log.report("kafka_error", "Kafka: %s", error.str())
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the reason for it
+            self._last_error = error.str()
+        self._log.report(f"kafka_error {error.name()}", "Kafka: %s", error.str())
 
-    def _renew(self) -> None:
-        """Replaces the producer after a fatal error, which an idempotent producer does not survive."""
-        self._log.report("kafka_fatal", "the Kafka producer failed fatally and is replaced")
+    def _renew(self, reason: str) -> None:
+        """Replaces the producer, which will not send any more; what it holds goes to the spool."""
+        self._log.report("kafka_renewed", "the Kafka producer %s and is replaced", reason)
+        self._go_down(reason)
         self._drainer.stop()
         self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False
-        # Kept for the reports it may still owe.
-        self._retired = [producer for producer in (*self._retired, self._producer) if len(producer)]
         with suppress(KafkaException):
-            self._producer = self._new_producer()
+            new = self._new_producer()
+            # Kept for the reports it may still owe.
+            self._retired.append(self._producer)
+            self._producer = new
+        done = [producer for producer in self._retired if not len(producer)]
+        self._retired = [producer for producer in self._retired if len(producer)]
+        if done:
+            # Freeing one waits for its threads, and those may wait for a name to be resolved.
+            threading.Thread(target=done.clear, name="coalmine-kafka-free", daemon=True).start()
 
     def _purge(self, give_up_at_s: float) -> None:
         """Takes back what Kafka has not acknowledged; the reports put it into the spool."""
@@ -247,18 +280,5 @@ class _Sent(NamedTuple):
     """What is remembered of an event on its way; librdkafka keeps the rest."""
 
     mark: int
-    is_probe: bool
     event: str
     produced_at_us: int
-
-
-class _LibrdkafkaLog:
-    """What librdkafka is given for a logger: passes its lines on at a limited rate."""
-
-    def __init__(self, log: RateLimitedLogger) -> None:
-        self._log = log
-
-    def log(self, level: int, template: str, facility: str, name: str, text: str) -> None:
-        """Called from `poll`, with librdkafka's facility, e.g. FAIL, as the kind of line."""
-        del template, name
-        self._log.log(level, f"librdkafka {facility}", "librdkafka %s: %s", facility, text)

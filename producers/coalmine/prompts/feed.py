@@ -18,7 +18,7 @@ from coalmine.prompts.registry_connection import (
     RegistryConnection,
     RegistryProblem,
 )
-from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.atomic_file import make_private_folder, write_atomically
 from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -297,7 +297,7 @@ class EnvironmentFeed:
 
     def _keep(self, text: bytes) -> None:
         try:
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._cache.parent)
             write_atomically(self._cache, text)
         except OSError as error:
             self._log.report(

@@ -1,12 +1,14 @@
 """A version of a prompt as it was served: what a service renders and calls a model with."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coalmine.call import Call
-from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
+
+if TYPE_CHECKING:
+    from coalmine.prompts.loaded_snapshot import LoadedSnapshot
 
 
 class Prompt:
@@ -26,7 +28,7 @@ class Prompt:
     def __init__(
         self,
         begin: Callable[..., Call],
-        loaded: LoadedSnapshot,
+        loaded: "LoadedSnapshot",
         choice: Choice,
         name: str,
         *,
@@ -121,12 +123,14 @@ class Prompt:
 
         Args:
             model: Model to ask; the version's own unless given.
-            arguments: Further ones of `Coalmine.call`, such as `provider`, `trace_id`, `parent_request_id`.
+            arguments: Further ones of `Coalmine.call`, such as `provider`, `trace_id`, `parent_request_id`,
+                and `parameters`, which are the version's own unless given.
         """
         choice = self._choice
         given: dict[str, Any] = {
             "version": choice.version,
             "model": model if model is not None else choice.content.model,
+            "parameters": choice.content.parameters,
             "unit_id": choice.unit_id,
             "session_id": self.session_id,
             "segments": self.segments,

@@ -1,6 +1,6 @@
 """Asks the registry over HTTP. Blocks, so only the background thread uses it; `interrupt` ends a wait.
 
-On `http.client` instead of httpx, which offers neither of two things needed here: to shut the socket of a
+On `http.client` instead of httpx2, which offers neither of two things needed here: to shut the socket of a
 waiting request from another thread, so that closing a client never waits for a long poll, and to forget a
 parent's connection in a forked child without touching it.
 """
@@ -126,6 +126,7 @@ class RegistryConnection:
         else:
             connection = HTTPConnection(parts.hostname, parts.port, timeout=self._policy.timeout_s)
         connection.connect()
+        connection.auto_open = 0  # who answers elsewhere, or next, has not proved anything
         connection.sock.settimeout(self._policy.wait_s + self._policy.timeout_s)
         self._connection, self._endpoint = connection, endpoint
         return connection, endpoint

@@ -7,27 +7,25 @@ from typing import Any, NamedTuple
 class ReplyFacts(NamedTuple):
     """Facts read out of one reply, or out of one piece of a stream; None where it does not say.
 
-    A named tuple, because requests wait for it: a frozen dataclass of ten fields takes 2 us to make.
+    A named tuple, because requests wait for it: a frozen dataclass of ten fields takes 2 us to make. Counts
+    are kept as the provider sent them and read in the background (`usage.py`).
     """
 
     response_model: str | None = None
     """Model that says it answered."""
-    input_tokens: int | None = None
-    """Tokens read, cached ones included, whatever the provider's own convention."""
-    cached_input_tokens: int | None = None
-    """Of those, read from the provider's cache."""
-    cache_write_tokens: int | None = None
-    """Of those, written to the provider's cache, for any lifetime."""
-    cache_write_1h_tokens: int | None = None
-    """Of the written ones, those with a lifetime of one hour, which cost more."""
-    output_tokens: int | None = None
-    """Tokens written."""
     finish_reason: str | None = None
     """Why the model stopped, in the provider's words; `refusal` where it says that it refused."""
     text: str | None = None
     """The answer, or this piece of it."""
+    service_tier: str | None = None
+    """Tier of service that answered, where it is said outside the usage."""
+    usages: tuple[object, ...] = ()
+    """Objects or mappings with the provider's counts. Of a stream the first and the last: they are running
+    totals, and some providers say the input's at the beginning and the output's at the end."""
+    stated_cost: object = None
+    """US dollars, where a gateway says them outside the usage."""
     is_piece: bool = False
-    """Whether this is a piece of a stream: its text is appended, its token counts are running totals."""
+    """Whether this is a piece of a stream: its text is appended, its counts are running totals."""
 
 
 def get(reply: object, name: str) -> Any:  # noqa: ANN401 - a reply is anything until it is looked at
@@ -41,6 +39,12 @@ def get(reply: object, name: str) -> Any:  # noqa: ANN401 - a reply is anything 
     if value is None and isinstance(reply, Mapping):
         return reply.get(name)
     return value
+
+
+def usages_of(reply: object) -> tuple[object, ...]:
+    """The reply's usage, as `ReplyFacts` keeps it."""
+    usage = get(reply, "usage")
+    return () if usage is None else (usage,)
 
 
 def text_of(value: object) -> str | None:

@@ -1,6 +1,6 @@
 """Chat completions as OpenAI's API and the many that speak it return them."""
 
-from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, items_of, text_of
+from coalmine.replies.facts import ReplyFacts, first_of, get, items_of, text_of, usages_of
 
 
 def read_chat_completion(reply: object, *, want_text: bool) -> ReplyFacts:
@@ -10,33 +10,31 @@ def read_chat_completion(reply: object, *, want_text: bool) -> ReplyFacts:
         reply: The object or mapping.
         want_text: Whether to read the answer's text, too.
     """
-    usage = get(reply, "usage")
     choice = first_of(get(reply, "choices"))
     message = get(choice, "message")
     refused = text_of(get(message, "refusal")) is not None
     return ReplyFacts(
         response_model=text_of(get(reply, "model")),
-        input_tokens=count_of(get(usage, "prompt_tokens")),
-        cached_input_tokens=_cached_tokens(usage),
-        output_tokens=_output_tokens(usage),
         finish_reason="refusal" if refused else text_of(get(choice, "finish_reason")),
         text=_message_text(choice, message) if want_text else None,
+        service_tier=text_of(get(reply, "service_tier")),
+        usages=usages_of(reply),
+        # LiteLLM's own object has what it worked out beside what the provider sent.
+        stated_cost=get(get(reply, "_hidden_params"), "response_cost"),
     )
 
 
 def read_chat_chunk(chunk: object, *, want_text: bool) -> ReplyFacts:
     """Reads a `chat.completion.chunk`; only a stream's last one has usage, and only if asked for."""
-    usage = get(chunk, "usage")
     choice = first_of(get(chunk, "choices"))
     delta = get(choice, "delta")
     refused = text_of(get(delta, "refusal")) is not None
     return ReplyFacts(
         response_model=text_of(get(chunk, "model")),
-        input_tokens=count_of(get(usage, "prompt_tokens")),
-        cached_input_tokens=_cached_tokens(usage),
-        output_tokens=_output_tokens(usage),
         finish_reason="refusal" if refused else text_of(get(choice, "finish_reason")),
         text=text_of(get(delta, "content")) if want_text else None,
+        service_tier=text_of(get(chunk, "service_tier")),
+        usages=usages_of(chunk),
         is_piece=True,
     )
 
@@ -45,19 +43,6 @@ def is_first_chat_token(chunk: object) -> bool:
     """Returns True if a chunk carries something the model wrote, rather than only a role or usage."""
     delta = get(first_of(get(chunk, "choices")), "delta")
     return any(get(delta, name) for name in ("content", "tool_calls", "refusal", "reasoning_content"))
-
-
-def _cached_tokens(usage: object) -> int | None:
-    return count_of(get(get(usage, "prompt_tokens_details"), "cached_tokens"))
-
-
-def _output_tokens(usage: object) -> int | None:
-    written = count_of(get(usage, "completion_tokens"))
-    if written is not None:
-        return written
-    # Embeddings write nothing, and say so only by a total that equals what was read.
-    read, total = count_of(get(usage, "prompt_tokens")), count_of(get(usage, "total_tokens"))
-    return 0 if read is not None and read == total else None
 
 
 def _message_text(choice: object, message: object) -> str | None:

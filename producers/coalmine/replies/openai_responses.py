@@ -1,10 +1,13 @@
 """Replies of OpenAI's Responses API, whole and streamed."""
 
-from coalmine.replies.facts import ReplyFacts, count_of, get, items_of, text_of
+from coalmine.replies.facts import ReplyFacts, get, items_of, text_of, usages_of
 
 _FINISH_BY_INCOMPLETE = {"max_output_tokens": "length"}
 # The Responses API has a status where chat completions have a finish reason; the same words for the
 # same thing let one page compare both.
+
+_LAST_EVENTS = ("response.completed", "response.incomplete", "response.failed", "response.done")
+# The Realtime API's last one is response.done.
 
 
 def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
@@ -13,16 +16,14 @@ def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
     Its status is given as the finish reason that chat completions would have had: `stop`, `tool_calls`,
     `length`, `content_filter`; any other status is passed on as it is.
     """
-    usage = get(reply, "usage")
     output = items_of(get(reply, "output"))
     parts = [part for item in output for part in items_of(get(item, "content"))]
     return ReplyFacts(
         response_model=text_of(get(reply, "model")),
-        input_tokens=count_of(get(usage, "input_tokens")),
-        cached_input_tokens=count_of(get(get(usage, "input_tokens_details"), "cached_tokens")),
-        output_tokens=count_of(get(usage, "output_tokens")),
         finish_reason=_finish_reason(reply, output, parts),
         text=_text(parts) if want_text else None,
+        service_tier=text_of(get(reply, "service_tier")),
+        usages=usages_of(reply),
     )
 
 
@@ -30,7 +31,7 @@ def read_response_event(event: object, *, want_text: bool) -> ReplyFacts:
     """Reads one event of a stream; the last one carries the whole response."""
     response = get(event, "response")
     kind = get(event, "type")
-    if response is not None and kind in ("response.completed", "response.incomplete", "response.failed"):
+    if response is not None and kind in _LAST_EVENTS:
         return read_response(response, want_text=want_text)
     is_text = kind == "response.output_text.delta"
     return ReplyFacts(text=text_of(get(event, "delta")) if is_text and want_text else None, is_piece=True)

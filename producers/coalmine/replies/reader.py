@@ -3,11 +3,10 @@
 from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
+from coalmine.replies.extraction import read_other
 from coalmine.replies.facts import ReplyFacts, count_of, get
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
-
-_NONE_GIVEN: Final = (None,) * 5
 
 
 class _Reader(Protocol):
@@ -38,13 +37,14 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
     """Reads a reply of OpenAI's chat completions or Responses API or of Anthropic's Messages API.
 
     Objects of those packages, mappings of the same shape (parsed JSON), and the pieces of a stream are known.
+    Of others the parts that may have counts are noted, to be read in the background.
 
     Args:
         reply: What the provider's client returned.
         want_text: Whether to read the answer's text, too.
 
     Returns:
-        The facts, or None for a shape that is not known.
+        The facts, or None for a shape without anything that may have counts.
     """
     kind = get(reply, "object")
     if isinstance(kind, str) and kind in _BY_OBJECT:
@@ -78,68 +78,33 @@ def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
     # What is left of the known shapes has no name of its own: a list of embeddings.
     if count_of(get(usage, "prompt_tokens")) is not None:
         return read_chat_completion(reply, want_text=want_text)
-    return None
+    return read_other(reply)
 
 
 def merge(known: ReplyFacts, new: ReplyFacts) -> ReplyFacts:
     """What is known of a call after one more reply or piece.
 
-    A whole reply replaces what it speaks of. A piece appends its text, and its token counts, being running
-    totals, only ever raise those known.
+    A whole reply replaces what it speaks of. A piece appends its text, and its counts, being running totals,
+    only ever raise those known.
     """
+    merged = new._replace(
+        response_model=new.response_model or known.response_model,
+        service_tier=new.service_tier or known.service_tier,
+        stated_cost=known.stated_cost if new.stated_cost is None else new.stated_cost,
+    )
     if not new.is_piece:
-        return new._replace(
-            response_model=new.response_model or known.response_model,
+        return merged._replace(
             finish_reason=new.finish_reason or known.finish_reason,
             text=new.text or known.text,
-            input_tokens=_either(new.input_tokens, known.input_tokens),
-            cached_input_tokens=_either(new.cached_input_tokens, known.cached_input_tokens),
-            cache_write_tokens=_either(new.cache_write_tokens, known.cache_write_tokens),
-            cache_write_1h_tokens=_either(new.cache_write_1h_tokens, known.cache_write_1h_tokens),
-            output_tokens=_either(new.output_tokens, known.output_tokens),
+            usages=new.usages or known.usages,
         )
-    return ReplyFacts(
-        response_model=new.response_model or known.response_model,
-        input_tokens=_larger(new.input_tokens, known.input_tokens),
-        cached_input_tokens=_larger(new.cached_input_tokens, known.cached_input_tokens),
-        cache_write_tokens=_larger(new.cache_write_tokens, known.cache_write_tokens),
-        cache_write_1h_tokens=_larger(new.cache_write_1h_tokens, known.cache_write_1h_tokens),
-        output_tokens=_larger(new.output_tokens, known.output_tokens),
+    return merged._replace(
         finish_reason=_finish(known.finish_reason, new.finish_reason),
         text=(known.text or "") + new.text if new.text else known.text,
-        is_piece=True,
-    )
-
-
-def with_arguments(  # noqa: PLR0917 - one after the other as `Call.record` has them
-    facts: ReplyFacts,
-    response_model: str | None,
-    input_tokens: int | None,
-    cached_input_tokens: int | None,
-    output_tokens: int | None,
-    finish_reason: str | None,
-) -> ReplyFacts:
-    """The facts with what the service itself says put in their place."""
-    given = (response_model, input_tokens, cached_input_tokens, output_tokens, finish_reason)
-    if given == _NONE_GIVEN:
-        return facts
-    return facts._replace(
-        response_model=response_model or facts.response_model,
-        input_tokens=_either(input_tokens, facts.input_tokens),
-        cached_input_tokens=_either(cached_input_tokens, facts.cached_input_tokens),
-        output_tokens=_either(output_tokens, facts.output_tokens),
-        finish_reason=finish_reason or facts.finish_reason,
+        usages=(*known.usages[:1], *new.usages[-1:]) if new.usages else known.usages,
     )
 
 
 def _finish(known: str | None, new: str | None) -> str | None:
     # A refusal is said in the middle of a stream, which then ends with "stop".
     return known if known == "refusal" else new or known
-
-
-def _either(new: int | None, known: int | None) -> int | None:
-    return known if new is None else new
-
-
-def _larger(new: int | None, known: int | None) -> int | None:
-    return known if new is None else new if known is None else max(new, known)

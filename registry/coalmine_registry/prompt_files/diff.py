@@ -1,13 +1,16 @@
 """Line-by-line differences of two versions of a prompt, as a unified diff of their files."""
 
-import difflib
-from typing import Literal
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, Literal
 
 from coalmine_registry.classify import Classification
 from coalmine_registry.prompt_files.markdown import readable_text
+from coalmine_registry.prompt_files.matching_lines import Matcher
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.results import result
 
+_MOST_LINES: Final = 20_000
 LineKind = Literal["file", "place", "same", "added", "removed"]
 
 
@@ -47,19 +50,30 @@ def diff_lines(old_name: str, old: PromptContent, new_name: str, new: PromptCont
         new: Content of the new version.
     """
     before, after = (readable_text(content).split("\n")[:-1] for content in (old, new))
-    found = difflib.unified_diff(before, after, old_name, new_name, lineterm="")
-    return [DiffLine(_kind(at, line), line) for at, line in enumerate(found)]
+    if before == after:
+        return []
+    head = [DiffLine("file", f"--- {old_name}"), DiffLine("file", f"+++ {new_name}")]
+    found = [*head, *islice(_lines(before, after), _MOST_LINES)]
+    if len(found) == _MOST_LINES + len(head):
+        found.append(DiffLine("place", f"@@ cut: only the first {_MOST_LINES} lines are shown @@"))
+    return found
 
 
-def _kind(at: int, line: str) -> LineKind:
-    if at < 2:
-        return "file"
-    match line[:1]:
-        case "@":
-            return "place"
-        case "+":
-            return "added"
-        case "-":
-            return "removed"
-        case _:
-            return "same"
+def _lines(before: list[str], after: list[str]) -> Iterator[DiffLine]:
+    for group in Matcher(before, after).get_grouped_opcodes(3):
+        first, last = group[0], group[-1]
+        yield DiffLine("place", f"@@ -{_span(first[1], last[2])} +{_span(first[3], last[4])} @@")
+        for tag, old_start, old_end, new_start, new_end in group:
+            if tag == "equal":
+                yield from (DiffLine("same", f" {line}") for line in before[old_start:old_end])
+            else:
+                yield from (DiffLine("removed", f"-{line}") for line in before[old_start:old_end])
+                yield from (DiffLine("added", f"+{line}") for line in after[new_start:new_end])
+
+
+def _span(start: int, end: int) -> str:
+    """Lines as the head of a group names them; an empty span is named by the line before it."""
+    length = end - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"

@@ -13,6 +13,7 @@ from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.names import check_prompt_name, check_version
 
 SUFFIX = ".md"
+_LARGEST_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def read_folder(directory: Path) -> list[PromptFile]:
             continue
         try:
             name, version = name_and_version(relative)
+            if path.stat().st_size > _LARGEST_BYTES:
+                raise InvalidPrompt("the file", "too large", f"a prompt has at most {_LARGEST_BYTES} bytes")
             found.append(PromptFile(path, name, version, parse_prompt(path.read_text(encoding="utf-8"))))
         except InvalidPrompt as error:
             problems.append(f"{path}: {error}")

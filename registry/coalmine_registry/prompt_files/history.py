@@ -3,6 +3,7 @@
 A version is published once the base of a change has it, or once it is committed.
 """
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,14 @@ from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
+_EXPORTED = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_OBJECT_DIRECTORY",
+)
 _VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}
 
 
@@ -71,6 +80,23 @@ def published_edits(directory: Path, *, base: str | None = None) -> list[Publish
     return edits
 
 
+def _environment(directory: Path) -> dict[str, str]:
+    """Returns the environment for git, which has to look at the folder that was named.
+
+    In a hook git exports which repository it works on: in a linked worktree without its root, and the folder
+    may lie in another one. The index is kept where it is the folder's own: `git commit FILE` has a temporary
+    one.
+    """
+    plain = {name: value for name, value in os.environ.items() if name not in _EXPORTED}
+    index, exported = os.environ.get("GIT_INDEX_FILE"), os.environ.get("GIT_DIR")
+    if index is None:
+        return plain
+    own = _run(directory, "rev-parse", "--absolute-git-dir", environment=plain).stdout.strip()
+    if own and (exported is None or os.path.realpath(exported) == os.path.realpath(own)):
+        plain["GIT_INDEX_FILE"] = str(Path(index).absolute())
+    return plain
+
+
 def _has_commits(directory: Path) -> bool:
     return _run(directory, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
 
@@ -82,13 +108,16 @@ def _git(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    directory: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - our own arguments; a base that starts with a hyphen is refused
             ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             text=True,
             check=False,
+            env=_environment(directory) if environment is None else environment,
         )
     except FileNotFoundError:
         raise InvalidParameter("git is not installed, or not in PATH") from None

@@ -17,18 +17,19 @@ A chat prompt has several parts below the front matter, each under a line that n
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
-import yaml
-
-from coalmine_schemas.prompts.content import Message, PromptContent
+from coalmine_registry.prompt_files.front_matter import read_front_matter, write_front_matter
+from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 _FENCE: Final = "---"
-_ROLE: Final = re.compile(r"<\|([a-z][a-z0-9_-]*)\|>")
-_UNSAFE: Final = re.compile("[\r\x85\u2028\u2029\ufeff]")
-_KEYS: Final = ("model", "parameters", "variables", "output_schema", "metadata")
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function", "model")
+"""Roles that begin a message. Other such lines, e.g. `<|endoftext|>`, are text."""
+_ROLE: Final = re.compile(r"<\|([A-Za-z][A-Za-z0-9_-]*)\|>[ \t]*")
+_MISSPELT: Final = 0.75
+_KEYS: Final[tuple[str, ...]] = ("model", "parameters", "variables", "output_schema", "metadata")
 
 
 def parse_prompt(text: str) -> PromptContent:
@@ -39,7 +40,7 @@ def parse_prompt(text: str) -> PromptContent:
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     front, body = _split(text)
-    found = _front_matter(front)
+    found = read_front_matter(front)
     for key in found:
         if key not in _KEYS:
             raise InvalidPrompt("front matter", key, f"use only {', '.join(_KEYS)}")
@@ -58,11 +59,14 @@ def format_prompt(content: PromptContent) -> str:
     Raises:
         InvalidPrompt: A template has a line that would start a message in a file.
     """
+    for message in content.messages:
+        if message.role not in _ROLES:
+            raise InvalidPrompt("role", message.role, f"a file knows the roles {', '.join(_ROLES)}")
     for field, template in content.templates():
         if "\r" in template:
             raise InvalidPrompt(field, template, "end lines with a line feed alone: files are read that way")
         for line in template.split("\n"):
-            if _ROLE.fullmatch(line):
+            if _role(line):
                 raise InvalidPrompt(field, line, "a file would begin a message there: change the line")
     return readable_text(content)
 
@@ -78,7 +82,7 @@ def readable_text(content: PromptContent) -> str:
     lines = ""
     if front:
         ordered = {key: front[key] for key in _KEYS if key in front}
-        lines = yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        lines = write_front_matter(ordered)
     if content.kind == "chat":
         body = "".join(f"<|{message.role}|>\n{message.template}\n" for message in content.messages)
     else:
@@ -87,34 +91,44 @@ def readable_text(content: PromptContent) -> str:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Splits a file into front matter and body."""
+    """Splits a file into front matter and body. A fence may have blanks behind it, which nobody sees."""
     lines = text.split("\n")
-    if lines[0] != _FENCE:
+    if lines[0].rstrip() != _FENCE:
+        first = next((line for line in lines if line.strip()), "")
+        if first.lstrip().startswith(_FENCE):
+            raise InvalidPrompt(
+                "front matter",
+                first,
+                "begin the file with a line of three hyphens; if that is the prompt's own text, put two such "
+                "lines above it",
+            )
         return "", text
-    try:
-        end = lines.index(_FENCE, 1)
-    except ValueError:
-        raise InvalidPrompt("front matter", "open", "end it with a line of three hyphens") from None
+    end = next((at for at, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
+    if end is None:
+        raise InvalidPrompt("front matter", "open", "end it with a line of three hyphens")
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :])
 
 
-def _front_matter(front: str) -> dict[str, Any]:
-    try:
-        found = yaml.load(front, _Loader)  # noqa: S506 - a safe loader, and stricter
-    except yaml.YAMLError as error:
-        raise InvalidPrompt("front matter", str(error).replace("\n", " "), "write YAML") from None
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise InvalidPrompt("front matter", found, "write names and values, e.g. `model: gpt-4o-mini`")
-    return found
+def _role(line: str) -> str | None:
+    """Returns the role whose message begins with a line.
+
+    Raises:
+        InvalidPrompt: It looks like a misspelt one, which would silently be text.
+    """
+    match = _ROLE.fullmatch(line)
+    if match is None or match[1] in _ROLES:
+        return match and match[1]
+    near = get_close_matches(match[1].lower(), _ROLES, n=1, cutoff=_MISSPELT)
+    if near:
+        raise InvalidPrompt("the role of a message", line, f"write <|{near[0]}|>")
+    return None
 
 
 def _templates(body: str) -> dict[str, Any]:
     if not body.endswith("\n"):
         body += "\n"
     lines = body[:-1].split("\n")
-    starts = [(at, match[1]) for at, line in enumerate(lines) if (match := _ROLE.fullmatch(line))]
+    starts = [(at, role) for at, line in enumerate(lines) if (role := _role(line))]
     if not starts:
         return {"template": body[:-1]}
     first = starts[0][0]
@@ -123,44 +137,9 @@ def _templates(body: str) -> dict[str, Any]:
             "text before the first message", lines[0], "put it below a line such as <|system|>"
         )
     ends = [*(at for at, _ in starts[1:]), len(lines)]
-    messages = [
-        Message(role, "\n".join(lines[at + 1 : end])) for (at, role), end in zip(starts, ends, strict=True)
-    ]
-    return {"messages": [{"role": each.role, "template": each.template} for each in messages]}
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML that reads back unchanged: characters that YAML treats as line ends, or drops, are escaped."""
-
-
-def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = '"' if _UNSAFE.search(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with the types of JSON: no duplicate keys, names are texts, and dates are texts."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> Mapping[Hashable, Any]:
-    loader.flatten_mapping(node)
-    found: dict[Hashable, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise InvalidPrompt("front matter", key, "put names that are not plain words in quotes")
-        if key in found:
-            raise InvalidPrompt("front matter", key, "write each name once")
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-def _as_text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+    return {
+        "messages": [
+            {"role": role, "template": "\n".join(lines[at + 1 : end])}
+            for (at, role), end in zip(starts, ends, strict=True)
+        ]
+    }

@@ -26,6 +26,7 @@ from coalmine_registry.errors import (
     DatabaseUnavailable,
     RegistryBusy,
 )
+from coalmine_schemas.atomic_file import make_private_folder
 
 WAIT_S: Final = 30.0
 """How long a writer waits for others."""
@@ -165,7 +166,7 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
     assert url.database is not None
     folder = Path(url.database).parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise DatabaseMisconfigured(
             f"the registry cannot use {folder} ({error.strerror}): name a folder that can be written to"

@@ -215,6 +215,8 @@ tokens: Final = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("revoked_at", UtcTime),
+    # The one environment that a service may ask about.
+    Column("environment", Text),
     UniqueConstraint("sha256"),
     Index(None, "lookup"),
 )

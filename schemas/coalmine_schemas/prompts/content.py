@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, Self
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, optional_text, refuse_unknown, text
 from coalmine_schemas.prompts.json_values import JsonObject, JsonValue, canonical_json, check_json
-from coalmine_schemas.prompts.syntax import MAX_TEMPLATE_CHARS, included_references
 from coalmine_schemas.prompts.variables import Variable
 
 PromptKind = Literal["text", "chat"]
@@ -152,6 +151,9 @@ class PromptContent:
         Raises:
             InvalidTemplate: A template cannot be read, or an include names no exact version in plain text.
         """
+        # With Jinja2, which is not loaded for whoever only imports names.
+        from coalmine_schemas.prompts.syntax import included_references  # noqa: PLC0415
+
         found: dict[str, None] = {}
         for name, source in self.templates():
             found.update(dict.fromkeys(included_references(source, name)))
@@ -184,6 +186,8 @@ def _check_templates(template: object, messages: tuple[Message, ...]) -> None:
 def _check_source(source: object, where: str) -> None:
     if not isinstance(source, str):
         raise InvalidPrompt(where, source, "give a text")
+    from coalmine_schemas.prompts.syntax import MAX_TEMPLATE_CHARS  # noqa: PLC0415 - as in `includes`
+
     if len(source) > MAX_TEMPLATE_CHARS:
         raise InvalidPrompt(where, source, f"a template has at most {MAX_TEMPLATE_CHARS} characters")
     check_json(source, where)

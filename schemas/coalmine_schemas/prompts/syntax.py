@@ -1,8 +1,12 @@
 """Reads templates of prompts without running them: their tree, and which other prompts they include."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
-from jinja2 import Environment, TemplateError, nodes
+from jinja2 import Environment, TemplateError, TemplateSyntaxError, nodes
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
 from coalmine_schemas.prompts.names import parse_reference
@@ -10,7 +14,29 @@ from coalmine_schemas.prompts.names import parse_reference
 MAX_TEMPLATE_CHARS: Final = 262_144
 """Longest template of one prompt or message."""
 
-_PARSER: Final = Environment(autoescape=False, keep_trailing_newline=True)  # noqa: S701 - prompts are no HTML
+MAX_NODES: Final = 5_000
+"""Largest prompt, in nodes of its templates' trees, with everything they include."""
+_MOST_TOKENS: Final = 4 * MAX_NODES
+
+
+class _TokenLimit(Extension):
+    """Ends reading a template that has more tokens than one of so many nodes can have."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """The tokens, as long as there are not too many."""
+        for seen, token in enumerate(stream):
+            if seen > _MOST_TOKENS:
+                raise TemplateSyntaxError(
+                    f"it has too many parts: at most {MAX_NODES} are possible", token.lineno
+                )
+            yield token
+
+
+_PARSER: Final = Environment(
+    autoescape=False,  # noqa: S701 - prompts are no HTML
+    keep_trailing_newline=True,
+    extensions=[_TokenLimit],
+)
 
 
 def parse_template(source: str, field: str = "template") -> nodes.Template:
@@ -35,6 +61,7 @@ def parse_template(source: str, field: str = "template") -> nodes.Template:
         raise InvalidTemplate(field, source, "it nests too deep, or a number in it is too long") from error
 
 
+@lru_cache(maxsize=256)
 def included_references(source: str, field: str = "template") -> tuple[str, ...]:
     """The prompts a template includes, `name@version`, each once, in order of appearance.
 

@@ -81,7 +81,8 @@ def is_of_type(value: object, kind: VariableType) -> bool:
         case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            # An integer is finite, though it may be too large for a float.
+            return is_of_type(value, "integer") or (isinstance(value, float) and math.isfinite(value))
         case "array":
             return isinstance(value, list | tuple)
         case "object":

@@ -1,5 +1,6 @@
 """The Arrow schema in which the rest of Coalmine sees each event."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,28 @@ def arrow_schema(event: EventName) -> pa.Schema:
     DuckDB checks the keys of a MAP for uniqueness, at a third of the cost of an insert.
     """
     return pa.schema([arrow_field(member) for member in latest(event).parsed["fields"]])
+
+
+def records_as_rows(event: EventName, records: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Rows of an event's columns.
+
+    Args:
+        event: Which event all records are.
+        records: As `codec.Decoder.decode_plain` gives them.
+    """
+    columns = []
+    for column in arrow_schema(event):
+        values = [record[column.name] for record in records]
+        if pa.types.is_list(column.type):
+            values = [_items(value) for value in values]
+        columns.append(pa.array(values, column.type))
+    return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(event))
+
+
+def _items(value: Any) -> Any:  # noqa: ANN401 - an array or a map of any type
+    if isinstance(value, Mapping):
+        return [{"key": key, "value": item} for key, item in value.items()]
+    return value
 
 
 def arrow_field(member: dict[str, Any]) -> pa.Field:

@@ -6,7 +6,6 @@ from itertools import compress
 
 import numpy as np
 import pyarrow as pa
-import pyruhvro
 
 from coalmine_schemas.catalogue import Schema
 from coalmine_schemas.framing import Header
@@ -16,6 +15,14 @@ from coalmine_schemas.vectorised.projection import Projection, projection
 from coalmine_schemas.vectorised.scan import scan
 from coalmine_schemas.vectorised.size import encoded_size
 from coalmine_schemas.writer_schema import WriterSchema
+
+try:
+    import pyruhvro
+except ImportError:  # no wheel for this platform
+    pyruhvro = None
+
+IS_FAST = pyruhvro is not None
+"""Whether frames are read as columns here; else the exact path reads all of them, a hundred times slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ class Plan:
 
 def make_plan(reader: Schema, writer: WriterSchema, header: Header) -> Plan | None:
     """The plan for a writer's frames; None if only the exact path can read them as ours."""
+    if not IS_FAST:
+        return None
     physical = physical_schema(writer, header)
     columns = projection(reader, writer)
     return Plan(header, physical, columns) if physical is not None and columns is not None else None

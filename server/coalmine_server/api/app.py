@@ -62,9 +62,10 @@ def install_openapi(app: FastAPI) -> None:
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
 Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: reader, author, approver or admin, each allowing what the previous ones
-do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and `next_cursor` of
-one page as `cursor` of the next. Unknown query parameters are errors. Lists of measures come as JSON, or with
+(RFC 9457). Every token has a role: service, reader, author, approver or admin, each allowing what the
+previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
+`next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
+measures come as JSON, or with
 `Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
 
 
@@ -148,13 +149,20 @@ def build_api(
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
     if prompts is not None:
-        from coalmine_server.api.routes import prompt_registry  # noqa: PLC0415 - imports SQLAlchemy
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            access,
+            deployments,
+            environments,
+            experiments,
+            promotions,
+        )
+        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for router in prompt_registry.ROUTERS:
-            app.include_router(router, dependencies=[bearer, known])
+        for part in (prompt_routes, promotions, environments, experiments, deployments, access):
+            app.include_router(part.router, dependencies=[bearer, known])
     return app
 
 
@@ -166,6 +174,7 @@ def create_app(
     with_measures: bool = True,
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
+    secret: str = "",
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -176,6 +185,7 @@ def create_app(
         with_measures: As for `build_api`.
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
+        secret: What this server proves itself with to those who read its announcement.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -188,6 +198,7 @@ def create_app(
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
     app.state.verifier = access.verifier
+    app.state.secret = secret
     app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

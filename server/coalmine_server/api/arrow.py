@@ -22,8 +22,16 @@ _PLAIN: dict[object, pa.DataType] = {
 def arrow_table(row_type: type, rows: Sequence[object]) -> pa.Table:
     """One column for each field of the dataclass `row_type`, one row for each of `rows`."""
     schema = arrow_schema(row_type)
-    columns = [pa.array([_plain(getattr(row, field.name)) for row in rows], field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
+    columns = [_array([_plain(getattr(row, field.name)) for row in rows], field.type) for field in schema]
+    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except OverflowError:  # a sum of counts that no event may have any more, but an old store may hold
+        return pa.array(values, pa.decimal128(38))
 
 
 @cache

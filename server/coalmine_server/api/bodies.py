@@ -187,6 +187,9 @@ class TokenBody(Body):
         description="Person or program that will use the token.",
     )
     role: Role = Field(default=Role.READER, description="What the token allows its user to do.")
+    environment: str | None = Field(
+        default=None, max_length=100, description="The environment of a service, which its role demands."
+    )
 
 
 def given(evidence: list[EvidenceBody]) -> tuple[Evidence, ...]:

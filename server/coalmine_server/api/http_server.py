@@ -1,11 +1,19 @@
 """The HTTP side of `coalmine serve`: a bound socket first, then uvicorn on it in a thread of its own."""
 
 import threading
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from coalmine_server.sockets import bind
+from coalmine_server.api.connections import (
+    LARGEST_HEAD_BYTES,
+    Connections,
+    GuardedProtocol,
+    connection_limit,
+)
+from coalmine_server.settings.sections import ServerSettings, proxies
+from coalmine_server.sockets import BACKLOG, bind
 
 
 class HttpServer:
@@ -39,16 +47,24 @@ class HttpServer:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - looked up
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def start(self, app: ASGIApp, *, shutdown_timeout_s: float) -> None:
+    def start(self, app: ASGIApp, settings: ServerSettings) -> None:
         """Begins to answer, and returns."""
+        most = connection_limit(settings.max_connections)
         config = uvicorn.Config(
             app,
+            http=partial(GuardedProtocol, guard=Connections(most)),  # type: ignore[arg-type] # it is only called
+            h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
+            # Accepted at a time; more than are allowed, for a moment, until the guard sees them.
+            backlog=max(1, min(BACKLOG, most // 4)),
+            # Explicit, or uvicorn believes whoever asks from this machine, and FORWARDED_ALLOW_IPS.
+            proxy_headers=bool(proxies(settings.trusted_proxies)),
+            forwarded_allow_ips=proxies(settings.trusted_proxies),
             log_config=None,
             access_log=False,
             lifespan="on",
             ws="none",
             server_header=False,
-            timeout_graceful_shutdown=max(1, int(shutdown_timeout_s)),
+            timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -8,7 +8,7 @@ environment, which asks the database for one number, however many clients wait.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol, TypeVar
@@ -42,6 +42,10 @@ class SnapshotSource(Protocol):
         """Returns a number that grows with every change of what the environment serves."""
         ...
 
+    def revocations(self) -> int:
+        """Returns how many tokens have been revoked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -66,6 +70,10 @@ class _Watched:
     refreshing: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
 
+    def wake(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
     def up_to_date(self) -> Served | None:
         if self.served is not None and self.served.revision >= self.known_revision:
             return self.served
@@ -76,16 +84,32 @@ class DeploymentHub:
     """Returns what an environment serves, now or once it has changed. Belongs to one event loop."""
 
     def __init__(
-        self, source: SnapshotSource, environments: Sequence[str], *, poll_s: float = POLL_S
+        self,
+        source: SnapshotSource,
+        environments: Sequence[str],
+        *,
+        poll_s: float = POLL_S,
+        on_revoked: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepares.
+
+        Args:
+            source: What it asks.
+            environments: All there are.
+            poll_s: How often to look for changes of other processes.
+            on_revoked: Called before waiting clients are asked again whether they are allowed, because
+                another process revoked a token.
+        """
         self._source = source
         self._poll_s = poll_s
+        self._on_revoked = on_revoked
         self._environments = {name: _Watched(name) for name in environments}
         # Threads of its own: a long query must not delay a rollback.
         self._threads = CapacityLimiter(2)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._waiting = 0
+        self._revocations: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -117,6 +141,10 @@ class DeploymentHub:
         """Reports a change that this process made. Any thread may call it."""
         self._soon(self._heard, environment, revision)
 
+    def revoked(self) -> None:
+        """Has all waiting clients asked again whether they are allowed. Any thread may call it."""
+        self._soon(self._wake_all)
+
     async def current(self, name: str) -> Served:
         """Returns what an environment serves now, with all changes of this process.
 
@@ -127,19 +155,23 @@ class DeploymentHub:
         watched = self._watched(name)
         return watched.up_to_date() or await self._refresh(watched)
 
-    async def after(self, name: str, etag: str | None, wait_s: float) -> Served | None:
+    async def after(
+        self, name: str, etag: str | None, wait_s: float, allowed: Callable[[], Awaitable[None]]
+    ) -> Served | None:
         """Returns what an environment serves, once it differs from what the caller has.
 
         Args:
             name: The environment.
             etag: State that the caller has; None without one.
             wait_s: How long to wait for a change, at most `MAX_WAIT_S`.
+            allowed: Raises if the caller may not know any more; asked after each wait.
 
         Returns:
             The state, or None if it did not change in time or the server stops.
 
         Raises:
             NotFound: The environment does not exist.
+            Exception: What `allowed` raises.
         """
         watched = self._watched(name)
         deadline = asyncio.get_running_loop().time() + min(wait_s, MAX_WAIT_S)
@@ -153,8 +185,8 @@ class DeploymentHub:
                     return served
                 if remaining_s <= 0 or self._stopping:
                     return None
-                if not await _set_within(changed, remaining_s):
-                    return None
+                await _set_within(changed, remaining_s)
+                await allowed()
         finally:
             self._waiting -= 1
 
@@ -183,13 +215,17 @@ class DeploymentHub:
 
     def _release_all(self) -> None:
         self._stopping = True
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for watched in self._environments.values():
-            watched.changed.set()
+            watched.wake()
 
     async def _watch(self, watched: _Watched) -> None:
         failing = False
         while True:
             try:
+                await self._see_revocations()
                 if watched.up_to_date() is not None:
                     heard = watched.known_revision
                     revision = await self._ask(self._source.environment_revision, watched.name)
@@ -205,6 +241,13 @@ class DeploymentHub:
             await _set_within(watched.urgent, TROUBLE_S if failing else self._poll_s)
             watched.urgent.clear()
 
+    async def _see_revocations(self) -> None:
+        revocations = await to_thread.run_sync(self._source.revocations, limiter=self._threads)
+        before, self._revocations = self._revocations, revocations
+        if before not in (None, revocations):
+            self._on_revoked()
+            self._wake_all()
+
     async def _refresh(self, watched: _Watched) -> Served:
         async with watched.refreshing:
             while True:
@@ -218,8 +261,7 @@ class DeploymentHub:
                     watched.known_revision = served.revision
                 if done is None or done.etag != served.etag:
                     watched.served = served
-                    changed, watched.changed = watched.changed, asyncio.Event()
-                    changed.set()
+                    watched.wake()
 
     async def _ask(self, question: Callable[[str], Answer], name: str) -> Answer:
         return await to_thread.run_sync(question, name, limiter=self._threads)

@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -21,6 +23,8 @@ from coalmine_server.api.problems import (
     problem_response,
 )
 from coalmine_server.api.verifier import FailedLogins, Verifier
+
+Answer = TypeVar("Answer")
 
 
 class HttpMetrics:
@@ -85,6 +89,15 @@ class BodyLimitMiddleware:
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
 """What load balancers ask, without a token."""
 
+SAFE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer: kept by no cache, shown as no page, framed by none."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = structlog.stdlib.get_logger("coalmine.http")
@@ -111,7 +124,9 @@ class ObservabilityMiddleware:
             nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers.update(SAFE_HEADERS)
             elif message["type"] == "http.response.body":
                 complete = not message.get("more_body", False)
             await send(message)
@@ -120,7 +135,7 @@ class ObservabilityMiddleware:
             await self._app(scope, receive, observed_send)
         except Exception:
             # Starlette has answered (see `install_problem_handlers`) and raises on, for the log.
-            _log.exception("fault while answering", request_id=request_id, path=scope["path"])
+            _log.exception("fault while answering", request_id=request_id, path=_shown_path(scope))
             if not complete:
                 raise
         finally:
@@ -132,12 +147,21 @@ class ObservabilityMiddleware:
                 "request",
                 request_id=request_id,
                 method=scope["method"],
-                path=scope["path"],
+                path=_shown_path(scope),
                 status=status,
                 duration_ms=round(duration_s * 1000, 2),
                 client=scope["client"][0] if scope.get("client") else None,
                 caller=scope.get("coalmine.caller"),
             )
+
+
+LONGEST_PATH_SHOWN = 500
+"""Characters of a path in the log: whoever asks chooses them, also without a token."""
+
+
+def _shown_path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path if len(path) <= LONGEST_PATH_SHOWN else f"{path[:LONGEST_PATH_SHOWN]}..."
 
 
 def _route(scope: Scope) -> str:
@@ -160,6 +184,7 @@ class AuthMiddleware:
         if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
             await self._app(scope, receive, send)
             return
+        generation = self._verifier.generation
         try:
             actor = await self._actor(scope)
         except ProblemError as error:
@@ -168,6 +193,14 @@ class AuthMiddleware:
             return
         scope["coalmine.actor"] = actor
         scope["coalmine.caller"] = actor.subject
+
+        async def still_allowed() -> None:
+            nonlocal generation
+            if generation != self._verifier.generation:
+                generation = self._verifier.generation
+                await self._actor(scope)
+
+        scope["coalmine.still_allowed"] = still_allowed
         await self._app(scope, receive, send)
 
     async def _actor(self, scope: Scope) -> Actor:
@@ -186,19 +219,21 @@ class AuthMiddleware:
         if known is not None:
             return known
         address = scope["client"][0] if scope.get("client") else "unknown"
-        retry_after_s = self._failed_logins.retry_after_s(address, digest)
-        if retry_after_s is not None:
-            detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
-            raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+        retry_after_s = self._failed_logins.retry_after_s(address)
         try:
-            actor = await to_thread.run_sync(self._verifier.verify, token, limiter=self._threads)
+            if retry_after_s is not None and not await self._in_a_thread(self._verifier.may_be_valid, token):
+                detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
+                raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s)
+            actor = await self._in_a_thread(self._verifier.verify, token)
         except Transient as error:
             raise ProblemError(REGISTRY_UNAVAILABLE, str(error), retry_after_s=1) from error
         if actor is None:
             self._failed_logins.failed(address)
             raise ProblemError(UNAUTHENTICATED, "the token is unknown or was revoked")
-        self._failed_logins.succeeded(address, digest)
         return actor
+
+    async def _in_a_thread(self, question: Callable[[str], Answer], token: str) -> Answer:
+        return await to_thread.run_sync(question, token, limiter=self._threads)
 
 
 def _headers(error: ProblemError) -> dict[str, str]:

@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Query, Request, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
+from coalmine_schemas.paging import LONGEST_CURSOR
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
 from coalmine_server.errors import nearest
 from coalmine_server.services.owned_store import OwnedStore
@@ -21,7 +22,7 @@ Cursor = Annotated[
     str | None,
     Query(
         min_length=1,
-        max_length=2000,
+        max_length=LONGEST_CURSOR,
         description="`next_cursor` of the previous page; omit it for the first.",
     ),
 ]

@@ -53,6 +53,7 @@ INVALID_REQUEST: Final = ProblemKind("invalid-request", "The request is not vali
 UNAUTHENTICATED: Final = ProblemKind("unauthenticated", "A bearer token is required", 401)
 FORBIDDEN: Final = ProblemKind("forbidden", "The token does not allow this", 403)
 TOO_MANY_FAILURES: Final = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
+TOO_MANY_REQUESTS: Final = ProblemKind("too-many-requests", "Too many requests at a time", 429)
 REGISTRY_UNAVAILABLE: Final = ProblemKind(
     "registry-unavailable", "The registry's database does not respond", 503
 )
@@ -93,7 +94,7 @@ _MEANINGS: Final = {
     409: "Conflicts with the current state; has `expected` and `actual` after a concurrent change.",
     412: "`If-Match` names another revision; `expected` and `actual` say which.",
     422: "A parameter or the body is invalid, or a query parameter is unknown.",
-    429: "Too many failed logins came from this address.",
+    429: "Too many failed logins came from this address, or the token has too many requests open.",
     503: "This server is a standby or not ready, or the registry's database does not respond.",
 }
 
@@ -219,13 +220,13 @@ async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # no
 
 async def _http_error(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
     if error.status_code == NOT_FOUND.status:
-        kind, detail = NOT_FOUND, f"no resource at {request.url.path}"
+        kind, detail = NOT_FOUND, f"no resource at {request.url.path:.200}"
     elif error.status_code == TOO_LARGE.status:
         kind, detail = TOO_LARGE, str(error.detail)
     else:
         name = "-".join(str(error.detail).lower().split())
         kind = ProblemKind(name, str(error.detail), error.status_code)
-        detail = f"{request.method} {request.url.path}: {error.detail}"
+        detail = f"{request.method} {request.url.path:.200}: {error.detail}"
     return problem_response(kind, detail, headers=dict(error.headers or {}))
 
 

@@ -16,6 +16,8 @@ REMEMBERED_S: Final = 0.2
 """How long a good token is not looked up again: a thousand clients that ask at once cost one look each, and a
 token that another process revokes is worthless this much later."""
 MOST_REMEMBERED: Final = 10_000
+BOOK_S: Final = 1.0
+"""How long the list of valid tokens is used before it is read again: guesses cost one query a second."""
 
 
 class Verifier:
@@ -26,7 +28,11 @@ class Verifier:
         self._clock = clock
         self._lock = threading.Lock()
         self._remembered: OrderedDict[bytes, tuple[Actor, float]] = OrderedDict()
-        self._generation = 0
+        self.generation = 0
+        """Another number whenever a token was made or revoked."""
+        self._reading = threading.Lock()
+        self._book: frozenset[str] = frozenset()
+        self._book_until = -math.inf
 
     @staticmethod
     def digest(token: str) -> bytes:
@@ -45,35 +51,50 @@ class Verifier:
         Raises:
             Transient: The database does not answer.
         """
-        digest, asked_at, generation = self.digest(token), self._clock(), self._generation
+        digest, asked_at, generation = self.digest(token), self._clock(), self.generation
+        actor = self.remembered(digest)  # a thousand may ask at once
+        if actor is not None:
+            return actor
         actor = self._tokens.verify(token)
         with self._lock:
             if actor is None:
                 self._remembered.pop(digest, None)
-            elif generation == self._generation:
+            elif generation == self.generation:
                 self._remembered[digest] = (actor, asked_at + REMEMBERED_S)
                 self._remembered.move_to_end(digest)
                 while len(self._remembered) > MOST_REMEMBERED:
                     self._remembered.popitem(last=False)
         return actor
 
+    def may_be_valid(self, token: str) -> bool:
+        """Whether the book of valid tokens has this one; read again once it is `BOOK_S` old.
+
+        Raises:
+            Transient: The database does not answer.
+        """
+        with self._reading:  # one reads, however many ask
+            if self._clock() >= self._book_until:
+                self._book = self._tokens.valid_digests()
+                self._book_until = self._clock() + BOOK_S
+            return self.digest(token).hex() in self._book
+
     def forget(self) -> None:
-        """Looks every token up again, because one was revoked."""
+        """Looks every token up again, because one was made or revoked."""
         with self._lock:
-            self._generation += 1
+            self.generation += 1
             self._remembered.clear()
+            self._book_until = -math.inf
 
 
 MOST_ADDRESSES: Final = 10_000
-"""Addresses, and tokens that were good, that are remembered; the oldest are forgotten first."""
+"""Addresses that are remembered; the oldest are forgotten first."""
 
 
 class FailedLogins:
     """Counts failures by address, as a token bucket each. Thread-safe.
 
-    An address that failed too often is refused before its token is looked at, or guessing would go on at full
-    speed. Only tokens that were good from there before pass: somebody else's failures behind the same address
-    lock no running service out, and those from other addresses nobody at all.
+    From an address that failed too often only tokens that are in the book of valid ones are looked up, or
+    guessing would go on at full speed: nobody's failures lock a service out, behind whichever address.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,21 +108,14 @@ class FailedLogins:
         self._clock = clock
         self._lock = threading.Lock()
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._good: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    def retry_after_s(self, address: str, token_digest: bytes) -> int | None:
-        """None if the token may be looked at, else after how many seconds.
-
-        Args:
-            address: Who asks, an IP address.
-            token_digest: Hash of the token presented.
-        """
-        network = _network(address)
+    def retry_after_s(self, address: str) -> int | None:
+        """None if a token from this IP address may be looked at, else after how many seconds."""
         with self._lock:
-            spent, _ = self._left(network)
-            if spent + 1.0 <= self._per_minute or (network, token_digest) in self._good:
-                return None
-            return max(1, math.ceil((spent + 1.0 - self._per_minute) * 60.0 / self._per_minute))
+            spent, _ = self._left(_network(address))
+        if spent + 1.0 <= self._per_minute:
+            return None
+        return max(1, math.ceil((spent + 1.0 - self._per_minute) * 60.0 / self._per_minute))
 
     def failed(self, address: str) -> None:
         """Notes that a token was none."""
@@ -109,28 +123,17 @@ class FailedLogins:
         with self._lock:
             spent, now = self._left(network)
             self._spent[network] = (min(spent + 1.0, self._per_minute), now)
-            _remember(self._spent, network)
-
-    def succeeded(self, address: str, token_digest: bytes) -> None:
-        """Notes that a token was good."""
-        key = (_network(address), token_digest)
-        with self._lock:
-            self._good[key] = None
-            _remember(self._good, key)
+            self._spent.move_to_end(network)
+            while len(self._spent) > MOST_ADDRESSES:
+                self._spent.popitem(last=False)
 
     def __len__(self) -> int:
-        return len(self._spent) + len(self._good)
+        return len(self._spent)
 
     def _left(self, network: str) -> tuple[float, float]:
         now = self._clock()
         spent, then = self._spent.get(network, (0.0, now))
         return max(0.0, spent - (now - then) * self._per_minute / 60.0), now
-
-
-def _remember(book: OrderedDict, key: object) -> None:  # type: ignore[type-arg]
-    book.move_to_end(key)
-    while len(book) > MOST_ADDRESSES:
-        book.popitem(last=False)
 
 
 def _network(address: str) -> str:

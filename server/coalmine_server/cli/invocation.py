@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from contextlib import contextmanager
@@ -29,11 +30,13 @@ class Invocation:
 
     def load(self, **overrides: object) -> LoadedSettings:
         """All settings; `overrides` by dotted name with `__` for the dot: `server__port=8000`."""
-        from coalmine_server.settings import load_settings
+        from coalmine_server.settings import check_prices, load_settings
 
         common = {"home": self.home, "log.level": self.log_level, "log.format": self.log_format}
         own = {name.replace("__", "."): value for name, value in overrides.items()}
-        return load_settings({**common, **own}, config=self.config)
+        loaded = load_settings({**common, **own}, config=self.config)
+        check_prices(loaded.settings)
+        return loaded
 
     def settings(self, *, quiet: bool = True, **overrides: object) -> Settings:
         """All settings, with logging set up as they say.
@@ -49,6 +52,11 @@ class Invocation:
         if quiet and loaded.origins["log.level"].kind == "default":
             log = log.model_copy(update={"level": "warning"})
         configure_logging(log)
+        if loaded.ignored:
+            names = ", ".join(loaded.ignored)
+            logging.getLogger("coalmine.settings").info(
+                "ignoring what Kubernetes sets for a service: %s", names
+            )
         return loaded.settings
 
 

@@ -3,8 +3,10 @@
 import importlib
 import os
 import sys
+from typing import TextIO, cast
 
 from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.safe_text import PrintableStream, masked
 from coalmine_server.errors import ConfigurationError, ExitCode, exit_code_of
 
 _EXTRA_OF_MODULE = {
@@ -33,6 +35,8 @@ _EXTRA_OF_MODULE = {
 
 def main() -> None:
     """Runs the command and leaves the process with its exit code."""
+    # Names of prompts, versions and models come from anybody. Here, because everything passes here.
+    sys.stdout, sys.stderr = (cast("TextIO", PrintableStream(each)) for each in (sys.stdout, sys.stderr))
     try:
         importlib.import_module("coalmine_server.cli.app").app()
     except ModuleNotFoundError as error:
@@ -56,5 +60,5 @@ def main() -> None:
 
 
 def _fail(error: CoalmineError) -> None:
-    print(f"coalmine: {error}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
+    print(f"coalmine: {masked(str(error))}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
     sys.exit(exit_code_of(error))

@@ -79,6 +79,7 @@ def audit(
         others = {
             "removed by retention": report.identity.expired,
             "lost before they could be read": report.identity.lost,
+            "partitions deleted and created again": report.identity.recreated,
             "feedback without its request": report.unattributed_feedback,
             "scores without their request": report.unattributed_scores,
         }

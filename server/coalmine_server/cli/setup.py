@@ -61,13 +61,17 @@ def create(
         typer.Option(help="Person or program that will use it; may have several tokens.", show_default=False),
     ] = None,
     role: Annotated[
-        Literal["reader", "author", "approver", "admin"],
+        Literal["service", "reader", "author", "approver", "admin"],
         typer.Option(
-            help="reader reads; author registers versions and requests promotions; approver decides about "
-            "versions of others; admin creates tokens and sets policies. Each role allows what the previous "
-            "ones allow."
+            help="service reads what one environment serves; reader reads; author registers versions and "
+            "requests promotions; approver decides about versions of others and reads the audit log; admin "
+            "creates tokens, sets policies, reads dead letters. Each role allows what the previous ones do."
         ),
     ] = "reader",
+    environment: Annotated[
+        str | None,
+        typer.Option(help="The environment of a service: dev, staging or prod.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a token and print it. Only its hash is stored, so it cannot be shown again."""
@@ -76,7 +80,7 @@ def create(
     if (name is None) == (subject is None):
         raise typer.BadParameter("name the subject once: coalmine token create --role author --subject alice")
     with _tokens(context) as tokens:
-        made = tokens.create(Actor.of_system(), str(name or subject), role)
+        made = tokens.create(Actor.of_system(), str(name or subject), role, environment=environment)
     if as_json:
         write_json(asdict(made))
     else:
@@ -98,7 +102,7 @@ def list_(
     if as_json:
         write_json(found)
         return
-    columns = ["subject", "role", "created_at", "revoked_at", "id"]
+    columns = ["subject", "role", "environment", "created_at", "revoked_at", "id"]
     rows = [[each[column] for column in columns] for each in found]
     empty = "no tokens; `coalmine token create SUBJECT` creates one"
     write_table([column.replace("_", " ") for column in columns], rows, empty=empty)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
+import structlog
 
-from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server
+from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server, own_home
 from coalmine_server.client.http import Client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
@@ -17,9 +17,12 @@ if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_registry.tokens import Tokens
     from coalmine_server.services.catch_up import CatchUpProgress
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 """How long to wait for a store that another command holds, or for a server that is starting."""
+SAY_AFTER_S = 2.0
 RETRY_S = 0.1
+
+_log = structlog.stdlib.get_logger("coalmine.client")
 
 
 @contextmanager
@@ -38,7 +41,7 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         Unreachable: The server that the settings name does not answer.
     """
     endpoint = _endpoint(settings, "store")
-    if endpoint is not None and (settings.server.url is not None or _answers(endpoint.url)):
+    if endpoint is not None:
         with _remote(endpoint) as client:
             yield client
         return
@@ -72,6 +75,11 @@ def open_registry_client(settings: Settings, token: str | None = None) -> Iterat
     """
     found = _endpoint(settings, "registry", token)
     if found is None:
+        if find_server(settings.home, "registry") is not None:
+            raise Unavailable(
+                f"the server that {settings.home} announces does not answer, or another one listens there",
+                "start one with `coalmine serve`",
+            )
         raise Unavailable(
             f"no server runs in {settings.home}",
             "start one with `coalmine serve`, or name one: COALMINE_SERVER_URL",
@@ -109,30 +117,30 @@ def _endpoint(settings: Settings, kind: ServerKind, token: str | None = None) ->
 
 
 def _open_or_find(settings: Settings) -> "Store | Endpoint":
-    """The store of this home, or the server that has taken it meanwhile."""
+    """The store of this home, or the server that has taken it or is about to answer for it."""
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
     from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
 
-    deadline = time.monotonic() + PATIENCE_S
+    own_home(settings.home)
+    began, said = time.monotonic(), False
     while True:
         try:
             return Store.open(settings.store_dir, store_settings(settings.store))
         except StoreLocked as locked:
-            running = find_server(settings.home, "store")
-            endpoint = _endpoint(settings, "store")
-            if running is not None and endpoint is not None and locked.pid in (None, running.pid):
-                return endpoint
-            if time.monotonic() > deadline:
+            # A server that is starting has announced its registry already; it says itself that it starts.
+            for kind in ("store", "registry"):
+                running = find_server(settings.home, kind)
+                if running is not None and locked.pid in (None, running.pid):
+                    endpoint = _endpoint(settings, kind)
+                    if endpoint is not None:
+                        return endpoint
+            waited_s = time.monotonic() - began
+            if waited_s > PATIENCE_S:
                 raise Unavailable(
-                    str(locked), "it is not a server that could be asked: wait until it ends, or stop it"
+                    str(locked), "it is no server that answers: wait until it ends, or stop it"
                 ) from locked
+            if waited_s > SAY_AFTER_S and not said:
+                said = True
+                _log.warning("waiting for the store", reason=str(locked))
             time.sleep(RETRY_S)
-
-
-def _answers(url: str) -> bool:
-    """Returns True if something answers there; a server that was killed leaves its announcement behind."""
-    try:
-        return httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

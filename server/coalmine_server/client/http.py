@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from coalmine_server.errors import (
     CheckFailed,
@@ -34,7 +34,7 @@ class Client:
         token: str | None,
         *,
         patience_s: float = 0.0,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Prepares to ask.
 
@@ -49,7 +49,7 @@ class Client:
         self._has_token = token is not None
         self._patience_s = patience_s
         # No proxy from the environment: it would get to see the token of a server on this machine.
-        self._http = httpx.Client(base_url=self.url, headers=headers, trust_env=False, transport=transport)
+        self._http = httpx2.Client(base_url=self.url, headers=headers, trust_env=False, transport=transport)
 
     def get(self, path: str, parameters: Parameters | None = None, *, slow: bool = False) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a GET, as parsed JSON.
@@ -107,7 +107,7 @@ class Client:
         *,
         body: object = None,
         slow: bool = False,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
         deadline = time.monotonic() + self._patience_s
         timeout_s = SLOW_TIMEOUT_S if slow else ANSWER_TIMEOUT_S
@@ -116,11 +116,11 @@ class Client:
                 response = self._http.request(method, path, params=given, json=body, timeout=timeout_s)
             if response.is_success:
                 return response
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 raise self._error(response)
             time.sleep(RETRY_S)
 
-    def _error(self, response: httpx.Response) -> ServerError:
+    def _error(self, response: httpx2.Response) -> ServerError:
         detail = _detail(response)
         match response.status_code:
             case 401 if self._has_token:
@@ -151,15 +151,15 @@ def read_as(answer: type[Answer], document: object) -> Answer:
 def _reachable(url: str) -> Iterator[None]:
     try:
         yield
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         raise Unreachable(url, "no answer in time") from error
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise Unreachable(url, str(error)) from error
-    except httpx.InvalidURL as error:
+    except httpx2.InvalidURL as error:
         raise ConfigurationError(f"{url} is not a URL: {error}") from error
 
 
-def _detail(response: httpx.Response) -> str:
+def _detail(response: httpx2.Response) -> str:
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):

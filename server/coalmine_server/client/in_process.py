@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.types import Receive, Scope, Send
 
 from coalmine_consumers.store import Store
@@ -46,16 +46,16 @@ class _OneStore:
         return self._owned
 
 
-class _Transport(httpx.BaseTransport):
+class _Transport(httpx2.BaseTransport):
     """Runs an ASGI application in this process, a request at a time."""
 
     def __init__(self, app: Any) -> None:  # noqa: ANN401 - any ASGI application
-        self._transport = httpx.ASGITransport(app)
+        self._transport = httpx2.ASGITransport(app)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         return asyncio.run(self._handle(request))
 
-    async def _handle(self, request: httpx.Request) -> httpx.Response:
+    async def _handle(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._transport.handle_async_request(request)
         content = await response.aread()
-        return httpx.Response(response.status_code, headers=response.headers, content=content)
+        return httpx2.Response(response.status_code, headers=response.headers, content=content)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 from coalmine_consumers import audit, queries
 from coalmine_consumers.audit.backlog import waiting_in_spool
-from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.dead_letters import DeadLetterFilter, discard_dead_letters, replay_dead_letters
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.results import AuditReport, DeadLettersChanged, IngestStatus, PartitionStatus
 from coalmine_server.services.owned_store import OwnedStore
-from coalmine_server.services.wiring import decoding
+from coalmine_server.services.wiring import decoding, pricer
 
 
 def ingest_status(owned: OwnedStore) -> IngestStatus:
@@ -80,4 +79,4 @@ def discarded(owned: OwnedStore, chosen: DeadLetterFilter) -> DeadLettersChanged
 def replayed(owned: OwnedStore, chosen: DeadLetterFilter) -> DeadLettersChanged:
     """Tries to store dead letters again."""
     with decoding(owned.settings) as decoder:
-        return replay_dead_letters(owned.store, decoder, Pricer(), chosen)
+        return replay_dead_letters(owned.store, decoder, pricer(owned.settings), chosen)

@@ -11,7 +11,7 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.atomic_file import write_atomically
-from coalmine_schemas.discovery import CREDENTIALS_FILE, read_local_token
+from coalmine_schemas.discovery import CREDENTIALS_FILE, own_home, read_local_token
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.settings import Settings
 
@@ -36,7 +36,7 @@ def open_registry(
         DatabaseUnavailable: It does not answer.
     """
     url = settings.registry.url
-    settings.home.mkdir(parents=True, exist_ok=True)
+    own_home(settings.home)
     path = settings.registry_file
     if url is None:
         path.touch(mode=0o600)
@@ -72,7 +72,6 @@ def ensure_local_token(home: Path, tokens: Tokens) -> str:
     token = read_local_token(home)
     if token is None or tokens.verify(token) is None:
         token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
-        home.mkdir(parents=True, exist_ok=True)
         write_atomically(home / CREDENTIALS_FILE, token + "\n")
     (home / CREDENTIALS_FILE).chmod(0o600)
     return token

@@ -6,6 +6,7 @@ from typing import Literal
 
 from coalmine_consumers.collector.collector import CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
+from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.maintenance.policy import (
     AgeingPolicy,
     MaintenancePolicy,
@@ -17,6 +18,7 @@ from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
+from coalmine_schemas.own_prices import read_own_prices
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
@@ -34,14 +36,15 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
-    from coalmine_consumers.sources.kafka import KafkaSource  # noqa: PLC0415 - imports the Kafka client
+    # They import the Kafka client.
+    from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource  # noqa: PLC0415
     from coalmine_consumers.sources.kafka_settings import (  # noqa: PLC0415
         KafkaSourceSettings,
         store_instance_id,
     )
 
     make_topics(settings.kafka)
-    return KafkaSource(
+    return RenewedKafkaSource(
         KafkaSourceSettings(
             bootstrap_servers=servers,
             group_id=settings.kafka.group_id,
@@ -79,6 +82,16 @@ def decoding(settings: Settings) -> Iterator[BatchDecoder]:
         return
     with SchemaRegistryClient(url) as registry:
         yield BatchDecoder(SchemaResolver(registry))
+
+
+def pricer(settings: Settings) -> Pricer:
+    """Prices what clients did not, with the operator's own prices first.
+
+    Raises:
+        InvalidParameter: The file of own prices is not valid.
+    """
+    file = settings.pricing_file
+    return Pricer() if file is None else Pricer(read_own_prices(file))
 
 
 def collector_settings(settings: IngestSettings) -> CollectorSettings:

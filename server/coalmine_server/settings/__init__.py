@@ -1,7 +1,7 @@
 """Typed settings from `coalmine.toml`, `COALMINE_*` and the command line, with the origin of each value."""
 
 from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
-from coalmine_server.settings.load import LoadedSettings, Origin, load_settings
+from coalmine_server.settings.load import LoadedSettings, Origin, check_prices, load_settings
 from coalmine_server.settings.model import Settings
 from coalmine_server.settings.sections import (
     DashboardSettings,
@@ -36,6 +36,7 @@ __all__ = [
     "Settings",
     "SpoolSettings",
     "StoreSection",
+    "check_prices",
     "load_settings",
     "setting_rows",
 ]

@@ -13,7 +13,9 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from coalmine_schemas.discovery import home_of
+from coalmine_schemas.discovery import home_of, is_of_platform
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.own_prices import read_own_prices
 from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
@@ -50,6 +52,8 @@ class LoadedSettings:
     """By dotted name; every setting has one."""
     file: Path | None
     """The file that was read, if there was one."""
+    ignored: tuple[str, ...] = ()
+    """`COALMINE_*` variables that Kubernetes has set, for a service of that name."""
 
 
 class _Environ(EnvSettingsSource):
@@ -83,7 +87,9 @@ def load_settings(
         UnknownSetting: A key or a `COALMINE_*` variable is unknown.
         ConfigurationError: A value is invalid, or a file is missing or not valid TOML.
     """
-    environ = os.environ if environ is None else environ
+    everything = os.environ if environ is None else environ
+    ignored = tuple(sorted(name for name, value in everything.items() if is_of_platform(name, value)))
+    environ = {name: value for name, value in everything.items() if name not in ignored}
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
     _refuse_unknown(given, environ)
     file = _settings_file(given, config, environ, directory or Path.cwd())
@@ -99,11 +105,25 @@ def load_settings(
         origins[key.name] = origin
         if origin.kind != "default":
             _set(merged, key.path, value)
+    _keep_secrets_from(file, origins, given, config, environ)
     try:
         settings = Settings(**merged)
     except ValidationError as error:
         raise _readable(error, origins) from None
-    return LoadedSettings(settings, origins, file)
+    return LoadedSettings(settings, origins, file, ignored)
+
+
+def check_prices(settings: Settings) -> None:
+    """Reads the file of own prices, if there is one.
+
+    Raises:
+        ConfigurationError: It is not valid; names file, line and remedy.
+    """
+    if settings.pricing_file is not None:
+        try:
+            read_own_prices(settings.pricing_file)
+        except InvalidParameter as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def _refuse_unknown(given: Mapping[str, object], environ: Mapping[str, str]) -> None:
@@ -129,6 +149,40 @@ def _settings_file(
         if candidate.is_file():
             return candidate
     return None
+
+
+def _keep_secrets_from(
+    file: Path | None,
+    origins: Mapping[str, Origin],
+    given: Mapping[str, object],
+    config: Path | None,
+    environ: Mapping[str, str],
+) -> None:
+    """Refuses that a file which merely lies in the working directory says where a secret of the user goes.
+
+    It may have come with a checkout. The user's own file, in the home or named, may say so.
+    """
+    home = home_of(str(given.get("home") or ""), environ)
+    if file is None or config is not None or environ.get(CONFIG_VARIABLE) or file.parent == home:
+        return
+    from_file = [name for name, origin in origins.items() if origin.kind == "file" and _is_address(name)]
+    for secret in (key.name for key in SETTING_KEYS if key.secret):
+        if origins[secret].kind not in ("environment", "command line"):
+            continue
+        section = secret.rpartition(".")[0]
+        addresses = () if section else ("server.url", "home")
+        for name in from_file:
+            if name in addresses or (section and name != secret and name.startswith(f"{section}.")):
+                variable = next(key.variable for key in SETTING_KEYS if key.name == name)
+                raise ConfigurationError(
+                    f"{file} says where {secret} from the {origins[secret].kind} is sent ({name}); it may "
+                    "have come with what else is in this directory",
+                    f"set {variable}, or name the file with --config or {CONFIG_VARIABLE}",
+                )
+
+
+def _is_address(name: str) -> bool:
+    return name == "home" or name.endswith(("url", "servers", "protocol", "mechanism", "location"))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

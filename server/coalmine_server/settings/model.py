@@ -12,6 +12,7 @@ from coalmine_server.settings.sections import (
     IngestSettings,
     KafkaSettings,
     LogSettings,
+    PricingSettings,
     RegistrySettings,
     RetentionSettings,
     SchemaSettings,
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     """The prompt registry."""
     ingest: IngestSettings = IngestSettings()
     """The collector."""
+    pricing: PricingSettings = PricingSettings()
+    """Prices."""
     store: StoreSection = StoreSection()
     """The store."""
     retention: RetentionSettings = RetentionSettings()
@@ -82,6 +85,12 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """The directory of the spool."""
         return (self.spool.dir or self.home / "spool").expanduser().absolute()
+
+    @property
+    def pricing_file(self) -> Path | None:
+        """The file of own prices; None if there is none."""
+        usual = self.home / "pricing.toml"
+        return self.pricing.file or (usual if usual.is_file() else None)
 
     @property
     def store_dir(self) -> Path:

@@ -1,9 +1,10 @@
 """The sections of `coalmine.toml`. Each is passed, frozen, to the one part that needs it."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Section(BaseModel):
@@ -65,9 +66,25 @@ class ServerSettings(Section):
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
     """Time limit for stopping: finishing and committing the current batch, answering open requests."""
     failed_logins_per_minute: int = Field(default=60, ge=1)
-    """Invalid tokens allowed per address; beyond that only tokens that were valid before are accepted."""
+    """Invalid tokens allowed per address; beyond that none is looked up. Valid ones are always accepted."""
+    trusted_proxies: str = ""
+    """Addresses of proxies whose `X-Forwarded-For` is believed, `10.0.0.7,10.1.0.0/16`; nobody's if empty."""
+    max_connections: int = Field(default=4096, ge=1)
+    """Open connections at most, and at most half of the open files that the process may have."""
     query_threads: int = Field(default=4, ge=1, le=64)
     """Queries that run at the same time. Together they use at most the store's memory limit."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for each in proxies(value):
+            ipaddress.ip_network(each)
+        return value
+
+
+def proxies(trusted: str) -> list[str]:
+    """The single addresses and networks of `trusted_proxies`."""
+    return [each.strip() for each in trusted.split(",") if each.strip()]
 
 
 class RegistrySettings(Section):
@@ -97,6 +114,13 @@ class DashboardSettings(Section):
 
 Days = Annotated[int, Field(ge=0)] | Literal["forever"]
 """Whole days in addition to today, or `forever`."""
+
+
+class PricingSettings(Section):
+    """Prices of one's own."""
+
+    file: Path | None = None
+    """File of own prices, which win over the list; `<home>/pricing.toml`, if there is one, if unset."""
 
 
 class IngestSettings(Section):

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, SecretStr
 
+from coalmine_schemas.safe_text import MASK, masked
 from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
 from coalmine_server.settings.load import LoadedSettings
-
-MASK = "********"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,6 @@ def _shown(loaded: LoadedSettings, key: SettingKey) -> str | int | float | bool 
     for name in key.path:
         assert isinstance(value, BaseModel)
         value = getattr(value, "schema_" if name == "schema" else name)
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, int | float):
         return value
-    return MASK if isinstance(value, SecretStr) else str(value)
+    return MASK if isinstance(value, SecretStr) else masked(str(value))

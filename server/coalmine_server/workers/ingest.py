@@ -21,6 +21,7 @@ from coalmine_server.services.wiring import (
     decoding,
     maintenance_policy,
     make_source,
+    pricer,
     store_settings,
 )
 from coalmine_server.settings import Settings
@@ -183,7 +184,10 @@ class IngestService:
         self._waiting_for = None
         with decoding(self._settings) as decoder:
             settings = collector_settings(self._settings.ingest)
-            self._run_collector(owned, Collector(source, owned.store, decoder, settings=settings))
+            collector = Collector(
+                source, owned.store, decoder, pricer=pricer(self._settings), settings=settings
+            )
+            self._run_collector(owned, collector)
 
     def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)

@@ -51,9 +51,9 @@ def test_a_whole_store_balances(store: Store) -> None:
     assert all(check.ok for check in report.checks)
     identity = report.identity
     # 60 + 2, then 25 + 1 + 2 + 2 dead, then 7 that wait
-    assert identity.produced == 62 + 30 + 7
-    assert (identity.stored, identity.duplicates, identity.dead_lettered, identity.spooled) == (85, 5, 2, 7)
-    assert str(identity) == "produced 99 = stored 85 + duplicates 5 + dead-lettered 2 + spooled 7"
+    assert identity.read == 62 + 30
+    assert (identity.stored, identity.duplicates, identity.dead_lettered, identity.waiting) == (85, 5, 2, 7)
+    assert str(identity) == "read 92 = stored 85 + duplicates 5 + dead-lettered 2; 7 waiting"
     assert (report.unattributed_feedback, report.unattributed_scores) == (1, 1)
 
 
@@ -62,7 +62,7 @@ def test_an_empty_store_balances(tmp_path: Path) -> None:
     report = audit(store)
     store.close()
     assert report.ok
-    assert report.identity.produced == 0
+    assert report.identity.read == 0
 
 
 def test_a_hot_row_deleted_by_hand_is_named(store: Store) -> None:
@@ -201,8 +201,8 @@ def test_the_report_says_what_was_compared_and_what_is_missing(store: Store) -> 
     report = audit(store, waiting=7)
     assert report.ok is True
     assert report.identity.balanced
-    assert report.identity.produced == 99
-    assert report.summary == "produced 99 = stored 85 + duplicates 5 + dead-lettered 2 + spooled 7"
+    assert report.identity.read == 92
+    assert report.summary == "read 92 = stored 85 + duplicates 5 + dead-lettered 2; 7 waiting"
     assert {check.name for check in report.checks} >= {"ledger", "positions", "rows", "segments"}
     with store.transaction() as connection:
         connection.execute("DELETE FROM requests_hot").fetchall()

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import duckdb
 import pytest
 
-from coalmine_consumers.collector.collector import Collector, CollectorSettings
+from coalmine_consumers.collector.collector import MAX_REFUSED, Collector, CollectorSettings
 from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.errors import PositionConflict, SourceUnavailable, StoreDamaged
@@ -16,7 +17,7 @@ from coalmine_consumers.raw import RawBatch
 from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_schemas.batch import BatchDecoder
-from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import RegistryUnavailable, Transient
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
@@ -343,3 +344,56 @@ def test_waiting_until_dry_says_when_the_source_holds_more_than_time_allows(runn
     go_on.set()
     assert collector.wait_until_dry(20)
     assert store.count() == 600
+
+
+def test_a_message_that_cannot_be_stored_becomes_a_dead_letter_and_the_others_are_stored(
+    running: Running,
+) -> None:
+    poison = {broken_id(number) for number in (17, 18, 301)}
+
+    def refuse(batch: DecodedBatch) -> None:
+        if poison & set(batch.tables["requests"]["request_id"].to_pylist() if batch.tables else ()):
+            raise ValueError("no column takes this")
+
+    broker, store = MemoryBroker(), FakeStore(before_commit=refuse)
+    produce(broker, 0, 400)
+    produce(broker, 400, 600, partition=1)
+    collector = running.start(MemorySource(broker), store)
+    eventually(lambda: store.count() + len(store.dead_letters) == 600)
+    assert not poison & store.ids["requests"]
+    assert {letter.payload for letter in store.dead_letters} == {FRAMES[number] for number in (17, 18, 301)}
+    assert {letter.reason for letter in store.dead_letters} == {
+        "it cannot be stored: ValueError: no column takes this"
+    }
+    assert collector.wait_until_dry(10)
+    assert (collector.health().state, collector.health().stored) == ("running", 597)
+
+
+def test_a_batch_too_large_for_memory_is_stored_in_parts(running: Running) -> None:
+    def refuse(batch: DecodedBatch) -> None:
+        if sum(batch.consumed.values()) > 7:
+            raise duckdb.OutOfMemoryException("no more memory")
+
+    broker, store = MemoryBroker(), FakeStore(before_commit=refuse)
+    produce(broker, 0, 300)
+    running.start(MemorySource(broker), store)
+    eventually(lambda: store.count() == 300)
+    assert store.dead_letters == []
+
+
+def test_a_store_that_takes_nothing_at_all_ends_the_collector_and_loses_little(running: Running) -> None:
+    def refuse(batch: DecodedBatch) -> None:
+        if batch.tables:
+            raise ValueError("a bug of ours")
+
+    broker, store = MemoryBroker(), FakeStore(before_commit=refuse)
+    produce(broker, 0, 600)
+    collector = running.start(MemorySource(broker), store)
+    with pytest.raises(ValueError, match="a bug of ours"):
+        collector.wait(60)
+    assert (store.count(), len(store.dead_letters)) == (0, MAX_REFUSED)
+
+
+def broken_id(number: int) -> str:
+    """The id of one of the frames."""
+    return str(Decoder(SchemaResolver()).decode("requests", FRAMES[number])["request_id"])

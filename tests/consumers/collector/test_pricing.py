@@ -1,130 +1,88 @@
-"""Vectorised pricing says what genai-prices says, to the nano-dollar, for every model it knows."""
+"""Requests without a cost get the one the price table says, row by row, whatever else is in the batch."""
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from genai_prices import Usage, calc_price
-from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelPrice, TieredPrices
 
-from coalmine.pricing import Pricer as ClientPricer
-from coalmine.pricing import TokenUsage
 from coalmine_consumers.collector.pricing import Pricer
+from coalmine_schemas.batch import arrow_schema
+from coalmine_schemas.own_prices import OwnPrice
+from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.usage import usage_of
+from tests.support.data.usages import USAGES
 
-SCHEMA = pa.schema(
-    {
-        "provider": pa.string(),
-        "request_model": pa.string(),
-        "response_model": pa.string(),
-        "event_time": pa.timestamp("us", tz="UTC"),
-        "input_tokens": pa.int64(),
-        "cached_input_tokens": pa.int64(),
-        "output_tokens": pa.int64(),
-        "cost_nano_usd": pa.int64(),
-    }
-)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+_OWN = OwnPrice("gpt-4o-mini", None, {"input_mtok": Decimal(1), "output_mtok": Decimal(2)})
+_DEFAULTS = {"request_id": "", "app": "a", "environment": "e", "prompt": "p", "version": "1", "unit_group": 0,
+             "resolution": "live", "unit_id": "u", "latency_ms": 1.0, "outcome": "ok", "metrics": [],
+             "segments": [], "request_parameters": []}  # fmt: skip
+_SCHEMA = arrow_schema("requests")
 
 
 def call(**fields: Any) -> dict[str, Any]:
     return {
+        **_DEFAULTS,
         "provider": "openai",
         "request_model": "gpt-4o-mini",
-        "response_model": None,
         "event_time": NOON,
         "input_tokens": 1000,
-        "cached_input_tokens": None,
         "output_tokens": 100,
-        "cost_nano_usd": None,
+        "other_usage": [],
+        "cost_source": "unknown",
         **fields,
     }
 
 
+def priced(calls: Sequence[dict[str, Any]], *own: OwnPrice) -> list[tuple[int | None, str]]:
+    table = pa.Table.from_pylist(list(calls), schema=_SCHEMA)
+    found = Pricer(own).price_requests(table)
+    assert found.schema == _SCHEMA
+    rest = [name for name in _SCHEMA.names if name not in ("cost_nano_usd", "cost_source")]
+    assert found.select(rest) == table.select(rest)
+    return list(zip(found["cost_nano_usd"].to_pylist(), found["cost_source"].to_pylist(), strict=True))
+
+
 def costs(calls: Sequence[dict[str, Any]]) -> list[int | None]:
-    table = pa.Table.from_pylist(list(calls), schema=SCHEMA)
-    priced = Pricer().price_requests(table)
-    assert priced.schema == SCHEMA
-    assert priced.drop_columns("cost_nano_usd") == table.drop_columns("cost_nano_usd")
-    found: list[int | None] = priced.column("cost_nano_usd").to_pylist()
-    return found
+    return [cost for cost, _ in priced(calls)]
 
 
-def test_every_known_model_costs_what_the_library_says() -> None:
-    rng = random.Random(7)
-    calls: list[dict[str, Any]] = []
-    expected: list[int] = []
-    for provider in get_snapshot().providers:
-        for model in provider.models:
-            prices = (
-                [model.prices] if isinstance(model.prices, ModelPrice) else [c.prices for c in model.prices]
-            )
-            if not all(price.input_mtok is not None and price.output_mtok is not None for price in prices):
-                continue
-            edges = [
-                tier.start
-                for price in prices
-                for value in vars(price).values()
-                if isinstance(value, TieredPrices)
-                for tier in value.tiers
-            ]
-            for tokens in {rng.randrange(1, 1_000_000), *edges[:2], *(edge + 1 for edge in edges[:2])}:
-                cached = rng.choice([0, rng.randrange(0, tokens + 1)])
-                usage = Usage(
-                    input_tokens=tokens, cache_read_tokens=cached, output_tokens=rng.randrange(0, 50_000)
-                )
-                at = NOON - timedelta(minutes=rng.randrange(0, 3 * 365 * 24 * 60))
-                try:
-                    price = calc_price(
-                        usage, model.id, provider_id=provider.id, genai_request_timestamp=at
-                    ).total_price
-                except (LookupError, ValueError):
-                    continue
-                calls.append(
-                    call(
-                        provider=provider.id,
-                        request_model=model.id,
-                        event_time=at,
-                        input_tokens=tokens,
-                        cached_input_tokens=cached,
-                        output_tokens=usage.output_tokens,
-                    )
-                )
-                expected.append(int((price * Decimal(10**9)).to_integral_value(ROUND_HALF_EVEN)))
-    assert len(calls) > 1500
-    assert costs(calls) == expected
-
-
-def test_the_client_and_the_consumer_agree() -> None:
+def test_a_batch_costs_what_its_calls_cost_alone() -> None:
     rng = random.Random(8)
-    client = ClientPricer()
-    models = [(p.id, m.id) for p in get_snapshot().providers for m in p.models]
     calls = []
-    for provider, model in rng.sample(models, 300):
-        tokens = rng.randrange(0, 400_000)
-        calls.append(
-            call(
-                provider=rng.choice([provider, None, "some-gateway"]),
-                request_model=model,
-                response_model=rng.choice([None, "a-model-nobody-knows"]),
-                input_tokens=tokens,
-                cached_input_tokens=rng.randrange(0, tokens + 1),
-                output_tokens=rng.randrange(0, 5000),
-            )
+    for number in range(400):
+        counts = rng.choice(USAGES).counts
+        fields: dict[str, Any] = {
+            "input_tokens": counts.get("input_tokens"),
+            "cached_input_tokens": counts.get("cache_read_tokens"),
+            "cache_creation_input_tokens": counts.get("cache_write_tokens"),
+            "cache_creation_1h_input_tokens": counts.get("cache_write_1h_tokens"),
+            "audio_input_tokens": counts.get("input_audio_tokens"),
+            "output_tokens": counts.get("output_tokens", 0),
+            "audio_output_tokens": counts.get("output_audio_tokens"),
+            "other_usage": [{"key": "web_searches", "value": 2.0}] if number % 3 else [],
+        }
+        model = rng.choice(
+            ["gpt-4o-audio-preview", "claude-sonnet-4-5", "gpt-5", "groq/none", "gpt-realtime"]
         )
-    expected = [
-        client.cost_nano_usd(
-            TokenUsage(each["input_tokens"], each["output_tokens"], each["cached_input_tokens"]),
-            models=(each["response_model"], each["request_model"]),
-            provider=each["provider"],
-            at=NOON,
+        tier = rng.choice([None, "flex", "batch"])
+        calls.append(call(request_model=model, provider=None, service_tier=tier, **fields))
+    table = PriceTable()
+    expected = []
+    for each in calls:
+        record = {**dict.fromkeys(_SCHEMA.names), **each}
+        record["other_usage"] = [(item["key"], item["value"]) for item in each["other_usage"]]
+        cost = table.cost(
+            usage_of(record),
+            models=(None, each["request_model"]),
+            service_tier=each["service_tier"],
+            at_us=int(NOON.timestamp()) * 1_000_000,
         )
-        for each in calls
-    ]
+        expected.append(None if cost is None else cost.nano_usd)
     assert costs(calls) == expected
     assert sum(cost is not None for cost in expected) > 100
 
@@ -157,7 +115,10 @@ def test_a_price_of_the_time_of_the_call_is_used() -> None:
         {"input_tokens": None},
         {"output_tokens": None},
         {"cached_input_tokens": 1001},
+        {"audio_input_tokens": 1001, "request_model": "gpt-4o-audio-preview"},
         {"input_tokens": 2**62, "output_tokens": 2**62},
+        {"other_usage": [{"key": "web_searches", "value": 1e300}]},
+        {"other_usage": [{"key": "web_searches", "value": -5.0}]},
     ],
 )
 def test_what_is_not_known_stays_unknown_and_is_never_zero(unknown: dict[str, Any]) -> None:
@@ -165,17 +126,29 @@ def test_what_is_not_known_stays_unknown_and_is_never_zero(unknown: dict[str, An
 
 
 def test_a_cost_that_is_there_is_kept() -> None:
-    assert costs([call(cost_nano_usd=7), call(), call(cost_nano_usd=0)]) == [7, 210_000, 0]
+    stated = [call(cost_nano_usd=7, cost_source=source) for source in ("gateway", "service", "unknown")]
+    calls = [*stated, call(), call(cost_nano_usd=0, cost_source="price_list")]
+    expected = [(7, "gateway"), (7, "service"), (7, "unknown"), (210_000, "price_list"), (0, "price_list")]
+    assert priced(calls) == expected
+
+
+def test_an_own_price_wins_over_the_lists_and_over_nobody_elses() -> None:
+    own = 1000 * 1000 + 100 * 2000
+    stated = [call(cost_nano_usd=7, cost_source=source) for source in ("gateway", "service", "unknown")]
+    calls = [*stated, call(), call(cost_nano_usd=9, cost_source="price_list")]
+    other = call(request_model="gpt-4o", cost_nano_usd=9, cost_source="price_list")
+    expected = [(7, "gateway"), (7, "service"), (7, "unknown"), (own, "own_prices"), (own, "own_prices")]
+    assert priced([*calls, other], _OWN) == [*expected, (9, "price_list")]
 
 
 def test_event_times_beyond_all_calendars_are_priced() -> None:
-    table = pa.Table.from_pylist([call(), call()], schema=SCHEMA)
+    table = pa.Table.from_pylist([call(), call()], schema=_SCHEMA)
     far = pa.array([2**62, -(2**62)], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-    table = table.set_column(3, SCHEMA.field("event_time"), far)
+    table = table.set_column(1, _SCHEMA.field("event_time"), far)
     assert Pricer().price_requests(table).column("cost_nano_usd").to_pylist() == [210_000, 210_000]
 
 
 def test_a_table_in_several_chunks_and_an_empty_one_are_priced() -> None:
-    one = pa.Table.from_pylist([call()], schema=SCHEMA)
+    one = pa.Table.from_pylist([call()], schema=_SCHEMA)
     assert Pricer().price_requests(pa.concat_tables([one, one]))["cost_nano_usd"].to_pylist() == [210_000] * 2
-    assert Pricer().price_requests(SCHEMA.empty_table()) == SCHEMA.empty_table()
+    assert Pricer().price_requests(_SCHEMA.empty_table()) == _SCHEMA.empty_table()

@@ -177,7 +177,7 @@ def test_after_a_fix_every_event_is_stored_once_and_the_books_balance(store: Sto
     report = audit(store, deep=True)
     assert report.ok, report.missing
     identity = report.identity
-    assert (identity.produced, identity.stored, identity.duplicates, identity.dead_lettered) == (7, 4, 1, 2)
+    assert (identity.read, identity.stored, identity.duplicates, identity.dead_lettered) == (7, 4, 1, 2)
 
 
 def test_replaying_again_stores_nothing_again(store: Store) -> None:

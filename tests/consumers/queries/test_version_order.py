@@ -1,8 +1,10 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_consumers.queries import version_key
 
+NINES = "9" * 5000
 # semver.org, item 11, and around it.
 ORDERED = [
     "0.9.10",
@@ -25,6 +27,15 @@ ORDERED = [
     "latest",
     "v1.0.0",
 ]
+
+
+@pytest.mark.parametrize(
+    "odd", [f"{NINES}.0.0", f"1.0.0-{NINES}", f"1.0.0+{NINES}", NINES, "\0", "\u0663.0.0"]
+)
+def test_no_version_there_may_be_stops_the_ordering(odd: str) -> None:
+    names = [*ORDERED, odd, f"{odd}1"]
+    backwards = names[::-1]
+    assert sorted(backwards, key=version_key) == sorted(names, key=version_key)
 
 
 def test_versions_are_ordered_by_precedence_and_others_by_text_after_them() -> None:

@@ -100,7 +100,7 @@ def test_positions_count_the_next_message_to_read(harness: SourceHarness, reader
     harness.produce("requests", some("a", 12))
     ledger = Ledger()
     drain(reader.open(ledger), ledger, 12)
-    assert list(ledger.positions.values()) == [12]
+    assert [position for position in ledger.positions.values() if position] == [12]
 
 
 def test_what_was_not_committed_is_read_again_after_a_crash(harness: SourceHarness, reader: Reader) -> None:

@@ -147,8 +147,11 @@ def test_a_topic_made_anew_is_read_from_its_beginning_and_the_loss_recorded(
     harness.produce("requests", some("b", 5))
     drain(open_source(harness.settings(), ledger), ledger, 25)
     assert ledger.values["requests"] == some("a", 20) + some("b", 5)
-    assert [(gap.reason, gap.expected_offset, gap.available_offset) for gap in ledger.gaps] == [
-        ("truncated", 20, 0)
+    assert [
+        (gap.reason, gap.partition, gap.expected_offset, gap.available_offset) for gap in ledger.gaps
+    ] == [
+        ("recreated", "0", 20, 0),
+        ("recreated", "1", 0, 0),
     ]
 
 
@@ -166,8 +169,11 @@ def test_a_topic_made_anew_while_it_is_read_is_read_from_its_beginning(
     harness.produce("requests", some("b", 5))
     drain(source, ledger, 25)
     assert ledger.values["requests"] == some("a", 20) + some("b", 5)
-    assert [(gap.reason, gap.expected_offset, gap.available_offset) for gap in ledger.gaps] == [
-        ("truncated", 20, 0)
+    assert [
+        (gap.reason, gap.partition, gap.expected_offset, gap.available_offset) for gap in ledger.gaps
+    ] == [
+        ("recreated", "0", 20, 0),
+        ("recreated", "1", 0, 0),
     ]
 
 
@@ -204,7 +210,7 @@ def test_messages_deleted_while_we_fall_behind_are_a_gap(harness: KafkaHarness, 
     ]
 
 
-def test_transaction_markers_are_not_taken_for_lost_messages_of_an_unknown_number(
+def test_transaction_markers_and_aborted_messages_are_passed_and_are_no_loss(
     harness: KafkaHarness, open_source: Open
 ) -> None:
     producer = Producer(
@@ -221,11 +227,13 @@ def test_transaction_markers_are_not_taken_for_lost_messages_of_an_unknown_numbe
         else:
             producer.abort_transaction(30)
     ledger = Ledger()
-    drain(open_source(harness.settings(), ledger), ledger, 6)
-    # 0-2, marker 3, aborted 4-6 and its marker 7, 8-10
-    assert [(gap.reason, gap.expected_offset, gap.available_offset) for gap in ledger.gaps] == [
-        ("skipped", 3, 8)
-    ]
+    source = open_source(harness.settings(), ledger)
+    drain(source, ledger, 6)
+    poll_until(source, ledger, lambda: source.lag().messages == 0)
+    # 0-2, marker 3, aborted 4-6 and its marker 7, 8-10, marker 11
+    assert [position for position in ledger.positions.values() if position] == [12]
+    assert [count for count in ledger.skipped.values() if count] == [6]
+    assert ledger.gaps == []
 
 
 def test_topics_that_do_not_exist_yet_are_waited_for(

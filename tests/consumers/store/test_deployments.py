@@ -53,7 +53,7 @@ def frames(*changes: Deployment) -> list[bytes]:
 
 
 def commit(store: Store, values: Sequence[bytes], start: int = 0) -> CommitResult:
-    column = RawColumn(values, lambda index: Origin(*WHERE, start + index, None, b"prod/greet"))
+    column = RawColumn(values, lambda index: Origin(*WHERE[:2], start + index, None, b"prod/greet"))
     raw = RawBatch({"deployments": column}, {WHERE: start}, {WHERE: start + len(values)})
     return store.commit(decode_batch(raw, BatchDecoder(SchemaResolver()), Pricer()))
 

@@ -174,30 +174,51 @@ def test_pending_scores_of(connection: duckdb.DuckDBPyConnection) -> None:
     assert found == [{"position": 0, "score_id": str(A), "name": "q", "value": 0.5}]
 
 
-POSITIONS = 'SELECT topic, "partition", first_offset, next_offset FROM source_positions ORDER BY ALL'
+POSITIONS = """
+SELECT topic, "partition", topic_id, first_offset, next_offset, skipped FROM source_positions ORDER BY ALL
+"""
 
 
-def moved(*rows: tuple[str, str, int, int]) -> pa.Table:
-    names = ("topic", "partition", "start_offset", "next_offset")
+def moved(*rows: tuple[str, str, str, int, int, int]) -> pa.Table:
+    names = ("topic", "partition", "topic_id", "start_offset", "next_offset", "skipped")
     return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
 
 
 def test_move_positions(connection: duckdb.DuckDBPyConnection) -> None:
-    for rows in ([("t", "0", 5, 9), ("t", "1", 0, 2)], [("t", "0", 9, 12), ("u", "0", 1, 1)]):
+    first = [("t", "0", "", 5, 9, 1), ("t", "1", "", 0, 2, 0)]
+    second = [("t", "0", "", 9, 12, 2), ("u", "0", "", 1, 1, 0), ("t", "1", "new", 0, 7, 4)]
+    for rows in (first, second):
         connection.register("moved", moved(*rows))
         connection.execute(statement("move_positions", STORE)).fetchall()
     found = connection.sql(POSITIONS).fetchall()
-    assert found == [("t", "0", 5, 12), ("t", "1", 0, 2), ("u", "0", 1, 1)]
+    assert found == [
+        ("t", "0", "", 5, 12, 3),
+        ("t", "1", "", 0, 2, 0),
+        ("t", "1", "new", 0, 7, 4),
+        ("u", "0", "", 1, 1, 0),
+    ]
 
 
 def test_retire_positions(connection: duckdb.DuckDBPyConnection) -> None:
-    rows = [("spool", "a", 0, 4), ("spool", "b", 3, 5), ("spool", "c", 0, 9), ("other", "a", 1, 2)]
+    rows = [
+        ("spool", "a", "", 0, 4, 0),
+        ("spool", "b", "", 3, 5, 0),
+        ("spool", "c", "", 0, 9, 0),
+        ("other", "a", "", 1, 2, 0),
+        ("t", "0", "old", 10, 30, 5),
+        ("t", "0", "new", 0, 7, 0),
+    ]
     connection.register("moved", moved(*rows))
     connection.execute(statement("move_positions", STORE)).fetchall()
-    connection.register("gone", pa.table({"topic": ["spool"] * 3, "partition": ["a", "b", "unknown"]}))
+    gone = {
+        "topic": [*["spool"] * 3, "t"],
+        "partition": ["a", "b", "unknown", "0"],
+        "topic_id": ["", "", "", "old"],
+    }
+    connection.register("gone", pa.table(gone))
     connection.execute(statement("retire_positions", STORE)).fetchall()
-    held = connection.sql("SELECT topic, partitions, consumed FROM retired_positions").fetchall()
-    assert held == [("spool", 2, 6)]
+    held = connection.sql("SELECT topic, partitions, consumed FROM retired_positions ORDER BY ALL").fetchall()
+    assert held == [("spool", 2, 6), ("t", 1, 15)]
 
 
 def test_record_ledger(connection: duckdb.DuckDBPyConnection) -> None:

@@ -204,7 +204,7 @@ def test_the_token_is_sent_and_a_refusal_is_told(
     assert version_of(make_client(registry, token="right", home=tmp_path / "a")) == "1.0.0"
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "credentials").write_text("right\n", encoding="utf-8")
-    announce_server(tmp_path / "b", registry.url, "registry")
+    announce_server(tmp_path / "b", registry.url, "registry", registry.secret)
     assert version_of(make_client(registry, home=tmp_path / "b")) == "1.0.0"
 
 
@@ -213,7 +213,7 @@ def test_the_server_of_the_home_is_found(
 ) -> None:
     registry.publish(snapshot_json())
     registry.token = "local"
-    announce_server(tmp_path, registry.url, "registry")
+    announce_server(tmp_path, registry.url, "registry", registry.secret)
     (tmp_path / "credentials").write_text("local\n", encoding="utf-8")
     assert resolution_of(make_client()) == "live"
 

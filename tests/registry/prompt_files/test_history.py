@@ -87,3 +87,47 @@ def test_a_base_that_is_none_is_refused(prompts: Path, base: str) -> None:
 def test_a_folder_outside_of_git_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(InvalidParameter, match="not a git repository"):
         published_edits(tmp_path_factory.mktemp("plain"))
+
+
+def test_a_hook_in_a_linked_worktree_looks_at_that_worktree(
+    prompts: Path, git: Git, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As git and pre-commit export it."""
+    linked = tmp_path_factory.mktemp("linked") / "tree"
+    git("worktree", "add", "-b", "change", str(linked))
+    directory = linked / "our prompts"
+    (directory / "refund" / "1.0.0.md").write_text("Edited.\n")
+    subprocess.run(["git", "-C", str(linked), "add", "."], check=True)
+    monkeypatch.chdir(linked)
+    own = prompts.parent / ".git" / "worktrees" / "tree"
+    monkeypatch.setenv("GIT_DIR", str(own))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(own / "index"))
+    assert [edit.version for edit in published_edits(directory)] == ["1.0.0"]
+    assert published_edits(prompts) == []  # of the other worktree, where nothing is staged
+
+
+def test_a_hook_of_a_partial_commit_looks_at_what_is_committed(
+    prompts: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git commit FILE` has an index of its own for it, named relative to the root."""
+    monkeypatch.chdir(prompts.parent)
+    (prompts / "refund" / "1.0.0.md").write_text("Edited.\n")
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/next-index.lock")
+    git("read-tree", "HEAD")
+    git("add", ".")
+    assert [edit.version for edit in published_edits(prompts)] == ["1.0.0"]
+    monkeypatch.delenv("GIT_INDEX_FILE")
+    assert published_edits(prompts) == []
+
+
+def test_the_repository_that_another_folder_exports_is_not_looked_at(
+    prompts: Path, git: Git, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    (prompts / "refund" / "1.0.0.md").write_text("Edited.\n")
+    git("add", ".")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert [edit.version for edit in published_edits(prompts)] == ["1.0.0"]

@@ -1,5 +1,8 @@
 """Prompts as text files: whatever is written is read back, and mistakes are named."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,11 +76,86 @@ def test_a_file_without_front_matter_is_a_template() -> None:
         ("---\nparameters: {temperature: .nan}\n---\n", "parameters"),
         ("---\nvariables: {question: text}\n---\n", "variables.question.type is 'text'"),
         ("hello\n<|user|>\nhi\n", "before the first message"),
+        ("\n---\nmodel: x\n---\nhi\n", "begin the file with a line of three hyphens"),
+        (" ---\nmodel: x\n---\nhi\n", "begin the file with a line of three hyphens"),
+        ("----\nmodel: x\n----\nhi\n", "begin the file with a line of three hyphens"),
+        ("---\rmodel: x\r---\rhi\r", "begin the file with a line of three hyphens"),
+        ("<|user|>\nhi\n<|assisstant|>\nhello\n", "write <|assistant|>"),
+        ("<|User|>\nhi\n", "write <|user|>"),
+        ("---\nmetadata: {true: 1}\n---\n", "in quotes"),
+        ("---\nmetadata: {<<: {a: 1}}\n---\n", "merges no mappings"),
+        ("---\nmetadata: {a: &x 1, b: *x}\n---\n", "aliases .* are not supported"),
+        ("---\nmetadata: {a: &x [*x]}\n---\n", "aliases .* are not supported"),
+        ("---\nmetadata: {a: !!set {x}}\n---\n", "write YAML"),
+        ("---\nmetadata: {a: !!int x}\n---\n", "write YAML"),
+        ("---\nmetadata: {a: !!bool NO}\n---\n", "write YAML"),
+        ("---\nmetadata: {a: " + "9" * 5000 + "}\n---\n", "fewer digits"),
+        ("---\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n---\n", "nested too deep"),
+        ("---\nmetadata: {a: 1e400}\n---\n", "finite"),
+        ("---\nmetadata: {a: " + "x" * 200_000 + "}\n---\n", "at most 100000 characters"),
+        ("---\nmetadata: {a: [" + "1," * 30_000 + "]}\n---\n", "more than 20000 values"),
     ],
 )
 def test_a_mistake_is_named(text: str, told: str) -> None:
     with pytest.raises(InvalidPrompt, match="(?s)" + told.replace("[", r"\[")):
         parse_prompt(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *[(word, word) for word in ("NO", "no", "yes", "On", "off", "y", "N")],
+        *[
+            (word, word)
+            for word in ("1:30", "1_000", "0b1", "2026-01-31", "0x", "1e", "=", ".", "nUll", "tRUE")
+        ],
+        ("1e-1", 0.1),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("-2.", -2.0),
+        ("010", 10),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("+12", 12),
+        ("True", True),
+        ("FALSE", False),
+        ("~", None),
+        ("NULL", None),
+        ("", None),
+        ("'NO'", "NO"),
+        ("!!str 5", "5"),
+        ("!!float 5", 5.0),
+    ],
+)
+def test_words_without_quotes_mean_what_yaml_1_2_says(written: str, read: Any) -> None:
+    found = parse_prompt(f"---\nmetadata:\n  value: {written}\n---\nhello\n").metadata["value"]
+    assert (found, type(found)) == (read, type(read))
+    again = format_prompt(PromptContent(template="hello", metadata={"value": read}))
+    assert parse_prompt(again).metadata == {"value": read}
+
+
+def test_a_name_may_be_a_word_that_yaml_1_1_took_for_a_boolean() -> None:
+    assert parse_prompt("---\nmetadata: {NO: 1, on: 2}\n---\nhello\n").metadata == {"NO": 1, "on": 2}
+
+
+def test_blanks_behind_a_fence_or_a_role_do_not_count() -> None:
+    assert parse_prompt(TEXT.replace("---\n", "--- \t\n")) == parse_prompt(TEXT)
+    assert parse_prompt(CHAT.replace("|>\n", "|> \n")) == parse_prompt(CHAT)
+
+
+def test_a_line_of_another_token_is_text() -> None:
+    text = "Stop at this:\n<|endoftext|>\n<|im_start|>\n<|eot_id|>"
+    assert parse_prompt(f"{text}\n") == PromptContent(template=text)
+    assert parse_prompt(f"<|user|>\n{text}\n").messages == (Message("user", text),)
+    with pytest.raises(InvalidPrompt, match="a file knows the roles"):
+        format_prompt(PromptContent(messages=(Message("critic", "hello"),)))
+
+
+def test_aliases_that_multiply_are_refused_at_once() -> None:
+    names = "abcdefghijklmnop"
+    lines = ["a: &a [x, x]"] + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise(names)]
+    with pytest.raises(InvalidPrompt, match="aliases"):
+        parse_prompt("---\nmetadata:\n  " + "\n  ".join(lines) + "\n---\nhello\n")
 
 
 def test_the_files_that_the_documents_show_are_prompts() -> None:

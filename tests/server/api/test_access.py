@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 
 from tests.server.registry_client import HELLO, Person
@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 ANY_ID = "01a00000-0000-7000-8000-000000000000"
-ROLES = ("reader", "author", "approver", "admin")
+ROLES = ("service", "reader", "author", "approver", "admin")
 REASON = {"reason": "tidy"}
 LETTERS = {"ids": [ANY_ID]}
 ARMS = [
@@ -36,7 +36,8 @@ TABLE = (
     Row("GET", "/healthz", None),
     Row("GET", "/readyz", None),
     Row("GET", "/metrics", "reader"),
-    Row("GET", "/openapi.json", "reader"),
+    Row("GET", "/openapi.json", "service"),
+    Row("GET", "/v1/whoami", "service"),
     Row("GET", "/v1/versions", "reader"),
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),
@@ -54,7 +55,7 @@ TABLE = (
     Row("GET", "/v1/rebuild", "reader"),
     Row("POST", "/v1/rebuild", "admin"),
     Row("GET", "/v1/dead-letters", "reader"),
-    Row("GET", "/v1/dead-letters/{dead_letter_id}", "reader", f"/v1/dead-letters/{ANY_ID}"),
+    Row("GET", "/v1/dead-letters/{dead_letter_id}", "admin", f"/v1/dead-letters/{ANY_ID}"),
     Row("POST", "/v1/dead-letters/replay", "admin", body=LETTERS),
     Row("POST", "/v1/dead-letters/discard", "admin", body=LETTERS),
     Row("GET", "/v1/prompts", "reader"),
@@ -144,8 +145,8 @@ TABLE = (
         {"weights": {"control": 1}},
     ),
     Row("POST", "/v1/experiments/{experiment}/stop", "approver", "/v1/experiments/nothing/stop", {}),
-    Row("GET", "/v1/deployments/{environment}", "reader", "/v1/deployments/prod"),
-    Row("GET", "/v1/audit-log", "reader"),
+    Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
+    Row("GET", "/v1/audit-log", "approver"),
     Row("GET", "/v1/hygiene", "reader"),
     Row("GET", "/v1/tokens", "admin"),
     Row("POST", "/v1/tokens", "admin", body={"subject": "tried", "role": "reader"}),
@@ -157,7 +158,7 @@ PROTECTED = [row for row in TABLE if row.role is not None]
 BY_NAME = {f"{row.method} {row.path}": row for row in TABLE}
 
 
-def ask(server: ServerProcess, row: Row, headers: dict[str, str]) -> httpx.Response:
+def ask(server: ServerProcess, row: Row, headers: dict[str, str]) -> httpx2.Response:
     return server.web.request(row.method, row.asked or row.path, headers=headers, json=row.body)
 
 
@@ -235,6 +236,25 @@ def test_the_scheme_is_read_as_http_says(busy_server: ServerProcess) -> None:
     assert busy_server.get("/v1/facets", headers={"Authorization": f"bearer  {token}"}).status_code == 200
 
 
+def test_a_service_reads_its_environment_and_nothing_else(
+    busy_server: ServerProcess, people: dict[str, Person]
+) -> None:
+    service = people["service"]
+    assert service.get("/v1/whoami") == {"subject": "a-service", "role": "service", "environment": "prod"}
+    service.get("/v1/deployments/prod")
+    for environment in ("dev", "staging"):
+        refused = service.get(f"/v1/deployments/{environment}", expect=403)
+        assert "is for prod" in refused["detail"]
+    assert people["reader"].get("/v1/whoami")["environment"] is None
+    with Person.local(busy_server) as admin:
+        for body in (
+            {"subject": "x", "role": "service"},
+            {"subject": "x", "role": "service", "environment": "nowhere"},
+            {"subject": "x", "role": "admin", "environment": "prod"},
+        ):
+            admin.post("/v1/tokens", body, expect=422)
+
+
 def test_whether_a_path_exists_is_nobodys_business_without_a_token(busy_server: ServerProcess) -> None:
     assert busy_server.web.get("/v1/secret").status_code == 401
     found = busy_server.get("/v1/secret")
@@ -279,6 +299,29 @@ def test_the_log_has_every_request_and_neither_tokens_nor_queries(busy_server: S
     requests = [line for line in busy_server.log_lines() if line["event"] == "request"]
     assert (requests[-1]["status"], requests[-1]["caller"]) == (401, None)
     assert (requests[-2]["status"], requests[-2]["caller"]) == (200, "local")
+
+
+def test_a_long_path_is_cut_and_no_answer_is_kept_or_framed(
+    busy_server: ServerProcess,
+) -> None:
+    path = f"/{'a+' * 10_000}"
+    refused = busy_server.web.get(path)
+    assert refused.status_code == 401
+    unknown = busy_server.get(path)
+    assert unknown.status_code == 404
+    assert len(unknown.text) < 1_000
+
+    def logged() -> bool:
+        lines = [line for line in busy_server.log_lines() if line["event"] == "request"]
+        return [line["status"] for line in lines[-2:]] == [401, 404]
+
+    eventually(logged)
+    assert max(map(len, busy_server.log_text().splitlines()[-2:])) < 1_000
+    assert busy_server.web.get("/" + "a" * 60_000).status_code in {400, 401}
+    for response in (refused, unknown, busy_server.web.get("/healthz"), busy_server.get("/v1/facets")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
 
 
 def test_a_body_that_is_no_json_or_too_large_is_refused(busy_server: ServerProcess) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 
 from coalmine_server.api.middleware import MAX_BODY_BYTES
 from tests.support.processes.coalmine_process import ServerProcess
@@ -15,7 +15,7 @@ def chunks(total: int) -> Iterator[bytes]:
         yield CHUNK
 
 
-def post(server: ServerProcess, content: bytes | Iterator[bytes]) -> httpx.Response:
+def post(server: ServerProcess, content: bytes | Iterator[bytes]) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
     return server.web.post("/v1/prompts/greeting/versions", content=content, headers=headers)
 

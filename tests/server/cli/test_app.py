@@ -23,7 +23,7 @@ HEAVY = [
     "streamlit",
     "polars",
     "confluent_kafka",
-    "httpx",
+    "httpx2",
 ]
 
 

@@ -161,7 +161,7 @@ def test_an_audit_prints_the_identity_and_names_what_was_deleted(home: Path, tra
     coalmine_json("replay", trace, "--speed", "max", home=home)
     good = coalmine("audit", home=home)
     assert good.returncode == 0, good.stderr
-    assert "produced 500 = stored 500 + duplicates 0 + dead-lettered 0 + spooled 0" in good.stdout
+    assert "read 500 = stored 500 + duplicates 0 + dead-lettered 0; 0 waiting" in good.stdout
     with duckdb.connect(home / "store" / "coalmine.duckdb") as connection:
         connection.execute(
             "DELETE FROM requests_hot WHERE request_id = (SELECT min(request_id) FROM requests_hot)"

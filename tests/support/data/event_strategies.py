@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.events import EventName
-from coalmine_schemas.rules import MAX_INSTANT_US, RULES, Instant, Items, NotEmpty, Number, Uuid
+from coalmine_schemas.limits import MAX_NUMBER
+from coalmine_schemas.rules import RULES, Instant, Items, Length, Number, Uuid
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 _RANGES = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
@@ -36,13 +37,13 @@ def _values(node: Any, rule: Any) -> st.SearchStrategy[Any]:
     if kind in _RANGES:
         low, high = _RANGES[kind]
         if isinstance(rule, Instant):
-            low, high = 0, MAX_INSTANT_US - 1
+            low, high = rule.bounds_us
         if isinstance(rule, Number):
             low, high = int(max(low, rule.low)), int(min(high, rule.high))
         return st.integers(low, high)
     if kind == "double":
-        low_bound = rule.low if isinstance(rule, Number) and rule.low == 0 else None
-        return st.floats(min_value=low_bound, allow_nan=False, allow_infinity=False)
+        bounds = (rule.low, rule.high) if isinstance(rule, Number) else (-MAX_NUMBER, MAX_NUMBER)
+        return st.floats(*bounds, allow_nan=False, allow_infinity=False)
     if kind == "enum":
         return st.sampled_from(node["symbols"])
     if kind == "map":
@@ -55,4 +56,4 @@ def _values(node: Any, rule: Any) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries(members)
     if kind == "bytes":
         return st.binary(max_size=30)
-    return _TEXT.filter(bool) if isinstance(rule, NotEmpty) else _TEXT
+    return _TEXT.filter(bool) if isinstance(rule, Length) and rule.least else _TEXT

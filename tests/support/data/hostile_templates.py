@@ -199,6 +199,33 @@ HOSTILE: Final = {
     "filter nobody knows": "{{ text|frobnicate }}",
     "filter nobody knows within if": "{% if false %}{{ text|frobnicate }}{% endif %}",
     "test nobody knows": "{{ text is frobnicated }}",
+    "percent by a test": "{{ '%99999999d' is odd }}",
+    "percent by even": "{{ '%99999999d' is even }}",
+    "percent by divisibleby": "{{ '%99999999d' is divisibleby 3 }}",
+    "percent by select": "{{ ['%99999999d']|select('odd')|list }}",
+    "sum of lists": "{{ range(60000)|batch(1)|sum(start=[]) }}",
+    "unique of numbers with one hash": "{% set l = range(0, 20000)|list %}{{ l|unique('x')|list }}"
+    "{% for i in range(60000) %}{% if l|unique|list %}{% endif %}{% endfor %}",
+    "path of a mile": "{{ range(1000)|map(attribute='a.' * 10000, default={})|list }}",
+    "default of a mile": "{{ range(20000)|groupby('a', default='x' * 900000) }}",
+    "many conditions": "{% for i in range(60000) %}{{ '' if "
+    + " and ".join(["(text and number)"] * 35)
+    + " }}"
+    "{% endfor %}",
+    "items looked up": "{% set l = range(20000)|list %}{% for i in range(60000) %}{{ order[l] is defined }}"
+    "{% endfor %}",
+    "huge numbers": "{{ 2 ** 250 * 2 ** 250 }}",
+    "trim": "{{ ('ab' * 400000)|trim('x' * 400000 ~ 'ab') }}",
+    "strip": "{{ ('ab' * 400000).strip('x' * 400000 ~ 'ab') }}",
+    "rsplit": "{{ ('a' * 900000).rsplit('a' * 300000 ~ 'b' ~ 'a' * 300000) }}",
+    "find": "{% set t = 'a' * 29000 %}{% set n = 'a' * 7000 ~ 'b' ~ 'a' * 7000 %}{% for i in range(60000) %}"
+    "{% if n in t %}{% endif %}{% endfor %}",
+    "title": "{% for i in range(60000) %}{% set x = ('- ' * 400000)|title %}{% endfor %}",
+    "deep value": "{% set a0 = [1] %}" + "".join(f"{{% set a{i + 1} = [a{i}] %}}" for i in range(60)),
+    "internal filter": "{{ [[1]]|map('=loop', 1)|list }}",
+    "internal filter by select": "{{ [[1]]|select('=in', [1])|list }}",
+    "none": "{{ none }}",
+    "infinity": "{{ 1e308 * 10 }}",
     "callable test": "{{ text is callable }}",
     "filter test": "{{ 'upper' is filter }}",
     "sameas": "{{ text is sameas text }}",

@@ -41,6 +41,10 @@ def request(number: int, at: datetime = START, **values: Any) -> Row:
         "resolution": "fixed",
         "request_model": "gpt-4o-mini",
         "latency_ms": 100.0 + number,
+        "request_parameters": [],
+        "other_usage": [],
+        "cost_source": "unknown",
+        "outcome": "ok",
         "metrics": [],
         "segments": [],
     }
@@ -180,7 +184,11 @@ def many_requests(
         "input_tokens": maybe(random.integers(10, 8_000, count), 0.02),
         "cached_input_tokens": maybe(random.integers(0, 10, count), 0.5),
         "output_tokens": maybe(random.integers(1, 900, count), 0.02),
+        "request_parameters": _maps("temperature", np.full(count, "0.2")),
+        "other_usage": _maps("web_searches", random.integers(1, 3, count).astype(np.float64)),
         "cost_nano_usd": maybe(random.integers(1_000, 90_000_000, count), 0.05),
+        "cost_source": _repeated("price_list", count),
+        "outcome": pa.array(random.choice(["ok", "cancelled", "refused", "unknown"], count)),
         "latency_ms": pa.array(random.lognormal(6, 1, count)),
         "time_to_first_token_ms": maybe(random.lognormal(4, 1, count), 0.3),
         "finish_reason": pa.array(

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
+from coalmine_schemas.discovery import CHALLENGE_HEADER, PROOF_HEADER, proof_of
+
 Mode = Literal["ok", "error", "garbage", "wrong", "slow"]
 
 
@@ -27,6 +29,8 @@ class DeploymentServer:
         self.mode: Mode = "ok"
         self.slow_s = 10.0
         self.token: str | None = None
+        self.secret = "of this server"
+        """What it proves itself with."""
         self.questions: list[tuple[str, str | None, float]] = []
         """Path, If-None-Match and wait of each question."""
         self.refused = 0
@@ -140,6 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         owner = self.server.owner
+        if self.path == "/healthz":
+            self.send_response(200)
+            self.send_header(PROOF_HEADER, proof_of(owner.secret, self.headers[CHALLENGE_HEADER]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         status, body, etag = owner.answer(
             self.path, self.headers.get("If-None-Match"), self.headers.get("Authorization")
         )

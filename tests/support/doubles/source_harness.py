@@ -1,6 +1,7 @@
 """What the source contract needs of each implementation, and a ledger that stands for the store."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from coalmine_consumers.raw import Gap, IngestedEvent, RawBatch, TopicPartition
 from coalmine_consumers.sources.base import Source
-from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_consumers.sources.spool import SpoolSource
@@ -26,6 +27,9 @@ class Ledger:
         self.positions: dict[TopicPartition, int] = {}
         self.values: dict[str, list[bytes | None]] = {}
         self.gaps: list[Gap] = []
+        self.skipped: Counter[TopicPartition] = Counter()
+        self.firsts: dict[TopicPartition, int] = {}
+        self.retired = 0
         self.quiesced = 0
 
     def read_positions(self) -> Mapping[TopicPartition, int]:
@@ -39,14 +43,24 @@ class Ledger:
         assert not set(batch.retired) & batch.positions.keys()
         for partition, start in batch.starts.items():
             assert self.positions.get(partition, start) == start, f"{partition} does not start where we stand"
+            self.firsts.setdefault(partition, start)
         for event, column in batch.columns.items():
             self.values.setdefault(event, []).extend(column.values)
         self.gaps.extend(batch.gaps)
+        self.skipped.update(batch.skipped)
         self.positions.update(batch.positions)
         for partition in batch.retired:
-            self.positions.pop(partition, None)
+            self.retired += self.positions.pop(partition, 0) - self.firsts.pop(partition, 0)
         if source is not None:
             source.committed(batch.positions)
+
+    def check_accounts(self) -> None:
+        """Positions say how many messages were read, as an audit has it."""
+        passed = sum(at - self.firsts[partition] for partition, at in self.positions.items()) + self.retired
+        unread = sum(
+            gap.available_offset - gap.expected_offset for gap in self.gaps if gap.reason != "recreated"
+        )
+        assert passed - unread - self.skipped.total() == self.total()
 
     def total(self) -> int:
         return sum(map(len, self.values.values()))
@@ -161,7 +175,7 @@ class KafkaHarness:
         assert self.producer.flush(30) == 0
 
     def open(self) -> Source:
-        return KafkaSource(self.settings())
+        return RenewedKafkaSource(self.settings())
 
     def lose(self) -> int:
         topic = topic_name("requests", self.prefix)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from tests.support.eventually import eventually
 from tests.support.processes.warm_command import warm_command
@@ -69,7 +69,7 @@ class ServerProcess:
             )
         self.url = eventually(lambda: self._listening(written_before), what=f"listening\n{self.log_text()}")
         # One for all questions; making a context for TLS, which nobody needs here, takes 20 ms each time.
-        self.web = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
+        self.web = httpx2.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
 
     def log_text(self) -> str:
         """Everything it wrote so far."""
@@ -84,7 +84,7 @@ class ServerProcess:
         """The token of its own user."""
         return (self.home / "credentials").read_text(encoding="utf-8").strip()
 
-    def get(self, path: str, *, token: str | None = None, **options: Any) -> httpx.Response:
+    def get(self, path: str, *, token: str | None = None, **options: Any) -> httpx2.Response:
         """A GET with the local token, or another."""
         headers = {"Authorization": f"Bearer {token or self.token}", **options.pop("headers", {})}
         return self.web.get(path, headers=headers, **options)

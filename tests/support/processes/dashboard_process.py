@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from coalmine_schemas.discovery import read_local_token, viewer_key
 from tests.support.eventually import eventually
@@ -38,8 +38,8 @@ def dashboard_process(home: Path, env: Mapping[str, str] | None = None) -> Itera
     def healthy() -> bool:
         assert process.poll() is None, log_file.read_text(encoding="utf-8")
         try:
-            return httpx.get(f"{url}/_stcore/health", trust_env=False).is_success
-        except httpx.TransportError:
+            return httpx2.get(f"{url}/_stcore/health", trust_env=False).is_success
+        except httpx2.TransportError:
             return False
 
     try:

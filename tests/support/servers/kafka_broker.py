@@ -10,7 +10,7 @@ with KafkaBroker() as broker:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from tests.support.servers.kafka_engines import ContainerKafka, JavaKafka, KafkaEngine
+from tests.support.servers.kafka_engines import ContainerKafka, JavaKafka, KafkaEngine, Listener
 from tests.support.servers.ports import accepts_connections
 from tests.support.servers.server_choice import ServerChoice, choose_server
 
@@ -40,6 +40,7 @@ class KafkaBroker:
         heap_mb: int = 512,
         quick_start: bool = False,
         settings: Mapping[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
         ready_timeout_s: float = 120.0,
     ) -> None:
         """Choose how to run it; nothing runs yet.
@@ -50,6 +51,7 @@ class KafkaBroker:
             quick_start: True for tests: start with two thirds of the work, wait with a third of it, and be
                 slower under load.
             settings: Broker settings beside, or instead of, those of `broker_settings`.
+            listeners: Addresses beside `bootstrap_servers`.
             ready_timeout_s: How long a start may take, on a loaded machine.
 
         Raises:
@@ -64,9 +66,9 @@ class KafkaBroker:
         if self.choice.kind == "named":
             self._named = str(self.choice.address)
         elif self.choice.kind == "container":
-            self._engine = ContainerKafka(heap_mb=heap_mb, extra=extra)
+            self._engine = ContainerKafka(heap_mb=heap_mb, extra=extra, further=listeners)
         else:
-            self._engine = JavaKafka(heap_mb=heap_mb, quick_start=quick_start, extra=extra)
+            self._engine = JavaKafka(heap_mb=heap_mb, quick_start=quick_start, extra=extra, further=listeners)
 
     def __enter__(self) -> Self:
         self.start()

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +26,20 @@ if TYPE_CHECKING:
 
 IMAGE = "apache/kafka:4.1.0"
 _LOG4J = Path(__file__).parent / "maven" / "log4j2.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A further address of the broker: behind a proxy, or with TLS or a login."""
+
+    name: str
+    """In capitals, e.g. `PROXIED`."""
+    port: int
+    """Where the broker listens, on this machine's loopback address."""
+    advertised_port: int
+    """Where clients are sent to: that of the proxy, or the same."""
+    protocol: str = "PLAINTEXT"
+    """`SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
 
 
 class KafkaEngine(Protocol):
@@ -51,15 +67,22 @@ class KafkaEngine(Protocol):
         """The last lines of its log."""
 
 
-def broker_settings(*, listeners: str, advertised: str, extra: dict[str, str]) -> dict[str, str]:
+def broker_settings(
+    *, listeners: str, advertised: str, extra: dict[str, str], further: Sequence[Listener] = ()
+) -> dict[str, str]:
     """Settings of a broker for tests: everything on one node, nothing waits, a 5 MB message fits."""
+    protocols = ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT"]
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.listener.names": "CONTROLLER",
-        "listeners": listeners,
-        "advertised.listeners": advertised,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": ",".join([listeners, *(f"{each.name}://0.0.0.0:{each.port}" for each in further)]),
+        "advertised.listeners": ",".join(
+            [advertised, *(f"{each.name}://127.0.0.1:{each.advertised_port}" for each in further)]
+        ),
+        "listener.security.protocol.map": ",".join(
+            [*protocols, *(f"{each.name}:{each.protocol}" for each in further)]
+        ),
         "inter.broker.listener.name": "PLAINTEXT",
         "auto.create.topics.enable": "false",
         "message.max.bytes": str(10 * 1024 * 1024),
@@ -91,9 +114,15 @@ class JavaKafka:
     """A broker in a Java process of this machine, its data in a temporary folder."""
 
     def __init__(
-        self, *, heap_mb: int = 512, quick_start: bool = False, extra: dict[str, str] | None = None
+        self,
+        *,
+        heap_mb: int = 512,
+        quick_start: bool = False,
+        extra: dict[str, str] | None = None,
+        further: Sequence[Listener] = (),
     ) -> None:
         """Prepare the folder and pick ports; nothing runs yet."""
+        self._further = further
         self._quick_start = quick_start
         self._jars = maven_cache.resolve(maven_cache.KAFKA_POM)
         self._heap_mb = heap_mb
@@ -144,6 +173,7 @@ class JavaKafka:
         settings = broker_settings(
             listeners=listeners,
             advertised=listeners,
+            further=self._further,
             extra={
                 "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
                 "log.dirs": str(self._directory / "data"),
@@ -191,8 +221,11 @@ class JavaKafka:
 class ContainerKafka:
     """A broker in a container of the official image, at a fixed port of this machine."""
 
-    def __init__(self, *, heap_mb: int = 512, extra: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *, heap_mb: int = 512, extra: dict[str, str] | None = None, further: Sequence[Listener] = ()
+    ) -> None:
         """Pick a port; nothing runs yet."""
+        self._further = further
         self._heap_mb = heap_mb
         self._extra = extra or {}
         self._container: DockerContainer | None = None
@@ -249,6 +282,8 @@ class ContainerKafka:
 
         port = free_port()
         container = DockerContainer(IMAGE).with_bind_ports(9092, port)
+        for each in self._further:
+            container = container.with_bind_ports(each.port, each.port)
         host = "127.0.0.1"
         with contextlib.suppress(OSError):
             host = container.get_container_host_ip().replace("localhost", "127.0.0.1")
@@ -256,6 +291,7 @@ class ContainerKafka:
         settings = broker_settings(
             listeners="PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
             advertised=f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://127.0.0.1:9093",
+            further=self._further,
             # The image formats the storage by itself, and for a fixed set of controllers only.
             extra={"controller.quorum.voters": "1@127.0.0.1:9093", **self._extra},
         )

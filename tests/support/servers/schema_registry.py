@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-import httpx
+import httpx2
 
 from tests.support.processes.child_process import ChildProcess
 from tests.support.servers import maven_cache
@@ -187,7 +187,7 @@ class SchemaRegistry:
             TimeoutError: It does not in time, or its process ended; with the end of its log.
         """
         deadline = time.monotonic() + self._ready_timeout_s
-        with httpx.Client(timeout=2.0) as client:
+        with httpx2.Client(timeout=2.0) as client:
             while not self._answers(client):
                 if self._engine is not None and not self._engine.running:
                     raise TimeoutError(
@@ -198,10 +198,10 @@ class SchemaRegistry:
                     raise TimeoutError(f"the schema registry at {self.url} does not answer:\n{shown}")
                 time.sleep(0.1)
 
-    def _answers(self, client: httpx.Client) -> bool:
+    def _answers(self, client: httpx2.Client) -> bool:
         try:
             return client.get(f"{self.url}/subjects").is_success
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     def _own_engine(self) -> _Engine:

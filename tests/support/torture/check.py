@@ -6,13 +6,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from coalmine.pricing import Pricer, TokenUsage
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import arrow_schema
+from coalmine_schemas.prices import PriceTable
 from tests.support.data.event_factory import aware
 from tests.support.torture.load import Expected
 
+_DEFAULTS: dict[str, Any] = {
+    **{name: {} for name in ("metrics", "segments", "request_parameters", "other_usage")},
+    **dict.fromkeys(("cost_source", "outcome"), "unknown"),
+}
 _ID = {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
 
 
@@ -102,17 +106,23 @@ def check_all(store: Store, expected: Expected) -> None:
 
 
 def _table(event: IngestedEvent, records: list[dict[str, Any]]) -> pa.Table:
-    pricer = Pricer()
+    prices = PriceTable()
     rows = []
     for record in records:
-        row = {"metrics": {}, "segments": {}, **aware(record)} if event == "requests" else aware(record)
+        row = {**_DEFAULTS, **aware(record)} if event == "requests" else aware(record)
         if event == "requests" and row["cost_nano_usd"] is None and row["output_tokens"] is not None:
-            row["cost_nano_usd"] = pricer.cost_nano_usd(
-                TokenUsage(row["input_tokens"], row["output_tokens"], row["cached_input_tokens"]),
+            cost = prices.cost(
+                {
+                    "input_tokens": row["input_tokens"],
+                    "output_tokens": row["output_tokens"],
+                    "cache_read_tokens": row["cached_input_tokens"],
+                },
                 models=(row["response_model"], row["request_model"]),
                 provider=row["provider"],
-                at=row["event_time"],
+                at_us=record["event_time"],
             )
+            assert cost is not None
+            row["cost_nano_usd"], row["cost_source"] = cost.nano_usd, cost.source
         rows.append({name: _pairs(value) for name, value in row.items()})
     table = pa.Table.from_pylist(rows, schema=arrow_schema(event))
     return table.sort_by(_ID[event])

@@ -22,7 +22,7 @@ from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.sources import Source
-from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store, StoreSettings
@@ -60,7 +60,7 @@ class Where:
         if self.spool is not None:
             return SpoolSource(self.spool)
         assert self.servers is not None
-        return KafkaSource(
+        return RenewedKafkaSource(
             KafkaSourceSettings(
                 self.servers,
                 group_id=self.group,

@@ -22,4 +22,5 @@ FROM (
         AND request.request_id >= $least_id AND request.request_id <= $greatest_id
 )
 WHERE event_time >= $kept_from
+    AND event_time < TIMESTAMPTZ '9999-01-01 00:00:00+00' -- an old store may hold such times; calendars end there
 ORDER BY day

@@ -16,5 +16,5 @@ WITH days AS (
 SELECT
     first_hour,
     last_event_time,
-    (SELECT day + INTERVAL 1 DAY FROM whole WHERE number = $days) AS old_enough
+    (SELECT least(day, TIMESTAMPTZ '9999-12-30 00:00:00+00') + INTERVAL 1 DAY FROM whole WHERE number = $days) AS old_enough
 FROM life

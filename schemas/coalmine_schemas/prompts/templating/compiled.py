@@ -1,11 +1,11 @@
 """From the content of a prompt to something that renders: compiled once, used by all threads."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from io import StringIO
+from typing import Any, Final, cast
 
 from jinja2 import TemplateError, UndefinedError, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.meta import find_undeclared_variables
 
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import (
@@ -16,8 +16,9 @@ from coalmine_schemas.prompts.errors import (
     short,
 )
 from coalmine_schemas.prompts.templating.budget import Budget
-from coalmine_schemas.prompts.templating.environment import PromptEnvironment
+from coalmine_schemas.prompts.templating.environment import Generator, PromptEnvironment
 from coalmine_schemas.prompts.templating.rewrite import Lookup, Rewriter
+from coalmine_schemas.prompts.templating.text import NothingToWrite
 from coalmine_schemas.prompts.variables import Variable, is_of_type
 
 _ENVIRONMENT: Final = PromptEnvironment()
@@ -79,6 +80,10 @@ class CompiledPrompt:
             for role, template in zip(self._roles or ["user"], self._templates, strict=True)
         ]
 
+    def unknown(self, variables: Mapping[str, Any]) -> list[str]:
+        """Returns the names of values that the prompt does not declare, and so ignores."""
+        return [name for name in variables if name not in self._variables]
+
     def _values(self, given: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         values: dict[str, Any] = dict(self._defaults)
         missing = []
@@ -89,7 +94,7 @@ class CompiledPrompt:
                     continue
                 if not is_of_type(value, kind):
                     raise InvalidVariable(f"variable {name} is {short(value)}: give a value of type {kind}")
-                if kind == "array" or kind == "object" or kind == "integer":  # noqa: PLR1714 - the fast form
+                if kind != "string" and kind != "boolean":  # noqa: PLR1714 - the fast form
                     budget.weigh(value)
                 values[name] = value
             elif required:
@@ -112,16 +117,10 @@ def compile_prompt(content: PromptContent, lookup: Lookup) -> CompiledPrompt:
         InvalidTemplate: A template is not valid, does what a prompt may not do, uses an undeclared variable,
             or includes what does not exist, too deep or in a cycle.
     """
-    included: dict[str, PromptContent] = {}
-    trees = [
-        (field, Rewriter(field, lookup, included).template(source)) for field, source in content.templates()
-    ]
-    variables = _all_variables(content, included)
-    templates = []
-    for field, tree in trees:
-        _refuse_undeclared(field, tree, variables)
-        templates.append(_compile(field, tree))
-    return CompiledPrompt(content, templates, variables)
+    rewriter = Rewriter(lookup)
+    trees = [(field, rewriter.template(field, source)) for field, source in content.templates()]
+    variables = _all_variables(content, rewriter.included)
+    return CompiledPrompt(content, [_compile(field, tree, variables) for field, tree in trees], variables)
 
 
 def check_template(content: PromptContent, lookup: Lookup) -> None:
@@ -151,40 +150,40 @@ def _all_variables(content: PromptContent, included: Mapping[str, PromptContent]
     return {**found, **content.variables}
 
 
-def _refuse_undeclared(field: str, tree: nodes.Template, variables: Mapping[str, Variable]) -> None:
-    tree.environment = _ENVIRONMENT
+def _compile(field: str, tree: nodes.Template, variables: Mapping[str, Variable]) -> Any:  # noqa: ANN401
+    tree.set_environment(_ENVIRONMENT)
+    generator = Generator(_ENVIRONMENT, field)
     try:
-        used = find_undeclared_variables(tree)
-    except TemplateError as error:
-        raise InvalidTemplate(field, "a template", str(error)) from error
-    undeclared = sorted(used - set(variables) - {"loop"})
+        generator.visit(tree)
+        code = compile(cast(StringIO, generator.stream).getvalue(), "<template>", "exec")
+    except (TemplateError, SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as error:
+        raise InvalidTemplate(field, "a template", f"it cannot be compiled: {error!s:.200}") from error
+    undeclared = sorted(generator.undeclared - set(variables) - {"loop"})
     if undeclared:
         raise InvalidTemplate(
             field, f"using {', '.join(undeclared)}", "declare each of them under variables, or take it out"
         )
-
-
-def _compile(field: str, tree: nodes.Template) -> Any:  # noqa: ANN401 - Jinja2's render function
-    tree.set_environment(_ENVIRONMENT)
-    try:
-        code = _ENVIRONMENT.compile(tree, field)
-    except (TemplateError, SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as error:
-        raise InvalidTemplate(field, "a template", f"it cannot be compiled: {error}") from error
     return _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, {}, None)
 
 
 def _render(template: Any, values: dict[str, Any], budget: Budget) -> str:  # noqa: ANN401
     context = _ENVIRONMENT.context_class(_ENVIRONMENT, values, None, {})
     context.budget = budget
+    before = budget.chars
     try:
-        return "".join(template.root_render_func(context))
+        text = "".join(template.root_render_func(context))
+    except NothingToWrite as error:
+        empty = ", ".join(name for name, value in values.items() if value is None)
+        raise RenderError(f"{error} (no value was given for {empty})" if empty else str(error)) from None
     except RenderError:
         raise
     except UndefinedError as error:
-        raise RenderError(f"the template uses what is not there: {error.message}") from error
+        raise RenderError(f"the template uses what is not there: {error.message!s:.200}") from error
     except SecurityError as error:
-        raise RenderError(f"the template does what it may not do: {error}") from error
+        raise RenderError(f"the template does what it may not do: {error!s:.200}") from error
     except Exception as error:
         # Whatever else an operation of a template may raise on odd values, e.g. a division by zero.
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {error!s:.200}"
         raise RenderError(f"the template fails with these values: {what}") from error
+    budget.write(max(0, len(text) - (before - budget.chars)))  # the template's own text
+    return text

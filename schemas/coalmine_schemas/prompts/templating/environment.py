@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Undefined, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded
+from coalmine_schemas.prompts.errors import RenderError, RenderLimitExceeded, short
 from coalmine_schemas.prompts.templating.budget import MAX_INTEGER_BITS, RenderContext
-from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, INTERNAL
+from coalmine_schemas.prompts.templating.filters import FILTERS
+from coalmine_schemas.prompts.templating.operations import OPERATIONS
+from coalmine_schemas.prompts.templating.tests import TESTS
+from coalmine_schemas.prompts.templating.text import as_text
 
 LOOP_ATTRIBUTES: Final = frozenset(
     {"depth", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex", "revindex0"}
@@ -37,11 +41,9 @@ _NUMBERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 @pass_context
 def _finalize(context: RenderContext, value: Any) -> str:  # noqa: ANN401
     """A value as it is written out."""
-    kind = type(value)
-    if kind is not str:
-        if kind is not int and kind is not float:
-            context.budget.weigh(value)
-        value = str(value)
+    if type(value) is not str:
+        context.budget.weigh(value)
+        value = as_text(value)
     context.budget.steps -= 1
     context.budget.write(len(value))
     return value  # type: ignore[no-any-return]
@@ -64,8 +66,8 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             auto_reload=False,
         )
         self.globals = {}
-        self.filters = {**FILTERS, **INTERNAL}
-        self.tests = dict(ALLOWED_TESTS)
+        self.filters = {**FILTERS, **OPERATIONS}
+        self.tests = dict(TESTS)
         self.policies = {"truncate.leeway": 5}
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401
@@ -77,7 +79,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
-        """`value[key]`: an entry of a mapping, a list or a text."""
+        """`value[key]`: an entry of a mapping, a list or a text. The key is a constant, or was checked."""
         if isinstance(obj, Undefined):
             str(obj)  # raises, saying what is not defined
         try:
@@ -87,13 +89,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
                 return obj[argument]
         except (LookupError, TypeError):
             pass
-        return self.undefined(
-            f"a {type(obj).__name__} without {str(argument)[:80]!r}"
-            if not isinstance(obj, Mapping)
-            else None,
-            obj=obj,
-            name=argument,
-        )
+        return self.undefined(f"a {type(obj).__name__} without {short(argument)}")
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
         """Numbers by numbers; texts and lists are only added, texts repeated."""
@@ -127,6 +123,24 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
         """Nothing is called: `rewrite` leaves no call."""
         raise SecurityError(f"a template may not call a {type(__obj).__name__}")
+
+
+class Generator(CodeGenerator):
+    """Generates the Python code of a template, and notes which names it takes from outside on the way.
+
+    Without Jinja2's optimizer, which computes at compile time, and costs the square of the nesting.
+    """
+
+    def __init__(self, environment: PromptEnvironment, name: str) -> None:
+        super().__init__(environment, name, "<template>", optimized=False)
+        self.undeclared: set[str] = set()
+
+    def enter_frame(self, frame: Frame) -> None:
+        """Notes the names that a scope resolves."""
+        super().enter_frame(frame)
+        self.undeclared.update(
+            name for action, name in frame.symbols.loads.values() if action == "resolve" and name
+        )
 
 
 def _is_number(value: object) -> bool:

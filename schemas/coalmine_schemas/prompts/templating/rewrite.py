@@ -11,19 +11,24 @@ from jinja2 import nodes
 
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
-from coalmine_schemas.prompts.syntax import MAX_TEMPLATE_CHARS, include_target, parse_template
+from coalmine_schemas.prompts.syntax import MAX_NODES, include_target, parse_template
+from coalmine_schemas.prompts.templating.budget import MAX_OUTPUT_CHARS
 from coalmine_schemas.prompts.templating.environment import LOOP_ATTRIBUTES
-from coalmine_schemas.prompts.templating.filters import ALLOWED_TESTS, FILTERS, METHODS
+from coalmine_schemas.prompts.templating.filters import FILTERS
+from coalmine_schemas.prompts.templating.operations import METHODS
+from coalmine_schemas.prompts.templating.tests import TESTS
 
 Lookup = Callable[[str], PromptContent]
 """Content of `name@version`; raises `KeyError` or `InvalidPrompt` if it is unknown."""
 
 MAX_INCLUDE_DEPTH: Final = 8
 """How deep prompts may include each other."""
-MAX_NODES: Final = 20_000
-"""Largest template, in nodes of its tree, with everything it includes."""
 MAX_NESTING: Final = 40
 """How deep a template may nest."""
+MAX_LOOPS: Final = 6
+"""How deep loops may nest."""
+_NODES_PER_STEP_BITS: Final = 1
+_CHARS_PER_NODE_BITS: Final = 5
 _MAX_CONST_BITS: Final = 64
 
 _ALLOWED: Final = frozenset(
@@ -61,37 +66,43 @@ _RESERVED: Final = frozenset(
 
 
 class Rewriter:
-    """Rewrites one template with everything it includes.
+    """Rewrites the templates of one prompt with everything they include; limits hold for all together.
 
     Args:
-        field: What to call the template in errors.
         lookup: Finds included prompts.
-        included: Receives each included content by its reference.
     """
 
-    def __init__(self, field: str, lookup: Lookup, included: dict[str, PromptContent]) -> None:
-        self._field = field
+    def __init__(self, lookup: Lookup) -> None:
+        self.included: dict[str, PromptContent] = {}
+        """Each included content by its reference."""
+        self._field = ""
         self._lookup = lookup
-        self._included = included
         self._nodes = 0
         self._chars = 0
+        self._loops = 0
+        self._work = 0
         self._path: list[str] = []
 
-    def template(self, source: str) -> nodes.Template:
+    def template(self, field: str, source: str) -> nodes.Template:
         """The tree of a template, rewritten.
+
+        Args:
+            field: What to call the template in errors.
+            source: Jinja2.
 
         Raises:
             InvalidTemplate: It is not a template, or does what a prompt may not do.
         """
-        tree = parse_template(source, self._field)
+        self._field = field
         self._count(source)
+        tree = parse_template(source, field)
         return nodes.Template(self._all(tree.body, 0), lineno=1)
 
     def _count(self, source: str) -> None:
         self._chars += len(source)
-        if self._chars > MAX_TEMPLATE_CHARS:
+        if self._chars > MAX_OUTPUT_CHARS:
             self._refuse(
-                "what it includes", f"all templates together have at most {MAX_TEMPLATE_CHARS} characters"
+                "too much text", f"all templates together have at most {MAX_OUTPUT_CHARS} characters"
             )
 
     def _refuse(self, what: str, remedy: str, line: int | None = None) -> NoReturn:
@@ -107,6 +118,7 @@ class Rewriter:
 
     def _node(self, node: nodes.Node, depth: int) -> nodes.Node:
         self._nodes += 1
+        self._work += 1
         if self._nodes > MAX_NODES:
             self._refuse("too many parts", f"a template has at most {MAX_NODES}, with all it includes")
         if depth > MAX_NESTING:
@@ -131,17 +143,35 @@ class Rewriter:
                 )
             return node
         self._check(node)
-        for name in node.fields:
+        if kind is nodes.For:
+            return self._for(node, depth)  # type: ignore[arg-type]
+        self._parts(node, node.fields, depth)
+        return self._weighed(node)
+
+    def _parts(self, node: nodes.Node, names: Sequence[str], depth: int) -> None:
+        for name in names:
             value = getattr(node, name)
             if isinstance(value, nodes.Node):
                 setattr(node, name, self._node(value, depth + 1))
             elif isinstance(value, list):
-                setattr(
-                    node,
-                    name,
-                    [self._node(each, depth + 1) if isinstance(each, nodes.Node) else each for each in value],
-                )
-        return self._weighed(node)
+                changed = [
+                    self._node(each, depth + 1) if isinstance(each, nodes.Node) else each for each in value
+                ]
+                setattr(node, name, changed)
+
+    def _for(self, node: nodes.For, depth: int) -> nodes.Node:
+        """A loop, each turn of which costs what its body does; loops within it pay for themselves."""
+        self._loops += 1
+        if self._loops > MAX_LOOPS:
+            self._refuse("loops in loops", f"nest at most {MAX_LOOPS} loops", node.lineno)
+        self._parts(node, ("iter",), depth)
+        outside, self._work = self._work, 0
+        self._parts(node, ("target", "body", "test"), depth)
+        inside, self._work = self._work, outside
+        self._loops -= 1
+        self._parts(node, ("else_",), depth)
+        node.iter = _filter("=loop", node.iter, [nodes.Const(1 + (inside >> _NODES_PER_STEP_BITS))])
+        return node
 
     def _check(self, node: nodes.Node) -> None:
         line = node.lineno
@@ -152,8 +182,8 @@ class Rewriter:
                 self._refuse(f"the attribute {attr!r}", "name an entry of a mapping", line)
             case nodes.Filter(name=name) if name not in FILTERS:
                 self._refuse(f"the filter {name!r}", f"use one of {', '.join(FILTERS)}", line)
-            case nodes.Test(name=name) if name not in ALLOWED_TESTS:
-                self._refuse(f"the test {name!r}", f"use one of {', '.join(ALLOWED_TESTS)}", line)
+            case nodes.Test(name=name) if name not in TESTS:
+                self._refuse(f"the test {name!r}", f"use one of {', '.join(TESTS)}", line)
             case nodes.Filter(dyn_args=a, dyn_kwargs=k) | nodes.Test(dyn_args=a, dyn_kwargs=k) if a or k:
                 self._refuse("* or ** in arguments", "write the arguments out", line)
             case nodes.Keyword(key=str(key)) if key.startswith("_"):
@@ -162,18 +192,27 @@ class Rewriter:
                 self._refuse("a huge number", f"numbers have at most {_MAX_CONST_BITS} bits", line)
             case nodes.For(recursive=True):
                 self._refuse("a recursive loop", "write nested loops", line)
+            case nodes.Const(value=str(text)) | nodes.TemplateData(data=str(text)):
+                self._work += len(text) >> _CHARS_PER_NODE_BITS
 
-    def _weighed(self, node: nodes.Node) -> nodes.Node:
+    def _weighed(self, node: nodes.Node) -> nodes.Node:  # noqa: PLR0911 - one case per kind
         match node:
-            case nodes.For():
-                chars = sum(len(each.data) for body in (node.body,) for part in body for each in _data(part))
-                node.iter = _filter("=loop", node.iter, [nodes.Const(chars)])
             case nodes.Concat():
                 return _filter("=concat", nodes.List(node.nodes, lineno=node.lineno))
-            case nodes.List() | nodes.Dict():
+            case nodes.List():
                 return _filter("=same", node)
+            case nodes.Dict():
+                pairs = [part for pair in node.items for part in (pair.key, pair.value)]
+                return _filter("=mapping", nodes.List(pairs, lineno=node.lineno))
             case nodes.Tuple(ctx="load"):
                 return _filter("=same", node)
+            case nodes.Compare() if any(each.op in ("in", "notin") for each in node.ops):
+                if len(node.ops) > 1:
+                    self._refuse(
+                        "'in' in a chain of comparisons", "join two conditions with 'and'", node.lineno
+                    )
+                found = _filter("=in", node.expr, [node.ops[0].expr])
+                return found if node.ops[0].op == "in" else nodes.Not(found, lineno=node.lineno)
             case nodes.Compare():
                 node.expr = _seen(node.expr)
                 for operand in node.ops:
@@ -183,6 +222,8 @@ class Rewriter:
             case nodes.Getitem(arg=nodes.Slice() as part):
                 bounds = [each or nodes.Const(None) for each in (part.start, part.stop, part.step)]
                 return _filter("=slice", node.node, bounds)
+            case nodes.Getitem(arg=key) if not isinstance(key, nodes.Const):
+                return _filter("=item", node.node, [key])
         return node
 
     def _call(self, node: nodes.Call, depth: int) -> nodes.Node:
@@ -209,7 +250,7 @@ class Rewriter:
             self._refuse(f"a cycle of includes back to {reference}", "break the cycle", node.lineno)
         if len(self._path) >= MAX_INCLUDE_DEPTH:
             self._refuse("deep includes", f"include at most {MAX_INCLUDE_DEPTH} levels deep", node.lineno)
-        content = self._included.get(reference)
+        content = self.included.get(reference)
         if content is None:
             try:
                 content = self._lookup(reference)
@@ -222,7 +263,7 @@ class Rewriter:
             self._refuse(
                 f"an include of {reference}", "that is a chat prompt; only text can be included", node.lineno
             )
-        self._included[reference] = content
+        self.included[reference] = content
         assert content.template is not None
         self._path.append(reference)
         self._count(content.template)
@@ -246,7 +287,3 @@ def _seen(value: nodes.Expr) -> nodes.Expr:
 
 def _is_loop(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Name) and node.name == "loop"
-
-
-def _data(node: nodes.Node) -> list[nodes.TemplateData]:
-    return [node] if isinstance(node, nodes.TemplateData) else list(node.find_all(nodes.TemplateData))

@@ -6,28 +6,59 @@ from fastapi import APIRouter, Path, Query, Request
 
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.records import AuditEntry, NewToken, TokenRecord
-from coalmine_schemas.results import Page
+from coalmine_registry.roles import Role
+from coalmine_schemas.results import Page, result
 from coalmine_server.api.bodies import TokenBody
 from coalmine_server.api.parameters import Cursor, Limit
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Admin, Asked, PromptPath, Reader, RegistryRoute
+from coalmine_server.api.registry import (
+    Admin,
+    Approver,
+    Asked,
+    PromptPath,
+    Reader,
+    RegistryRoute,
+    Service,
+    lane,
+)
 
-tokens_router = APIRouter(prefix="/v1/tokens", tags=["tokens"], route_class=RegistryRoute)
+router = APIRouter(prefix="/v1", route_class=RegistryRoute)
 
 
-@tokens_router.get("", responses=problem_responses())
+@result
+class Caller:
+    """Who asks, as the token says."""
+
+    subject: str
+    """Person or program that uses the token."""
+    role: Role
+    """What the token allows."""
+    environment: str | None
+    """The one environment that a service may ask about; null for all."""
+
+
+@router.get("/whoami", tags=["tokens"], responses=problem_responses())
+async def whoami(actor: Service) -> Caller:
+    """Who the token belongs to, and what it allows: what a page asks that signs its viewer in."""
+    return Caller(actor.subject, actor.role, actor.environment)
+
+
+@router.get("/tokens", tags=["tokens"], responses=problem_responses())
 def tokens(registry: Asked, _actor: Admin) -> list[TokenRecord]:
     """All tokens, oldest first, including revoked ones, without their text."""
     return list(registry.tokens.list())
 
 
-@tokens_router.post("", status_code=201, responses=problem_responses(409))
-def create_token(registry: Asked, actor: Admin, body: TokenBody) -> NewToken:
+@router.post("/tokens", tags=["tokens"], status_code=201, responses=problem_responses(409))
+def create_token(request: Request, registry: Asked, actor: Admin, body: TokenBody) -> NewToken:
     """Creates a token. Its text is shown this once."""
-    return registry.tokens.create(actor, body.subject, body.role)
+    made = registry.tokens.create(actor, body.subject, body.role, environment=body.environment)
+    request.app.state.verifier.forget()
+    return made
 
 
-@tokens_router.post("/{token_id}/revoke", responses=problem_responses(404, 409))
+@router.post("/tokens/{token_id}/revoke", tags=["tokens"], responses=problem_responses(404, 409))
+@lane("urgent")
 def revoke_token(
     request: Request,
     registry: Asked,
@@ -37,17 +68,15 @@ def revoke_token(
     """Revokes a token, from the next request on."""
     record = registry.tokens.revoke(actor, token_id)
     request.app.state.verifier.forget()
+    request.app.state.hub.revoked()
     return record
 
 
-audit_router = APIRouter(prefix="/v1", route_class=RegistryRoute)
-
-
-@audit_router.get("/audit-log", tags=["audit"], responses=problem_responses(404))
+@router.get("/audit-log", tags=["audit"], responses=problem_responses(404))
 def audit_log(
     *,
     registry: Asked,
-    _actor: Reader,
+    _actor: Approver,
     prompt: Annotated[str | None, Query(min_length=1, description="Only entries about this prompt.")] = None,
     environment: Annotated[
         str | None, Query(min_length=1, description="Only entries about this environment.")
@@ -59,7 +88,7 @@ def audit_log(
     return registry.audit_log(prompt, environment, limit, cursor)
 
 
-@audit_router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
+@router.get("/prompts/{name}/log", tags=["prompts"], responses=problem_responses(404))
 def prompt_log(
     registry: Asked, _actor: Reader, name: PromptPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[AuditEntry]:

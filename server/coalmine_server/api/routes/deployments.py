@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from coalmine_server.api.hub import MAX_WAIT_S, DeploymentHub
-from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import EnvironmentPath, Reader
+from coalmine_server.api.problems import FORBIDDEN, ProblemError, problem_responses
+from coalmine_server.api.registry import EnvironmentPath, Service
 from coalmine_server.services.owned_store import NotReady
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
@@ -41,7 +41,7 @@ SNAPSHOT: dict[str, Any] = {
 )
 async def environment_snapshot(
     request: Request,
-    _actor: Reader,
+    actor: Service,
     environment: EnvironmentPath,
     wait: Annotated[
         float,
@@ -54,12 +54,15 @@ async def environment_snapshot(
     if_none_match: Annotated[str | None, Header(description="ETag of the state that the caller has.")] = None,
 ) -> Response:
     """What an environment serves; with `If-None-Match` and `wait`, as soon as that changes."""
+    if actor.environment not in (None, environment):
+        detail = f"the token of {actor.subject} is for {actor.environment}: ask an admin for another"
+        raise ProblemError(FORBIDDEN, detail)
     hub: DeploymentHub = request.app.state.hub
     known = None if if_none_match is None else if_none_match.strip().removeprefix("W/")
     if hub.stopping:
         raise NotReady("stopping", "asked to stop")
-    served = await hub.after(environment, known, wait)
-    headers = {"Cache-Control": "no-cache"}
+    served = await hub.after(environment, known, wait, request.scope["coalmine.still_allowed"])
+    headers: dict[str, str] = {}
     if hub.stopping:
         headers["Connection"] = "close"
     if served is None:

@@ -17,6 +17,7 @@ from coalmine_server.api.registry import (
     Reader,
     RegistryRoute,
     expected,
+    lane,
     tag,
 )
 
@@ -80,6 +81,7 @@ def served_versions(
 
 
 @router.post("/{environment}/prompts/{name}/rollback", responses=problem_responses(404, 409, 412))
+@lane("urgent")
 def rollback(
     *,
     registry: Asked,

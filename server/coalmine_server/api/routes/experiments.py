@@ -21,6 +21,7 @@ from coalmine_server.api.registry import (
     Reader,
     RegistryRoute,
     expected,
+    lane,
     tag,
 )
 
@@ -85,6 +86,7 @@ def experiment(
 
 
 @router.put("/experiments/{experiment}/weights", responses=problem_responses(404, 409, 412))
+@lane("urgent")
 def set_weights(
     *,
     registry: Asked,
@@ -106,6 +108,7 @@ def set_weights(
 
 
 @router.post("/experiments/{experiment}/stop", responses=problem_responses(404, 409, 412))
+@lane("urgent")
 def stop_experiment(
     *,
     registry: Asked,

@@ -1,11 +1,14 @@
 """Is the process alive, can it serve, what does it count."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from coalmine_registry.roles import Role
+from coalmine_schemas.discovery import CHALLENGE_HEADER, PROOF_HEADER, proof_of
+from coalmine_server.api.auth import needs
 from coalmine_server.api.problems import Problem
 
 router = APIRouter(tags=["health"])
@@ -20,8 +23,20 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-async def healthz() -> Health:
-    """The process answers. Needs no token."""
+async def healthz(
+    request: Request,
+    response: Response,
+    challenge: Annotated[
+        str | None,
+        Header(alias=CHALLENGE_HEADER, max_length=64, description="Random text, to be proved with."),
+    ] = None,
+) -> Health:
+    """The process answers. Needs no token.
+
+    To a challenge it answers with a proof that it is the server which its home announces.
+    """
+    if challenge is not None:
+        response.headers[PROOF_HEADER] = proof_of(request.app.state.secret, challenge)
     return Health()
 
 
@@ -34,7 +49,7 @@ async def readyz(request: Request) -> Health:
     return Health()
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[needs(Role.READER)])
 def metrics(request: Request) -> Response:
     """Counters and gauges for Prometheus."""
     return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -77,11 +77,13 @@ def dead_letters(
     return represented(page, Page[DeadLetterRow], page.items, DeadLetterRow, wanted)
 
 
-@router.get("/dead-letters/{dead_letter_id}", responses=problem_responses(404))
+@router.get(
+    "/dead-letters/{dead_letter_id}", responses=problem_responses(404), dependencies=[needs(Role.ADMIN)]
+)
 def dead_letter(
     owned: Owned, dead_letter_id: Annotated[str, Path(pattern=_UUID, description="Id of the dead letter.")]
 ) -> DeadLetterDetail:
-    """One dead letter with its bytes."""
+    """One dead letter with its bytes, which may hold whatever its sender wrote."""
     found = get_dead_letter(owned.store.reader(), dead_letter_id)
     if found is None:
         raise NotFound(f"no dead letter {dead_letter_id}", "`coalmine dead-letters list` shows their ids")

@@ -26,6 +26,7 @@ from coalmine_server.api.registry import (
     Reader,
     RegistryRoute,
     VersionPath,
+    lane,
     tag,
 )
 
@@ -62,6 +63,7 @@ def prompt_versions(
         **problem_responses(409),
     },
 )
+@lane("heavy")
 def register_version(
     *,
     registry: Asked,
@@ -93,6 +95,7 @@ def prompt_version(
 
 
 @router.get("/prompts/{name}/diff", responses=problem_responses(404))
+@lane("heavy")
 def diff(
     registry: Asked,
     _actor: Reader,

@@ -1,5 +1,8 @@
 """What templates can say, and what they are given."""
 
+import enum
+import json
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -65,7 +68,7 @@ def compiled(template: str, **variables: Variable) -> CompiledPrompt:
         "{{ order.nothing|default('none') }} {{ order.nothing is defined }} {{ order.id is defined }}",
         "{{ text.upper() }} {{ text.split('b') }} {{ ', '.join(['a', 'b']) }} {{ text.replace('a', 'z') }}",
         "{{ order.get('id') }} {{ order.get('x', 'y') }} {{ order.keys()|list }} {{ text.startswith('a') }}",
-        "{{ 'yes' if number > 3 else 'no' }} {{ none }} {{ true }} {{ [1, 'a', none] }} {{ {'a': 1} }}",
+        "{{ 'yes' if number > 3 else 'no' }} {{ true }} {{ [1, 'a', none] }} {{ {'a': 1} }}",
         "{{ 2.567|round(1) }} {{ '12'|int + 1 }} {{ 'x'|int(5) }} {{ '1.5'|float }} {{ -3|abs }} "
         "{{ [1, 2]|max }}",
         "{{ 'a b c'|wordcount }} {{ 'hello world'|truncate(8) }} {{ [1, 1, 2]|unique|list }} "
@@ -76,7 +79,11 @@ def compiled(template: str, **variables: Variable) -> CompiledPrompt:
     ],
 )
 def test_templates_say_the_same_as_in_jinja2(template: str) -> None:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        finalize=lambda value: value if isinstance(value, str | jinja2.Undefined) else json.dumps(value),
+    )
     assert attempt(template) == environment.from_string(template).render(VALUES)
 
 
@@ -86,7 +93,7 @@ def test_json_is_written_for_models_and_not_for_html() -> None:
 
 
 def test_an_entry_wins_over_a_method() -> None:
-    assert attempt("{{ order.items }} {{ order.items()|list|length }}") == "['x'] 2"
+    assert attempt("{{ order.items }} {{ order.items()|list|length }}") == '["x"] 2'
 
 
 def test_all_missing_variables_are_named() -> None:
@@ -97,10 +104,92 @@ def test_all_missing_variables_are_named() -> None:
 
 
 def test_defaults_fill_in_and_others_are_ignored() -> None:
-    prompt = compiled("{{ a }} {{ b }}", a=Variable(default="x"), b=Variable(required=False))
-    assert prompt.render({"c": object()}) == "x None"
-    assert prompt.render({"a": None, "b": None}) == "x None"
+    prompt = compiled("{{ a }} {{ b or '-' }}", a=Variable(default="x"), b=Variable(required=False))
+    assert prompt.render({"c": object()}) == "x -"
+    assert prompt.render({"a": None, "b": None}) == "x -"
     assert prompt.render({"a": "y", "b": "z"}) == "y z"
+    assert prompt.unknown({"a": "y", "c": 1, "d": 2}) == ["c", "d"]
+    assert prompt.unknown({"a": "y"}) == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ b }}",
+        "{{ 'x' ~ b }}",
+        "{{ [b]|join }}",
+        "{{ b|upper }}",
+        "{{ b|string }}",
+        "{{ text|replace('a', b) }}",
+    ],
+)
+def test_nothing_is_not_written_out(template: str) -> None:
+    prompt = compiled(template, b=Variable(required=False), text=Variable(default="abc"))
+    with pytest.raises(RenderError, match=r"None cannot be written out: .*default.*no value was given for b"):
+        prompt.render({})
+    assert compiled("{% if b %}{{ b }}{% endif %}", b=Variable(required=False)).render({}) == ""
+    assert compiled("{{ b|default('-', true) }}", b=Variable(required=False)).render({}) == "-"
+
+
+class _Tier(enum.StrEnum):
+    FREE = "free"
+
+
+class _Plan(str, enum.Enum):  # noqa: UP042 - str() of it is not its value
+    PAID = "paid"
+
+
+class _Level(enum.IntEnum):
+    HIGH = 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "written"),
+    [
+        ("string", _Tier.FREE, "free"),
+        ("string", _Plan.PAID, "paid"),
+        ("integer", _Level.HIGH, "3"),
+        ("integer", 10**20, "100000000000000000000"),
+        ("number", 1e22, "1e+22"),
+        ("number", 10**70, "1" + "0" * 70),
+        ("boolean", True, "true"),
+        ("array", [1, "ä", None, False, [_Plan.PAID]], '[1, "ä", null, false, ["paid"]]'),
+        ("array", ({"a": (1, 2)},), '[{"a": [1, 2]}]'),
+        ("object", MappingProxyType({"a": 1.5, "b": {"c": "\n"}}), '{"a": 1.5, "b": {"c": "\\n"}}'),
+        ("object", {1: "x"}, '{"1": "x"}'),
+    ],
+)
+def test_values_are_written_as_json(kind: Any, value: Any, written: str) -> None:
+    for template in ("{{ v }}", "{{ v ~ '' }}", "{{ [v]|join }}", "{{ v|string }}"):
+        assert compiled(template, v=Variable(kind)).render({"v": value}) == written
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("number", 10**400),
+        ("integer", -(10**400)),
+        ("array", [float("nan")]),
+        ("array", [10**400]),
+        ("object", {"a": float("inf")}),
+        ("object", {2**61 - 1: 1}),
+        ("object", {(1, 2): 1}),
+        ("object", {b"a": 1}),
+        ("array", [b"a"]),
+        ("array", [{1, 2}]),
+        ("array", [1j]),
+    ],
+)
+def test_values_that_json_or_a_bound_does_not_allow_are_refused(kind: Any, value: Any) -> None:
+    with pytest.raises(RenderError) as caught:
+        compiled("{{ v }}", v=Variable(kind)).render({"v": value})
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("result", ["1e308 * 10", "1e308 * 10 - 1e308 * 10", "[1e308 * 10]"])
+def test_a_number_that_json_does_not_have_is_not_written_out(result: str) -> None:
+    with pytest.raises(RenderError, match="finite numbers only"):
+        attempt(f"{{{{ {result} }}}}")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +206,7 @@ def test_defaults_fill_in_and_others_are_ignored() -> None:
 def test_types_are_checked(kind: Any, good: list[Any], bad: list[Any]) -> None:
     prompt = compiled("{{ v }}", v=Variable(kind))
     for value in good:
-        assert prompt.render({"v": value}) == str(value)
+        prompt.render({"v": value})
     for value in bad:
         with pytest.raises(InvalidVariable, match=f"variable v is .*type {kind}"):
             prompt.render({"v": value})

@@ -22,6 +22,7 @@ class Source:
         self.snapshots = 0
         self.questions = 0
         self.away = False
+        self.revoked = 0
         self.before_answer: Callable[[], None] = lambda: None
 
     def snapshot(self, environment: str) -> Snapshot:
@@ -37,9 +38,17 @@ class Source:
         self.questions += 1
         return self.revision
 
+    def revocations(self) -> int:
+        self._check()
+        return self.revoked
+
     def _check(self) -> None:
         if self.away:
             raise ConnectionError("the database is away")
+
+
+async def allowed() -> None:
+    """Anybody may know."""
 
 
 def run(scenario: Callable[[DeploymentHub, Source], Coroutine[Any, Any, None]], poll_s: float = 60.0) -> None:
@@ -66,7 +75,7 @@ def test_a_thousand_wait_without_a_thread_and_one_change_answers_all_with_the_sa
     async def scenario(hub: DeploymentHub, source: Source) -> None:
         first = await hub.current("prod")
         threads = threading.active_count()
-        clients = [asyncio.create_task(hub.after("prod", first.etag, 60)) for _ in range(1000)]
+        clients = [asyncio.create_task(hub.after("prod", first.etag, 60, allowed)) for _ in range(1000)]
         await waiting(hub, 1000)
         assert threading.active_count() <= threads + 2
         source.revision = 2
@@ -84,10 +93,10 @@ def test_a_thousand_wait_without_a_thread_and_one_change_answers_all_with_the_sa
 def test_whoever_has_something_else_is_answered_at_once() -> None:
     async def scenario(hub: DeploymentHub, _source: Source) -> None:
         current = await hub.current("prod")
-        assert await hub.after("prod", None, 60) == current
-        assert await hub.after("prod", '"something else"', 60) == current
-        assert await hub.after("prod", current.etag, 0) is None
-        assert await hub.after("prod", current.etag, 0.01) is None
+        assert await hub.after("prod", None, 60, allowed) == current
+        assert await hub.after("prod", '"something else"', 60, allowed) == current
+        assert await hub.after("prod", current.etag, 0, allowed) is None
+        assert await hub.after("prod", current.etag, 0.01, allowed) is None
 
     run(scenario)
 
@@ -103,7 +112,7 @@ def test_the_first_thousand_questions_load_the_snapshot_once() -> None:
 def test_what_another_process_changes_is_found_by_one_question_per_interval() -> None:
     async def scenario(hub: DeploymentHub, source: Source) -> None:
         first = await hub.current("prod")
-        clients = [asyncio.create_task(hub.after("prod", first.etag, 60)) for _ in range(100)]
+        clients = [asyncio.create_task(hub.after("prod", first.etag, 60, allowed)) for _ in range(100)]
         await waiting(hub, 100)
         asked = source.questions
         source.revision = 7
@@ -128,7 +137,7 @@ def test_a_change_heard_while_the_snapshot_is_read_is_not_missed() -> None:
         hub.notify("prod", 2)
         etag, seen = first.etag, [first.revision]
         while seen[-1] != 3:
-            served = await hub.after("prod", etag, 10)
+            served = await hub.after("prod", etag, 10, allowed)
             assert served is not None
             etag = served.etag
             seen.append(served.revision)
@@ -153,7 +162,7 @@ def test_a_registry_made_anew_is_served_though_its_revisions_are_lower() -> None
         source.revision = 9
         first = await hub.current("prod")
         source.revision = 1
-        served = await hub.after("prod", first.etag, 10)
+        served = await hub.after("prod", first.etag, 10, allowed)
         assert served is not None
         assert served.revision == 1
 
@@ -168,9 +177,9 @@ def test_while_the_database_is_away_clients_keep_what_they_have_and_hear_of_chan
     async def scenario(hub: DeploymentHub, source: Source) -> None:
         first = await hub.current("prod")
         source.away = True
-        assert await hub.after("prod", first.etag, 0.05) is None
+        assert await hub.after("prod", first.etag, 0.05, allowed) is None
         assert await hub.current("prod") == first
-        client = asyncio.create_task(hub.after("prod", first.etag, 30))
+        client = asyncio.create_task(hub.after("prod", first.etag, 30, allowed))
         source.revision = 2
         source.away = False
         served = await client
@@ -182,7 +191,10 @@ def test_while_the_database_is_away_clients_keep_what_they_have_and_hear_of_chan
 
 def test_environments_there_are_not_are_refused_with_those_there_are() -> None:
     async def scenario(hub: DeploymentHub, _source: Source) -> None:
-        questions: list[Awaitable[object]] = [hub.current("production"), hub.after("production", None, 60)]
+        questions: list[Awaitable[object]] = [
+            hub.current("production"),
+            hub.after("production", None, 60, allowed),
+        ]
         for question in questions:
             with pytest.raises(NotFound, match="'production': there are dev, staging, prod"):
                 await question
@@ -193,7 +205,7 @@ def test_environments_there_are_not_are_refused_with_those_there_are() -> None:
 def test_everybody_goes_when_the_server_stops() -> None:
     async def scenario(hub: DeploymentHub, _source: Source) -> None:
         first = await hub.current("prod")
-        clients = [asyncio.create_task(hub.after("prod", first.etag, 60)) for _ in range(100)]
+        clients = [asyncio.create_task(hub.after("prod", first.etag, 60, allowed)) for _ in range(100)]
         await waiting(hub, 100)
         threading.Thread(target=hub.release).start()
         assert await asyncio.gather(*clients) == [None] * 100
@@ -205,10 +217,40 @@ def test_everybody_goes_when_the_server_stops() -> None:
 def test_a_client_that_goes_away_waits_no_more() -> None:
     async def scenario(hub: DeploymentHub, _source: Source) -> None:
         first = await hub.current("prod")
-        client = asyncio.create_task(hub.after("prod", first.etag, 60))
+        client = asyncio.create_task(hub.after("prod", first.etag, 60, allowed))
         await waiting(hub, 1)
         client.cancel()
         await asyncio.gather(client, return_exceptions=True)
         assert hub.waiting == 0
 
     run(scenario)
+
+
+def test_a_revoked_token_ends_its_wait_whoever_revokes_it_and_the_others_go_on() -> None:
+    class Gone(Exception):
+        pass
+
+    revoked = False
+
+    async def mine() -> None:
+        if revoked:
+            raise Gone
+
+    async def scenario(hub: DeploymentHub, source: Source) -> None:
+        nonlocal revoked
+        for tell in (hub.revoked, lambda: setattr(source, "revoked", source.revoked + 1)):
+            revoked = False
+            first = await hub.current("prod")
+            client = asyncio.create_task(hub.after("prod", first.etag, 60, mine))
+            other = asyncio.create_task(hub.after("prod", first.etag, 60, allowed))
+            await waiting(hub, 2)
+            await asyncio.sleep(0.1)  # the hub has counted once
+            revoked = True
+            tell()
+            with pytest.raises(Gone):
+                await client
+            assert not other.done()
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)
+
+    run(scenario, poll_s=0.01)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
 CLIENTS = 1000
 
@@ -138,6 +138,28 @@ def test_what_another_process_changes_wakes_clients_too(registry_server: ServerP
             thread.join(30)
             assert found == [2]
         assert second.stop() == 0
+
+
+@pytest.mark.parametrize("by_command", [False, True])
+def test_a_token_that_is_revoked_ends_its_wait(registry_server: ServerProcess, by_command: bool) -> None:
+    with Person.local(registry_server) as admin, admin.make("leaver", "reader") as leaver:
+        etag = leaver.client.get("/v1/deployments/dev").headers["etag"]
+        found: list[int] = []
+
+        def wait() -> None:
+            headers = {"If-None-Match": etag}
+            found.append(leaver.client.get("/v1/deployments/dev?wait=60", headers=headers).status_code)
+
+        thread = threading.Thread(target=wait)
+        before = arrived(registry_server)
+        thread.start()
+        eventually(lambda: arrived(registry_server) >= before, what="asked")
+        if by_command:
+            assert coalmine("token", "revoke", "leaver", home=registry_server.home).returncode == 0
+        else:
+            admin.post(f"/v1/tokens/{leaver.token_id}/revoke")
+        thread.join(30)
+        assert found == [401]
 
 
 def test_a_server_that_stops_answers_everybody_and_ends_in_time(tmp_path: Path) -> None:

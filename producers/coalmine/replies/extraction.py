@@ -1,0 +1,130 @@
+"""Replies of shapes that are not ours to know: their counts are read by genai-prices, in the background."""
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, text_of
+from coalmine_schemas.prices import load_prices
+from coalmine_schemas.providers import provider_id
+
+if TYPE_CHECKING:
+    from genai_prices.types import UsageExtractor
+
+_WITH_USAGE: Final = (
+    "usage",
+    "usage_metadata",
+    "usageMetadata",
+    "meta",
+    "result",
+    "usage_info",
+    "tokenUsage",
+)
+"""Fields that have the counts, in any API that genai-prices knows."""
+_MAX_VALUES: Final = 2_000
+_MAX_DEPTH: Final = 8
+"""Bounds of what is looked at in a reply, which may be any object, even one that leads back to itself."""
+
+Counts = dict[str, int | float]
+
+
+class OtherReply(NamedTuple):
+    """The parts of a reply that may have counts."""
+
+    parts: Mapping[str, object]
+    kind: str
+    """Class of the reply, for the log."""
+
+
+def read_other(reply: object) -> ReplyFacts | None:
+    """Notes what may have counts in a reply of a shape that is not known; None if nothing may."""
+    parts = {name: part for name in _WITH_USAGE if (part := get(reply, name))}
+    if not parts:
+        return None
+    candidate = first_of(get(reply, "candidates"))
+    return ReplyFacts(
+        response_model=_first_text(
+            get(reply, "model"),
+            get(reply, "modelVersion"),
+            get(reply, "model_version"),
+            get(get(reply, "response_metadata"), "model_name"),
+        ),
+        finish_reason=_first_text(
+            get(reply, "stopReason"),
+            get(reply, "finish_reason"),
+            get(candidate, "finishReason"),
+            get(candidate, "finish_reason"),
+            get(get(reply, "response_metadata"), "finish_reason"),
+        ),
+        usages=(OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),),
+    )
+
+
+def extracted(reply: OtherReply, provider: str | None, counts_of: Callable[[object], Counts]) -> Counts:
+    """Returns the counts in the noted parts; empty if there are none.
+
+    Args:
+        reply: What was noted.
+        provider: Who was called.
+        counts_of: Reads counts of the shapes we know.
+    """
+    for name in ("usage", "usage_metadata"):
+        known = counts_of(reply.parts.get(name))
+        if known:
+            return known
+    left = [_MAX_VALUES]
+    document: dict[str, Any] = {name: _plain(part, left, _MAX_DEPTH) for name, part in reply.parts.items()}
+    if isinstance(metadata := document.pop("usage_metadata", None), dict):
+        document["usageMetadata"] = _camel(metadata)
+    for extractor in _extractors(provider):
+        try:
+            _, usage = extractor.extract(document)
+        except (ValueError, TypeError, LookupError):
+            continue
+        found = {key: count_of(count) for key, count in vars(usage).items()}
+        counts: Counts = {key: count for key, count in found.items() if count is not None}
+        if counts:
+            return {**counts, **({"output_tokens": 0} if set(counts) == {"input_tokens"} else {})}
+    return {}
+
+
+def _extractors(provider: str | None) -> Iterator["UsageExtractor"]:
+    """Those of the provider that was called first."""
+    called = provider_id(provider) if provider else None
+    for each in sorted(load_prices().providers, key=lambda each: each.id != called):
+        yield from each.extractors or ()
+
+
+def _plain(value: object, left: list[int], depth: int) -> Any:  # noqa: ANN401 - JSON
+    """The value as JSON would have it, whatever package's object it is."""
+    if isinstance(value, Enum):
+        return value.value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    left[0] -= 1
+    if left[0] < 0 or not depth:
+        return None
+    if isinstance(value, list | tuple):
+        return [_plain(item, left, depth - 1) for item in value[: left[0] + 1]]
+    fields = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return {
+        str(name): _plain(item, left, depth - 1)
+        for name, item in fields.items()
+        if not str(name).startswith("_")
+    }
+
+
+def _camel(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Keys as Google's REST API has them; its Python package writes them with underscores."""
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name[:1] + name.title().replace("_", "")[1:] if "_" in name else name: _camel(item)
+        for name, item in value.items()
+    }
+
+
+def _first_text(*values: object) -> str | None:
+    return next((text for value in values if (text := text_of(value))), None)
