@@ -141,6 +141,7 @@ def _parameters(
     return {
         "environment": filters.environment,
         "app": filters.app,
+        "model": filters.model,
         "pieces": _rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,

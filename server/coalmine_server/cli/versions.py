@@ -8,6 +8,7 @@ from coalmine_server.cli.options import (
     PAGE_ROWS,
     AppOption,
     EnvironmentOption,
+    ModelOption,
     PromptOption,
     SinceOption,
     UntilOption,
@@ -30,8 +31,13 @@ def versions(
     version: VersionOption = None,
     environment: EnvironmentOption = None,
     app: AppOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    by: Annotated[
+        Literal["model"] | None,
+        typer.Option("--by", help="model: one row for each version and model.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare versions: requests, errors, tokens, cost, latency, quality and thumbs of each.
@@ -41,20 +47,22 @@ def versions(
     from coalmine_consumers.results import VersionRow
     from coalmine_server.client import read_as
 
-    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
     with asking(context, quiet=as_json) as client:
-        rows = client.items("/v1/versions", {**chosen, "since": since, "until": until, "limit": PAGE_ROWS})
+        rows = client.items(
+            "/v1/versions", {**chosen, "since": since, "until": until, "by": by, "limit": PAGE_ROWS}
+        )
     if as_json:
         write_json(rows)
     else:
-        write_versions(read_as(list[VersionRow], rows))
+        write_versions(read_as(list[VersionRow], rows), by_model=by == "model")
 
 
-def write_versions(rows: "list[VersionRow]") -> None:
-    """The table of versions, for people."""
+def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
+    """The table of versions, for people; models come before the measures where they tell rows apart."""
     columns = ["prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality", "thumbs up"]
     columns += ["p50 ms", "tokens in", "tokens out", "models"]
-    cells = [
+    cells: list[tuple[object, ...]] = [
         (
             row.prompt,
             row.version,
@@ -71,6 +79,9 @@ def write_versions(rows: "list[VersionRow]") -> None:
         )
         for row in rows
     ]
+    if by_model:
+        columns = [*columns[:2], "model", *columns[2:-1]]
+        cells = [(*cell[:2], cell[-1], *cell[2:-1]) for cell in cells]
     write_table(columns, cells, empty=NO_REQUESTS)
 
 
@@ -82,6 +93,7 @@ def timeseries(
     version: VersionOption = None,
     environment: EnvironmentOption = None,
     app: AppOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     step: Annotated[
@@ -97,7 +109,7 @@ def timeseries(
     from coalmine_consumers.results import TimeseriesRow
     from coalmine_server.client import read_as
 
-    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
     parameters = {**chosen, "since": since, "until": until, "step": step, "limit": PAGE_ROWS}
     with asking(context, quiet=as_json) as client:
         pages = list(client.pages("/v1/timeseries", parameters))
