@@ -17,7 +17,7 @@ from tests.support.oracles.empty_tables import empty_tables, insert
 QUERIES = "coalmine_consumers.queries"
 HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-ANY: dict[str, Any] = dict.fromkeys(("environment", "app"))
+ANY: dict[str, Any] = dict.fromkeys(("environment", "app", "model"))
 BOTH: list[dict[str, Any]] = [{"prompt": "p", "version": "1"}, {"prompt": "p", "version": "2"}]
 
 
@@ -97,12 +97,18 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "requests"), [("environment", "dev", 2), ("app", "b", 2), ("versions", BOTH[1:], 2)]
+    ("name", "value", "requests"),
+    [("environment", "dev", 2), ("app", "b", 2), ("model", "n", 2), ("versions", BOTH[1:], 2)],
 )
 def test_totals_of_one_value(
     connection: duckdb.DuckDBPyConnection, name: str, value: object, requests: int
 ) -> None:
-    insert(connection, "rollups", row(0, requests=1), row(0, "2", requests=2, environment="dev", app="b"))
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=1),
+        row(0, "2", requests=2, environment="dev", app="b", model="n"),
+    )
     chosen = {**ANY, "versions": BOTH, name: value}
     found = run(connection, "totals", **chosen, pieces=MINUTES, bucket_s=None)
     assert sum(each["requests"] for each in found) == requests

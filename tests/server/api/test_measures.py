@@ -168,10 +168,10 @@ def test_a_wrong_parameter_is_named(
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(busy_server: ServerProcess) -> None:
     """A filter that is ignored would answer with everybody's numbers."""
-    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "model": "x"})
+    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "modle": "x"})
     assert filtered.status_code == 422
     problem = filtered.json()
-    assert [error["name"] for error in problem["errors"]] == ["segment", "model"]
+    assert [error["name"] for error in problem["errors"]] == ["segment", "modle"]
     misspelt = busy_server.get("/v1/versions", params={"promt": "support-refund"}).json()
     assert "did you mean prompt?" in misspelt["detail"]
     assert "this route takes none" in busy_server.get("/v1/facets", params={"prompt": "p"}).json()["detail"]
