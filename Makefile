@@ -16,6 +16,13 @@ TEST_WORKERS ?= 3
 # How often a campaign runs the torture tests, each time with another seed.
 CAMPAIGN_ROUNDS ?= 20
 
+# What `make test-oldest` runs, and with which tools: a minute or two, for each part of the tree.
+OLDEST_TESTS ?= tests/schemas/test_batch.py tests/schemas/test_codec.py tests/schemas/prompts \
+    tests/producers/test_call.py tests/producers/test_mistakes.py tests/producers/test_redaction.py \
+    tests/registry tests/consumers/store tests/consumers/queries tests/analytics/core \
+    tests/server/api/test_versions.py tests/server/cli/test_app.py tests/dashboards/test_formatting.py
+OLDEST_TOOLS := hatchling editables hypothesis pytest pytest-httpserver pytest-xdist
+
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -50,6 +57,19 @@ campaign: setup ## Run all tests in their full form, then torture round after ro
 	    COALMINE_TEST_SEED=$$round $(BIN)/python -m pytest --quiet -m "" tests/torture; \
 	done
 
+# Lower bounds are promises: the code works with the oldest of each dependency, and beside other packages.
+# Needs the index of packages. Kafka and PostgreSQL are left to `make test`, whose packages are the newest.
+OLDEST := .venv-oldest
+.PHONY: test-oldest
+test-oldest: setup ## Run the tests of imports and of the core with the oldest versions we allow
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	@$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
+	    --output-file $(OLDEST)/oldest.txt
+	@$(BIN)/uv pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
+	@$(BIN)/uv pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
+	@$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
+	@$(OLDEST)/bin/python -m pytest --quiet -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
+
 .PHONY: lint
 lint: setup ## Check style, formatting and dead code
 	@$(BIN)/ruff check
@@ -68,6 +88,10 @@ types: setup ## Check types, strictly, in code and tests
 .PHONY: bench
 bench: setup ## Measure ingest, client, visibility and queries; a table each; options by BENCH_ARGS="..."
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+.PHONY: openapi
+openapi: setup ## Renew docs/openapi.json after a change of the HTTP API
+	@$(BIN)/python -c 'import json; from coalmine_server.api.app import openapi_document as it; print(json.dumps(it(), indent=1))' > docs/openapi.json
 
 .PHONY: lock
 lock: setup ## Renew the lock files from pyproject.toml: newest versions, with hashes

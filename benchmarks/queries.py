@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +174,7 @@ def check_same(found: Sequence[VersionRow], raw_rows: Sequence[dict[str, Any]]) 
         expected = raw[row.prompt, row.version]
         for name in _EXACT:
             assert getattr(row, name) == expected[name], (row, name)
-        assert row.cost_usd is not None
-        assert Decimal(row.cost_usd) * 10**9 == expected["cost_nano_usd"], row
+        assert row.cost_nano_usd == expected["cost_nano_usd"], row
         for name, tolerance in _WITHIN.items():
             mine: float | None = getattr(row, name)
             assert mine is not None

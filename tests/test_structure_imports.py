@@ -129,11 +129,13 @@ _HEAVY_STANDARD = (
 )
 _CLIENT_MODULES = (
     *("coalmine", "coalmine.call", "coalmine.chains", "coalmine.client", "coalmine.prompts"),
+    *("coalmine.mistakes", "coalmine.reactions"),
     *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
     *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
     *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.discovery"),
     *("coalmine_schemas.errors", "coalmine_schemas.events", "coalmine_schemas.identifiers"),
     *("coalmine_schemas.limited_log", "coalmine_schemas.prompts", "coalmine_schemas.results"),
+    *("coalmine_schemas.limits", "coalmine_schemas.providers", "coalmine_schemas.rules"),
     "coalmine_schemas.topics",
 )
 _LIGHT_PACKAGES = ("coalmine.replies.", "coalmine_schemas.prompts.")
@@ -283,6 +285,7 @@ _IMPORT_NAMES = {
 }
 # Imported together with the declared distribution that needs them and fixes their version.
 _COMES_WITH = {
+    "uvicorn": {"h11"},
     "fastapi": {"anyio", "pydantic", "pydantic_core", "starlette"},
     "pydantic-settings": {"pydantic"},
 }

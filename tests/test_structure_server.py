@@ -13,7 +13,7 @@ _BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "settings", "sockets"}
 
 _MAY_IMPORT = {
     "cli": _BOTTOM | {"client", "demonstration", "serve"},
-    "demonstration": _BOTTOM | {"client", "serve"},
+    "demonstration": _BOTTOM | {"client", "serve", "services"},
     "serve": _BOTTOM | {"api", "services", "workers"},
     "client": _BOTTOM | {"api", "services"},
     "api": _BOTTOM | {"services"},

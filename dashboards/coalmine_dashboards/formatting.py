@@ -27,7 +27,7 @@ def money(usd: Decimal | float | str | None) -> str:
     """US dollars, with two decimals from $1 up and three significant digits below.
 
     Args:
-        usd: An amount; text is a decimal number, as the API sends exact amounts.
+        usd: An amount; text is a decimal number.
     """
     if usd is None:
         return UNKNOWN

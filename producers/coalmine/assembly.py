@@ -1,17 +1,20 @@
 """Assembles the parts of a client's background thread."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from coalmine.emitters import Emitter, SpoolEmitter
 from coalmine.framing import PRODUCED
+from coalmine.mistakes import Mistakes
 from coalmine.pipeline import PipelineParts
 from coalmine.preparer import Preparer
 from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine.texts import Draft
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -35,28 +38,45 @@ def prepare_process(settings: ClientSettings) -> None:
         _kafka().check_settings(settings)
 
 
-def make_parts(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> PipelineParts:
+def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
     """Makes the parts; called on the background thread, and again in each forked child that sends events.
+
+    Args:
+        settings: The client's settings.
+        mistakes: Counts events and problems.
+    """
+    key = settings.unit_id_key if settings.unit_ids == "hashed" else None
+    redactor = Redactor(settings.redact, mistakes, unit_id_key=key)
+    emitter = make_emitter(settings, mistakes.counters, mistakes.log)
+    return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)
+
+
+def make_check(settings: ClientSettings, log: RateLimitedLogger) -> Callable[[Draft], object]:
+    """Makes what a strict client checks each event with before it queues it: it raises."""
+    mistakes = Mistakes(Counters(), log, strict=True)
+    return _make_preparer(settings, Redactor(None, mistakes), mistakes).prepare
+
+
+def _make_preparer(settings: ClientSettings, redactor: Redactor, mistakes: Mistakes) -> Preparer:
+    builder = RecordBuilder(
+        app=settings.app,
+        environment=settings.environment,
+        client_version=_client_version(),
+        capture_text=settings.capture_text,
+        redactor=redactor,
+        mistakes=mistakes,
+    )
+    return Preparer(builder, max_message_bytes=settings.max_message_bytes, mistakes=mistakes)
+
+
+def make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:
+    """Makes the way out of the process: Kafka, or the spool.
 
     Args:
         settings: The client's settings.
         counters: Counts events.
         log: Reports losses.
     """
-    builder = RecordBuilder(
-        app=settings.app,
-        environment=settings.environment,
-        client_version=_client_version(),
-        capture_text=settings.capture_text,
-        redactor=Redactor(settings.redact, counters, log),
-        counters=counters,
-        log=log,
-    )
-    preparer = Preparer(builder, max_message_bytes=settings.max_message_bytes, counters=counters, log=log)
-    return PipelineParts(preparer, _make_emitter(settings, counters, log))
-
-
-def _make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:
     spool = SpoolEmitter(
         settings.spool_dir,
         max_bytes=settings.spool_max_bytes,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from coalmine.mistakes import Place
 from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from coalmine.served import Served
 from coalmine.values import captured_text, microseconds
@@ -28,8 +29,8 @@ class CallSink(Protocol):
     def generation(self) -> int:
         """Changes in a forked child, so that a call that began before the fork ends once."""
 
-    def finish(self, call: "Call") -> None:
-        """Queues the call's event."""
+    def finish(self, call: "Call", *, quietly: bool) -> None:
+        """Queues the call's event; `quietly` where an error of the service's own is on its way."""
 
     def unknown_reply(self, reply: object) -> None:
         """Notes that `record` did not know a reply's shape."""
@@ -62,6 +63,7 @@ class Call:
         "first_token_ns",
         "given_counts",
         "input_text",
+        "made_at",
         "metrics",
         "output_text",
         "parameters",
@@ -96,6 +98,7 @@ class Call:
         parent_request_id: str | None = None,
         started_at: datetime | None = None,
         environment: str | None = None,
+        made_at: Place | None = None,
     ) -> None:
         self._sink = sink
         self._generation = sink.generation
@@ -117,6 +120,8 @@ class Call:
         self.parent_request_id = parent_request_id
         self.started_at = started_at
         self.environment = environment
+        self.made_at = made_at
+        """Where the service began it, for what is noticed when the service is gone."""
         self.time_ns = 0
         self.duration_ns = 0
         self.first_token_ns: int | None = None
@@ -141,7 +146,7 @@ class Call:
 
     def __enter__(self) -> Self:
         if self._state:
-            self._sink.misuse("a call was entered twice")
+            self._sink.misuse("a call entered twice is one call: make one for each answer")
             return self
         self._state = 1
         self.time_ns = time.time_ns()
@@ -165,7 +170,7 @@ class Call:
             self.cancelled = True
         elif exc_type is not None and self.error_type is None:
             self.error_type = exc_type.__qualname__
-        self._sink.finish(self)
+        self._sink.finish(self, quietly=exc_type is not None)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -214,6 +219,8 @@ class Call:
         """
         if self._has_ended("record()"):
             return
+        if self._state == 0:
+            self._sink.misuse("record() outside of a `with` block, without which a call makes no event")
         try:
             if reply is not None:
                 self._read(reply)
@@ -278,7 +285,7 @@ class Call:
 
     def _has_ended(self, what: str) -> bool:
         if self._state == 2:
-            self._sink.misuse(f"{what} after the call ended")
+            self._sink.misuse(f"{what} after the call ended is ignored: use it within the `with` block")
         return self._state == 2
 
     def _read(self, reply: object) -> None:

@@ -9,7 +9,9 @@ chain = Chain(
 )
 
 def ask(run: StepRun) -> object:
-    reply = openai_client.chat.completions.create(model=run.call.model, messages=run.messages)
+    reply = openai_client.chat.completions.create(
+        model=run.call.model, messages=run.messages, **run.call.parameters
+    )
     run.call.record(reply)
     text = reply.choices[0].message.content
     return json.loads(text) if run.step.name == "classify" else text
@@ -142,7 +144,10 @@ class _Progress:
             )
             with call:
                 variables = self._variables(step)
-                yield StepRun(step, prompt, call, variables, prompt.messages(**variables))
+                given = variables
+                if step.inputs is None:  # everything so far, of which it takes what it declares
+                    given = {name: value for name, value in variables.items() if name in prompt.variables}
+                yield StepRun(step, prompt, call, variables, prompt.messages(**given))
         except Exception as error:
             request_id = call.request_id if call else None
             reason = f"{type(error).__name__}: {error}"

@@ -3,21 +3,29 @@
 import logging
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 from weakref import finalize
 
 from coalmine.call import Call
+from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
+from coalmine.reactions import feedback_event, score_event
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
-from coalmine.settings import ClientSettings, OnFull, arguments_from_env, spool_dir_of
+from coalmine.settings import (
+    ClientSettings,
+    OnFull,
+    UnitIds,
+    arguments_from_env,
+    misspelt_variables,
+    spool_dir_of,
+)
 from coalmine.stats import Counters, Stats
-from coalmine.values import EMPTY_FEEDBACK, optional_text, says_something, text_map
-from coalmine_schemas.discovery import home_of
+from coalmine_schemas.discovery import expanded, home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
@@ -51,7 +59,9 @@ class Coalmine:
     prompt = cm.prompt("support-refund", unit_id=user_id, segments={"tier": "enterprise"})
     with prompt.call(model="gpt-4o-mini") as call:
         messages = prompt.messages(question=question)
-        reply = openai_client.chat.completions.create(model=call.model, messages=messages)
+        reply = openai_client.chat.completions.create(
+            model=call.model, messages=messages, **call.parameters
+        )
         call.record(reply)
     cm.feedback(call.request_id, thumbs="down", comment="promised a refund")
     ```
@@ -85,9 +95,17 @@ class Coalmine:
         schema_registry_url: Registry for Confluent's wire format on the topics. While it does not answer,
             events wait in the spool.
         topic_prefix: Prefix of the topics.
-        capture_text: Send the texts of inputs and outputs. Comments and corrections are always sent.
-        redact: Called with every text and which one it is, before the text leaves the process; returns what
-            may be kept, or None. Runs on the background thread. If it raises, the text is dropped.
+        capture_text: Send texts: inputs and outputs of calls, comments and corrections of feedback,
+            rationales of scores. Without it they stay in the process; that there was a correction is sent.
+        redact: Called with every text and identifier by which a person could be known, and which one it is,
+            before it leaves the process; returns what may be kept, or None: see `Redact`. Runs on the
+            background thread. If it raises, the text is dropped.
+        unit_ids: `plain`, or `hashed`: identifiers of units and sessions are sent as HMAC-SHA-256 of
+            `unit_id_key`, the same one for the same unit. Arms are chosen by the plain one.
+        unit_id_key: The secret for that: the same in all services whose events belong together, and kept,
+            since with another key every unit is a new one.
+        strict: For tests: wrong use raises InvalidParameter at once, or in `flush` and `close` what only the
+            background thread sees. Otherwise each kind is one warning with the place in the service's code.
         on_full: What to do when the queue is full: `drop` (count and go on; for services) or `wait` (block
             until there is room; for tools that play events as fast as they can).
         max_queued_events: Size of the queue.
@@ -120,6 +138,9 @@ class Coalmine:
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
         redact: Redact | None = None,
+        unit_ids: UnitIds = "plain",
+        unit_id_key: str | None = None,
+        strict: bool = False,
         on_full: OnFull = "drop",
         max_queued_events: int = 10_000,
         max_queued_text_chars: int = 32 * 1024 * 1024,
@@ -130,7 +151,7 @@ class Coalmine:
     ) -> None:
         # Everything that works for a client comes with the first one, since a service may import this module
         # and make none. Here and not on the client's threads: see `assembly.prepare_process`.
-        from coalmine.assembly import make_parts, prepare_process  # noqa: PLC0415
+        from coalmine.assembly import make_check, make_parts, prepare_process  # noqa: PLC0415
         from coalmine.at_exit import close_at_exit  # noqa: PLC0415
         from coalmine.pipeline import Pipeline  # noqa: PLC0415
         from coalmine.prompts.lookup import PromptLookup  # noqa: PLC0415
@@ -144,7 +165,7 @@ class Coalmine:
             home=home_dir,
             server_url=server_url,
             token=token,
-            fallback=Path(fallback).expanduser() if isinstance(fallback, str) else fallback,
+            fallback=expanded(fallback) if isinstance(fallback, str) else fallback,
             startup_wait_s=startup_wait_s,
             poll=poll,
             kafka_bootstrap_servers=kafka_bootstrap_servers,
@@ -154,6 +175,9 @@ class Coalmine:
             topic_prefix=topic_prefix,
             capture_text=capture_text,
             redact=redact,
+            unit_ids=unit_ids,
+            unit_id_key=unit_id_key,
+            strict=strict,
             on_full=on_full,
             max_queued_events=max_queued_events,
             max_queued_text_chars=max_queued_text_chars,
@@ -166,16 +190,21 @@ class Coalmine:
         log = RateLimitedLogger(_LOGGER, every_s=log_every_s)
         counters = Counters()
         prepare_process(self.settings)
+        self._mistakes = Mistakes(counters, log, strict=strict)
         self._pipeline = Pipeline(
-            partial(make_parts, self.settings, counters, log),
+            partial(make_parts, self.settings, self._mistakes),
             counters=counters,
             log=log,
             limit=max_queued_events,
             text_limit=max_queued_text_chars,
             on_full=on_full,
         )
-        self._sink = Sink(self._pipeline, counters=counters, log=log, wants_text=capture_text)
-        self._prompts = PromptLookup(self.settings, log)
+        check = make_check(self.settings, log) if strict else None
+        self._sink = Sink(self._pipeline, self._mistakes, wants_text=capture_text, check=check)
+        self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
+        fault = self._prompts.fallback_fault()
+        if fault is not None:
+            self._mistakes.report("misuse", "fallback", "the fallback cannot be used: %s", fault)
         close_at_exit(self._pipeline, exit_timeout_s)
         # A client that nobody holds any more still sends what it was given.
         finalize(self, self._pipeline.close_soon, exit_timeout_s).atexit = False
@@ -187,7 +216,8 @@ class Coalmine:
 
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
         COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path),
-        COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL.
+        COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
+        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0).
 
         Args:
             environ: The variables; those of the process unless given.
@@ -197,9 +227,14 @@ class Coalmine:
             InvalidParameter: A value is unusable, or neither COALMINE_APP nor `app` names the service.
         """
         found = {**arguments_from_env(environ), **arguments}
+        misspelt = misspelt_variables(os.environ if environ is None else environ)
         if not found.get("app"):
-            raise InvalidParameter("COALMINE_APP is not set: it names the service, e.g. support-bot")
-        return cls(**found)
+            hint = f" ({'; '.join(misspelt)})" if misspelt else ""
+            raise InvalidParameter(f"COALMINE_APP is not set: it names the service, e.g. support-bot{hint}")
+        client = cls(**found)
+        for each in misspelt:
+            client._mistakes.report("misuse", each, "%s", each)
+        return client
 
     def prompt(
         self,
@@ -305,7 +340,9 @@ class Coalmine:
         Returns:
             The call, to be used once.
         """
+        place = place_of_caller()
         try:
+            started_at, segments = self._sink.usable(started_at, segments)
             served = self._served(
                 version,
                 label=label,
@@ -329,10 +366,11 @@ class Coalmine:
                 parent_request_id=parent_request_id,
                 started_at=started_at,
                 environment=environment,
+                made_at=place,
             )
-        except Exception as error:  # noqa: BLE001 - e.g. segments that are no mapping
+        except Exception as error:  # noqa: BLE001 - e.g. a version that cannot be hashed
             self._sink.failed("call", error)
-            return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model)
+            return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
 
     def feedback(
         self,
@@ -362,26 +400,21 @@ class Coalmine:
             True if it was queued. Feedback that says nothing is not: it needs thumbs, rating, comment or
             correction.
         """
-        try:
-            event = PromptFeedback(
-                feedback_id=uuid7(),
-                request_id=str(request_id),
-                event_time=event_time.astimezone(UTC) if event_time else datetime.now(UTC),
-                app=self.settings.app,
+        return self._sink.react(
+            "feedback",
+            partial(
+                feedback_event,
+                self.settings.app,
+                request_id,
                 thumbs=thumbs,
                 rating=rating,
-                comment=optional_text(comment),
-                correction=optional_text(correction),
-                unit_id=optional_text(unit_id),
-                metadata=text_map(metadata),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it was given
-            self._sink.lost("feedback", error)
-            return False
-        if not says_something(event):
-            self._sink.misuse(EMPTY_FEEDBACK)
-            return False
-        return self._sink.offer(event)
+                comment=comment,
+                correction=correction,
+                unit_id=unit_id,
+                metadata=metadata,
+                event_time=event_time,
+            ),
+        )
 
     def score(
         self,
@@ -408,22 +441,20 @@ class Coalmine:
         Returns:
             True if it was queued.
         """
-        try:
-            event = PromptScore(
-                score_id=uuid7(),
-                request_id=str(request_id),
-                event_time=event_time.astimezone(UTC) if event_time else datetime.now(UTC),
-                app=self.settings.app,
-                name=str(name),
-                value=float(value),
+        return self._sink.react(
+            "score",
+            partial(
+                score_event,
+                self.settings.app,
+                request_id,
+                name=name,
+                value=value,
                 source=source,
-                scorer=optional_text(scorer),
-                rationale=optional_text(rationale),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it was given
-            self._sink.lost("score", error)
-            return False
-        return self._sink.offer(event)
+                scorer=scorer,
+                rationale=rationale,
+                event_time=event_time,
+            ),
+        )
 
     def emit_request(self, event: PromptRequest, /, *, wait_s: float | None = None) -> bool:
         """Sends a finished call with its own times, tokens and identity.
@@ -458,7 +489,9 @@ class Coalmine:
         Returns:
             False when that took too long; nothing is lost by it.
         """
-        return self._pipeline.flush(timeout_s)
+        done = self._pipeline.flush(timeout_s)
+        self._mistakes.raise_kept()
+        return done
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.
@@ -473,7 +506,9 @@ class Coalmine:
             False when that was too short; the thread then goes on while the process lives.
         """
         self._prompts.close()
-        return self._pipeline.close(timeout_s)
+        done = self._pipeline.close(timeout_s)
+        self._mistakes.raise_kept()
+        return done
 
     def stats(self) -> Stats:
         """What became of the events of this process so far."""
@@ -482,8 +517,12 @@ class Coalmine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except InvalidParameter:
+            if exc_type is None:  # or it would hide what the service raised
+                raise
 
     def _served(
         self,

@@ -93,7 +93,8 @@ class Pipeline:
         self._texts = TextBudget(self._text_limit)
         self._wake = threading.Event()
         self._is_asleep = False
-        self._is_closing = False
+        self.is_closing = False
+        """Whether no further event is taken."""
         self._close_at = float("inf")
         self._fork_holder: int | None = None
         self._start_lock = threading.Lock()
@@ -114,7 +115,7 @@ class Pipeline:
         """
         queue = self._queue
         waiting = len(queue)
-        if (waiting >= self._limit or self._is_closing) and not self._find_room(wait_s):
+        if (waiting >= self._limit or self.is_closing) and not self._find_room(wait_s):
             return False
         if has_text(draft):
             draft = self._within_budget(draft)
@@ -129,7 +130,7 @@ class Pipeline:
         give_up_at = _deadline(
             wait_s if wait_s is not None else float("inf") if self._waits_when_full else 0.0
         )
-        while not self._is_closing:
+        while not self.is_closing:
             if len(self._queue) < self._limit:
                 return True
             if time.monotonic() >= give_up_at:
@@ -184,7 +185,7 @@ class Pipeline:
     def close_soon(self, timeout_s: float) -> None:
         """The same without waiting for it."""
         self._close_at = _deadline(timeout_s)
-        self._is_closing = True
+        self.is_closing = True
         self._wake.set()
 
     def stats(self) -> Stats:
@@ -236,7 +237,7 @@ class Pipeline:
     def _run(self) -> None:
         try:
             parts = self._parts = self._make_parts()
-            while not (self._is_closing and not self._queue):
+            while not (self.is_closing and not self._queue):
                 with self._works_lock:
                     self._step(parts)
                 self._rest(parts)
@@ -262,7 +263,7 @@ class Pipeline:
 
     def _take(self, parts: PipelineParts) -> None:
         queue = self._queue
-        is_behind = len(queue) > self._wake_above or self._is_closing
+        is_behind = len(queue) > self._wake_above or self.is_closing
         taken = 0
         while taken < _AT_ONCE:
             if not queue:
@@ -300,7 +301,7 @@ class Pipeline:
                 flush.done.set()
 
     def _rest(self, parts: PipelineParts) -> None:
-        if len(self._queue) > self._wake_above or (self._is_closing and self._queue):
+        if len(self._queue) > self._wake_above or (self.is_closing and self._queue):
             return
         due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, parts.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:
@@ -309,7 +310,7 @@ class Pipeline:
             return
         self._is_asleep = True
         # An event offered between the two lines above has not woken us; it is seen here.
-        if not self._queue and not self._is_closing:
+        if not self._queue and not self.is_closing:
             self._wake.wait(None if due_in_s == float("inf") else due_in_s)
         self._is_asleep = False
         self._wake.clear()

@@ -3,14 +3,14 @@
 import time
 from typing import Final
 
+from coalmine.call import Call
+from coalmine.mistakes import Mistakes, Place
 from coalmine.record_builder import Record, RecordBuilder
-from coalmine.stats import Counters
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName
-from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.limits import ID_CHARS, shortened
 from coalmine_schemas.rules import first_problem, fitted
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -28,21 +28,21 @@ class Preparer:
     Args:
         builder: Builds the records.
         max_message_bytes: Largest frame.
-        counters: Counts what is dropped.
-        log: Reports why, without values: they may be a user's text.
+        mistakes: Told why an event is dropped, without values: they may be a user's text.
     """
 
-    def __init__(
-        self, builder: RecordBuilder, *, max_message_bytes: int, counters: Counters, log: RateLimitedLogger
-    ) -> None:
+    def __init__(self, builder: RecordBuilder, *, max_message_bytes: int, mistakes: Mistakes) -> None:
         self._builder = builder
         self._max_message_bytes = max_message_bytes
-        self._counters = counters
-        self._log = log
+        self._mistakes = mistakes
+        self._counters = mistakes.counters
+        self._log = mistakes.log
+        self._place: Place | None = None
         self._encoder = Encoder(SingleObjectFraming())
 
     def prepare(self, draft: Draft) -> SpoolRecord | None:
         """The framed event; None when it was dropped, which has then been counted and logged."""
+        self._place = draft.made_at if isinstance(draft, Call) else None
         try:
             event, key, record = self._builder.build(draft)
             problem = first_problem(event, record)
@@ -71,8 +71,8 @@ class Preparer:
         remaining = first_problem(event, record)
         if remaining is not None:
             raise InvalidParameter(remaining)
-        self._counters.problem("shortened")
-        self._log.report("shortened", "%s; it was shortened, and its event sent", problem)
+        message = "%s; it was shortened, and its event sent"
+        self._mistakes.report("shortened", _field_of(problem), message, problem, place=self._place)
         return record
 
     def _frame(self, event: EventName, record: Record) -> bytes | None:
@@ -104,5 +104,9 @@ class Preparer:
         return {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
 
     def _invalid(self, why: str) -> None:
-        self._counters.drop("invalid")
-        self._log.report("invalid", "an event was dropped: %s", why)
+        self._mistakes.drop(_field_of(why), "an event was dropped: %s", why, place=self._place)
+
+
+def _field_of(problem: str) -> str:
+    """The field that a rule's words begin with: of each one is told."""
+    return problem.partition(" ")[0].partition("[")[0]

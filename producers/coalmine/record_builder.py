@@ -3,15 +3,16 @@
 from typing import Any
 
 from coalmine.call import Call
-from coalmine.redaction import Redactor, TextField
+from coalmine.mistakes import Mistakes, Place
+from coalmine.redaction import Redactor
 from coalmine.replies import BilledUsage, billed_usage
 from coalmine.replies.extraction import OtherReply
-from coalmine.stats import Counters
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import (
     EMPTY_FEEDBACK,
     encodable,
     json_map,
+    metric_problem,
     microseconds,
     number_map,
     optional_count,
@@ -21,9 +22,8 @@ from coalmine.values import (
     text_map,
 )
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest
+from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group
-from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.outcomes import outcome_of
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.usage import USAGE_KEYS, usage_fields, usage_of
@@ -39,10 +39,9 @@ class RecordBuilder:
         app: Name of the service.
         environment: Its environment.
         client_version: Version of this package.
-        capture_text: Whether texts of inputs and outputs are sent.
-        redactor: Applied to every text.
-        counters: Counts values left out.
-        log: Names them.
+        capture_text: Whether texts of inputs, outputs, feedback and scores are sent.
+        redactor: Applied to every record.
+        mistakes: Told of values left out.
     """
 
     def __init__(
@@ -53,18 +52,16 @@ class RecordBuilder:
         client_version: str | None,
         capture_text: bool,
         redactor: Redactor,
-        counters: Counters,
-        log: RateLimitedLogger,
+        mistakes: Mistakes,
     ) -> None:
         self._app = app
         self._environment = environment
         self._client_version = client_version
         self._capture_text = capture_text
         self._redactor = redactor
-        self._counters = counters
-        self._log = log
+        self._mistakes = mistakes
+        self._place: Place | None = None
         self._prices = PriceTable()
-        self._said_no_usage = False
 
     def build(self, draft: Draft) -> tuple[EventName, str, Record]:
         """The event's name, its key and its record.
@@ -72,25 +69,35 @@ class RecordBuilder:
         Raises:
             InvalidParameter: A value that the event cannot do without is missing.
         """
-        if isinstance(draft, Call):
-            return self._call(draft)
-        record = draft.to_record()
-        if isinstance(draft, PromptRequest) and not self._capture_text:
-            record["input_text"] = record["output_text"] = None
-        for field in TEXT_FIELDS[type(draft)]:
-            record[field] = self._redactor.apply(record[field], field)
-        if isinstance(draft, PromptRequest):
-            record["app"] = draft.app or self._app
-            record["environment"] = draft.environment or self._environment
-            if record["outcome"] == "unknown":
-                record["outcome"] = outcome_of(draft.finish_reason, draft.error_type)
-            self._price(record, microseconds(draft.event_time))
-            return "requests", draft.unit_id, record
-        if isinstance(draft, PromptFeedback) and not says_something(draft):
-            raise InvalidParameter(EMPTY_FEEDBACK)
-        return "feedback" if isinstance(draft, PromptFeedback) else "scores", draft.request_id, record
+        self._place = draft.made_at if isinstance(draft, Call) else None
+        record = self._call(draft) if isinstance(draft, Call) else self._event(draft)
+        self._redactor.apply(record)
+        if isinstance(draft, Call | PromptRequest):
+            return "requests", record["unit_id"] or record["request_id"], record
+        if isinstance(draft, PromptFeedback):
+            if draft.correction and record["correction"] is None:
+                record["correction"] = ""  # that there was one counts
+            return "feedback", draft.request_id, record
+        return "scores", draft.request_id, record
 
-    def _call(self, call: Call) -> tuple[EventName, str, Record]:
+    def _event(self, event: PromptRequest | PromptFeedback | PromptScore) -> Record:
+        record = event.to_record()
+        if not self._capture_text:
+            record.update(dict.fromkeys(TEXT_FIELDS[type(event)]))
+        if isinstance(event, PromptRequest):
+            record["app"] = event.app or self._app
+            record["environment"] = event.environment or self._environment
+            if record["outcome"] == "unknown":
+                record["outcome"] = outcome_of(event.finish_reason, event.error_type)
+            self._price(record, microseconds(event.event_time))
+        elif isinstance(event, PromptFeedback):
+            if not says_something(event):
+                raise InvalidParameter(EMPTY_FEEDBACK)
+        elif problem := metric_problem(event.name, event.value):
+            raise InvalidParameter(f"value {problem}")
+        return record
+
+    def _call(self, call: Call) -> Record:
         served = call.served
         facts = call.facts
         unit_id = encodable(optional_text(call.unit_id) or optional_text(call.session_id) or call.request_id)
@@ -139,12 +146,12 @@ class RecordBuilder:
             "error_type": error_type,
             "metrics": number_map("metrics", call.metrics, self._complain),
             "segments": text_map(call.segments),
-            "input_text": self._captured(call.input_text, "input_text"),
-            "output_text": self._captured(call.output_text or facts.text, "output_text"),
+            "input_text": call.input_text if self._capture_text else None,
+            "output_text": (call.output_text or facts.text) if self._capture_text else None,
             "client_version": self._client_version,
         }
         self._price(record, start_us)
-        return "requests", unit_id, record
+        return record
 
     def _billed(self, call: Call, provider: str | None) -> BilledUsage:
         """What the reply says was used, and in its place what the service says."""
@@ -169,21 +176,17 @@ class RecordBuilder:
         return billed
 
     def _not_understood(self, usage: object) -> None:
-        self._counters.problem("unknown_reply")
         kind = usage.kind if isinstance(usage, OtherReply) else type(usage).__qualname__
         message = "record() finds no counts in the reply %s; its event goes without tokens and cost"
-        self._log.report("unknown_reply", message, kind)
+        self._mistakes.report("unknown_reply", "record", message, kind, place=self._place)
 
     def _without_usage(self, call: Call) -> None:
-        self._counters.problem("no_usage")
-        if not self._said_no_usage:
-            self._said_no_usage = True
-            message = (
-                "the stream of %s said no usage, so its event has neither tokens nor cost; ask for it with "
-                'stream_options={"include_usage": True} and pass the last piece to record(), too (said once; '
-                "counted in stats().problems)"
-            )
-            self._log.report("no_usage", message, call.request_model or "a model")
+        message = (
+            "the stream of %s said no usage, so its event has neither tokens nor cost; ask for it with "
+            'stream_options={"include_usage": True} and pass the last piece to record(), too'
+        )
+        model = call.request_model or "a model"
+        self._mistakes.report("no_usage", "no usage", message, model, place=self._place)
 
     def _price(self, record: Record, at_us: int) -> None:
         """Fills in the cost by the price list, and the provider whose price it is, where not known."""
@@ -202,12 +205,14 @@ class RecordBuilder:
             record["cost_nano_usd"], record["cost_source"] = cost.nano_usd, cost.source
             record["provider"] = record["provider"] or cost.provider
 
-    def _captured(self, text: str | None, field: TextField) -> str | None:
-        return self._redactor.apply(text, field) if text and self._capture_text else None
-
     def _complain(self, field: str) -> None:
-        self._counters.problem("bad_value")
-        self._log.report("bad_value", "%s has an unusable value, which was left out of the event", field)
+        self._mistakes.report(
+            "bad_value",
+            field.partition("[")[0],
+            "%s has an unusable value, which was left out of the event",
+            field,
+            place=self._place,
+        )
 
 
 def _outcome(call: Call, error_type: str | None) -> OutcomeName:

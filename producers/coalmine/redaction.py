@@ -1,38 +1,90 @@
-"""The hook that sees every text before it leaves the process."""
+"""What of an event may leave the process: the service's hook sees all by which a person could be known."""
 
-from collections.abc import Callable
-from typing import Literal
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
-from coalmine.stats import Counters
-from coalmine_schemas.limited_log import RateLimitedLogger
+from coalmine.mistakes import Mistakes
+from coalmine_schemas.identifiers import unit_group
 
-TextField = Literal["input_text", "output_text", "comment", "correction", "rationale"]
-"""Which text of an event the hook is shown."""
+TextField: TypeAlias = str
+"""What the hook is shown: a field of the event, or an entry of one, as in `segments.tier`; see `Redact`."""
 
 Redact = Callable[[str, TextField], str | None]
 """Takes a text and which one it is; returns what may be kept of it, or None to drop it.
 
-Called on the client's background thread, one text at a time, so that a slow hook does not slow requests.
+It is shown the texts of inputs, outputs and feedback where they are captured (`input_text`, `output_text`,
+`comment`, `correction`, `rationale`), and always `unit_id`, `session_id`, `trace_id`, `error_type`, `scorer`,
+the names `prompt`, `label`, `variant`, `experiment` and (of a score) `name`, each value of `segments`,
+`metadata` and `request_parameters` (as `segments.tier`), and each key of these and of `metrics` (as
+`segments`). The key of the Kafka message is made of what it returns. Called on the client's background
+thread, one text at a time, so that a slow hook does not slow requests.
 """
+
+_REQUIRED: Final = frozenset({"prompt", "name"})
+"""What an event cannot do without; dropped, it reads `redacted`."""
+_FIELDS: Final = (
+    *("input_text", "output_text", "comment", "correction", "rationale"),
+    *("unit_id", "session_id", "trace_id", "error_type", "scorer"),
+    *("prompt", "label", "variant", "experiment", "name"),
+)
+_MAPS: Final = ("segments", "metadata", "request_parameters", "metrics")
+_HASH_CHARS: Final = 32
 
 
 class Redactor:
-    """Applies the hook so that a text is kept only if the hook returned it.
+    """Applies the hook so that a text is kept only if the hook returned it, then hashes units and sessions.
 
     Args:
         hook: The service's hook; None keeps texts as they are.
-        counters: Counts failures.
-        log: Reports it, never with the text or the hook's message, which may quote it.
+        mistakes: Told when the hook fails, never with the text or the hook's message, which may quote it.
+        unit_id_key: Secret that identifiers of units and sessions are hashed with; None sends them plainly.
     """
 
-    def __init__(self, hook: Redact | None, counters: Counters, log: RateLimitedLogger) -> None:
+    def __init__(self, hook: Redact | None, mistakes: Mistakes, *, unit_id_key: str | None = None) -> None:
         self._hook = hook
-        self._counters = counters
-        self._log = log
+        self._mistakes = mistakes
+        self._key = None if unit_id_key is None else unit_id_key.encode("utf-8", "replace")
 
-    def apply(self, text: str | None, field: TextField) -> str | None:
+    def apply(self, record: dict[str, Any]) -> None:
+        """Replaces in an event's record what may not be sent as it is."""
+        unit_id = record.get("unit_id")
+        if self._hook is not None:
+            # A call for itself has its own identifier for a unit, which says nothing about anybody.
+            own = unit_id if unit_id == record.get("request_id") else None
+            for field in _FIELDS:
+                text = record.get(field)
+                if text is None or (field == "unit_id" and text is own):
+                    continue
+                kept = self._kept(text, field)
+                record[field] = "redacted" if not kept and field in _REQUIRED else kept
+            for field in _MAPS:
+                if record.get(field):
+                    record[field] = self._kept_entries(record[field], field)
+        if self._key is not None:
+            for field in ("unit_id", "session_id"):
+                if record.get(field) and record[field] != record["request_id"]:
+                    record[field] = self._hashed(self._key, record[field])
+        if "unit_group" in record and record["unit_id"] != unit_id:
+            record["unit_id"] = record["unit_id"] or record["request_id"]
+            record["unit_group"] = unit_group(record["unit_id"])
+
+    @staticmethod
+    def _hashed(key: bytes, text: str) -> str:
+        return hmac.digest(key, text.encode("utf-8", "replace"), "sha256").hex()[:_HASH_CHARS]
+
+    def _kept_entries(self, entries: Mapping[str, Any], field: str) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for name, value in entries.items():
+            kept_name = self._kept(name, field)
+            kept_value = self._kept(value, f"{field}.{name}") if isinstance(value, str) else value
+            if kept_name and kept_value is not None:
+                kept[kept_name] = kept_value
+        return kept
+
+    def _kept(self, text: str, field: TextField) -> str | None:
         """What may be kept of the text; None when the hook dropped it, raised, or returned no text."""
-        if text is None or self._hook is None:
+        if self._hook is None:
             return text
         try:
             kept = self._hook(text, field)
@@ -45,6 +97,5 @@ class Redactor:
         return None
 
     def _failed(self, field: TextField, why: str) -> None:
-        self._counters.problem("redaction_failed")
         message = "the redaction hook failed on %s (%s); the text was dropped"
-        self._log.report("redaction", message, field, why)
+        self._mistakes.report("redaction_failed", "redaction", message, field.partition(".")[0], why)

@@ -1,16 +1,21 @@
 """Settings of a client, fixed when it is made."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
-from coalmine_schemas.discovery import DEFAULT_HOME
+from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.topics import DEFAULT_PREFIX
+
+UnitIds = Literal["plain", "hashed"]
+"""How identifiers of units and sessions are sent."""
 
 OnFull = Literal["drop", "wait"]
 """What a call does when the queue is full: lose its event (services), or wait for room (tools)."""
@@ -53,9 +58,15 @@ class ClientSettings:
     topic_prefix: str = DEFAULT_PREFIX
     """Prefix of every topic."""
     capture_text: bool = False
-    """Whether the texts of inputs and outputs are sent."""
+    """Whether texts of inputs, outputs, feedback and scores are sent."""
     redact: Redact | None = field(default=None, repr=False)
-    """Sees every text before it leaves the process."""
+    """Sees every text and identifier of a person before it leaves the process."""
+    unit_ids: UnitIds = "plain"
+    """How identifiers of units and sessions are sent."""
+    unit_id_key: str | None = field(default=None, repr=False)
+    """Secret that they are hashed with."""
+    strict: bool = False
+    """Whether wrong use raises."""
     on_full: OnFull = "drop"
     """What to do when the queue is full."""
     max_queued_events: int = 10_000
@@ -76,6 +87,13 @@ class ClientSettings:
             value = getattr(self, name)
             if not isinstance(value, str) or not value:
                 raise InvalidParameter(f"{name} must be text and not empty, not {value!r}")
+        if self.unit_ids not in ("plain", "hashed"):
+            raise InvalidParameter(f"unit_ids must be 'plain' or 'hashed', not {self.unit_ids!r}")
+        if self.unit_ids == "hashed" and not self.unit_id_key:
+            raise InvalidParameter(
+                "unit_ids is 'hashed', which takes a secret: give unit_id_key or COALMINE_UNIT_ID_KEY, "
+                "the same for all services"
+            )
         if self.on_full not in ("drop", "wait"):
             raise InvalidParameter(f"on_full must be 'drop' or 'wait', not {self.on_full!r}")
         if self.server_url is not None and not self.server_url.startswith(("http://", "https://")):
@@ -91,23 +109,53 @@ class ClientSettings:
 
 def spool_dir_of(spool_dir: str | Path | None, home: Path) -> Path:
     """The spool's directory: as given, else `spool` below the home."""
-    return Path(spool_dir).expanduser().absolute() if spool_dir is not None else home / "spool"
+    return expanded(spool_dir) if spool_dir is not None else home / "spool"
 
 
 def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Arguments of `Coalmine` as the environment gives them; a variable that is not set gives none.
 
     Raises:
-        InvalidParameter: COALMINE_CAPTURE_TEXT is neither a yes nor a no.
+        InvalidParameter: COALMINE_CAPTURE_TEXT or COALMINE_STRICT is neither a yes nor a no.
     """
     environ = os.environ if environ is None else environ
     arguments: dict[str, Any] = {
         name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)
     }
-    capture_text = environ.get("COALMINE_CAPTURE_TEXT")
-    if capture_text is not None:
-        arguments["capture_text"] = _yes_or_no("COALMINE_CAPTURE_TEXT", capture_text)
+    for variable, name in _SWITCHES.items():
+        if variable in environ:
+            arguments[name] = _yes_or_no(variable, environ[variable])
     return arguments
+
+
+def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
+    """Says of each variable that is none of the client's, but nearly one, which it may be meant to be.
+
+    Others are not ours to judge: a server's settings, or what Kubernetes sets for a service named coalmine.
+    """
+    free = {name.removeprefix(_PREFIX) for name in (*_VARIABLES, *_SWITCHES) if name not in environ}
+    said = []
+    for name in sorted(environ):
+        head, _, rest = name.upper().partition("_")
+        if name in _VARIABLES or name in _SWITCHES or _OF_OTHERS.fullmatch(rest):
+            continue
+        if is_of_platform(name, environ[name]):
+            continue
+        if get_close_matches(head, ["COALMINE"], cutoff=0.85) and (meant := _meant(rest, sorted(free))):
+            said.append(f"the variable {name} means nothing to the client: did you mean {_PREFIX}{meant}?")
+    return said
+
+
+def _meant(name: str, known: list[str]) -> str | None:
+    """The nearest known name; a name may also be cut short, or go on."""
+    near = get_close_matches(name, known, n=1, cutoff=0.75)
+    if near:
+        return near[0]
+    for each in known:
+        common = min(len(each), len(name))
+        if common >= 3 and get_close_matches(name[:common], [each[:common]], cutoff=0.9):
+            return each
+    return None
 
 
 _VARIABLES: Final = {
@@ -121,8 +169,17 @@ _VARIABLES: Final = {
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
+    "COALMINE_UNIT_IDS": "unit_ids",
+    "COALMINE_UNIT_ID_KEY": "unit_id_key",
 }
 """Environment variables and the arguments they stand for."""
+
+
+_SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}
+"""The same for arguments that are on or off."""
+_PREFIX: Final = "COALMINE_"
+# Near to ours, and the server's.
+_OF_OTHERS: Final = re.compile(r"(SERVER_)?(HOST|PORT)|REGISTRY_URL|TEST_.*", re.DOTALL)
 
 
 def _yes_or_no(variable: str, text: str) -> bool:

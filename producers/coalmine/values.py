@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import PromptFeedback
+from coalmine_schemas.limits import ID_CHARS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_VALUE_CHARS: Final = 500
-
 EMPTY_FEEDBACK: Final = (
     "feedback without thumbs, rating, comment and correction says nothing: give one of them"
 )
@@ -54,15 +53,31 @@ def optional_count(name: str, value: object, complain: Complain) -> int | None:
     return None
 
 
+def finite_number(value: object) -> float | None:
+    """A finite number; None for whatever is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type] # anything, or there is an error
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def metric_problem(name: str, value: float) -> str | None:
+    """Why a metric or score cannot have this value; None if it can.
+
+    `quality` is compared, with margins, wherever it comes from, so it has one scale.
+    """
+    if name == "quality" and not 0 <= value <= 1:
+        return f"is {value:g}: quality is between 0 and 1; give another scale another name"
+    return None
+
+
 def number_map(name: str, values: Mapping[str, float] | None, complain: Complain) -> dict[str, float]:
-    """Named finite numbers; one that is not finite or not a number is left out."""
+    """Named finite numbers; one that is not finite, not a number, or beyond its scale is left out."""
     kept: dict[str, float] = {}
     for key, value in (values or {}).items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if math.isfinite(number) and isinstance(key, str):
+        number = finite_number(value)
+        if number is not None and metric_problem(key, number) is None and isinstance(key, str):
             kept[key] = number
         else:
             complain(f"{name}[{str(key)[:64]!r}]")
@@ -91,7 +106,7 @@ def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
         for key, value in values.items()
         if value is not None
     }
-    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= _MAX_VALUE_CHARS}
+    return {key: text for key, text in texts.items() if max(len(key), len(text)) <= ID_CHARS}
 
 
 def captured_text(value: object) -> str | None:

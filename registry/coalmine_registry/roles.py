@@ -6,6 +6,8 @@ from typing import Self
 
 from coalmine_registry.errors import Forbidden
 
+_SYSTEM = "system"
+
 
 class Role(StrEnum):
     """What a token allows; each role allows everything that the roles before it allow."""
@@ -15,7 +17,7 @@ class Role(StrEnum):
     READER = "reader"
     """Reads everything but bytes of dead letters and the audit log."""
     AUTHOR = "author"
-    """Registers versions, requests promotions."""
+    """Registers versions, requests promotions, goes back to what served before."""
     APPROVER = "approver"
     """Decides what is served, except for versions of its own; reads the audit log."""
     ADMIN = "admin"
@@ -42,7 +44,12 @@ class Actor:
     @classmethod
     def of_system(cls) -> Self:
         """Returns Coalmine itself, e.g. when a server creates its first token."""
-        return cls("system", Role.ADMIN, "system")
+        return cls(_SYSTEM, Role.ADMIN, _SYSTEM)
+
+    @property
+    def is_system(self) -> bool:
+        """True for Coalmine itself, which is no person and approves nothing."""
+        return self.subject.casefold() == _SYSTEM
 
     def require(self, needed: Role, action: str) -> None:
         """Checks that the role of the actor allows an action.

@@ -22,7 +22,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from coalmine_schemas.atomic_file import make_private_folder, write_atomically
-from coalmine_schemas.errors import Terminal
+from coalmine_schemas.errors import InvalidParameter, Terminal
 
 DEFAULT_HOME: Final = "~/.coalmine"
 """Home directory unless COALMINE_HOME names another."""
@@ -82,8 +82,27 @@ def is_of_platform(variable: str, value: str) -> bool:
 
 
 def home_of(home: str | Path | None, environ: Mapping[str, str]) -> Path:
-    """The home directory: as given, else COALMINE_HOME, else `~/.coalmine`."""
-    return Path(home or environ.get("COALMINE_HOME") or DEFAULT_HOME).expanduser().absolute()
+    """The home directory: as given, else COALMINE_HOME, else `~/.coalmine`.
+
+    Raises:
+        InvalidParameter: It begins with `~`, and nobody knows where that is.
+    """
+    return expanded(home or environ.get("COALMINE_HOME") or DEFAULT_HOME)
+
+
+def expanded(path: str | Path) -> Path:
+    """An absolute path, `~` written out.
+
+    Raises:
+        InvalidParameter: Nobody knows where `~` is, as in a container that runs as any number.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise InvalidParameter(
+            f"{path} cannot be found: HOME is not set, and this user has no entry in the passwd file; "
+            "remedy: set COALMINE_HOME to a directory this process may write"
+        ) from error
 
 
 def own_home(home: Path) -> bool:

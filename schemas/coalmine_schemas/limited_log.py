@@ -4,6 +4,9 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
+
+_MAX_KINDS: Final = 1000
 
 
 class RateLimitedLogger:
@@ -30,7 +33,7 @@ class RateLimitedLogger:
         """Logs a warning unless one of this kind was logged less than `every_s` ago.
 
         Args:
-            kind: What the rate is limited by; one of a small, fixed set, since each is remembered.
+            kind: What the rate is limited by; the last thousand are remembered.
             message: With %-placeholders for `args`. Never holds a secret or a user's text.
             args: Values for the placeholders.
         """
@@ -43,6 +46,8 @@ class RateLimitedLogger:
         if logged_at is not None and now - logged_at < self._every_s:
             self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
             return
+        if len(self._logged_at) >= _MAX_KINDS:
+            self._logged_at.clear()
         self._logged_at[kind] = now
         suppressed = self._suppressed.pop(kind, 0)
         if suppressed:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from coalmine_schemas.leaf_prices import LeafPrices
 from coalmine_schemas.own_prices import OwnPrice, published_prices
@@ -135,9 +135,9 @@ class PriceTable:
             for own in self._own:
                 if own.is_for(provider, model):
                     yield _Listed("own_prices", own.provider, own=own)
-        said = provider or next((name for model in models if (name := named_provider(model))), None)
+        # The service's own name for the model tells whom it asked; the answer's may name the model's maker.
+        said = provider or next((name for model in reversed(models) if (name := named_provider(model))), None)
         meanings = [meaning for model in models for meaning in readings(said, model)]
-        # A provider that is stated comes first: the one who answers may call the model what its maker does.
         stated = {name for name, _ in meanings[:1] if name}
         for name, model in sorted(meanings, key=lambda meaning: meaning[0] not in stated):
             if (found := self._listed(name, model)) is not None:
@@ -162,7 +162,7 @@ class PriceTable:
         if key not in self._prices:
             if len(self._prices) >= _MAX_REMEMBERED:
                 self._prices.clear()
-            prices: Mapping[str, object] = listed.own.prices if listed.own else {}
+            prices: Mapping[str, Any] = listed.own.prices if listed.own else {}
             if model is not None:
                 context = _context(service_tier) if listed.takes_context else None
                 at = datetime.fromtimestamp(minute * 60, UTC)
@@ -171,6 +171,8 @@ class PriceTable:
                     **prices,
                     **{key: price for key, price in listed_prices.items() if price is not None},
                 }
+                if "claude" in model.id:
+                    prices = _with_hour(prices)
             self._prices[key] = LeafPrices.of(prices)
         return self._prices[key]
 
@@ -180,6 +182,19 @@ def load_prices() -> DataSnapshot:
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
 
     return get_snapshot()
+
+
+def _with_hour(prices: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Adds what Claude's cache costs for an hour where a list lacks it: twice the input, at all providers."""
+    if "cache_write_1h_mtok" in prices or "cache_write_mtok" not in prices or "input_mtok" not in prices:
+        return prices
+    from genai_prices.types import Tier, TieredPrices  # noqa: PLC0415
+
+    fresh = prices["input_mtok"]
+    if isinstance(fresh, TieredPrices):
+        tiers = [Tier(tier.start, 2 * tier.price) for tier in fresh.tiers]
+        return {**prices, "cache_write_1h_mtok": TieredPrices(2 * fresh.base, tiers)}
+    return {**prices, "cache_write_1h_mtok": 2 * fresh}
 
 
 def _published(provider: str | None, model: str) -> OwnPrice | None:

@@ -17,6 +17,8 @@ _MAX_SCHEMA_ID = (1 << 31) - 1
 _BUSY = frozenset({408, 425, 429})
 """Statuses below 500 that ask to come again later."""
 _MAX_REMEMBERED = 10_000
+MOST_UNKNOWN = 100
+"""Unknown ids that are asked for in `unknown_for_s`; further ids that are not known here are refused."""
 
 
 class SchemaRegistryClient:
@@ -119,9 +121,19 @@ class SchemaRegistryClient:
         self._http = None
 
     def _raise_if_known_unknown(self, schema_id: int) -> None:
+        now = self._clock()
         unknown = self._unknown.get(schema_id)
-        if unknown is not None and self._clock() < unknown[0]:
+        if unknown is not None and now < unknown[0]:
             raise UnknownSchema(unknown[1], f"id:{schema_id}")
+        while self._unknown and next(iter(self._unknown.values()))[0] <= now:
+            self._unknown.popitem(last=False)
+        if len(self._unknown) >= MOST_UNKNOWN:
+            # Each answer takes a request, and whoever writes messages may name any number of ids.
+            raise UnknownSchema(
+                f"schema {schema_id} was not asked for: the schema registry did not know {MOST_UNKNOWN} "
+                f"others in the last {self._unknown_for_s:g} s; replay the message later",
+                f"id:{schema_id}",
+            )
 
     def _remember_unknown(self, schema_id: int, reason: str) -> UnknownSchema:
         # Without this, a batch of poison asks the registry once per message.

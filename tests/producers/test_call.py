@@ -279,9 +279,10 @@ def test_a_reply_nobody_knows_is_counted_and_logged_and_costs_nothing(
                 call.record(SimpleNamespace(answer="a secret"))
     assert cm.flush(30)
     assert cm.stats().problems == {"unknown_reply": 3}
-    assert [record.getMessage() for record in caplog.records] == [
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith(
         "record() does not know the reply types.SimpleNamespace; its event goes without tokens"
-    ]
+    )
     assert len(requests_of(spooled(tmp_path))) == 3
 
 
@@ -441,12 +442,17 @@ def test_an_event_that_cannot_be_built_is_counted_and_logged(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("arguments", [{"segments": 5}, {"segments": ["a"]}, {"version": ["1"]}])
-def test_arguments_of_the_wrong_kind_raise_nothing(cm: Coalmine, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [({"segments": 5}, "bad_value"), ({"segments": ["a"]}, "bad_value"), ({"version": ["1"]}, "internal")],
+)
+def test_arguments_of_the_wrong_kind_raise_nothing(
+    cm: Coalmine, arguments: dict[str, Any], problem: str
+) -> None:
     with cm.call(**{"prompt": "p", "version": "1", **arguments}) as call:
         call.record(OPENAI_CHAT)
     assert cm.flush(30)
-    assert cm.stats().problems["internal"] == 1
+    assert cm.stats().problems[problem] == 1
     assert cm.stats().spooled == 1
 
 
@@ -520,8 +526,7 @@ def test_names_beyond_the_limits_are_shortened_and_their_event_is_sent(
         assert cm.flush(30)
         stats = cm.stats()
     assert (stats.dropped, stats.problems) == ({}, {"shortened": 3})
-    assert [record.getMessage() for record in caplog.records] == [
-        "prompt is longer than 200 characters: 5000; it was shortened, and its event sent"
-    ]
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith("prompt is longer than 200 characters: 5000; it was shortened, and its event sent")
     (sent, *_) = requests_of(spooled(tmp_path))
     assert (len(sent["prompt"]), len(sent["unit_id"]), len(sent["segments"]["tier"])) == (200, 500, 500)

@@ -40,7 +40,7 @@ def _held_up(home: Path, **arguments: Any) -> Iterator[tuple[Coalmine, _Gate]]:
     gate = _Gate()
     cm = Coalmine("bot", home=home, redact=gate, **arguments)
     try:
-        cm.feedback(uuid7(), comment="hold")
+        cm.feedback(uuid7(), thumbs="up", unit_id="hold")
         assert gate.reached.wait(60)
         yield cm, gate
     finally:

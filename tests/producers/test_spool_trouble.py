@@ -27,7 +27,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def _call(cm: Coalmine) -> str:
-    with cm.call("p", version="1", segments={"padding": "x" * 2000}) as call:
+    with cm.call("p", version="1", segments={f"padding{n}": "x" * 400 for n in range(5)}) as call:
         pass
     return call.request_id
 
@@ -175,7 +175,7 @@ from coalmine import Coalmine
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 cm = Coalmine("bot", home=sys.argv[1])
 for number in range(43):
-    with cm.call("p", version="1", segments={"padding": "x" * 2000}):
+    with cm.call("p", version="1", segments={f"padding{n}": "x" * 400 for n in range(5)}):
         pass
     if number < 3:
         assert cm.flush(30)

@@ -221,7 +221,7 @@ def test_experiments_come_in_pages_newest_first_also_those_of_one_moment(address
         for number, prompt in enumerate(prompts):
             serve(registry, "1.0.0", "1.1.0", prompt=prompt)
             now += timedelta(hours=number // 2)
-            registry.start_experiment(BOB, "prod", prompt, f"of-{prompt}", arms("1.1.0", "1.0.0"))
+            registry.start_experiment(BOB, "prod", prompt, f"of-{prompt}", arms("1.0.0", "1.1.0"))
         registry.stop_experiment(BOB, "of-prompt-1")
         expected = [each.name for each in registry.experiments().items]
         assert expected == [f"of-prompt-{number}" for number in (4, 3, 2, 0, 1)]
@@ -239,8 +239,24 @@ def test_experiments_come_in_pages_newest_first_also_those_of_one_moment(address
 
 def test_an_experiment_that_is_misspelt_is_suggested(registry: Registry) -> None:
     serve(registry, "1.0.0", "1.1.0")
-    registry.start_experiment(BOB, "prod", PROMPT, "refund-tone", arms("1.1.0", "1.0.0"))
+    registry.start_experiment(BOB, "prod", PROMPT, "refund-tone", arms("1.0.0", "1.1.0"))
     with pytest.raises(NotFound, match=r"no experiment 'refund-tome': did you mean refund-tone\?"):
         registry.experiment("refund-tome")
     with pytest.raises(NotFound, match="no experiment 'x': `coalmine experiment list` lists all"):
         registry.experiment("x")
+
+
+def test_what_is_served_is_no_treatment_as_it_would_return_to_everybody(registry: Registry) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    with pytest.raises(Conflict, match=r"1\.1\.0, a treatment, is what is served in that place"):
+        registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"))
+
+
+def test_a_rollback_never_serves_a_treatment(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    with monkeypatch.context() as patch:  # as older versions started it
+        patch.setattr("coalmine_registry.operations.experiments._check_control", lambda *_: None)
+        registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"))
+    with pytest.raises(Conflict, match="is a treatment of experiment tone"):
+        registry.rollback(BOB, "prod", PROMPT, "1.1.0")
+    assert registry.rollback(BOB, "prod", PROMPT).version == "1.0.0"

@@ -2,12 +2,13 @@
 
 import pytest
 
-from coalmine_registry.errors import Conflict, Forbidden
+from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid
+from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
-from coalmine_schemas.prompts import PromptContent, Rule, ServeVersion
+from coalmine_schemas.prompts import Arm, PromptContent, Rule, ServeVersion
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
 
 _OWN = "1.1.0"
 
@@ -58,7 +59,7 @@ def test_not_by_an_arm_of_an_experiment(own: Registry) -> None:
     with pytest.raises(Forbidden):
         own.start_experiment(BOB, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 1.0))
     with pytest.raises(Forbidden):
-        own.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.0.0", _OWN))
+        own.start_experiment(BOB, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 0.0001))
     assert own.deployment("prod", PROMPT).experiments == {}
 
 
@@ -109,13 +110,103 @@ def test_an_approval_counts_where_it_was_given_only(own: Registry) -> None:
     own.set_rules(BOB, "staging", PROMPT, [rule])
 
 
-def test_once_somebody_else_has_let_it_in_the_author_may_run_the_experiment(own: Registry) -> None:
-    own.start_experiment(CLEO, "prod", PROMPT, "tone", arms(_OWN, "1.0.0"))
+def test_an_author_shows_an_arm_to_no_more_than_somebody_else_has_approved(own: Registry) -> None:
+    own.start_experiment(CLEO, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 0.01))
+    with pytest.raises(Forbidden, match=r"bob wrote .* another person has to show .* to 50% in prod"):
+        own.set_weights(BOB, "tone", {"treatment": 0.5})
+    with pytest.raises(Forbidden, match="100%"):
+        own.stop_experiment(BOB, "tone", "treatment")
+    own.set_weights(CLEO, "tone", {"treatment": 0.5})
+    own.set_weights(BOB, "tone", {"treatment": 0.2})
     own.set_weights(BOB, "tone", {"treatment": 0.5})
-    own.stop_experiment(BOB, "tone", "treatment")
+    own.stop_experiment(CLEO, "tone", "treatment")
     assert own.deployment("prod", PROMPT).version == _OWN
     own.rollback(BOB, "prod", PROMPT, "1.0.0")
     assert own.rollback(BOB, "prod", PROMPT, _OWN).version == _OWN
+
+
+def test_two_arms_of_one_content_count_together(own: Registry) -> None:
+    push_same(own, "1.2.0", BOB)
+    own.start_experiment(CLEO, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 0.1))
+    own.stop_experiment(BOB, "tone")
+    twice = [Arm("a", _OWN, 0.1), Arm("b", "1.2.0", 0.1), Arm("control", "1.0.0", 0.8)]
+    with pytest.raises(Forbidden, match="20%"):
+        own.start_experiment(BOB, "prod", PROMPT, "again", twice)
+
+
+def test_what_somebody_else_has_lowered_or_taken_back_needs_approval_again(own: Registry) -> None:
+    own.start_experiment(CLEO, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 0.5))
+    own.set_weights(CLEO, "tone", {"treatment": 0.05})
+    with pytest.raises(Forbidden):
+        own.set_weights(BOB, "tone", {"treatment": 0.5})
+    own.stop_experiment(CLEO, "tone")
+    with pytest.raises(Forbidden):
+        own.start_experiment(BOB, "prod", PROMPT, "again", arms(_OWN, "1.0.0", 0.05))
+    own.promote(CLEO, PROMPT, _OWN, "prod")
+    own.rollback(CLEO, "prod", PROMPT)
+    with pytest.raises(Forbidden):
+        own.rollback(BOB, "prod", PROMPT, _OWN)
+
+
+def test_not_by_widening_a_rule_or_taking_one_away_that_stands_before_it(own: Registry) -> None:
+    other = Rule("paid", {"tier": ("paid",)}, ServeVersion("1.0.0"))
+    mine = Rule("here", {"country": ("de", "fr")}, ServeVersion(_OWN))
+    own.set_rules(CLEO, "prod", PROMPT, [other, mine])
+    for widened in (
+        [mine],
+        [mine, other],
+        [other, Rule("here", {"country": ("de", "fr", "it")}, ServeVersion(_OWN))],
+        [other, Rule("everywhere", {"language": ("de",)}, ServeVersion(_OWN))],
+    ):
+        with pytest.raises(Forbidden):
+            own.set_rules(BOB, "prod", PROMPT, widened)
+    for narrowed in (
+        [other, Rule("here", {"country": ("de",)}, ServeVersion(_OWN))],
+        [other, Rule("here", {"country": ("de",), "language": ("de",)}, ServeVersion(_OWN))],
+        [Rule("free", {"tier": ("free",), "country": ("de",)}, ServeVersion(_OWN))],
+        [],
+    ):
+        own.set_rules(BOB, "prod", PROMPT, narrowed)
+
+
+def test_not_by_a_copy_under_another_name(own: Registry) -> None:
+    own.register(CLEO, "letter", "1.0.0", content("Dear {{ question }}"))
+    own.promote(BOB, "letter", "1.0.0", "prod")
+    copied = PromptContent.from_json(own.version(PROMPT, _OWN).content)
+    own.register(ANN, "letter", "2.0.0", copied)
+    assert own.promote(BOB, "letter", "2.0.0", "prod").status == "pending"
+    with pytest.raises(Forbidden):
+        own.start_experiment(BOB, "prod", "letter", "tone", arms("2.0.0", "1.0.0"))
+    own.promote(CLEO, PROMPT, _OWN, "prod")  # an approval counts for the prompt it was given for
+    with pytest.raises(Forbidden):
+        own.start_experiment(BOB, "prod", "letter", "tone", arms("2.0.0", "1.0.0"))
+
+
+def test_coalmine_itself_approves_nothing(own: Registry) -> None:
+    system = Actor.of_system()
+    assert own.promote(system, PROMPT, _OWN, "prod").status == "pending"
+    with pytest.raises(Forbidden, match="Coalmine itself approves nothing"):
+        own.start_experiment(system, "prod", PROMPT, "tone", arms(_OWN, "1.0.0"))
+    own.start_experiment(CLEO, "prod", PROMPT, "tone", arms(_OWN, "1.0.0", 0.5))
+    own.set_weights(system, "tone", {"treatment": 0.1})
+    with pytest.raises(Forbidden, match="Coalmine itself approves nothing"):
+        own.set_weights(system, "tone", {"treatment": 0.9})
+    assert own.rollback(system, "prod", PROMPT).version == "1.0.0"
+
+
+def test_an_author_goes_back_to_what_was_approved_and_served_before(registry: Registry) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    push(registry, "1.2.0")
+    registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.2.0", "1.1.0"))
+    assert registry.rollback(ANN, "prod", PROMPT, reason="on call").version == "1.1.0"
+    assert registry.rollback(ANN, "prod", PROMPT, reason="worse").version == "1.0.0"
+    entry = registry.audit_log(PROMPT, "prod").items[0]
+    assert (entry.action, entry.actor, entry.reason) == ("rollback", "ann", "worse")
+    for version in ("1.1.0", "1.2.0"):  # forward, and to what was an arm only
+        with pytest.raises(Forbidden):
+            registry.rollback(ANN, "prod", PROMPT, version)
+    with pytest.raises(Forbidden):
+        registry.rollback(READER, "prod", PROMPT)
 
 
 def test_an_admin_is_no_exception(registry: Registry) -> None:
@@ -130,3 +221,19 @@ def push_same(registry: Registry, version: str, author: Actor) -> bool:
     """Registers Bob's content by somebody else."""
     copied = PromptContent.from_json(registry.version(PROMPT, _OWN).content)
     return registry.register(author, PROMPT, version, copied).created
+
+
+def test_evidence_of_an_experiment_names_one_that_showed_the_version(own: Registry) -> None:
+    own.set_policy(ADMIN, "prod", ["readout", "eval_run"])
+    run = Evidence("eval_run", "run-17", "")
+    for readout in ("looks fine", "tone", "another"):
+        with pytest.raises(EvidenceMissing, match="readout"):
+            own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", readout, ""), run))
+    with pytest.raises(EvidenceMissing, match="eval_run"):
+        own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("eval_run", "I ran it, trust me", ""),))
+    own.promote(CLEO, PROMPT, "1.0.0", "dev")
+    own.start_experiment(CLEO, "dev", PROMPT, "tone", arms(_OWN, "1.0.0"))
+    asked = own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", "tone", "better"), run))
+    assert own.approve(CLEO, asked.id).status == "applied"
+    with pytest.raises(Invalid, match="at most 500"):
+        own.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("note", "x" * 501, ""),))

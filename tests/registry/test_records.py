@@ -34,7 +34,7 @@ def _values(registry: Registry) -> list[tuple[Any, object]]:
     push(registry, "1.2.0")
     rule = Rule("vip", {"tier": ("gold", "silver")}, ServeVersion("1.0.0"))
     registry.set_rules(BOB, "prod", PROMPT, [rule])
-    registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"), reason="try")
+    registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.0.0", "1.1.0"), reason="try")
     registry.set_weights(BOB, "tone", {"treatment": 0.5})
     token = registry.tokens.create(ADMIN, "zoe", "author")
     return [

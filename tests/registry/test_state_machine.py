@@ -90,7 +90,9 @@ class _Lifecycle(RuleBasedStateMachine):
             current = self.defaults[-1]
             before = [each for each in self.defaults if each != current and each not in self.retired]
             target = current if self.experiment else (before[-1] if before else None)
-        if target is None or target in self.retired or target not in self.served:
+        arms = self.experiment[1] if self.experiment else {}
+        is_treatment = bool(arms) and target == arms["treatment"][0] != arms["control"][0]
+        if target is None or target in self.retired or target not in self.served or is_treatment:
             with pytest.raises(Conflict):
                 self.registry.rollback(BOB, "prod", PROMPT, to)
             return
@@ -106,7 +108,12 @@ class _Lifecycle(RuleBasedStateMachine):
     def start(self, treatment: str, control: str, weight: float) -> None:
         name = f"experiment-{self.experiments}"
         arms = [Arm("treatment", treatment, weight), Arm("control", control, 1 - weight)]
-        impossible = not self.defaults or self.experiment or {treatment, control} & self.retired
+        impossible = (
+            not self.defaults
+            or self.experiment
+            or {treatment, control} & self.retired
+            or treatment == self.defaults[-1] != control
+        )
         if impossible:
             with pytest.raises((Conflict, NotFound)):
                 self.registry.start_experiment(BOB, "prod", PROMPT, name, arms)

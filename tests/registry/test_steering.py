@@ -3,6 +3,7 @@
 import pytest
 
 from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid, NotFound, StaleRevision
+from coalmine_registry.operations import deployments
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import (
@@ -15,7 +16,7 @@ from coalmine_schemas.prompts import (
     resolve,
 )
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, READER, arms, history, push, serve
 
 _ENTERPRISE = Rule("enterprise", {"tier": ("enterprise",)}, ServeVersion("1.0.0"))
 
@@ -59,10 +60,10 @@ def test_a_rollback_does_not_lead_to_what_is_retired(registry: Registry) -> None
     assert registry.rollback(BOB, "prod", PROMPT).version == "1.0.0"
 
 
-def test_rolling_back_takes_an_approver_and_the_latest_state(registry: Registry) -> None:
+def test_rolling_back_takes_an_author_and_the_latest_state(registry: Registry) -> None:
     serve(registry, "1.0.0", "1.1.0")
     with pytest.raises(Forbidden):
-        registry.rollback(ANN, "prod", PROMPT)
+        registry.rollback(READER, "prod", PROMPT)
     with pytest.raises(StaleRevision):
         registry.rollback(BOB, "prod", PROMPT, expected_revision=1)
 
@@ -213,3 +214,20 @@ def test_the_history_of_a_deployment_has_every_revision(registry: Registry) -> N
     assert [
         (each.version, each.first_revision, each.serving) for each in registry.served_versions("prod", PROMPT)
     ] == [("1.0.0", 1, True), ("1.1.0", 2, False)]
+
+
+def test_an_environment_serves_no_more_than_clients_can_keep(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployments, "_MOST_BYTES", 28_000)
+    for name in ("a", "b", "c"):
+        registry.register(ANN, name, "1.0.0", content("{{ question }}" + "x" * 5_000))
+        registry.register(ANN, name, "1.0.1", content("{{ question }}" + "x" * 12_000))
+        registry.promote(ANN, name, "1.0.0", "dev")
+    registry.promote(ANN, "a", "1.0.1", "dev")
+    with pytest.raises(Conflict, match=r"dev would serve .* at most 28000 are possible"):
+        registry.promote(ANN, "b", "1.0.1", "dev")
+    registry.promote(ANN, "b", "1.0.0", "staging")
+    monkeypatch.setattr(deployments, "_MOST_BYTES", 10)
+    registry.promote(ANN, "a", "1.0.0", "dev")  # smaller than before
+    registry.rollback(ANN, "dev", "a", "1.0.1")  # and a rollback always works

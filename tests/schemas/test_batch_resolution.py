@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalmine_schemas.batch import BatchDecoder, BatchResult
-from coalmine_schemas.catalogue import latest
+from coalmine_schemas.catalogue import latest, versions
 from coalmine_schemas.codec import Decoder, Encoder, SingleObjectFraming
 from coalmine_schemas.events import EventName
-from coalmine_schemas.framing import Confluent, confluent_header
+from coalmine_schemas.framing import Confluent, confluent_header, single_object_header
 from coalmine_schemas.resolver import SchemaResolver
+from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.vectorised.plan import make_plan
 from coalmine_schemas.writer_schema import plain_reader, vet_writer_schema
 from tests.support.data.event_strategies import plain_records
@@ -353,3 +354,24 @@ def test_writers_of_all_ages_mix_in_one_batch() -> None:
     assert result.failures == []
     exact = Decoder(SchemaResolver(registry))
     assert rows_as_records("scores", result.table) == [exact.decode_plain("scores", m) for m in frames]
+
+
+@pytest.mark.parametrize("event", EVENT_NAMES)
+def test_events_of_every_published_version_are_read_together(event: EventName) -> None:
+    if event not in ("requests", "feedback", "scores", "deployments"):
+        pytest.skip("not read from columns")
+    frames, expected = [], []
+    for schema in versions(event):
+        names = [member["name"] for member in schema.parsed["fields"]]
+        defaults = {m["name"]: m["default"] for m in latest(event).parsed["fields"] if "default" in m}
+        for record in load_examples(event):
+            out = BytesIO()
+            schemaless_writer(out, schema.parsed, {name: record[name] for name in names})
+            frames.append(single_object_header(schema) + out.getvalue())
+            unwritten = {name: value for name, value in defaults.items() if name not in names}
+            expected.append({**record, **unwritten})
+    result = BatchDecoder(SchemaResolver()).decode(event, frames)
+    assert result.failures == []
+    decoder = Decoder(SchemaResolver())
+    assert [decoder.decode(event, each) for each in frames] == expected
+    assert rows_as_records(event, result.table) == [decoder.decode_plain(event, each) for each in frames]

@@ -102,6 +102,8 @@ def test_a_cost_is_what_the_library_calculates(
         "web_searches": kinds[0] % 3,
     }
     usage["input_tokens"] += cached_audio
+    if "claude" in model.id and model.get_prices(at).cache_write_1h_mtok is None:
+        usage["cache_write_1h_tokens"] = 0  # many lists lack the price; it is twice the input's
     expected = _by_the_library(provider, model, usage, at, tier)
     assert _cost(usage, model.id, provider=provider.id, service_tier=tier, at=at) == expected
 
@@ -204,6 +206,21 @@ def test_what_is_not_known_or_contradictory_has_no_cost(model: str, usage: dict[
 
 def test_no_tokens_cost_nothing() -> None:
     assert _cost({"input_tokens": 0, "output_tokens": 0}, "gpt-4o-mini") == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "input_usd_per_mtok"),
+    [
+        ("bedrock/us.anthropic.claude-sonnet-4-20250514-v1:0", 3),
+        ("vertex_ai/claude-sonnet-4@20250514", 3),
+        ("openrouter/anthropic/claude-opus-4.1", 15),
+    ],
+)
+def test_claudes_cache_for_an_hour_costs_twice_the_input_everywhere(
+    model: str, input_usd_per_mtok: int
+) -> None:
+    usage = {"input_tokens": 100, "cache_write_tokens": 100, "cache_write_1h_tokens": 100, "output_tokens": 0}
+    assert _cost(usage, model) == 2 * 100 * input_usd_per_mtok * 1000
 
 
 def test_seconds_are_billed_where_tokens_are_not() -> None:

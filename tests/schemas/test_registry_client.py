@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from coalmine_schemas.errors import InvalidParameter, RegistryRefused, RegistryUnavailable, UnknownSchema
-from coalmine_schemas.registry_client import SchemaRegistryClient
+from coalmine_schemas.registry_client import MOST_UNKNOWN, SchemaRegistryClient
 
 SCHEMA = '{"type":"record","name":"R","fields":[]}'
 BY_ID = "/api/schemas/ids/7"
@@ -81,6 +82,28 @@ def test_an_unknown_id_is_a_bad_message_and_remembered_for_a_while(httpserver: H
     _answer(httpserver, 200, {"schema": SCHEMA})
     now = 131.0
     assert client.schema_by_id(7) == SCHEMA, "somebody registered it in the meantime"
+    client.close()
+
+
+def test_any_number_of_unknown_ids_costs_a_bounded_number_of_requests(httpserver: HTTPServer) -> None:
+    now = 100.0
+    client = SchemaRegistryClient(httpserver.url_for("/api"), unknown_for_s=30.0, clock=lambda: now)
+    by_id = re.compile("/api/schemas/ids/.*")
+    httpserver.expect_request(by_id).respond_with_json(UNKNOWN, status=404)
+    for schema_id in range(1, 1000):
+        with pytest.raises(UnknownSchema):
+            client.schema_by_id(schema_id)
+    with pytest.raises(UnknownSchema) as unknown:
+        client.schema_by_id(1000)
+    assert unknown.value.reason == (
+        "schema 1000 was not asked for: the schema registry did not know 100 others in the last 30 s; "
+        "replay the message later"
+    )
+    assert len(httpserver.log) == MOST_UNKNOWN
+    httpserver.clear()
+    httpserver.expect_request(by_id).respond_with_json({"schema": SCHEMA})
+    now = 131.0
+    assert client.schema_by_id(999) == SCHEMA
     client.close()
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -412,3 +413,25 @@ def test_an_error_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (again.path, again.offset_bytes, again.records_read) == (Path("a.avro"), 12, 3)
     assert str(again) == "a.avro: torn block at byte 12, after 3 records"
+
+
+def test_the_spool_is_private_unless_its_folder_was_made_to_be_shared(tmp_path: Path) -> None:
+    for name, bits, mode in (("own", None, 0o600), ("shared", 0o2770, 0o660)):
+        directory = tmp_path / name / "spool"
+        if bits is not None:
+            directory.mkdir(parents=True)
+            directory.chmod(bits)
+        before = os.umask(0)
+        try:
+            writer = SpoolWriter(directory)
+            writer.write([SpoolRecord("t", None, b"x", 0)])
+        finally:
+            os.umask(before)
+        assert {stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()} == {mode}
+        if bits is None:
+            assert (
+                stat.S_IMODE(directory.stat().st_mode)
+                == stat.S_IMODE(directory.parent.stat().st_mode)
+                == 0o700
+            )
+        writer.close()

@@ -43,14 +43,15 @@ def test_users_get_what_is_promoted_split_and_rolled_back(tmp_path: Path) -> Non
         tell("push", prompts.parent)
         assert cm.wait_for_registry(60)
         assert _version(cm) is None
-        boss = tell("token", "create", "boss", "--role", "approver")["token"]
-        tell("promote", "support-refund", "1.0.0", "prod", "--token", boss)
+        boss = tmp_path / "boss"
+        boss.write_text(tell("token", "create", "boss", "--role", "approver")["token"], encoding="utf-8")
+        tell("promote", "support-refund", "1.0.0", "prod", "--token-file", boss)
         eventually(lambda: _version(cm) == "1.0.0", what="the promotion")
         prompt = cm.prompt("support-refund", "u")
         assert (prompt.resolution, prompt.render(question="why?")) == ("live", "Answer: why?")
 
         arms = ("--arm", "treatment=1.1.0:0.1", "--arm", "control=1.0.0:0.9")
-        tell("experiment", "start", "refund-tone", "--prompt", "support-refund", *arms, "--token", boss)
+        tell("experiment", "start", "refund-tone", "--prompt", "support-refund", *arms, "--token-file", boss)
         eventually(lambda: cm.prompt("support-refund", "u").experiment, what="the experiment")
         simulated = (
             "simulate",
@@ -68,6 +69,6 @@ def test_users_get_what_is_promoted_split_and_rolled_back(tmp_path: Path) -> Non
         arms_of = Counter(cm.prompt("support-refund", f"user-{i}").variant for i in range(2000))
         assert 120 < arms_of["treatment"] < 280
 
-        tell("rollback", "support-refund", "prod", "--to", "1.0.0", "--token", boss)
+        tell("rollback", "support-refund", "prod", "--to", "1.0.0", "--token-file", boss)
         eventually(lambda: cm.prompt("support-refund", "u").experiment is None, what="the rollback")
         assert {cm.prompt("support-refund", f"user-{i}").version for i in range(200)} == {"1.0.0"}

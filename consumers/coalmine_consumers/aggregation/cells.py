@@ -30,12 +30,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
 from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, group_by
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, References
-from coalmine_consumers.aggregation.rollup import REFUSALS
+from coalmine_consumers.aggregation.rollup import REFUSALS, negated
 from coalmine_consumers.arrays import FloatArray, IntArray, Known, is_known, is_one_of, known
 
 ARM = ("experiment", "allocation_epoch", "variant")
@@ -69,9 +70,10 @@ class CellRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Contribution:
-    """What one metric adds: one entry per group that has something to add."""
+    """What metrics add: one entry per group that has something to add."""
 
-    metric: str
+    metric: pa.Array
+    """Of each entry."""
     group: IntArray
     n: IntArray
     x: FloatArray
@@ -111,10 +113,19 @@ def request_cells(rows: pa.Table, references: References = _NO_REFERENCES) -> Ce
 
 
 def feedback_cells(rows: pa.Table) -> CellRows:
-    """Cells of feedback whose request is known; columns as for `rollup_feedback`."""
+    """Cells of last words on requests that are known; columns as for `rollup_feedback`."""
     rows = _in_experiments(rows)
+    back = rows["takes_back"]
+    added, taken = _word_cells(rows.filter(pc.invert(back))), _word_cells(rows.filter(back))
+    if taken is not None:
+        taken = negated(taken, ("n", "sum_x", "sum_y"))
+    tables = [table for table in (added, taken) if table is not None]
+    return CellRows(pa.concat_tables(tables) if tables else None)
+
+
+def _word_cells(rows: pa.Table) -> pa.Table | None:
     if not rows.num_rows:
-        return CellRows()
+        return None
     groups = _groups(rows)
     everything = _per_row(rows.num_rows)
     corrected = np.flatnonzero(rows["has_correction"].to_numpy())
@@ -127,7 +138,7 @@ def feedback_cells(rows: pa.Table) -> CellRows:
         _ratio("thumbs_up", groups, thumbs, up),
         _ratio("rating", groups, _known_rows(rating, rows.num_rows), rating.floats),
     ]
-    return CellRows(_cells(rows, groups, contributions))
+    return _cells(rows, groups, contributions)
 
 
 def score_cells(rows: pa.Table) -> CellRows:
@@ -165,7 +176,13 @@ def _ratio(metric: str, groups: Groups, rows: IntArray, y: FloatArray) -> _Contr
     n = count_rows(of_row, groups.count)
     sums = total(of_row, groups.count, _bounded(y))
     group = np.flatnonzero(n)
-    return _Contribution(metric, group, n[group], n[group].astype(np.float64), sums[group])
+    return _Contribution(
+        _repeated(metric, len(group)), group, n[group], n[group].astype(np.float64), sums[group]
+    )
+
+
+def _repeated(metric: str, times: int) -> pa.Array:
+    return pa.repeat(pa.scalar(metric, pa.string()), times)
 
 
 def _against_references(
@@ -199,16 +216,24 @@ def _numerator(metric: str, groups: Groups, rows: IntArray) -> _Contribution:
     y = count_rows(groups.of_row[rows], groups.count)
     group = np.flatnonzero(y)
     none = np.zeros(len(group), np.int64)
-    return _Contribution(metric, group, none, none.astype(np.float64), y[group].astype(np.float64))
+    return _Contribution(
+        _repeated(metric, len(group)), group, none, none.astype(np.float64), y[group].astype(np.float64)
+    )
 
 
 def _custom(named: NamedValues, groups: Groups) -> list[_Contribution]:
-    contributions = []
-    for index, name in enumerate(named.names.to_pylist()):
-        chosen = named.name == index
-        metric = f"custom.{name}" if name in BUILT_IN else name
-        contributions.append(_ratio(metric, groups, named.row[chosen], named.values[chosen]))
-    return contributions
+    """All names at once: a batch may hold as many as it has values."""
+    if not len(named.name):
+        return []
+    of_value = groups.of_row[named.row]
+    cells = group_by(Codes(of_value, groups.count), Codes(named.name, len(named.names)))
+    n = count_rows(cells.of_row, cells.count)
+    sums = total(cells.of_row, cells.count, _bounded(named.values))
+    metrics = pa.array(
+        [f"custom.{name}" if name in BUILT_IN else name for name in named.names.to_pylist()], pa.string()
+    )
+    metric = metrics.take(pa.array(named.name[cells.a_row]))
+    return [_Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)]
 
 
 def _bounded(values: FloatArray) -> FloatArray:
@@ -218,13 +243,11 @@ def _bounded(values: FloatArray) -> FloatArray:
 def _cells(rows: pa.Table, groups: Groups, contributions: Sequence[_Contribution]) -> pa.Table:
     keys = _keys(rows, (*ARM, "unit_group"), groups)
     group = np.concatenate([each.group for each in contributions])
-    metrics = pa.array([each.metric for each in contributions], pa.string())
-    lengths = [len(each.group) for each in contributions]
     keys = keys.take(group)
     return pa.table(
         {
             **{name: keys[name] for name in keys.column_names},
-            "metric": metrics.take(pa.array(np.repeat(np.arange(len(contributions)), lengths))),
+            "metric": pa.concat_arrays([each.metric for each in contributions]),
             "n": pa.array(np.concatenate([each.n for each in contributions])),
             "sum_x": pa.array(np.concatenate([each.x for each in contributions])),
             "sum_y": pa.array(np.concatenate([each.y for each in contributions])),

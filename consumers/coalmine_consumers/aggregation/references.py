@@ -11,7 +11,8 @@ values compared with it.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Literal
 
 import duckdb
 import numpy as np
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.groups import codes_of
 from coalmine_consumers.aggregation.histograms import quantiles
-from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray, microseconds
+from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
 from coalmine_consumers.sql import fetch_table, lent, statement
 
 CAP_QUANTILE = 0.995
@@ -29,7 +30,11 @@ TAIL_QUANTILE = 0.95
 """Values above it are counted."""
 MIN_KNOWN = 1_000
 """References need at least this many values: five above the cap, fifty in the tail."""
-_LAST_US = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
+MOST_AT_ONCE = 200
+"""Experiments whose references one commit takes; further ones have their turn with their next batch."""
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
+_POPULATION = ("experiment", "prompt", "environment")
+_NOTHING: tuple[Int32Array, IntArray] = (np.array([], np.int32), np.array([], np.int64))
 HISTORY = timedelta(days=7)
 """How far back a reference looks: one of each hour of the week."""
 
@@ -116,13 +121,16 @@ def _distinct(column: pa.ChunkedArray) -> list[str]:
     return names
 
 
-def read_references(connection: duckdb.DuckDBPyConnection, experiment: str | None = None) -> list[Reference]:
-    """References of all experiments, or of one."""
+def read_references(
+    connection: duckdb.DuckDBPyConnection, experiments: Sequence[str] | None = None
+) -> list[Reference]:
+    """References of all experiments, or of some."""
     rows = fetch_table(
         connection,
-        "SELECT * FROM experiment_references WHERE $experiment IS NULL OR experiment = $experiment "
+        "SELECT * FROM experiment_references "
+        "WHERE $experiments IS NULL OR experiment IN (SELECT unnest($experiments::VARCHAR[])) "
         "ORDER BY experiment, metric, quantile",
-        {"experiment": experiment},
+        {"experiments": None if experiments is None else list(experiments)},
     )
     return [Reference(**row) for row in rows.to_pylist()]
 
@@ -140,18 +148,13 @@ def references_for(
     """
     if requests["experiment"].null_count == requests.num_rows:
         return References()
-    stored = read_references(connection)
+    names = sorted(set(_distinct(requests["experiment"].drop_null())))
+    stored = read_references(connection, names)
     by_experiment: dict[str, list[Reference]] = {}
     for reference in stored:
         by_experiment.setdefault(reference.experiment, []).append(reference)
-    fresh: list[Reference] = []
-    for experiment in sorted(set(_distinct(requests["experiment"]))):
-        mine = by_experiment.get(experiment, [])
-        if not _is_due(mine, ingest_id):
-            continue
-        rows = requests.filter(pc.equal(requests["experiment"], experiment))
-        if rows.num_rows:
-            fresh += _taken(connection, experiment, rows, mine, ingest_id=ingest_id, now=now)
+    due = [name for name in names if _is_due(by_experiment.get(name, []), ingest_id)][:MOST_AT_ONCE]
+    fresh = _taken(connection, requests, {name: by_experiment.get(name, []) for name in due}, ingest_id, now)
     if fresh:
         _store(connection, fresh)
     replaced = {(each.experiment, each.metric, each.quantile) for each in fresh}
@@ -172,64 +175,65 @@ def _is_due(mine: Sequence[Reference], ingest_id: int) -> bool:
 
 def _taken(
     connection: duckdb.DuckDBPyConnection,
-    experiment: str,
-    rows: pa.Table,
-    mine: Sequence[Reference],
-    *,
+    requests: pa.Table,
+    due: Mapping[str, Sequence[Reference]],
     ingest_id: int,
     now: datetime,
 ) -> list[Reference]:
     """References that can be taken now, and for the others a note of when that was tried."""
-    times = microseconds(rows["event_time"])
-    basis: Basis
-    if mine:
-        first, basis = mine[0].first_ingest_id, "first requests"
-        end = datetime.fromtimestamp(min(int(times.max()), _LAST_US) / 1e6, UTC) + timedelta(minutes=1)
-    else:
-        first, basis = ingest_id, "before"
-        end = datetime.fromtimestamp(int(times.min()) / 1e6, UTC)
-    wanted = [
-        (metric, quantile)
-        for metric, quantile in REFERENCES
-        if not any(
-            (each.metric, each.quantile) == (metric, quantile) and each.value is not None for each in mine
-        )
-    ]
-    found = _histograms(connection, rows, {metric for metric, _ in wanted}, end)
+    if not due:
+        return []
+    found = _histograms(connection, _populations(requests, due))
     references = []
-    for metric, quantile in wanted:
-        buckets, counts = found.get(metric, (np.array([], np.int32), np.array([], np.int64)))
-        known = int(counts.sum())
-        value = quantiles(buckets, counts, [quantile])[0] if known >= MIN_KNOWN else None
-        # Taken from before the experiment it holds for this batch at once; else from the next one on.
-        since = ingest_id - 1 if basis == "before" and value is not None else ingest_id
-        references.append(Reference(experiment, metric, quantile, value, known, basis, first, since, now))
+    for experiment, mine in due.items():
+        basis: Basis = "first requests" if mine else "before"
+        first = mine[0].first_ingest_id if mine else ingest_id
+        taken = {(each.metric, each.quantile) for each in mine if each.value is not None}
+        for metric, quantile in REFERENCES:
+            if (metric, quantile) in taken:
+                continue
+            buckets, counts = found.get((experiment, metric), _NOTHING)
+            known = int(counts.sum())
+            value = quantiles(buckets, counts, [quantile])[0] if known >= MIN_KNOWN else None
+            # Taken from before the experiment it holds for this batch at once; else from the next one on.
+            since = ingest_id - 1 if basis == "before" and value is not None else ingest_id
+            references.append(Reference(experiment, metric, quantile, value, known, basis, first, since, now))
     return references
 
 
+def _populations(requests: pa.Table, due: Mapping[str, Sequence[Reference]]) -> pa.Table:
+    """Prompts and environments of experiments, and the times in which to look at them."""
+    rows = pa.table({name: requests[name].cast(pa.string()) for name in _POPULATION})
+    rows = rows.append_column("event_time", requests["event_time"])
+    rows = rows.filter(pc.is_in(rows["experiment"], pa.array(due, pa.string())))
+    pairs = rows.group_by(list(_POPULATION)).aggregate([])
+    times = rows.group_by("experiment").aggregate([("event_time", "min"), ("event_time", "max")])
+    ends = {}
+    for row in times.to_pylist():
+        begun = bool(due[row["experiment"]])
+        end = min(row["event_time_max"], _LAST) + timedelta(minutes=1) if begun else row["event_time_min"]
+        ends[row["experiment"]] = end.replace(second=0, microsecond=0)
+    until = [ends[name] for name in pairs["experiment"].to_pylist()]
+    moments = pa.timestamp("us", "UTC")
+    hour = [end.replace(minute=0) for end in until]
+    pairs = pairs.append_column("until", pa.array(until, moments))
+    pairs = pairs.append_column("hour", pa.array(hour, moments))
+    return pairs.append_column("since", pa.array([each - HISTORY for each in hour], moments))
+
+
 def _histograms(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, metrics: set[str], end: datetime
-) -> Mapping[str, tuple[Int32Array, IntArray]]:
-    """Buckets and counts by measure of the rows' prompts and environments, in the week before `end`."""
-    pairs = (
-        pa.table({name: rows[name].cast(pa.string()) for name in ("prompt", "environment")})
-        .group_by(["prompt", "environment"])
-        .aggregate([])
-    )
-    until = end.replace(second=0, microsecond=0)
-    hour = until.replace(minute=0)
-    parameters: dict[str, Any] = {
-        "prompts": pairs["prompt"].to_pylist(),
-        "environments": pairs["environment"].to_pylist(),
-        "metrics": sorted(metrics),
-        "since": hour - HISTORY,
-        "hour": hour,
-        "until": until,
-    }
-    table = fetch_table(connection, statement("reference_histograms", __package__), parameters)
-    names = np.array(table["metric"].to_pylist(), dtype=object)
+    connection: duckdb.DuckDBPyConnection, populations: pa.Table
+) -> Mapping[tuple[str, str], tuple[Int32Array, IntArray]]:
+    """Buckets and counts by experiment and measure."""
+    with lent(connection, populations=populations):
+        parameters = {"metrics": sorted({metric for metric, _ in REFERENCES})}
+        table = fetch_table(connection, statement("reference_histograms", __package__), parameters)
+    if not table.num_rows:
+        return {}
+    keys = list(zip(table["experiment"].to_pylist(), table["metric"].to_pylist(), strict=True))
+    starts = [0, *(at for at in range(1, len(keys)) if keys[at] != keys[at - 1]), len(keys)]
     buckets, counts = table["bucket"].to_numpy(), table["n"].to_numpy()
-    return {metric: (buckets[names == metric], counts[names == metric]) for metric in metrics}
+    return {keys[begin]: (buckets[begin:end], counts[begin:end]) for begin, end in pairwise(starts)}
 
 
 def _store(connection: duckdb.DuckDBPyConnection, fresh: Sequence[Reference]) -> None:

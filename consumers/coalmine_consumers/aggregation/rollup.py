@@ -1,9 +1,10 @@
 """From events to rollup rows at every resolution: pure, and the same for a batch as for a rebuild."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import ExactSums, Moments, count_rows
 from coalmine_consumers.aggregation.measures import Histograms, Measured, NamedMoments, Totals, spans
@@ -15,6 +16,7 @@ REFUSALS = ("content_filter", "refusal")
 """Finish reasons that mean the model refused to answer."""
 
 _COUNTED = ("input_tokens", "cached_input_tokens", "output_tokens")
+_OF_WORDS = ("feedback", "thumbs_up", "thumbs_down", "corrections", "rating_n", "rating_m2")
 _HISTOGRAMS = ("latency_ms", "time_to_first_token_ms", "cost_nano_usd")
 
 
@@ -49,13 +51,31 @@ def rollup_requests(rows: pa.Table) -> RollupRows:
 
 
 def rollup_feedback(rows: pa.Table) -> RollupRows:
-    """Rolls up feedback whose request is known.
+    """Rolls up last words on requests that are known.
 
     Args:
-        rows: `thumbs`, `rating`, `has_correction`, and the request's `event_time` and series.
+        rows: `thumbs`, `rating`, `has_correction`, the request's `event_time` and series, and `takes_back`:
+            true where the word was counted and counts no more.
     """
+    back = rows["takes_back"]
+    parts = [_roll_up_words(rows.filter(pc.invert(back)))]
+    if taken := _roll_up_words(rows.filter(back)):
+        # Moments merge with a negative count as they do with a positive one; the mean stays what it is.
+        parts.append([negated(each, _OF_WORDS) for each in taken])
+    tables = [table for part in parts for table in part]
+    return RollupRows(rollups=pa.concat_tables(tables) if tables else None)
+
+
+def negated(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The same rows, with some of their numbers negative: they take back what was added before."""
+    for name in columns:
+        rows = rows.set_column(rows.column_names.index(name), name, pc.negate(rows[name]))
+    return rows
+
+
+def _roll_up_words(rows: pa.Table) -> list[pa.Table]:
     if not rows.num_rows:
-        return RollupRows()
+        return []
 
     def finest(of_row: IntArray, groups: int) -> list[Measured]:
         rating = known(rows["rating"])
@@ -67,8 +87,7 @@ def rollup_feedback(rows: pa.Table) -> RollupRows:
         }
         return [Totals(counts, {}, {"rating": Moments.of(rating.of(of_row), groups, rating.floats)}, None)]
 
-    (totals,) = _at_every_resolution(rows, finest)
-    return RollupRows(rollups=totals)
+    return _at_every_resolution(rows, finest)
 
 
 def rollup_scores(rows: pa.Table) -> RollupRows:

@@ -151,7 +151,10 @@ class _Expiry:
                 self._refuse_needed(cursor, event, since["requests"])
             if requests := self._of("requests"):
                 expiring = self._scan(cursor, "requests", requests)
-                relations = Relations(expiring, since["feedback"], since["scores"])
+                # What was said before, too: a new word may take back an old one.
+                again = f"SELECT request_id FROM {since['feedback']}"  # noqa: S608
+                said = f"(SELECT * FROM feedback WHERE request_id IN ({again}))"  # noqa: S608
+                relations = Relations(expiring, said, since["scores"])
                 yield from recount_cells(cursor, relations, Batches(after=self._last))
 
     def _refuse_needed(

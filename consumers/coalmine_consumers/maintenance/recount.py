@@ -1,6 +1,7 @@
 """Recounts raw rows, with the functions that counted them when they were committed.
 
-A feedback or score counts when both it and its request are stored, that is with the later of their two
+Of feedback a unit's last word on a request counts: a later one takes back what an earlier one added. A
+feedback or score counts when both it and its request are stored, that is with the later of their two
 batches. So whatever the batches in (after, through] added to rollups and cells is a function of raw rows.
 """
 
@@ -9,8 +10,10 @@ from dataclasses import dataclass, fields
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.aggregation.last_words import last_words
 from coalmine_consumers.aggregation.references import References, read_references
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.maintenance.compact import AdditiveTable
@@ -104,10 +107,10 @@ def _recount(
     for rows in _stream(connection, query, batches):
         yield _counted(rows.num_rows, counting.requests(rows, references))
     query = statement("feedback_to_count", __package__).format(
-        requests=relations.requests, reactions=relations.feedback
+        requests=relations.requests, reactions=relations.feedback, words=last_words("said")
     )
     for rows in _stream(connection, query, batches):
-        yield _counted(rows.num_rows, counting.feedback(rows))
+        yield _counted(pc.sum(rows["said"]).as_py(), counting.feedback(rows))
     query = statement("scores_to_count", __package__).format(
         requests=relations.requests, reactions=relations.scores
     )

@@ -5,7 +5,9 @@ from coalmine_consumers.queries.facets import facets
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
+from coalmine_consumers.queries.segment_files import segment_files
 from coalmine_consumers.queries.timeseries import timeseries
+from coalmine_consumers.queries.unpriced import unpriced
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.queries.versions import versions
 
@@ -16,7 +18,9 @@ __all__ = [
     "facets",
     "ingest_health",
     "quantiles",
+    "segment_files",
     "timeseries",
+    "unpriced",
     "version_key",
     "versions",
 ]

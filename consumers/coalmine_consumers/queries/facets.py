@@ -5,18 +5,30 @@ from coalmine_consumers.results import Facets
 from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
 
+MOST_FACETS = 10_000
+"""Versions, environments or apps that are listed at most: people choose from the list."""
 
-def facets(reader: Reader) -> Facets:
-    """Returns every prompt, version, environment and app that had requests."""
-    rows = reader.rows(statement("facets", __package__))
+
+def facets(reader: Reader, most: int = MOST_FACETS) -> Facets:
+    """Returns every prompt, version, environment and app that had requests; of very many the latest.
+
+    Args:
+        reader: Of the store.
+        most: Maximum number of each.
+    """
+    rows = reader.rows(statement("facets", __package__), {"most": most + 1})
+    of_versions = [row for row in rows if row["version"] is not None]
+    environments = [row["environment"] for row in rows if row["environment"] is not None]
+    apps = [row["app"] for row in rows if row["app"] is not None]
     versions: dict[str, set[str]] = {}
-    for row in rows:
+    for row in of_versions[:most]:
         versions.setdefault(row["prompt"], set()).add(row["version"])
     return Facets(
         prompts=sorted(versions),
         versions={prompt: sorted(found, key=version_key) for prompt, found in sorted(versions.items())},
-        environments=sorted({row["environment"] for row in rows}),
-        apps=sorted({row["app"] for row in rows}),
+        environments=sorted(environments[:most]),
+        apps=sorted(apps[:most]),
+        complete=max(map(len, (of_versions, environments, apps))) <= most,
         first_event_time=min((time for row in rows if (time := row["first_event_time"])), default=None),
         last_event_time=max((time for row in rows if (time := row["last_event_time"])), default=None),
     )

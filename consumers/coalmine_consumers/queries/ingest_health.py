@@ -25,6 +25,8 @@ class IngestHealth:
     """"unroutable" are messages that do not say which event they are."""
     ahead_of_clock: int
     """Stored events whose time lies too far in the future."""
+    names_beyond_limit: dict[str, int]
+    """Events whose name of a kind was one too many on its day, by kind."""
     dead_letters_open: int
     unattributed_feedback: int
     """Feedback whose request has not arrived."""
@@ -44,6 +46,7 @@ def ingest_health(reader: Reader) -> IngestHealth:
         (standing,) = snapshot.rows(statement("standing", __package__))
         gaps = snapshot.rows(statement("latest_gaps", __package__), {"limit": MOST_GAPS})
         sizes = snapshot.rows(statement("store_rows", __package__))
+        beyond = snapshot.rows("SELECT kind, sum(events) AS events FROM names_beyond_limit GROUP BY kind")
         positions = snapshot.rows(
             'SELECT topic, "partition", topic_id, next_offset FROM source_positions ORDER BY ALL'
         )
@@ -52,6 +55,7 @@ def ingest_health(reader: Reader) -> IngestHealth:
         counts=_counts(ledger),
         by_event={row["event"]: _counts([row]) for row in ledger},
         ahead_of_clock=sum(row["ahead_of_clock"] for row in ledger),
+        names_beyond_limit={row["kind"]: int(row["events"]) for row in beyond},
         dead_letters_open=standing["dead_letters_open"],
         unattributed_feedback=standing["unattributed_feedback"],
         unattributed_scores=standing["unattributed_scores"],

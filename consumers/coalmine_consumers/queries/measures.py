@@ -58,7 +58,12 @@ def kept_from(source: Source) -> KeptFrom:
 
 
 def matching_versions(
-    source: Source, filters: Filters, pieces: Sequence[Piece], *, from_prompt: str | None = None
+    source: Source,
+    filters: Filters,
+    pieces: Sequence[Piece],
+    *,
+    from_prompt: str | None = None,
+    enough: int | None = None,
 ) -> list[Name]:
     """Returns the versions that had requests, by prompt and by precedence of the version.
 
@@ -67,10 +72,16 @@ def matching_versions(
         filters: Which requests count; their period is `pieces`.
         pieces: Disjoint periods.
         from_prompt: Only this prompt and those after it.
+        enough: Versions of prompts after it, after which no further prompt is begun.
     """
     if not pieces:
         return []
-    parameters = {**filters.parameters(), "pieces": _rows(pieces), "from_prompt": from_prompt}
+    parameters = {
+        **filters.parameters(),
+        "pieces": piece_rows(pieces),
+        "from_prompt": from_prompt,
+        "enough": enough,
+    }
     rows = source.rows(statement("matching_versions", __package__), parameters)
     return sorted(((row["prompt"], row["version"]) for row in rows), key=by_prompt_and_version)
 
@@ -142,7 +153,7 @@ def _parameters(
         "environment": filters.environment,
         "app": filters.app,
         "model": filters.model,
-        "pieces": _rows(pieces),
+        "pieces": piece_rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,
     }
@@ -160,8 +171,10 @@ def _from_totals(row: Mapping[str, Any]) -> dict[str, Any]:
         "input_tokens": _known(row, "input_tokens"),
         "output_tokens": _known(row, "output_tokens"),
         "cached_input_tokens": _known(row, "cached_input_tokens"),
-        "cost_usd": f"{cost:f}" if cost_known else None,
+        "cost_usd": float(cost) if cost_known else None,
+        "cost_nano_usd": int(row["cost_nano_usd"]) if cost_known else None,
         "cost_usd_per_request": float(cost / cost_known) if cost_known else None,
+        "priced_requests": cost_known,
         "latency_ms_mean": row["latency_ms_mean"],
         "feedback": int(row["feedback"]),
         "thumbs_up": up,
@@ -182,5 +195,6 @@ def _key(row: Mapping[str, Any]) -> Key:
     return (row["bucket"], row["prompt"], row["version"])
 
 
-def _rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+def piece_rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """Periods as SQL parameters."""
     return [{"resolution": piece.resolution, "since": piece.since, "until": piece.until} for piece in pieces]

@@ -42,7 +42,7 @@ def versions(
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
         # What the prompt begins with, which a cursor may have shortened.
         begin = None if after is None else after[0][: NAME_CHARS // 2]
-        names = matching_versions(snapshot, filters, pieces, from_prompt=begin)
+        names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=limit + 1)
         if after is not None:
             names = names[place_after(names, after) :]
         groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)

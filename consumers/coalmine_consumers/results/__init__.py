@@ -10,7 +10,14 @@ from coalmine_consumers.results.dead_letters import (
     StillFailing,
 )
 from coalmine_consumers.results.experiments import ExperimentRow
-from coalmine_consumers.results.ingest import Counts, GapRow, IngestStatus, PartitionStatus, StoreSizes
+from coalmine_consumers.results.ingest import (
+    Counts,
+    GapRow,
+    IngestStatus,
+    PartitionStatus,
+    SegmentRow,
+    StoreSizes,
+)
 from coalmine_consumers.results.measures import (
     DeploymentMark,
     Facets,
@@ -24,6 +31,7 @@ from coalmine_consumers.results.measures import (
     StepChoice,
     Timeseries,
     TimeseriesRow,
+    UnpricedRow,
     VersionRow,
 )
 from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
@@ -52,11 +60,13 @@ __all__ = [
     "Quantiles",
     "RebuildStatus",
     "Rebuilt",
+    "SegmentRow",
     "Step",
     "StepChoice",
     "StillFailing",
     "StoreSizes",
     "Timeseries",
     "TimeseriesRow",
+    "UnpricedRow",
     "VersionRow",
 ]

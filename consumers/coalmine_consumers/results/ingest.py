@@ -1,6 +1,6 @@
 """Status of the collector and its store."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from coalmine_schemas.results import result
@@ -67,6 +67,28 @@ class StoreSizes:
 
 
 @result
+class SegmentRow:
+    """One Parquet file of raw rows."""
+
+    event: Literal["requests", "feedback", "scores"]
+    """What its rows are."""
+    day: date
+    """UTC day of every event in it."""
+    path: str
+    """Path below the store's folder."""
+    rows: int
+    """Number of rows."""
+    size_bytes: int
+    """Size on disk."""
+    min_event_time: datetime
+    """Time of its first event, UTC."""
+    max_event_time: datetime
+    """Time of its last event, UTC."""
+    created_at: datetime
+    """When it was written, UTC."""
+
+
+@result
 class IngestStatus:
     """Collector status."""
 
@@ -98,6 +120,11 @@ class IngestStatus:
     """Scores whose request has not arrived."""
     ahead_of_clock: int
     """Events whose time lies in the future."""
+    names_beyond_limit: dict[str, int]
+    """Events by kind of name (prompt, version, model ...) whose name was one too many new ones on its day.
+
+    They are stored and counted under the name `(other)`.
+    """
     gaps: list[GapRow]
     """Losses, newest first, at most 100."""
     gaps_total: int

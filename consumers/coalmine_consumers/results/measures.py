@@ -51,10 +51,14 @@ class Measures:
     """Tokens received; a sum over the requests that report them."""
     cached_input_tokens: int | None
     """Tokens sent that the provider had in its cache; a sum over the requests that report them."""
-    cost_usd: str | None
-    """US dollars, exact decimal; a sum over the requests whose cost is known."""
+    cost_usd: float | None
+    """US dollars; a sum over the requests whose cost is known."""
+    cost_nano_usd: int | None
+    """The same in nano-dollars (1e-9 USD), exact."""
     cost_usd_per_request: float | None
     """US dollars; a mean over the requests whose cost is known."""
+    priced_requests: int
+    """Requests whose cost is known."""
     latency_ms_mean: float | None
     """Mean latency, milliseconds."""
     latency_ms_p50: float | None
@@ -91,6 +95,24 @@ class VersionRow(Measures, _OfVersion):
     """Start of its first call in the buckets read, UTC; a bucket of rollups is never split."""
     last_event_time: datetime | None
     """Start of its last call in the buckets read, UTC."""
+
+
+@result
+class UnpricedRow:
+    """A model with calls whose cost is not known."""
+
+    model: str
+    """Name of the model: the response's where there is one, else the request's."""
+    requests: int
+    """Number of LLM calls."""
+    errors: int
+    """Calls that ended with an error."""
+    priced_requests: int
+    """Calls whose cost is known."""
+    without_usage: int
+    """Calls that say no tokens: failed or cancelled ones, and streams that were not asked for usage."""
+    without_price: int
+    """Calls that say tokens, but no price is known: add one to `pricing.toml`."""
 
 
 @result
@@ -156,6 +178,8 @@ class Facets:
     """Environments with requests, sorted."""
     apps: list[str]
     """Applications with requests, sorted."""
+    complete: bool
+    """False where there are more than are listed: the most recent ones are."""
     first_event_time: datetime | None
     """Start of the first call, UTC; null while there is none."""
     last_event_time: datetime | None

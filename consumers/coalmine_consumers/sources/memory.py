@@ -3,16 +3,19 @@
 It follows every rule of `Source`, including rebalances and expired messages, and does nothing on its own.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from coalmine_consumers.raw import Gap, GapReason, Origin, RawBatch, TopicPartition
+from coalmine_consumers.raw import Origin, RawBatch, TopicPartition
 from coalmine_consumers.sources.assembly import BatchAssembly, Run
 from coalmine_consumers.sources.base import Positions, SourceLag
+from coalmine_consumers.sources.resume import PartitionLog, resume
 from coalmine_schemas.events import EventName
 from coalmine_schemas.topics import topic_name
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class MemoryBroker:
         self._prefix = prefix
         self._lock = threading.Condition()
         self._logs: dict[TopicPartition, _Log] = {}
+        self._made: dict[EventName, int] = {}
+        """How often each topic was created."""
 
     def append(
         self,
@@ -68,14 +73,17 @@ class MemoryBroker:
             del log.messages[: max(0, before - log.first)]
             log.first = max(log.first, before)
 
-    def truncate(self, event: EventName, *, partition: int = 0) -> None:
-        """Empties a partition and restarts at offset 0, as when a topic is deleted and recreated."""
+    def recreate(self, event: EventName) -> None:
+        """Deletes a topic and creates it again, with another id."""
         with self._lock:
-            self._logs[self.partition(event, partition)] = _Log(event)
+            for where in [each for each, log in self._logs.items() if log.event == event]:
+                del self._logs[where]
+            self._made[event] = self._made.get(event, 1) + 1
 
     def partition(self, event: EventName, partition: int = 0) -> TopicPartition:
         """The name of a partition."""
-        return TopicPartition(topic_name(event, self._prefix), str(partition))
+        topic_id = str(self._made.get(event, 1))
+        return TopicPartition(topic_name(event, self._prefix), str(partition), topic_id)
 
     def partitions(self) -> list[TopicPartition]:
         """All partitions that ever held a message."""
@@ -131,11 +139,11 @@ class MemorySource:
         """See `Source.poll`."""
         if self._closed:
             return None
-        self._rebalance()
-        if not self._ready():
-            self._broker.wait(self._ready, timeout_s)
-            self._rebalance()
         assembly = BatchAssembly()
+        self._rebalance(assembly)
+        if assembly.empty and not self._ready():
+            self._broker.wait(self._ready, timeout_s)
+            self._rebalance(assembly)
         for partition in sorted(self._next):
             self._read(partition, max_messages - assembly.messages, assembly)
         return assembly.build()
@@ -168,7 +176,7 @@ class MemorySource:
                 return True
         return False
 
-    def _rebalance(self) -> None:
+    def _rebalance(self, assembly: BatchAssembly) -> None:
         assert self._positions is not None and self._quiesce is not None, "start comes first"
         wanted = frozenset(self._broker.partitions()) if self._assign is None else self._assign
         if self._rewind:
@@ -181,18 +189,16 @@ class MemorySource:
             self._quiesce()
             stored = self._positions()
             for partition in gained:
-                low, _ = self._broker.watermarks(partition)
-                self._next[partition] = self._committed[partition] = stored.get(partition, low)
+                goes_on = resume(PartitionLog(partition, *self._broker.watermarks(partition)), stored)
+                goes_on.note(assembly, _log)
+                self._next[partition] = self._committed[partition] = goes_on.position
 
     def _read(self, partition: TopicPartition, limit: int, assembly: BatchAssembly) -> None:
         at = self._next[partition]
         low, high = self._broker.watermarks(partition)
-        if not low <= at <= high:
-            reason: GapReason = "expired" if at < low else "truncated"
-            gap = Gap(partition.topic, partition.partition, at, low, datetime.now(UTC), reason)
-            assembly.add_gap(gap)
-            assembly.advance(partition, at, low)
-            self._next[partition] = at = low
+        goes_on = resume(PartitionLog(partition, low, high), {partition: at})
+        goes_on.note(assembly, _log)
+        self._next[partition] = at = goes_on.position
         found = self._broker.read(partition, at, limit) if limit > 0 else None
         if found is None or not found[1]:
             return

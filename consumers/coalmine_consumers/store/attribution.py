@@ -12,27 +12,26 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.last_words import last_words
 from coalmine_consumers.arrays import IndexArray
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids
-from coalmine_consumers.store.lookup import FACTS, request_facts
+from coalmine_consumers.store.lookup import FACTS, counted_feedback, request_facts
 
 Reaction = Literal["feedback", "scores"]
 
 _PAYLOAD = {
-    "feedback": (("thumbs", pa.string()), ("rating", pa.float64()), ("has_correction", pa.bool_())),
+    "feedback": (
+        ("takes_back", pa.bool_()),
+        ("thumbs", pa.string()),
+        ("rating", pa.float64()),
+        ("has_correction", pa.bool_()),
+    ),
     "scores": (("name", pa.string()), ("value", pa.float64())),
 }
+_WORDS = ("request_id", "unit_id", "feedback_id", "event_time", "thumbs", "rating", "has_correction")
 _PENDING = {
-    "feedback": (
-        "feedback_id",
-        "request_id",
-        "event_time",
-        "thumbs",
-        "rating",
-        "has_correction",
-        "ingest_id",
-    ),
+    "feedback": (*_WORDS, "ingest_id"),
     "scores": ("score_id", "request_id", "event_time", "name", "value", "ingest_id"),
 }
 _PENDING_ID = {"feedback": "feedback_id", "scores": "score_id"}
@@ -51,39 +50,107 @@ class Arrivals:
         return self.facts.select([name for name, _ in FACTS]).take(rows).cast(pa.schema(FACTS))
 
 
-def attribute(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Attributed:
+    """Reactions whose request is known, row by row."""
+
+    reactions: pa.Table
+    facts: pa.Table
+    """The columns of `FACTS`."""
+    was_stored: bool = False
+    """Whether their requests are of earlier batches."""
+
+
+def attribute_scores(
+    connection: duckdb.DuckDBPyConnection, directory: Path, rows: pa.Table, arrivals: Arrivals
+) -> pa.Table:
+    """Attributes scores whose request is known, old and new; keeps the rest for later.
+
+    Args:
+        connection: Inside the batch's transaction.
+        directory: The store's folder.
+        rows: New scores, as they are to be stored.
+        arrivals: New requests.
+
+    Returns:
+        One row per attributed score: what it says, and its request's facts.
+    """
+    parts = _attributed(connection, directory, "scores", rows, arrivals)
+    return _concatenated("scores", [_joined("scores", part.reactions, part.facts) for part in parts])
+
+
+def attribute_feedback(
+    connection: duckdb.DuckDBPyConnection,
+    directory: Path,
+    rows: pa.Table,
+    arrivals: Arrivals,
+    ingest_id: int,
+) -> pa.Table:
+    """Likewise for feedback, of which a unit's last word on a request counts.
+
+    Returns:
+        One row per word to count, and one per word that counted and does so no more: what it says,
+        whether it is taken back, and its request's facts.
+    """
+    parts = _attributed(connection, directory, "feedback", rows, arrivals)
+    found = [_last_words(connection, directory, part, ingest_id) for part in parts if len(part.facts)]
+    return _concatenated("feedback", found)
+
+
+def _last_words(
+    connection: duckdb.DuckDBPyConnection, directory: Path, part: _Attributed, ingest_id: int
+) -> pa.Table:
+    said = part.reactions.select(_WORDS)
+    about = Ids.from_arrow(said["request_id"])
+    first = about.first_of_each()
+    about, facts = about.take(first), part.facts.take(first)
+    said = said.append_column("is_new", pa.repeat(pa.scalar(value=True), said.num_rows))
+    if part.was_stored:
+        counted = _with_ids(counted_feedback(connection, directory, about, ingest_id))
+        counted = counted.append_column("is_new", pa.repeat(pa.scalar(value=False), counted.num_rows))
+        said = pa.concat_tables([said.cast(counted.schema), counted])
+    with lent(connection, said=said):
+        words = fetch_table(connection, last_words("said"))
+    place = about.find(Ids.from_arrow(words["request_id"]))
+    return _joined("feedback", words, facts.take(place))
+
+
+def _attributed(
     connection: duckdb.DuckDBPyConnection,
     directory: Path,
     reaction: Reaction,
     rows: pa.Table,
     arrivals: Arrivals,
-) -> pa.Table:
-    """Attributes reactions whose request is known, old and new; keeps the rest for later.
-
-    Args:
-        connection: Inside the batch's transaction, which sees no row of this batch yet.
-        directory: The store's folder.
-        reaction: What the rows are.
-        rows: New feedback or scores, as they are to be stored.
-        arrivals: New requests.
-
-    Returns:
-        One row per attributed event: what it says, and its request's facts.
-    """
-    parts = [_early(connection, reaction, arrivals)] if len(arrivals.ids) else []
+) -> list[_Attributed]:
+    """Reactions that are about a request of this batch, be they early or new, and about stored ones."""
+    about_new: list[tuple[pa.Table, IndexArray]] = []
+    about_stored: list[_Attributed] = []
+    if len(arrivals.ids) and (early := _early(connection, reaction, arrivals)).num_rows:
+        about_new.append((early, early["position"].to_numpy().astype(np.intp)))
     if rows.num_rows:
         rows = _with_correction(reaction, rows)
         request_ids = Ids.from_arrow(rows["request_id"])
         here = arrivals.ids.find(request_ids)
         same_batch = np.flatnonzero(here >= 0)
         if len(same_batch):
-            parts.append(_joined(reaction, rows.take(same_batch), arrivals.facts_at(here[same_batch])))
+            about_new.append((rows.take(same_batch), here[same_batch]))
         elsewhere = np.flatnonzero(here < 0)
         if len(elsewhere):
             facts = request_facts(connection, directory, request_ids.take(elsewhere))
             stored = elsewhere[facts["position"].to_numpy()]
-            parts.append(_joined(reaction, rows.take(stored), facts.drop_columns("position")))
+            about = _Attributed(rows.take(stored), facts.drop_columns("position"), was_stored=True)
+            about_stored.append(about)
             _keep(connection, reaction, rows.take(np.setdiff1d(elsewhere, stored)))
+    if not about_new:
+        return about_stored
+    columns = [name for name in _PENDING[reaction] if name != "ingest_id"]
+    schema = about_new[-1][0].select(columns).schema
+    reactions = pa.concat_tables([table.select(columns).cast(schema) for table, _ in about_new])
+    position = np.concatenate([at for _, at in about_new])
+    return [_Attributed(reactions, arrivals.facts_at(position)), *about_stored]
+
+
+def _concatenated(reaction: Reaction, parts: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts) if parts else pa.schema([*FACTS, *_PAYLOAD[reaction]]).empty_table()
 
 
@@ -97,7 +164,7 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
         params=bounds,
     ).fetchall()
     if waiting == [(0,)]:
-        return pa.schema([*FACTS, *_PAYLOAD[reaction]]).empty_table()
+        return pa.table({})
     arrived = pa.table({"id": arrivals.ids.to_arrow(), "position": pa.array(np.arange(len(arrivals.ids)))})
     with lent(connection, arrived=arrived):
         found = fetch_table(connection, statement(f"pending_{reaction}_of", __package__), bounds)
@@ -106,7 +173,15 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
         done = pa.table({"id": Ids.from_arrow(found[name]).to_arrow()})
         with lent(connection, done=done):
             connection.execute(f"DELETE FROM {table} WHERE {name} IN (SELECT id FROM done)")  # noqa: S608
-    return _joined(reaction, found, arrivals.facts_at(found["position"].to_numpy().astype(np.intp)))
+    return _with_ids(found)
+
+
+def _with_ids(found: pa.Table) -> pa.Table:
+    """Rows from DuckDB, which hands out ids as texts, with ids as they are stored."""
+    for place, name in enumerate(found.column_names):
+        if name in {"request_id", *_PENDING_ID.values()}:
+            found = found.set_column(place, name, Ids.from_arrow(found[name]).to_arrow())
+    return found
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, reaction: Reaction, rows: pa.Table) -> None:

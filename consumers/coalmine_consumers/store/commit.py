@@ -1,5 +1,6 @@
 """One batch, one transaction: everything a batch changes becomes visible together or not at all."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.sql import lent, quote_identifier
-from coalmine_consumers.store.attribution import Arrivals, attribute
+from coalmine_consumers.store.attribution import Arrivals, attribute_feedback, attribute_scores
 from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.ledger import (
@@ -30,12 +31,16 @@ from coalmine_consumers.store.ledger import (
 )
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
+from coalmine_consumers.store.names import OTHER, within_limits
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
 from coalmine_consumers.store.segments import Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_view
+from coalmine_schemas.limited_log import RateLimitedLogger
+
+_limited = RateLimitedLogger(logging.getLogger(__name__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,14 @@ class BatchWriter:
             PositionConflict: The batch does not start at the stored positions. Nothing was written.
         """
         require_starts(read_positions(self.connection), batch.starts)
+        tables, beyond = within_limits(self.connection, batch.tables, self.settings.names_per_day, now)
+        for kind, events in beyond.items():
+            text = "%d events have a new %s, of which there are too many today; stored as %s"
+            _limited.report(kind, text, events, kind, OTHER)
         new = {
             event: self._new(event, rows, ingest_id, now)
             for event in INGESTED_EVENTS
-            if (rows := batch.tables.get(event)) is not None and rows.num_rows
+            if (rows := tables.get(event)) is not None and rows.num_rows
         }
         counts = self._counts(batch, new, self._deployments(batch, ingest_id, now), now)
         with self._landing(new, now):
@@ -159,11 +168,11 @@ class BatchWriter:
             # After the rollups: what the batch brings from before an experiment is a part of its reference.
             references = references_for(self.connection, facts, ingest_id, now)
             self._append(request_cells(facts, references))
-        feedback = attribute(
-            self.connection, self.directory, "feedback", _rows(new.get("feedback")), arrivals
+        feedback = attribute_feedback(
+            self.connection, self.directory, _rows(new.get("feedback")), arrivals, ingest_id
         )
         self._append(rollup_feedback(feedback), feedback_cells(feedback))
-        scores = attribute(self.connection, self.directory, "scores", _rows(new.get("scores")), arrivals)
+        scores = attribute_scores(self.connection, self.directory, _rows(new.get("scores")), arrivals)
         self._append(rollup_scores(scores), score_cells(scores))
 
     def _append(self, *groups: RollupRows | CellRows) -> None:

@@ -17,6 +17,7 @@ from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.sql import fetch_table, lent, statement
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN
+from coalmine_consumers.store.views import segment_scan
 
 FACTS = (
     ("event_time", pa.timestamp("us", "UTC")),
@@ -45,6 +46,25 @@ def request_facts(connection: duckdb.DuckDBPyConnection, directory: Path, reques
     """Facts of those requests that are stored: `position`, an index into the ids, and `FACTS`."""
     found = _search(connection, directory, "requests", request_ids, ("facts_in_hot", "facts_in_segments"))
     return found.cast(pa.schema([("position", pa.int64()), *FACTS]))
+
+
+def counted_feedback(
+    connection: duckdb.DuckDBPyConnection, directory: Path, request_ids: Ids, ingest_id: int
+) -> pa.Table:
+    """Stored feedback about some requests, of batches before one. Any live file may hold some."""
+    least, greatest = request_ids.bounds()
+    rows = connection.sql(
+        "SELECT path FROM segments WHERE retired_at IS NULL AND event = 'feedback' ORDER BY path"
+    ).fetchall()
+    paths = [str(directory / path) for (path,) in rows if (directory / path).is_file()]
+    reactions = "feedback_hot"
+    if paths:
+        files = segment_scan(connection, "feedback", paths)
+        reactions = f"(SELECT * FROM feedback_hot UNION ALL BY NAME SELECT * FROM {files})"  # noqa: S608 - quoted
+    query = statement("counted_feedback", __package__).format(reactions=reactions)
+    bounds = {"min_id": least, "max_id": greatest, "ingest_id": ingest_id}
+    with lent(connection, about=pa.table({"id": request_ids.to_arrow()})):
+        return fetch_table(connection, query, bounds)
 
 
 def _search(

@@ -16,5 +16,7 @@ class StoreSettings:
     """A batch with at least this many rows of an event goes to Parquet at once, a smaller one to hot rows."""
     segment_min_day_rows: int = 5_000
     """Of such a batch, days with fewer rows than this go to the hot table all the same."""
+    names_per_day: int = 5_000
+    """New names of a kind (prompts, versions, models, metrics ...) in a day; more are stored as one."""
     clock_tolerance_s: float = 300.0
     """An event further in the future than this counts as ahead of the clock; it is stored unchanged."""

@@ -19,6 +19,7 @@ from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
 from coalmine_consumers.store.positions import read_positions
+from coalmine_consumers.store.published_manifest import PublishedManifest
 from coalmine_consumers.store.reader import Reader
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_views
@@ -46,6 +47,7 @@ class Store:
         self._lock = lock
         self._connection = connection
         self._writing = threading.Lock()
+        self._published = PublishedManifest(directory)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segment-writer")
         self._next_ingest_id = last_ingest_id(connection) + 1
 
@@ -92,6 +94,7 @@ class Store:
             except BaseException:
                 self._connection.rollback()
                 raise
+            self._published.publish(self._connection)
 
     def commit(self, batch: DecodedBatch, also: Also | None = None) -> CommitResult:
         """Stores a batch: all of it, or on any error nothing. Any thread may call it.

@@ -25,7 +25,7 @@ class Column:
 COLUMNS = (
     Column("Requests", "Number of calls."),
     Column("Cost", "US dollars; a sum over the calls whose cost is known.", vital=False),
-    Column("Cost / request", "US dollars; a mean over the calls whose cost is known."),
+    Column("Cost / request", "US dollars; a mean over the calls whose cost is known, and their number."),
     Column("Latency p50", "Median latency, within 1 %."),
     Column("Latency p95", "95th percentile of latency, within 1 %."),
     Column("Quality", "Mean of the metric or score named quality."),
@@ -84,7 +84,7 @@ def _cells(row: VersionRow, now: datetime) -> tuple[Cell, ...]:
     return (
         Cell(count(row.requests)),
         Cell(money(row.cost_usd)),
-        Cell(money(row.cost_usd_per_request)),
+        Cell(money(row.cost_usd_per_request), _priced(row)),
         Cell(milliseconds(row.latency_ms_p50)),
         Cell(milliseconds(row.latency_ms_p95)),
         Cell(quality(row.quality_mean)),
@@ -92,3 +92,8 @@ def _cells(row: VersionRow, now: datetime) -> tuple[Cell, ...]:
         Cell(percent(row.error_rate), f"{count(row.errors)}" if row.errors else ""),
         Cell(ago(row.last_event_time, now)),
     )
+
+
+def _priced(row: VersionRow) -> str | None:
+    """How many calls have a cost, where not all do."""
+    return f"of {count(row.priced_requests)}" if 0 < row.priced_requests < row.requests else None

@@ -68,6 +68,7 @@ class EnvironmentFeed:
         self._loaded: LoadedSnapshot | None = None
         self._shipped: LoadedSnapshot | None = None
         self._tried: list[str] = []
+        self._fallback_fault: str | None = None
         self._has_looked = False
         self._has_unpacked = False
         self._may_wait = True
@@ -208,8 +209,15 @@ class EnvironmentFeed:
                     snapshot = checked_snapshot(self._fallback, self.environment)
                 self._shipped = LoadedSnapshot(snapshot, "fallback")
             except InvalidSnapshot as error:
+                self._fallback_fault = str(error)
                 self._tried.append(f"The fallback: {error}.")
         return self._shipped
+
+    def fallback_fault(self) -> str | None:
+        """Why the fallback cannot be used; None if it can, or there is none."""
+        if self._fallback is not None:
+            self._shipped_one()
+        return self._fallback_fault
 
     def _wait_once(self) -> None:
         """Gives the registry a moment, once in the life of the process and not where none is known."""

@@ -6,6 +6,7 @@ from coalmine.call import Call
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
+from coalmine.values import optional_text
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -18,10 +19,14 @@ class PromptLookup:
     Args:
         settings: The client's settings.
         log: Reports problems.
+        misuse: Reports what a service does wrong.
     """
 
-    def __init__(self, settings: ClientSettings, log: RateLimitedLogger) -> None:
+    def __init__(
+        self, settings: ClientSettings, log: RateLimitedLogger, misuse: Callable[[str], None]
+    ) -> None:
         self._settings = settings
+        self._misuse = misuse
         self._log = log
         self._feeds: dict[str, EnvironmentFeed] = {}
         self._is_closed = False
@@ -39,6 +44,7 @@ class PromptLookup:
     ) -> Prompt:
         """What `Coalmine.prompt` promises."""
         environment = environment or self._settings.environment
+        unit_id, session_id = optional_text(unit_id), optional_text(session_id)
         feed = self._feeds.get(environment) or self.feed(environment)
         if version is not None:
             loaded = feed.loaded_with(name, version)
@@ -55,6 +61,7 @@ class PromptLookup:
             resolution=resolution,
             session_id=session_id,
             segments=segments,
+            misuse=self._misuse,
         )
 
     def feed(self, environment: str) -> EnvironmentFeed:
@@ -76,6 +83,11 @@ class PromptLookup:
         if self._is_closed:
             feed.close()
         return feed
+
+    def fallback_fault(self) -> str | None:
+        """Why the fallback cannot serve the client's own environment; None if it can, or there is none."""
+        settings = self._settings
+        return None if settings.fallback is None else self.feed(settings.environment).fallback_fault()
 
     def close(self) -> None:
         """Stops following the registry. Does not wait; what is known is served on."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from coalmine.call import Call
 from coalmine_schemas.events import ResolutionName
-from coalmine_schemas.prompts import Choice, JsonValue, PromptContent
+from coalmine_schemas.prompts import Choice, JsonValue, PromptContent, Variable
+from coalmine_schemas.prompts.templating import CompiledPrompt
 
 if TYPE_CHECKING:
     from coalmine.prompts.loaded_snapshot import LoadedSnapshot
@@ -18,6 +19,7 @@ class Prompt:
         "_begin",
         "_choice",
         "_loaded",
+        "_misuse",
         "environment",
         "name",
         "resolution",
@@ -36,8 +38,10 @@ class Prompt:
         resolution: ResolutionName,
         session_id: str | None,
         segments: Mapping[str, str] | None,
+        misuse: Callable[[str], None],
     ) -> None:
         self._begin = begin
+        self._misuse = misuse
         self._loaded = loaded
         self._choice = choice
         self.name = name
@@ -92,8 +96,13 @@ class Prompt:
         """JSON Schema of the answer."""
         return self._choice.content.output_schema
 
+    @property
+    def variables(self) -> Mapping[str, Variable]:
+        """What it may be given, with what it includes."""
+        return self._loaded.compiled(f"{self.name}@{self._choice.version}").variables
+
     def render(self, **variables: Any) -> str:  # noqa: ANN401 - checked against what the prompt declares
-        """The prompt as one text.
+        """The prompt as one text. Values that it does not declare are ignored, and told as misuse.
 
         Raises:
             MissingVariables: Values that have to be given were not; names all of them.
@@ -102,7 +111,7 @@ class Prompt:
             RenderError: The template fails with these values.
             InvalidTemplate: The template itself cannot be used.
         """
-        return self._loaded.compiled(f"{self.name}@{self._choice.version}").render(variables)
+        return self._compiled(variables).render(variables)
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:  # noqa: ANN401
         """The prompt as messages, `role` and `content`; a text prompt is one message of the user.
@@ -114,7 +123,7 @@ class Prompt:
             RenderError: The template fails with these values.
             InvalidTemplate: The template itself cannot be used.
         """
-        return self._loaded.compiled(f"{self.name}@{self._choice.version}").messages(variables)
+        return self._compiled(variables).messages(variables)
 
     def call(self, *, model: str | None = None, **arguments: Any) -> Call:  # noqa: ANN401
         """Begins a call to a model with this version: `with prompt.call(...) as call:`, or `async with`.
@@ -141,6 +150,18 @@ class Prompt:
             "environment": self.environment,
         }
         return self._begin(self.name, **{**given, **arguments})
+
+    def _compiled(self, variables: Mapping[str, Any]) -> CompiledPrompt:
+        reference = f"{self.name}@{self._choice.version}"
+        compiled = self._loaded.compiled(reference)
+        unknown = compiled.unknown(variables)
+        if unknown:
+            known = ", ".join(compiled.variables) or "none"
+            self._misuse(
+                f"prompt {reference} was given {', '.join(unknown[:5])}, which it does not declare: it has "
+                f"the variables {known}"
+            )
+        return compiled
 
     def __repr__(self) -> str:
         return f"Prompt({self.name}@{self.version}, {self.environment}, {self.resolution})"

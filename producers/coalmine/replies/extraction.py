@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, text_of
-from coalmine_schemas.prices import load_prices
 from coalmine_schemas.providers import provider_id
-
-if TYPE_CHECKING:
-    from genai_prices.types import UsageExtractor
 
 _WITH_USAGE: Final = (
     "usage",
@@ -88,9 +84,11 @@ def extracted(reply: OtherReply, provider: str | None, counts_of: Callable[[obje
     return {}
 
 
-def _extractors(provider: str | None) -> Iterator["UsageExtractor"]:
+def _extractors(provider: str | None) -> Iterator[Any]:
     """Those of the provider that was called first."""
     called = provider_id(provider) if provider else None
+    from coalmine_schemas.prices import load_prices  # noqa: PLC0415 - loaded when a client is made
+
     for each in sorted(load_prices().providers, key=lambda each: each.id != called):
         yield from each.extractors or ()
 

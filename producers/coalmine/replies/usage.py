@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from coalmine.replies.extraction import OtherReply, extracted
 from coalmine.replies.facts import ReplyFacts, count_of, get, text_of
-from coalmine_schemas.prices import nano
 
 _TICKS_PER_USD = 10**10
 """xAI's unit of cost."""
@@ -142,7 +141,7 @@ def _stated_cost(usage: object) -> int | None:
     """What a gateway says the call cost, in nano-dollars."""
     ticks = count_of(get(usage, "cost_in_usd_ticks"))
     if ticks is not None:
-        return nano(Decimal(ticks) / _TICKS_PER_USD)
+        return _nano(Decimal(ticks) / _TICKS_PER_USD)
     cost = get(usage, "cost")
     found = _usd(cost)
     if found is None:
@@ -156,7 +155,7 @@ def _usd(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
-        return nano(Decimal(str(value)))
+        return _nano(Decimal(str(value)))
     except InvalidOperation:
         return None
 
@@ -176,3 +175,9 @@ def _max(counts: Iterable[int | None]) -> int | None:
 
 def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _nano(usd: Decimal) -> int | None:
+    from coalmine_schemas.prices import nano  # noqa: PLC0415 - loaded when a client is made
+
+    return nano(usd)

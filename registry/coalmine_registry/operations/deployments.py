@@ -1,13 +1,13 @@
 """Deployments: what each environment serves of each prompt. `change` is the only writer."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, and_, select
 
 from coalmine_registry.deployment_state import DeploymentState, state_of
-from coalmine_registry.errors import NotFound, StaleRevision
-from coalmine_registry.operations import audit, outbox
+from coalmine_registry.errors import Conflict, NotFound, StaleRevision
+from coalmine_registry.operations import approval, audit, outbox
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes
@@ -19,9 +19,12 @@ from coalmine_registry.storage.tables import (
     environments,
     served_versions,
 )
-from coalmine_schemas.prompts import ServedPrompt, Snapshot, reference_to
+from coalmine_schemas.prompts import ServedPrompt, Snapshot, canonical_json, reference_to
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.names import check_prompt_name
+
+_MOST_BYTES: Final = 16 * 1024 * 1024
+"""Largest snapshot of an environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,14 @@ def change(
     """Changes a deployment: pointer, history, revision of the environment, event and audit entry together.
 
     Raises:
+        Forbidden: It shows something to more people than approved, and the actor may not approve that.
+        Conflict: The environment would serve too much.
         StaleRevision: The deployment has changed since `before` was read.
     """
+    key = {"environment": before.environment, "prompt": before.prompt}
+    approval.check_shown(transaction, actor, **key, before=before.state, after=state)
     revision = before.revision + 1
     served = state.served(revision).to_json()
-    key = {"environment": before.environment, "prompt": before.prompt}
     stamp = {"changed_at": transaction.now, "changed_by": actor.subject}
     row = {"revision": revision, "defaults": list(state.defaults), "served": served, **stamp}
     if before.state is None:
@@ -106,6 +112,8 @@ def change(
         },
     )
     _note_served(transaction, before, state, revision)
+    if action != "rollback":  # what reduces harm is never held up
+        _check_size(transaction, before, state)
     _count_up(transaction, before.environment)
     outbox.put(
         transaction,
@@ -249,6 +257,33 @@ def _note_served(transaction: Transaction, before: Current, state: DeploymentSta
                     "first_served_at": transaction.now,
                 },
             )
+
+
+def _check_size(transaction: Transaction, before: Current, state: DeploymentState) -> None:
+    """Refuses what makes the snapshot, which every client keeps in memory, too large.
+
+    Raises:
+        Conflict: It would be; a change that makes it smaller is fine all the same.
+    """
+    whole = len(canonical_json(snapshot(transaction, before.environment).to_json()))
+    if whole > _MOST_BYTES and _bytes(transaction, before.prompt, state) > _bytes(
+        transaction, before.prompt, before.state
+    ):
+        raise Conflict(
+            f"{before.environment} would serve {whole} bytes, which every client keeps in memory: at most "
+            f"{_MOST_BYTES} are possible: serve shorter versions or fewer rules"
+        )
+
+
+def _bytes(transaction: Transaction, prompt: str, state: DeploymentState | None) -> int:
+    if state is None:
+        return 0
+    contents = contents_with_includes(
+        transaction, [reference_to(prompt, version) for version in state.versions()]
+    )
+    return len(canonical_json(state.served(0).to_json())) + sum(
+        len(canonical_json(each.to_json())) for each in contents.values()
+    )
 
 
 def _count_up(transaction: Transaction, environment: str) -> None:

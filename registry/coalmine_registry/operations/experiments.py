@@ -10,7 +10,8 @@ from sqlalchemy import Row, and_, or_, select
 
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.operations import deployments
-from coalmine_registry.operations.approval import approve_where_needed
+from coalmine_registry.operations.approval import withdraw
+from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
@@ -54,7 +55,8 @@ def start(
     Raises:
         Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
         NotFound: Nothing is served yet, or the rule or a version does not exist.
-        Conflict: The name was used before, another experiment runs there, or a version is retired.
+        Conflict: The name was used before, another experiment runs there, the version served there is a
+            treatment, or a version is retired.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
         Invalid: Name or arms are not valid.
@@ -69,12 +71,12 @@ def start(
     if transaction.one(select(experiments.c.name).where(experiments.c.name == name)) is not None:
         raise Conflict(f"an experiment {name} exists or existed: their events would mix; choose another name")
     replaced = state.place(rule)
+    _check_control(ordered, replaced.version)
     # Never chosen by a caller: two experiments of one salt would assign alike.
     experiment = Experiment(secrets.token_hex(_SALT_BYTES), 1, ordered)
     after = state.with_experiment(name, rule, experiment)
-    approve_where_needed(
-        transaction, actor, environment, prompt, served=[arm.version for arm in ordered], evidence=attached
-    )
+    served = [arm.version for arm in ordered]
+    check_new(transaction, environment, prompt, served=served, known=state.versions(), evidence=attached)
     deployments.change(transaction, actor, before, after, action="start_experiment", reason=given)
     transaction.insert(
         experiments,
@@ -114,7 +116,7 @@ def set_weights(
         expected_revision: Revision of the deployment that the actor has seen.
 
     Raises:
-        Forbidden: The actor is not an approver.
+        Forbidden: The actor is not an approver, or wrote an arm that would be shown to more than approved.
         NotFound: The experiment does not exist.
         Conflict: It is stopped.
         StaleRevision: The deployment has changed since.
@@ -129,6 +131,10 @@ def set_weights(
     epoch = running.allocation_epoch + 1
     after = before.deployed().with_arms(name, arms, epoch)
     deployments.change(transaction, actor, before, after, action="set_weights", reason=given)
+    less = [
+        old.version for old, new in zip(running.arms[:-1], arms[:-1], strict=True) if new.weight < old.weight
+    ]
+    withdraw(transaction, actor, running.environment, running.prompt, shown_less=less, after=after)
     _begin_epoch(transaction, actor, name, epoch, arms)
     return experiment_record(transaction, name)
 
@@ -153,7 +159,7 @@ def stop(
         expected_revision: Revision of the deployment that the actor has seen.
 
     Raises:
-        Forbidden: The actor is not an approver.
+        Forbidden: The actor is not an approver, or wrote the arm, which was approved for fewer people.
         NotFound: The experiment or the arm does not exist.
         Conflict: It is stopped.
         StaleRevision: The deployment has changed since.
@@ -172,6 +178,8 @@ def stop(
     after = before.deployed().without_experiment(name, version)
     end(transaction, actor, name, keep)
     deployments.change(transaction, actor, before, after, action="stop_experiment", reason=given)
+    less = [arm.version for arm in running.arms[:-1] if arm.version != version]
+    withdraw(transaction, actor, running.environment, running.prompt, shown_less=less, after=after)
     return experiment_record(transaction, name)
 
 
@@ -265,6 +273,17 @@ def ordered_arms(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     except InvalidParameter as error:
         raise Invalid("arms", _names(ordered), str(error)) from error
     return ordered
+
+
+def _check_control(arms: Sequence[Arm], served: str) -> None:
+    """Refuses what is served now as a treatment: it would return to everybody when the experiment ends."""
+    *treatments, control = arms
+    if control.version != served and served in [arm.version for arm in treatments]:
+        raise Conflict(
+            f"{served}, a treatment, is what is served in that place, and returns when the experiment ends; "
+            f"the control {control.variant} is {control.version}: make {served} the control (the last arm, "
+            f"or the one called control), or promote {control.version} first"
+        )
 
 
 def _reweighted(arms: Sequence[Arm], weights: Mapping[str, float]) -> tuple[Arm, ...]:

@@ -8,7 +8,9 @@ from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 
 _LONGEST_NOTE: Final = 4000
-_MOST_EVIDENCE: Final = 50
+_MOST_EVIDENCE: Final = 20
+_LONGEST_REFERENCE: Final = 500
+_LONGEST_SUMMARY: Final = 2000
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _REQUIRED: Final = re.compile(rf"[a-z][a-z0-9_-]{{0,63}}|served_in:(?:{'|'.join(ENVIRONMENTS)})")
 _LARGEST_REVISION: Final = 2**53
@@ -93,9 +95,9 @@ def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     for place, each in enumerate(evidence):
         if not matches(_KIND, each.kind):
             raise Invalid(f"evidence[{place}].kind", each.kind, "give a word in lower case, e.g. eval_run")
-        if not storable(f"evidence[{place}].reference", each.reference):
+        if not storable(f"evidence[{place}].reference", each.reference, _LONGEST_REFERENCE):
             raise Invalid(f"evidence[{place}].reference", each.reference, "give an id or a URL")
-        storable(f"evidence[{place}].summary", each.summary)
+        storable(f"evidence[{place}].summary", each.summary, _LONGEST_SUMMARY)
     return tuple(evidence)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from coalmine_registry.deployment_state import DeploymentState, first_state
-from coalmine_registry.errors import Conflict, Invalid, NotFound, StaleRevision
+from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.operations import approval, audit, deployments
+from coalmine_registry.operations.evidence import check_evidence
 from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
@@ -98,7 +99,15 @@ def approve(
     """
     actor.require(Role.APPROVER, "approve promotions")
     found = _waiting(transaction, promotion_id)
-    approval.check_not_author(transaction, actor, found.environment, found.prompt, found.version)
+    try:
+        may_decide = _may_decide(transaction, actor, found)
+    except StaleRevision:
+        may_decide = True  # of which the request is told below
+    if not may_decide:
+        raise Forbidden(
+            f"{actor.subject} wrote {found.prompt}@{found.version} or a part of it that nobody else has "
+            f"approved in {found.environment}, or is no person: another person has to approve it there"
+        )
     try:
         return _apply(transaction, actor, found, is_new=False), None
     except StaleRevision as stale:
@@ -172,14 +181,20 @@ def page(
 def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:
     if not policy(transaction, wanted.environment).needs_approval:
         return True
-    written_by = approval.authors(transaction, wanted.environment, wanted.prompt, wanted.version)
-    return actor.role.allows(Role.APPROVER) and not actor.is_any_of(written_by)
+    if not actor.role.allows(Role.APPROVER) or approval.is_author(
+        transaction, actor, wanted.prompt, wanted.version
+    ):
+        return False
+    before, after = _next_state(transaction, wanted)
+    return approval.may_show(
+        transaction, actor, wanted.environment, wanted.prompt, before=before.state, after=after
+    )
 
 
 def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployments.Current, DeploymentState]:
     """Returns the deployment now and after the promotion, if everything the environment requires is there."""
     check_servable(transaction, wanted.prompt, wanted.version)
-    approval.check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
+    check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
     before = deployments.current(transaction, wanted.environment, wanted.prompt)
     check_revision(before.what, wanted.expected_revision, before.revision)
     state = first_state(wanted.version) if before.state is None else before.state.promoted(wanted.version)
@@ -188,7 +203,6 @@ def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployment
 
 def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new: bool) -> Promotion:
     before, state = _next_state(transaction, wanted)
-    approval.approve(transaction, actor, wanted.environment, wanted.prompt, wanted.version)
     made = deployments.change(transaction, actor, before, state, action="promote", reason=wanted.reason)
     applied = replace(
         wanted,

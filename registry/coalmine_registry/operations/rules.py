@@ -5,7 +5,7 @@ from typing import Final
 
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations import deployments
-from coalmine_registry.operations.approval import approve_where_needed
+from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import check_revision, evidence_given, reason_given, storable
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import DeploymentRecord, Evidence
@@ -16,6 +16,7 @@ _MOST_RULES: Final = 100
 _MOST_VALUES: Final = 1000
 _LONGEST_NAME: Final = 100
 _LONGEST_VALUE: Final = 200
+_MOST_CHARS: Final = 200_000
 
 
 def set_rules(
@@ -46,7 +47,8 @@ def set_rules(
     after = before.deployed().with_rules(rules)
     check_revision(before.what, expected_revision, before.revision)
     served = [rule.serve.version for rule in rules if isinstance(rule.serve, ServeVersion)]
-    approve_where_needed(transaction, actor, environment, prompt, served=served, evidence=attached)
+    known = before.deployed().versions()
+    check_new(transaction, environment, prompt, served=served, known=known, evidence=attached)
     return deployments.change(transaction, actor, before, after, action="set_rules", reason=given)
 
 
@@ -58,6 +60,11 @@ def check_rules(rules: Sequence[Rule]) -> None:
     """
     if len(rules) > _MOST_RULES:
         raise Invalid("rules", f"a list of {len(rules)}", f"give at most {_MOST_RULES}")
+    texts = (value for rule in rules for values in rule.when.values() for value in values)
+    chars = sum(len(str(value)) for value in texts)
+    chars += sum(len(segment) for rule in rules for segment in rule.when)
+    if chars > _MOST_CHARS:
+        raise Invalid("rules", f"{chars} characters", f"name segments and values of at most {_MOST_CHARS}")
     names: set[str] = set()
     for place, rule in enumerate(rules):
         where = f"rules[{place}]"

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -59,7 +60,7 @@ versions: Final = Table(
     CheckConstraint("status IN ('active', 'retired', 'archived')", name="status"),
     UniqueConstraint("prompt", "version"),
     UniqueConstraint("prompt", "precedence"),
-    Index(None, "prompt", "digest"),
+    Index(None, "digest"),
     sqlite_autoincrement=True,
 )
 
@@ -113,15 +114,20 @@ served_versions: Final = Table(
     ForeignKeyConstraint(["prompt", "version"], ["versions.prompt", "versions.version"]),
 )
 
-approvals: Final = Table(
-    "approvals",
+approved_shares: Final = Table(
+    "approved_shares",
     metadata,
-    Column("environment", String(20), primary_key=True),
-    Column("prompt", String(100), primary_key=True),
-    Column("version", String(100), primary_key=True),
+    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("environment", String(20), ForeignKey("environments.name"), nullable=False),
+    # Of the deployment; the content may be one that its versions include.
+    Column("prompt", String(100), ForeignKey("prompts.name"), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("share", Float, nullable=False),
+    Column("audience", _Json, nullable=False),
     Column("approved_by", Text, nullable=False),
     Column("approved_at", UtcTime, nullable=False),
-    ForeignKeyConstraint(["prompt", "version"], ["versions.prompt", "versions.version"]),
+    Index(None, "environment", "prompt"),
+    sqlite_autoincrement=True,
 )
 
 promotions: Final = Table(

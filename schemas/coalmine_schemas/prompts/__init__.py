@@ -1,6 +1,6 @@
 """Prompts as values: content and digest, what an environment serves, who gets which version."""
 
-from coalmine_schemas.prompts.assignment import Arm, assignment_point, check_arms, choose_arm
+from coalmine_schemas.prompts.assignment import Arm, assignment_point, check_arms, choose_arm, percent
 from coalmine_schemas.prompts.content import Message, PromptContent, PromptKind
 from coalmine_schemas.prompts.errors import (
     InvalidPrompt,
@@ -59,6 +59,7 @@ __all__ = [
     "check_version",
     "choose_arm",
     "parse_reference",
+    "percent",
     "reference_to",
     "resolve",
 ]

@@ -61,6 +61,16 @@ def choose_arm(arms: Sequence[Arm], point: float) -> Arm:
     return arms[-1]
 
 
+def percent(share: float) -> str:
+    """A share for people: as short as it can be, and never 0 % or 100 % where it is not."""
+    value = share * 100
+    nearest_end = min(value, 100 - value)
+    for digits in range(8):
+        if abs(round(value, digits) - value) <= nearest_end / 200:
+            return f"{value:.{digits}f}%"
+    return f"{value:.3g}%" if share < 0.5 else f"{value:.12g}%"
+
+
 def check_arms(arms: Sequence[Arm]) -> None:
     """Refuses arms that cannot be assigned.
 

@@ -1,5 +1,6 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def operation_id(route: APIRoute) -> str:
 def install_openapi(app: FastAPI) -> None:
     """Makes `/openapi.json` say which role an operation takes, and where a problem document comes.
 
-    FastAPI writes every model under the media type of the route's success.
+    FastAPI writes every model under the media type of the route's success. Titles become unique, because
+    generated clients name their classes by them.
     """
     generate = app.openapi
 
@@ -54,9 +56,43 @@ def install_openapi(app: FastAPI) -> None:
                     content = response.get("content", {})
                     if content.get(JSON_MEDIA_TYPE, {}).get("schema") == _PROBLEM:
                         content[PROBLEM_MEDIA_TYPE] = content.pop(JSON_MEDIA_TYPE)
+                for parameter in operation.get("parameters", []):
+                    parameter["schema"] = _titled(
+                        parameter["schema"], f"{operation['operationId']}_{parameter['name']}_choice"
+                    )
+        for name, schema in document["components"]["schemas"].items():
+            schema["title"] = _camel_case(name)
+            for field, inner in schema.get("properties", {}).items():
+                schema["properties"][field] = _titled(inner, f"{name}_{field}")
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation says
+
+
+def _titled(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """A parameter or field, titled by its owner, too; a choice of words is one list of words."""
+    choices = schema.get("anyOf", [])
+    words = [word for each in choices for word in each.get("enum", [each.get("const")])]
+    if choices and all(isinstance(word, str) for word in words):
+        schema = {"type": "string", "enum": words, **{key: schema[key] for key in schema if key != "anyOf"}}
+    for each in choices:
+        if "enum" in each:
+            each["title"] = _camel_case(name)
+    return {**schema, "title": _camel_case(name)} if "enum" in schema else schema
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document of a server with everything, as `docs/openapi.json` has it."""
+    from coalmine_server.api.routes import health  # noqa: PLC0415 - imports Prometheus
+
+    nothing: Any = None
+    app = build_api(nothing, prompts=RegistryParts(nothing, nothing, nothing))
+    app.include_router(health.router)
+    return app.openapi()
 
 
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.

@@ -1,6 +1,8 @@
 """Parameters that routes share: pages, and the store."""
 
-from typing import Annotated, Final
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Final, get_args, get_origin
 
 from fastapi import Depends, Path, Query, Request, params
 from fastapi.dependencies.utils import get_flat_params
@@ -41,6 +43,8 @@ Owned = Annotated[OwnedStore, Depends(owned_store)]
 async def known_parameters(request: Request) -> None:
     """Refuses query parameters that the route does not take: a filter that is ignored gives wrong answers.
 
+    So does the first of two values where the route takes one.
+
     Raises:
         ProblemError: 422, naming the nearest parameter there is.
     """
@@ -48,18 +52,29 @@ async def known_parameters(request: Request) -> None:
         return
     known = _query_names(request.scope["route"])
     problems = [
-        FieldProblem(name=name, detail=_unknown(name, known))
+        FieldProblem(name=name, detail=_unknown(name, frozenset(known)))
         for name in request.query_params
         if name not in known
+    ] + [
+        FieldProblem(name=name, detail="given more than once; this parameter has one value")
+        for name, many in known.items()
+        if not many and len(request.query_params.getlist(name)) > 1
     ]
     if problems:
         detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
         raise ProblemError(INVALID_REQUEST, detail, problems)
 
 
-def _query_names(route: APIRoute) -> frozenset[str]:
+@functools.cache
+def _query_names(route: APIRoute) -> Mapping[str, bool]:
+    """The query parameters of a route, and whether each takes several values."""
     every = get_flat_params(route.dependant)
-    return frozenset(each.alias for each in every if isinstance(each.field_info, params.Query))
+    found = [(each.alias, each.field_info) for each in every if isinstance(each.field_info, params.Query)]
+    return {alias: _takes_many(info.annotation) for alias, info in found}
+
+
+def _takes_many(annotation: object) -> bool:
+    return get_origin(annotation) in (list, tuple) or any(map(_takes_many, get_args(annotation)))
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:

@@ -17,13 +17,14 @@ ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 CSV_MEDIA_TYPE = "text/csv"
 ARROW_TOO: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {
-            ARROW_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
-            CSV_MEDIA_TYPE: {"schema": {"type": "string"}},
-        }
+        "description": f"Success. With `Accept: {ARROW_MEDIA_TYPE}` the rows come as an Arrow stream, with "
+        f"`{CSV_MEDIA_TYPE}` as CSV."
     }
 }
-"""The success of a route that also answers with an Arrow stream or CSV, for OpenAPI."""
+"""The success of a route that also answers with an Arrow stream, for OpenAPI.
+
+In words, because generated clients make of two media types one answer that is either an object or text.
+"""
 
 Representation = Literal["json", "arrow", "csv"]
 _MEDIA_TYPES: dict[Representation, str] = {

@@ -13,6 +13,7 @@ _EXTRA_OF_MODULE = {
     "altair": "dashboards",
     "streamlit": "dashboards",
     "coalmine_dashboards": "dashboards",
+    "confluent_kafka": "kafka",
     "duckdb": "server",
     "fastapi": "server",
     "numpy": "server",
@@ -23,12 +24,14 @@ _EXTRA_OF_MODULE = {
     "pydantic_settings": "server",
     "pyruhvro": "server",
     "rich": "server",
+    "semver": "server",
     "scipy": "server",
     "starlette": "server",
     "statsmodels": "server",
     "structlog": "server",
     "typer": "server",
     "uvicorn": "server",
+    "yaml": "server",
 }
 """Which extra brings a module that the base install does without."""
 

@@ -172,11 +172,6 @@ def _cell(value: object) -> str:  # noqa: PLR0911 - one line for each kind
             return str(value)
 
 
-def share(weight: float) -> str:
-    """A share of units: `0.5%` is neither nothing nor one."""
-    return f"{plain_number(weight * 100)}%"
-
-
 @contextmanager
 def progress_bar(description: str, *, quiet: bool, unit: str = "events") -> Iterator[Advance]:
     """A bar for the length of a block; nothing is drawn when quiet or when standard error is no terminal."""

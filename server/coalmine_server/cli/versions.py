@@ -18,9 +18,11 @@ from coalmine_server.cli.options import (
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import VersionRow
+    from coalmine_consumers.results import UnpricedRow, VersionRow
 
 NO_REQUESTS = "no matching requests"
+MOST_MODELS = 5
+"""Models named in a note."""
 
 
 @tabular
@@ -44,24 +46,28 @@ def versions(
 
     Asks the running server. Without one, ingests what the spool holds and answers from the store.
     """
-    from coalmine_consumers.results import VersionRow
+    from coalmine_consumers.results import UnpricedRow, VersionRow
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
+    chosen |= {"since": since, "until": until}
     with asking(context, quiet=as_json) as client:
-        rows = client.items(
-            "/v1/versions", {**chosen, "since": since, "until": until, "by": by, "limit": PAGE_ROWS}
+        rows = client.items("/v1/versions", {**chosen, "by": by, "limit": PAGE_ROWS})
+        some = any(row["priced_requests"] < row["requests"] for row in rows)
+        unpriced = (
+            client.items("/v1/unpriced", {**chosen, "limit": PAGE_ROWS}) if some and not as_json else []
         )
     if as_json:
         write_json(rows)
     else:
         write_versions(read_as(list[VersionRow], rows), by_model=by == "model")
+        note_unpriced(read_as(list[UnpricedRow], unpriced))
 
 
 def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
     """The table of versions, for people; models come before the measures where they tell rows apart."""
     columns = ["prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality", "thumbs up"]
-    columns += ["p50 ms", "tokens in", "tokens out", "models"]
+    columns += ["priced", "p50 ms", "tokens in", "tokens out", "models"]
     cells: list[tuple[object, ...]] = [
         (
             row.prompt,
@@ -72,6 +78,7 @@ def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
             row.latency_ms_p95,
             row.quality_mean,
             percent(row.thumbs_up_rate),
+            row.priced_requests,
             row.latency_ms_p50,
             row.input_tokens,
             row.output_tokens,
@@ -83,6 +90,18 @@ def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
         columns = [*columns[:2], "model", *columns[2:-1]]
         cells = [(*cell[:2], cell[-1], *cell[2:-1]) for cell in cells]
     write_table(columns, cells, empty=NO_REQUESTS)
+
+
+def note_unpriced(rows: "list[UnpricedRow]") -> None:
+    """Says which models' calls have no cost, and what to do about it."""
+    without_price = [row for row in rows if row.without_price]
+    if without_price:
+        models = ", ".join(f"{row.model} {row.without_price}" for row in without_price[:MOST_MODELS])
+        more = ", ..." if len(without_price) > MOST_MODELS else ""
+        note(f"calls without a price, by model: {models}{more}; add prices to pricing.toml")
+    without_usage = sum(max(row.without_usage - row.errors, 0) for row in rows)
+    if without_usage:
+        note(f"{without_usage} calls that did not fail say no tokens; a stream needs include_usage")
 
 
 @tabular
@@ -119,7 +138,7 @@ def timeseries(
         return
     note(f"one row per {pages[0]['step']}, UTC")
     columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality"]
-    columns += ["thumbs up", "p50 ms"]
+    columns += ["thumbs up", "priced", "p50 ms"]
     cells = [
         (
             row.bucket_start,
@@ -131,6 +150,7 @@ def timeseries(
             row.latency_ms_p95,
             row.quality_mean,
             percent(row.thumbs_up_rate),
+            row.priced_requests,
             row.latency_ms_p50,
         )
         for row in read_as(list[TimeseriesRow], rows)

@@ -63,17 +63,16 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
 
 
 @contextmanager
-def open_registry_client(settings: Settings, token: str | None = None) -> Iterator[Client]:
+def open_registry_client(settings: Settings) -> Iterator[Client]:
     """Finds the server that runs the prompt registry, for the length of a block.
 
     Args:
-        settings: All of them.
-        token: The bearer token to ask with; that of the settings or of the home if None.
+        settings: All of them; their token, or that of the home, is asked with.
 
     Raises:
         Unavailable: None runs here and none is named.
     """
-    found = _endpoint(settings, "registry", token)
+    found = _endpoint(settings, "registry")
     if found is None:
         if find_server(settings.home, "registry") is not None:
             raise Unavailable(
@@ -110,9 +109,8 @@ def _remote(endpoint: Endpoint) -> Iterator[Client]:
         client.close()
 
 
-def _endpoint(settings: Settings, kind: ServerKind, token: str | None = None) -> Endpoint | None:
-    if token is None and settings.token is not None:
-        token = settings.token.get_secret_value()
+def _endpoint(settings: Settings, kind: ServerKind) -> Endpoint | None:
+    token = None if settings.token is None else settings.token.get_secret_value()
     return find_endpoint(settings.home, kind, url=settings.server.url, token=token)
 
 

@@ -35,6 +35,7 @@ def ingest_status(owned: OwnedStore) -> IngestStatus:
         unattributed_feedback=recorded.unattributed_feedback,
         unattributed_scores=recorded.unattributed_scores,
         ahead_of_clock=recorded.ahead_of_clock,
+        names_beyond_limit=recorded.names_beyond_limit,
         gaps=list(recorded.gaps),
         gaps_total=recorded.gaps_total,
         partitions=_partitions(recorded.positions, lags, known=lag is not None),

@@ -111,6 +111,7 @@ def store_settings(settings: StoreSection) -> StoreSettings:
         memory_limit_mb=settings.memory_limit_mb,
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
+        names_per_day=settings.names_per_day,
     )
 
 

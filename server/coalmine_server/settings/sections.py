@@ -149,6 +149,8 @@ class StoreSection(Section):
     """Age of the oldest row at which a hot table is written to a segment file."""
     merge_rows: int = Field(default=4_000_000, ge=1)
     """Maximum rows of a segment file when small ones of the same day are merged."""
+    names_per_day: int = Field(default=5_000, ge=1)
+    """New names of a kind (prompts, versions, models, metrics ...) in a day; more are stored as `(other)`."""
     clock_tolerance_s: float = Field(default=300.0, ge=0)
     """Events further in the future than this are stored unchanged and counted as ahead of the clock."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Producer
 
-from coalmine.assembly import make_parts
+from coalmine.assembly import make_emitter
 from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
@@ -98,4 +98,4 @@ def _emitter(settings: Settings) -> Emitter:
         schema_registry_url=settings.schema_.registry_url,
         topic_prefix=settings.kafka.topic_prefix,
     )
-    return make_parts(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s)).emitter
+    return make_emitter(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s))

@@ -118,7 +118,6 @@ def test_a_damaged_segment_file_is_named(store: Store) -> None:
         ("UPDATE source_positions SET next_offset = next_offset + 1", "positions"),
         ("UPDATE batches SET duplicates = duplicates + 1 WHERE ingest_id = 2", "ledger"),
         ("DELETE FROM rollups WHERE resolution = 'day'", "rollups of requests"),
-        ("DELETE FROM pending_feedback", "rollups of feedback"),
         (
             "DELETE FROM experiment_cells WHERE unit_group IN (SELECT min(unit_group) FROM experiment_cells)",
             "experiment cells",

@@ -180,6 +180,9 @@ def test_feedback_sums(connection: duckdb.DuckDBPyConnection) -> None:
     )
     (row,) = run(connection, "feedback_sums", **SPAN)
     assert list(row.values()) == [EIGHT, 3, 2, 1, 2, 1, 1, 4.0]
+    insert(connection, "feedback_hot", feedback(5, 2, thumbs="up"))  # a later word of the same unit
+    (row,) = run(connection, "feedback_sums", **SPAN)
+    assert list(row.values()) == [EIGHT, 3, 2, 1, 2, 2, 1, 4.0]
 
 
 def test_model_sums(connection: duckdb.DuckDBPyConnection) -> None:

@@ -118,8 +118,11 @@ def test_score_reactions(connection: duckdb.DuckDBPyConnection) -> None:
 def test_feedback_reactions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE feedback AS SELECT * FROM (VALUES "
-        "('r', 'up', NULL, NULL), ('r', 'down', 'no', 4.0), ('r', NULL, NULL, 2.0), ('s', NULL, 'no', NULL)"
-        ") AS rows (request_id, thumbs, correction, rating)"
+        "('r', 'a', 1, 1, 'up', NULL, NULL), ('r', 'b', 2, 1, 'down', 'no', 4.0), "
+        "('r', 'c', 3, 1, NULL, NULL, 2.0), "
+        "('s', NULL, 4, 1, NULL, 'no', NULL), ('r', 'a', 5, 2, 'down', NULL, NULL), "
+        "('r', 'a', 6, 3, 'up', NULL, NULL)"
+        ") AS rows (request_id, unit_id, feedback_id, event_time, thumbs, correction, rating)"
     )
     assert sorted(run(connection, "feedback_reactions")) == [
         ("r", 3, 1, 2, 1, 2, 6.0),

@@ -125,10 +125,12 @@ def test_totals_of_one_value(
         ("app", "b", ["2"]),
         ("from_prompt", "p", ["1", "2", "3"]),
         ("from_prompt", "q", ["3"]),
+        ("enough", 1, ["1", "2"]),
+        ("enough", 3, ["1", "2", "3"]),
     ],
 )
 def test_matching_versions(
-    connection: duckdb.DuckDBPyConnection, name: str, value: str, found: list[str]
+    connection: duckdb.DuckDBPyConnection, name: str, value: str | int, found: list[str]
 ) -> None:
     insert(
         connection,
@@ -140,7 +142,7 @@ def test_matching_versions(
         row(2, "4"),
         row(0, "5", resolution="hour"),
     )
-    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, name: value}
+    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, "enough": None, name: value}
     rows = run(connection, "matching_versions", **chosen, pieces=MINUTES)
     assert sorted(each["version"] for each in rows) == found
 
@@ -234,11 +236,43 @@ def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, resolution="day", version="2"),
         row(1, version="3"),
     )
-    key = {"prompt": "p", "environment": "prod", "app": "a"}
-    assert run(connection, "facets") == [
-        {**key, "version": "1", "first_event_time": HOUR - MINUTE, "last_event_time": HOUR},
-        {**key, "version": "2", "first_event_time": None, "last_event_time": None},
+    nothing = dict.fromkeys(("prompt", "version", "environment", "app"))
+    times = {"first_event_time": HOUR - MINUTE, "last_event_time": HOUR}
+    latest = [
+        {**nothing, "prompt": "p", "version": "1", **times},
+        {**nothing, "environment": "prod", **times},
+        {**nothing, "app": "a", **times},
+        {**nothing, **times},
     ]
+    older = {**nothing, "prompt": "p", "version": "2", "first_event_time": None, "last_event_time": None}
+    assert run(connection, "facets", most=1) == latest
+    assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:]]
+
+
+def test_segment_files(connection: duckdb.DuckDBPyConnection) -> None:
+    segment = {
+        "segment_id": "00000000-0000-0000-0000-000000000001",
+        "min_id": "00000000-0000-0000-0000-000000000001",
+        "max_id": "00000000-0000-0000-0000-000000000001",
+        "event": "requests",
+        "day": "2026-03-10",
+        "rows": 3,
+        "size_bytes": 9,
+        "min_event_time": HOUR,
+        "max_event_time": HOUR,
+        "created_at": HOUR,
+    }
+    insert(
+        connection,
+        "segments",
+        {**segment, "path": "b"},
+        {**segment, "path": "a"},
+        {**segment, "path": "c", "retired_at": HOUR},
+        {**segment, "path": "d", "event": "scores"},
+        {**segment, "path": "e"},
+    )
+    found = run(connection, "segment_files", event="requests", after="a", limit=2)
+    assert [(row["path"], row["rows"], row["size_bytes"]) for row in found] == [("b", 3, 9), ("e", 3, 9)]
 
 
 def test_ingest_counts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -342,6 +376,24 @@ def test_deployment_marks(connection: duckdb.DuckDBPyConnection) -> None:
     assert marks(prompt="p", environment="prod") == [("prod", "p", 1), ("prod", "p", 2)]
     assert marks(since=HOUR + MINUTE, until=HOUR + 2 * MINUTE) == [("prod", "q", 1)]
     assert marks(limit=2) == [("prod", "p", 2), ("dev", "p", 1)]  # the latest
+
+
+def test_unpriced(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=4, errors=1, input_tokens_known=3, cost_known=1),
+        row(1, requests=2, input_tokens_known=2, cost_known=2, model="n"),
+    )
+    chosen = {**ANY, "prompt": None, "version": None, "pieces": MINUTES}
+    (found,) = run(connection, "unpriced", **chosen)
+    assert (found["model"], found["requests"], found["without_usage"], found["without_price"]) == (
+        "m",
+        4,
+        1,
+        2,
+    )
+    assert run(connection, "unpriced", **{**chosen, "model": "n"}) == []
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     rule,
     run_state_machine_as_test,
 )
@@ -39,6 +40,12 @@ class Histories(RuleBasedStateMachine):
         self.all: dict[bytes, tuple[Where, str, int]] = {}
         self.deleted: set[bytes] = set()
         self.open()
+
+    @initialize(fresh=st.booleans())
+    def stand_somewhere(self, fresh: bool) -> None:
+        if not fresh:
+            self.run(8)
+            self.commit()
 
     def open(self) -> None:
         """A new process, which owns everything at once."""
@@ -105,6 +112,12 @@ class Histories(RuleBasedStateMachine):
         if batch is not None:
             self.pending.append(batch)
 
+    @rule(rounds=st.integers(1, 8))
+    def run(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.poll(5)
+            self.cluster.answer()
+
     @rule(fail=st.integers(0, 4))
     def answer(self, fail: int) -> None:
         self.cluster.answer(fail=fail == 0)
@@ -115,26 +128,22 @@ class Histories(RuleBasedStateMachine):
             self.ledger.commit(batch, self.source)
         self.pending.clear()
 
-    @rule()
-    def fail_to_commit(self) -> None:
+    @rule(crash=st.booleans())
+    def lose_what_was_polled(self, crash: bool) -> None:
         self.pending.clear()
-        self.source.rewind()
-
-    @rule()
-    def crash(self) -> None:
-        self.pending.clear()
-        self.source.close()
-        self.open()
+        if crash:
+            self.source.close()
+            self.open()
+        else:
+            self.source.rewind()
 
     @rule(where=wheres, lost=st.booleans())
-    def lose_partition(self, where: Where, lost: bool) -> None:
+    def rebalance(self, where: Where, lost: bool) -> None:
         if where in self.owned:
             self.owned.discard(where)
             self.consumer.rebalance("on_lost" if lost else "on_revoke", [where])
-
-    @rule()
-    def get_partitions_back(self) -> None:
-        self.gain(self.cluster.logs)
+        else:
+            self.gain([where])
 
     def teardown(self) -> None:
         for log in self.cluster.logs.values():
@@ -199,5 +208,5 @@ def test_every_committed_record_is_stored_once_and_every_loss_is_said(
 ) -> None:
     monkeypatch.setattr("coalmine_consumers.sources.kafka.LOOK_EVERY_S", 0.0)
     run_state_machine_as_test(
-        Histories, settings=settings(max_examples=size(60, 3_000), stateful_step_count=40)
+        Histories, settings=settings(max_examples=size(150, 5_000), stateful_step_count=40)
     )

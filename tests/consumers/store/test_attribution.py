@@ -1,10 +1,18 @@
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
+from tests.support.oracles.rollup_oracle import Events, expected_of
 
 REQUEST = request(1, experiment="exp", allocation_epoch=3, variant="treatment", unit_id="user-1")
 OTHERS = [request(100 + number, START + timedelta(hours=number)) for number in range(12)]
@@ -110,6 +118,7 @@ def test_reactions_whose_request_never_comes_are_stored_and_stay_pending(store: 
         "thumbs": "up",
         "rating": 4.0,
         "has_correction": True,
+        "unit_id": None,
     }
     assert rows_of(store, "SELECT name, value FROM pending_scores") == [{"name": "quality", "value": 0.75}]
     assert rows_of(store, "SELECT sum(feedback) AS n FROM rollups") == [{"n": 0}]
@@ -122,3 +131,91 @@ def test_feedback_on_a_request_in_a_retired_segment_is_unattributed(store: Store
         connection.execute("UPDATE segments SET retired_at = now(), retired_reason = 'retention'").fetchall()
     store.commit(feed.batch(*REACTIONS))
     assert len(rows_of(store, "SELECT * FROM pending_feedback")) == 1
+
+
+NAMED = ("feedback", "thumbs_up", "thumbs_down", "corrections", "rating_n")
+SAID = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # which request
+        st.sampled_from(["ann", "bob", None]),
+        st.integers(0, 3),  # minutes: some are said at the same moment
+        st.sampled_from(["up", "down", None]),
+        st.sampled_from([1.0, 5.0, None]),
+        st.sampled_from(["no", None]),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(max_examples=size(12, 1000))
+@given(said=SAID, data=st.data())
+def test_the_last_word_of_a_unit_counts_in_whatever_order_and_however_often_it_comes(
+    said: list[tuple[int, str | None, int, str | None, float | None, str | None]], data: st.DataObject
+) -> None:
+    requests = [request(number, experiment="exp", allocation_epoch=1, variant="a") for number in range(3)]
+    events = Events(
+        requests=requests,
+        feedback=[
+            feedback(
+                number,
+                requests[about],
+                START + timedelta(minutes=minute),
+                unit_id=unit,
+                thumbs=thumbs,
+                rating=rating,
+                correction=correction,
+            )
+            for number, (about, unit, minute, thumbs, rating, correction) in enumerate(said)
+        ],
+    )
+    arriving = data.draw(st.permutations([*events.requests, *events.feedback, *events.feedback]))
+    feed = Feed()
+    with TemporaryDirectory() as directory, closing(Store.open(Path(directory))) as store:
+        while arriving:
+            part = [arriving.pop() for _ in range(min(len(arriving), data.draw(st.integers(1, 6))))]
+            store.commit(
+                feed.batch(
+                    [row for row in part if "version" in row], [row for row in part if "feedback_id" in row]
+                )
+            )
+        expected_rows = expected_of(events)
+        for _ in ("as committed", "rebuilt"):
+            (found,) = rows_of(
+                store,
+                "SELECT sum(feedback) AS feedback, sum(thumbs_up) AS thumbs_up, "
+                "sum(thumbs_down) AS thumbs_down, "
+                "sum(corrections) AS corrections, sum(rating_n) AS rating_n, "
+                "sum(rating_n * rating_mean) AS ratings FROM rollups WHERE resolution = 'minute'",
+            )
+            minutes = [row for key, row in expected_rows.rollups.items() if key[0] == "minute"]
+            assert {name: found[name] for name in NAMED} == {
+                name: sum(row[name] for row in minutes) for name in NAMED
+            }
+            assert (found["ratings"] or 0.0) == pytest.approx(
+                sum(row["rating_n"] * (row["rating_mean"] or 0.0) for row in minutes)
+            )
+            cells = rows_of(
+                store,
+                "SELECT experiment, allocation_epoch, variant, metric, unit_group, sum(n) AS n, "
+                "sum(sum_x) AS sum_x, sum(sum_y) AS sum_y FROM experiment_cells GROUP BY ALL",
+            )
+            assert {tuple(list(row.values())[:5]): list(row.values())[5:] for row in cells} == {
+                key: list(row.values()) for key, row in expected_rows.experiment_cells.items()
+            }
+            rebuild(store)
+
+
+def test_one_user_counts_once_however_often_they_click(store: Store) -> None:
+    feed = Feed()
+    store.commit(feed.batch([REQUEST]))
+    clicks = [feedback(10 + number, REQUEST, START + timedelta(seconds=number)) for number in range(300)]
+    for number, click in enumerate(clicks):
+        click |= {"thumbs": "up" if number % 2 else "down", "unit_id": "ann"}
+    store.commit(feed.batch(feedback=clicks[150:]))
+    store.commit(feed.batch(feedback=clicks[:150]))
+    assert rows_of(
+        store,
+        "SELECT sum(feedback) AS feedback, sum(thumbs_up) AS up, sum(thumbs_down) AS down "
+        "FROM rollups WHERE resolution = 'day'",
+    ) == [{"feedback": 1, "up": 1, "down": 0}]

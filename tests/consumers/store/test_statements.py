@@ -3,7 +3,7 @@
 from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -153,12 +153,14 @@ def test_pending_feedback_of(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
         "pending_feedback",
-        {**waiting, **said, "feedback_id": A, "request_id": C},
+        {**waiting, **said, "unit_id": "ann", "feedback_id": A, "request_id": C},
         {**waiting, "feedback_id": B, "request_id": D, "has_correction": False},
     )
     lend_ids(connection, "arrived", A, C)
     found = run(connection, "pending_feedback_of", min_id=A, max_id=C)
-    assert found == [{"position": 1, "feedback_id": str(A), **said}]
+    (row,) = found
+    assert str(row.pop("event_time")).startswith(AT[:19])
+    assert row == {"position": 1, "feedback_id": str(A), "request_id": str(C), "unit_id": "ann", **said}
 
 
 def test_pending_scores_of(connection: duckdb.DuckDBPyConnection) -> None:
@@ -171,7 +173,40 @@ def test_pending_scores_of(connection: duckdb.DuckDBPyConnection) -> None:
     )
     lend_ids(connection, "arrived", C, A)
     found = run(connection, "pending_scores_of", min_id=A, max_id=C)
-    assert found == [{"position": 0, "score_id": str(A), "name": "q", "value": 0.5}]
+    (row,) = found
+    assert str(row.pop("event_time")).startswith(AT[:19])
+    assert row == {"position": 0, "score_id": str(A), "request_id": str(C), "name": "q", "value": 0.5}
+
+
+def test_counted_feedback(connection: duckdb.DuckDBPyConnection) -> None:
+    said = {"event_time": AT, "app": "a", "metadata": [], "ingested_at": AT, "unit_id": "ann", "thumbs": "up"}
+    insert(
+        connection,
+        "feedback_hot",
+        {**said, "feedback_id": A, "request_id": C, "ingest_id": 6, "correction": "no"},
+        {**said, "feedback_id": B, "request_id": C, "ingest_id": 7},
+        {**said, "feedback_id": D, "request_id": D, "ingest_id": 6},
+    )
+    connection.register("about", ids("id", C))
+    query = statement("counted_feedback", STORE).format(reactions="feedback_hot")
+    (found,) = fetch_rows(connection, query, {"min_id": C, "max_id": C, "ingest_id": 7})
+    assert (found["feedback_id"], found["unit_id"], found["has_correction"]) == (str(A), "ann", True)
+
+
+def test_last_words(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TABLE said AS SELECT * FROM (VALUES "
+        "(1, 'ann', 1, 10, 'up', 2.0, FALSE, FALSE), (1, 'ann', 2, 30, 'down', NULL, FALSE, TRUE), "
+        "(1, 'ann', 3, 20, 'up', 5.0, TRUE, TRUE), (1, NULL, 4, 10, 'up', NULL, FALSE, TRUE), "
+        "(2, 'ann', 5, 10, 'up', NULL, FALSE, FALSE)"
+        ") AS rows (request_id, unit_id, feedback_id, event_time, thumbs, rating, has_correction, is_new)"
+    )
+    rows = fetch_rows(connection, statement("last_words", AGGREGATION).format(said="said"))
+    assert sorted(tuple(row.values()) for row in rows) == [
+        (1, 0, True, "up", 2.0, False),
+        (1, 1, False, "up", None, False),
+        (1, 2, False, "down", 5.0, True),
+    ]
 
 
 POSITIONS = """
@@ -258,18 +293,39 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row("hour", "07:00:00", environment="staging"),
         row("hour", "07:00:00", metric="cost_nano_usd"),
     )
-    found = run(
+    times = {
+        "since": datetime(2026, 3, 10, 6, tzinfo=UTC),
+        "hour": datetime(2026, 3, 10, 8, tzinfo=UTC),
+        "until": datetime(2026, 3, 10, 8, 2, tzinfo=UTC),
+    }
+    populations = [
+        {"experiment": "e", "prompt": "p", "environment": "prod", **times},
+        {"experiment": "e", "prompt": "other", "environment": "dev", **times},
+    ]
+    connection.register("populations", pa.Table.from_pylist(populations))
+    metrics = ["latency_ms", "time_to_first_token_ms"]
+    found = run(connection, "reference_histograms", AGGREGATION, metrics=metrics)
+    assert [tuple(each.values()) for each in found] == [
+        ("e", "latency_ms", 2, 5),
+        ("e", "latency_ms", 3, 107),
+    ]
+
+
+def test_new_names(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
         connection,
-        "reference_histograms",
-        AGGREGATION,
-        prompts=["p", "other"],
-        environments=["prod", "dev"],
-        metrics=["latency_ms", "time_to_first_token_ms"],
-        since=datetime(2026, 3, 10, 6, tzinfo=UTC),
-        hour=datetime(2026, 3, 10, 8, tzinfo=UTC),
-        until=datetime(2026, 3, 10, 8, 2, tzinfo=UTC),
+        "known_names",
+        {"kind": "prompt", "name": "old", "first_seen": "2026-03-09"},
+        {"kind": "prompt", "name": "today", "first_seen": "2026-03-10"},
     )
-    assert [tuple(each.values()) for each in found] == [("latency_ms", 2, 5), ("latency_ms", 3, 107)]
+    names = {"kind": ["prompt"] * 4 + ["app"], "name": ["old", "b", "a", "a", "a"]}
+    connection.register("arriving", pa.table(names))
+    found = run(connection, "new_names", day=date(2026, 3, 10), most=2)
+    assert sorted(tuple(row.values()) for row in found) == [
+        ("app", "a", True),
+        ("prompt", "a", True),
+        ("prompt", "b", False),
+    ]
 
 
 def test_insert_deployments(connection: duckdb.DuckDBPyConnection) -> None:

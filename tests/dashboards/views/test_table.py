@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
@@ -17,8 +18,10 @@ ROW = VersionRow(
     input_tokens=1,
     output_tokens=1,
     cached_input_tokens=None,
-    cost_usd="3.210000000",
+    cost_usd=3.21,
+    cost_nano_usd=3_210_000_000,
     cost_usd_per_request=0.00026,
+    priced_requests=12_345,
     latency_ms_mean=None,
     time_to_first_token_ms_p50=None,
     time_to_first_token_ms_p95=None,
@@ -45,7 +48,9 @@ UNKNOWN = VersionRow(
     output_tokens=None,
     cached_input_tokens=None,
     cost_usd=None,
+    cost_nano_usd=None,
     cost_usd_per_request=None,
+    priced_requests=0,
     latency_ms_mean=None,
     time_to_first_token_ms_p50=None,
     time_to_first_token_ms_p95=None,
@@ -82,6 +87,10 @@ def test_every_figure_of_a_version_is_in_its_column() -> None:
         "Errors": ("0.1 %", "12"),
         "Last call": ("5 s ago", None),
     }
+
+
+def test_a_mean_cost_says_of_how_many_calls_where_not_all_have_one() -> None:
+    assert cells(replace(ROW, priced_requests=2_000))[2] == ("$0.000260", "of 2,000")
 
 
 def test_an_unknown_value_is_a_dash() -> None:

@@ -124,6 +124,27 @@ def test_missing_variables_are_the_services_error(make_client: MakeClient) -> No
         prompt.render(qestion="x")
 
 
+def test_values_that_a_prompt_does_not_declare_are_told_and_ignored(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    prompt = make_client(fallback=snapshot_json()).prompt("support-refund")
+    said = prompt.render(question="why?")
+    assert not caplog.records
+    assert prompt.render(question="why?", qestion="x") == said
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "was given qestion, which it does not declare" in told
+    assert "question" in told
+
+
+def test_the_parameters_of_a_version_are_at_hand_for_the_call(make_client: MakeClient) -> None:
+    snapshot = snapshot_json()
+    for each in snapshot["contents"].values():
+        each["parameters"] = {"temperature": 0.2, "max_tokens": 300}
+    prompt = make_client(fallback=snapshot).prompt("support-refund")
+    with prompt.call(model="gpt-4o-mini") as call:
+        assert {**call.parameters} == {"temperature": 0.2, "max_tokens": 300}
+
+
 def test_includes_come_from_the_same_snapshot(make_client: MakeClient) -> None:
     value = snapshot_json()
     value["contents"]["support-refund@1.0.0"] = PromptContent(

@@ -37,7 +37,7 @@ def test_versions_are_measured(busy_server: ServerProcess) -> None:
     assert (old["thumbs_up_rate"], new["thumbs_up_rate"]) == (1.0, 0.5)
     assert (old["input_tokens"], old["output_tokens"], old["cached_input_tokens"]) == (1000, 100, None)
     # 100 tokens at 0.15 and 10 at 0.60 dollars a million
-    assert old["cost_usd"] == "0.00021"
+    assert (old["cost_usd"], old["cost_nano_usd"]) == (0.00021, 210_000)
     assert old["cost_usd_per_request"] == pytest.approx(0.000021)
     assert old["quality_mean"] == 0.5
     assert (old["models"], old["environments"]) == (["gpt-4o-mini"], ["prod"])
@@ -259,3 +259,14 @@ def test_no_query_is_a_fault_of_the_server(
     encodable = {name: value.encode("utf-8", "replace").decode() for name, value in parameters.items()}
     response = busy_server.get(path, params=encodable, headers={"Accept": accept})
     assert response.status_code in (200, 422), response.text
+
+
+@pytest.mark.parametrize("query", ["prompt=a&prompt=b", "prompt=a&limit=1&limit=2"])
+def test_a_parameter_given_twice_is_refused_rather_than_ignored_once(
+    busy_server: ServerProcess, query: str
+) -> None:
+    refused = busy_server.get(f"/v1/versions?{query}")
+    assert refused.status_code == 422
+    assert "more than once" in refused.json()["detail"]
+    compare = "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0&segment=x%3D1&segment=y%3D2"
+    assert busy_server.get(compare).status_code != 422

@@ -116,7 +116,7 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
     """Every route that answers about what was measured, about everything and about each odd name."""
     for path in ("versions", "timeseries", "quantiles", "facets", "deployment-marks", "metrics", "readouts"):
         yield path, {}
-    for path in ("ingest", "audit", "dead-letters", "rebuild"):
+    for path in ("ingest", "audit", "dead-letters", "rebuild", "segments"):
         yield path, {}
     yield "audit", {"deep": "true"}
     for metric in ("latency_ms", "time_to_first_token_ms", "cost_nano_usd"):

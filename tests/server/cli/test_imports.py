@@ -1,4 +1,4 @@
-"""Commands that ask a server import neither the store nor the registry's database: they start fast."""
+"""Commands that ask a server import neither the store nor the registry's database: `[cli]` suffices, fast."""
 
 import json
 import subprocess
@@ -11,7 +11,12 @@ from tests.server.registry_client import HELLO, Person
 from tests.support.processes.coalmine_process import ServerProcess, environment
 
 _PROMPT = "imports-of-commands"
-_HEAVY = ("sqlalchemy", "coalmine_registry.registry", "duckdb", "numpy", "pyarrow", "fastapi", "scipy")
+_HEAVY = (
+    *("sqlalchemy", "coalmine_registry.registry", "duckdb", "numpy", "pyarrow", "fastapi", "scipy"),
+    # The rest of what `[cli]` does without.
+    *("alembic", "confluent_kafka", "polars", "prometheus_client", "psycopg", "pyruhvro", "starlette"),
+    *("statsmodels", "uvicorn"),
+)
 _COMMANDS = (
     ("--help",),
     ("prompts",),
@@ -23,6 +28,7 @@ _COMMANDS = (
     ("promote", _PROMPT, "1.0.1", "dev"),
     ("rollback", _PROMPT, "dev", "--to", "1.0.0"),
     ("snapshot", "dev"),
+    ("check-prompts", "prompts"),
     ("push", "prompts"),
     ("pull", "pulled", "--prompt", _PROMPT),
     ("token", "list"),
@@ -66,6 +72,7 @@ def test_commands_that_ask_a_server_import_no_database(
         admin.promote(_PROMPT, "1.0.0", "dev")
     folder = tmp_path / "prompts" / _PROMPT
     folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     (folder / "1.0.2.md").write_text("---\nvariables: {name: string}\n---\nHi {{ name }}\n")
     found = _loaded_by(_COMMANDS, registry_server, tmp_path)
     assert "sqlalchemy" in found.pop("token list")  # works on the database itself: the check can fail

@@ -100,6 +100,24 @@ def test_tables_show_what_json_says(home: Path, trace: Path) -> None:
         assert shown in table
 
 
+def test_own_prices_are_used_and_calls_without_a_price_are_named(home: Path) -> None:
+    with Coalmine("app", home=home) as cm:
+        for model in ("our-llama", "gpt-4o-mini", "unheard-of", "unheard-of"):
+            with cm.call("p", version="1.0.0", model=model) as call:
+                call.record(input_tokens=1_000_000, output_tokens=1_000_000)
+    prices = home / "pricing.toml"
+    prices.write_text("[[price]]\nmodel = 'our-*'\ninput_mtok = 2\noutput_mtokk = 3\n", "utf-8")
+    wrong = coalmine("versions", home=home)
+    assert wrong.returncode == 2
+    assert "pricing.toml, line 4" in wrong.stderr
+    assert "write output_mtok" in wrong.stderr
+    prices.write_text("[[price]]\nmodel = 'our-*'\ninput_mtok = 2\noutput_mtok = 3\n", "utf-8")
+    (version,) = coalmine_json("versions", home=home)
+    assert (version["requests"], version["priced_requests"]) == (4, 2)
+    assert float(version["cost_usd"]) == pytest.approx(2 + 3 + 0.15 + 0.60)
+    assert "unheard-of 2" in coalmine("versions", home=home).stderr
+
+
 def test_commands_at_the_same_time_wait_for_each_other(home: Path, trace: Path) -> None:
     coalmine_json("replay", trace, "--speed", "max", home=home)
     running = [

@@ -61,14 +61,15 @@ def expected_of(sent: Events) -> Expected:
     feedback = [
         (requests[row["request_id"]], row) for row in events.feedback if row["request_id"] in requests
     ]
+    words = _last_words(feedback)
     scores = [(requests[row["request_id"]], row) for row in events.scores if row["request_id"] in requests]
     named = [(row, each["key"], each["value"]) for row in events.requests for each in row["metrics"] or ()]
     named += [(row, score["name"], score["value"]) for row, score in scores]
     return Expected(
-        rollups=_rollups(events.requests, feedback),
+        rollups=_rollups(events.requests, words),
         rollup_histograms=_histograms(events.requests),
         rollup_metrics=_metrics(named),
-        experiment_cells=_cells(events.requests, feedback, named),
+        experiment_cells=_cells(events.requests, words, named),
         experiment_units=_units(events.requests),
         unattributed={
             "feedback": len(events.feedback) - len(feedback),
@@ -209,3 +210,14 @@ def _moments(values: Sequence[float]) -> tuple[int, float | None, float | None]:
     if not values:
         return 0, None, None
     return len(values), float(np.mean(values)), float(np.var(values) * len(values))
+
+
+def _last_words(feedback: Sequence[tuple[Row, Row]]) -> list[tuple[Row, Row]]:
+    """One reaction per request and unit: of thumb, rating and correction each the last that was given."""
+    words: dict[tuple[str, str | None], tuple[Row, Row]] = {}
+    for request, said in sorted(feedback, key=lambda pair: (pair[1]["event_time"], pair[1]["feedback_id"])):
+        key = (request["request_id"], said.get("unit_id"))
+        _, before = words.get(key, (request, {}))
+        given = {name: said.get(name) for name in ("thumbs", "rating", "correction")}
+        words[key] = request, {**before, **{name: given[name] for name in given if given[name] is not None}}
+    return list(words.values())

@@ -1,6 +1,6 @@
--- Purpose: every combination of dimensions there is to choose from.
--- Grain: one row per prompt, version, environment and app.
--- Parameters: none.
+-- Purpose: the values there are to choose from: the ones used last, where there are very many.
+-- Grain: one row per prompt and version, per environment and per app, and one for everything; other columns null.
+-- Parameters: $most, rows of a kind.
 -- Units: times UTC.
 SELECT
     prompt,
@@ -11,5 +11,9 @@ SELECT
     max(last_event_time) AS last_event_time
 FROM rollups
 WHERE resolution = 'day'
-GROUP BY ALL
-ORDER BY ALL
+GROUP BY GROUPING SETS ((prompt, version), (environment), (app), ())
+QUALIFY row_number() OVER (
+    PARTITION BY grouping(prompt, environment, app)
+    ORDER BY max(last_event_time) DESC, prompt, version, environment, app
+) <= $most
+ORDER BY prompt, version, environment, app

@@ -2,17 +2,30 @@
 -- Grain: one row per prompt and version.
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
 --   $prompt, $version, $environment, $app, $model (null: any); $from_prompt (only this prompt and later ones, by
---   name; null: all).
+--   name; null: all); $enough (versions of prompts later than $from_prompt, after which no further prompt is
+--   begun; null: all).
 -- Units: none.
-SELECT DISTINCT prompt, version
-FROM rollups
-JOIN (SELECT unnest($pieces, recursive := true)) AS piece
-    ON rollups.resolution = piece.resolution
-    AND bucket_start >= piece.since
-    AND bucket_start < piece.until
-WHERE ($prompt IS NULL OR prompt = $prompt)
-  AND ($version IS NULL OR version = $version)
-  AND ($environment IS NULL OR environment = $environment)
-  AND ($app IS NULL OR app = $app)
-  AND ($model IS NULL OR model = $model)
-  AND ($from_prompt IS NULL OR prompt >= $from_prompt)
+WITH matching AS (
+    SELECT DISTINCT prompt, version
+    FROM rollups
+    JOIN (SELECT unnest($pieces, recursive := true)) AS piece
+        ON rollups.resolution = piece.resolution
+        AND bucket_start >= piece.since
+        AND bucket_start < piece.until
+    WHERE ($prompt IS NULL OR prompt = $prompt)
+      AND ($version IS NULL OR version = $version)
+      AND ($environment IS NULL OR environment = $environment)
+      AND ($app IS NULL OR app = $app)
+      AND ($model IS NULL OR model = $model)
+      AND ($from_prompt IS NULL OR prompt >= $from_prompt)
+), prompts AS (
+    SELECT prompt, CASE WHEN prompt > coalesce($from_prompt, '') THEN count(*) ELSE 0 END AS versions
+    FROM matching
+    GROUP BY prompt
+), counted AS (
+    SELECT prompt, sum(versions) OVER (ORDER BY prompt) - versions AS earlier FROM prompts
+)
+SELECT prompt, version
+FROM matching
+JOIN counted USING (prompt)
+WHERE $enough IS NULL OR earlier < $enough

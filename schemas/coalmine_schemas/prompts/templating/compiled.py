@@ -30,7 +30,7 @@ class CompiledPrompt:
     Made by `compile_prompt`.
     """
 
-    __slots__ = ("_defaults", "_names", "_roles", "_templates", "_variables", "kind")
+    __slots__ = ("_defaults", "_names", "_roles", "_templates", "kind", "variables")
 
     def __init__(
         self, content: PromptContent, templates: list[Any], variables: Mapping[str, Variable]
@@ -39,7 +39,8 @@ class CompiledPrompt:
         """`text` renders to one text, `chat` to messages."""
         self._roles = [message.role for message in content.messages]
         self._templates = templates
-        self._variables = variables
+        self.variables = variables
+        """What it declares, with what it includes."""
         self._names = [(name, variable.type, variable.required) for name, variable in variables.items()]
         self._defaults = {name: each.default for name, each in variables.items() if not each.required}
 
@@ -82,7 +83,7 @@ class CompiledPrompt:
 
     def unknown(self, variables: Mapping[str, Any]) -> list[str]:
         """Returns the names of values that the prompt does not declare, and so ignores."""
-        return [name for name in variables if name not in self._variables]
+        return [name for name in variables if name not in self.variables]
 
     def _values(self, given: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
         values: dict[str, Any] = dict(self._defaults)

@@ -11,6 +11,7 @@ from coalmine_server.api.registry import (
     Admin,
     Approver,
     Asked,
+    Author,
     EnvironmentPath,
     IfMatch,
     PromptPath,
@@ -85,14 +86,17 @@ def served_versions(
 def rollback(
     *,
     registry: Asked,
-    actor: Approver,
+    actor: Author,
     environment: EnvironmentPath,
     name: PromptPath,
     body: RollbackBody,
     if_match: IfMatch,
     response: Response,
 ) -> DeploymentRecord:
-    """Serves an earlier version again, at once and without a second person. Stops running experiments."""
+    """Serves an earlier version again, at once and without a second person. Stops running experiments.
+
+    Authors may go back to what was approved and served by default before; anything else takes an approver.
+    """
     found = registry.rollback(
         actor,
         environment,

@@ -15,6 +15,7 @@ from coalmine_consumers.results import (
     StepChoice,
     Timeseries,
     TimeseriesRow,
+    UnpricedRow,
     VersionRow,
 )
 from coalmine_schemas.results import Page
@@ -112,6 +113,12 @@ def quantiles(
     """Quantiles of a metric by version, from histograms, within 1 %."""
     found = queries.quantiles(owned.store.reader(), metric, tuple(q), chosen)
     return represented(found, Quantiles, found.items, QuantileRow, wanted, {"metric": found.metric})
+
+
+@router.get("/unpriced", responses=problem_responses())
+def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = 1_000) -> Page[UnpricedRow]:
+    """Calls whose cost is not known, by model, the most used first; all of them are on one page."""
+    return Page(queries.unpriced(owned.store.reader(), chosen, limit=limit), None)
 
 
 @router.get("/facets", responses=problem_responses())

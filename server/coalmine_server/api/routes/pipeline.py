@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coalmine_consumers import queries
 from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
+from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.results import (
     AuditReport,
     DeadLetterDetail,
@@ -14,11 +16,12 @@ from coalmine_consumers.results import (
     DeadLetterStatus,
     IngestStatus,
     RebuildStatus,
+    SegmentRow,
 )
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
-from coalmine_server.api.parameters import Cursor, Owned
+from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
@@ -33,6 +36,23 @@ _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 def ingest(owned: Owned) -> IngestStatus:
     """Collector status: lag, positions, counts, losses, sizes."""
     return ingest_status(owned)
+
+
+@router.get("/segments", response_model=Page[SegmentRow], responses={**problem_responses(406), **ARROW_TOO})
+def segments(
+    *,
+    owned: Owned,
+    wanted: Wanted,
+    event: Annotated[IngestedEvent | None, Query(description="Only files of this event.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """The Parquet files that hold raw rows. Rows that came last are not in one yet.
+
+    A file that is no longer listed stays readable for 15 minutes.
+    """
+    page = queries.segment_files(owned.store.reader(), event, limit=limit, cursor=cursor)
+    return represented(page, Page[SegmentRow], page.items, SegmentRow, wanted)
 
 
 @router.get("/audit", responses=problem_responses())

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from coalmine_server.cli.options import path_of
-from coalmine_server.cli.output import AsJson, note, share, tabular, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
     ExpectOption,
     ReasonOption,
@@ -142,12 +142,20 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment
             f"{found['environment']} serves {found['prompt']} by {found['name']}: {_arms(found)} "
             f"(epoch {found['allocation_epoch']})"
         )
+        control = found["arms"][-1]["version"]
+        if control != found["replaced"]:
+            note(
+                f"The control is {control}, but {found['replaced']} was served, and returns when the "
+                "experiment ends or is rolled back."
+            )
     else:
         note(f"{found['name']} is stopped; {found['kept'] or found['replaced']} is served")
 
 
 def _arms(found: dict[str, Any]) -> str:
-    return ", ".join(f"{arm['variant']} {arm['version']} {share(arm['weight'])}" for arm in found["arms"])
+    from coalmine_schemas.prompts import percent
+
+    return ", ".join(f"{arm['variant']} {arm['version']} {percent(arm['weight'])}" for arm in found["arms"])
 
 
 def _arm(text: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ import typer
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_server.cli.options import path_of
-from coalmine_server.cli.output import AsJson, note, share, tabular, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of rows to show.")]
@@ -60,7 +60,9 @@ def _serving(item: dict[str, Any], environment: str, experiment: dict[str, Any] 
     default: str | None = item["serving"].get(environment)
     if experiment is None:
         return default
-    return ", ".join(f"{arm['version']} {share(arm['weight'])}" for arm in experiment["arms"])
+    from coalmine_schemas.prompts import percent
+
+    return ", ".join(f"{arm['version']} {percent(arm['weight'])}" for arm in experiment["arms"])
 
 
 @prompts_app.command()
@@ -231,7 +233,9 @@ def _served(after: dict[str, Any] | None) -> str | None:
             return version
         case {"experiment": str(name)}:
             experiment = (after or {}).get("experiments", {}).get(name, {})
-            arms = ", ".join(f"{a['version']} {share(a['weight'])}" for a in experiment.get("arms", ()))
+            from coalmine_schemas.prompts import percent
+
+            arms = ", ".join(f"{a['version']} {percent(a['weight'])}" for a in experiment.get("arms", ()))
             return f"{name}: {arms}" if arms else name
         case _:
             return None

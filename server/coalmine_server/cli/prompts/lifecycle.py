@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -52,7 +52,7 @@ def _change(
     version: str,
     body: dict[str, str | None],
     *,
-    token: str | None,
+    token: TextIO | None,
     as_json: bool,
 ) -> None:
     with registry_client(context, token) as client:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from coalmine_server.client import Client
 
 TokenOption = Annotated[
-    str | None,
+    typer.FileText | None,
     typer.Option(
-        "--token",
-        help="Bearer token; default: COALMINE_TOKEN, else the local token of this machine's own server.",
+        "--token-file",
+        help="File with the bearer token, - for standard input; default: COALMINE_TOKEN, else the token of "
+        "this machine's own server.",
         show_default=False,
     ),
 ]
@@ -38,7 +39,7 @@ ExpectOption = Annotated[
 
 
 @contextmanager
-def registry_client(context: typer.Context, token: str | None) -> Iterator["Client"]:
+def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["Client"]:
     """A client of the server that runs the prompt registry, for the length of a block.
 
     Raises:
@@ -46,5 +47,7 @@ def registry_client(context: typer.Context, token: str | None) -> Iterator["Clie
     """
     from coalmine_server.client import open_registry_client
 
-    with open_registry_client(invocation(context).settings(), token) as client:
+    # From a file, because everybody on this machine sees the arguments of a process.
+    text = None if token is None else token.read().strip()
+    with open_registry_client(invocation(context).settings(token=text)) as client:
         yield client

@@ -1,0 +1,25 @@
+-- Purpose: calls whose cost is not known, by model.
+-- Grain: one row per model with such calls, the most calls first.
+-- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
+--   $prompt, $version, $environment, $app, $model (null: any).
+-- Units: none.
+SELECT
+    model,
+    sum(requests) AS requests,
+    sum(errors) AS errors,
+    sum(cost_known) AS priced_requests,
+    sum(requests) - sum(input_tokens_known) AS without_usage,
+    greatest(sum(input_tokens_known) - sum(cost_known), 0) AS without_price
+FROM rollups
+JOIN (SELECT unnest($pieces, recursive := true)) AS piece
+    ON rollups.resolution = piece.resolution
+    AND bucket_start >= piece.since
+    AND bucket_start < piece.until
+WHERE ($prompt IS NULL OR prompt = $prompt)
+  AND ($version IS NULL OR version = $version)
+  AND ($environment IS NULL OR environment = $environment)
+  AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
+GROUP BY model
+HAVING sum(requests) > sum(cost_known)
+ORDER BY requests DESC, model

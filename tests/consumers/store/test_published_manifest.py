@@ -1,0 +1,69 @@
+"""Whoever reads the raw files by `segments.json` sees every sealed row once, also while files are merged."""
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from coalmine_consumers.maintenance import Housekeeping, MaintenancePolicy
+from coalmine_consumers.maintenance.policy import MergePolicy, RetentionPolicy, SealPolicy
+from coalmine_consumers.queries import segment_files
+from coalmine_consumers.store import Store
+from tests.support.data.store_feed import START, Feed, request
+
+POLICY = MaintenancePolicy(
+    seal=SealPolicy(max_rows=1, small_day_max_age_s=0),
+    merge=MergePolicy(fan_in=2, settle_s=0),
+    retention=RetentionPolicy(raw_days=None),
+)
+
+
+def listed(directory: Path) -> list[str]:
+    paths: list[str] = json.loads((directory / "segments.json").read_text())["requests"]
+    return paths
+
+
+def rows_listed(directory: Path) -> list[bytes]:
+    paths = [directory / path for path in listed(directory)]
+    return pl.read_parquet(paths, columns=["request_id"])["request_id"].to_list() if paths else []
+
+
+def test_the_list_has_every_sealed_row_once_before_and_after_merging(tmp_path: Path) -> None:
+    feed = Feed()
+    with closing(Store.open(tmp_path)) as store:
+        assert json.loads((tmp_path / "segments.json").read_text()) == {
+            "requests": [],
+            "feedback": [],
+            "scores": [],
+        }
+        housekeeping = Housekeeping(store, POLICY)
+        now = datetime.now(UTC)
+        for number in range(6):
+            store.commit(feed.batch([request(number, START), request(100 + number, START)]))
+            now += timedelta(hours=1)
+            assert not [outcome for outcome in housekeeping.tick(now) if outcome.error]
+            found = rows_listed(tmp_path)
+            assert (len(found), len(set(found))) == (2 * number + 2, 2 * number + 2)
+            page = segment_files(store.reader(), limit=100)
+            assert [row.path for row in page.items] == listed(tmp_path)
+        assert len(list((tmp_path / "segments").rglob("*.parquet"))) > len(listed(tmp_path))
+        first = segment_files(store.reader(), "requests", limit=1)
+        assert [row.path for row in first.items] == listed(tmp_path)[:1]
+    (tmp_path / "segments.json").unlink()
+    with closing(Store.open(tmp_path)):
+        assert len(rows_listed(tmp_path)) == 12
+
+
+def test_a_list_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Store.open(tmp_path)) as store:
+        (tmp_path / "segments.json").unlink()
+        (tmp_path / "segments.json").mkdir()
+        rows = [request(number) for number in range(30_000)]
+        store.commit(Feed().batch(rows))
+        assert store.reader().rows("SELECT count(*) AS n FROM requests") == [{"n": 30_000}]
+    assert "segments.json cannot be written" in caplog.text
