@@ -16,6 +16,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from coalmine import Coalmine
+from coalmine_server.demonstration import demo_settings, register_story
+from coalmine_server.settings import load_settings
 from coalmine_simulator import Playback, Simulation, run, scenario
 from tests.support.processes.browser import chromium
 from tests.support.processes.coalmine_process import ServerProcess, eventually
@@ -74,7 +76,7 @@ def photograph(page: Page, url: str, file: Path) -> None:
     expect(last_line).not_to_have_text(before, timeout=WITHIN_MS)  # one refresh later nothing moves any more
     box = last_line.bounding_box()
     height = 900.0 if box is None else min(900.0, box["y"] + box["height"] + 24)
-    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height}, animations="disabled")
+    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height})
 
 
 def main() -> int:
@@ -86,6 +88,7 @@ def main() -> int:
     file: Path = arguments.file
     with tempfile.TemporaryDirectory(prefix="coalmine-picture-") as folder, ExitStack() as stack:
         home = Path(folder)
+        register_story(demo_settings(load_settings().settings, home, 0))
         server = stack.enter_context(ServerProcess(home))
         server.wait_ready()
         stack.enter_context(simulated_services(home))
