@@ -136,7 +136,7 @@ _CLIENT_MODULES = (
     *("coalmine_schemas.errors", "coalmine_schemas.events", "coalmine_schemas.identifiers"),
     *("coalmine_schemas.limited_log", "coalmine_schemas.prompts", "coalmine_schemas.results"),
     *("coalmine_schemas.limits", "coalmine_schemas.providers", "coalmine_schemas.rules"),
-    "coalmine_schemas.topics",
+    *("coalmine_schemas.kafka_config", "coalmine_schemas.topics"),
 )
 _LIGHT_PACKAGES = ("coalmine.replies.", "coalmine_schemas.prompts.")
 
