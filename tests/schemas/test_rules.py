@@ -36,9 +36,16 @@ NAMES += (
 )
 IDS = ("unit_id", "session_id", "trace_id", "parent_request_id")
 
-TOKENS = ("cache_creation_input_tokens", "cache_creation_5m_input_tokens", "cache_creation_1h_input_tokens")
-TOKENS += ("audio_input_tokens", "image_input_tokens", "reasoning_output_tokens", "audio_output_tokens")
-TOKENS += ("image_output_tokens",)
+TOKENS: tuple[str, ...] = (
+    "cache_creation_input_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+    "reasoning_output_tokens",
+    "audio_output_tokens",
+    "image_output_tokens",
+)
 
 BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("requests", {"request_id": ""}, "request_id is not a UUID: ''"),
