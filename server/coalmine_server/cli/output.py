@@ -15,6 +15,7 @@ from typing import Annotated, ParamSpec, cast
 import typer
 
 from coalmine_schemas.plain_number import plain_number
+from coalmine_schemas.safe_text import printable
 
 Advance = Callable[[float, float | None], None]
 """Called with what is done and, if it is known, of how much."""
@@ -167,9 +168,9 @@ def _cell(value: object) -> str:  # noqa: PLR0911 - one line for each kind
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
         case list() | tuple():
-            return ", ".join(str(item) for item in value)
-        case _:
-            return str(value)
+            return printable(", ".join(str(item) for item in value), lines=False)
+        case _:  # a name may neither colour what follows nor look like a row
+            return printable(str(value), lines=False)
 
 
 @contextmanager
@@ -188,6 +189,7 @@ def progress_bar(description: str, *, quiet: bool, unit: str = "events") -> Iter
         TextColumn(unit),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    stream = getattr(sys.stderr, "raw", sys.stderr)  # it moves the cursor, which names may not
+    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task(description, total=None, visible=False)  # nothing may be left to do
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

@@ -51,6 +51,26 @@ def on_a_terminal(code: str, columns: int, env: Mapping[str, str]) -> str:
     return written.decode().replace("\r\n", "\n")
 
 
+HOSTILE = """
+import sys
+from coalmine_schemas.safe_text import PrintableStream
+sys.stdout, sys.stderr = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
+from coalmine_server.cli.output import progress_bar, write_table
+with progress_bar("reading", quiet=False) as advance:
+    advance(1, 2)
+write_table(("prompt", "calls"), [("a\\x1b[30;40mb\\nforged  9", 1), (["c\\x1b[31m"], 2)], empty="nothing")
+"""
+
+
+def test_a_progress_bar_moves_the_cursor_and_a_name_neither_colours_nor_forges_a_row() -> None:
+    shown = on_a_terminal(HOSTILE, 100, {"NO_COLOR": ""})
+    assert "\\u001b[?25" not in shown
+    assert "\\u000d" not in shown
+    assert "\x1b[30" not in shown
+    assert "\x1b[31m" not in shown.split("prompt")[-1]
+    assert "a\\u001b[30;40mb\\u000aforged  9" in shown
+
+
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
 def test_no_line_is_longer_than_the_screen_and_no_word_or_number_is_cut(columns: int) -> None:
     shown = on_a_terminal(TABLE, columns, {"NO_COLOR": "1"})
