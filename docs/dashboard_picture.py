@@ -19,8 +19,9 @@ from coalmine import Coalmine
 from coalmine_server.demonstration import demo_settings, register_story
 from coalmine_server.settings import load_settings
 from coalmine_simulator import Playback, Simulation, run, scenario
+from tests.support.eventually import eventually
 from tests.support.processes.browser import chromium
-from tests.support.processes.coalmine_process import ServerProcess, eventually
+from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.processes.dashboard_process import dashboard_process, link_of
 
 STORY_S = 6 * 3600.0
@@ -74,6 +75,7 @@ def photograph(page: Page, url: str, file: Path) -> None:
     expect(last_line).to_be_visible(timeout=WITHIN_MS)
     before = last_line.inner_text()
     expect(last_line).not_to_have_text(before, timeout=WITHIN_MS)  # one refresh later nothing moves any more
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=WITHIN_MS)  # the old fades
     box = last_line.bounding_box()
     height = 900.0 if box is None else min(900.0, box["y"] + box["height"] + 24)
     page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height})
