@@ -182,16 +182,6 @@ def test_a_wrong_token_is_not_shown_on_the_page(
     assert "wrong-secret" not in str(page)
 
 
-def test_the_token_of_the_home_is_used_for_its_own_server(
-    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    api.token = "right"
-    monkeypatch.delenv("COALMINE_SERVER_URL")
-    (tmp_path / "server.json").write_text(f'{{"url": "{api.url}", "pid": 1}}')
-    (tmp_path / "credentials").write_text("right\n")
-    assert "data-version" in html(open_page())
-
-
 @pytest.mark.parametrize(
     ("kind", "title"), [("standby", "This server is a standby"), ("starting", "The server is not ready")]
 )

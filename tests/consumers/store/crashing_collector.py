@@ -23,7 +23,7 @@ def batches() -> list[Any]:
     planned = []
     for number in range(BATCHES):
         rows = [request(100 * number + place) for place in range(PER_BATCH)]
-        about = [*rows[:2], request(100 * (number + 1) + 1)]  # the last comes with the next batch
+        about = [*rows[:2], request(100 * (number + 1) + 2)]  # the last comes with the next batch
         given = [feedback(10_000 + 100 * number + place, row) for place, row in enumerate(about)]
         scores = [score(20_000 + 100 * number + place, row, 0.5) for place, row in enumerate(about)]
         planned.append(feed.batch(rows, given, scores, [dead_letter(bytes([number]))]))

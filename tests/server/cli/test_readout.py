@@ -151,7 +151,7 @@ def test_a_comparison_says_that_it_is_not_randomised(server: ServerProcess, shop
     errors = {metric["metric"]: metric for metric in found["metrics"]}["error_rate"]
     assert errors["verdict"] == "seems worse"
     text = coalmine("compare", "greet", "1.0.0", "2.0.0", home=shop)
-    assert "not randomised" in text.stderr
+    assert "not randomised" in text.stdout
     assert "seems worse" in text.stdout
 
 
