@@ -24,8 +24,9 @@ listens. `hang`: connections are taken and stay silent. `reset`: each ends at it
 FAULTS: Final[tuple[Fault, ...]] = ("no_brokers", "refuse", "hang", "reset")
 
 _METADATA: Final = 3
-_COMPACT: Final = 9
-"""Version from which on it is laid out in the compact form; both sides speak newer ones."""
+_COMPACT: Final = 10
+"""Version from which on it is laid out as below, with topic ids; both sides speak newer ones."""
+_LEADER_NOT_AVAILABLE: Final = 5
 _RESET: Final = struct.pack("ii", 1, 0)
 """Option SO_LINGER: `close` sends RST instead of FIN."""
 
@@ -43,6 +44,9 @@ class KafkaProxy:
         self._closed = False
         self.accepted = 0
         """Connections taken so far."""
+        self.only_topic: str | None = None
+        """The one topic that answers without brokers name, without its id: by that a producer is dead each
+        time. None for all that were asked for: other answers end the process of an admin client."""
 
     def __enter__(self) -> Self:
         self._listen()
@@ -105,7 +109,7 @@ class KafkaProxy:
         broker.settimeout(None)
         with self._lock:
             self._sockets |= {client, broker}
-        asked = _Asked()
+        asked = _Asked(self)
         threading.Thread(target=self._pump, args=(broker, client, asked.answer), daemon=True).start()
         self._pump(client, broker, asked.ask)
 
@@ -169,19 +173,20 @@ def _framed(frame: bytes) -> bytes:
 class _Asked:
     """What a client asked on one connection."""
 
-    def __init__(self) -> None:
-        self._metadata: set[bytes] = set()
-        """Correlation ids of questions for metadata in a version that is laid out as below."""
+    def __init__(self, proxy: KafkaProxy) -> None:
+        self._proxy = proxy
+        self._metadata: dict[bytes, int] = {}
+        """Versions of questions for metadata that are laid out as below, by correlation id."""
 
     def ask(self, request: bytes) -> tuple[bytes, bool]:
         """Notes a request."""
         key, version = struct.unpack(">hh", request[:4])
         if key == _METADATA and version >= _COMPACT:
-            self._metadata.add(request[4:8])
+            self._metadata[request[4:8]] = version
         return request, False
 
     def answer(self, response: bytes) -> tuple[bytes, bool]:
-        """A response, without brokers if it is one with metadata; then it is the last."""
+        """A response, without brokers and leaders if it is one with metadata; then it is the last."""
         if response[:4] not in self._metadata:
             return response, False
         brokers = end = 4 + 1 + 4  # behind correlation id, tags and throttle time
@@ -190,4 +195,40 @@ class _Asked:
             end += 4  # id
             end += response[end] + 4  # host and port
             end += max(1, response[end]) + 1  # rack, which may be null, and tags
-        return response[:brokers] + b"\x01" + response[end:], True
+        version = self._metadata[response[:4]]
+        topic = self._proxy.only_topic
+        rest = _without_leaders(response[end:]) if topic is None else _one_topic(topic.encode(), version)
+        return response[:brokers] + b"\x01" + rest, True
+
+
+def _one_topic(name: bytes, version: int) -> bytes:
+    """What follows on the brokers: neither cluster nor controller, and one topic without a leader."""
+    topic = struct.pack(">h", 0) + bytes([len(name) + 1]) + name + bytes(16) + b"\0"
+    partition = struct.pack(">hiii", _LEADER_NOT_AVAILABLE, 0, -1, -1) + b"\x01\x01\x01\0"
+    body = b"\0" + struct.pack(">i", -1) + b"\x02" + topic + b"\x02" + partition
+    body += struct.pack(">i", -(2**31)) + b"\0"  # authorised operations
+    body += struct.pack(">i", -(2**31)) if version == 10 else b""  # those of the cluster
+    return body + (struct.pack(">h", 0) if version >= 13 else b"") + b"\0"
+
+
+def _without_leaders(rest: bytes) -> bytes:
+    """What follows on the brokers, with no controller, and no leader for any partition."""
+    changed = bytearray(rest)
+    at = max(1, rest[0]) + 4  # cluster id and controller
+    changed[at - 4 : at] = struct.pack(">i", -1)
+    topics, at = rest[at] - 1, at + 1
+    for _ in range(topics):
+        at += 2
+        at += rest[at]  # name
+        at += 16 + 1  # id and whether internal
+        partitions, at = rest[at] - 1, at + 1
+        for _ in range(partitions):
+            changed[at : at + 2] = struct.pack(">h", _LEADER_NOT_AVAILABLE)
+            # Leader, and no epoch: with that of before, clients take the answer for an old one.
+            changed[at + 6 : at + 14] = struct.pack(">ii", -1, -1)
+            at += 14
+            for _ in range(3):  # replicas: all, in sync, offline
+                at += 1 + 4 * (rest[at] - 1)
+            at += 1
+        at += 4 + 1  # authorised operations and tags
+    return bytes(changed)
