@@ -18,9 +18,9 @@ CAMPAIGN_ROUNDS ?= 20
 
 # What `make test-oldest` runs, and with which tools: a minute or two, for each part of the tree.
 OLDEST_TESTS ?= tests/schemas/test_batch.py tests/schemas/test_codec.py tests/schemas/prompts \
-    tests/producers/test_call.py tests/producers/test_mistakes.py tests/producers/test_redaction.py \
-    tests/registry tests/consumers/store tests/consumers/queries tests/analytics/core \
-    tests/server/api/test_versions.py tests/server/cli/test_app.py tests/dashboards/test_formatting.py
+    tests/producers/test_call.py tests/producers/test_redaction.py tests/registry/test_lifecycle.py \
+    tests/consumers/store/test_store.py tests/consumers/store/test_commit.py tests/analytics/core/test_e_process.py \
+    tests/server/api/test_measures.py tests/server/cli/test_app.py tests/dashboards/test_formatting.py
 OLDEST_TOOLS := hatchling editables hypothesis pytest pytest-httpserver pytest-xdist
 
 BIN := .venv/bin
@@ -68,7 +68,7 @@ test-oldest: setup ## Run the tests of imports and of the core with the oldest v
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
 	@$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
-	@$(OLDEST)/bin/python -m pytest --quiet -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
+	@$(OLDEST)/bin/python -m pytest --quiet --numprocesses $(TEST_WORKERS) -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
 
 .PHONY: lint
 lint: setup ## Check style, formatting and dead code

@@ -16,9 +16,12 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from coalmine import Coalmine
+from coalmine_server.demonstration import demo_settings, register_story
+from coalmine_server.settings import load_settings
 from coalmine_simulator import Playback, Simulation, run, scenario
+from tests.support.eventually import eventually
 from tests.support.processes.browser import chromium
-from tests.support.processes.coalmine_process import ServerProcess, eventually
+from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.processes.dashboard_process import dashboard_process, link_of
 
 STORY_S = 6 * 3600.0
@@ -72,9 +75,10 @@ def photograph(page: Page, url: str, file: Path) -> None:
     expect(last_line).to_be_visible(timeout=WITHIN_MS)
     before = last_line.inner_text()
     expect(last_line).not_to_have_text(before, timeout=WITHIN_MS)  # one refresh later nothing moves any more
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=WITHIN_MS)  # the old fades
     box = last_line.bounding_box()
     height = 900.0 if box is None else min(900.0, box["y"] + box["height"] + 24)
-    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height}, animations="disabled")
+    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height})
 
 
 def main() -> int:
@@ -86,6 +90,7 @@ def main() -> int:
     file: Path = arguments.file
     with tempfile.TemporaryDirectory(prefix="coalmine-picture-") as folder, ExitStack() as stack:
         home = Path(folder)
+        register_story(demo_settings(load_settings().settings, home, 0))
         server = stack.enter_context(ServerProcess(home))
         server.wait_ready()
         stack.enter_context(simulated_services(home))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coalmine_server.settings import SETTING_KEYS
-from tests.support.repository.documents import LANGUAGES, check_data, run_bash, run_python
+from tests.support.repository.documents import LANGUAGES, check_data, follow, run_bash, run_python
 from tests.support.repository.markdown import Block, blocks, links
 from tests.support.repository.tree import ROOT, tracked_files
 
@@ -20,7 +20,8 @@ _SETTINGS = {key.name: key for key in SETTING_KEYS}
 
 
 _RUN = [block for block in _BLOCKS if not block.skip]
-_PYTHON = [block for block in _RUN if block.language == "python"]
+_README = [block for block in _BLOCKS if block.path == ROOT / "README.md"]
+_PYTHON = [block for block in _RUN if block.language == "python" and block not in _README]
 
 
 def _of(language: str) -> list[Any]:
@@ -55,12 +56,15 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", _of("bash"))
 def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
-    run_bash(block, tmp_path)
+    run_bash(block, tmp_path, only_check=block in _README)
 
 
-@pytest.mark.parametrize(
-    "path", sorted({block.path for block in _RUN if block.language == "python"}), ids=_name
-)
+def test_the_readme_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Path) -> None:
+    assert not [block for block in _README if block.skip or block.setup], "readers see no hidden set-up"
+    follow(_README, tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted({block.path for block in _PYTHON}), ids=_name)
 def test_python_blocks_work(path: Path, own_home: Path) -> None:
     """One test for each document: a block builds on the names of those before it."""
     assert own_home.is_dir()

@@ -124,7 +124,7 @@ def late():
 
 
 _HEAVY_STANDARD = (
-    *("asyncio", "concurrent", "ctypes", "decimal", "email", "http", "importlib.metadata", "multiprocessing"),
+    *("asyncio", "concurrent", "ctypes", "email", "http", "importlib.metadata", "multiprocessing"),
     *("sqlite3", "ssl", "socket", "subprocess", "unittest", "urllib.request", "xml", "zipfile"),
 )
 _CLIENT_MODULES = (

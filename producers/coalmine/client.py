@@ -13,7 +13,7 @@ from coalmine.call import Call
 from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
-from coalmine.reactions import feedback_event, score_event
+from coalmine.reactions import checked_feedback, feedback_event, score_event
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import (
@@ -494,7 +494,7 @@ class Coalmine:
 
     def emit_feedback(self, event: PromptFeedback, /, *, wait_s: float | None = None) -> bool:
         """Sends finished feedback, as `emit_request` does a call."""
-        return self._sink.offer(event, wait_s=wait_s)
+        return self._sink.react("emit_feedback", partial(checked_feedback, event), wait_s=wait_s)
 
     def emit_score(self, event: PromptScore, /, *, wait_s: float | None = None) -> bool:
         """Sends a finished score, as `emit_request` does a call."""

@@ -101,7 +101,10 @@ class Preparer:
     def _without_texts(self, record: Record) -> Record:
         self._counters.problem("text_too_long")
         self._log.report("text_too_long", "the texts of an event were dropped: too large for Kafka")
-        return {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
+        kept = {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
+        if record.get("correction") is not None:
+            kept["correction"] = ""  # that there was one counts
+        return kept
 
     def _invalid(self, why: str) -> None:
         self._mistakes.drop(_field_of(why), "an event was dropped: %s", why, place=self._place)

@@ -59,14 +59,24 @@ def feedback_event(
         "correction": optional_text(correction),
         "metadata": _texts("metadata", metadata),
     }
-    event = PromptFeedback(
-        feedback_id=uuid7(),
-        request_id=_request_id(request_id),
-        event_time=_time("event_time", event_time),
-        app=app,
-        unit_id=optional_text(unit_id),
-        **given,
+    return checked_feedback(
+        PromptFeedback(
+            feedback_id=uuid7(),
+            request_id=_request_id(request_id),
+            event_time=_time("event_time", event_time),
+            app=app,
+            unit_id=optional_text(unit_id),
+            **given,
+        )
     )
+
+
+def checked_feedback(event: PromptFeedback) -> PromptFeedback:
+    """The same feedback.
+
+    Raises:
+        Unusable: It says nothing.
+    """
     if not says_something(event):
         raise Unusable("feedback", EMPTY_FEEDBACK.removeprefix("feedback "))
     return event

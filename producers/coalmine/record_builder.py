@@ -9,7 +9,6 @@ from coalmine.replies import BilledUsage, billed_usage
 from coalmine.replies.extraction import OtherReply
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import (
-    EMPTY_FEEDBACK,
     encodable,
     json_map,
     metric_problem,
@@ -18,7 +17,6 @@ from coalmine.values import (
     optional_count,
     optional_text,
     required_text,
-    says_something,
     text_map,
 )
 from coalmine_schemas.errors import InvalidParameter
@@ -75,7 +73,7 @@ class RecordBuilder:
         if isinstance(draft, Call | PromptRequest):
             return "requests", record["unit_id"] or record["request_id"], record
         if isinstance(draft, PromptFeedback):
-            if draft.correction and record["correction"] is None:
+            if draft.correction is not None and record["correction"] is None:
                 record["correction"] = ""  # that there was one counts
             return "feedback", draft.request_id, record
         return "scores", draft.request_id, record
@@ -90,10 +88,7 @@ class RecordBuilder:
             if record["outcome"] == "unknown":
                 record["outcome"] = outcome_of(event.finish_reason, event.error_type)
             self._price(record, microseconds(event.event_time))
-        elif isinstance(event, PromptFeedback):
-            if not says_something(event):
-                raise InvalidParameter(EMPTY_FEEDBACK)
-        elif problem := metric_problem(event.name, event.value):
+        elif isinstance(event, PromptScore) and (problem := metric_problem(event.name, event.value)):
             raise InvalidParameter(f"value {problem}")
         return record
 

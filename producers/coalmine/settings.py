@@ -143,13 +143,11 @@ def misspelt_variables(environ: Mapping[str, str]) -> list[str]:
 
     Others are not ours to judge: a server's settings, or what Kubernetes sets for a service named coalmine.
     """
-    free = {
-        name.removeprefix(_PREFIX) for name in (*_VARIABLES, *_SECURITY, *_SWITCHES) if name not in environ
-    }
+    free = {name.removeprefix(_PREFIX) for name in CLIENT_VARIABLES if name not in environ}
     said = []
     for name in sorted(environ):
         head, _, rest = name.upper().partition("_")
-        if name in _VARIABLES or name in _SECURITY or name in _SWITCHES or _OF_OTHERS.fullmatch(rest):
+        if name in CLIENT_VARIABLES or _OF_OTHERS.fullmatch(rest):
             continue
         if is_of_platform(name, environ[name]):
             continue
@@ -195,6 +193,8 @@ _SECURITY: Final = {f"COALMINE_KAFKA_{ours.upper()}": theirs for ours, theirs in
 
 _SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}
 """The same for arguments that are on or off."""
+CLIENT_VARIABLES: Final = (*_VARIABLES, *_SECURITY, *_SWITCHES)
+"""Every environment variable that the client reads."""
 _PREFIX: Final = "COALMINE_"
 # Near to ours, and the server's.
 _OF_OTHERS: Final = re.compile(r"(SERVER_)?(HOST|PORT)|REGISTRY_URL|TEST_.*", re.DOTALL)

@@ -66,12 +66,19 @@ class Sink:
             self._mistakes.log.report("internal", "an event was lost: %s", type(error).__name__)
             return False
 
-    def react(self, what: str, make: Callable[[], PromptFeedback | PromptScore]) -> bool:
+    def react(
+        self,
+        what: str,
+        make: Callable[[], PromptFeedback | PromptScore],
+        *,
+        wait_s: float | None = None,
+    ) -> bool:
         """Makes an event and queues it; False when that cannot be, or it was dropped.
 
         Args:
             what: What the service called, for the log.
             make: Makes the event.
+            wait_s: As for `offer`.
 
         Raises:
             InvalidParameter: In strict mode, as `offer`, and when the event cannot be made.
@@ -86,7 +93,7 @@ class Sink:
         except Exception as error:  # noqa: BLE001 - e.g. an argument that cannot be made a text
             self._mistakes.refuse(what, "%s(): an argument is unusable (%s)", what, type(error).__name__)
             return False
-        return self.offer(event)
+        return self.offer(event, wait_s=wait_s)
 
     def unknown_reply(self, reply: object) -> None:
         """Counts a reply of an unknown shape."""

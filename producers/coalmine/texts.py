@@ -67,4 +67,6 @@ def without_texts(draft: Draft) -> Draft:
         draft.forget_texts()
         return draft
     fields: dict[str, Any] = dict.fromkeys(TEXT_FIELDS[type(draft)])
+    if isinstance(draft, PromptFeedback) and draft.correction is not None:
+        fields["correction"] = ""  # that there was one counts
     return replace(draft, **fields)

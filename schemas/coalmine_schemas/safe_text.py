@@ -45,14 +45,15 @@ class PrintableStream:
     """A text stream in front of a terminal: colours are kept, the rest is `printable`."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.raw = stream
+        """The stream itself, for what draws, such as progress bars, and names nothing of strangers."""
 
     def write(self, text: str) -> int:
         """Writes text. Returns the number of characters given."""
         pieces = _COLOUR.split(text)  # text and colours by turns
         pieces[::2] = map(printable, pieces[::2])
-        self._stream.write("".join(pieces))
+        self.raw.write("".join(pieces))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
-        return getattr(self._stream, name)
+        return getattr(self.raw, name)

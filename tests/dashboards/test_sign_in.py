@@ -82,6 +82,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Dashboar
         "versions": {},
         "environments": [],
         "apps": [],
+        "complete": True,
         "first_event_time": None,
         "last_event_time": None,
     }

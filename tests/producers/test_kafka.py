@@ -281,7 +281,7 @@ def test_an_event_the_broker_will_never_take_is_dropped_and_holds_up_nothing(
     kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
 ) -> None:
     _create_topics(kafka, topic_prefix, **{"max.message.bytes": "3000"})
-    huge = {"noise": os.urandom(4000).hex()}  # zstd must not help it
+    huge = {f"noise{number}": os.urandom(200).hex() for number in range(20)}  # zstd must not help it
     with _client(tmp_path, kafka.bootstrap_servers, topic_prefix) as cm:
         before = _call(cm)
         assert cm.flush(30)

@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 from genai_prices.data_snapshot import get_snapshot
 
-from coalmine.replies import billed_usage, read_reply
+from coalmine.replies import billed_usage, merge, read_reply
 from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     OPENAI_CHAT,
@@ -45,6 +45,25 @@ def test_genai_prices_reads_the_same_where_it_knows_the_shape(case: UsageCase) -
     _, found = get_snapshot().find_provider(None, provider, None).extract_usage(case.reply, api_flavor=flavor)
     counted = {key: count for key, count in vars(found).items() if count and "text" not in key}
     assert counted == case.counts
+
+
+def test_langchains_chunks_may_have_the_inputs_counts_first_and_the_outputs_last() -> None:
+    chunk = type("AIMessageChunk", (), {})
+    known = None
+    for counts in ((1000, 1), (0, 20)):
+        piece: Any = chunk()
+        piece.usage_metadata = dict(zip(("input_tokens", "output_tokens"), counts, strict=True))
+        facts = read_reply(piece, want_text=False)
+        assert facts is not None
+        known = facts if known is None else merge(known, facts)
+    assert known is not None
+    assert billed_usage(known, None).counts == {"input_tokens": 1000, "output_tokens": 20}
+
+
+def test_pydantic_ais_results_have_usage_as_a_method() -> None:
+    result: Any = type("AgentRunResult", (), {"__module__": "pydantic_ai.run"})()
+    result.usage = lambda: SimpleNamespace(input_tokens=12, output_tokens=5)
+    assert _counts(result) == {"input_tokens": 12, "output_tokens": 5}
 
 
 def test_embeddings_write_no_tokens() -> None:

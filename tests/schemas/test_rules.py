@@ -25,8 +25,27 @@ LONG = "n" * 201
 MANY = {f"m{number}": 1.0 for number in range(101)}
 AHEAD = MAX_INSTANT_US - 1
 NAMES: tuple[str, ...] = ("prompt", "version", "app", "environment", "label", "variant", "experiment")
-NAMES += ("provider", "request_model", "response_model", "finish_reason", "error_type", "client_version")
+NAMES += (
+    "provider",
+    "request_model",
+    "response_model",
+    "finish_reason",
+    "error_type",
+    "client_version",
+    "service_tier",
+)
 IDS = ("unit_id", "session_id", "trace_id", "parent_request_id")
+
+TOKENS: tuple[str, ...] = (
+    "cache_creation_input_tokens",
+    "cache_creation_5m_input_tokens",
+    "cache_creation_1h_input_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+    "reasoning_output_tokens",
+    "audio_output_tokens",
+    "image_output_tokens",
+)
 
 BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("requests", {"request_id": ""}, "request_id is not a UUID: ''"),
@@ -70,6 +89,9 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("requests", {"input_tokens": -1}, "input_tokens is below 0: -1"),
     ("requests", {"cached_input_tokens": -5}, "cached_input_tokens is below 0: -5"),
     ("requests", {"output_tokens": -(2**63)}, "output_tokens is below 0"),
+    *(("requests", {name: -1}, f"{name} is below 0: -1") for name in TOKENS),
+    ("requests", {"other_usage": {"searches": math.nan}}, "other_usage['searches'] is not finite: nan"),
+    ("requests", {"request_parameters": {"a": "v" * 501}}, "request_parameters['a'] is longer than 500"),
     ("requests", {"cost_nano_usd": -1}, "cost_nano_usd is below 0: -1"),
     ("requests", {"latency_ms": math.nan}, "latency_ms is not finite: nan"),
     ("requests", {"latency_ms": math.inf}, "latency_ms is not finite: inf"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine.settings import CLIENT_VARIABLES
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 
@@ -113,6 +114,13 @@ def test_a_key_at_the_top_of_the_file_that_nothing_reads_is_refused(tmp_path: Pa
 def test_a_value_where_a_table_belongs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"kafka must be a table"):
         load(tmp_path, toml='kafka = "localhost:9092"\n')
+
+
+def test_variables_of_the_client_are_known(tmp_path: Path) -> None:
+    load(
+        tmp_path,
+        environ=dict.fromkeys(CLIENT_VARIABLES, "") | {"COALMINE_APP": "bot", "COALMINE_UNIT_IDS": "hashed"},
+    )
 
 
 def test_variables_of_the_test_suite_are_none_of_our_business(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 
+from coalmine_schemas.plain_number import plain_number
+
 
 def decimals(values: Iterable[float]) -> int:
     """Places after the point at which the largest of some numbers has two significant digits."""
@@ -18,7 +20,7 @@ def signed(value: float, places: int) -> str:
 
 def plain(value: float) -> str:
     """Format to three significant digits."""
-    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return plain_number(value)
 
 
 def interval(lower: float, upper: float, places: int) -> str:

@@ -142,11 +142,17 @@ class Judge:
         if early or missing_goals:
             names = ", ".join([*(self._metrics[row].name for row in sorted(early)), *sorted(missing_goals)])
             return ArmVerdict("hold", f"hold: not enough data yet for {names}", None, p)
-        needed = [self._to_acceptable(row, column) for row in self._guardrails]
+        needed = {self._metrics[row].name: self._to_acceptable(row, column) for row in self._guardrails}
         if self._goals:
-            needed.append(min(self._to_better(row, column) for row in self._goals))
-        units = _units(max(needed, default=np.inf))
-        return ArmVerdict("hold", f"hold: undecided; {_more(units)}", units, p)
+            names = " or ".join(self._metrics[row].name for row in self._goals)
+            needed[f"a gain in {names}"] = min(self._to_better(row, column) for row in self._goals)
+        units = _units(max(needed.values(), default=np.inf))
+        # Those that more units will not settle, where there are any: they alone are in the way.
+        blocking = [
+            name for name, more in needed.items() if more > 0 and (units is not None or _units(more) is None)
+        ]
+        undecided = f" in {', '.join(blocking)}" if blocking else ""
+        return ArmVerdict("hold", f"hold: undecided{undecided}; {_more(units)}", units, p)
 
     def _to_acceptable(self, row: int, column: int) -> float:
         if self._running.acceptable[row, column] <= self._plan.alpha:

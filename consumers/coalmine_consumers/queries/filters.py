@@ -15,6 +15,8 @@ class Filters:
     version: str | None = None
     environment: str | None = None
     app: str | None = None
+    model: str | None = None
+    """The model that answered: the response's name where there is one, else the request's."""
     since: datetime | None = None
     """Requests that began at or after this, rounded down to the finest resolution kept for that time."""
     until: datetime | None = None
@@ -42,4 +44,5 @@ class Filters:
             "version": self.version,
             "environment": self.environment,
             "app": self.app,
+            "model": self.model,
         }

@@ -152,6 +152,7 @@ def _parameters(
     return {
         "environment": filters.environment,
         "app": filters.app,
+        "model": filters.model,
         "pieces": piece_rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,

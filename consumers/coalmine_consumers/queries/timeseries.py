@@ -82,6 +82,7 @@ class _Series:
             "until": until,
             "environment": filters.environment,
             "app": filters.app,
+            "model": filters.model,
             "bucket_s": STEP_S[self.step],
             "versions": [
                 {"prompt": prompt, "version": version, "place": place}

@@ -1,5 +1,7 @@
 """Versions of prompts, compared over a period."""
 
+from dataclasses import replace
+
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
@@ -15,14 +17,20 @@ MOST_ROWS = 10_000
 
 
 def versions(
-    reader: Reader, filters: Filters | None = None, *, limit: int = MOST_ROWS, cursor: str | None = None
+    reader: Reader,
+    filters: Filters | None = None,
+    *,
+    by_model: bool = False,
+    limit: int = MOST_ROWS,
+    cursor: str | None = None,
 ) -> Page[VersionRow]:
     """Returns measures of every version that had requests, by prompt and by precedence of the version.
 
     Args:
         reader: Of the store.
         filters: Which requests; all by default.
-        limit: Maximum number of rows.
+        by_model: True for one row per version and model.
+        limit: Maximum number of versions.
         cursor: The `next_cursor` of the previous page.
 
     Raises:
@@ -38,6 +46,11 @@ def versions(
         if after is not None:
             names = names[place_after(names, after) :]
         groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)
+        found = [groups]
+        if by_model:
+            models = sorted({model for group in groups.values() for model in group.totals["models"]})
+            each = [replace(filters, model=model) for model in models]
+            found = [measured_groups(snapshot, one, pieces, names[:limit], bucket_s=None) for one in each]
     rows = [
         VersionRow(
             prompt=prompt,
@@ -50,6 +63,7 @@ def versions(
             **group.measures,
         )
         for prompt, version in names[:limit]
-        for group in [groups[None, prompt, version]]
+        for measured in found
+        if (group := measured.get((None, prompt, version))) is not None
     ]
     return Page(rows, encode_cursor(cursor_name(names[limit - 1])) if len(names) > limit else None)

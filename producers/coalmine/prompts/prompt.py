@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from coalmine.call import Call
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent, Variable
-from coalmine_schemas.prompts.templating import CompiledPrompt
 
 if TYPE_CHECKING:
     from coalmine.prompts.loaded_snapshot import LoadedSnapshot
+    from coalmine_schemas.prompts.templating import CompiledPrompt
 
 
 class Prompt:
@@ -151,7 +151,7 @@ class Prompt:
         }
         return self._begin(self.name, **{**given, **arguments})
 
-    def _compiled(self, variables: Mapping[str, Any]) -> CompiledPrompt:
+    def _compiled(self, variables: Mapping[str, Any]) -> "CompiledPrompt":
         reference = f"{self.name}@{self._choice.version}"
         compiled = self._loaded.compiled(reference)
         unknown = compiled.unknown(variables)

@@ -15,6 +15,8 @@ _WITH_USAGE: Final = (
     "result",
     "usage_info",
     "tokenUsage",
+    "prompt_eval_count",
+    "eval_count",
 )
 """Fields that have the counts, in any API that genai-prices knows."""
 _MAX_VALUES: Final = 2_000
@@ -35,6 +37,8 @@ class OtherReply(NamedTuple):
 def read_other(reply: object) -> ReplyFacts | None:
     """Notes what may have counts in a reply of a shape that is not known; None if nothing may."""
     parts = {name: part for name in _WITH_USAGE if (part := get(reply, name))}
+    if callable(usage := parts.get("usage")) and type(reply).__module__.startswith("pydantic_ai."):
+        parts["usage"] = usage()
     if not parts:
         return None
     candidate = first_of(get(reply, "candidates"))
@@ -51,8 +55,12 @@ def read_other(reply: object) -> ReplyFacts | None:
             get(candidate, "finishReason"),
             get(candidate, "finish_reason"),
             get(get(reply, "response_metadata"), "finish_reason"),
+            get(get(reply, "response_metadata"), "stop_reason"),
+            get(reply, "done_reason"),
         ),
         usages=(OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),),
+        # Of LangChain's chunks one may have the input's counts and a later one the output's.
+        is_piece=type(reply).__name__.endswith("Chunk"),
     )
 
 
@@ -64,14 +72,16 @@ def extracted(reply: OtherReply, provider: str | None, counts_of: Callable[[obje
         provider: Who was called.
         counts_of: Reads counts of the shapes we know.
     """
-    for name in ("usage", "usage_metadata"):
-        known = counts_of(reply.parts.get(name))
+    for part in (reply.parts.get("usage"), reply.parts.get("usage_metadata"), reply.parts):
+        known = counts_of(part)
         if known:
             return known
     left = [_MAX_VALUES]
     document: dict[str, Any] = {name: _plain(part, left, _MAX_DEPTH) for name, part in reply.parts.items()}
     if isinstance(metadata := document.pop("usage_metadata", None), dict):
         document["usageMetadata"] = _camel(metadata)
+    if get(get(document.get("meta"), "billed_units"), "output_tokens") is not None:
+        document["usage"] = document["meta"]  # Cohere's first chat API
     for extractor in _extractors(provider):
         try:
             _, usage = extractor.extract(document)

@@ -34,7 +34,7 @@ def read_chat_chunk(chunk: object, *, want_text: bool) -> ReplyFacts:
         finish_reason="refusal" if refused else text_of(get(choice, "finish_reason")),
         text=text_of(get(delta, "content")) if want_text else None,
         service_tier=text_of(get(chunk, "service_tier")),
-        usages=usages_of(chunk),
+        usages=usages_of(chunk) or usages_of(get(chunk, "x_groq")),
         is_piece=True,
     )
 

@@ -23,7 +23,7 @@ def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
         finish_reason=_finish_reason(reply, output, parts),
         text=_text(parts) if want_text else None,
         service_tier=text_of(get(reply, "service_tier")),
-        usages=usages_of(reply),
+        usages=_usages(reply, output),
     )
 
 
@@ -54,6 +54,16 @@ def _finish_reason(reply: object, output: list[object], parts: list[object]) -> 
         reason = text_of(get(get(reply, "incomplete_details"), "reason"))
         return _FINISH_BY_INCOMPLETE.get(reason or "", reason or status)
     return status
+
+
+def _usages(reply: object, output: list[object]) -> tuple[object, ...]:
+    """The usage, and the web searches, which are billed but stand in the output alone."""
+    searches = sum(
+        get(item, "type") == "web_search_call" and get(get(item, "action"), "type") in (None, "search")
+        for item in output
+    )
+    usages = usages_of(reply)
+    return (*usages, {"num_search_queries": searches}) if usages and searches else usages
 
 
 def _text(parts: list[object]) -> str | None:

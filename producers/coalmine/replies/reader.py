@@ -31,6 +31,8 @@ _BY_TYPE: Final[dict[str, _Reader]] = {
     "ping": read_message_event,
 }
 """Readers by what Anthropic calls the kind of a reply."""
+_WITHIN: Final = ("chunk", "metadata", "delta", "raw", "_raw_response", "context_wrapper")
+"""Where libraries and streams keep what the provider sent, in objects of their own."""
 
 
 def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
@@ -46,6 +48,14 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
     Returns:
         The facts, or None for a shape without anything that may have counts.
     """
+    facts = _read(reply, want_text=want_text)
+    for name in _WITHIN:
+        if facts is None and (inner := get(reply, name)) is not None:
+            facts = _read(inner, want_text=want_text)
+    return facts
+
+
+def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:
     kind = get(reply, "object")
     if isinstance(kind, str) and kind in _BY_OBJECT:
         return _BY_OBJECT[kind](reply, want_text=want_text)

@@ -44,8 +44,9 @@ def billed_usage(facts: ReplyFacts, provider: str | None) -> BilledUsage:
 
 def counts_of(usage: object) -> dict[str, int | float]:
     """Counts in a usage of OpenAI's or Anthropic's shape, as gateways and libraries extend them."""
-    fresh, read = count_of(get(usage, "input_tokens")), count_of(get(usage, "prompt_tokens"))
-    written = _largest(get(usage, "completion_tokens"), get(usage, "output_tokens"))
+    fresh = count_of(get(usage, "input_tokens"))
+    read = _largest(get(usage, "prompt_tokens"), get(usage, "prompt_eval_count"))
+    written = _largest(*(get(usage, name) for name in ("completion_tokens", "output_tokens", "eval_count")))
     total = count_of(get(usage, "total_tokens"))
     inputs = _first(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
     outputs = _first(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
@@ -66,7 +67,8 @@ def counts_of(usage: object) -> dict[str, int | float]:
         read, written = total, 0
     if written is not None:
         written += _unsaid(counts, usage, None if read is None or total is None else total - read - written)
-    known = {"input_tokens": read, "output_tokens": written, "audio_seconds": _number(get(usage, "seconds"))}
+    seconds = _number(_first(usage, "seconds", "prompt_audio_seconds"))
+    known = {"input_tokens": read, "output_tokens": written, "audio_seconds": seconds}
     return {**{key: count for key, count in known.items() if count is not None}, **counts}
 
 
@@ -76,6 +78,8 @@ def _unsaid(counts: dict[str, int], usage: object, excess: int | None) -> int:
     if (citations := count_of(get(usage, "citation_tokens"))) is not None:  # Perplexity
         counts["output_citation_tokens"] = citations
         return citations + reasoning
+    if get(usage, "prompt_audio_seconds"):  # Mistral's total has tokens of audio, which it bills by time
+        return 0
     if excess is not None and excess > 0 and reasoning in (0, excess):
         # xAI's completion_tokens, and those of Gemini behind OpenAI's shape, leave the reasoning out.
         counts["output_reasoning_tokens"] = excess
@@ -107,12 +111,17 @@ def _cached(usage: object, inputs: object) -> dict[str, int]:
         "cache_read_tokens": _largest(
             *(get(inputs, name) for name in ("cached_tokens", "cache_read", "cache_read_input_tokens")),
             *(get(usage, name) for name in ("cache_read_input_tokens", "prompt_cache_hit_tokens")),
-            *(get(usage, name) for name in ("cached_tokens", "cached_prompt_text_tokens")),
+            *(
+                get(usage, name)
+                for name in ("cached_tokens", "cached_prompt_text_tokens", "cache_read_tokens")
+            ),
         ),
         "cache_write_tokens": written,
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
-        "cache_audio_read_tokens": count_of(get(by_kind, "audio_tokens")),
+        "cache_audio_read_tokens": _largest(
+            get(by_kind, "audio_tokens"), get(usage, "cache_audio_read_tokens")
+        ),
         "cache_image_read_tokens": count_of(get(by_kind, "image_tokens")),
     }
     return {key: count for key, count in found.items() if count is not None}
@@ -121,10 +130,14 @@ def _cached(usage: object, inputs: object) -> dict[str, int]:
 def _kinds(usage: object, inputs: object, outputs: object) -> dict[str, int]:
     """Tokens of other kinds than text, and what else is billed."""
     found = {
-        "input_audio_tokens": _largest(get(inputs, "audio_tokens"), get(inputs, "audio")),
+        "input_audio_tokens": _largest(
+            get(inputs, "audio_tokens"), get(inputs, "audio"), get(usage, "input_audio_tokens")
+        ),
         "input_image_tokens": _largest(get(inputs, "image_tokens"), get(inputs, "image")),
         "input_video_tokens": _largest(get(inputs, "video_tokens"), get(inputs, "video")),
-        "output_audio_tokens": _largest(get(outputs, "audio_tokens"), get(outputs, "audio")),
+        "output_audio_tokens": _largest(
+            get(outputs, "audio_tokens"), get(outputs, "audio"), get(usage, "output_audio_tokens")
+        ),
         "output_image_tokens": _largest(get(outputs, "image_tokens"), get(outputs, "image")),
         "output_reasoning_tokens": _largest(
             *(get(outputs, name) for name in ("reasoning_tokens", "reasoning", "thinking_tokens")),

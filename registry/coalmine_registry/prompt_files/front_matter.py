@@ -45,6 +45,10 @@ def read_front_matter(text: str) -> dict[str, Any]:
         raise InvalidPrompt("front matter", f"{error!s:.300}".replace("\n", " "), "write YAML") from None
     except RecursionError:
         raise InvalidPrompt("front matter", "nested too deep", "nest fewer lists and mappings") from None
+    except (ValueError, OverflowError) as error:  # an escape beyond Unicode
+        if isinstance(error, InvalidPrompt):
+            raise
+        raise InvalidPrompt("front matter", text, f"write YAML: {error!s:.200}") from None
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -85,7 +89,9 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> Mapping[Hashable, Any]:
+def _mapping(loader: _Loader, node: yaml.Node) -> Mapping[Hashable, Any]:
+    if not isinstance(node, yaml.MappingNode):
+        raise yaml.constructor.ConstructorError(None, None, "this is no mapping", node.start_mark)
     found: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)

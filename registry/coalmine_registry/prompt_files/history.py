@@ -58,7 +58,13 @@ def published_edits(directory: Path, *, base: str | None = None) -> list[Publish
         raise InvalidParameter(
             f"{base!r} is not a commit: name a branch, a tag or a commit, e.g. origin/main"
         )
-    root = Path(_git(directory, "rev-parse", "--show-toplevel").strip())
+    top = _run(directory, "rev-parse", "--show-toplevel")
+    if top.returncode != 0:
+        raise InvalidParameter(
+            f"{directory} is not in a git repository, which tells what is published: run `git init`, or only "
+            "check the files with `coalmine push --dry-run`"
+        )
+    root = Path(top.stdout.strip())
     below = PurePosixPath(directory.resolve().relative_to(root.resolve()).as_posix())
     if base is not None:
         compared = [f"{base}...HEAD"]

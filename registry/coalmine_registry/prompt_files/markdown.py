@@ -29,6 +29,8 @@ _ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function",
 """Roles that begin a message. Other such lines, e.g. `<|endoftext|>`, are text."""
 _ROLE: Final = re.compile(r"<\|([A-Za-z][A-Za-z0-9_-]*)\|>[ \t]*")
 _MISSPELT: Final = 0.75
+_UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
+"""What no editor shows: a fence or a role with it looks like one without."""
 _KEYS: Final[tuple[str, ...]] = ("model", "parameters", "variables", "output_schema", "metadata")
 
 
@@ -95,7 +97,7 @@ def _split(text: str) -> tuple[str, str]:
     lines = text.split("\n")
     if lines[0].rstrip() != _FENCE:
         first = next((line for line in lines if line.strip()), "")
-        if first.lstrip().startswith(_FENCE):
+        if _UNSEEN.sub("", first).lstrip().startswith(_FENCE):
             raise InvalidPrompt(
                 "front matter",
                 first,
@@ -113,11 +115,18 @@ def _role(line: str) -> str | None:
     """Returns the role whose message begins with a line.
 
     Raises:
-        InvalidPrompt: It looks like a misspelt one, which would silently be text.
+        InvalidPrompt: It looks like a role, but is misspelt or has what nobody sees around it, and would
+            silently be text.
     """
+    if "<" not in line:
+        return None
     match = _ROLE.fullmatch(line)
-    if match is None or match[1] in _ROLES:
-        return match and match[1]
+    if match is None:
+        match = _ROLE.fullmatch(_UNSEEN.sub("", line).rstrip())
+        if match is None:
+            return None
+    elif match[1] in _ROLES:
+        return match[1]
     near = get_close_matches(match[1].lower(), _ROLES, n=1, cutoff=_MISSPELT)
     if near:
         raise InvalidPrompt("the role of a message", line, f"write <|{near[0]}|>")

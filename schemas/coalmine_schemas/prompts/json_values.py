@@ -32,7 +32,7 @@ def check_json(value: object, field: str, *, depth: int = 0) -> None:  # noqa: P
         case None | bool():
             return
         case str():
-            if not _is_unicode(value):
+            if not is_unicode(value):
                 raise InvalidPrompt(field, value, "it holds half a surrogate pair, which UTF-8 cannot say")
         case int():
             if value.bit_length() > _INTEGER_BITS:
@@ -44,7 +44,7 @@ def check_json(value: object, field: str, *, depth: int = 0) -> None:  # noqa: P
             raise InvalidPrompt(field, value, f"it nests deeper than {_DEEPEST} levels")
         case Mapping():
             for key, item in value.items():
-                if not isinstance(key, str) or not _is_unicode(key):
+                if not isinstance(key, str) or not is_unicode(key):
                     raise InvalidPrompt(f"a key of {field}", key, "keys are text")
                 check_json(item, f"{field}.{key}", depth=depth + 1)
         case list() | tuple():
@@ -70,7 +70,8 @@ def _plain(value: object) -> object:
     raise TypeError(f"{value!r} is not JSON")
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Returns False if a text holds half a surrogate pair, which UTF-8 cannot say."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -11,7 +11,8 @@ Json = dict[str, Any]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,99}$"
 PromptName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-VersionText = Annotated[str, StringConstraints(min_length=5, max_length=100)]
+# Not shorter than one: the registry says what is wrong with `1.3`, and what is near.
+VersionText = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Variant = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Reason = Annotated[str | None, Field(max_length=2000, description="Reason, for the audit log.")]
 Expected = Annotated[

@@ -146,7 +146,7 @@ class ObservabilityMiddleware:
             level(
                 "request",
                 request_id=request_id,
-                method=scope["method"],
+                method=method,
                 path=_shown_path(scope),
                 status=status,
                 duration_ms=round(duration_s * 1000, 2),

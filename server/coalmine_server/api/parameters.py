@@ -1,6 +1,5 @@
 """Parameters that routes share: pages, and the store."""
 
-import functools
 from collections.abc import Mapping
 from typing import Annotated, Final, get_args, get_origin
 
@@ -65,7 +64,6 @@ async def known_parameters(request: Request) -> None:
         raise ProblemError(INVALID_REQUEST, detail, problems)
 
 
-@functools.cache
 def _query_names(route: APIRoute) -> Mapping[str, bool]:
     """The query parameters of a route, and whether each takes several values."""
     every = get_flat_params(route.dependant)

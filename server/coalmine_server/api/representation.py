@@ -1,6 +1,9 @@
-"""Which representation a client asked for, JSON or an Arrow stream for data frames, and an answer as that."""
+"""Which representation a client asked for, JSON, CSV or an Arrow stream, and an answer as that."""
 
+import csv
 import functools
+import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -11,15 +14,25 @@ from coalmine_server.api.problems import NOT_ACCEPTABLE, ProblemError
 
 JSON_MEDIA_TYPE = "application/json"
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+CSV_MEDIA_TYPE = "text/csv"
 ARROW_TOO: dict[int | str, dict[str, Any]] = {
-    200: {"description": f"Success. With `Accept: {ARROW_MEDIA_TYPE}` the rows come as an Arrow stream."}
+    200: {
+        "description": f"Success. With `Accept: {ARROW_MEDIA_TYPE}` the rows come as an Arrow stream, with "
+        f"`{CSV_MEDIA_TYPE}` as CSV."
+    }
 }
 """The success of a route that also answers with an Arrow stream, for OpenAPI.
 
 In words, because generated clients make of two media types one answer that is either an object or text.
 """
 
-Representation = Literal["json", "arrow"]
+Representation = Literal["json", "arrow", "csv"]
+_MEDIA_TYPES: dict[Representation, str] = {
+    "json": JSON_MEDIA_TYPE,
+    "arrow": ARROW_MEDIA_TYPE,
+    "csv": CSV_MEDIA_TYPE,
+}
+"""What is preferred where several are equally welcome comes first."""
 
 
 def representation(accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Representation:
@@ -31,12 +44,12 @@ def representation(accept: Annotated[str | None, Header(include_in_schema=False)
     if accept is None or not accept.strip():
         return "json"
     ranges = [_media_range(part) for part in accept.split(",") if part.strip()]
-    json, arrow = _quality(ranges, JSON_MEDIA_TYPE), _quality(ranges, ARROW_MEDIA_TYPE)
-    if json == 0 and arrow == 0:
+    best = max(_MEDIA_TYPES, key=lambda name: _quality(ranges, _MEDIA_TYPES[name]))
+    if _quality(ranges, _MEDIA_TYPES[best]) == 0:
         raise ProblemError(
-            NOT_ACCEPTABLE, f"available: {JSON_MEDIA_TYPE} and {ARROW_MEDIA_TYPE}; asked for: {accept}"
+            NOT_ACCEPTABLE, f"available: {', '.join(_MEDIA_TYPES.values())}; asked for: {accept}"
         )
-    return "arrow" if arrow > json else "json"
+    return best
 
 
 Wanted = Annotated[Representation, Depends(representation)]
@@ -57,18 +70,37 @@ def represented(  # noqa: PLR0917 - what it is, then how to write it
         answer_type: Its type.
         rows: Its rows, for Arrow.
         row_type: Their dataclass, for Arrow's columns.
-        wanted: Which of the two.
+        wanted: Which of them.
         metadata: What is not in the rows, as metadata of Arrow's schema.
     """
     vary = {"Vary": "Accept"}
     if wanted == "json":
         return Response(_adapter(answer_type).dump_json(answer), media_type=JSON_MEDIA_TYPE, headers=vary)
+    if wanted == "csv":
+        cursor = getattr(answer, "next_cursor", None)
+        headers = vary if cursor is None else {**vary, "X-Next-Cursor": cursor}
+        plain = _adapter(list[row_type]).dump_python(list(rows), mode="json")  # type: ignore[valid-type]
+        return Response(csv_of(plain), media_type=CSV_MEDIA_TYPE, headers=headers)
     from coalmine_server.api.arrow import arrow_table, ipc_stream  # noqa: PLC0415 - imports pyarrow
 
     cursor = getattr(answer, "next_cursor", None)
     more = {} if cursor is None else {"next_cursor": cursor}
     table = arrow_table(row_type, rows).replace_schema_metadata({**(metadata or {}), **more})
     return Response(ipc_stream(table), media_type=ARROW_MEDIA_TYPE, headers=vary)
+
+
+def csv_of(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows under a line of names; what is no single value is written as JSON. Without a row: nothing."""
+    written = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(written, list(rows[0]), lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows({name: _csv_value(value) for name, value in row.items()} for row in rows)
+    return written.getvalue()
+
+
+def _csv_value(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 @functools.cache

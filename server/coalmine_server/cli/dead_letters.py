@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli.options import asking, path_of
-from coalmine_server.cli.output import AsJson, note, write_facts, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 from coalmine_server.errors import CheckFailed
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ PAGE_ROWS = 10_000
 
 
 @app.command("list")
+@tabular
 def list_(
     context: typer.Context,
     *,

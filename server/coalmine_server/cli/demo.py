@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from coalmine_schemas.discovery import expanded
 from coalmine_server.cli.invocation import invocation, stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json_line
 from coalmine_server.cli.serve import dashboard_address, dashboard_command, dashboard_environment
@@ -81,7 +82,7 @@ def demo(
         home = _unused(shared.home)
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
-        settings = demo_settings(given, home.expanduser().absolute(), port)
+        settings = demo_settings(given, expanded(home), port)
         mark_simulated(settings.home, PLAYING)
         stop = stack.enter_context(stop_on_signals())
         story = register_story(settings)
@@ -137,7 +138,7 @@ def _unused(named: Path | None) -> Path | None:
     from coalmine_schemas.simulated_home import may_hold_real_events
 
     home = named or Path(os.environ.get("COALMINE_HOME", ""))
-    if home == Path() or not may_hold_real_events(home.expanduser()):
+    if home == Path() or not may_hold_real_events(expanded(home)):
         return None if home == Path() else home
     if named is not None:
         raise ConfigurationError(f"{home} may hold events of real services", "name another folder")

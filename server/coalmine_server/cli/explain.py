@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coalmine_schemas.plain_number import plain_number
 from coalmine_server.cli.options import EnvironmentOption, asking
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
-from coalmine_server.cli.readout import interval
+from coalmine_server.cli.readout import interval, signed
 from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def explain(
 def write_explanation(found: "Explanation") -> None:
     """An explanation, for people: the sentence first, then what it rests on."""
     for warning in found.warnings:
-        note(f"warning: {warning}")
+        typer.echo(f"warning: {warning}")
     typer.echo(found.headline)
     for side in (found.a, found.b):
         typer.echo(
@@ -130,14 +131,14 @@ def _write_parts(found: "Explanation") -> None:
     rows = [
         (
             name,
-            f"{part.contribution:+.3g}",
+            signed(part.contribution),
             bar(part.contribution, longest),
             interval(part.lower, part.upper),
             part.words,
         )
         for name, part in parts
     ]
-    rows.append(("change", f"{found.change:+.3g}", "", interval(found.lower, found.upper), ""))
+    rows.append(("change", signed(found.change), "", interval(found.lower, found.upper), ""))
     write_table(("part", "change", "", "interval", "what it is"), rows, empty="")
     for words in found.not_told_apart:
         note(f"not told apart in the mix of traffic: {words}")
@@ -166,7 +167,7 @@ def _write_contributions(rows: "Sequence[Contribution]", largest: float) -> None
                 row.part,
                 row.dimension,
                 row.value,
-                f"{row.contribution:+.3g}",
+                signed(row.contribution),
                 _share(row.a_share),
                 _share(row.b_share),
                 row.a_value,
@@ -191,7 +192,7 @@ def _write_moved(rows: "Sequence[MovedValue]", left_out: Sequence[str]) -> None:
                 _value(row),
                 row.a_value,
                 row.b_value,
-                "-" if row.effect is None else f"{row.effect:+.3g}",
+                "-" if row.effect is None else signed(row.effect),
                 interval(row.lower, row.upper),
                 _chance(row.adjusted_p),
                 row.verdict,
@@ -230,7 +231,7 @@ def _write_regression(found: "Explanation") -> None:
 def _feature(row: "RegressionFeature") -> tuple[object, ...]:
     return (
         row.feature,
-        f"{row.coefficient:+.3g}",
+        signed(row.coefficient),
         interval(row.lower, row.upper),
         f"{row.standardised:+.3f}",
         _chance(row.adjusted_p),
@@ -241,7 +242,7 @@ def _feature(row: "RegressionFeature") -> tuple[object, ...]:
 def _chance(p: float | None) -> str:
     if p is None:
         return "-"
-    return f"{p:.2g}" if p >= 0.0001 else "<0.0001"
+    return plain_number(p, 2) if p >= 0.0001 else "<0.0001"
 
 
 def _value(row: "MovedValue") -> str:

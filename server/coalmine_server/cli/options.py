@@ -25,6 +25,9 @@ EnvironmentOption = Annotated[
     str | None, typer.Option("--environment", help="Only this environment.", show_default=False)
 ]
 AppOption = Annotated[str | None, typer.Option("--app", help="Only this application.", show_default=False)]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Only calls this model answered.", show_default=False)
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(

@@ -1,23 +1,56 @@
 """What commands write: data to standard output; notes and progress bars to standard error."""
 
+import csv
+import inspect
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ParamSpec, cast
 
 import typer
+
+from coalmine_schemas.plain_number import plain_number
+from coalmine_schemas.safe_text import printable
 
 Advance = Callable[[float, float | None], None]
 """Called with what is done and, if it is known, of how much."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else, to standard output.")]
 """The option that all data commands have."""
+AsCsv = Annotated[bool, typer.Option("--csv", help="Write CSV, with the fields of --json as columns.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show all columns, however narrow the screen is.")]
+P = ParamSpec("P")
+
+SENTENCE = 28
+"""Letters from which a text is a sentence, which may be wrapped between words."""
 
 
-def write_json(value: object) -> None:
-    """One JSON document, indented, and a line end."""
+@dataclass(slots=True)
+class _Format:
+    """How the running command writes its table."""
+
+    csv: bool = False
+    wide: bool = False
+
+
+_FORMAT = _Format()
+
+
+def write_json(value: object, rows: Sequence[Mapping[str, object]] | None = None) -> None:
+    """One JSON document, indented, and a line end; CSV of its rows where that was asked for.
+
+    Args:
+        value: The document.
+        rows: Its rows, where it is no list of them.
+    """
+    if _FORMAT.csv:
+        _write_csv(rows if rows is not None else cast("Sequence[Mapping[str, object]]", value))
+        return
     typer.echo(json.dumps(value, indent=2, default=_encode, ensure_ascii=False))
 
 
@@ -26,29 +59,88 @@ def write_json_line(value: object) -> None:
     typer.echo(json.dumps(value, default=_encode, ensure_ascii=False))
 
 
+def _write_csv(rows: Sequence[Mapping[str, object]]) -> None:
+    """The rows under a line of names; what is no single value is written as JSON."""
+    if not rows:
+        return
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        plain = {
+            name: json.dumps(each, ensure_ascii=False) if isinstance(each, list | dict) else each
+            for name, each in row.items()
+        }
+        writer.writerow(plain)
+
+
 def _encode(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
+def tabular(command: Callable[P, None]) -> Callable[P, None]:
+    """Gives a command that writes a table the options `--csv` and `--wide`.
+
+    `--csv` writes what `--json` would: the answer's own fields, in full precision.
+    """
+
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
+        _FORMAT.wide, _FORMAT.csv = bool(options.pop("wide")), bool(options.pop("as_csv"))
+        options["as_json"] = bool(options.get("as_json")) or _FORMAT.csv
+        command(*arguments, **options)
+
+    given = inspect.signature(command)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in (("as_csv", AsCsv), ("wide", Wide))
+    ]
+    run.__signature__ = given.replace(parameters=[*given.parameters.values(), *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "as_csv": AsCsv, "wide": Wide}
+    run.__doc__, run.__name__, run.__module__ = command.__doc__, command.__name__, command.__module__
+    return run
+
+
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table for people. Numbers stand to the right; `empty` is written where there is no row."""
+    """A table for people. Numbers stand to the right; `empty` is written where there is no row.
+
+    On a screen that is too narrow, the last columns are left out, so that neither words nor numbers are cut;
+    `--wide` shows them all, as a pipe does. List what matters most first.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    cells = [list(row) for row in rows]
+    values = [list(row) for row in rows]
+    cells = [[_cell(value) for value in row] for row in values]
     if not cells:
         note(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], int | float | None) for row in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    layout = [_width(name, [row[place] for row in cells]) for place, name in enumerate(columns)]
+    screen = shutil.get_terminal_size().columns if sys.stdout.isatty() and not _FORMAT.wide else None
+    shown = len(columns)
+    while screen is not None and shown > 2 and sum(least for least, _ in layout[:shown]) > screen - 2 * shown:
+        shown -= 1
+    style = "bold" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ""
+    table = Table(box=None, pad_edge=False, header_style=style)
+    for place, (name, (least, _)) in enumerate(zip(columns[:shown], layout, strict=False)):
+        numeric = all(isinstance(row[place], int | float | None) for row in values)
+        table.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", min_width=least if screen else None
+        )
     for row in cells:
-        table.add_row(*[_cell(value) for value in row])
+        table.add_row(*row[:shown])
     # In a pipe nothing limits the width, and cutting a row would lose data.
-    Console(width=None if sys.stdout.isatty() else 400, markup=False, highlight=False).print(table)
+    width = screen or sum(whole + 2 for _, whole in layout)
+    Console(width=width, markup=False, highlight=False).print(table)
+    if shown < len(columns):
+        note(f"left out for want of room: {', '.join(columns[shown:])}; --wide shows all")
+
+
+def _width(name: str, cells: Sequence[str]) -> tuple[int, int]:
+    """The least and the whole width of a column: sentences may be wrapped between words, nothing else."""
+    whole = max(map(len, [name, *cells]))
+    word = max(len(word) for cell in [name, *cells] for word in cell.split() or [""])
+    return max(word, min(whole, SENTENCE)), whole
 
 
 def write_facts(facts: Mapping[str, object]) -> None:
@@ -72,13 +164,13 @@ def _cell(value: object) -> str:  # noqa: PLR0911 - one line for each kind
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:,.4g}" if abs(value) < 100 else f"{value:,.0f}"
+            return plain_number(value, 4) if abs(value) < 100 else f"{value:,.0f}"
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M:%S")
         case list() | tuple():
-            return ", ".join(str(item) for item in value)
-        case _:
-            return str(value)
+            return printable(", ".join(str(item) for item in value), lines=False)
+        case _:  # a name may neither colour what follows nor look like a row
+            return printable(str(value), lines=False)
 
 
 @contextmanager
@@ -97,6 +189,7 @@ def progress_bar(description: str, *, quiet: bool, unit: str = "events") -> Iter
         TextColumn(unit),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    stream = getattr(sys.stderr, "raw", sys.stderr)  # it moves the cursor, which names may not
+    with Progress(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task(description, total=None, visible=False)  # nothing may be left to do
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

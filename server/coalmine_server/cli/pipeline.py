@@ -43,6 +43,7 @@ def ingest_status(context: typer.Context, as_json: AsJson = False) -> None:
             "feedback without its request": status.unattributed_feedback,
             "scores without their request": status.unattributed_scores,
             "ahead of the clock": status.ahead_of_clock,
+            "names beyond the day's limit": sum(status.names_beyond_limit.values()),
             "losses": status.gaps_total,
             "rows": ", ".join(f"{event} {rows:,}" for event, rows in status.store.rows.items()),
             "segments": status.store.segments,

@@ -1,12 +1,13 @@
 """`coalmine readout`, `compare` and `drift`: experiments, two versions, and versions that nobody changed."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coalmine_schemas.plain_number import plain_number
 from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOption, asking, path_of
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, tabular, write_json, write_table
 
 if TYPE_CHECKING:
     from coalmine_analytics.results.comparison import Comparison
@@ -14,29 +15,37 @@ if TYPE_CHECKING:
     from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 
 
+@tabular
 def readout(
     context: typer.Context,
     experiment: Annotated[
         str | None, typer.Argument(help="Name of the experiment; omit it to list all.")
     ] = None,
     *,
+    looks: Annotated[
+        bool, typer.Option("--looks", help="List the stored looks: how the decision came about.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the effect, interval and verdict of each metric of an experiment, and what to do.
 
     Valid however often you look. Each look is stored, and decisions stand.
     """
+    if looks:
+        _show_looks(context, experiment, as_json=as_json)
+        return
     from coalmine_analytics.results.readout import Readout
     from coalmine_consumers.results import ExperimentRow
     from coalmine_server.client import read_as
 
+    found: Any
     with asking(context, quiet=as_json) as client:
         if experiment is None:
             found = client.items("/v1/readouts")
         else:
             found = client.get(path_of("experiments", experiment, "readout"))
     if as_json:
-        write_json(found)
+        write_json(found, None if experiment is None else _flat(found["arms"], "arm"))
     elif experiment is not None:
         write_readout(read_as(Readout, found))
     else:
@@ -46,31 +55,72 @@ def readout(
         write_table(columns, cells, empty="no requests recorded for any experiment")
 
 
+def _show_looks(context: typer.Context, experiment: str | None, *, as_json: bool) -> None:
+    from coalmine_analytics.results.readout import ReadoutPath
+    from coalmine_server.client import read_as
+
+    if experiment is None:
+        raise typer.BadParameter("name the experiment whose looks to list: coalmine readout NAME --looks")
+    with asking(context, quiet=as_json) as client:
+        document = client.get(path_of("experiments", experiment, "looks"))
+    rows = [
+        (look.taken_at, arm.arm, arm.units, arm.decision, arm.words)
+        for look in read_as(ReadoutPath, document).items
+        for arm in look.arms
+    ]
+    if as_json:
+        write_json(
+            document,
+            [{"taken_at": look["taken_at"], **arm} for look in document["items"] for arm in look["arms"]],
+        )
+    else:
+        write_table(("taken at", "arm", "units", "decision", "why"), rows, empty="no look is stored yet")
+
+
+def _flat(owners: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The metrics of several arms or versions as one list, each with whose it is."""
+    return [{name: owner[name], **metric} for owner in owners for metric in owner["metrics"]]
+
+
 def write_readout(found: "Readout") -> None:
-    """A readout, for people."""
+    """A readout, for people: the decision first, then the guardrails, then what nothing depends on."""
     typer.echo(
-        f"{found.experiment}: control {found.control} with {found.control_units:,} units and "
+        f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
         f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look"
     )
     typer.echo(f"split: {found.srm.words}")
     for arm in found.arms:
         typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}")
-        columns = ("metric", "control", arm.arm, "effect", "interval", "relative", "verdict", "units needed")
-        write_table(columns, [_row(metric) for metric in arm.metrics], empty="no metric yet")
+        columns = ("metric", "verdict", "control", arm.arm, "effect", "interval", "relative", "units needed")
+        ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, not metric.guardrail))
+        write_table(columns, [_row(metric) for metric in ordered], empty="no metric yet")
+        if arm.metrics:
+            typer.echo(
+                "  * guardrail: harm rolls back, and a promotion needs proof that there is none; "
+                "nothing depends on metrics without a mark"
+            )
         _write_notes(arm)
 
 
 def _row(metric: "MetricReadout") -> tuple[object, ...]:
+    mark = " (goal)" if metric.goal else " *" if metric.guardrail else ""
     return (
-        metric.metric + (" (goal)" if metric.goal else ""),
+        metric.metric + mark,
+        metric.verdict,
         metric.control_value,
         metric.value,
-        _signed(metric.effect),
+        signed(metric.effect),
         interval(metric.lower, metric.upper),
-        interval(metric.relative_lower, metric.relative_upper, percent=True),
-        metric.verdict,
+        relative(metric.relative_lower, metric.relative_upper, metric.control_value, metric.value),
         metric.units_needed,
     )
+
+
+def relative(lower: float | None, upper: float | None, *values: float | None) -> str:
+    """A relative interval; what cannot be negative cannot fall by more than 100 %."""
+    if lower is not None and all(value is not None and value >= 0 for value in values):
+        lower = max(lower, -1.0)
+    return interval(lower, upper, percent=True)
 
 
 def _write_notes(arm: "ArmReadout") -> None:
@@ -84,6 +134,7 @@ def _write_notes(arm: "ArmReadout") -> None:
             typer.echo(f"  {metric.metric}: {metric.words}")
 
 
+@tabular
 def compare(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
@@ -120,7 +171,7 @@ def compare(
     with asking(context, quiet=as_json) as client:
         found = client.get("/v1/compare", question)
     if as_json:
-        write_json(found)
+        write_json(found, found["metrics"])
     else:
         write_comparison(read_as(Comparison, found), a, b)
 
@@ -128,23 +179,23 @@ def compare(
 def write_comparison(found: "Comparison", a: str, b: str) -> None:
     """A comparison, for people: the warnings come first."""
     for warning in found.warnings:
-        note(f"warning: {warning}")
+        typer.echo(f"warning: {warning}")
     typer.echo(
         f"{a}: {found.a.units:,} units, {found.a.requests:,} requests; "
         f"{b}: {found.b.units:,} units, {found.b.requests:,} requests; "
         f"adjusted for {', '.join(found.adjusted_for)}"
     )
-    columns = ("metric", a, b, "difference", "adjusted", "interval", "relative", "verdict")
+    columns = ("metric", "verdict", a, b, "difference", "adjusted", "interval", "relative")
     rows = [
         (
             metric.metric,
+            metric.verdict,
             metric.a_value,
             metric.b_value,
-            _signed(metric.difference),
-            _signed(metric.adjusted_difference),
+            signed(metric.difference),
+            signed(metric.adjusted_difference),
             interval(metric.lower, metric.upper),
-            interval(metric.relative_lower, metric.relative_upper, percent=True),
-            metric.verdict,
+            relative(metric.relative_lower, metric.relative_upper, metric.a_value, metric.b_value),
         )
         for metric in found.metrics
     ]
@@ -155,17 +206,19 @@ def interval(lower: float | None, upper: float | None, *, percent: bool = False)
     """Both ends, or a dash where nothing is excluded."""
     if lower is None or upper is None:
         return "-"
-    return f"{lower:+.1%} to {upper:+.1%}" if percent else f"{lower:+.3g} to {upper:+.3g}"
+    return f"{lower:+.1%} to {upper:+.1%}" if percent else f"{signed(lower)} to {signed(upper)}"
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3g}"
+def signed(value: float | None) -> str:
+    """A difference, with its sign."""
+    return "-" if value is None else plain_number(value, sign=True)
 
 
 def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else plain_number(value, 4)
 
 
+@tabular
 def drift(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
@@ -197,7 +250,7 @@ def drift(
         document = client.get("/v1/drift", question)
     found = read_as(Drift, document)
     if as_json:
-        write_json(document)
+        write_json(document, _flat(document["items"], "version"))
     else:
         for place, item in enumerate(found.items):
             if place:
@@ -211,7 +264,7 @@ def write_drift(found: "VersionDrift") -> None:
     """One version, for people."""
     typer.echo(f"{found.prompt} {found.version} in {found.environment}: {found.words}")
     for warning in found.warnings:
-        note(f"warning: {warning}")
+        typer.echo(f"warning: {warning}")
     if found.reference_until is not None and found.reference_since is not None:
         typer.echo(
             f"reference {found.reference_since:%Y-%m-%d %H:%M} to {found.reference_until:%Y-%m-%d %H:%M} "
@@ -235,7 +288,7 @@ def _drift_row(row: "MetricDrift") -> tuple[object, ...]:
         None if row.since is None else f"{row.since:%Y-%m-%d %H:%M}",
         row.before,
         row.after,
-        None if row.shift is None else f"{row.shift:+.3g}",
+        None if row.shift is None else signed(row.shift),
         None if row.relative_shift is None else f"{row.relative_shift:+.1%}",
         interval(row.lower, row.upper),
         evidence_words(row),

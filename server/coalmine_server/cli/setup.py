@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
     from coalmine_registry.tokens import Tokens
@@ -89,6 +89,7 @@ def create(
 
 
 @token_app.command("list")
+@tabular
 def list_(
     context: typer.Context,
     *,

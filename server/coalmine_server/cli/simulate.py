@@ -1,5 +1,6 @@
 """`coalmine simulate` and `coalmine replay`: simulated services and real traces, through the real client."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -206,11 +207,13 @@ def _report(result: "SimulationResult", settings: "Settings", as_json: bool) -> 
 def replay(
     context: typer.Context,
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            help="CSV file, plain or gzip, with the columns TIMESTAMP, ContextTokens and GeneratedTokens."
+            help="CSV file, plain or gzip, with the columns TIMESTAMP, ContextTokens and GeneratedTokens; "
+            "default: a sample of a public trace.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
     speed: Annotated[
         str, typer.Option(help="1 as it was, 60 a minute of it each second, max as fast as possible.")
@@ -242,9 +245,9 @@ def replay(
     of their own, as those of `coalmine simulate` do. Exits with 1 if an event was lost.
     """
     from coalmine_server.kafka import make_client
-    from coalmine_simulator import ReplayOptions, parse_speed, replay_trace
+    from coalmine_simulator import ReplayOptions, parse_speed, replay_trace, sample_trace
 
-    settings = apart(context, f"A replayed trace, no traffic of today: {file.name}.", mix=mix)
+    settings = apart(context, f"A replayed trace, no traffic of today: {file or 'the sample'}.", mix=mix)
     options = ReplayOptions(
         speed=parse_speed(speed),
         at=at,
@@ -260,9 +263,10 @@ def replay(
         stop_on_signals() as stop,
         make_client(settings, options.app, options.environment) as client,
         progress_bar("replaying", quiet=as_json, unit="calls") as advance,
+        nullcontext(file) if file is not None else sample_trace() as trace,
     ):
         summary = replay_trace(
-            file, client, options, stop=stop, progress=lambda done: advance(done.rows, done.total_rows)
+            trace, client, options, stop=stop, progress=lambda done: advance(done.rows, done.total_rows)
         )
     document = asdict(summary)
     if as_json:

@@ -8,22 +8,24 @@ from coalmine_server.cli.options import (
     PAGE_ROWS,
     AppOption,
     EnvironmentOption,
+    ModelOption,
     PromptOption,
     SinceOption,
     UntilOption,
     VersionOption,
     asking,
 )
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import TimeseriesRow, UnpricedRow, VersionRow
+    from coalmine_consumers.results import UnpricedRow, VersionRow
 
 NO_REQUESTS = "no matching requests"
 MOST_MODELS = 5
 """Models named in a note."""
 
 
+@tabular
 def versions(
     context: typer.Context,
     *,
@@ -31,8 +33,13 @@ def versions(
     version: VersionOption = None,
     environment: EnvironmentOption = None,
     app: AppOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    by: Annotated[
+        Literal["model"] | None,
+        typer.Option("--by", help="model: one row for each version and model.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare versions: requests, errors, tokens, cost, latency, quality and thumbs of each.
@@ -42,35 +49,46 @@ def versions(
     from coalmine_consumers.results import UnpricedRow, VersionRow
     from coalmine_server.client import read_as
 
-    named = {"prompt": prompt, "version": version, "environment": environment, "app": app}
-    chosen = {**named, "since": since, "until": until, "limit": PAGE_ROWS}
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
+    chosen |= {"since": since, "until": until}
     with asking(context, quiet=as_json) as client:
-        rows = client.items("/v1/versions", chosen)
+        rows = client.items("/v1/versions", {**chosen, "by": by, "limit": PAGE_ROWS})
         some = any(row["priced_requests"] < row["requests"] for row in rows)
-        unpriced = client.items("/v1/unpriced", chosen) if some and not as_json else []
+        unpriced = (
+            client.items("/v1/unpriced", {**chosen, "limit": PAGE_ROWS}) if some and not as_json else []
+        )
     if as_json:
         write_json(rows)
     else:
-        write_versions(read_as(list[VersionRow], rows))
+        write_versions(read_as(list[VersionRow], rows), by_model=by == "model")
         note_unpriced(read_as(list[UnpricedRow], unpriced))
 
 
-def write_versions(rows: "list[VersionRow]") -> None:
-    """The table of versions, for people."""
-    columns = ["prompt", "version", "requests", "errors", "tokens in", "tokens out", "USD/request"]
-    columns += ["priced", "p50 ms", "p95 ms", "quality", "thumbs up"]
-    cells = [
+def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
+    """The table of versions, for people; models come before the measures where they tell rows apart."""
+    columns = ["prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality", "thumbs up"]
+    columns += ["priced", "p50 ms", "tokens in", "tokens out", "models"]
+    cells: list[tuple[object, ...]] = [
         (
             row.prompt,
             row.version,
             row.requests,
             percent(row.error_rate),
+            row.cost_usd_per_request,
+            row.latency_ms_p95,
+            row.quality_mean,
+            percent(row.thumbs_up_rate),
+            row.priced_requests,
+            row.latency_ms_p50,
             row.input_tokens,
             row.output_tokens,
-            *_cost_to_thumbs(row),
+            row.models,
         )
         for row in rows
     ]
+    if by_model:
+        columns = [*columns[:2], "model", *columns[2:-1]]
+        cells = [(*cell[:2], cell[-1], *cell[2:-1]) for cell in cells]
     write_table(columns, cells, empty=NO_REQUESTS)
 
 
@@ -86,6 +104,7 @@ def note_unpriced(rows: "list[UnpricedRow]") -> None:
         note(f"{without_usage} calls that did not fail say no tokens; a stream needs include_usage")
 
 
+@tabular
 def timeseries(
     context: typer.Context,
     *,
@@ -93,6 +112,7 @@ def timeseries(
     version: VersionOption = None,
     environment: EnvironmentOption = None,
     app: AppOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     step: Annotated[
@@ -108,7 +128,7 @@ def timeseries(
     from coalmine_consumers.results import TimeseriesRow
     from coalmine_server.client import read_as
 
-    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app}
+    chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
     parameters = {**chosen, "since": since, "until": until, "step": step, "limit": PAGE_ROWS}
     with asking(context, quiet=as_json) as client:
         pages = list(client.pages("/v1/timeseries", parameters))
@@ -117,8 +137,8 @@ def timeseries(
         write_json(rows)
         return
     note(f"one row per {pages[0]['step']}, UTC")
-    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "priced", "p50 ms"]
-    columns += ["p95 ms", "quality", "thumbs up"]
+    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality"]
+    columns += ["thumbs up", "priced", "p50 ms"]
     cells = [
         (
             row.bucket_start,
@@ -126,24 +146,40 @@ def timeseries(
             row.version,
             row.requests,
             percent(row.error_rate),
-            *_cost_to_thumbs(row),
+            row.cost_usd_per_request,
+            row.latency_ms_p95,
+            row.quality_mean,
+            percent(row.thumbs_up_rate),
+            row.priced_requests,
+            row.latency_ms_p50,
         )
         for row in read_as(list[TimeseriesRow], rows)
     ]
     write_table(columns, cells, empty=NO_REQUESTS)
 
 
-def _cost_to_thumbs(row: "VersionRow | TimeseriesRow") -> tuple[object, ...]:
-    return (
-        row.cost_usd_per_request,
-        row.priced_requests,
-        row.latency_ms_p50,
-        row.latency_ms_p95,
-        row.quality_mean,
-        percent(row.thumbs_up_rate),
-    )
-
-
 def percent(share: float | None) -> str | None:
     """A share as people read it."""
     return None if share is None else f"{share:.1%}"
+
+
+@tabular
+def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the metrics: unit, direction, guardrails and their margins.
+
+    Every other name in requests' metrics and in scores is a metric, too.
+    """
+    from coalmine_analytics.results.catalogue import MetricRow
+    from coalmine_server.client import read_as
+
+    with asking(context, quiet=as_json) as client:
+        found = client.items("/v1/metrics")
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (row.metric, row.kind, row.unit or None, row.direction, row.guardrail, row.margin, row.description)
+        for row in read_as(list[MetricRow], found)
+    ]
+    columns = ("metric", "kind", "unit", "better", "guardrail", "margin", "what it is")
+    write_table(columns, rows, empty="no metrics")

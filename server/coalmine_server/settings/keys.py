@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, SecretStr
 
+from coalmine.settings import CLIENT_VARIABLES
 from coalmine_server.errors import nearest
 from coalmine_server.settings.model import ENV_PREFIX, Settings
 from coalmine_server.settings.sections import Section
@@ -56,8 +57,11 @@ SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))
 
 
 def unknown_variable(environ: Mapping[str, str]) -> tuple[str, str | None] | None:
-    """Returns the first unknown `COALMINE_*` variable, with the nearest known one."""
-    known = [key.variable for key in SETTING_KEYS] + [CONFIG_VARIABLE]
+    """Returns the first unknown `COALMINE_*` variable, with the nearest known one.
+
+    Those of the client are known: a shell may hold the settings of a service and run commands.
+    """
+    known = [*(key.variable for key in SETTING_KEYS), CONFIG_VARIABLE, *CLIENT_VARIABLES]
     for variable in sorted(environ):
         upper = variable.upper()
         if upper.startswith(ENV_PREFIX) and not upper.startswith(TEST_PREFIX) and upper not in known:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
-from coalmine_schemas.discovery import home_of, is_of_platform
+from coalmine_schemas.discovery import expanded, home_of, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.own_prices import read_own_prices
 from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
@@ -140,7 +140,7 @@ def _settings_file(
 ) -> Path | None:
     named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     if named is not None:
-        named = named.expanduser()
+        named = expanded(named)
         if not named.is_file():
             raise ConfigurationError(f"settings file {named} does not exist")
         return named

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from coalmine_schemas.discovery import DEFAULT_HOME
+from coalmine_schemas.discovery import DEFAULT_HOME, expanded
 from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     DashboardSettings,
@@ -79,12 +79,12 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _home_is_absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        return expanded(home)
 
     @property
     def spool_dir(self) -> Path:
         """The directory of the spool."""
-        return (self.spool.dir or self.home / "spool").expanduser().absolute()
+        return expanded(self.spool.dir or self.home / "spool")
 
     @property
     def pricing_file(self) -> Path | None:

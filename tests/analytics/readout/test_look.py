@@ -79,7 +79,9 @@ def test_a_version_that_is_no_worse_is_promoted_in_the_end() -> None:
 def test_with_a_goal_no_worse_is_not_enough() -> None:
     plan = Plan(goals=frozenset({"quality"}))
     service = Service(canary_share=0.5, units_per_look=3_000)
-    assert canary(watch(service, 1, plan)[-1]).decision == "hold"
+    held = canary(watch(service, 1, plan)[-1])
+    assert held.decision == "hold"
+    assert "a gain in quality" in held.words, "a hold names what blocks it"
     better = watch(replace(service, quality_effect=0.02), 1, plan)[-1]
     assert canary(better).decision == "promote"
     assert metric(better, "quality").verdict == "better"

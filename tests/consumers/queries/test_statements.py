@@ -17,7 +17,7 @@ from tests.support.oracles.empty_tables import empty_tables, insert
 QUERIES = "coalmine_consumers.queries"
 HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-ANY: dict[str, Any] = dict.fromkeys(("environment", "app"))
+ANY: dict[str, Any] = dict.fromkeys(("environment", "app", "model"))
 BOTH: list[dict[str, Any]] = [{"prompt": "p", "version": "1"}, {"prompt": "p", "version": "2"}]
 
 
@@ -97,12 +97,18 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "requests"), [("environment", "dev", 2), ("app", "b", 2), ("versions", BOTH[1:], 2)]
+    ("name", "value", "requests"),
+    [("environment", "dev", 2), ("app", "b", 2), ("model", "n", 2), ("versions", BOTH[1:], 2)],
 )
 def test_totals_of_one_value(
     connection: duckdb.DuckDBPyConnection, name: str, value: object, requests: int
 ) -> None:
-    insert(connection, "rollups", row(0, requests=1), row(0, "2", requests=2, environment="dev", app="b"))
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=1),
+        row(0, "2", requests=2, environment="dev", app="b", model="n"),
+    )
     chosen = {**ANY, "versions": BOTH, name: value}
     found = run(connection, "totals", **chosen, pieces=MINUTES, bucket_s=None)
     assert sum(each["requests"] for each in found) == requests
@@ -370,6 +376,24 @@ def test_deployment_marks(connection: duckdb.DuckDBPyConnection) -> None:
     assert marks(prompt="p", environment="prod") == [("prod", "p", 1), ("prod", "p", 2)]
     assert marks(since=HOUR + MINUTE, until=HOUR + 2 * MINUTE) == [("prod", "q", 1)]
     assert marks(limit=2) == [("prod", "p", 2), ("dev", "p", 1)]  # the latest
+
+
+def test_unpriced(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=4, errors=1, input_tokens_known=3, cost_known=1),
+        row(1, requests=2, input_tokens_known=2, cost_known=2, model="n"),
+    )
+    chosen = {**ANY, "prompt": None, "version": None, "pieces": MINUTES}
+    (found,) = run(connection, "unpriced", **chosen)
+    assert (found["model"], found["requests"], found["without_usage"], found["without_price"]) == (
+        "m",
+        4,
+        1,
+        2,
+    )
+    assert run(connection, "unpriced", **{**chosen, "model": "n"}) == []
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:

@@ -85,7 +85,7 @@ def test_a_base_that_is_none_is_refused(prompts: Path, base: str) -> None:
 
 
 def test_a_folder_outside_of_git_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with pytest.raises(InvalidParameter, match="not a git repository"):
+    with pytest.raises(InvalidParameter, match="not in a git repository"):
         published_edits(tmp_path_factory.mktemp("plain"))
 
 

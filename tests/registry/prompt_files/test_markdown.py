@@ -92,6 +92,14 @@ def test_a_file_without_front_matter_is_a_template() -> None:
         ("---\nmetadata: {a: " + "9" * 5000 + "}\n---\n", "fewer digits"),
         ("---\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n---\n", "nested too deep"),
         ("---\nmetadata: {a: 1e400}\n---\n", "finite"),
+        ("---\nmetadata: {a: !!map ab}\n---\n", "write YAML"),
+        ("---\nmetadata: {a: !!map [[b, c]]}\n---\n", "write YAML"),
+        ('---\nmodel: "\\U00110000"\n---\n', "write YAML"),
+        ('---\nmodel: "\\UFFFFFFFF"\n---\n', "write YAML"),
+        ("\u200b---\nmodel: x\n---\nhi\n", "begin the file with a line of three hyphens"),
+        ("\ufeff\ufeff---\nmodel: x\n---\nhi\n", "begin the file with a line of three hyphens"),
+        ("<|system|>\nhi\n<|user|>\u200b\nho\n", r"write <\|user\|>"),
+        ("<|system|>\nhi\n\u2060<|user|>\u00a0\nho\n", r"write <\|user\|>"),
         ("---\nmetadata: {a: " + "x" * 200_000 + "}\n---\n", "at most 100000 characters"),
         ("---\nmetadata: {a: [" + "1," * 30_000 + "]}\n---\n", "more than 20000 values"),
     ],
@@ -206,7 +214,8 @@ def test_what_is_written_is_read_back(content: PromptContent) -> None:
     try:
         text = format_prompt(content)
     except InvalidPrompt:
-        assert any("\r" in template for _, template in content.templates())
+        lines = [line for _, template in content.templates() for line in template.split("\n")]
+        assert any("\r" in line or ("<|" in line and "|>" in line) for line in lines)
         return
     assert parse_prompt(text) == content
     assert parse_prompt(text).digest() == content.digest()

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -7,13 +8,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from coalmine_registry.errors import DatabaseTooNew
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.storage.migrate import HEAD, VERSION_TABLE
-from coalmine_registry.storage.tables import metadata
+from coalmine_registry.storage.tables import approved_shares, metadata
 from tests.support.data.registry_case import PROMPT, serve
 from tests.support.servers.postgres import PostgresServer
 
@@ -74,4 +75,30 @@ def test_a_database_of_a_newer_coalmine_is_left_alone(kind: str, new_address: Ca
         Registry.open(address)
     found = database.read(lambda connection: inspect(connection).get_table_names())
     assert "prompts" in found
+    database.close()
+
+
+def test_what_was_approved_before_shares_were_is_approved_for_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(tmp_path / "old.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["coalmine_registry.storage.migrate"], "HEAD", "0002")
+        migrate(database)
+    statements = (
+        "INSERT INTO prompts VALUES ('p', '2026-01-01', 'ann')",
+        "INSERT INTO versions (prompt, version, precedence, content, digest, author, created_at, status) "
+        "VALUES ('p', '1.0.0', '1.0.0', '{}', 'sha256:1', 'ann', '2026-01-01', 'active')",
+        "INSERT INTO approvals VALUES ('prod', 'p', '1.0.0', 'bob', '2026-01-02 00:00:00.000000')",
+    )
+
+    def fill(connection: Connection) -> None:
+        for each in statements:
+            connection.execute(text(each))
+
+    database.write(fill)
+    migrate(database)
+    (row,) = database.read(lambda connection: connection.execute(select(approved_shares)).all())
+    assert (row.environment, row.prompt, row.digest, row.share) == ("prod", "p", "sha256:1", 1.0)
+    assert (row.audience, row.approved_by) == ({"when": {}, "excluded": []}, "bob")
     database.close()

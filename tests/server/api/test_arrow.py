@@ -39,7 +39,14 @@ def test_times_are_utc_and_units_travel_with_the_columns() -> None:
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     blank = dict.fromkeys(field.name for field in fields(TimeseriesRow))
     filled = {**blank, "bucket_start": moment, "prompt": "p", "version": "1"}
-    counts = {"requests": 1, "errors": 0, "feedback": 0, "thumbs_up": 0, "thumbs_down": 0}
+    counts = {
+        "requests": 1,
+        "errors": 0,
+        "priced_requests": 0,
+        "feedback": 0,
+        "thumbs_up": 0,
+        "thumbs_down": 0,
+    }
     table = arrow_table(TimeseriesRow, [TypeAdapter(TimeseriesRow).validate_python({**filled, **counts})])
     assert table["bucket_start"][0].as_py() == moment
     assert table["latency_ms_p95"][0].as_py() is None

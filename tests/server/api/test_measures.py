@@ -1,5 +1,8 @@
 """What the API answers about versions, over real HTTP, from events that came through the spool."""
 
+import csv
+import io
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -165,10 +168,10 @@ def test_a_wrong_parameter_is_named(
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(busy_server: ServerProcess) -> None:
     """A filter that is ignored would answer with everybody's numbers."""
-    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "model": "x"})
+    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "modle": "x"})
     assert filtered.status_code == 422
     problem = filtered.json()
-    assert [error["name"] for error in problem["errors"]] == ["segment", "model"]
+    assert [error["name"] for error in problem["errors"]] == ["segment", "modle"]
     misspelt = busy_server.get("/v1/versions", params={"promt": "support-refund"}).json()
     assert "did you mean prompt?" in misspelt["detail"]
     assert "this route takes none" in busy_server.get("/v1/facets", params={"prompt": "p"}).json()["detail"]
@@ -187,9 +190,36 @@ def test_no_route_ignores_a_parameter(busy_server: ServerProcess) -> None:
 
 
 def test_another_representation_is_not_acceptable(busy_server: ServerProcess) -> None:
-    response = busy_server.get("/v1/versions", headers={"Accept": "text/csv"})
+    response = busy_server.get("/v1/versions", headers={"Accept": "text/html"})
     assert response.status_code == 406
     assert response.json()["type"] == "urn:coalmine:not-acceptable"
+
+
+def test_csv_has_the_rows_of_json(busy_server: ServerProcess) -> None:
+    response = busy_server.get("/v1/versions", headers={"Accept": "text/csv"})
+    assert response.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    expected = busy_server.json("/v1/versions")["items"]
+    assert [(row["prompt"], row["version"], int(row["requests"])) for row in rows] == [
+        (row["prompt"], row["version"], row["requests"]) for row in expected
+    ]
+    assert [json.loads(row["models"]) for row in rows] == [row["models"] for row in expected]
+
+
+def test_models_are_told_apart(busy_server: ServerProcess) -> None:
+    whole = busy_server.json("/v1/versions")["items"]
+    parts = busy_server.json("/v1/versions", params={"by": "model"})["items"]
+    assert all(len(row["models"]) == 1 for row in parts)
+    for row in whole:
+        own = [part for part in parts if (part["prompt"], part["version"]) == (row["prompt"], row["version"])]
+        assert sorted(part["models"][0] for part in own) == row["models"]
+        assert sum(part["requests"] for part in own) == row["requests"]
+    for part in parts:
+        name = {"prompt": part["prompt"], "version": part["version"], "model": part["models"][0]}
+        assert busy_server.json("/v1/versions", params=name)["items"] == [part]
+        buckets = busy_server.json("/v1/timeseries", params={**name, "step": "day"})["items"]
+        assert sum(bucket["requests"] for bucket in buckets) == part["requests"]
+    assert busy_server.json("/v1/versions", params={"model": "none-such"})["items"] == []
 
 
 PARAMETERS = [
@@ -197,6 +227,7 @@ PARAMETERS = [
     "version",
     "environment",
     "app",
+    "model",
     "since",
     "until",
     "limit",

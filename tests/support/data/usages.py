@@ -501,4 +501,114 @@ USAGES = [
             "output_tokens": 240,
         },
     ),
+    UsageCase(
+        "pydantic-ai",
+        {
+            "usage": {
+                "input_tokens": 2000,
+                "cache_read_tokens": 1500,
+                "cache_write_tokens": 100,
+                "input_audio_tokens": 30,
+                "cache_audio_read_tokens": 20,
+                "output_tokens": 50,
+                "output_audio_tokens": 7,
+            }
+        },
+        {
+            "input_tokens": 2000,
+            "cache_read_tokens": 1500,
+            "cache_write_tokens": 100,
+            "input_audio_tokens": 30,
+            "cache_audio_read_tokens": 20,
+            "output_tokens": 50,
+            "output_audio_tokens": 7,
+        },
+    ),
+    UsageCase(
+        "openai-agents",
+        {"context_wrapper": {"usage": {"requests": 1, "input_tokens": 100, "output_tokens": 20}}},
+        {"input_tokens": 100, "output_tokens": 20},
+    ),
+    UsageCase(
+        "openai-agents, no cache in anthropic's sense",
+        {
+            "output": [],
+            "usage": {"input_tokens": 9, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 8}},
+        },
+        {"input_tokens": 9, "cache_read_tokens": 8, "output_tokens": 2},
+    ),
+    UsageCase(
+        "ollama",
+        {"model": "llama3.2", "done_reason": "stop", "prompt_eval_count": 26, "eval_count": 298},
+        {"input_tokens": 26, "output_tokens": 298},
+    ),
+    UsageCase(
+        "last event of a stream of bedrock's converse",
+        {"metadata": {"usage": {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120}, "metrics": {}}},
+        {"input_tokens": 100, "output_tokens": 20},
+    ),
+    UsageCase(
+        "groq, end of a stream",
+        {
+            "object": "chat.completion.chunk",
+            "choices": [{"delta": {}, "finish_reason": "stop"}],
+            "x_groq": {"usage": {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}},
+        },
+        {"input_tokens": 10, "output_tokens": 20},
+    ),
+    UsageCase(
+        "mistral, audio by time",
+        chat(
+            {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 3264}
+        ),
+        {"input_tokens": 4, "audio_seconds": 203, "output_tokens": 635},
+    ),
+    UsageCase(
+        "cohere, first chat API",
+        {"text": "Yes.", "meta": {"billed_units": {"input_tokens": 10, "output_tokens": 20}}},
+        {"input_tokens": 10, "output_tokens": 20},
+    ),
+    UsageCase(
+        "cohere, end of a stream",
+        {
+            "type": "message-end",
+            "delta": {"usage": {"billed_units": {"input_tokens": 10, "output_tokens": 20}}},
+        },
+        {"input_tokens": 10, "output_tokens": 20},
+    ),
+    UsageCase(
+        "helper of openai's streams",
+        {
+            "type": "chunk",
+            "chunk": {
+                "object": "chat.completion.chunk",
+                "choices": [],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+            },
+        },
+        {"input_tokens": 10, "output_tokens": 5},
+    ),
+    UsageCase(
+        "llama-index",
+        {"message": {"role": "assistant"}, "raw": chat({"prompt_tokens": 10, "completion_tokens": 5})},
+        {"input_tokens": 10, "output_tokens": 5},
+    ),
+    UsageCase(
+        "instructor",
+        {"answer": 4, "_raw_response": chat({"prompt_tokens": 10, "completion_tokens": 5})},
+        {"input_tokens": 10, "output_tokens": 5},
+    ),
+    UsageCase(
+        "openai response, searches",
+        {
+            **response({"input_tokens": 1000, "output_tokens": 100}),
+            "output": [
+                {"type": "web_search_call", "action": {"type": "search"}},
+                {"type": "web_search_call", "action": {"type": "open_page"}},
+                {"type": "web_search_call", "status": "completed"},
+                {"type": "message", "content": []},
+            ],
+        },
+        {"input_tokens": 1000, "output_tokens": 100, "web_searches": 2},
+    ),
 ]

@@ -40,6 +40,7 @@ class MeasuredSimulation:
             "versions": {prompt: sorted(found) for prompt, found in versions.items()},
             "environments": sorted({call.environment for call in self.calls.values()}),
             "apps": sorted({call.app for call in self.calls.values()}),
+            "complete": True,
             "first_event_time": min(times).isoformat() if times else None,
             "last_event_time": max(times).isoformat() if times else None,
         }
@@ -149,6 +150,7 @@ def ingest_status(now: datetime, **changes: object) -> Json:
         "counts": {"consumed": 90_000, "stored": 89_990, "duplicates": 10, "dead_lettered": 0},
         "by_event": {},
         "dead_letters_open": 0,
+        "names_beyond_limit": {},
         "unattributed_feedback": 1,
         "unattributed_scores": 2,
         "ahead_of_clock": 0,

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def run_python(block: Block, namespace: dict[str, Any]) -> None:
         exec(shown, namespace)
 
 
-def run_bash(block: Block, home: Path, *, timeout_s: float = 300.0) -> None:
+def run_bash(block: Block, home: Path, *, only_check: bool = False, timeout_s: float = 300.0) -> None:
     """Run a block, or, when it holds a command no test can run, check that each of its commands exists.
 
     Raises:
@@ -52,7 +52,7 @@ def run_bash(block: Block, home: Path, *, timeout_s: float = 300.0) -> None:
         problem = problem_with(words)
         if problem is not None:
             raise DocumentError(f"{block}: {' '.join(words)}: {problem}")
-    if not can_run(block.code):
+    if only_check or not can_run(block.code):
         return
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.code],
@@ -66,6 +66,58 @@ def run_bash(block: Block, home: Path, *, timeout_s: float = 300.0) -> None:
     )
     if done.returncode != 0:
         raise DocumentError(f"{block}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+OPENAI = """
+class OpenAI:
+    def __init__(self):
+        self.chat = self
+        self.completions = self
+
+    def create(self, **_):
+        return {
+            "model": "gpt-4o-mini-2024-07-18",
+            "choices": [{"finish_reason": "stop", "message": {"content": "Of course."}}],
+            "usage": {"prompt_tokens": 812, "completion_tokens": 64},
+        }
+"""
+"""Stands in for the provider's package, which would need a key."""
+
+
+def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) -> None:
+    """Does what a reader does who starts in an empty folder and types every block, from top to bottom.
+
+    Raises:
+        DocumentError: Something on the way failed.
+    """
+    home, work, packages = (folder / name for name in ("home", "work", "packages"))
+    for each in (home, work, packages):
+        each.mkdir()
+    (packages / "openai.py").write_text(OPENAI, encoding="utf-8")
+    python, script = "", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+    for block in shown:
+        if block.language == "python":
+            python += block.code
+            script += f"python - <<'PYTHON'\n{python}PYTHON\n"
+        elif block.language == "bash" and can_run(block.code.replace("coalmine serve &", "")):
+            # A reader is slower than a server that starts.
+            ready = "coalmine serve &\nuntil coalmine prompts >/dev/null 2>&1; do sleep 0.2; done"
+            script += block.code.replace("coalmine serve &", ready)
+    environment = shell_environment(home)
+    del environment["COALMINE_HOME"]
+    environment |= {"HOME": str(home), "PYTHONPATH": str(packages), "COALMINE_SERVER_PORT": "0"}
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", script],
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
 
 
 def check_data(block: Block, settings_names: Mapping[str, object]) -> None:

@@ -19,6 +19,7 @@ WITH entries AS (
     WHERE metric IN (SELECT unnest($metrics))
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)
+      AND ($model IS NULL OR model = $model)
 )
 SELECT bucket, prompt, version, metric, histogram_bucket, sum(n)::BIGINT AS n
 FROM entries

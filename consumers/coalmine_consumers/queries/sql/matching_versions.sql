@@ -1,7 +1,7 @@
 -- Purpose: which versions had requests, of those a query is about.
 -- Grain: one row per prompt and version.
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
---   $prompt, $version, $environment, $app (null: any); $from_prompt (only this prompt and later ones, by
+--   $prompt, $version, $environment, $app, $model (null: any); $from_prompt (only this prompt and later ones, by
 --   name; null: all); $enough (versions of prompts later than $from_prompt, after which no further prompt is
 --   begun; null: all).
 -- Units: none.
@@ -16,6 +16,7 @@ WITH matching AS (
       AND ($version IS NULL OR version = $version)
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)
+      AND ($model IS NULL OR model = $model)
       AND ($from_prompt IS NULL OR prompt >= $from_prompt)
 ), prompts AS (
     SELECT prompt, CASE WHEN prompt > coalesce($from_prompt, '') THEN count(*) ELSE 0 END AS versions

@@ -16,5 +16,6 @@ SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (promp
 WHERE name = $name
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
 GROUP BY ALL
 ORDER BY bucket, prompt, version

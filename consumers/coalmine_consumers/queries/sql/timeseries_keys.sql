@@ -1,6 +1,6 @@
 -- Purpose: which rows one page of a time series has.
 -- Grain: one row per bucket of time and version that had requests, in the order of the series.
--- Parameters: $resolution, $since, $until; $environment, $app (null: any); $bucket_s, seconds of a bucket;
+-- Parameters: $resolution, $since, $until; $environment, $app, $model (null: any); $bucket_s, seconds of a bucket;
 --   $versions (list of prompt, version, place: the order within a bucket); $after_bucket, $after_place: the
 --   last row of the page before (null: the first page); $limit.
 -- Units: times UTC.
@@ -12,6 +12,7 @@ WHERE resolution = $resolution
   AND bucket_start < $until
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
   AND ($after_bucket IS NULL OR (bucket, place) > ($after_bucket, $after_place))
 ORDER BY bucket, place
 LIMIT $limit

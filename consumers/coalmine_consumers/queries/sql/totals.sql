@@ -1,7 +1,7 @@
 -- Purpose: add up rollups over time and the other dimensions.
 -- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
---   $versions (list of prompt, version: only these); $environment, $app (null: any); $bucket_s (seconds of a
+--   $versions (list of prompt, version: only these); $environment, $app, $model (null: any); $bucket_s (seconds of a
 --   bucket of time, a multiple of the resolutions read and a divisor of a day; null: time is not told apart).
 -- Units: cost in nano-USD, latency in ms, times UTC.
 SELECT
@@ -35,5 +35,6 @@ JOIN (SELECT unnest($pieces, recursive := true)) AS piece
 SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
 WHERE ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
 GROUP BY ALL
 ORDER BY bucket, prompt, version

@@ -1,7 +1,7 @@
 -- Purpose: calls whose cost is not known, by model.
 -- Grain: one row per model with such calls, the most calls first.
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
---   $prompt, $version, $environment, $app (null: any).
+--   $prompt, $version, $environment, $app, $model (null: any).
 -- Units: none.
 SELECT
     model,
@@ -19,6 +19,7 @@ WHERE ($prompt IS NULL OR prompt = $prompt)
   AND ($version IS NULL OR version = $version)
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
 GROUP BY model
 HAVING sum(requests) > sum(cost_known)
 ORDER BY requests DESC, model

@@ -1,4 +1,5 @@
 -- Purpose: what version 2 of the requests event adds; null in rows and segments from before.
+-- Grain: one row per event, as before.
 ALTER TABLE requests_hot ADD COLUMN request_parameters STRUCT("key" VARCHAR, "value" VARCHAR)[];
 ALTER TABLE requests_hot ADD COLUMN service_tier VARCHAR;
 ALTER TABLE requests_hot ADD COLUMN cache_creation_input_tokens BIGINT;

@@ -15,6 +15,7 @@ from coalmine_schemas.prompts.errors import (
     RenderError,
     short,
 )
+from coalmine_schemas.prompts.json_values import is_unicode
 from coalmine_schemas.prompts.templating.budget import Budget
 from coalmine_schemas.prompts.templating.environment import Generator, PromptEnvironment
 from coalmine_schemas.prompts.templating.rewrite import Lookup, Rewriter
@@ -187,4 +188,6 @@ def _render(template: Any, values: dict[str, Any], budget: Budget) -> str:  # no
         what = f"{type(error).__name__}: {error!s:.200}"
         raise RenderError(f"the template fails with these values: {what}") from error
     budget.write(max(0, len(text) - (before - budget.chars)))  # the template's own text
+    if not is_unicode(text):
+        raise RenderError("the text holds half a surrogate pair, which no request can carry: give whole ones")
     return text

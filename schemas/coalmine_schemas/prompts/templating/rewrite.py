@@ -4,6 +4,7 @@ Only node types known to be harmless pass. Calls become filters, so that nothing
 what builds texts and lists is weighed; includes are put in place.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -11,6 +12,7 @@ from jinja2 import nodes
 
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidTemplate
+from coalmine_schemas.prompts.json_values import is_unicode
 from coalmine_schemas.prompts.syntax import MAX_NODES, include_target, parse_template
 from coalmine_schemas.prompts.templating.budget import MAX_OUTPUT_CHARS
 from coalmine_schemas.prompts.templating.environment import LOOP_ATTRIBUTES
@@ -190,6 +192,10 @@ class Rewriter:
                 self._refuse(f"the argument {key!r}", "use another name", line)
             case nodes.Const(value=int(value)) if value.bit_length() > _MAX_CONST_BITS:
                 self._refuse("a huge number", f"numbers have at most {_MAX_CONST_BITS} bits", line)
+            case nodes.Const(value=float(value)) if not math.isfinite(value):
+                self._refuse("an infinite number", "write one that a float can hold", line)
+            case nodes.Const(value=str(text)) | nodes.TemplateData(data=str(text)) if not is_unicode(text):
+                self._refuse("half a surrogate pair", "write the whole character", line)
             case nodes.For(recursive=True):
                 self._refuse("a recursive loop", "write nested loops", line)
             case nodes.Const(value=str(text)) | nodes.TemplateData(data=str(text)):

@@ -1,6 +1,6 @@
 """What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -40,6 +40,7 @@ def filters(
     version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None,
     environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None,
     app: Annotated[str | None, Query(min_length=1, description="Only this application.")] = None,
+    model: Annotated[str | None, Query(min_length=1, description="Only calls this model answered.")] = None,
     since: Annotated[
         Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}.")
     ] = None,
@@ -49,7 +50,15 @@ def filters(
 ) -> Filters:
     """Which requests a question is about."""
     check_period(since, until)
-    return Filters(prompt=prompt, version=version, environment=environment, app=app, since=since, until=until)
+    return Filters(
+        prompt=prompt,
+        version=version,
+        environment=environment,
+        app=app,
+        model=model,
+        since=since,
+        until=until,
+    )
 
 
 Chosen = Annotated[Filters, Depends(filters)]
@@ -57,10 +66,18 @@ Chosen = Annotated[Filters, Depends(filters)]
 
 @router.get("/versions", response_model=Page[VersionRow], responses={**problem_responses(406), **ARROW_TOO})
 def versions(
-    *, owned: Owned, chosen: Chosen, wanted: Wanted, limit: Limit = 10_000, cursor: Cursor = None
+    *,
+    owned: Owned,
+    chosen: Chosen,
+    wanted: Wanted,
+    by: Annotated[
+        Literal["model"] | None, Query(description="`model`: one row for each version and model.")
+    ] = None,
+    limit: Limit = 10_000,
+    cursor: Cursor = None,
 ) -> Response:
     """Measures of each version of a prompt over a period."""
-    page = queries.versions(owned.store.reader(), chosen, limit=limit, cursor=cursor)
+    page = queries.versions(owned.store.reader(), chosen, by_model=by == "model", limit=limit, cursor=cursor)
     return represented(page, Page[VersionRow], page.items, VersionRow, wanted)
 
 

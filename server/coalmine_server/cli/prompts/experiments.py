@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from coalmine_server.cli.options import path_of
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
     ExpectOption,
     ReasonOption,
@@ -98,6 +98,7 @@ def stop(
 
 
 @app.command("list")
+@tabular
 def list_(
     context: typer.Context,
     *,

@@ -8,7 +8,7 @@ import typer
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_server.cli.options import path_of
-from coalmine_server.cli.output import AsJson, note, write_json, write_table
+from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of rows to show.")]
@@ -16,10 +16,26 @@ LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number 
 _STYLES = {"file": "bold", "place": "cyan", "added": "green", "removed": "red", "same": ""}
 
 
+prompts_app = typer.Typer(
+    help="List prompts and what each environment serves; `show` prints the text of a version.",
+)
+
+
+@prompts_app.callback(invoke_without_command=True)
+@tabular
 def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJson = False) -> None:
-    """List prompts: number of versions, the latest, and what each environment serves."""
+    """List prompts: number of versions, the latest, and what each environment serves.
+
+    `coalmine prompts show NAME VERSION` prints the text of a version.
+    """
+    if context.invoked_subcommand is not None:
+        return
     with registry_client(context, token) as client:
         items = client.items("/v1/prompts", {"limit": 1000})
+        running = {
+            (each["prompt"], each["environment"]): each
+            for each in client.items("/v1/experiments", {"status": "running"})
+        }
     if as_json:
         write_json(items)
         return
@@ -27,13 +43,55 @@ def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJso
     write_table(
         ["prompt", "versions", "latest", *environments],
         [
-            (item["name"], item["versions"], item["latest"], *map(item["serving"].get, environments))
+            (
+                item["name"],
+                item["versions"],
+                item["latest"],
+                *(_serving(item, each, running.get((item["name"], each))) for each in environments),
+            )
             for item in items
         ],
         empty="no prompts yet; `coalmine push DIR` registers them",
     )
 
 
+def _serving(item: dict[str, Any], environment: str, experiment: dict[str, Any] | None) -> str | None:
+    """The version that an environment serves, or all those of a running experiment."""
+    default: str | None = item["serving"].get(environment)
+    if experiment is None:
+        return default
+    from coalmine_schemas.prompts import percent
+
+    return ", ".join(f"{arm['version']} {percent(arm['weight'])}" for arm in experiment["arms"])
+
+
+@prompts_app.command()
+def show(
+    context: typer.Context,
+    name: NameArgument,
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="Default: the latest.", show_default=False)
+    ] = None,
+    *,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the text of a version, as its file in git has it."""
+    from coalmine_registry.prompt_files.markdown import format_prompt
+    from coalmine_schemas.prompts.content import PromptContent
+
+    with registry_client(context, token) as client:
+        chosen = version or client.get(path_of("prompts", name))["latest"]
+        found = client.get(path_of("prompts", name, "versions", chosen))
+    if as_json:
+        write_json(found)
+        return
+    when = _moment(found["created_at"])
+    note(f"{name}@{found['version']}, {found['status']}, by {found['author']} at {when} UTC")
+    typer.echo(format_prompt(PromptContent.from_json(found["content"])), nl=False)
+
+
+@tabular
 def log(
     context: typer.Context,
     name: NameArgument,
@@ -67,6 +125,7 @@ def log(
     )
 
 
+@tabular
 def promotions(
     context: typer.Context,
     *,
@@ -125,6 +184,7 @@ def diff(
         note(f"{reason['what']}: {reason['needs']}")
 
 
+@tabular
 def hygiene(
     context: typer.Context,
     *,

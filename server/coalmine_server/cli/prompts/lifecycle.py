@@ -1,12 +1,16 @@
-"""`coalmine retire` and `archive`: versions that should not be served any more."""
+"""`coalmine retire`, `archive`, `rules` and `policy`: what may be served, and to whom."""
 
-from typing import TextIO
+import json
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, write_json
 from coalmine_server.cli.prompts.options import (
+    EnvironmentArgument,
+    ExpectOption,
     NameArgument,
     ReasonOption,
     TokenOption,
@@ -57,3 +61,70 @@ def _change(
         write_json(found)
     else:
         note(f"{name}@{version} is {found['status']}")
+
+
+def rules(
+    context: typer.Context,
+    name: NameArgument,
+    environment: EnvironmentArgument,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--set",
+            metavar="FILE",
+            help="Replace all rules by those of a JSON file; [] removes them.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: ReasonOption = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Print the targeting rules of a prompt as JSON, or replace them; the first rule that matches decides.
+
+    A file for --set has the shape that the command prints.
+    """
+    place = path_of("environments", environment, "prompts", name)
+    with registry_client(context, token) as client:
+        if file is None:
+            found = client.get(place)
+        else:
+            body = {"rules": _json_of(file), "reason": reason, "expected_revision": expect}
+            found = client.put(f"{place}/rules", body)
+            note(f"{environment} serves {name} by {len(found['rules'])} rules (revision {found['revision']})")
+    write_json(found["rules"])
+
+
+def policy(
+    context: typer.Context,
+    environment: EnvironmentArgument,
+    *,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="KIND",
+            help="Evidence that promotions need from now on; may be repeated. `none` requires nothing.",
+            show_default=False,
+        ),
+    ] = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Print what an environment requires of promotions as JSON, or change it (admins)."""
+    place = path_of("environments", environment, "policy")
+    with registry_client(context, token) as client:
+        if require:
+            kinds = [kind for kind in require if kind != "none"]
+            found = client.put(place, {"required_evidence": kinds, "expected_revision": expect})
+        else:
+            found = client.get(place)
+    write_json(found)
+
+
+def _json_of(file: Path) -> object:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} is no readable JSON: {error}") from error

@@ -1,5 +1,6 @@
 """`coalmine push` and `check-prompts`: registers the versions of a folder, and checks its files."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,23 @@ class Pushed:
     """Version bump that the changes need."""
     reasons: Sequence[str] = ()
     """The changes, or why it was refused."""
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="Folder to make.", show_default=True)] = Path("prompts"),
+) -> None:
+    """Make a folder of prompts with two versions of an example, to edit and to push."""
+    from importlib.resources import as_file, files
+
+    from coalmine_server.errors import ConfigurationError
+
+    if directory.exists() and any(directory.iterdir()):
+        raise ConfigurationError(f"{directory} is not empty", "name another folder: coalmine init FOLDER")
+    with as_file(files("coalmine_server.cli.prompts") / "starter") as starter:
+        shutil.copytree(starter, directory, dirs_exist_ok=True)
+    for path in sorted(directory.rglob("*.md")):
+        typer.echo(path)
+    note(f"Next: `coalmine serve` in another terminal, then `coalmine push {directory}`")
 
 
 def push(

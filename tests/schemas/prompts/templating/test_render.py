@@ -178,12 +178,20 @@ def test_values_are_written_as_json(kind: Any, value: Any, written: str) -> None
         ("array", [b"a"]),
         ("array", [{1, 2}]),
         ("array", [1j]),
+        ("string", "half \ud83d"),
+        ("array", ["\ude00"]),
     ],
 )
 def test_values_that_json_or_a_bound_does_not_allow_are_refused(kind: Any, value: Any) -> None:
     with pytest.raises(RenderError) as caught:
         compiled("{{ v }}", v=Variable(kind)).render({"v": value})
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("constant", ["1e999", "[1e400]", "'\\ud83d'"])
+def test_a_constant_that_no_text_can_say_is_refused_at_registration(constant: str) -> None:
+    with pytest.raises(InvalidTemplate):
+        compiled(f"{{% if x %}}{{{{ {constant} }}}}{{% endif %}}", x=Variable("boolean"))
 
 
 @pytest.mark.parametrize("result", ["1e308 * 10", "1e308 * 10 - 1e308 * 10", "[1e308 * 10]"])

@@ -138,7 +138,7 @@ def test_lists_come_in_parts(people: People, name: str) -> None:
     assert found == [f"1.{minor}.0" for minor in reversed(range(12))]  # 1.10.0 ranks above 1.9.0
     assert people.carol.get(f"/v1/prompts/{name}")["latest"] == "1.11.0"
     people.carol.get(f"/v1/prompts/{name}/versions?cursor=nonsense", expect=422)
-    people.carol.get("/v1/audit-log?cursor=nonsense", expect=422)
+    people.bob.get("/v1/audit-log?cursor=nonsense", expect=422)
 
 
 def test_missing_evidence_is_named(people: People, name: str) -> None:
