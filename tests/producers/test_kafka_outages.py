@@ -29,6 +29,7 @@ def _survives(
     broker: KafkaBroker, proxy: KafkaProxy, prefix: str, home: Path, fault: Fault, lasts_s: float
 ) -> None:
     broker.create_topics(*(topic_name(event, prefix) for event in ("requests", "feedback", "scores")))
+    proxy.only_topic = topic_name("requests", prefix)
     with Coalmine(
         "bot",
         home=home,

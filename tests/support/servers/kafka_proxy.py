@@ -24,6 +24,9 @@ listens. `hang`: connections are taken and stay silent. `reset`: each ends at it
 FAULTS: Final[tuple[Fault, ...]] = ("no_brokers", "refuse", "hang", "reset")
 
 _METADATA: Final = 3
+_COMPACT: Final = 10
+"""Version from which on it is laid out as below, with topic ids; both sides speak newer ones."""
+_LEADER_NOT_AVAILABLE: Final = 5
 _RESET: Final = struct.pack("ii", 1, 0)
 """Option SO_LINGER: `close` sends RST instead of FIN."""
 
@@ -41,6 +44,9 @@ class KafkaProxy:
         self._closed = False
         self.accepted = 0
         """Connections taken so far."""
+        self.only_topic: str | None = None
+        """The one topic that answers without brokers name, without its id: by that a producer is dead each
+        time. None for all that were asked for: other answers end the process of an admin client."""
 
     def __enter__(self) -> Self:
         self._listen()
@@ -103,29 +109,28 @@ class KafkaProxy:
         broker.settimeout(None)
         with self._lock:
             self._sockets |= {client, broker}
-        threading.Thread(target=self._pump, args=(broker, client, lambda _data: False), daemon=True).start()
-        requests = _Requests()
-        self._pump(client, broker, lambda data: self._answered(client, requests.take(data)))
+        asked = _Asked(self)
+        threading.Thread(target=self._pump, args=(broker, client, asked.answer), daemon=True).start()
+        self._pump(client, broker, asked.ask)
 
-    def _pump(self, source: socket.socket, target: socket.socket, intercept: Callable[[bytes], bool]) -> None:
-        """Passes on what comes, until one side ends; what `intercept` says True to ends both."""
+    def _pump(
+        self, source: socket.socket, target: socket.socket, change: Callable[[bytes], tuple[bytes, bool]]
+    ) -> None:
+        """Passes on what comes, until one side ends; `change` says what instead, and whether that is all."""
+        frames = _Frames()
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if self._fault == "hang":
                     continue
-                if self._fault == "reset" or intercept(data):
+                if self._fault == "reset":
                     break
-                target.sendall(data)
+                for frame in frames.take(data):
+                    changed, is_last = change(frame)
+                    if is_last and self._fault == "no_brokers":
+                        target.sendall(_framed(changed))
+                        raise OSError("the connection ends here")
+                    target.sendall(_framed(frame))
         self._end(source, target)
-
-    def _answered(self, client: socket.socket, requests: "list[tuple[int, int, int]]") -> bool:
-        """Whether a request for metadata was answered, with no brokers in it."""
-        if self._fault != "no_brokers":
-            return False
-        asked = [(version, id_) for key, version, id_ in requests if key == _METADATA]
-        for version, correlation_id in asked:
-            client.sendall(_no_brokers(version, correlation_id))
-        return bool(asked)
 
     def _end_connections(self) -> None:
         with self._lock:
@@ -145,46 +150,85 @@ class KafkaProxy:
             self._sockets -= set(ending)
 
 
-class _Requests:
-    """Finds the requests in a client's bytes."""
+class _Frames:
+    """Cuts a stream of bytes into requests or responses."""
 
     def __init__(self) -> None:
         self._rest = b""
 
-    def take(self, data: bytes) -> list[tuple[int, int, int]]:
-        """API key, version and correlation id of the requests that `data` completes."""
+    def take(self, data: bytes) -> list[bytes]:
+        """Those that `data` completes, without their sizes."""
         self._rest += data
-        found: list[tuple[int, int, int]] = []
+        found: list[bytes] = []
         while len(self._rest) >= 4 and len(self._rest) >= 4 + (size := int.from_bytes(self._rest[:4], "big")):
-            found.append(struct.unpack(">hhi", self._rest[4:12]))
+            found.append(self._rest[4 : 4 + size])
             self._rest = self._rest[4 + size :]
         return found
 
 
-def _no_brokers(version: int, correlation_id: int) -> bytes:
-    """A metadata response with no broker, and one topic whose only partition has no leader."""
-    name = b"coalmine.requests"
-    compact = version >= 9
-    body = struct.pack(">i", correlation_id) + (b"\0" if compact else b"")
-    body += struct.pack(">i", 0) if version >= 3 else b""  # throttle time
-    body += b"\x01" if compact else struct.pack(">i", 0)  # brokers
-    body += (b"\0" if compact else struct.pack(">h", -1)) if version >= 2 else b""  # cluster id
-    body += struct.pack(">i", -1) if version >= 1 else b""  # controller
-    body += b"\x02" if compact else struct.pack(">i", 1)  # topics
-    body += struct.pack(">h", 0)
-    body += bytes([len(name) + 1]) + name if compact else struct.pack(">h", len(name)) + name
-    body += bytes(16) if version >= 10 else b""  # topic id
-    body += b"\0" if version >= 1 else b""  # internal
-    body += b"\x02" if compact else struct.pack(">i", 1)  # partitions
-    body += struct.pack(">hii", 5, 0, -1)  # LEADER_NOT_AVAILABLE
-    body += struct.pack(">i", -1) if version >= 7 else b""  # leader epoch
-    empty = b"\x01" if compact else struct.pack(">i", 0)
-    body += empty + empty  # replicas, in sync
-    body += empty if version >= 5 else b""  # offline
-    body += b"\0" if compact else b""
-    body += struct.pack(">i", -(2**31)) if version >= 8 else b""  # authorised operations
-    body += b"\0" if compact else b""
-    body += struct.pack(">i", -(2**31)) if 8 <= version <= 10 else b""  # of the cluster
-    body += struct.pack(">h", 0) if version >= 13 else b""
-    body += b"\0" if compact else b""
-    return struct.pack(">i", len(body)) + body
+def _framed(frame: bytes) -> bytes:
+    return struct.pack(">i", len(frame)) + frame
+
+
+class _Asked:
+    """What a client asked on one connection."""
+
+    def __init__(self, proxy: KafkaProxy) -> None:
+        self._proxy = proxy
+        self._metadata: dict[bytes, int] = {}
+        """Versions of questions for metadata that are laid out as below, by correlation id."""
+
+    def ask(self, request: bytes) -> tuple[bytes, bool]:
+        """Notes a request."""
+        key, version = struct.unpack(">hh", request[:4])
+        if key == _METADATA and version >= _COMPACT:
+            self._metadata[request[4:8]] = version
+        return request, False
+
+    def answer(self, response: bytes) -> tuple[bytes, bool]:
+        """A response, without brokers and leaders if it is one with metadata; then it is the last."""
+        if response[:4] not in self._metadata:
+            return response, False
+        brokers = end = 4 + 1 + 4  # behind correlation id, tags and throttle time
+        count, end = response[end] - 1, end + 1
+        for _ in range(count):
+            end += 4  # id
+            end += response[end] + 4  # host and port
+            end += max(1, response[end]) + 1  # rack, which may be null, and tags
+        version = self._metadata[response[:4]]
+        topic = self._proxy.only_topic
+        rest = _without_leaders(response[end:]) if topic is None else _one_topic(topic.encode(), version)
+        return response[:brokers] + b"\x01" + rest, True
+
+
+def _one_topic(name: bytes, version: int) -> bytes:
+    """What follows on the brokers: neither cluster nor controller, and one topic without a leader."""
+    topic = struct.pack(">h", 0) + bytes([len(name) + 1]) + name + bytes(16) + b"\0"
+    partition = struct.pack(">hiii", _LEADER_NOT_AVAILABLE, 0, -1, -1) + b"\x01\x01\x01\0"
+    body = b"\0" + struct.pack(">i", -1) + b"\x02" + topic + b"\x02" + partition
+    body += struct.pack(">i", -(2**31)) + b"\0"  # authorised operations
+    body += struct.pack(">i", -(2**31)) if version == 10 else b""  # those of the cluster
+    return body + (struct.pack(">h", 0) if version >= 13 else b"") + b"\0"
+
+
+def _without_leaders(rest: bytes) -> bytes:
+    """What follows on the brokers, with no controller, and no leader for any partition."""
+    changed = bytearray(rest)
+    at = max(1, rest[0]) + 4  # cluster id and controller
+    changed[at - 4 : at] = struct.pack(">i", -1)
+    topics, at = rest[at] - 1, at + 1
+    for _ in range(topics):
+        at += 2
+        at += rest[at]  # name
+        at += 16 + 1  # id and whether internal
+        partitions, at = rest[at] - 1, at + 1
+        for _ in range(partitions):
+            changed[at : at + 2] = struct.pack(">h", _LEADER_NOT_AVAILABLE)
+            # Leader, and no epoch: with that of before, clients take the answer for an old one.
+            changed[at + 6 : at + 14] = struct.pack(">ii", -1, -1)
+            at += 14
+            for _ in range(3):  # replicas: all, in sync, offline
+                at += 1 + 4 * (rest[at] - 1)
+            at += 1
+        at += 4 + 1  # authorised operations and tags
+    return bytes(changed)
