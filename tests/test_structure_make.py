@@ -75,7 +75,7 @@ def test_ci_runs_the_same_targets_and_can_be_run() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111
     run = re.findall(r"^make (\S+)", script.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert run == ["setup", "lint", "types", "test", "test-oldest"]
+    assert run == ["setup", "lint", "types", "test"]
 
 
 def test_pre_commit_calls_make_targets_and_nothing_else() -> None:
