@@ -94,7 +94,6 @@ def test_people_get_a_sentence_then_bars_and_tables(server: ServerProcess) -> No
     assert middle + full in traffic
     assert any(line.startswith("tier=paid") and line.rstrip().endswith("moved") for line in lines)
     assert any("requests of version 2.0.0 have quality lower by" in line for line in lines)
-    assert "warning: not randomised" in shown.stderr
     assert "not looked at: user: about" in shown.stderr
     assert "associations, not causes" in shown.stderr
 
