@@ -1,7 +1,6 @@
 """Files of cumulative statistics: read with exact complaints, written whole or not at all."""
 
 import csv
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.stats_check import Checked, Looks
 from coalmine_schemas.atomic_file import write_atomically
-from coalmine_schemas.errors import Terminal
+from coalmine_schemas.errors import Terminal, nearest
 
 KEYS = ("experiment_id", "variant_id", "metric_id")
 COUNTS = ("count_c", "count_t")
@@ -91,8 +90,8 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         unknown = [name for name in header if name not in REQUIRED]
-        found = difflib.get_close_matches(missing[0], unknown, 1)
-        remedy = f"is {found[0]} meant? Rename it" if found else f"needed are {', '.join(REQUIRED)}"
+        found = nearest(missing[0], unknown)
+        remedy = f"is {found} meant? Rename it" if found else f"needed are {', '.join(REQUIRED)}"
         raise InvalidFile(f"{path}, line 1: column {', '.join(missing)} is missing: {remedy}")
     taken = [name for name in ADDED if name in header]
     if taken:

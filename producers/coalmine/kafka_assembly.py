@@ -62,13 +62,11 @@ def _make_framing(settings: ClientSettings, log: RateLimitedLogger) -> KafkaFram
 
 
 def _schema_registry(settings: ClientSettings) -> SchemaRegistryClient | None:
-    if settings.schema_registry_url is None:
-        return None
-    auth = None
-    if settings.schema_registry_username is not None:
-        auth = settings.schema_registry_username, settings.schema_registry_password or ""
-    return SchemaRegistryClient(
-        settings.schema_registry_url, auth, ca_location=settings.schema_registry_ca_location
+    return SchemaRegistryClient.configured(
+        settings.schema_registry_url,
+        settings.schema_registry_username,
+        settings.schema_registry_password,
+        settings.schema_registry_ca_location,
     )
 
 

@@ -7,13 +7,13 @@ A key that no dataclass has is an error that names the nearest one there is.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from coalmine_schemas.errors import nearest
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.errors import InvalidConfig
 from coalmine_simulator.incidents import Incident
@@ -158,6 +158,6 @@ def _convert_union(value: object, kind: Any, where: str) -> object:  # noqa: ANN
 def _refuse_unknown(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"{near[0]!r}, or nothing" if near else f"one of {', '.join(known)}"
+            near = nearest(key, known)
+            hint = f"{near!r}, or nothing" if near else f"one of {', '.join(known)}"
             raise InvalidConfig(f"{where}.{key}" if where else key, table[key], f"a known key: {hint}")

@@ -18,7 +18,16 @@
 Every error keeps its constructor's arguments in `args`, so it survives pickling whole.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Literal
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Returns the known name most similar to `name`, if any is close: what an error suggests."""
+    close = get_close_matches(name, list(known), n=1)
+    return close[0] if close else None
+
 
 FailureStage = Literal["frame", "decode", "validate"]
 """Step of consuming at which a message failed; symbols of the Avro enum `Stage` beside `unknown`."""

@@ -13,14 +13,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.leaf_prices import units
 from coalmine_schemas.providers import provider_id
 
@@ -110,8 +109,8 @@ def _price(table: dict[str, Any], lines: list[str], start: int, name: str) -> Ow
     prices: dict[str, Decimal] = {}
     for key in table.keys() - {"model", "provider"}:
         if key not in units():
-            near = get_close_matches(key, units(), 1)
-            remedy = f"write {near[0]}" if near else "write input_mtok, cache_read_mtok, output_mtok ..."
+            near = nearest(key, units())
+            remedy = f"write {near}" if near else "write input_mtok, cache_read_mtok, output_mtok ..."
             raise wrong(key, f"unknown key {key!r}", remedy)
         prices[key] = _amount(
             table[key], lambda what, key=key: wrong(key, f"{key} {what}", "give US dollars, e.g. 0.40")

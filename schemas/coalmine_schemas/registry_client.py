@@ -63,6 +63,20 @@ class SchemaRegistryClient:
         self._unknown: OrderedDict[int, tuple[float, str]] = OrderedDict()
         self._ids: dict[tuple[str, str], int] = {}
 
+    @classmethod
+    def configured(
+        cls, url: str | None, username: str | None, password: str | None, ca_location: Path | None
+    ) -> Self | None:
+        """The client that settings ask for; None without an address.
+
+        Raises:
+            InvalidParameter: The address or the CA file cannot be used.
+        """
+        if url is None:
+            return None
+        auth = None if username is None else (username, password or "")
+        return cls(url, auth, ca_location=ca_location)
+
     def __enter__(self) -> Self:
         return self
 

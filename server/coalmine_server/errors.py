@@ -16,14 +16,13 @@
     └── DiskFull                     whoever starts waits for room
 """
 
-import difflib
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import Final, Self, TypeVar
 
 from coalmine_consumers.errors import StoreDamaged
-from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient
+from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient, nearest
 
 T = TypeVar("T")
 
@@ -51,12 +50,6 @@ class ExitCode(IntEnum):
     """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
     """No server, broker or store could be reached, or another process holds it."""
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Returns the known name most similar to `name`, if any is close."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return close[0] if close else None
 
 
 class ServerError(CoalmineError):

@@ -33,12 +33,12 @@ def schema_registry(settings: SchemaSettings) -> SchemaRegistryClient | None:
     Raises:
         InvalidParameter: Its address or its CA file cannot be used.
     """
-    if settings.registry_url is None:
-        return None
-    auth = None
-    if settings.registry_username is not None:
-        auth = settings.registry_username, secret(settings.registry_password) or ""
-    return SchemaRegistryClient(settings.registry_url, auth, ca_location=settings.registry_ca_location)
+    return SchemaRegistryClient.configured(
+        settings.registry_url,
+        settings.registry_username,
+        secret(settings.registry_password),
+        settings.registry_ca_location,
+    )
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -1,6 +1,8 @@
 """`coalmine serve` started on a full disk waits for room, says so, and then runs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, environment
-from tests.support.processes.warm_command import warm_command
+from tests.support.processes.warm_command import WarmProcess, warm_command
 
 
 def _fill(directory: Path) -> Path:
@@ -27,6 +29,25 @@ def _fill(directory: Path) -> Path:
     return path
 
 
+@contextmanager
+def _serving(home: Path, folder: Path, log: Path) -> Iterator[WarmProcess]:
+    """`coalmine serve` with its log in a file; killed if it still runs at the end."""
+    with log.open("ab") as output:
+        process = warm_command().start(
+            ["serve", "all", "--port", "0"],
+            environment=environment(home, {"COALMINE_LOG_FORMAT": "json"}),
+            folder=folder,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 @pytest.mark.parametrize("full", [".", "store"])
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
 def test_a_server_started_on_a_full_disk_waits_for_room(tmp_path: Path, full: str, existing: bool) -> None:
@@ -39,25 +60,13 @@ def test_a_server_started_on_a_full_disk_waits_for_room(tmp_path: Path, full: st
                 assert server.stop() == 0
         fill = _fill(home / full)
         log = tmp_path / "server.log"
-        with log.open("ab") as output:
-            process = warm_command().start(
-                ["serve", "all", "--port", "0"],
-                environment=environment(home, {"COALMINE_LOG_FORMAT": "json"}),
-                folder=home,
-                stdout=output,
-                stderr=output,
-            )
-        try:
+        with _serving(home, home, log) as process:
             eventually(lambda: "the disk is full" in log.read_text(), what="a line that says so")
             assert process.poll() is None
             fill.unlink()
             eventually(lambda: "owns the store" in log.read_text(), what="a start after all")
             process.terminate()
             assert process.wait(60) == 0
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
         assert "Traceback" not in log.read_text()
 
 
@@ -65,19 +74,7 @@ def test_a_server_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) ->
     with mounted_disk(tmp_path / "home", size_kib=64):
         _fill(tmp_path / "home")
         log = tmp_path / "server.log"
-        with log.open("ab") as output:
-            process = warm_command().start(
-                ["serve", "all", "--port", "0"],
-                environment=environment(tmp_path / "home", {"COALMINE_LOG_FORMAT": "json"}),
-                folder=tmp_path,
-                stdout=output,
-                stderr=output,
-            )
-        try:
+        with _serving(tmp_path / "home", tmp_path, log) as process:
             eventually(lambda: "the disk is full" in log.read_text())
             process.terminate()
             assert process.wait(60) == 0
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()

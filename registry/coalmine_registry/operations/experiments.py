@@ -3,7 +3,6 @@
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, or_, select
@@ -25,7 +24,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord, ExperimentStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
-from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
@@ -209,8 +208,8 @@ def experiment_record(transaction: Transaction, name: str) -> ExperimentRecord:
         row = transaction.one(select(experiments).where(experiments.c.name == name))
     if row is None:
         known = [row.name for row in transaction.all(select(experiments.c.name))]
-        nearest = get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else "`coalmine experiment list` lists all"
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else "`coalmine experiment list` lists all"
         raise NotFound(f"no experiment {name!r:.100}: {hint}")
     return _records(transaction, [row])[0]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, Final
 
 from sqlalchemy import Row, select, tuple_
@@ -17,6 +16,7 @@ from coalmine_registry.records import ENVIRONMENTS, PromptSummary, Registered, V
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
 from coalmine_registry.storage.tables import deployments, prompts, versions
+from coalmine_schemas.errors import nearest
 from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.prompts import (
     PromptContent,
@@ -298,8 +298,8 @@ def _version_names(transaction: Transaction, name: str) -> list[str]:
 
 
 def _suggestion(wanted: str, known: Sequence[str]) -> str:
-    nearest = get_close_matches(wanted, known, n=1)
-    return f"did you mean {nearest[0]}?" if nearest else "push it first"
+    near = nearest(wanted, known)
+    return f"did you mean {near}?" if near else "push it first"
 
 
 def _could_exist(name: str, version: str = "1.0.0") -> bool:

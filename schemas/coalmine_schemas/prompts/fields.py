@@ -1,9 +1,9 @@
 """Reads fields of JSON objects, and reports the one that is wrong."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from coalmine_schemas.errors import nearest
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 
@@ -38,8 +38,8 @@ def refuse_unknown(found: Mapping[str, Any], known: Iterable[str], field: str) -
     known = tuple(known)
     for key in found:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            near = nearest(key, known)
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
             raise InvalidPrompt(f"a key of {field}" if field else "a key", key, hint)
 
 

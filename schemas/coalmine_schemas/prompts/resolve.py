@@ -1,9 +1,9 @@
 """From what an environment serves to the version one unit gets: rules first, then the split."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from coalmine_schemas.errors import nearest
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts.assignment import assignment_point, choose_arm
 from coalmine_schemas.prompts.content import PromptContent
@@ -76,8 +76,8 @@ def matches(rule: Rule, segments: Mapping[str, str]) -> bool:
 
 
 def _unknown(snapshot: Snapshot, prompt: str) -> str:
-    near = get_close_matches(str(prompt), snapshot.prompts, n=1)
-    hint = f"did you mean {near[0]}? Otherwise promote" if near else "promote"
+    near = nearest(str(prompt), snapshot.prompts)
+    hint = f"did you mean {near}? Otherwise promote" if near else "promote"
     return (
         f"environment {snapshot.environment} (revision {snapshot.revision}) serves no prompt {prompt!r}: "
         f"{hint} a version of it there: coalmine promote {prompt} VERSION {snapshot.environment}"

@@ -7,9 +7,9 @@ from fastapi import Depends, Path, Query, Request, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
+from coalmine_schemas.errors import nearest
 from coalmine_schemas.paging import LONGEST_CURSOR
 from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemError
-from coalmine_server.errors import nearest
 from coalmine_server.services.owned_store import OwnedStore
 
 LONGEST_PAGE: Final = 1_000

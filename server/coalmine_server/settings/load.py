@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import expanded, home_of, is_of_platform
-from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.own_prices import read_own_prices
-from coalmine_server.errors import ConfigurationError, UnknownSetting, nearest
+from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
     SETTING_KEYS,

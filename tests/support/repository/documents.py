@@ -54,16 +54,7 @@ def run_bash(block: Block, home: Path, *, only_check: bool = False, timeout_s: f
             raise DocumentError(f"{block}: {' '.join(words)}: {problem}")
     if only_check or not can_run(block.code):
         return
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.code],
-        cwd=ROOT,
-        env=shell_environment(home),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    done = _bash("-euo", block.code, ROOT, shell_environment(home), timeout_s)
     if done.returncode != 0:
         raise DocumentError(f"{block}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
 
@@ -106,9 +97,17 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
     environment = shell_environment(home)
     del environment["COALMINE_HOME"]
     environment |= {"HOME": str(home), "PYTHONPATH": str(packages), "COALMINE_SERVER_PORT": "0"}
-    done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", script],
-        cwd=work,
+    done = _bash("-euxo", script, work, environment, timeout_s)
+    if done.returncode != 0:
+        raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
+
+
+def _bash(
+    options: str, script: str, folder: Path, environment: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", options, "pipefail", "-c", script],
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -116,8 +115,6 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
         timeout=timeout_s,
         check=False,
     )
-    if done.returncode != 0:
-        raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
 
 
 def check_data(block: Block, settings_names: Mapping[str, object]) -> None:
