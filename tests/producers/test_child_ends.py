@@ -21,7 +21,7 @@ cm = Coalmine("bot", home=home, kafka_bootstrap_servers=servers or None, topic_p
 def work():
     with cm.call("p", version="1") as call:
         pass
-    print(call.request_id, flush=True)
+    os.write(1, f"{call.request_id}\\n".encode())  # at once: lines of several children must not mingle
 
 def forked(child):
     process = os.fork()
