@@ -113,7 +113,8 @@ def test_a_client_that_hears_nothing_is_made_anew_only_while_its_broker_takes_co
     assert len(world.clients) == 2
 
 
-def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> None:
+def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> float:
+    """Returns how long after the fault everything was read, in seconds."""
     harness = KafkaHarness(broker, prefix)
     settings = replace(harness.settings(), bootstrap_servers=proxy.bootstrap_servers, session_timeout_s=3.0)
     ledger = Ledger()
@@ -129,13 +130,16 @@ def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault,
             if batch is not None:
                 ledger.commit(batch, source)
         proxy.fault = "none"
+        over_at = time.monotonic()
         harness.produce("requests", [b"after"] * 10)
         drain(source, ledger, 20, timeout_s=90)
+        back_after_s = time.monotonic() - over_at
         assert ledger.values["requests"] == [b"before"] * 10 + [b"after"] * 10
         assert ledger.gaps == []
     finally:
         proxy.fault = "none"
         source.close()
+    return back_after_s
 
 
 @pytest.mark.kafka
@@ -150,11 +154,15 @@ def test_a_fault_longer_than_the_session_costs_nothing_and_needs_nobody(
 @pytest.mark.campaign
 @pytest.mark.parametrize("trial", range(100))
 def test_any_fault_of_any_length_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, trial: int
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy],
+    topic_prefix: str,
+    trial: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     # As many short ones as long ones.
     lasts_s = 90 ** random.Random(trial).random()
-    _survives(*proxied_kafka, topic_prefix, FAULTS[trial % len(FAULTS)], lasts_s)
+    back_after_s = _survives(*proxied_kafka, topic_prefix, FAULTS[trial % len(FAULTS)], lasts_s)
+    record_property("back_after_s", round(back_after_s, 1))
 
 
 @pytest.mark.kafka
