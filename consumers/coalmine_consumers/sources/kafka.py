@@ -185,6 +185,10 @@ class KafkaSource:
         self._closed = True
         self._consumer.close()
         self._owned.clear()
+        # The callbacks make cycles with us. If the garbage collector freed the admin client, on whichever
+        # thread it runs, that could be the client's own, and librdkafka ends the process then.
+        self._look = None
+        del self._admin
 
     def _note_ends(self) -> None:
         """Keeps for `lag` what the client knows of each partition without asking the broker."""

@@ -1,15 +1,20 @@
 """A Kafka source that goes on when its client does not."""
 
+import gc
 import random
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from coalmine_consumers.errors import SourceMisconfigured
 from coalmine_consumers.raw import RawBatch
 from coalmine_consumers.sources.base import Positions, SourceLag
+from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_renewal import FAILURES, RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_schemas.kafka_watchdog import Watchdog
@@ -111,6 +116,25 @@ def test_a_client_that_hears_nothing_is_made_anew_only_while_its_broker_takes_co
     world.reachable = True
     world.polls(20)
     assert len(world.clients) == 2
+
+
+def test_a_closed_source_frees_its_admin_client_itself() -> None:
+    made: list[weakref.ref[AdminClient]] = []
+
+    def make_admin(*arguments: Any, **named: Any) -> AdminClient:
+        admin = AdminClient(*arguments, **named)
+        made.append(weakref.ref(admin))
+        return admin
+
+    source = KafkaSource(KafkaSourceSettings("127.0.0.1:9"), make_admin=make_admin)
+    source.start(dict, lambda: None)
+    source.poll(10, 0.0)  # asks the broker, and is not answered
+    gc.disable()
+    try:
+        source.close()
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> float:
