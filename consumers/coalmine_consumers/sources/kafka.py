@@ -284,7 +284,9 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         # The assignment must be answered. Nothing is taken until `_start` has set it to where the store is.
-        consumer.incremental_assign([kafka_partition(partition_of(each)) for each in partitions])
+        # By an absolute offset: librdkafka asks the broker where the end is, or what was committed, and an
+        # answer that comes late moves even the next assignment there, past everything unread.
+        consumer.incremental_assign([kafka_partition(partition_of(each), 0) for each in partitions])
         self._owned.assign(map(partition_of, partitions))
         _log.info("assigned %s", names_of(partitions))
 
