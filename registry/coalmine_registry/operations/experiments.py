@@ -16,8 +16,8 @@ from coalmine_registry.operations.inputs import (
     environment_name,
     evidence_given,
     is_storable,
+    name_given,
     reason_given,
-    storable,
 )
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of
 from coalmine_registry.operations.transaction import Transaction
@@ -261,9 +261,7 @@ def ordered_arms(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     if not 2 <= len(arms) <= _MOST_ARMS:
         raise Invalid("arms", f"a list of {len(arms)}", f"give 2 to {_MOST_ARMS}, the control last")
     for place, arm in enumerate(arms):
-        name = storable(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
-        if not name.strip():
-            raise Invalid(f"arms[{place}].variant", name, "give a name, e.g. treatment")
+        name_given(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
         if not _is_number(arm.weight):
             raise Invalid(f"arms[{place}].weight", arm.weight, "give a share from 0 to 1")
     ordered = tuple(sorted(arms, key=lambda arm: arm.variant == _CONTROL))
