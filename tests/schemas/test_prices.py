@@ -60,6 +60,16 @@ def _by_the_library(
         if tier
         else None
     )
+    if (
+        tier not in (None, "default")
+        and (provider.id, tier) != ("groq", "flex")
+        and not any(
+            variant.when.items() <= (context or {}).items()
+            and (variant.constraint is None or variant.constraint.active(at))
+            for variant in model.price_variants or ()
+        )
+    ):
+        return None  # the library takes the standard price
     try:
         price = model.calc_price(
             LibraryUsage(**usage), provider, genai_request_timestamp=at, price_context=context
