@@ -123,7 +123,7 @@ def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = 1_000) -> Page[Unpr
 
 @router.get("/facets", responses=problem_responses())
 def facets(owned: Owned) -> Facets:
-    """The values to choose from: prompts, versions, environments, applications, and the period covered."""
+    """The values to choose from: prompts, versions, environments, applications, models, and the period."""
     return queries.facets(owned.store.reader())
 
 
