@@ -146,6 +146,7 @@ def deployment(transaction: Transaction, environment: str, prompt: str) -> Deplo
     """
     row = _row(transaction, environment_name(environment), prompt)
     if row is None:
+        version_names(transaction, prompt)  # says so if there is no such prompt
         raise _not_served(environment, prompt)
     return _record(row)
 
