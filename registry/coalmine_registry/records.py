@@ -15,7 +15,7 @@ ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""
 
 VersionStatus = Literal["active", "retired", "archived"]
-PromotionStatus = Literal["pending", "applied", "rejected", "stale"]
+PromotionStatus = Literal["pending", "applied", "rejected", "stale", "unchanged"]
 ExperimentStatus = Literal["running", "stopped"]
 
 
@@ -115,7 +115,8 @@ class Promotion:
     id: str
     """Id of the promotion, for approving or rejecting it."""
     status: PromotionStatus
-    """`stale` means that the deployment changed between the request and its approval."""
+    """`stale` means that the deployment changed between the request and its approval; `unchanged`, that the
+    version was the default already: such a request is not stored."""
     prompt: str
     """Name of the prompt in the registry."""
     version: str
@@ -139,7 +140,7 @@ class Promotion:
     decision_reason: str | None
     """Reason given with the decision."""
     revision: int | None
-    """Revision of the deployment that the promotion created; null unless applied."""
+    """Revision of the deployment that the promotion created, or found; null unless applied or unchanged."""
 
 
 @result

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, or_, select
 
-from coalmine_registry.errors import Conflict, Invalid, NotFound
+from coalmine_registry.errors import Conflict, Invalid, NameTaken, NotFound
 from coalmine_registry.operations import deployments
 from coalmine_registry.operations.approval import withdraw
 from coalmine_registry.operations.evidence import check_new
@@ -54,7 +54,8 @@ def start(
     Raises:
         Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
         NotFound: Nothing is served yet, or the rule or a version does not exist.
-        Conflict: The name was used before, another experiment runs there, the version served there is a
+        NameTaken: There is or was an experiment of that name.
+        Conflict: Another experiment runs there, the version served there is a
             treatment, or a version is retired.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
@@ -68,7 +69,9 @@ def start(
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
     if transaction.one(select(experiments.c.name).where(experiments.c.name == name)) is not None:
-        raise Conflict(f"an experiment {name} exists or existed: their events would mix; choose another name")
+        raise NameTaken(
+            f"an experiment {name} exists or existed: their events would mix; choose another name"
+        )
     replaced = state.place(rule)
     _check_control(ordered, replaced.version)
     # Never chosen by a caller: two experiments of one salt would assign alike.

@@ -110,7 +110,7 @@ def version_record(transaction: Transaction, name: str, version: str) -> Version
         query = select(versions).where(versions.c.prompt == name, versions.c.version == version)
         row = transaction.one(query)
     if row is None:
-        known = _version_names(transaction, name)
+        known = version_names(transaction, name)
         raise NotFound(f"no version {version:.100} of prompt {name}: {_suggestion(version, known)}")
     return _record(row)
 
@@ -123,7 +123,7 @@ def version_page(transaction: Transaction, name: str, limit: int, cursor: str | 
         Invalid: `limit` or `cursor` is not valid.
     """
     # The database cannot order by precedence. A prompt has few versions; only those of the page are read.
-    known = newest_first(_version_names(transaction, name))
+    known = newest_first(version_names(transaction, name))
     after = cursor_key(cursor, str)
     if cursor is not None and after not in known:
         raise invalid_cursor(cursor)
@@ -154,7 +154,7 @@ def prompt_summary(transaction: Transaction, name: str) -> PromptSummary:
     Raises:
         NotFound: No such prompt is registered.
     """
-    _version_names(transaction, name)
+    version_names(transaction, name)
     return _summaries(transaction, [name])[0]
 
 
@@ -279,7 +279,7 @@ def _summaries(transaction: Transaction, names: Sequence[str]) -> list[PromptSum
     ]
 
 
-def _version_names(transaction: Transaction, name: str) -> list[str]:
+def version_names(transaction: Transaction, name: str) -> list[str]:
     """Returns the versions of a prompt, in no order.
 
     Raises:

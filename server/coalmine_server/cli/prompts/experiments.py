@@ -114,6 +114,8 @@ def list_(
     """List experiments, newest first, including stopped ones."""
     with registry_client(context, token) as client:
         items = client.items("/v1/experiments", {"prompt": prompt, "environment": environment})
+        if prompt is not None and not items:
+            client.get(path_of("prompts", prompt))  # says so if there is no such prompt
     if as_json:
         write_json(items)
         return
