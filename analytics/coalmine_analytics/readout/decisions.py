@@ -11,7 +11,7 @@ from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.results.readout import ArmReadout
-from coalmine_analytics.results.verdicts import Decision, Verdict, difference_word
+from coalmine_analytics.results.verdicts import ACTING, Decision, Verdict, difference_word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,12 +61,15 @@ class Judge:
         self._running = running
         self._weighed = weighed
         self._srm_mismatch = srm_mismatch
-        self._guardrails = [row for row, metric in enumerate(metrics) if metric.guardrail]
+        self._acting = [row for row, metric in enumerate(metrics) if metric.role in ACTING]
+        self._required = [row for row in self._acting if metrics[row].role == "must_prove"]
+        self._signals = [row for row, metric in enumerate(metrics) if metric.role == "signal"]
         self._goals = [row for row, metric in enumerate(metrics) if self.is_goal(metric)]
-        self._harm = _family(running.harm, self._guardrails)
+        self._harm = _family(running.harm, self._acting)
+        self._harm[self._signals] = _family(running.harm, self._signals)[self._signals]
         self._better = _family(running.better, self._goals)
-        # All guardrails must pass, so the least proven one counts: NaN while one has too little data.
-        worst = running.acceptable[self._guardrails].max(axis=0, initial=0.0)
+        # All must pass, so the least proven one counts: NaN while one has too little data.
+        worst = running.acceptable[self._required].max(axis=0, initial=0.0)
         self._acceptable = holm(worst) if len(worst) else worst
 
     def is_goal(self, metric: Metric) -> bool:
@@ -78,7 +81,7 @@ class Judge:
         metric, at = self._metrics[row], (row, column)
         if np.isnan(self._running.difference[at]):
             return MetricVerdict("not enough data", "", None, None)
-        if metric.guardrail or self.is_goal(metric):
+        if metric.role != "shown" or self.is_goal(metric):
             return self._judged(metric, at)
         if self._running.difference[at] > self._plan.alpha:
             units = _units(self._weighed.units_to_difference[at])
@@ -93,7 +96,7 @@ class Judge:
         alpha = self._plan.alpha
         goal = self.is_goal(metric)
         adjusted = known((self._better if goal else self._harm)[at])
-        if metric.guardrail and self._harm[at] <= alpha:
+        if self._harm[at] <= alpha:
             beyond = f" by more than {metric.tolerance}" if metric.tolerance.value else ""
             return MetricVerdict("worse", f"worse than control{beyond}", adjusted, 0)
         if self._better[at] <= alpha if goal else self._shown(at):
@@ -109,7 +112,7 @@ class Judge:
         )
 
     def _shown(self, at: tuple[int, int]) -> bool:
-        """True if a guardrail that is not a goal is better: reported, but no decision depends on it."""
+        """True if a metric that is not a goal is better: reported, but no decision depends on it."""
         return bool(
             self._running.acceptable[at] <= self._plan.alpha and self._running.better[at] <= self._plan.alpha
         )
@@ -118,31 +121,33 @@ class Judge:
         """Decide on one arm; an earlier decision stands, except that harm overrules a promotion."""
         alpha = self._plan.alpha
         p = known(self._acceptable[column])
-        harmed = [row for row in self._guardrails if self._harm[row, column] <= alpha]
+        harmed = [row for row in self._acting if self._harm[row, column] <= alpha]
+        alarming = [row for row in self._signals if self._harm[row, column] <= alpha]
         better = [row for row in self._goals if self._better[row, column] <= alpha]
         if harmed or (before is not None and before.decision == "rollback"):
-            names = ", ".join(self._metrics[row].name for row in harmed)
+            names = self._names(harmed)
             words = f"roll back: worse in {names}" if names else (before.words if before else "")
             return ArmVerdict("rollback", words, 0, p)
         if self._srm_mismatch:
             return ArmVerdict("hold", "hold: units do not arrive in the planned proportions", None, p)
         if before is not None and before.decision == "promote":
             return ArmVerdict("promote", before.words, 0, p)
+        if alarming:
+            return ArmVerdict("hold", f"hold: worse in the signal {self._names(alarming)}", None, p)
         missing_goals = self._plan.goals - {metric.name for metric in self._metrics}
-        passed = bool(self._guardrails or self._goals) and p is not None and p <= alpha
+        passed = bool(self._required or self._goals) and p is not None and p <= alpha
         if passed and (better or not self._plan.goals):
-            names = ", ".join(self._metrics[row].name for row in better)
-            gain = f", and better in {names}" if names else ""
-            return ArmVerdict("promote", f"promote: no guardrail is worse{gain}", 0, p)
+            gain = f", and better in {self._names(better)}" if better else ""
+            return ArmVerdict("promote", f"promote: nothing that must be proven is worse{gain}", 0, p)
         return self._hold(column, p, missing_goals)
 
     def _hold(self, column: int, p: float | None, missing_goals: frozenset[str]) -> ArmVerdict:
-        verdicts = {row: self.metric(row, column) for row in {*self._guardrails, *self._goals}}
+        verdicts = {row: self.metric(row, column) for row in {*self._required, *self._goals}}
         early = [row for row, each in verdicts.items() if each.verdict == "not enough data"]
         if early or missing_goals:
             names = ", ".join([*(self._metrics[row].name for row in sorted(early)), *sorted(missing_goals)])
             return ArmVerdict("hold", f"hold: not enough data yet for {names}", None, p)
-        needed = {self._metrics[row].name: self._to_acceptable(row, column) for row in self._guardrails}
+        needed = {self._metrics[row].name: self._to_acceptable(row, column) for row in self._required}
         if self._goals:
             names = " or ".join(self._metrics[row].name for row in self._goals)
             needed[f"a gain in {names}"] = min(self._to_better(row, column) for row in self._goals)
@@ -153,6 +158,9 @@ class Judge:
         ]
         undecided = f" in {', '.join(blocking)}" if blocking else ""
         return ArmVerdict("hold", f"hold: undecided{undecided}; {_more(units)}", units, p)
+
+    def _names(self, rows: Sequence[int]) -> str:
+        return ", ".join(self._metrics[row].name for row in rows)
 
     def _to_acceptable(self, row: int, column: int) -> float:
         if self._running.acceptable[row, column] <= self._plan.alpha:

@@ -31,9 +31,10 @@ def read_out(
     """Every metric of every arm against control.
 
     Valid at all looks together: p-values are running minima, and decisions stand. Epochs are compared each by
-    itself and then combined. Rollback: harm on any guardrail, Holm over guardrails and arms. Promotion: each
-    guardrail at alpha (intersection-union), and if there are goals at least one better (Holm over goals and
-    arms); Holm over arms; no sample-ratio mismatch.
+    itself and then combined. Rollback: harm of any metric whose role is `must_prove` or `must_not_harm`, Holm
+    over these and arms. Promotion: each that is `must_prove` at alpha (intersection-union), and if there are
+    goals at least one better (Holm over goals and arms); Holm over arms; no signal harmed; no sample-ratio
+    mismatch.
 
     Args:
         sums: The look.
@@ -184,7 +185,7 @@ class _Row:
             metric=metric.name,
             unit=metric.unit,
             direction=metric.direction,
-            guardrail=metric.guardrail,
+            role=metric.role,
             goal=judge.is_goal(metric),
             verdict=verdict.verdict,
             words=words,

@@ -6,7 +6,7 @@
 | `no difference shown` | There is enough data, and no difference beyond chance is shown so far. |
 | `better`, `worse` | A difference is shown, and the metric says which way is better. |
 | `higher`, `lower` | A difference is shown, and the metric does not say which way is better. |
-| `not worse` | Worse by less than the margin, if at all: the guardrail passes. |
+| `not worse` | Worse by less than the margin, if at all: what must be proven is proven. |
 | `undecided` | Neither harm nor its absence (of a goal: no improvement) is shown yet. |
 | `seems better`, `seems worse`, `seems higher`, `seems lower` | As without `seems`, without randomisation. |
 | `moved` | The metric changed, between the two sides of an explanation, for the requests with this value. |
@@ -19,6 +19,13 @@ from typing import Literal
 
 Direction = Literal["higher", "lower", "same", "unknown"]
 """Which way is better. `same`: any change is bad. `unknown`: not declared, so it is never judged."""
+
+Role = Literal["must_prove", "must_not_harm", "signal", "shown"]
+"""What depends on a metric. `must_prove`: harm rolls back, and a promotion needs proof that there is none.
+`must_not_harm`: harm rolls back. `signal`: harm holds. `shown`: nothing."""
+
+ACTING: tuple[Role, ...] = ("must_prove", "must_not_harm")
+"""Roles of metrics whose harm rolls back."""
 
 Decision = Literal["rollback", "promote", "hold"]
 """`rollback` and `promote` stand once made; a rollback also overrules a promotion."""

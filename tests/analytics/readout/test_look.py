@@ -102,7 +102,7 @@ def test_a_ramp_beside_a_drift_is_no_effect() -> None:
 
 
 def test_decisions_and_p_values_stand() -> None:
-    readouts = watch(Service(quality_effect=-0.04), 3)
+    readouts = watch(Service(quality_effect=-0.06), 3)
     decided = [canary(each).decision for each in readouts]
     first = decided.index("rollback")
     assert set(decided[first:]) == {"rollback"}
@@ -196,21 +196,21 @@ def test_evidence_for_another_hypothesis_is_not_carried_on() -> None:
 
 def test_a_plan_may_say_what_matters() -> None:
     sums = last(Service(quality_effect=-0.05), 4)
-    plan = Plan(control="canary", overrides={"quality": MetricOverride(guardrail=False)})
+    plan = Plan(control="canary", overrides={"quality": MetricOverride(role="shown")})
     readout = read_out(sums, plan, taken_at=START)
     assert readout.control == "canary"
     assert metric(readout, "quality").effect == pytest.approx(0.04, abs=0.01)
-    assert not metric(readout, "quality").guardrail
+    assert metric(readout, "quality").role == "shown"
     with pytest.raises(InvalidParameter, match="control is 'nobody'"):
         read_out(sums, Plan(control="nobody"), taken_at=START)
 
 
 def test_a_signal_with_a_direction_is_better_or_worse_and_decides_nothing() -> None:
-    plan = Plan(overrides={"quality": MetricOverride(guardrail=False)})
+    plan = Plan(overrides={"quality": MetricOverride(role="shown")})
     found = metric(watch(Service(quality_effect=-0.05), 4, plan)[-1], "quality")
     assert (found.verdict, found.adjusted_p) == ("worse", None)
     assert found.words == "worse than control; nothing depends on it"
-    undirected = Plan(overrides={"quality": MetricOverride(guardrail=False, direction="unknown")})
+    undirected = Plan(overrides={"quality": MetricOverride(role="shown", direction="unknown")})
     assert metric(watch(Service(quality_effect=-0.05), 4, undirected)[-1], "quality").verdict == "lower"
 
 
