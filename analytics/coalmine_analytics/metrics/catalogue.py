@@ -76,6 +76,22 @@ def metrics_in(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) ->
     ]
 
 
+def planned(overrides: Mapping[str, MetricOverride]) -> list[Metric]:
+    """Return every metric that a plan judges, with or without data: built-in ones first.
+
+    Args:
+        overrides: By name of the metric.
+
+    Raises:
+        InvalidParameter: An override is not valid for its metric.
+    """
+    cells = {metric.cells for metric in BUILT_IN}
+    for name in overrides.keys() - _BY_NAME.keys():
+        bare = name.removeprefix("custom.")
+        cells.add(bare if bare in _BY_NAME else name)
+    return [metric for metric in metrics_in(cells, overrides) if metric.role != "shown"]
+
+
 def _named(cells: str) -> Metric:
     return Metric(
         # A service's own "error_rate" is not ours; cells keep names like "errors" apart in the same way.

@@ -43,6 +43,9 @@ class MetricReadout:
     role: Role
     """What depends on it: harm of `must_prove` and `must_not_harm` rolls the arm back, a promotion needs
     proof that what is `must_prove` is not harmed, harm of a `signal` holds; nothing if it is `shown`."""
+    required: bool
+    """True if a promotion needs proof that it is not harmed: `must_prove`, and with values when the arm had
+    the plan's minimum of units."""
     goal: bool
     """True if a promotion needs this metric, or another goal, to be better."""
     verdict: Verdict
@@ -114,6 +117,18 @@ class SrmReadout:
 
 
 @result
+class AlphaBudget:
+    """Chances of ever rolling a good version back, by what does it; they add up to alpha."""
+
+    overall: float
+    """Metrics over all units."""
+    segments: float
+    """Metrics in declared segments."""
+    limits: float
+    """Absolute limits."""
+
+
+@result
 class Readout:
     """An experiment at one look."""
 
@@ -123,11 +138,15 @@ class Readout:
     """The last batch that is counted: it, and all before it."""
     alpha: float
     """Chance of ever erring, for each kind of decision."""
+    budget: AlphaBudget
+    """How a rollback's alpha is divided."""
     control: str
     control_units: int
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    no_control_since: int | None
+    """The allocation epoch from which on control gets no units: nothing can be compared since."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
 

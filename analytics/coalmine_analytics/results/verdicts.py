@@ -7,6 +7,7 @@
 | `better`, `worse` | A difference is shown, and the metric says which way is better. |
 | `higher`, `lower` | A difference is shown, and the metric does not say which way is better. |
 | `not worse` | Worse by less than the margin, if at all: what must be proven is proven. |
+| `not applicable` | Hardly any unit has a value, so nothing can be shown; it does not hold up a promotion. |
 | `undecided` | Neither harm nor its absence (of a goal: no improvement) is shown yet. |
 | `seems better`, `seems worse`, `seems higher`, `seems lower` | As without `seems`, without randomisation. |
 | `moved` | The metric changed, between the two sides of an explanation, for the requests with this value. |
@@ -34,7 +35,15 @@ Difference = Literal["better", "worse", "higher", "lower"]
 """A difference that is shown."""
 
 Verdict = Literal[
-    "not enough data", "worse", "not worse", "better", "undecided", "no difference shown", "higher", "lower"
+    "not enough data",
+    "not applicable",
+    "worse",
+    "not worse",
+    "better",
+    "undecided",
+    "no difference shown",
+    "higher",
+    "lower",
 ]
 """About one metric of an arm. `undecided` is an answer: neither harm nor its absence is shown yet."""
 

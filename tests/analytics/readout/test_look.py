@@ -123,7 +123,8 @@ def test_too_little_data_is_a_result_of_its_own() -> None:
     assert found.verdict == "not enough data"
     assert (found.effect, found.lower, found.upper, found.evidence.difference) == (None, None, None, None)
     assert "30 units" in found.words
-    assert (canary(readout).decision, canary(readout).units_needed) == ("hold", None)
+    assert canary(readout).decision == "hold"
+    assert "a promotion needs 600 units in the arm" in canary(readout).words
 
 
 def test_units_that_arrive_in_other_proportions_block_a_promotion() -> None:
@@ -162,7 +163,8 @@ def test_the_order_of_groups_changes_nothing() -> None:
     sums = last(Service(ramp_to=0.5), 11)
     one, other = (canary(read_out(each, SPLIT, taken_at=START)) for each in (sums, shuffled(sums, 1)))
     for left, right in zip(one.metrics, other.metrics, strict=True):
-        assert left.log_e == pytest.approx(right.log_e, rel=1e-12, abs=1e-12)
+        if left.verdict != "not applicable":
+            assert left.log_e == pytest.approx(right.log_e, rel=1e-12, abs=1e-12)
 
 
 def test_several_arms_are_each_compared_with_control() -> None:
