@@ -38,7 +38,7 @@ def _override(setting: MetricSetting) -> MetricOverride:
     return MetricOverride(
         direction=setting.direction,
         unit=setting.unit,
-        guardrail=setting.guardrail,
+        role=setting.role,
         margin=_size(setting.margin),
         tolerance=_size(setting.tolerance),
         mde=_size(setting.mde),

@@ -43,12 +43,13 @@ class MetricSetting(Section):
     """Which way is better; `same`: any change is bad."""
     unit: str | None = None
     """Unit, shown with its values."""
-    guardrail: bool | None = None
-    """True if harm leads to a rollback, and a promotion needs proof that there is none."""
+    role: Literal["must_prove", "must_not_harm", "signal", "shown"] | None = None
+    """What depends on it: `must_prove` (harm leads to a rollback, and a promotion needs proof that there is
+    none), `must_not_harm` (harm leads to a rollback), `signal` (harm holds) or `shown` (nothing)."""
     margin: Size | None = None
     """A worsening that would not be accepted."""
     tolerance: Size | None = None
-    """A worsening that is still accepted."""
+    """A worsening that is still accepted; a third of the margin, or the catalogue's, if unset."""
     mde: Size | None = None
     """Minimum detectable effect."""
 
