@@ -1,28 +1,13 @@
 """Metrics: what must be known of one before it can be judged."""
 
-import math
 from dataclasses import KW_ONLY, dataclass, replace
 
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.results.catalogue import Kind
 from coalmine_analytics.results.verdicts import Direction
+from coalmine_schemas.size import Size
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of a change."""
-
-    value: float
-    """>= 0."""
-    relative: bool = False
-    """True: a share of the control arm's value at the first look; False: in the metric's unit."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise invalid("size of a change", self.value, "give a finite number >= 0")
-
-    def __str__(self) -> str:
-        return f"{self.value:g}{' relative' if self.relative else ''}"
+_MARGIN, _TOLERANCE = Size(0.03, relative=True), Size(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +33,9 @@ class Metric:
     """The cells that count values beyond the cap."""
     guardrail: bool = False
     """True if harm rolls back, and a promotion needs proof that there is none."""
-    margin: Size = Size(0.03, relative=True)
+    margin: Size = _MARGIN
     """A worsening of this size is not acceptable: non-inferiority means less than this."""
-    tolerance: Size = Size(0.0)
+    tolerance: Size = _TOLERANCE
     """A worsening up to this size is accepted: harm means more than this."""
     mde: Size | None = None
     """Minimum detectable effect; None takes the margin, and where that is 0 0.2 standard deviations."""
