@@ -133,7 +133,7 @@ class Histories(RuleBasedStateMachine):
             self.logs[topic, number].append(self.cluster.logs[topic, number])
 
     @rule(limit=st.integers(1, 30), ticks=st.integers(0, 20))
-    def poll(self, limit: int, ticks: int = 0) -> None:
+    def poll(self, limit: int, ticks: int = 9) -> None:
         batch = self.source.poll(limit, ticks)
         if batch is not None:
             for partition, gap in gaps_of(batch):
