@@ -25,6 +25,7 @@ from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_schemas.topics import topic_name
 from tests.support.doubles.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
 from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_proxy import KafkaProxy
 from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.kafka
@@ -261,16 +262,15 @@ def test_topics_that_do_not_exist_yet_are_waited_for(
 
 
 def test_a_broker_that_is_down_is_waited_for_and_said(
-    own_kafka: Callable[..., KafkaBroker], topic_prefix: str, open_source: Open
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy], harness: KafkaHarness, open_source: Open
 ) -> None:
-    broker = own_kafka()
-    harness = KafkaHarness(broker, topic_prefix)
+    _, proxy = proxied_kafka
     harness.produce("requests", some("a", 5))
-    broker.stop()
+    proxy.fault = "refuse"
     ledger = Ledger()
-    source = open_source(harness.settings(), ledger)
+    source = open_source(replace(harness.settings(), bootstrap_servers=proxy.bootstrap_servers), ledger)
     poll_until(source, ledger, lambda: source.lag().note not in (None, "no partition assigned"))
-    broker.restart()
+    proxy.fault = "none"
     drain(source, ledger, 5)
     assert source.lag().note is None
     assert ledger.gaps == []
