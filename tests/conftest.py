@@ -118,7 +118,7 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 def proxied_kafka(kafka: KafkaBroker) -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
     """The shared broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
     (broker,) = kafka.admin().list_topics(timeout=30).brokers.values()
-    with KafkaProxy(broker.host, broker.port) as proxy:
+    with KafkaProxy(str(broker.host), broker.port) as proxy:
         yield kafka, proxy
 
 

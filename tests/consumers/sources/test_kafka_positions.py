@@ -150,6 +150,10 @@ class Histories(RuleBasedStateMachine):
     def answer(self, most: int, fail: int) -> None:
         self.cluster.answer(most=most, fail=fail == 0)
 
+    @rule(where=wheres)
+    def lose_or_find_a_leader(self, where: Where) -> None:
+        self.cluster.leaderless ^= {where}
+
     @rule()
     def commit(self) -> None:
         for batch in self.pending:
@@ -187,6 +191,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         for log in self.cluster.logs.values():
             log.end_transaction(commit=True)
+        self.cluster.leaderless.clear()
         self.gain(self.cluster.logs)
         quiet = 0
         for _ in range(200):

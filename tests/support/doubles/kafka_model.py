@@ -116,6 +116,7 @@ class KafkaModel:
     def __init__(self, topics: Sequence[str], partitions: int) -> None:
         self.partitions = partitions
         self.logs: dict[Where, Log] = {}
+        self.leaderless: set[Where] = set()
         self.made = 0
         self.questions: list[tuple[Future[Any], Callable[[], Any]]] = []
         for topic in topics:
@@ -158,6 +159,8 @@ class ModelAdmin:
         self, wanted: Mapping[KafkaPartition, Any], **_: Any
     ) -> dict[KafkaPartition, Future[Any]]:
         def bound(partition: KafkaPartition, spec: Any) -> _Bound:
+            if (partition.topic, partition.partition) in self._cluster.leaderless:
+                return _Bound(partition.offset)  # as it was asked for, and no error
             log = self._cluster.logs[partition.topic, partition.partition]
             return _Bound(log.first if type(spec).__name__ == "EarliestSpec" else log.end)
 
