@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import size
 from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
-from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_proxy import KafkaProxy
 from tests.support.servers.postgres import VARIABLE as POSTGRES_VARIABLE
 from tests.support.servers.postgres import PostgresServer
@@ -93,7 +93,9 @@ def warm_command_ends() -> Iterator[None]:
 def kafka(share: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
     share(KAFKA_VARIABLE)
-    with _server("Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True)) as broker:
+    with _server(
+        "Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True, settings=STEADY)
+    ) as broker:
         yield broker
 
 
@@ -116,7 +118,7 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 def proxied_kafka(kafka: KafkaBroker) -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
     """The shared broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
     (broker,) = kafka.admin().list_topics(timeout=30).brokers.values()
-    with KafkaProxy(broker.host, broker.port) as proxy:
+    with KafkaProxy(str(broker.host), broker.port) as proxy:
         yield kafka, proxy
 
 

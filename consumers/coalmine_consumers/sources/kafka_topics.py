@@ -64,7 +64,11 @@ def ensure_topics(
             reason: KafkaError = error.args[0]
             if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
-            if reason.retriable() or reason.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+            # A broker that starts, or is very busy, is fenced for a moment; Kafka says so by a code that
+            # otherwise means too few brokers.
+            is_fenced = "fenced" in reason.str()
+            is_away = reason.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+            if reason.retriable() or is_fenced or is_away:
                 raise SourceUnavailable(f"topic {topic} was not created: {reason.str()}") from error
             raise SourceMisconfigured(f"topic {topic} was not created: {reason.str()}") from error
         else:
