@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -34,6 +35,20 @@ WARM = (
 
 _NUMBER = struct.Struct("!i")
 """How the process id and then the exit code are told."""
+
+_SCRIPT = """\
+#!{python} -IS
+import json, os, signal, socket, struct, sys
+asked = socket.socket(socket.AF_UNIX)
+asked.connect({address!r})
+what = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(asked, [b"%d\\n" % len(what)], [1, 2])
+asked.sendall(what)
+(pid,) = struct.unpack("!i", asked.recv(4))
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+sys.exit(*struct.unpack("!i", asked.recv(4)))
+"""
 
 
 class WarmProcess:
@@ -140,12 +155,18 @@ class WarmCommand:
             texts = [(stream.seek(0), stream.read().decode())[1] for stream in (stdout, stderr)]
             return subprocess.CompletedProcess(process.args, status, *texts)
 
+    def script_folder(self) -> Path:
+        """Where there is a `coalmine` for shells, which runs the command like `start`."""
+        script = Path(self._socket).with_name("coalmine")
+        script.write_text(_SCRIPT.format(python=sys.executable, address=self._socket), encoding="utf-8")
+        script.chmod(0o700)
+        return script.parent
+
     def close(self) -> None:
         """End it."""
         self._process.kill()
         self._process.wait()
-        Path(self._socket).unlink()
-        Path(self._socket).parent.rmdir()
+        shutil.rmtree(Path(self._socket).parent)
 
 
 _lock = threading.Lock()
