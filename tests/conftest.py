@@ -29,7 +29,7 @@ from tests.support.servers.shared import SharedServers, name_shared_server
 settings.register_profile(
     "coalmine",
     deadline=None,
-    max_examples=size(50, 1_000),
+    max_examples=size(20, 1_000),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coalmine")

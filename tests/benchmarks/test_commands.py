@@ -8,7 +8,7 @@ from benchmarks.commands import main
 
 
 def test_the_last_line_is_json_with_the_promised_names(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--runs", "1", "--json"]) == 0
+    assert main(["--runs", "1", "--warm-up", "0", "--json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     for name in ("python_cpu_s", "help_cpu_s", "versions_remote_cpu_s", "versions_local_cpu_s"):
