@@ -15,7 +15,7 @@ class Size:
     value: float
     """>= 0."""
     relative: bool = False
-    """True: a share of the control arm's value at the first look; False: in the metric's unit."""
+    """True: a share of control's value; False: in the metric's unit."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
