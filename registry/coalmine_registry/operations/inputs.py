@@ -6,6 +6,7 @@ from typing import Final
 
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.records import ENVIRONMENTS, Evidence
+from coalmine_schemas.errors import nearest
 from coalmine_schemas.safe_text import printable
 
 _LONGEST_NOTE: Final = 4000
@@ -26,7 +27,9 @@ def environment_name(environment: object) -> str:
     if environment in ENVIRONMENTS:
         return str(environment)
     shown = f"{environment:.40}" if isinstance(environment, str) else type(environment).__name__
-    raise NotFound(f"no environment {shown!r}: there are {', '.join(ENVIRONMENTS)}")
+    near = nearest(shown, ENVIRONMENTS)
+    hint = f"did you mean {near}? " if near else ""
+    raise NotFound(f"no environment {shown!r}: {hint}there are {', '.join(ENVIRONMENTS)}")
 
 
 def storable(field: str, value: object, longest: int = _LONGEST_NOTE) -> str:

@@ -77,6 +77,7 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
     (NotFound, NOT_FOUND),
     (registry_errors.NotFound, NOT_FOUND),
     (registry_errors.Forbidden, FORBIDDEN),
+    (registry_errors.NameTaken, ProblemKind("name-taken", "The name was used before", 409)),
     (
         registry_errors.BumpTooSmall,
         ProblemKind("bump-too-small", "The version bump is too small", 409),
