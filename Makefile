@@ -26,8 +26,13 @@ OLDEST_TOOLS := hatchling editables hypothesis pytest pytest-httpserver pytest-x
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# uv does not read pip's configuration, where a machine may have its index of packages.
+UV = index="$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$($(BIN)/python -m pip config list \
+    | sed -n "s/^[^=]*\.index-url='\(.*\)'$$/\1/p" | head -n 1)}}"; \
+    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; $(BIN)/uv
+
 # For every platform and Python at once, and without the address of the index that was asked.
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: all
@@ -62,12 +67,12 @@ campaign: setup ## Run all tests in their full form, then torture round after ro
 OLDEST := .venv-oldest
 .PHONY: test-oldest
 test-oldest: setup ## Run the tests of imports and of the core with the oldest versions we allow
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
-	@$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	@$(UV) pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
 	    --output-file $(OLDEST)/oldest.txt
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
+	@$(UV) pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
+	@$(UV) pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
 	@$(OLDEST)/bin/python -m pytest --quiet --numprocesses $(TEST_WORKERS) -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
 
 .PHONY: lint
@@ -101,7 +106,7 @@ lock: setup ## Renew the lock files from pyproject.toml: newest versions, with h
 	@echo "The lock files are renewed; the next make target installs them."
 
 .PHONY: ci
-ci: ## What CI runs: install what the machine lacks, then lint, types and all tests
+ci: ## What CI runs: install what the machine lacks, then lint, types, all tests, oldest versions
 	@.ci/run
 
 .PHONY: clean
