@@ -7,6 +7,15 @@ from typing import Any, NamedTuple
 from coalmine.replies.extraction import OtherReply, extracted
 from coalmine.replies.facts import ReplyFacts, count_of, get, text_of
 
+_PLAIN_COUNTS = (
+    "input_tokens",
+    "prompt_tokens",
+    "output_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
 _TICKS_PER_USD = 10**10
 """xAI's unit of cost."""
 _ANYWHERE = ("global", "not_available")
@@ -45,6 +54,12 @@ def billed_usage(facts: ReplyFacts, provider: str | None) -> BilledUsage:
         tier = geo if tier in (None, "standard") else f"{tier}+{geo}"
     # LiteLLM says 0 for models it has no price of.
     return BilledUsage(counts, tier, cost if cost is not None else _usd(facts.stated_cost) or None)
+
+
+def negative_counts(usage: object) -> list[str]:
+    """Names of counts that are below zero, and so are left out."""
+    found = ((name, get(usage, name)) for name in _PLAIN_COUNTS)
+    return [name for name, count in found if isinstance(count, int | float) and count < 0]
 
 
 def counts_of(usage: object) -> dict[str, int | float]:
