@@ -18,7 +18,7 @@ from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
-from coalmine_dashboards.views.markup import health_strip, plain, stylesheet, versions_table
+from coalmine_dashboards.views.markup import health_strip, plain, shown, stylesheet, versions_table
 from coalmine_dashboards.views.panels import PANELS, needs_log, panel_points
 from coalmine_dashboards.views.problems import (
     Advice,
@@ -129,7 +129,7 @@ def _choice(name: str, known: Sequence[str]) -> str | None:
     chosen = st.selectbox(
         name.capitalize(),
         [_ALL, *known],
-        format_func=lambda value: f"All {name}s" if value == _ALL else value,
+        format_func=lambda value: f"All {name}s" if value == _ALL else shown(value),
         key=name,
         bind="query-params",
         width=220,

@@ -167,7 +167,7 @@ def timeseries(
 
 @tabular
 def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the metrics: unit, direction, guardrails and their margins.
+    """List the metrics: unit, direction, role and margin.
 
     Every other name in requests' metrics and in scores is a metric, too.
     """
@@ -180,8 +180,8 @@ def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
         write_json(found)
         return
     rows = [
-        (row.metric, row.kind, row.unit or None, row.direction, row.guardrail, row.margin, row.description)
+        (row.metric, row.kind, row.unit or None, row.direction, row.role, row.margin, row.description)
         for row in read_as(list[MetricRow], found)
     ]
-    columns = ("metric", "kind", "unit", "better", "guardrail", "margin", "what it is")
+    columns = ("metric", "kind", "unit", "better", "role", "margin", "what it is")
     write_table(columns, rows, empty="no metrics")
