@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
+import structlog
 
 from coalmine_server.errors import (
     CheckFailed,
@@ -16,10 +17,14 @@ from coalmine_server.errors import (
     Unreachable,
 )
 
+_log = structlog.stdlib.get_logger("coalmine.client")
+
 Parameters = Mapping[str, str | int | float | bool | Sequence[str] | Sequence[float] | None]
 Answer = TypeVar("Answer")
 
 RETRY_S = 0.1
+SAY_AFTER_S = 2.0
+"""After this much waiting a line says for what."""
 ANSWER_TIMEOUT_S = 60.0
 SLOW_TIMEOUT_S = 3600.0
 """For answers that read every raw row: deep audits, explanations."""
@@ -41,7 +46,8 @@ class Client:
         Args:
             url: Where the server listens.
             token: The bearer token, if there is one.
-            patience_s: How long to go on asking a server that starts or takes over.
+            patience_s: How long to go on asking a server that waits for something or takes over. One that is
+                at work to start is asked without a limit.
             transport: What carries requests; HTTP if None.
         """
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -111,7 +117,8 @@ class Client:
         slow: bool = False,
     ) -> Any:  # noqa: ANN401 - JSON
         given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
-        deadline = time.monotonic() + self._patience_s
+        began, said = time.monotonic(), False
+        deadline = began + self._patience_s
         timeout_s = SLOW_TIMEOUT_S if slow else ANSWER_TIMEOUT_S
         while True:
             with _reachable(self.url):
@@ -121,8 +128,16 @@ class Client:
                     return response.json()
                 except ValueError as error:
                     raise self._stranger(path) from error
-            if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or not self._patience_s:
                 raise self._error(response)
+            problem = _problem(response)
+            if problem.get("at_work"):  # however long a large store takes
+                deadline = time.monotonic() + self._patience_s
+            elif time.monotonic() > deadline or problem.get("type") == "urn:coalmine:failed":
+                raise self._error(response)
+            if not said and time.monotonic() - began > SAY_AFTER_S:
+                said = True
+                _log.warning("waiting for the server", url=self.url, reason=_detail(response))
             time.sleep(RETRY_S)
 
     def _stranger(self, path: str) -> ServerError:
@@ -145,7 +160,7 @@ class Client:
                 return NotFound(*detail.split("\n", maxsplit=1))
             case 406 | 422:
                 return ConfigurationError(detail)
-            case 409 if _kind(response) == "urn:coalmine:name-taken":
+            case 409 if _problem(response).get("type") == "urn:coalmine:name-taken":
                 return ConfigurationError(detail)
             case 403 | 409 | 412 | 413 | 429:
                 return CheckFailed(detail)
@@ -183,15 +198,17 @@ def _reachable(url: str) -> Iterator[None]:
         raise ConfigurationError(f"{url} is not a URL: {error}") from error
 
 
-def _kind(response: httpx2.Response) -> str:
+def _problem(response: httpx2.Response) -> dict[str, Any]:
+    """The members of a problem document; none of what is no such document."""
     try:
-        return str(response.json()["type"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _detail(response: httpx2.Response) -> str:
-    try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+    detail = _problem(response).get("detail")
+    if detail is None:
         return f"answered {response.status_code} without a problem document; is it a Coalmine server?"
+    return str(detail)
