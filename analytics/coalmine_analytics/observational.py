@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from coalmine_analytics.arrays import FloatArray, known
-from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout.evidence import fix_scales, weigh
@@ -156,18 +156,14 @@ def _standardised(y: FloatArray, x: FloatArray, version: int) -> ArmRatio:
 
 def _strata(a: ArmRatio, b: ArmRatio, sums: VersionSums) -> Strata:
     """Both versions as one comparison of shape (M, 1)."""
-    control, treatment = (
-        ArmRatio(*(field[:, None] for field in (arm.ratio, arm.sum_x, arm.residual_ss, arm.clusters)))
-        for arm in (a, b)
-    )
-    effect = difference(treatment, control)
+    control, treatment = a.at((..., None)), b.at((..., None))
+    contrast = one_stratum(treatment, control)
     units_a, units_b = (span.units for span in sums.spans)
     having_a = np.minimum(units_a, control.clusters.astype(np.int64))
     having_b = np.minimum(units_b, treatment.clusters.astype(np.int64))
     enough = np.minimum(having_a, having_b) >= MIN_UNITS
-    effect = effect.only_where(enough)
-    units = np.full(effect.estimate.shape, units_a + units_b)
-    return Strata(effect, treatment, control, units, having_b, having_a)
+    units = np.full(enough.shape, units_a + units_b)
+    return Strata(contrast, contrast.effect().only_where(enough), units, having_b, having_a)
 
 
 def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:

@@ -7,6 +7,7 @@ from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
 from coalmine_analytics.calibration.methods import (
     ALPHA,
+    IndependentEpochs,
     MakeShortcut,
     PeekingT,
     PlainAsymptotic,
@@ -83,6 +84,7 @@ _PEEKING: dict[str, tuple[MakeShortcut, float]] = {"t-test at every look": (Peek
 _PLAIN: dict[str, tuple[MakeShortcut, float]] = {"plain asymptotic sequence": (PlainAsymptotic, 0.10)}
 _REQUESTS: dict[str, tuple[MakeShortcut, float]] = {"variance over requests": (RequestLevel, 0.20)}
 _POOLED: dict[str, tuple[MakeShortcut, float]] = {"pooled ramp": (PooledRamp, 0.90)}
+_INDEPENDENT: dict[str, tuple[MakeShortcut, float]] = {"epochs as if independent": (IndependentEpochs, 0.06)}
 _ONE_SHAPE: dict[str, tuple[MakeShortcut, float]] = {"pooled variance alone": (PooledVariance, 0.10)}
 
 
@@ -161,12 +163,18 @@ def _clustered(size: Size) -> Iterator[Trial]:
 
 
 def _ramps(size: Size) -> Iterator[Trial]:
-    stages = (0.05, 0.25, 0.5)
+    stages: tuple[float, ...] = (0.05, 0.25, 0.5)
     drifting = Ramp(stages, 0.2, 0.5, size.per_look, size.looks)
     yield FalseAlarms("ramp 5-25-50 with drift", drifting, mde=0.05, controls=_POOLED)
     for kind, mde in (("rate", 0.05), ("quality", 0.02)):
         loyal = Returning(kind, stages, size.per_look, size.looks, drift=0.1, active=1_000, leaving=3)
         yield FalseAlarms(f"ramp 5-25-50 with drift, loyal users, {kind}", loyal, mde=mde)
+    for name, stages in (
+        ("ten steps of 5 %", tuple(0.05 * step for step in range(1, 11))),
+        ("50 % published five times", (0.5,) * 5),
+    ):
+        loyal = Returning("quality", stages, size.per_look, size.looks, active=1_000, leaving=3)
+        yield FalseAlarms(f"{name}, loyal users", loyal, mde=0.02, controls=_INDEPENDENT)
 
 
 def _coverage(size: Size) -> Iterator[Trial]:

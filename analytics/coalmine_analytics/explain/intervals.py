@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.effect import Effect, paired_difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.decomposition import Cells, Decomposition
@@ -86,7 +87,7 @@ def certainty(
         min(span.units, int(arm.clusters[0, 0])) for span, arm in zip(spans, (a, b), strict=True)
     )
     units = [np.array([[each]]) for each in (units_a + units_b, units_b, units_a)]
-    scales = fix_scales([metric], Strata(effect, b, a, *units), [[None]])
+    scales = fix_scales([metric], Strata(one_stratum(b, a), effect, *units), [[None]])
     mde = float(scales.mde[0, 0])
     enough = min(units_a, units_b) >= MIN_UNITS and bool(effect.usable[0, 0])
     by_jackknife = taken_apart.standard_error(np.ones(4))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
+from coalmine_analytics.metrics.metric import Metric, MetricOverride
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_schemas.size import Size
 
 
 def _relative(share: float) -> Size:

@@ -84,7 +84,7 @@ def fix_scales(
 
 
 def _scales(metric: Metric, strata: Strata, row: int, column: int) -> Scales:
-    baseline = abs(float(strata.control.ratio[row, column]))
+    baseline = abs(float(strata.contrast.ratios[1][row, column]))
 
     def absolute(size: Size) -> float:
         return size.value * baseline if size.relative else size.value
@@ -179,6 +179,6 @@ def _more_clean_units(
 def _relative(strata: Strata, mde: FloatArray, alpha: float) -> tuple[FloatArray, FloatArray]:
     """Bounds of the relative effect; infinite where control's value may be 0 or there is no look."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        lower, upper = relative_confidence_sequence(strata.treatment, strata.control, mde=mde, alpha=alpha)
+        lower, upper = relative_confidence_sequence(strata.contrast, mde=mde, alpha=alpha)
     usable = strata.effect.usable
     return np.where(usable, lower, -np.inf), np.where(usable, upper, np.inf)

@@ -75,7 +75,7 @@ def read_out(
             all_units=int(units.sum()),
             rare=now_rare,
             waived=waived(now_rare, [earlier.arm(name) for name in names], known, plan.min_units),
-            beyond_margin=beyond_margin(metrics, strata.effect.estimate, strata.control.ratio),
+            beyond_margin=beyond_margin(metrics, strata.effect.estimate, strata.contrast.ratios[1]),
             srm_mismatch=srm.mismatch,
             no_control_since=no_control_since,
         ),

@@ -53,7 +53,7 @@ class Row:
         at, metric = self._at, self._metric
         usable = bool(strata.effect.usable[at])
         effect = known(strata.effect.estimate[at])
-        control_value, value = known(strata.control.ratio[at]), known(strata.treatment.ratio[at])
+        control_value, value = (known(ratio[at]) for ratio in reversed(strata.contrast.ratios))
         if not usable and not metric.per_unit:  # no interval can be had, but what was counted is known
             control_value, value = (self._share(metric.cells, [index]) for index in self._arms)
         verdict = judge.metric(*at)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
-from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.epochs import combine_epochs
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.arrays import FloatArray, IntArray
+from coalmine_analytics.core.contrast import Contrast, side_by_side
+from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.experiments import ExperimentSums
@@ -18,12 +17,9 @@ from coalmine_consumers.experiments import ExperimentSums
 class Strata:
     """M metrics of T arms against control, epochs combined; fields of shape (M, T)."""
 
+    contrast: Contrast
     effect: Effect
     """NaN where no epoch has enough data."""
-    treatment: ArmRatio
-    """The arm as one ratio: that of its epochs, weighted as in the effect."""
-    control: ArmRatio
-    """Control, in the epochs and with the weights of that comparison."""
     units: IntArray
     """Units of both arms in the epochs that count."""
     most_units_treatment: IntArray
@@ -46,23 +42,19 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         arms: Indexes of the T others.
     """
     y, x = _arrays(sums, metrics)
-    ratios = arm_ratio(y, x)  # (M, E, A)
-    treatment = _of_arms(ratios, arms)  # (M, T, E)
-    baseline = _of_arms(ratios, [control] * len(arms))
-    by_epoch = difference(treatment, baseline)
+    stratified = side_by_side(y, x, control, arms)
+    treatment, baseline = stratified.treatment, stratified.control  # (M, T, E)
     units = sums.units.sum(axis=-1)  # (E, A)
     units_t, units_c = units[:, arms].T[None], units[:, [control] * len(arms)].T[None]  # (1, T, E)
     having_t = np.minimum(units_t, treatment.clusters.astype(np.int64))
     having_c = np.minimum(units_c, baseline.clusters.astype(np.int64))
-    enough = (np.minimum(having_t, having_c) >= MIN_UNITS) & by_epoch.usable
-    effect = combine_epochs(by_epoch, enough=enough)
-    weight = _weights(by_epoch, enough)
+    weight = stratified.by_precision(np.minimum(having_t, having_c) >= MIN_UNITS)
+    contrast = stratified.contrast(weight)
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
-        effect,
-        _combined(treatment, weight),
-        _combined(baseline, weight),
-        np.where(enough, units_t + units_c, 0).sum(axis=-1),
+        contrast,
+        contrast.effect(),
+        np.where(weight > 0, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
         _clean_units(sums, metrics, (y[:, :, arms], x[:, :, arms]), np.broadcast_to(units_t, having_t.shape)),
@@ -103,39 +95,3 @@ def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray
             np.multiply(sums.y[at], metric.scale, out=y[row])
             x[row] = sums.units if metric.per_unit else sums.x[at]
     return y, x
-
-
-def _of_arms(ratios: ArmRatio, arms: Sequence[int]) -> ArmRatio:
-    """Some arms, epochs on the last axis."""
-    fields = (ratios.ratio, ratios.sum_x, ratios.residual_ss, ratios.clusters)
-    return ArmRatio(*(field[:, :, list(arms)].swapaxes(1, 2) for field in fields))
-
-
-def _weights(effect: Effect, enough: BoolArray) -> FloatArray:
-    """Inverse-variance weights of the epochs, as `combine_epochs` takes them; NaN where there is none."""
-    precision = np.zeros(enough.shape)
-    np.divide(1.0, np.square(effect.standard_error), out=precision, where=enough)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(precision / precision.sum(axis=-1, keepdims=True))
-
-
-def _combined(arm: ArmRatio, weight: FloatArray) -> ArmRatio:
-    """One ratio of the epochs' ratios, with the variance of that.
-
-    Its degrees of freedom are Satterthwaite's. Where one epoch counts, that epoch's own ratio comes back.
-    """
-    counts = weight > 0
-    variance = np.where(counts, np.square(weight) * arm.variance, 0.0)
-    total = variance.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        df = np.square(total) / (np.where(counts, np.square(variance) / (arm.clusters - 1.0), 0.0)).sum(
-            axis=-1
-        )
-        # An arm without any variance yet has no degrees of freedom of that kind: count its groups.
-        df = np.where(total > 0, df, np.where(counts, arm.clusters - 1.0, 0.0).sum(axis=-1))
-        sum_x = np.where(counts, arm.sum_x, 0.0).sum(axis=-1)
-        clusters = df + 1.0
-        residual_ss = total * np.square(sum_x) * df / clusters
-    ratio = np.where(counts, weight * arm.ratio, 0.0).sum(axis=-1)
-    known = counts.any(axis=-1)
-    return ArmRatio(np.where(known, ratio, np.nan), sum_x, residual_ss, clusters)

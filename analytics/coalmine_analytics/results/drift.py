@@ -95,6 +95,8 @@ class VersionDrift:
     """First hour of the frozen reference."""
     reference_until: datetime | None
     """End of the reference; null while it is not complete."""
+    speaks_from: datetime | None
+    """When it will be complete if requests go on as so far; null once it is, or if that is not in sight."""
     reference_requests: int
     watched_until: datetime | None
     """Hours before this are complete, and count."""

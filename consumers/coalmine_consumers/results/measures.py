@@ -178,6 +178,8 @@ class Facets:
     """Environments with requests, sorted."""
     apps: list[str]
     """Applications with requests, sorted."""
+    models: list[str]
+    """Models that answered, sorted."""
     complete: bool
     """False where there are more than are listed: the most recent ones are."""
     first_event_time: datetime | None

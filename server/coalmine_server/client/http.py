@@ -120,7 +120,7 @@ class Client:
                 raise self._error(response)
             time.sleep(RETRY_S)
 
-    def _error(self, response: httpx2.Response) -> ServerError:
+    def _error(self, response: httpx2.Response) -> ServerError:  # noqa: PLR0911 - one line for each kind
         detail = _detail(response)
         match response.status_code:
             case 401 if self._has_token:
@@ -134,6 +134,10 @@ class Client:
                 return NotFound(*detail.split("\n", maxsplit=1))
             case 406 | 422:
                 return ConfigurationError(detail)
+            case 409 if _kind(response) == "urn:coalmine:name-taken":
+                return ConfigurationError(detail)
+            case 403 | 409 | 412 | 413 | 429:
+                return CheckFailed(detail)
             case 503:
                 return Unavailable(f"{self.url}: {detail}")
             case _:
@@ -157,6 +161,13 @@ def _reachable(url: str) -> Iterator[None]:
         raise Unreachable(url, str(error)) from error
     except httpx2.InvalidURL as error:
         raise ConfigurationError(f"{url} is not a URL: {error}") from error
+
+
+def _kind(response: httpx2.Response) -> str:
+    try:
+        return str(response.json()["type"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _detail(response: httpx2.Response) -> str:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.fieller import relative_confidence_sequence, scaled_control
+from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
 from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log_e, units_to_non_inferior
 from coalmine_analytics.core.ratio import arm_mean
@@ -70,17 +71,18 @@ def test_relative_bounds_are_exactly_the_effects_not_refuted() -> None:
     rng = np.random.default_rng(1)
     t = arm_mean(rng.integers(50, 400, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40))
     c = arm_mean(rng.integers(400, 4000, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40))
-    lower, upper = relative_confidence_sequence(t, c, mde=0.3)
+    lower, upper = relative_confidence_sequence(one_stratum(t, c), mde=0.3)
     assert np.isfinite(lower).all()
     for bound in (lower, upper):
-        at = log_e_value(difference(t, scaled_control(c, 1.0 + bound)), mde=0.3)
+        at = log_e_value(difference(t, c.scaled(1.0 + bound)), mde=0.3)
         np.testing.assert_allclose(at, np.log(20), atol=1e-9)
-    inside = log_e_value(difference(t, scaled_control(c, 1.0 + 0.5 * (lower + upper))), mde=0.3)
+    inside = log_e_value(difference(t, c.scaled(1.0 + 0.5 * (lower + upper))), mde=0.3)
     assert (inside < np.log(20)).all()
 
 
 def test_a_relative_effect_is_unbounded_while_the_control_may_be_zero() -> None:
-    lower, upper = relative_confidence_sequence(arm_mean(50, 1.0, 1.0), arm_mean(50, 0.1, 1.0), mde=0.3)
+    uncertain = one_stratum(arm_mean(50, 1.0, 1.0), arm_mean(50, 0.1, 1.0))
+    lower, upper = relative_confidence_sequence(uncertain, mde=0.3)
     assert np.isneginf(lower)
     assert np.isposinf(upper)
 

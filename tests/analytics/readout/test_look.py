@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.fieller import relative_confidence_sequence
@@ -153,7 +154,7 @@ def test_one_epoch_gives_what_the_core_gives() -> None:
     assert (found.effect, found.lower, found.upper, found.log_e) == pytest.approx(
         tuple(float(each) for each in expected), rel=1e-12
     )
-    relative = relative_confidence_sequence(treatment, control, mde=mde)
+    relative = relative_confidence_sequence(one_stratum(treatment, control), mde=mde)
     assert (found.relative_lower, found.relative_upper) == pytest.approx(
         tuple(float(bound) for bound in relative), rel=1e-9
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as KafkaPartition
 
 FETCH_AHEAD = 7
@@ -204,8 +204,8 @@ class ModelConsumer:
         for each in partitions:
             where = (each.topic, each.partition)
             assert where not in self._fetchers, "assigned twice"
-            at = self._cluster.logs[where].end if each.offset == OFFSET_END else each.offset
-            self._fetchers[where] = _Fetcher(at)
+            assert each.offset >= 0, "a late answer about where that is moves even the next assignment there"
+            self._fetchers[where] = _Fetcher(each.offset)
 
     def incremental_unassign(self, partitions: Sequence[KafkaPartition]) -> None:
         for each in partitions:

@@ -21,6 +21,7 @@ from coalmine_server.services.compare import CompareQuestion, catalogue, compare
 from coalmine_server.services.drift import DriftQuestion, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
+from coalmine_server.services.owned_store import OwnedStore
 
 router = APIRouter(prefix="/v1", tags=["readouts"])
 
@@ -43,12 +44,16 @@ def readout(owned: Owned, experiment: ExperimentPath) -> Readout:
     max_age = timedelta(seconds=owned.settings.readout.max_age_s)
     found = owned.readouts.current(experiment, max_age=max_age)
     if found is None:
-        known = [row.experiment for row in owned.readouts.experiments()]
-        raise NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
+        raise _unknown(owned, experiment)
     return found
 
 
-@router.get("/experiments/{experiment}/looks", responses=problem_responses())
+def _unknown(owned: OwnedStore, experiment: str) -> NotFound:
+    known = [row.experiment for row in owned.readouts.experiments()]
+    return NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
+
+
+@router.get("/experiments/{experiment}/looks", responses=problem_responses(404))
 def looks(
     *,
     owned: Owned,
@@ -61,9 +66,10 @@ def looks(
     ] = 500,
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
-    return ReadoutPath(
-        experiment=experiment, items=tuple(owned.readouts.path(experiment, since=since, limit=limit))
-    )
+    items = tuple(owned.readouts.path(experiment, since=since, limit=limit))
+    if not items and all(row.experiment != experiment for row in owned.readouts.experiments()):
+        raise _unknown(owned, experiment)
+    return ReadoutPath(experiment=experiment, items=items)
 
 
 @router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})
