@@ -52,6 +52,8 @@ BUILT_IN: tuple[Metric, ...] = (
     Metric("requests_per_unit", "ratio", "requests", "same", "requests", per_unit=True, role="must_not_harm",
            margin=_relative(0.10), own_tolerance=_relative(0.05),
            description="Requests per unit: a change of volume moves the denominator of everything else."),
+    Metric("return_rate", "rate", "share", "higher", "returned", role="signal", margin=Size(0.05),
+           description="Units with requests at least an hour apart, of those that had time to return."),
     Metric("feedback_rate", "rate", "share", "unknown", "feedback", margin=Size(0.02),
            description="Feedback events per request."),
     Metric("input_tokens", "mean", "tokens", "lower", "input_tokens", margin=_relative(0.10),

@@ -119,6 +119,7 @@ def read_out(
         control_requests=int(requests[control]),
         epochs=sums.epochs,
         no_control_since=no_control_since,
+        final=plan.stopped and before is not None and before.requests == int(requests.sum()),
         srm=srm,
         arms=tuple(arms),
     )

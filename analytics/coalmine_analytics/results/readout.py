@@ -167,10 +167,17 @@ class Readout:
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    final: bool
+    """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None
     """The allocation epoch from which on control gets no units: nothing can be compared since."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
+
+    @property
+    def requests(self) -> int:
+        """Requests of all arms."""
+        return self.control_requests + sum(arm.requests for arm in self.arms)
 
 
 @result
