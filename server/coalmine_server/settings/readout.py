@@ -49,6 +49,8 @@ class ExperimentSetting(Section):
     """The arm that the others are compared with."""
     alpha: float | None = Field(default=None, gt=0, lt=1)
     """Probability of ever being wrong; `readout.alpha` if unset."""
+    min_units: int | None = Field(default=None, ge=1)
+    """Units that an arm must have before a promotion; `readout.min_units` if unset."""
     goals: tuple[str, ...] = ()
     """Metrics of which at least one has to be better for a promotion."""
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
@@ -64,6 +66,8 @@ class ReadoutSettings(Section):
     """Maximum age of a stored look that answers a question; after that a new look is taken and stored."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Probability of ever being wrong, for each kind of decision."""
+    min_units: int = Field(default=600, ge=1)
+    """Units that an arm must have before a promotion; a metric without values by then is not applicable."""
     metrics: dict[str, MetricSetting] = Field(default={})
     """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})
