@@ -208,9 +208,12 @@ def _references(cursor: duckdb.DuckDBPyConnection, mixes: Sequence[str]) -> Refe
     )
     now = datetime.now().astimezone()
     return References(
-        Reference(mix, metric, quantile, value, 0, "before", 0, -1, now)
-        for mix in mixes
-        for metric, quantile, value in thresholds
+        (
+            Reference(mix, metric, quantile, value, 0, "before", 0, -1, now)
+            for mix in mixes
+            for metric, quantile, value in thresholds
+        ),
+        as_they_are=True,
     )
 
 

@@ -1,6 +1,9 @@
 """How a store uses memory, cores and disk."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +25,5 @@ class StoreSettings:
     """Of these, those that events of one app bring."""
     clock_tolerance_s: float = 300.0
     """An event further in the future than this counts as ahead of the clock; it is stored unchanged."""
+    ranges: Mapping[str, Range] = field(default_factory=lambda: DEFAULT_RANGES)
+    """Declared ranges of named values; experiments find bounds of their own for the others."""

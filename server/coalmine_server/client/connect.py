@@ -124,7 +124,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     seen, seen_at = None, began
     while True:
         try:
-            return Store.open(settings.store_dir, store_settings(settings.store))
+            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout.ranges))
         except StoreLocked as locked:
             # A server that is starting has announced its registry already; it says itself that it starts.
             for kind in ("store", "registry"):

@@ -292,8 +292,11 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row("hour", "07:00:00", prompt="other"),
         row("hour", "07:00:00", environment="staging"),
         row("hour", "07:00:00", metric="cost_nano_usd"),
+        row("hour", "05:00:00", metric="feedback_delay_ms", buckets=[7], counts=[9]),
+        row("hour", "03:00:00", metric="feedback_delay_ms"),  # too long ago even for that
     )
     times = {
+        "late_since": datetime(2026, 3, 10, 4, tzinfo=UTC),
         "since": datetime(2026, 3, 10, 6, tzinfo=UTC),
         "hour": datetime(2026, 3, 10, 8, tzinfo=UTC),
         "until": datetime(2026, 3, 10, 8, 2, tzinfo=UTC),
@@ -303,11 +306,14 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         {"experiment": "e", "prompt": "other", "environment": "dev", **times},
     ]
     connection.register("populations", pa.Table.from_pylist(populations))
-    metrics = ["latency_ms", "time_to_first_token_ms"]
-    found = run(connection, "reference_histograms", AGGREGATION, metrics=metrics)
+    late = ["feedback_delay_ms"]
+    metrics = ["latency_ms", "time_to_first_token_ms", *late]
+    found = run(connection, "reference_histograms", AGGREGATION, metrics=metrics, late=late)
+    minute_ms = 60_000.0
     assert [tuple(each.values()) for each in found] == [
-        ("e", "latency_ms", 2, 5),
-        ("e", "latency_ms", 3, 107),
+        ("e", "feedback_delay_ms", 7, 9, 182 * minute_ms),
+        ("e", "latency_ms", 2, 5, 62 * minute_ms),
+        ("e", "latency_ms", 3, 107, 62 * minute_ms),
     ]
 
 
