@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from coalmine_analytics.arrays import FloatArray, known
-from coalmine_analytics.core.effect import difference
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.metrics import Metric, metrics_in
-from coalmine_analytics.readout.evidence import fix_scales, weigh
+from coalmine_analytics.readout.evidence import intervals
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
-from coalmine_analytics.readout.strata import Strata
+from coalmine_analytics.readout.scales import first_mde
 from coalmine_analytics.results.comparison import ComparedMetric, ComparedVersion, Comparison
 from coalmine_analytics.results.verdicts import Difference, SeemingVerdict, difference_word
 from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
@@ -51,15 +51,21 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
             x[row], y[row] = sums.x[at], sums.y[at] * metric.scale
     plain = arm_ratio(y.sum(axis=1), x.sum(axis=1))  # (M, 2)
     a, b = (_standardised(y, x, version) for version in range(2))
-    strata = _strata(a, b, sums)
-    nothing = [[None]] * len(metrics)
-    weighed = weigh(metrics, strata, fix_scales(metrics, strata, nothing), alpha=plan.alpha)
+    units_a, units_b = (
+        np.minimum(span.units, version.clusters.astype(np.int64))
+        for span, version in zip(sums.spans, (a, b), strict=True)
+    )
+    contrast = one_stratum(b.at((..., None)), a.at((..., None)))
+    effect = contrast.difference.only_where((np.minimum(units_a, units_b) >= MIN_UNITS)[:, None])
+    both = np.array(sum(span.units for span in sums.spans))
+    mde = first_mde(metrics, effect, contrast.ratios[1], both)
+    found = intervals(contrast, effect, np.where(np.isfinite(mde), mde, 1.0), alpha=plan.alpha)
     compared = []
     for row, metric in enumerate(metrics):
-        enough = bool(strata.effect.usable[row, 0])
-        bounds = (weighed.lower[row, 0], weighed.upper[row, 0])
+        enough = bool(effect.usable[row, 0] or effect.identical[row, 0])
+        bounds = (found.lower[row, 0], found.upper[row, 0])
         verdict = _verdict(metric, bounds) if enough else "not enough data"
-        units = int(strata.most_units_treatment[row, 0]), int(strata.most_units_control[row, 0])
+        units = int(units_b[row]), int(units_a[row])
         compared.append(
             ComparedMetric(
                 metric=metric.name,
@@ -71,11 +77,11 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
                 difference=known(plain.ratio[row, 1] - plain.ratio[row, 0]),
                 adjusted_a_value=known(a.ratio[row]) if enough else None,
                 adjusted_b_value=known(b.ratio[row]) if enough else None,
-                adjusted_difference=known(strata.effect.estimate[row, 0]) if enough else None,
+                adjusted_difference=known(effect.estimate[row, 0]) if enough else None,
                 lower=known(bounds[0]),
                 upper=known(bounds[1]),
-                relative_lower=known(weighed.relative_lower[row, 0]),
-                relative_upper=known(weighed.relative_upper[row, 0]),
+                relative_lower=known(found.relative_lower[row, 0]),
+                relative_upper=known(found.relative_upper[row, 0]),
             )
         )
     return _comparison(sums, compared)
@@ -152,22 +158,6 @@ def _standardised(y: FloatArray, x: FloatArray, version: int) -> ArmRatio:
         np.square(residual).sum(axis=-1) * np.square(sum_x),
         clusters,
     )
-
-
-def _strata(a: ArmRatio, b: ArmRatio, sums: VersionSums) -> Strata:
-    """Both versions as one comparison of shape (M, 1)."""
-    control, treatment = (
-        ArmRatio(*(field[:, None] for field in (arm.ratio, arm.sum_x, arm.residual_ss, arm.clusters)))
-        for arm in (a, b)
-    )
-    effect = difference(treatment, control)
-    units_a, units_b = (span.units for span in sums.spans)
-    having_a = np.minimum(units_a, control.clusters.astype(np.int64))
-    having_b = np.minimum(units_b, treatment.clusters.astype(np.int64))
-    enough = np.minimum(having_a, having_b) >= MIN_UNITS
-    effect = effect.only_where(enough)
-    units = np.full(effect.estimate.shape, units_a + units_b)
-    return Strata(effect, treatment, control, units, having_b, having_a)
 
 
 def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:

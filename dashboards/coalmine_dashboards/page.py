@@ -18,7 +18,7 @@ from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
-from coalmine_dashboards.views.markup import health_strip, plain, stylesheet, versions_table
+from coalmine_dashboards.views.markup import health_strip, plain, shown, stylesheet, versions_table
 from coalmine_dashboards.views.panels import PANELS, needs_log, panel_points
 from coalmine_dashboards.views.problems import (
     Advice,
@@ -96,7 +96,7 @@ def _filters(facets: Facets) -> Chosen:
         prompt = st.selectbox(
             "Prompt",
             [_ALL, *facets.prompts],
-            format_func=lambda name: "All prompts" if name == _ALL else name,
+            format_func=lambda name: "All prompts" if name == _ALL else shown(name),
             key="prompt",
             bind="query-params",
             width=260,
@@ -104,7 +104,7 @@ def _filters(facets: Facets) -> Chosen:
         environment = st.selectbox(
             "Environment",
             [_ALL, *facets.environments],
-            format_func=lambda name: "All environments" if name == _ALL else name,
+            format_func=lambda name: "All environments" if name == _ALL else shown(name),
             key="environment",
             bind="query-params",
             width=220,

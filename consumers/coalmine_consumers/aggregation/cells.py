@@ -22,7 +22,11 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.over_p95,
     time_to_first_token_ms.over_p95 x: likewise, y: 1 if the value exceeds the reference
 
-A custom name that equals one of the built-in ones gets the prefix "custom.".
+A custom name that equals one of the built-in ones gets the prefix "custom.". Two metrics are not in cells but
+made of units when sums are read (see `experiments/sums.py`):
+
+    requests.aged                   x: 1 per unit that had time to return, y: its requests
+    returned                        likewise, y: 1 if it did return
 """
 
 from collections.abc import Sequence
@@ -34,10 +38,20 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
 from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, group_by
+from coalmine_consumers.aggregation.measures import spans
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, References
 from coalmine_consumers.aggregation.rollup import REFUSALS, negated
-from coalmine_consumers.arrays import FloatArray, IntArray, Known, is_known, is_one_of, known
+from coalmine_consumers.arrays import (
+    FloatArray,
+    IntArray,
+    Known,
+    is_known,
+    is_one_of,
+    known,
+    microseconds,
+    timestamps,
+)
 
 ARM = ("experiment", "allocation_epoch", "variant")
 """What the cells of one arm in one epoch share."""
@@ -47,16 +61,21 @@ CAPPED = ("cost_nano_usd", "latency_ms")
 """Measures that are counted capped, too."""
 TAILS = ("latency_ms", "time_to_first_token_ms")
 """Measures whose values beyond the reference are counted, too."""
+OF_UNITS = ("requests.aged", "returned")
+"""Metrics made of units instead of cells."""
 BUILT_IN = frozenset(
     (
         *("requests", "errors", "refusals", "feedback", "corrections", "thumbs_up", "rating", *VALUES),
+        *OF_UNITS,
         *(f"{name}.{form}" for name in CAPPED for form in ("capped", "over_cap")),
         *(f"{name}.over_p95" for name in TAILS),
     )
 )
 """Metric names with a meaning of their own."""
 
-_REQUEST_COLUMNS = [*ARM, "unit_group", "unit_id", "error_type", "finish_reason", *VALUES, "metrics"]
+_REQUEST_COLUMNS = [
+    *(*ARM, "event_time", "unit_group", "unit_id", "error_type", "finish_reason", *VALUES, "metrics")
+]
 _NO_REFERENCES = References()
 
 
@@ -258,8 +277,12 @@ def _cells(rows: pa.Table, groups: Groups, contributions: Sequence[_Contribution
 def _units(rows: pa.Table) -> pa.Table:
     arms = group_by(*(codes_of(rows[name]) for name in ARM))
     units = group_by(Codes(arms.of_row, arms.count), codes_of(rows["unit_id"]))
+    times = microseconds(rows["event_time"])
+    first, last = spans(units.of_row, units.count, times, times)
     keys = _keys(rows, (*ARM, "unit_group", "unit_id"), units)
-    return keys.append_column("requests", pa.array(count_rows(units.of_row, units.count)))
+    keys = keys.append_column("requests", pa.array(count_rows(units.of_row, units.count)))
+    keys = keys.append_column("first_event_time", timestamps(first))
+    return keys.append_column("last_event_time", timestamps(last))
 
 
 def _keys(rows: pa.Table, names: tuple[str, ...], groups: Groups) -> pa.Table:

@@ -80,7 +80,7 @@ def _count_differences(
     columns = [
         (name, kind)
         for name, kind in zip(*_columns(cursor, table), strict=True)
-        if name not in ("first_event_time", "last_event_time")
+        if not (table == "rollups" and name in ("first_event_time", "last_event_time"))
     ]
     keys = [name for name, kind in columns if _is_key(table, name, kind)]
     differs = " OR ".join(_differs(name, kind) for name, kind in columns if name not in keys)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.arrays import FloatArray, IndexArray
+from coalmine_consumers.errors import UnknownSegment
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
@@ -97,12 +98,15 @@ def version_sums(
         cursor: For reading; it streams while this runs.
         pair: Which requests.
         segments: Whose mix to keep apart; None: those with few values.
+
+    Raises:
+        InvalidParameter: No request has one of `segments`.
     """
     _create_pair(cursor, pair)
     spans = {row["version"]: VersionSpan.of_row(row) for row in _rows(cursor, "version_spans", _PAIR)}
     if pair.a not in spans or pair.b not in spans:
         return None
-    keys = tuple(segments) if segments is not None else _telling_segments(cursor)
+    keys = _segments(cursor, segments)
     _create_mixed(cursor, keys)
     found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
     mixes = [mix for (mix,) in found]
@@ -184,8 +188,13 @@ def _create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> No
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}").fetchall()
 
 
-def _telling_segments(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+def _segments(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None) -> tuple[str, ...]:
     rows = _rows(cursor, "version_segments", _PAIR)
+    if wanted is not None:
+        known = {row["key"] for row in rows}
+        if unknown := [each for each in wanted if each not in known]:
+            raise UnknownSegment(unknown[0], known)
+        return tuple(dict.fromkeys(wanted))
     return tuple(row["key"] for row in rows if 1 < row["different"] <= MOST_VALUES)[:MOST_SEGMENTS]
 
 

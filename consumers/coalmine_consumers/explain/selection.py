@@ -7,6 +7,7 @@ it is not used, and the answer says so.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from coalmine_consumers.errors import UnknownSegment
 from coalmine_consumers.explain.dimensions import (
     APP,
     LEAST_COVERED,
@@ -16,7 +17,6 @@ from coalmine_consumers.explain.dimensions import (
     Dimension,
     Size,
 )
-from coalmine_schemas.errors import InvalidParameter
 
 MOST_TRAFFIC_KEYS = 3
 """Keys that the mix of traffic is made of by default."""
@@ -109,8 +109,7 @@ def _asked_for(kinds: Sequence[Dimension], wanted: Sequence[str]) -> tuple[Dimen
     by_name = {each.name: each for each in reversed(kinds)}
     for name in wanted:
         if name not in by_name:
-            known = ", ".join(sorted(by_name)) or "none"
-            raise InvalidParameter(f"segment {name!r}: these requests have {known}")
+            raise UnknownSegment(name, [*by_name])
     return tuple(by_name[name] for name in dict.fromkeys(wanted))
 
 

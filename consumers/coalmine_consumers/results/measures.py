@@ -112,7 +112,8 @@ class UnpricedRow:
     without_usage: int
     """Calls that say no tokens: failed or cancelled ones, and streams that were not asked for usage."""
     without_price: int
-    """Calls that say tokens, but no price is known: add one to `pricing.toml`."""
+    """Calls that say tokens, but no price of the model, or of its service tier, is known: add it to
+    `pricing.toml`."""
 
 
 @result
@@ -178,6 +179,8 @@ class Facets:
     """Environments with requests, sorted."""
     apps: list[str]
     """Applications with requests, sorted."""
+    models: list[str]
+    """Models that answered, sorted."""
     complete: bool
     """False where there are more than are listed: the most recent ones are."""
     first_event_time: datetime | None

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 
 
+_MARKS = {"must_prove": (0, " **"), "must_not_harm": (1, " *"), "signal": (2, " ~"), "shown": (3, "")}
+"""Of roles: their order, and the mark behind a metric's name."""
+
+
 @tabular
 def readout(
     context: typer.Context,
@@ -83,7 +87,7 @@ def _flat(owners: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def write_readout(found: "Readout") -> None:
-    """A readout, for people: the decision first, then the guardrails, then what nothing depends on."""
+    """A readout, for people: the decision first, then what it depends on, then the rest."""
     typer.echo(
         f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
         f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look"
@@ -92,18 +96,18 @@ def write_readout(found: "Readout") -> None:
     for arm in found.arms:
         typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}")
         columns = ("metric", "verdict", "control", arm.arm, "effect", "interval", "relative", "units needed")
-        ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, not metric.guardrail))
+        ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, _MARKS[metric.role][0]))
         write_table(columns, [_row(metric) for metric in ordered], empty="no metric yet")
         if arm.metrics:
             typer.echo(
-                "  * guardrail: harm rolls back, and a promotion needs proof that there is none; "
-                "nothing depends on metrics without a mark"
+                "  ** must prove: harm rolls back, and a promotion needs proof that there is none; * must "
+                "not harm: harm rolls back; ~ signal: harm holds; nothing depends on metrics without a mark"
             )
         _write_notes(arm)
 
 
 def _row(metric: "MetricReadout") -> tuple[object, ...]:
-    mark = " (goal)" if metric.goal else " *" if metric.guardrail else ""
+    mark = _MARKS[metric.role][1] + (" (goal)" if metric.goal else "")
     return (
         metric.metric + mark,
         metric.verdict,

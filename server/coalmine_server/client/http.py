@@ -59,13 +59,15 @@ class Client:
             parameters: Query parameters; those that are None are left out.
             slow: True for answers that may take minutes.
         """
-        return self._ask("GET", path, parameters, slow=slow).json()
+        return self._ask("GET", path, parameters, slow=slow)
 
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
         """Yields every page of a list, as parsed JSON."""
         cursor: str | None = None
         while True:
             page = self.get(path, {**(parameters or {}), "cursor": cursor})
+            if not (isinstance(page, dict) and page.keys() >= {"items", "next_cursor"}):
+                raise self._stranger(path)
             yield page
             cursor = page["next_cursor"]
             if cursor is None:
@@ -89,11 +91,11 @@ class Client:
 
     def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, parameters, body=body).json()
+        return self._ask("POST", path, parameters, body=body)
 
     def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a PUT, as parsed JSON."""
-        return self._ask("PUT", path, body=body).json()
+        return self._ask("PUT", path, body=body)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -107,7 +109,7 @@ class Client:
         *,
         body: object = None,
         slow: bool = False,
-    ) -> httpx2.Response:
+    ) -> Any:  # noqa: ANN401 - JSON
         given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
         deadline = time.monotonic() + self._patience_s
         timeout_s = SLOW_TIMEOUT_S if slow else ANSWER_TIMEOUT_S
@@ -115,12 +117,21 @@ class Client:
             with _reachable(self.url):
                 response = self._http.request(method, path, params=given, json=body, timeout=timeout_s)
             if response.is_success:
-                return response
+                try:
+                    return response.json()
+                except ValueError as error:
+                    raise self._stranger(path) from error
             if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 raise self._error(response)
             time.sleep(RETRY_S)
 
-    def _error(self, response: httpx2.Response) -> ServerError:
+    def _stranger(self, path: str) -> ServerError:
+        return CheckFailed(
+            f"{self.url} answers {path} as no Coalmine server does",
+            "check COALMINE_SERVER_URL",
+        )
+
+    def _error(self, response: httpx2.Response) -> ServerError:  # noqa: PLR0911 - one line for each kind
         detail = _detail(response)
         match response.status_code:
             case 401 if self._has_token:
@@ -134,6 +145,10 @@ class Client:
                 return NotFound(*detail.split("\n", maxsplit=1))
             case 406 | 422:
                 return ConfigurationError(detail)
+            case 409 if _kind(response) == "urn:coalmine:name-taken":
+                return ConfigurationError(detail)
+            case 403 | 409 | 412 | 413 | 429:
+                return CheckFailed(detail)
             case 503:
                 return Unavailable(f"{self.url}: {detail}")
             case _:
@@ -141,10 +156,19 @@ class Client:
 
 
 def read_as(answer: type[Answer], document: object) -> Answer:
-    """Reads a parsed JSON document as the dataclass that the server made."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only answers for people are read
+    """Reads a parsed JSON document as the dataclass that the server made.
 
-    return TypeAdapter(answer).validate_python(document)
+    Raises:
+        CheckFailed: It is none.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only answers for people are read
+
+    try:
+        return TypeAdapter(answer).validate_python(document)
+    except ValidationError as error:
+        raise CheckFailed(
+            "the server's answer is none that this version knows", "upgrade both together"
+        ) from error
 
 
 @contextmanager
@@ -157,6 +181,13 @@ def _reachable(url: str) -> Iterator[None]:
         raise Unreachable(url, str(error)) from error
     except httpx2.InvalidURL as error:
         raise ConfigurationError(f"{url} is not a URL: {error}") from error
+
+
+def _kind(response: httpx2.Response) -> str:
+    try:
+        return str(response.json()["type"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _detail(response: httpx2.Response) -> str:

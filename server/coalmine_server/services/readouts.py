@@ -1,10 +1,10 @@
 """Readouts: plans from settings and registry, and the questions that routes ask about experiments."""
 
-from coalmine_analytics.metrics import MetricOverride, Size
+from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
 from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
-from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
+from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings
 
 
 def make_readouts(
@@ -38,12 +38,8 @@ def _override(setting: MetricSetting) -> MetricOverride:
     return MetricOverride(
         direction=setting.direction,
         unit=setting.unit,
-        guardrail=setting.guardrail,
-        margin=_size(setting.margin),
-        tolerance=_size(setting.tolerance),
-        mde=_size(setting.mde),
+        role=setting.role,
+        margin=setting.margin,
+        tolerance=setting.tolerance,
+        mde=setting.mde,
     )
-
-
-def _size(setting: SizeSetting | None) -> Size | None:
-    return None if setting is None else Size(setting.value, setting.relative)

@@ -61,15 +61,15 @@ def test_costs_are_watched_before_they_can_be_capped() -> None:
 
 
 def test_settings_may_change_what_is_known_of_a_metric() -> None:
-    overrides = {"zeal": MetricOverride(direction="higher", guardrail=True, margin=Size(0.2))}
+    overrides = {"zeal": MetricOverride(direction="higher", role="must_prove", margin=Size(0.2))}
     (zeal,) = metrics_in(["zeal"], overrides)
-    assert (zeal.direction, zeal.guardrail, zeal.margin.value) == ("higher", True, 0.2)
+    assert (zeal.direction, zeal.role, zeal.margin.value) == ("higher", "must_prove", 0.2)
 
 
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        (MetricOverride(guardrail=True), "direction of the guardrail zeal is 'unknown'"),
+        (MetricOverride(role="signal"), "direction of zeal .signal. is 'unknown'"),
         (MetricOverride(mde=Size(0.0)), "mde of zeal is 0"),
     ],
 )

@@ -188,18 +188,15 @@ def _cells(
 
 
 def _units(requests: Sequence[Row]) -> Answers:
-    counts = Counter(
-        (
-            row["experiment"],
-            row.get("allocation_epoch"),
-            row.get("variant"),
-            row["unit_group"],
-            row["unit_id"],
-        )
-        for row in requests
-        if row.get("experiment") is not None
-    )
-    return {key: {"requests": count} for key, count in counts.items()}
+    times: defaultdict[tuple[Any, ...], list[datetime]] = defaultdict(list)
+    for row in requests:
+        if row.get("experiment") is not None:
+            arm = (row["experiment"], row.get("allocation_epoch"), row.get("variant"))
+            times[(*arm, row["unit_group"], row["unit_id"])].append(row["event_time"])
+    return {
+        key: {"requests": len(mine), "first_event_time": min(mine), "last_event_time": max(mine)}
+        for key, mine in times.items()
+    }
 
 
 def _values(rows: Sequence[Row], name: str) -> list[Any]:
