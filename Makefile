@@ -5,6 +5,8 @@
 .SHELLFLAGS := -eu -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Tests start many interpreters, which would compile everything each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Override these on the command line: make demo DEMO_ARGS="--headless --seconds 20 --json"
 PYTHON ?=

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from coalmine_analytics.calibration.acceptance import Acceptance
+from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
 from coalmine_analytics.calibration.methods import (
@@ -101,9 +103,11 @@ def grid(*, full: bool) -> list[Trial]:
         *_clustered(size),
         *_ramps(size),
         *_coverage(size),
+        *_acceptance(size),
         *_effects(),
         *_sample_ratio(size),
         *_built_on_the_core(size),
+        *_decided(),
         *(_beyond(size) if size.everything else ()),
     ]
 
@@ -197,6 +201,29 @@ def _coverage(size: Size) -> Iterator[Trial]:
         yield replace(trial, cell=f"at a margin of {trial.cell}", sides=("greater", "less"))
 
 
+def _acceptance(size: Size) -> Iterator[Trial]:
+    # Control's rate, share of treatment, requests of a unit, how often the shortcut must be seen to accept.
+    for rate, share, per_unit, reaches in (
+        (0.0005, 0.05, 1, 0.25),
+        (0.002, 0.05, 1, 0.15),
+        (0.01, 0.05, 1, None),
+        (0.03, 0.05, 1, None),
+        (0.001, 0.25, 1, 0.10),
+        (0.0005, 0.5, 1, 0.06),
+        (0.0005, 0.05, 5, 0.15),
+    ):
+        if size.everything or (share, per_unit) != (0.05, 1) or reaches:
+            traffic = Single(
+                bernoulli(rate), bernoulli(rate + 0.01), share, size.per_look, size.looks, per_unit
+            )
+            once = "" if per_unit == 1 else f", {per_unit} requests a unit"
+            cell = f"worse by a margin of 0.01: rate {rate:g}, {share:.0%}{once}"
+            yield Acceptance(cell, traffic, better=-1.0, margin=0.01, plain_reaches=reaches)
+    passing = Single(bernoulli(0.995), bernoulli(0.965), 0.05, size.per_look, size.looks)
+    cell = "worse by a margin of 0.03: 99.5 % pass, 5%"
+    yield Acceptance(cell, passing, better=1.0, margin=0.03, plain_reaches=0.15)
+
+
 def _true_effect(
     control: Population, treatment: Population, split: str, size: Size, mde: float
 ) -> FalseAlarms:
@@ -240,6 +267,16 @@ def _built_on_the_core(size: Size) -> Iterator[Trial]:
     yield Family("six metrics", six, 0.5, size.per_look, 100, uncorrected_reaches=0.08)
     quadruple = Single(bernoulli(0.03), bernoulli(0.12), 0.5, 50, 60)
     yield Relative("four times a rate of 0.03", quadruple, mde=0.02, delta_method_reaches=0.08)
+
+
+def _decided() -> Iterator[Trial]:
+    # Half a per cent of a quality of .8 with a standard deviation of .12; margins of 3 %.
+    yield Contradiction("within the margin", -0.033, 0.2, 250, 120, contradiction_reaches=0.5)
+    yield FirstExposures(
+        "canary users return half as often", 5_000, 2, (0.35, 0.7), counted_again_reaches=0.9
+    )
+    yield FirstExposures("ten epochs of loyal users", 5_000, 10, (0.9, 0.9), 0.05)
+    yield Explosion("1 % of requests at 100 times the cost", 1.0, 1_000, 100, capped_reaches=0.5)
 
 
 def _beyond(size: Size) -> Iterator[Trial]:

@@ -79,6 +79,7 @@ class RegistryPlans:
             plan,
             control=record.arms[-1].variant,
             epoch_weights={**plan.epoch_weights, **splits},
+            stopped=record.status == "stopped",
         )
 
     def _record(self, experiment: str) -> ExperimentRecord | None:

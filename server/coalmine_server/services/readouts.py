@@ -19,15 +19,18 @@ def plans_of(settings: ReadoutSettings) -> FixedPlans:
     """The plans that settings know."""
     overrides = {name: _override(setting) for name, setting in settings.metrics.items()}
     return FixedPlans(
-        Plan(alpha=settings.alpha, overrides=overrides),
-        {name: _plan(setting, settings.alpha, overrides) for name, setting in settings.experiments.items()},
+        Plan(alpha=settings.alpha, min_units=settings.min_units, overrides=overrides),
+        {name: _plan(setting, settings, overrides) for name, setting in settings.experiments.items()},
     )
 
 
-def _plan(setting: ExperimentSetting, alpha: float, overrides: dict[str, MetricOverride]) -> Plan:
+def _plan(
+    setting: ExperimentSetting, settings: ReadoutSettings, overrides: dict[str, MetricOverride]
+) -> Plan:
     return Plan(
         control=setting.control,
-        alpha=setting.alpha or alpha,
+        alpha=setting.alpha or settings.alpha,
+        min_units=setting.min_units or settings.min_units,
         goals=frozenset(setting.goals),
         overrides=overrides,
         weights=setting.weights,

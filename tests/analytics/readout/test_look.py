@@ -107,15 +107,20 @@ def test_decisions_and_p_values_stand() -> None:
     decided = [canary(each).decision for each in readouts]
     first = decided.index("rollback")
     assert set(decided[first:]) == {"rollback"}
-    for name in ("quality", "error_rate", "latency_ms", "cost_per_request", "requests_per_unit"):
+    for name in ("quality", "error_rate", "latency_ms", "cost_per_request"):
         harm = [metric(each, name).evidence.harm for each in readouts]
         known = [p for p in harm if p is not None]
         assert known == sorted(known, reverse=True)
 
 
-def test_the_scales_of_the_first_look_stay() -> None:
-    scales = {metric(each, "quality").scales for each in watch(Service(quality_effect=-0.05), 5)}
-    assert len(scales - {None}) == 1
+def test_where_the_test_is_sharpest_stays_and_what_is_acceptable_follows_control() -> None:
+    found = [metric(each, "quality") for each in watch(Service(quality_effect=-0.05), 5)]
+    scales = [each.scales for each in found if each.scales is not None]
+    assert len({each.mde for each in scales}) == 1
+    assert len({each.margin for each in scales}) > 1
+    assert found[-1].control_value is not None
+    assert scales[-1].margin == pytest.approx(0.03 * found[-1].control_value)
+    assert scales[-1].tolerance == pytest.approx(0.01 * found[-1].control_value)
 
 
 def test_too_little_data_is_a_result_of_its_own() -> None:
@@ -176,6 +181,7 @@ def test_several_arms_are_each_compared_with_control() -> None:
         x=np.concatenate([sums.x, sums.x[:, :, 1:]], axis=2),
         y=np.concatenate([sums.y, sums.y[:, :, 1:]], axis=2),
         units=np.concatenate([sums.units, sums.units[:, 1:]], axis=1),
+        first_units=np.concatenate([sums.first_units, sums.first_units[:, 1:]], axis=1),
     )
     readout = read_out(wide, Plan(), taken_at=START)
     assert [arm.arm for arm in readout.arms] == ["canary", "second"]

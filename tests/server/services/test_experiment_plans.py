@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_each_epoch_has_the_split_of_its_time(registry: Registry) -> None:
         None,
     ]
     registry.stop_experiment(BOB, "tone", None)
-    assert plans.plan_of("tone") == plan
+    assert plans.plan_of("tone") == replace(plan, stopped=True)
 
 
 def test_the_control_is_the_arm_that_the_registry_takes_for_it(registry: Registry) -> None:
