@@ -219,7 +219,8 @@ class RecordBuilder:
 
     def _version(self, value: object) -> str:
         version = required_text("version", self._text("version", value))
-        if not is_semantic(version):
+        # What is no text, or was none when `call` took it, has been told of.
+        if not is_semantic(version) and isinstance(value, str) and not version.startswith(("[", "{")):
             message = (
                 "the version %.40r is not semantic, so it is ordered as text and is none of the registry's: "
                 "give MAJOR.MINOR.PATCH, e.g. 1.2.0"
