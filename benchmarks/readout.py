@@ -31,6 +31,7 @@ from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.aggregation.cells import request_cells
+from coalmine_consumers.arrays import timestamps
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
 from coalmine_consumers.sql import lent
@@ -149,6 +150,7 @@ class Experiment:
             {
                 "experiment": pa.repeat("big", rows),
                 "allocation_epoch": pa.array(np.ones(rows, np.int32)),
+                "event_time": timestamps(random.integers(1_790_000_000_000_000, 1_791_000_000_000_000, rows)),
                 "variant": pa.DictionaryArray.from_arrays(
                     pa.array(self._arms[unit]), pa.array(["control", "canary"])
                 ),

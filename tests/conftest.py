@@ -13,11 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import size
 from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
-from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.servers.kafka_engines import Listener
 from tests.support.servers.kafka_proxy import KafkaProxy
-from tests.support.servers.ports import free_port
 from tests.support.servers.postgres import VARIABLE as POSTGRES_VARIABLE
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.schema_registry import VARIABLE as REGISTRY_VARIABLE
@@ -107,7 +105,9 @@ def warm_command_ends() -> Iterator[None]:
 def kafka(share: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
     share(KAFKA_VARIABLE)
-    with _server("Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True)) as broker:
+    with _server(
+        "Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True, settings=STEADY)
+    ) as broker:
         yield broker
 
 
@@ -127,15 +127,11 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 
 
 @pytest.fixture(scope="module")
-def proxied_kafka() -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
-    """A broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
-    port, behind = free_port(), free_port()
-    listener = Listener("PROXIED", behind, advertised_port=port)
-    with (
-        _server("Kafka broker", lambda: KafkaBroker(quick_start=True, listeners=[listener])) as broker,
-        KafkaProxy(port, behind) as proxy,
-    ):
-        yield broker, proxy
+def proxied_kafka(kafka: KafkaBroker) -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
+    """The shared broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
+    (broker,) = kafka.admin().list_topics(timeout=30).brokers.values()
+    with KafkaProxy(str(broker.host), broker.port) as proxy:
+        yield kafka, proxy
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
 from coalmine_consumers.sql import Source, statement
 
 UNIT_GROUPS = 256
 """Hash groups of units: the first byte of the SHA-256 of a unit's id."""
+TIME_TO_RETURN = timedelta(hours=24)
+"""A unit first seen this long ago has had time to return."""
+APART = timedelta(hours=1)
+"""A unit has returned if its first and last request are at least this far apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +28,7 @@ class ExperimentSums:
 
     experiment: str
     metrics: tuple[str, ...]
-    """Names as in the cells, sorted; M of them."""
+    """Names as in the cells, sorted, then those made of units; M of them."""
     epochs: tuple[int, ...]
     """Allocation epochs, ascending; E of them."""
     arms: tuple[str, ...]
@@ -34,6 +41,10 @@ class ExperimentSums:
     """Different units, shape (E, A, 256)."""
     through_ingest_id: int
     """The last batch counted."""
+    first_units: IntArray
+    """Units first exposed to the experiment in this epoch and arm, shape (E, A): each counts once."""
+    binary: frozenset[str] = frozenset()
+    """Of the metrics that are values of a name, those whose values were all 0 or 1: rates."""
 
     @property
     def requests(self) -> int:
@@ -48,37 +59,84 @@ class ExperimentSums:
         at = [names.index(arm) for arm in self.arms]
         shape = (*self.units.shape[:1], len(names), UNIT_GROUPS)
         x, y = np.zeros((len(self.metrics), *shape)), np.zeros((len(self.metrics), *shape))
-        units = np.zeros(shape, np.int64)
+        units, first_units = np.zeros(shape, np.int64), np.zeros(shape[:2], np.int64)
         x[:, :, at], y[:, :, at], units[:, at] = self.x, self.y, self.units
-        return replace(self, arms=names, x=x, y=y, units=units)
+        first_units[:, at] = self.first_units
+        return replace(self, arms=names, x=x, y=y, units=units, first_units=first_units)
 
 
-def experiment_sums(source: Source, experiment: str) -> ExperimentSums | None:
+def experiment_sums(
+    source: Source,
+    experiment: str,
+    *,
+    at: datetime | None = None,
+    time_to_return: timedelta = TIME_TO_RETURN,
+) -> ExperimentSums | None:
     """Sums of one experiment; None if none of its requests has an arm.
 
     Args:
         source: A snapshot, so that cells, units and the last batch are of one state.
         experiment: Its name.
+        at: When they are looked at, now if None: feedback and scores of younger requests are left out.
+        time_to_return: Units first seen this long before `at` count in `requests.aged` and `returned`.
     """
-    cells = source.table(statement("cell_sums", __package__), {"experiment": experiment})
+    at = at or datetime.now(UTC)
+    cells = source.table(statement("cell_sums", __package__), {"experiment": experiment, "at": at})
     if not cells.num_rows:
         return None
-    units = source.table(statement("unit_counts", __package__), {"experiment": experiment})
+    names = pc.unique(cells["metric"]).to_pylist()
+    other = {name.removeprefix(NOT_BINARY) for name in names if name.startswith(NOT_BINARY)}
+    cells = cells.filter(pc.invert(pc.starts_with(cells["metric"], NOT_BINARY)))
+    units = source.table(
+        statement("unit_counts", __package__),
+        {
+            "experiment": experiment,
+            "aged_before": at - time_to_return,
+            "apart_s": APART.total_seconds(),
+        },
+    )
     last = source.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
     metrics, of_metric = _coded(cells["metric"])
     epochs, of_epoch = _coded(cells["epoch"])
     arms, of_arm = _coded(cells["arm"])
     group = cells["unit_group"].to_numpy()
-    shape = (len(metrics), len(epochs), len(arms), UNIT_GROUPS)
+    shape = (len(metrics) + len(OF_UNITS), len(epochs), len(arms), UNIT_GROUPS)
     x, y = np.zeros(shape), np.zeros(shape)
     x[of_metric, of_epoch, of_arm, group] = cells["sum_x"].to_numpy()
     y[of_metric, of_epoch, of_arm, group] = cells["sum_y"].to_numpy()
     counts = np.zeros(shape[1:], np.int64)
-    at_epoch, at_arm = _places(units["epoch"], epochs), _places(units["arm"], arms)
-    counts[at_epoch, at_arm, units["unit_group"].to_numpy()] = units["units"].to_numpy()
+    place = _places(units["epoch"], epochs), _places(units["arm"], arms), units["unit_group"].to_numpy()
+    counts[place] = units["units"].to_numpy()
+    for metric, numerator in zip((-2, -1), ("requests_of_aged", "returned"), strict=True):
+        x[metric][place] = units["aged"].to_numpy()
+        y[metric][place] = units[numerator].to_numpy()
     return ExperimentSums(
-        experiment, tuple(metrics), tuple(epochs), tuple(arms), x, y, counts, int(last["last"][0].as_py())
+        experiment,
+        (*metrics, *OF_UNITS),
+        tuple(epochs),
+        tuple(arms),
+        x,
+        y,
+        counts,
+        int(last["last"][0].as_py()),
+        _first_units(source, experiment, epochs, arms),
+        frozenset(metrics) - other - BUILT_IN,
     )
+
+
+def _first_units(source: Source, experiment: str, epochs: Sequence[int], arms: Sequence[str]) -> IntArray:
+    places = list(product(epochs, arms))
+    found = source.table(
+        statement("first_exposures", __package__),
+        {
+            "experiment": experiment,
+            "epochs": [epoch for epoch, _ in places],
+            "arms": [arm for _, arm in places],
+        },
+    )
+    units = np.zeros(len(places), np.int64)
+    units[found["place"].to_numpy()] = found["units"].to_numpy()
+    return units.reshape(len(epochs), len(arms))
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[Any], IndexArray]:

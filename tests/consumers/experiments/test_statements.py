@@ -66,25 +66,51 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
+
+
+def seen(first: str, last: str | None = None) -> dict[str, Any]:
+    return {"first_event_time": first, "last_event_time": last or first}
+
+
 def test_unit_counts(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
         "experiment_units",
-        unit("a", "x"),
-        unit("a", "x"),  # of another batch
-        unit("a", "y"),
-        unit("b", "x"),
-        unit("a", "z", 4),
+        unit("a", "x", **seen(NINE)),
+        unit("a", "x", **seen("2026-03-10 10:00:00+00")),  # of another batch
+        unit("a", "y", **seen(NINE, "2026-03-10 09:59:59+00")),
+        unit("a", "late", **seen(LATE, "2026-03-12 09:00:00+00")),
+        unit("b", "x", **seen(LATE)),
+        unit("a", "z", 4),  # stored before times were
         unit("a", "x", allocation_epoch=None),
         unit(None, "x"),
         unit("a", "w", experiment="f"),
     )
-    assert run(connection, "unit_counts", experiment="e") == [
-        (0, "a", 3, 1),
-        (1, "a", 3, 2),
-        (1, "a", 4, 1),
-        (1, "b", 3, 1),
+    found = run(connection, "unit_counts", experiment="e", aged_before=NINE, apart_s=3600.0)
+    assert found == [
+        (0, "a", 3, 1, 1, 1.0, 0),
+        (1, "a", 3, 3, 2, 3.0, 1),
+        (1, "a", 4, 1, 1, 1.0, 0),
+        (1, "b", 3, 1, 0, 0.0, 0),
     ]
+
+
+def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "experiment_units",
+        unit("b", "moved", allocation_epoch=1, **seen(LATE)),
+        unit("a", "moved", allocation_epoch=2, **seen(NINE)),
+        unit("b", "tied", allocation_epoch=1, **seen(NINE)),
+        unit("a", "tied", allocation_epoch=2, **seen(NINE)),
+        unit("b", "old", allocation_epoch=2),  # stored before times were
+        unit("a", "old", allocation_epoch=1, **seen(NINE)),
+        unit(None, "no arm", allocation_epoch=1, **seen(NINE)),
+        unit("a", "other", experiment="f", **seen(NINE)),
+    )
+    places = {"epochs": [1, 1, 2, 2], "arms": ["a", "b", "a", "b"]}
+    assert run(connection, "first_exposures", experiment="e", **places) == [(1, 1), (2, 1), (3, 1)]
 
 
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:

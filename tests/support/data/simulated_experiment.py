@@ -52,7 +52,10 @@ def looks(service: Service, seed: int) -> Iterator[ExperimentSums]:
         for row, name in enumerate(METRICS):
             np.add.at(x[row], at, requests)
             np.add.at(y[row], at, values[name])
-        yield ExperimentSums("simulated", METRICS, epochs, ARMS, x.copy(), y.copy(), units.copy(), number + 1)
+        first = units.sum(axis=-1)
+        yield ExperimentSums(
+            "simulated", METRICS, epochs, ARMS, x.copy(), y.copy(), units.copy(), number + 1, first
+        )
 
 
 def _unit_sums(

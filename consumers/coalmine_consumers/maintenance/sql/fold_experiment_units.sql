@@ -1,6 +1,10 @@
 -- Purpose: fold units that share a key into one row.
 -- Grain: one row per experiment, epoch, arm and unit.
 -- Parameters: {source}, a table with the columns of experiment_units.
-SELECT experiment, allocation_epoch, variant, unit_group, unit_id, sum(requests) AS requests
+SELECT
+    experiment, allocation_epoch, variant, unit_group, unit_id,
+    sum(requests) AS requests,
+    min(first_event_time) AS first_event_time,
+    max(last_event_time) AS last_event_time
 FROM {source}
 GROUP BY experiment, allocation_epoch, variant, unit_group, unit_id
