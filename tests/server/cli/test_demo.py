@@ -22,7 +22,7 @@ SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.c
 
 _FEWER_CALLS = f"""
 import coalmine_server.demonstration
-coalmine_server.demonstration.CALLS_PER_S = {size(0.1, 2.0)}
+coalmine_server.demonstration.CALLS_PER_S = {size(1, 20) / 10}
 from coalmine_server.cli import main
 main()
 """
