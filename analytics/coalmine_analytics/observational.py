@@ -1,8 +1,9 @@
 """Comparison of two versions without randomisation: a weaker answer, and it says so.
 
 Versions were not assigned by chance, so a difference may come from anything else that differed: the time, the
-users, the model, the kind of request. Known differences, the mix of models and segments, are adjusted for by
-direct standardisation: both versions are weighted to their common mix. Unknown differences remain.
+users, the model, the kind of request. Known differences, the time and the mix of models and segments, are
+adjusted for by direct standardisation: both versions are weighted to their common mix. Unknown differences
+remain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,7 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
                 metric=metric.name,
                 unit=metric.unit,
                 verdict=verdict,
-                words=_words(verdict) if enough else NotEnoughData(*units).reason,
+                words=_words(verdict, sums) if enough else NotEnoughData(*units).reason,
                 a_value=known(plain.ratio[row, 0]),
                 b_value=known(plain.ratio[row, 1]),
                 difference=known(plain.ratio[row, 1] - plain.ratio[row, 0]),
@@ -90,18 +91,18 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
 def _comparison(sums: VersionSums, compared: Sequence[ComparedMetric]) -> Comparison:
     a, b = sums.spans
     overlap = len(a.hours & b.hours) / len(a.hours | b.hours)
-    experiments = tuple(sorted(set(a.experiments) & set(b.experiments)))
+    experiments = () if sums.experiment is None else (sums.experiment,)
     requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (S, 2)
     both = (requests >= MIN_REQUESTS).all(axis=1)
     coverage = float(requests[both].sum() / requests.sum())
     return Comparison(
-        randomised=False,
-        warnings=tuple(_warnings(overlap, coverage, experiments)),
+        randomised=sums.experiment is not None,
+        warnings=tuple(_warnings(sums, overlap, coverage)),
         a=_version(a),
         b=_version(b),
         overlap=overlap,
         experiments=experiments,
-        adjusted_for=("model", *sums.segments),
+        adjusted_for=("model", *sums.segments, *(() if sums.periods is None else ("time",))),
         coverage=coverage,
         metrics=tuple(compared),
     )
@@ -111,25 +112,30 @@ def _version(span: VersionSpan) -> ComparedVersion:
     return ComparedVersion(span.requests, span.units, span.first_event_time, span.last_event_time)
 
 
-def _warnings(overlap: float, coverage: float, experiments: Sequence[str]) -> list[str]:
-    found = [
-        "not randomised: versions were not assigned by chance, so this shows differences that are associated "
-        "with the versions, not caused by them"
-    ]
-    if overlap == 0:
+def _warnings(sums: VersionSums, overlap: float, coverage: float) -> list[str]:
+    if sums.experiment is not None:
+        found = [
+            f"these are the requests of {sums.experiment}, in which both were arms: decide by its readout, "
+            "which says more"
+        ]
+    else:
+        found = [
+            "not randomised: versions were not assigned by chance, so this shows differences that are "
+            "associated with the versions, not caused by them"
+        ]
+    if sums.periods is None:
         found.append(
-            "they never ran in the same hour: whatever changed with time (users, season, the provider's "
-            "model) counts as an effect here"
+            "time is not separated: they never ran in the same hour, so this compares the time before the "
+            "change with the time after it; whatever else changed then (users, season, the provider's model) "
+            "counts as an effect here"
         )
     elif overlap < 0.5:
-        found.append(f"they ran together in only {overlap:.0%} of the hours: time may explain a difference")
+        found.append(f"they ran together in only {overlap:.0%} of the hours: others are left out")
     if coverage < 0.95:
         found.append(
-            f"{1 - coverage:.0%} of the requests are of a model or segment that the other version hardly "
-            "had; they are left out of adjusted figures"
+            f"{1 - coverage:.0%} of the requests are of a time, model or segment that the other version "
+            "hardly had; they are left out of adjusted figures"
         )
-    if experiments:
-        found.append(f"they ran side by side in {', '.join(experiments)}: its readout is stronger than this")
     return found
 
 
@@ -167,7 +173,13 @@ def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:
     return _SEEMING[difference_word(metric.direction, upward=bool(lower > 0))]
 
 
-def _words(verdict: SeemingVerdict) -> str:
+def _words(verdict: SeemingVerdict, sums: VersionSums) -> str:
+    same = "in the same mix of models and segments"
+    if sums.periods is not None:
+        same = f"at the same times, {same}"
     if verdict == "no difference shown":
-        return "no difference shown, in the same mix of models and segments"
-    return f"{verdict} in the same mix of models and segments; not randomised, so the cause may lie elsewhere"
+        return f"no difference shown, {same}"
+    if sums.experiment is not None:
+        return f"{verdict} {same}, in {sums.experiment}"
+    time = "" if sums.periods else "time is not separated, and "
+    return f"{verdict} {same}; {time}nothing was randomised, so the cause may lie elsewhere"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from coalmine_registry.classify import Classification
+from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.roles import Role
 from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
@@ -211,6 +212,8 @@ class ExperimentRecord:
     """Version it replaced, which returns when it stops without keeping an arm."""
     salt: str
     """Random text that decides, with the unit id, which arm a unit gets; fixed for the experiment's life."""
+    plan: ExperimentPlan
+    """How it is judged, fixed when it started."""
     status: ExperimentStatus
     """Whether it is running or was stopped."""
     allocation_epoch: int

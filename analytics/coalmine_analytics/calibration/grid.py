@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from coalmine_analytics.calibration.acceptance import Acceptance
+from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
 from coalmine_analytics.calibration.harm import FalseHarm, FoundHarm
@@ -108,6 +109,7 @@ def grid(*, full: bool) -> list[Trial]:
         *_effects(),
         *_sample_ratio(size),
         *_built_on_the_core(size),
+        *_decided(),
         *(_beyond(size) if size.everything else ()),
     ]
 
@@ -286,6 +288,16 @@ def _built_on_the_core(size: Size) -> Iterator[Trial]:
     yield Family("six metrics", six, 0.5, size.per_look, 100, uncorrected_reaches=0.08)
     quadruple = Single(bernoulli(0.03), bernoulli(0.12), 0.5, 50, 60)
     yield Relative("four times a rate of 0.03", quadruple, mde=0.02, delta_method_reaches=0.08)
+
+
+def _decided() -> Iterator[Trial]:
+    # Half a per cent of a quality of .8 with a standard deviation of .12; margins of 3 %.
+    yield Contradiction("within the margin", -0.033, 0.2, 250, 120, contradiction_reaches=0.5)
+    yield FirstExposures(
+        "canary users return half as often", 5_000, 2, (0.35, 0.7), counted_again_reaches=0.9
+    )
+    yield FirstExposures("ten epochs of loyal users", 5_000, 10, (0.9, 0.9), 0.05)
+    yield Explosion("1 % of requests at 100 times the cost", 1.0, 1_000, 100, capped_reaches=0.5)
 
 
 def _beyond(size: Size) -> Iterator[Trial]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
+from coalmine_analytics.metrics.metric import Metric, MetricOverride
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_schemas.size import Size
 
 
 def _relative(share: float) -> Size:
@@ -32,10 +33,16 @@ BUILT_IN: tuple[Metric, ...] = (
            raw_cells="cost_nano_usd", clipped_cells="cost_nano_usd.over_cap", role="must_prove",
            margin=_relative(0.10), own_tolerance=_relative(0.10),
            description="Mean cost of a request, capped at the 99.5th percentile from before the experiment."),
+    Metric("cost_over_cap_rate", "rate", "share", "lower", "cost_nano_usd.over_cap", role="must_prove",
+           margin=Size(0.01), mde=Size(0.02),
+           description="Requests that cost more than the cap: what the capped mean does not see."),
     Metric("latency_ms", "mean", "ms", "lower", "latency_ms.capped", raw_cells="latency_ms",
            clipped_cells="latency_ms.over_cap", role="must_prove", margin=_relative(0.10),
            own_tolerance=_relative(0.10),
            description="Mean latency, capped at the 99.5th percentile from before the experiment."),
+    Metric("latency_over_cap_rate", "rate", "share", "lower", "latency_ms.over_cap", role="must_prove",
+           margin=Size(0.01), mde=Size(0.02),
+           description="Requests slower than the cap: what the capped mean does not see."),
     Metric("latency_over_p95_rate", "rate", "share", "lower", "latency_ms.over_p95", role="must_prove",
            margin=Size(0.03), own_tolerance=Size(0.03),
            description="Requests slower than the 95th percentile from before the experiment."),
@@ -45,6 +52,8 @@ BUILT_IN: tuple[Metric, ...] = (
     Metric("requests_per_unit", "ratio", "requests", "same", "requests", per_unit=True, role="must_not_harm",
            margin=_relative(0.10), own_tolerance=_relative(0.05),
            description="Requests per unit: a change of volume moves the denominator of everything else."),
+    Metric("return_rate", "rate", "share", "higher", "returned", role="signal", margin=Size(0.05),
+           description="Units with requests at least an hour apart, of those that had time to return."),
     Metric("feedback_rate", "rate", "share", "unknown", "feedback", margin=Size(0.02),
            description="Feedback events per request."),
     Metric("input_tokens", "mean", "tokens", "lower", "input_tokens", margin=_relative(0.10),

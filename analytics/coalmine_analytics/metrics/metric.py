@@ -1,28 +1,13 @@
 """Metrics: what must be known of one before it can be judged."""
 
-import math
 from dataclasses import KW_ONLY, dataclass, replace
 
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.results.catalogue import Kind
 from coalmine_analytics.results.verdicts import Direction, Role
+from coalmine_schemas.size import Size
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of a change."""
-
-    value: float
-    """>= 0."""
-    relative: bool = False
-    """True: a share of control's value; False: in the metric's unit."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise invalid("size of a change", self.value, "give a finite number >= 0")
-
-    def __str__(self) -> str:
-        return f"{self.value:g}{' relative' if self.relative else ''}"
+_MARGIN = Size(0.03, relative=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +24,7 @@ class Metric:
     """The metric of the experiment cells that holds its sums."""
     _: KW_ONLY
     per_unit: bool = False
-    """True if its denominator is the number of units instead of the cells' own."""
+    """True if its denominator is the number of units that had time to return."""
     scale: float = 1.0
     """Factor from the cells' values to the metric's: 1e-9 turns nano-dollars into dollars."""
     raw_cells: str | None = None
@@ -48,7 +33,7 @@ class Metric:
     """The cells that count values beyond the cap."""
     role: Role = "shown"
     """What depends on it."""
-    margin: Size = Size(0.03, relative=True)
+    margin: Size = _MARGIN
     """A worsening of this size is not acceptable: non-inferiority means less than this."""
     own_tolerance: Size | None = None
     """Its tolerance, where that is not a third of the margin."""

@@ -1,6 +1,6 @@
 """What a decision depends on beside evidence: which metrics can be judged, and what is the case now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,12 @@ class Circumstances:
     srm_mismatch: bool
     no_control_since: int | None
     """The epoch from which on control gets no units."""
+
+
+def is_waiting(metric: Metric, cells: Collection[str]) -> bool:
+    """True if a metric that counts against a reference has values, but no reference yet."""
+    measure = metric.cells.removesuffix(".capped").removesuffix(".over_cap").removesuffix(".over_p95")
+    return metric.cells not in cells and measure != metric.cells and measure in cells
 
 
 def rare(

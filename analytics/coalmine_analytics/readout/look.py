@@ -8,7 +8,7 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
-from coalmine_analytics.readout.circumstances import Circumstances, beyond_margin, rare, waived
+from coalmine_analytics.readout.circumstances import Circumstances, beyond_margin, is_waiting, rare, waived
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.plan import Plan
@@ -17,7 +17,7 @@ from coalmine_analytics.readout.sample_ratio import sample_ratio
 from coalmine_analytics.readout.scales import scales_of
 from coalmine_analytics.readout.strata import stratify
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
-from coalmine_analytics.results.verdicts import ACTING
+from coalmine_analytics.results.verdicts import ACTING, Decision
 from coalmine_consumers.experiments import ExperimentSums
 
 
@@ -64,7 +64,7 @@ def read_out(
     srm = sample_ratio(sums, plan, earlier.readout)
     units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
-    waiting = [metric.cells not in sums.metrics and metric.raw_cells in sums.metrics for metric in metrics]
+    waiting = [is_waiting(metric, sums.metrics) for metric in metrics]
     now_rare = rare(strata, units[others], int(units[control]), min_units=plan.min_units, waiting=waiting)
     judge = Judge(
         metrics,
@@ -92,11 +92,18 @@ def read_out(
                 requests=int(requests[index]),
                 decision=verdict.decision,
                 words=verdict.words,
+                decided_at=earlier.decided_at(name, verdict.decision, taken_at),
                 units_needed=verdict.units_needed,
                 acceptable_p=verdict.acceptable_p,
                 metrics=tuple(
                     Row(sums, metric, row, column, (control, index)).readout(
-                        strata, scales, weighed, running, judge
+                        strata,
+                        scales,
+                        weighed,
+                        running,
+                        judge,
+                        taken_at=taken_at,
+                        before=known[row][column],
                     )
                     for row, metric in enumerate(metrics)
                 ),
@@ -113,6 +120,7 @@ def read_out(
         control_requests=int(requests[control]),
         epochs=sums.epochs,
         no_control_since=no_control_since,
+        final=plan.stopped and before is not None and before.requests == int(requests.sum()),
         srm=srm,
         arms=tuple(arms),
     )
@@ -132,6 +140,13 @@ class _Earlier:
         """A metric of an arm, if its hypothesis is the same."""
         found = self._metrics.get((arm, metric.name))
         return found if found is not None and found.hypothesis == metric.hypothesis else None
+
+    def decided_at(self, arm: str, decision: Decision, now: datetime) -> datetime | None:
+        """When this decision was made: then, if it stood already, or now."""
+        if decision == "hold":
+            return None
+        before = self._arms.get(arm)
+        return before.decided_at if before is not None and before.decision == decision else now
 
     def arm(self, arm: str) -> ArmReadout | None:
         """The arm at that look."""

@@ -27,6 +27,8 @@ class Plan:
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
     """Metrics of which at least one must be better for a promotion; empty: not being worse is enough."""
+    stopped: bool = False
+    """True: its weights no longer apply, so what it says is settled."""
     min_units: int = 600
     """Units that an arm must have before a promotion, and before it is settled what can be proven."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)

@@ -1,14 +1,17 @@
 """One metric of one arm, as text and plain numbers."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
 from coalmine_analytics.arrays import known
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.readout.circumstances import is_waiting
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.scales import ArrayScales
+from coalmine_analytics.readout.shown import Estimate, shown, shown_words
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricEvidence, MetricReadout, Scales
 from coalmine_analytics.sample_size import NotEnoughData
@@ -27,9 +30,27 @@ class Row:
         self._arms = arms
 
     def readout(
-        self, strata: Strata, scales: ArrayScales, weighed: Weighed, running: Running, judge: Judge
+        self,
+        strata: Strata,
+        scales: ArrayScales,
+        weighed: Weighed,
+        running: Running,
+        judge: Judge,
+        *,
+        taken_at: datetime,
+        before: MetricReadout | None,
     ) -> MetricReadout:
-        """Assemble the readout."""
+        """Assemble the readout.
+
+        Args:
+            strata: The look.
+            scales: Sizes of changes.
+            weighed: Evidence at this look.
+            running: Evidence up to this look.
+            judge: Knows the verdict.
+            taken_at: Time of the look.
+            before: The metric at the look before, under the same hypothesis.
+        """
         at, metric = self._at, self._metric
         usable = bool(strata.effect.usable[at])
         effect = known(strata.effect.estimate[at])
@@ -42,6 +63,18 @@ class Row:
         words = verdict.words
         if verdict.verdict == "not enough data":
             words = self._too_little(strata)
+        now = Estimate(
+            effect if usable else None,
+            known(weighed.lower[at]),
+            known(weighed.upper[at]),
+            control_value,
+            known(weighed.relative_lower[at]),
+            known(weighed.relative_upper[at]),
+        )
+        units = int(self._sums.units[:, self._arms[1]].sum())
+        since = shown(metric, verdict.verdict, now, taken_at=taken_at, units=units, before=before)
+        if since is not None:
+            words = f"{words}; {shown_words(metric, since, now)}"
         return MetricReadout(
             metric=metric.name,
             unit=metric.unit,
@@ -51,16 +84,15 @@ class Row:
             goal=judge.is_goal(metric),
             verdict=verdict.verdict,
             words=words,
+            shown=since,
             control_value=control_value,
             value=value,
-            effect=effect if usable else None,
-            lower=known(weighed.lower[at]),
-            upper=known(weighed.upper[at]),
-            relative_effect=effect / control_value
-            if usable and effect is not None and control_value
-            else None,
-            relative_lower=known(weighed.relative_lower[at]),
-            relative_upper=known(weighed.relative_upper[at]),
+            effect=now.effect,
+            lower=now.lower,
+            upper=now.upper,
+            relative_effect=now.effect / control_value if now.effect is not None and control_value else None,
+            relative_lower=now.relative_lower,
+            relative_upper=now.relative_upper,
             standard_error=known(strata.effect.standard_error[at]),
             degrees_of_freedom=known(strata.effect.degrees_of_freedom[at]),
             log_e=known(weighed.difference[at]),
@@ -82,7 +114,7 @@ class Row:
         )
 
     def _too_little(self, strata: Strata) -> str:
-        if self._metric.cells not in self._sums.metrics and self._metric.raw_cells is not None:
+        if is_waiting(self._metric, self._sums.metrics):
             return "waiting for its reference: too few values from before the experiment"
         units = int(strata.most_units_treatment[self._at]), int(strata.most_units_control[self._at])
         return NotEnoughData(*units).reason

@@ -1,4 +1,8 @@
-"""Whether units arrive in the arms as planned, at one look."""
+"""Whether units arrive in the arms as planned, at one look.
+
+A unit counts once, where it was first exposed: whether it comes back, and so is seen in later epochs, may be
+an effect of its arm. Epochs are one test, the product of their e-values, each against its own planned split.
+"""
 
 import numpy as np
 
@@ -17,9 +21,8 @@ def sample_ratio(sums: ExperimentSums, plan: Plan, before: Readout | None) -> Sr
         plan: With the planned splits.
         before: The look before.
     """
-    units = sums.units.sum(axis=-1)
     log_e, planned = 0.0, False
-    for epoch, counts in zip(sums.epochs, units, strict=True):
+    for epoch, counts in zip(sums.epochs, sums.first_units, strict=True):
         weights = plan.weights_of(epoch)
         if weights is not None:
             planned = True

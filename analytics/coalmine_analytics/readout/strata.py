@@ -96,7 +96,9 @@ def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray
     y, x = np.zeros(shape), np.zeros(shape)
     place = {name: index for index, name in enumerate(sums.metrics)}
     for row, metric in enumerate(metrics):
-        if (at := place.get(metric.cells)) is not None:
+        # A unit that has just arrived could not come back yet.
+        cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
+        if (at := place.get(cells)) is not None:
             np.multiply(sums.y[at], metric.scale, out=y[row])
-            x[row] = sums.units if metric.per_unit else sums.x[at]
+            x[row] = sums.x[at]
     return y, x

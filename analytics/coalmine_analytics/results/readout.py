@@ -33,6 +33,24 @@ class Scales:
 
 
 @result
+class Shown:
+    """When a verdict was reached; later looks do not take it back."""
+
+    at: datetime
+    """Time of the first look with this verdict."""
+    units: int
+    """Units of the arm then."""
+    effect: float | None
+    """Effect then, metric's unit."""
+    lower: float | None
+    """Lower end of its confidence sequence then."""
+    upper: float | None
+    """Upper end, likewise."""
+    agrees: bool
+    """True if the estimate of now still bears the verdict out."""
+
+
+@result
 class MetricReadout:
     """One metric of one arm against control."""
 
@@ -51,6 +69,8 @@ class MetricReadout:
     verdict: Verdict
     words: str
     """The verdict as a sentence."""
+    shown: Shown | None
+    """When a verdict that stands was reached; null for others."""
     control_value: float | None
     """Value in control over all epochs that count, weighted as the effect is."""
     value: float | None
@@ -95,6 +115,8 @@ class ArmReadout:
     decision: Decision
     words: str
     """The reason for the decision, as a sentence."""
+    decided_at: datetime | None
+    """Time of the first look with this decision; null for `hold`."""
     units_needed: int | None
     """Further units until all that must be proven (and any goal) is decided, if things go on."""
     acceptable_p: float | None
@@ -145,10 +167,17 @@ class Readout:
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    final: bool
+    """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None
     """The allocation epoch from which on control gets no units: nothing can be compared since."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
+
+    @property
+    def requests(self) -> int:
+        """Requests of all arms."""
+        return self.control_requests + sum(arm.requests for arm in self.arms)
 
 
 @result

@@ -8,6 +8,7 @@ from sqlalchemy import Row, select, tuple_
 
 from coalmine_registry.classify import Change, Classification, classify
 from coalmine_registry.errors import Conflict, NotFound
+from coalmine_registry.experiment_plan import plan_of_content
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
 from coalmine_registry.operations.transaction import Transaction
@@ -38,7 +39,7 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
     """Returns what registering the version would do; checks everything and writes nothing.
 
     Raises:
-        InvalidPrompt: Name, version or a template is not valid.
+        InvalidPrompt: Name, version, a template or the plan of its experiments is not valid.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
     """
@@ -49,6 +50,7 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
         return Registered(False, True, name, version, content.digest(), known)
     included = contents_with_includes(transaction, content.includes())
     check_template(content, included.__getitem__)
+    plan_of_content(content)
     _check_active(transaction, name, version, included)
     classification = _classification(transaction, name, version, content)
     return Registered(True, True, name, version, content.digest(), classification)

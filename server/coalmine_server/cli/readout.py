@@ -90,11 +90,14 @@ def write_readout(found: "Readout") -> None:
     """A readout, for people: the decision first, then what it depends on, then the rest."""
     typer.echo(
         f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
-        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look"
+        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look; "
+        f"chance of rolling back a good version {found.alpha:g}, of it {found.budget.overall:g} here and the "
+        "rest for segments and limits"
     )
     typer.echo(f"split: {found.srm.words}")
     for arm in found.arms:
-        typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}")
+        since = f" (decided at {arm.decided_at:%Y-%m-%d %H:%M} UTC)" if arm.decided_at is not None else ""
+        typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}{since}")
         columns = ("metric", "verdict", "control", arm.arm, "effect", "interval", "relative", "units needed")
         ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, _MARKS[metric.role][0]))
         write_table(columns, [_row(metric) for metric in ordered], empty="no metric yet")
@@ -134,7 +137,9 @@ def _write_notes(arm: "ArmReadout") -> None:
                 f"  {metric.metric} without its cap: {_cell(metric.raw_control_value)} in control, "
                 f"{_cell(metric.raw_value)} here; {metric.clipped_share:.2%} of values lie beyond the cap"
             )
-        if metric.verdict == "not enough data":
+        if metric.verdict in ("not enough data", "not applicable") or (
+            metric.shown and not metric.shown.agrees
+        ):
             typer.echo(f"  {metric.metric}: {metric.words}")
 
 

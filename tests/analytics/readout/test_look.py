@@ -107,7 +107,7 @@ def test_decisions_and_p_values_stand() -> None:
     decided = [canary(each).decision for each in readouts]
     first = decided.index("rollback")
     assert set(decided[first:]) == {"rollback"}
-    for name in ("quality", "error_rate", "latency_ms", "cost_per_request", "requests_per_unit"):
+    for name in ("quality", "error_rate", "latency_ms", "cost_per_request"):
         harm = [metric(each, name).evidence.harm for each in readouts]
         known = [p for p in harm if p is not None]
         assert known == sorted(known, reverse=True)
@@ -181,6 +181,7 @@ def test_several_arms_are_each_compared_with_control() -> None:
         x=np.concatenate([sums.x, sums.x[:, :, 1:]], axis=2),
         y=np.concatenate([sums.y, sums.y[:, :, 1:]], axis=2),
         units=np.concatenate([sums.units, sums.units[:, 1:]], axis=1),
+        first_units=np.concatenate([sums.first_units, sums.first_units[:, 1:]], axis=1),
     )
     readout = read_out(wide, Plan(), taken_at=START)
     assert [arm.arm for arm in readout.arms] == ["canary", "second"]

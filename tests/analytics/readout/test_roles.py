@@ -149,12 +149,14 @@ def test_the_family_is_that_of_the_plan_whatever_has_data() -> None:
     assert whole.evidence.harm == less.evidence.harm
     named = Plan(overrides={"zeal": MetricOverride(role="must_prove", direction="higher")})
     assert whole.adjusted_p == pytest.approx(less.adjusted_p, rel=0.2)
+    worse = list(looks(replace(EVEN, quality_effect=-0.04, looks=1), 7))
     smallest = min(
-        (each for each in arm(watch(sums, named)).metrics if each.evidence.harm is not None),
+        (each for each in arm(watch(worse, named)).metrics if each.evidence.harm is not None),
         key=lambda each: each.evidence.harm or 1.0,
     )
     assert smallest.evidence.harm is not None
-    assert smallest.adjusted_p == pytest.approx(min(1.0, 14 * smallest.evidence.harm))
+    assert 0 < smallest.evidence.harm < 0.01
+    assert smallest.adjusted_p == pytest.approx(14 * smallest.evidence.harm)
 
 
 def test_a_harm_that_is_only_suspected_keeps_an_arm_from_being_promoted() -> None:

@@ -12,7 +12,7 @@ from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
-from coalmine_server.api.parameters import ExperimentPath, Owned
+from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
@@ -61,9 +61,7 @@ def looks(
     since: Annotated[
         Moment | None, Query(description=f"Looks taken at or after this: {MOMENT_HELP}.")
     ] = None,
-    limit: Annotated[
-        int, Query(ge=1, le=10_000, description="Maximum number of looks to return: the latest.")
-    ] = 500,
+    limit: SeriesLimit = 500,
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
     items = tuple(owned.readouts.path(experiment, since=since, limit=limit))
