@@ -52,7 +52,7 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
     having_t = np.minimum(units_t, treatment.clusters.astype(np.int64))
     having_c = np.minimum(units_c, baseline.clusters.astype(np.int64))
     enough = np.minimum(having_t, having_c) >= MIN_UNITS
-    rate = np.array([[metric.kind == "rate"] for metric in metrics])
+    rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in metrics])
     weight = stratified.weights(enough, rate)
     contrast = stratified.contrast(weight)
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
