@@ -13,7 +13,7 @@ NONE = (0, 0)
 @pytest.mark.parametrize(("every", "needed"), [(1, 3), (2, 10), (5, 63)])
 def test_units_until_a_limit_of_5_percent_is_broken(every: int, needed: int) -> None:
     n = np.arange(1, 200)
-    found = broken((n / every, n), NONE, 0.05, limits=1)  # as expected, so in fractions of a unit, too
+    found = broken((np.round(n / every), n), NONE, 0.05, limits=1)
     assert int(n[found.argmax()]) == needed
 
 
