@@ -120,6 +120,7 @@ def read_out(
         epochs=sums.epochs,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),
+        begun_anew=None if before is None else before.begun_anew,
         srm=srm,
         arms=tuple(arms),
     )

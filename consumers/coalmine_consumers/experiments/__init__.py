@@ -1,8 +1,8 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
 from coalmine_consumers.experiments.listing import allocations, experiments
-from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
-from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
+from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
+from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan, VersionSums, version_sums
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "experiment_sums",
     "experiments",
     "last_look",
+    "look_at",
     "looks",
+    "units_since",
     "version_sums",
 ]
