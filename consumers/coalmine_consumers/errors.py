@@ -15,9 +15,12 @@ CoalmineError                      (coalmine_schemas.errors)
 """
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from coalmine_consumers.raw import TopicPartition
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient, nearest
+
+if TYPE_CHECKING:  # each command loads this file, and what it imports
+    from coalmine_consumers.raw import TopicPartition
 
 
 class SourceUnavailable(Transient):
@@ -65,7 +68,7 @@ class PositionConflict(CoalmineError):
         stored: The stored position.
     """
 
-    def __init__(self, partition: TopicPartition, start: int, stored: int) -> None:
+    def __init__(self, partition: "TopicPartition", start: int, stored: int) -> None:
         super().__init__(partition, start, stored)
         self.partition = partition
         self.start = start

@@ -24,13 +24,20 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def as_text(value: object) -> str:
+    """A value as text: the same for events, for the choice of an arm, and in other languages."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
 def required_text(name: str, value: object) -> str:
     """Text for a field that must have some; a number or a UUID becomes its text.
 
     Raises:
         InvalidParameter: It is missing or empty.
     """
-    text = value if isinstance(value, str) else "" if value is None else str(value)
+    text = "" if value is None else as_text(value)
     if not text:
         raise InvalidParameter(f"{name} is empty")
     return text
@@ -38,9 +45,7 @@ def required_text(name: str, value: object) -> str:
 
 def optional_text(value: object) -> str | None:
     """Text for a field that may be null; empty text is null, a number or a UUID becomes its text."""
-    if value is None or isinstance(value, str):
-        return value or None
-    return str(value) or None
+    return None if value is None else as_text(value) or None
 
 
 def is_unclear(value: object) -> bool:
@@ -96,7 +101,7 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
     """Named texts; null ones are left out, others become their text."""
     if not values:
         return {}
-    return {str(key): str(value) for key, value in values.items() if value is not None}
+    return {as_text(key): as_text(value) for key, value in values.items() if value is not None}
 
 
 def says_something(feedback: PromptFeedback) -> bool:

@@ -8,7 +8,7 @@ Without `pyruhvro`, which does not exist for every platform, all of them do: the
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,6 +27,7 @@ from coalmine_schemas.framing import (
     check_present,
     parse_header,
 )
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range, out_of_range
 from coalmine_schemas.reader import check_same_event
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.validate import broken_rules
@@ -72,15 +73,24 @@ class BatchResult:
 class BatchDecoder:
     """Decodes batches of one event each, with any mix of writer schemas.
 
-    Accepts exactly the messages `codec.Decoder` accepts, with the same values. One decoder serves one thread.
+    Accepts exactly the messages `codec.Decoder` accepts, with the same values, but for those with a value
+    beyond the declared range of its name. One decoder serves one thread.
 
     Args:
         resolver: Where writer schemas come from.
+        ranges: Declared ranges of the values of requests' metrics and of scores, by name.
         max_call_bytes: Bytes decoded in one call.
     """
 
-    def __init__(self, resolver: SchemaResolver, *, max_call_bytes: int = MAX_CALL_BYTES) -> None:
+    def __init__(
+        self,
+        resolver: SchemaResolver,
+        *,
+        ranges: Mapping[str, Range] = DEFAULT_RANGES,
+        max_call_bytes: int = MAX_CALL_BYTES,
+    ) -> None:
         self._resolver = resolver
+        self._ranges = ranges
         self._exact = Decoder(resolver)
         self._max_call_bytes = max_call_bytes
         self._plans: dict[tuple[EventName, Header], Plan | None] = {}
@@ -101,7 +111,7 @@ class BatchDecoder:
             RegistryRefused: A schema is unknown and the registry does not want us.
         """
         frames = list(frames)
-        work = _Work(event, frames)
+        work = _Work(event, frames, self._ranges)
         if not self._decode_as_one(work):
             self._decode_by_header(work)
         self._decode_exactly(work)
@@ -180,8 +190,9 @@ class BatchDecoder:
 class _Work:
     """What is known about a batch so far."""
 
-    def __init__(self, event: EventName, frames: list[bytes | None]) -> None:
+    def __init__(self, event: EventName, frames: list[bytes | None], ranges: Mapping[str, Range]) -> None:
         self.event: EventName = event
+        self._ranges = ranges
         self.frames = frames
         self.doubtful: list[int] = []
         """Messages for the exact path."""
@@ -205,7 +216,14 @@ class _Work:
         self.add_rows(canonical, index)
 
     def add_rows(self, rows: pa.RecordBatch, index: IntArray) -> None:
-        """Take in rows of events that break no rule."""
+        """Take in rows of events that break no rule, but for those with a value beyond its range."""
+        beyond = out_of_range(self.event, rows, self._ranges)
+        for row, reason in beyond.items():
+            place = int(index[row])
+            ref = parse_header(check_present(self.frames[place])).schema_ref
+            self._failures.append(Failure(place, "validate", reason, ref))
+        if beyond:
+            rows, index = _without(np.fromiter(beyond, np.int64), rows, index)
         self._parts.append((rows, index))
 
     def fail(self, index: int, problem: InvalidMessage) -> None:

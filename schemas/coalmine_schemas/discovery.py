@@ -175,12 +175,13 @@ def find_server(home: Path, kind: ServerKind) -> RunningServer | None:
 def _announced(home: Path, kind: ServerKind) -> RunningServer | None:
     try:
         document = json.loads((home / _FILES[kind]).read_text(encoding="utf-8"))
+        named = [document["url"], document["secret"]]
         found = RunningServer(
             document["url"], int(document["pid"]), document.get("process_started"), document["secret"]
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return found if all(isinstance(each, str) and each for each in (found.url, found.secret)) else None
+    return found if all(isinstance(each, str) and each for each in named) else None
 
 
 def _check_owner(path: Path) -> None:

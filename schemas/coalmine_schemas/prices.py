@@ -93,8 +93,9 @@ class PriceTable:
 
     def __init__(self, own: Iterable[OwnPrice] = ()) -> None:
         self._own = tuple(own)
+        self._own_tiers = {price.service_tier for price in self._own if price.service_tier is not None}
         self._snapshot: DataSnapshot | None = None
-        self._found: dict[tuple[str | None, tuple[str | None, ...]], Listed | None] = {}
+        self._found: dict[tuple[str | None, tuple[str | None, ...], str], Listed | None] = {}
         self._prices: dict[tuple[Listed, str, int], LeafPrices | None] = {}
         self._equal: dict[LeafPrices, LeafPrices] = {}
 
@@ -124,7 +125,7 @@ class PriceTable:
                 None is now.
             own_only: Look at prices of one's own only.
         """
-        listed = self.find(provider, models)
+        listed = self.find(provider, models, service_tier)
         if listed is None or (own_only and listed.source != "own_prices"):
             return None
         at_us = int(time.time()) * 1_000_000 if at_us is None else min(max(at_us, 0), LAST_US)
@@ -134,14 +135,19 @@ class PriceTable:
             return None
         return Cost(nano_usd, listed.source, listed.provider)
 
-    def find(self, provider: str | None, models: tuple[str | None, ...]) -> Listed | None:
+    def find(
+        self, provider: str | None, models: tuple[str | None, ...], service_tier: str | None
+    ) -> Listed | None:
         """Returns whose prices hold for a call; arguments as for `cost`."""
         self._refresh()
-        key = provider, models
+        tier = (service_tier or "").lower() if self._own_tiers else ""
+        key = provider, models, tier if tier in self._own_tiers else ""
         if key not in self._found:
             if len(self._found) >= _MAX_REMEMBERED:
                 self._forget()
-            self._found[key] = next(self._matches(provider, [model for model in models if model]), None)
+            self._found[key] = next(
+                self._matches(provider, [model for model in models if model], key[2]), None
+            )
         return self._found[key]
 
     def prices(self, listed: Listed, service_tier: str | None, at_us: int) -> LeafPrices | None:
@@ -179,10 +185,10 @@ class PriceTable:
         self._prices.clear()
         self._equal.clear()
 
-    def _matches(self, provider: str | None, models: list[str]) -> Iterator[Listed]:
+    def _matches(self, provider: str | None, models: list[str], tier: str) -> Iterator[Listed]:
         for model in models:
             for own in self._own:
-                if own.is_for(provider, model):
+                if own.is_for(provider, model, tier):
                     yield Listed("own_prices", own.provider, own=own)
         # The service's own name for the model tells whom it asked; the answer's may name the model's maker.
         said = provider or next((name for model in reversed(models) if (name := named_provider(model))), None)

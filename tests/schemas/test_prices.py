@@ -86,7 +86,7 @@ def _by_the_library(
     tier=st.sampled_from([None, None, "default", "flex", "priority", "batch", "fast", "unheard-of"]),
     at=st.integers(0, 4 * 365 * 24 * 60).map(lambda minutes: _FIRST + timedelta(minutes=minutes)),
 )
-@settings(max_examples=size(200, 5_000), deadline=None)
+@settings(max_examples=size(60, 5_000), deadline=None)
 def test_a_cost_is_what_the_library_calculates(
     priced: tuple[Provider, ModelInfo],
     fresh: tuple[int, int, int, int],

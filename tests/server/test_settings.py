@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine.settings import CLIENT_VARIABLES
+from coalmine_schemas.client_variables import CLIENT_VARIABLES
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from coalmine_analytics.calibration.acceptance import Acceptance
 from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
@@ -102,6 +103,7 @@ def grid(*, full: bool) -> list[Trial]:
         *_clustered(size),
         *_ramps(size),
         *_coverage(size),
+        *_acceptance(size),
         *_effects(),
         *_sample_ratio(size),
         *_built_on_the_core(size),
@@ -197,6 +199,29 @@ def _coverage(size: Size) -> Iterator[Trial]:
     ):
         trial = _true_effect(control, treatment, "5/95", size, mde)
         yield replace(trial, cell=f"at a margin of {trial.cell}", sides=("greater", "less"))
+
+
+def _acceptance(size: Size) -> Iterator[Trial]:
+    # Control's rate, share of treatment, requests of a unit, how often the shortcut must be seen to accept.
+    for rate, share, per_unit, reaches in (
+        (0.0005, 0.05, 1, 0.25),
+        (0.002, 0.05, 1, 0.15),
+        (0.01, 0.05, 1, None),
+        (0.03, 0.05, 1, None),
+        (0.001, 0.25, 1, 0.10),
+        (0.0005, 0.5, 1, 0.06),
+        (0.0005, 0.05, 5, 0.15),
+    ):
+        if size.everything or (share, per_unit) != (0.05, 1) or reaches:
+            traffic = Single(
+                bernoulli(rate), bernoulli(rate + 0.01), share, size.per_look, size.looks, per_unit
+            )
+            once = "" if per_unit == 1 else f", {per_unit} requests a unit"
+            cell = f"worse by a margin of 0.01: rate {rate:g}, {share:.0%}{once}"
+            yield Acceptance(cell, traffic, better=-1.0, margin=0.01, plain_reaches=reaches)
+    passing = Single(bernoulli(0.995), bernoulli(0.965), 0.05, size.per_look, size.looks)
+    cell = "worse by a margin of 0.03: 99.5 % pass, 5%"
+    yield Acceptance(cell, passing, better=1.0, margin=0.03, plain_reaches=0.15)
 
 
 def _true_effect(

@@ -22,6 +22,9 @@ REJECTED = -math.log(ALPHA)
 """Log E from which on a hypothesis is rejected."""
 
 
+_NOT_RATES = np.zeros((1, 1), np.bool_)
+
+
 class Shortcut(Protocol):
     """A method that must be seen to fail; created for each block of replications."""
 
@@ -58,7 +61,7 @@ class Engine:
     def effect(self, sums: Sums) -> Effect:
         """The effect of all epochs until now, unusable where there are too few units."""
         stratified, enough = self._epochs.until(sums)
-        return stratified.contrast(stratified.by_precision(enough)).effect().at((..., 0))
+        return stratified.contrast(stratified.weights(enough, _NOT_RATES)).difference.at((..., 0))
 
 
 class Epochs:
@@ -175,8 +178,8 @@ class IndependentEpochs:
         """Log E as ours, of another standard error."""
         strata, enough = self._epochs.until(sums)
         apart = replace(strata, covariance=np.zeros_like(strata.covariance))
-        contrast = apart.contrast(apart.by_precision(enough))
-        return log_e_value(contrast.effect().at((..., 0)), mde=self.mde)
+        contrast = apart.contrast(apart.weights(enough, _NOT_RATES))
+        return log_e_value(contrast.difference.at((..., 0)), mde=self.mde)
 
 
 def _normal(effect: Effect, mde: float) -> FloatArray:

@@ -6,7 +6,7 @@ strata independent: the same users are in most of them, so the covariance of the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,17 +31,21 @@ class Contrast:
     groups: FloatArray
     """Unit groups with a value in any stratum, shape (...)."""
 
-    @property
-    def ratios(self) -> tuple[FloatArray, FloatArray]:
-        """The weighted ratios of treatment and control, shape (...); NaN where nothing is to be compared."""
-        treatment, control = (
-            np.where(self.weight > 0, self.weight * arm.ratio, 0.0).sum(axis=-1)
+    ratios: tuple[FloatArray, FloatArray] = field(init=False)
+    """The weighted ratios of treatment and control, shape (...); NaN where nothing is to be compared."""
+    difference: Effect = field(init=False)
+    """Treatment minus control."""
+
+    def __post_init__(self) -> None:
+        known = self.weight.any(axis=-1)
+        ratios = (
+            np.where(known, np.where(self.weight > 0, self.weight * arm.ratio, 0.0).sum(axis=-1), np.nan)
             for arm in (self.treatment, self.control)
         )
-        known = self.weight.any(axis=-1)
-        return np.where(known, treatment, np.nan), np.where(known, control, np.nan)
+        object.__setattr__(self, "ratios", tuple(ratios))
+        object.__setattr__(self, "difference", self.effect(1.0))
 
-    def effect(self, factor: FloatArray | float = 1.0) -> Effect:
+    def effect(self, factor: FloatArray | float) -> Effect:
         """R_T - factor R_C, with the larger of the strata's variances and what their groups share on top.
 
         Args:
@@ -113,15 +117,30 @@ class Stratified:
         between = np.einsum("...s,...pst,...t->...p", share, self.covariance, share)
         return Contrast(self.treatment, self.control, share, between, self.groups)
 
-    def by_precision(self, enough: BoolArray) -> FloatArray:
-        """Inverse-variance weights of shape (..., S), 0 where there is not enough or no variance.
+    def weights(self, enough: BoolArray, rate: BoolArray) -> FloatArray:
+        """Weights of the strata, by inverse variance, or by size where there is no variance to go by.
+
+        The variance of a rate is least where luck has it low, so a weight taken from it pulls towards 0, and
+        a stratum without any event would have none. Rates are therefore weighted by size.
+
+        Args:
+            enough: Shape (..., S); False leaves a stratum out.
+            rate: Where each value is 0 or 1; broadcasts to (...).
+
+        Returns:
+            Shape (..., S), not scaled; 0 where a stratum is left out.
 
         References:
-            Cochran, Biometrics 10 (1954).
+            Cochran, Biometrics 10 (1954), for inverse variances; Mantel and Haenszel, JNCI 22 (1959).
         """
         each = difference(self.treatment, self.control)
         included = enough & each.usable
-        return np.divide(1.0, np.square(each.standard_error), out=np.zeros(included.shape), where=included)
+        precision = np.zeros(included.shape)
+        np.divide(1.0, np.square(each.standard_error), out=precision, where=included)
+        included = enough & (each.usable | each.identical)
+        t, c = self.treatment.sum_x, self.control.sum_x
+        size = np.divide(t * c, t + c, out=np.zeros(included.shape), where=included)
+        return np.where(rate[..., None] | ~precision.any(axis=-1, keepdims=True), size, precision)
 
 
 def one_stratum(treatment: ArmRatio, control: ArmRatio) -> Contrast:

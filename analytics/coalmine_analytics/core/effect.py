@@ -53,7 +53,7 @@ def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -
     large arm's shape; where the shapes differ the unpooled one is right; the larger of the two holds in both.
 
     Where each arm has one value only there is no variance within them. If the two differ, it is taken around
-    their common mean, as if there were no effect.
+    their common mean, as if there were no effect: groups that by chance alone fell apart like that.
 
     Args:
         treatment: The arm under test, fields of shape (...,).
@@ -82,7 +82,7 @@ def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -
         constant = squared == 0
         if constant.any():
             share = treatment.sum_x / (treatment.sum_x + control.sum_x)
-            around_mean = np.square((1.0 - share) * estimate) / df_t + np.square(share * estimate) / df_c
+            around_mean = share * (1.0 - share) * np.square(estimate) * (1.0 / df_t + 1.0 / df_c)
             squared = np.where(constant, around_mean, squared)
             welch = np.where(constant, df_t + df_c, welch)
     return Effect(estimate, np.sqrt(squared), welch)

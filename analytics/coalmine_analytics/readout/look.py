@@ -10,10 +10,11 @@ from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
 from coalmine_analytics.readout.circumstances import Circumstances, beyond_margin, is_waiting, rare, waived
 from coalmine_analytics.readout.decisions import Judge, Running
-from coalmine_analytics.readout.evidence import fix_scales, weigh
+from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.rows import Row
 from coalmine_analytics.readout.sample_ratio import sample_ratio
+from coalmine_analytics.readout.scales import scales_of
 from coalmine_analytics.readout.strata import stratify
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_analytics.results.verdicts import ACTING, Decision
@@ -50,10 +51,10 @@ def read_out(
     earlier = _Earlier(before if before is not None and before.control == control_name else None)
     strata = stratify(sums, metrics, control, others)
     known = [[earlier.metric(arm, metric) for arm in names] for metric in metrics]
-    scales = fix_scales(
+    scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
-    weighed = weigh(metrics, strata, scales, alpha=plan.alpha)
+    weighed = weigh(metrics, strata, scales.mde, alpha=plan.alpha)
     running = Running(
         difference=_continue(weighed.difference, known, "difference"),
         harm=_continue(weighed.harm, known, "harm"),

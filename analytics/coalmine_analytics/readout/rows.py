@@ -9,7 +9,8 @@ from coalmine_analytics.arrays import known
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.circumstances import is_waiting
 from coalmine_analytics.readout.decisions import Judge, Running
-from coalmine_analytics.readout.evidence import ArrayScales, Weighed
+from coalmine_analytics.readout.evidence import Weighed
+from coalmine_analytics.readout.scales import ArrayScales
 from coalmine_analytics.readout.shown import Estimate, shown, shown_words
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricEvidence, MetricReadout, Scales

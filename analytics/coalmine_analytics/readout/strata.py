@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.arrays import FloatArray, IntArray
-from coalmine_analytics.core.contrast import Contrast, side_by_side
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.core.acceptance import Seen
+from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
-from coalmine_consumers.experiments import ExperimentSums
+from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +26,7 @@ class Strata:
     most_units_treatment: IntArray
     """Units, in the epoch that comes closest to being enough, that have a value of the metric."""
     most_units_control: IntArray
-    clean_units: FloatArray | None = None
-    """Of a rate: units of the arm, if none of them did what counts against it; NaN otherwise."""
+    seen: Seen
 
 
 def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms: Sequence[int]) -> Strata:
@@ -48,41 +48,40 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
     units_t, units_c = units[:, arms].T[None], units[:, [control] * len(arms)].T[None]  # (1, T, E)
     having_t = np.minimum(units_t, treatment.clusters.astype(np.int64))
     having_c = np.minimum(units_c, baseline.clusters.astype(np.int64))
-    weight = stratified.by_precision(np.minimum(having_t, having_c) >= MIN_UNITS)
-    contrast = stratified.contrast(weight)
+    enough = np.minimum(having_t, having_c) >= MIN_UNITS
+    rate = np.array([[metric.kind == "rate"] for metric in metrics])
+    contrast = stratified.contrast(stratified.weights(enough, rate))
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
         contrast,
-        contrast.effect(),
-        np.where(weight > 0, units_t + units_c, 0).sum(axis=-1),
+        contrast.difference,
+        np.where(contrast.weight > 0, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
-        _clean_units(sums, metrics, (y[:, :, arms], x[:, :, arms]), np.broadcast_to(units_t, having_t.shape)),
+        _seen(stratified, sums, control, arms, rate),
     )
 
 
-def _clean_units(
-    sums: ExperimentSums,
-    metrics: Sequence[Metric],
-    of_arms: tuple[FloatArray, FloatArray],
-    units: IntArray,
-) -> FloatArray:
-    """Units without a single event that counts against the arm, of the epoch that has most; shape (M, T)."""
-    y, x = of_arms  # (M, E, T, 256)
-    total_y, total_x = y.sum(axis=(1, 3)), x.sum(axis=(1, 3))
-    groups = (x > 0).sum(axis=3).max(axis=1)  # (M, T)
-    requests = sums.x[sums.metrics.index("requests")].sum()
-    found = np.full(total_y.shape, np.nan)
-    for row, metric in enumerate(metrics):
-        if metric.kind != "rate" or metric.direction not in ("lower", "higher"):
-            continue
-        best = 0.0 if metric.direction == "lower" else total_x[row]
-        # Every unit has requests; how many units gave a thumb is only known to be as many as groups or more.
-        place = sums.metrics.index(metric.cells) if metric.cells in sums.metrics else None
-        of_requests = place is not None and sums.x[place].sum() == requests
-        most = units[row].max(axis=-1) if of_requests else groups[row]
-        found[row] = np.where((total_x[row] > 0) & (total_y[row] == best), most, np.nan)
-    return found
+def _seen(
+    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int], rate: BoolArray
+) -> Seen:
+    """Units with a value of each metric, in the epoch that has most.
+
+    Every unit has requests. How many gave a thumb is estimated from how many groups have one, which counts
+    ten units with twenty thumbs each as ten.
+    """
+    requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (E, A)
+    units = sums.units.sum(axis=-1)
+    most = []
+    for arm, chosen in ((stratified.treatment, list(arms)), (stratified.control, [control] * len(arms))):
+        of_arm, values = units[:, chosen].T[None].astype(np.float64), arm.sum_x
+        with np.errstate(divide="ignore"):
+            found = -UNIT_GROUPS * np.log1p(-arm.clusters / UNIT_GROUPS)  # infinite once every group has one
+        found = np.minimum(np.minimum(np.maximum(found, arm.clusters), of_arm), values)
+        most.append(np.where(values == requests[:, chosen].T[None], of_arm, found).max(axis=-1))
+    of_both = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
+    per_unit = np.divide(of_both, most[0] + most[1], out=np.ones(of_both.shape), where=of_both > 0)
+    return Seen(most[0], np.maximum(per_unit, 1.0), rate)
 
 
 def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:

@@ -22,14 +22,14 @@ class MetricEvidence:
 
 @result
 class Scales:
-    """Sizes of changes in the metric's unit, fixed at the first look that had enough data."""
+    """Sizes of changes in the metric's unit."""
 
     mde: float
-    """Minimum detectable effect: where the test is sharpest."""
+    """Minimum detectable effect: where the test is sharpest; fixed at the first look that had enough data."""
     margin: float
-    """A worsening of this size is not acceptable."""
+    """A worsening of this size is not acceptable; a relative one at control's value now."""
     tolerance: float
-    """A worsening up to this size is accepted."""
+    """A worsening up to this size is accepted, likewise."""
 
 
 @result

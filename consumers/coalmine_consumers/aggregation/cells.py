@@ -11,7 +11,11 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     thumbs_up                       x: 1 per thumb, y: 1 if up
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
-                                    y: the value
+                                    y: the value, within the experiment's bounds (see `bounds.py`)
+    not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
+
+What comes after the request (feedback, scores) counts within a window and once its request is older than that
+(see `late.py`): these rows say when in `matures_at`, those of feedback's denominators, too.
 
 Once an experiment has frozen references (see `references.py`), its requests of later batches also add:
 
@@ -22,25 +26,28 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.over_p95,
     time_to_first_token_ms.over_p95 x: likewise, y: 1 if the value exceeds the reference
 
-A custom name that equals one of the built-in ones gets the prefix "custom.". Two metrics are not in cells but
-made of units when sums are read (see `experiments/sums.py`):
+A custom name that equals one of the built-in ones, or begins with "not_binary.", gets the prefix "custom.". Two
+metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
     returned                        likewise, y: 1 if it did return
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
-from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, group_by
+from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, distinct, group_by
+from coalmine_consumers.aggregation.late import maturities, windows_us
 from coalmine_consumers.aggregation.measures import spans
 from coalmine_consumers.aggregation.named_values import NamedValues
-from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, References
+from coalmine_consumers.aggregation.references import CAP_QUANTILE, DELAYS, TAIL_QUANTILE, References
 from coalmine_consumers.aggregation.rollup import REFUSALS, negated
 from coalmine_consumers.arrays import (
     FloatArray,
@@ -67,16 +74,18 @@ BUILT_IN = frozenset(
     (
         *("requests", "errors", "refusals", "feedback", "corrections", "thumbs_up", "rating", *VALUES),
         *OF_UNITS,
+        *DELAYS.values(),
         *(f"{name}.{form}" for name in CAPPED for form in ("capped", "over_cap")),
         *(f"{name}.over_p95" for name in TAILS),
     )
 )
 """Metric names with a meaning of their own."""
+NOT_BINARY = "not_binary."
+"""What the name of a metric begins with that counts another's values other than 0 and 1."""
 
-_REQUEST_COLUMNS = [
-    *(*ARM, "event_time", "unit_group", "unit_id", "error_type", "finish_reason", *VALUES, "metrics")
-]
-_NO_REFERENCES = References()
+_AS_THEY_ARE = References(as_they_are=True)
+_FILL: dict[str, Any] = {"promote_options": "default"}
+"""Fills in columns that only some tables have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,26 +108,52 @@ class _Contribution:
     y: FloatArray
 
 
-def request_cells(rows: pa.Table, references: References = _NO_REFERENCES) -> CellRows:
+def cells_name(name: str) -> str:
+    """The metric of the cells that counts the values of a name."""
+    return f"custom.{name}" if name in BUILT_IN or name.startswith(NOT_BINARY) else name
+
+
+def named_in_requests(rows: pa.Table) -> NamedValues:
+    """The named values of requests, with names as in the cells."""
+    return _renamed(NamedValues.of_maps(rows["metrics"]))
+
+
+def named_in_scores(rows: pa.Table) -> NamedValues:
+    """The values of scores, with names as in the cells."""
+    return _renamed(NamedValues.of_columns(rows["name"], rows["value"]))
+
+
+def _renamed(named: NamedValues) -> NamedValues:
+    return replace(named, names=pa.array([cells_name(name) for name in named.names.to_pylist()], pa.string()))
+
+
+def in_experiments(rows: pa.Table) -> pa.Table:
+    """The rows that belong to an experiment."""
+    experiment = rows["experiment"]
+    if experiment.null_count == 0:
+        return rows
+    return rows.filter(experiment.is_valid()) if experiment.null_count < rows.num_rows else rows.slice(0, 0)
+
+
+def request_cells(
+    rows: pa.Table, references: References = _AS_THEY_ARE, named: NamedValues | None = None
+) -> CellRows:
     """Cells and units of requests; those outside experiments add nothing.
 
     Args:
         rows: Columns of a request; `ingest_id`, too, if there are references.
         references: Of the requests' experiments.
+        named: Named values of the requests, if all belong to experiments and the values are there already.
     """
-    more = [name for name in ("ingest_id",) if name in rows.column_names]
-    rows = _in_experiments(rows.select([*_REQUEST_COLUMNS, *more]))
+    rows = in_experiments(rows)
     if not rows.num_rows:
         return CellRows()
     groups = _groups(rows)
     everything = _per_row(rows.num_rows)
-    ones = np.ones(rows.num_rows)
     contributions = [
-        _ratio("requests", groups, everything, ones),
+        _ratio("requests", groups, everything, np.ones(rows.num_rows)),
         _ratio("errors", groups, everything, is_known(rows["error_type"]).astype(np.float64)),
         _ratio("refusals", groups, everything, is_one_of(rows["finish_reason"], REFUSALS).astype(np.float64)),
-        _ratio("feedback", groups, everything, 0 * ones),
-        _ratio("corrections", groups, everything, 0 * ones),
     ]
     for name in VALUES:
         values = known(rows[name])
@@ -127,13 +162,33 @@ def request_cells(rows: pa.Table, references: References = _NO_REFERENCES) -> Ce
         contributions += _against_references(
             name, rows, references, groups=groups, at=at, values=values.floats
         )
-    contributions += _custom(NamedValues.of_maps(rows["metrics"]), groups)
-    return CellRows(_cells(rows, groups, contributions), _units(rows))
+    named = named_in_requests(rows) if named is None else named
+    tables = [*_late_denominators(rows, references), *_custom(rows, named, references, groups)]
+    return CellRows(pa.concat_tables([_cells(rows, groups, contributions), *tables], **_FILL), _units(rows))
 
 
-def feedback_cells(rows: pa.Table) -> CellRows:
-    """Cells of last words on requests that are known; columns as for `rollup_feedback`."""
-    rows = _in_experiments(rows)
+def _late_denominators(rows: pa.Table, references: References) -> list[pa.Table]:
+    """Requests that feedback is counted of."""
+    window = windows_us(rows, references, "feedback")
+    counted = np.flatnonzero(~np.isnan(window))
+    if not len(counted):
+        return []
+    rows = _maturing(rows.select([*ARM, "event_time", "unit_group"]).take(counted), window[counted])
+    groups = _groups(rows)
+    everything, none = _per_row(rows.num_rows), np.zeros(rows.num_rows)
+    denominators = [_ratio(metric, groups, everything, none) for metric in ("feedback", "corrections")]
+    return [_cells(rows, groups, denominators)]
+
+
+def feedback_cells(rows: pa.Table, references: References) -> CellRows:
+    """Cells of last words within their window.
+
+    Args:
+        rows: As for `rollup_feedback`, and the request's `ingest_id`; of requests that have a window.
+        references: Of their experiments.
+    """
+    rows = in_experiments(rows)
+    rows = _maturing(rows, windows_us(rows, references, "feedback"))
     back = rows["takes_back"]
     added, taken = _word_cells(rows.filter(pc.invert(back))), _word_cells(rows.filter(back))
     if taken is not None:
@@ -160,25 +215,37 @@ def _word_cells(rows: pa.Table) -> pa.Table | None:
     return _cells(rows, groups, contributions)
 
 
-def score_cells(rows: pa.Table) -> CellRows:
-    """Cells of scores whose request is known; columns as for `rollup_scores`."""
-    rows = _in_experiments(rows)
+def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRows:
+    """Cells of scores whose request is known.
+
+    Args:
+        rows: As for `rollup_scores`; if there are references, also the request's `ingest_id`, and
+            `attributed_in`, the batch that brought the later of score and request.
+        references: Of their experiments.
+    """
+    rows = in_experiments(rows)
+    if rows.num_rows and not references.as_they_are:
+        window = windows_us(rows, references, "scores")
+        delay = microseconds(rows["said_at"]) - microseconds(rows["event_time"])
+        in_time = np.flatnonzero(~(delay > window))
+        rows = _maturing(rows.take(in_time), window[in_time])
     if not rows.num_rows:
         return CellRows()
-    groups = _groups(rows)
-    named = NamedValues.of_columns(rows["name"], rows["value"])
-    return CellRows(_cells(rows, groups, _custom(named, groups)))
+    tables = _custom(rows, named_in_scores(rows), references, _groups(rows))
+    return CellRows(pa.concat_tables(tables, **_FILL) if tables else None)
 
 
-def _in_experiments(rows: pa.Table) -> pa.Table:
-    experiment = rows["experiment"]
-    if experiment.null_count == 0:
-        return rows
-    return rows.filter(experiment.is_valid()) if experiment.null_count < rows.num_rows else rows.slice(0, 0)
+def _maturing(rows: pa.Table, window_us: FloatArray) -> pa.Table:
+    return rows.append_column("matures_at", maturities(rows, window_us))
+
+
+def _key_names(rows: pa.Table) -> tuple[str, ...]:
+    late = ("matures_at",) if "matures_at" in rows.column_names else ()
+    return (*ARM, "unit_group", *late)
 
 
 def _groups(rows: pa.Table) -> Groups:
-    return group_by(*(codes_of(rows[name]) for name in (*ARM, "unit_group")))
+    return group_by(*(codes_of(rows[name]) for name in _key_names(rows)))
 
 
 def _per_row(rows: int) -> IntArray:
@@ -240,19 +307,59 @@ def _numerator(metric: str, groups: Groups, rows: IntArray) -> _Contribution:
     )
 
 
-def _custom(named: NamedValues, groups: Groups) -> list[_Contribution]:
+def _custom(rows: pa.Table, named: NamedValues, references: References, groups: Groups) -> list[pa.Table]:
     """All names at once: a batch may hold as many as it has values."""
-    if not len(named.name):
+    counted, values = _within_bounds(rows, named, references)
+    if not len(counted):
         return []
-    of_value = groups.of_row[named.row]
-    cells = group_by(Codes(of_value, groups.count), Codes(named.name, len(named.names)))
+    row, name = named.row[counted], named.name[counted]
+    of_value = groups.of_row[row]
+    cells = group_by(Codes(of_value, groups.count), Codes(name, len(named.names)))
     n = count_rows(cells.of_row, cells.count)
-    sums = total(cells.of_row, cells.count, _bounded(named.values))
-    metrics = pa.array(
-        [f"custom.{name}" if name in BUILT_IN else name for name in named.names.to_pylist()], pa.string()
+    sums = total(cells.of_row, cells.count, _bounded(values))
+    metric = named.names.take(pa.array(name[cells.a_row]))
+    found = [_Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)]
+    tables = [_cells(rows, groups, found)]
+    original = named.values[counted]
+    other = np.flatnonzero((original != 0) & (original != 1))
+    if len(other):
+        tables.append(_not_binary(rows.select(ARM), row[other], name[other], named.names))
+    return tables
+
+
+def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) -> pa.Table:
+    """Counts values other than 0 and 1, in one group of units: all that matters is whether there are any."""
+    groups = group_by(*(codes_of(arms[column]) for column in ARM))
+    cells = group_by(Codes(groups.of_row[row], groups.count), Codes(name, len(names)))
+    n = count_rows(cells.of_row, cells.count)
+    metrics = pa.array([f"{NOT_BINARY}{metric}" for metric in names.to_pylist()], pa.string())
+    counts = _Contribution(
+        metrics.take(pa.array(name[cells.a_row])),
+        groups.of_row[row][cells.a_row],
+        n,
+        n.astype(np.float64),
+        n.astype(np.float64),
     )
-    metric = metrics.take(pa.array(named.name[cells.a_row]))
-    return [_Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)]
+    rows = arms.append_column("unit_group", pa.array(np.zeros(arms.num_rows, np.int32)))
+    return _cells(rows, groups, [counts])
+
+
+def _within_bounds(rows: pa.Table, named: NamedValues, references: References) -> tuple[IntArray, FloatArray]:
+    """Which values count, and as how much."""
+    if references.as_they_are or not len(named.names):
+        return np.arange(len(named.values)), named.values
+    codes = codes_of(rows["experiment"])
+    keys = list(product(distinct(rows["experiment"]), named.names.to_pylist()))
+    found = [references.bounds.get(key) for key in keys]
+    none = (None, None)
+    limits = [none if each is None else (each.low, each.high) for each in found]
+    low, high = np.array(limits, np.float64).reshape(-1, 2).T
+    since = np.array([0 if each is None else each.since_ingest_id for each in found], np.int64)
+    batch = rows["attributed_in" if "attributed_in" in rows.column_names else "ingest_id"].to_numpy()
+    key = codes.of_row[named.row] * len(named.names) + named.name
+    counted = np.flatnonzero(~np.isnan(low[key]) & (batch[named.row] > since[key]))
+    key = key[counted]
+    return counted, np.clip(named.values[counted], low[key], high[key])
 
 
 def _bounded(values: FloatArray) -> FloatArray:
@@ -260,7 +367,7 @@ def _bounded(values: FloatArray) -> FloatArray:
 
 
 def _cells(rows: pa.Table, groups: Groups, contributions: Sequence[_Contribution]) -> pa.Table:
-    keys = _keys(rows, (*ARM, "unit_group"), groups)
+    keys = _keys(rows, _key_names(rows), groups)
     group = np.concatenate([each.group for each in contributions])
     keys = keys.take(group)
     return pa.table(

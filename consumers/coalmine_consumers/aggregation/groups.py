@@ -57,6 +57,17 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
     return Codes(indices.to_numpy(zero_copy_only=False).astype(np.int64), size)
 
 
+def distinct(column: pa.ChunkedArray) -> list[str]:
+    """The values that the codes of `codes_of` stand for, in their order; null, if there is one, is last."""
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return []
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    names: list[str] = array.dictionary.to_pylist()
+    return names
+
+
 def codes_of_numbers(values: IntArray) -> Codes:
     """Codes whole numbers by their distance from the least."""
     if not len(values):

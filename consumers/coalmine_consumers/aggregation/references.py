@@ -6,20 +6,26 @@ experiment counts costs and latencies capped at the 99.5th percentile, and how m
 that ended with its first request. Where too little is known of that time, the experiment's own first
 requests serve, of all arms together, and only later batches are counted: a threshold never depends on the
 values compared with it.
+
+The delay of nearly all reactions is such a reference, too (see `late.py`): of the last four weeks, or, where
+too little is known of these, of the experiment's own first reactions. It must be short beside the time they
+come from: of requests of the last hour one knows the quick reactions only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.groups import codes_of
+from coalmine_consumers.aggregation.bounds import Bound
+from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.aggregation.histograms import quantiles
 from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
 from coalmine_consumers.sql import fetch_table, lent, statement
@@ -34,15 +40,25 @@ MOST_AT_ONCE = 200
 """Experiments whose references one commit takes; further ones have their turn with their next batch."""
 _LAST = datetime(9999, 12, 31, tzinfo=UTC)
 _POPULATION = ("experiment", "prompt", "environment")
-_NOTHING: tuple[Int32Array, IntArray] = (np.array([], np.int32), np.array([], np.int64))
 HISTORY = timedelta(days=7)
 """How far back a reference looks: one of each hour of the week."""
+LATE_QUANTILE = 0.95
+"""Reactions with longer delays do not count."""
+LATE_HISTORY = timedelta(days=28)
+"""How far back a delay looks."""
+LATE_KNOWN = 50
+"""Delays need at least this many reactions,"""
+LATE_SPAN = 4.0
+"""and requests over this many times their length."""
+DELAYS = MappingProxyType({"feedback": "feedback_delay_ms", "scores": "score_delay_ms"})
+"""Measures of delays, by what came late."""
 
 REFERENCES: tuple[tuple[str, float], ...] = (
     ("cost_nano_usd", CAP_QUANTILE),
     ("latency_ms", CAP_QUANTILE),
     ("latency_ms", TAIL_QUANTILE),
     ("time_to_first_token_ms", TAIL_QUANTILE),
+    *((delay, LATE_QUANTILE) for delay in DELAYS.values()),
 )
 """Measure and quantile of every reference an experiment has."""
 
@@ -68,13 +84,49 @@ class Reference:
     frozen_at: datetime
 
 
-class References:
-    """All references of a store at one moment."""
+class _Histogram(NamedTuple):
+    """What is known of a measure before a reference is frozen."""
 
-    def __init__(self, references: Iterable[Reference] = ()) -> None:
+    buckets: Int32Array = np.array([], np.int32)
+    counts: IntArray = np.array([], np.int64)
+    span_ms: float = 0.0
+    """How long before the end the oldest requests were."""
+
+    def reference(self, metric: str, quantile: float) -> float | None:
+        """The threshold; None while too little is known."""
+        late = metric in DELAYS.values()
+        if int(self.counts.sum()) < (LATE_KNOWN if late else MIN_KNOWN):
+            return None
+        value = quantiles(self.buckets, self.counts, [quantile])[0]
+        return None if late and value is not None and LATE_SPAN * value > self.span_ms else value
+
+
+class References:
+    """References and bounds of some experiments at one moment.
+
+    Args:
+        references: Thresholds of measures.
+        bounds: Of named values.
+        as_they_are: True where named values count without bounds, and reactions whenever they came.
+    """
+
+    def __init__(
+        self,
+        references: Iterable[Reference] = (),
+        bounds: Iterable[Bound] = (),
+        *,
+        as_they_are: bool = False,
+    ) -> None:
+        self.as_they_are = as_they_are
+        self.bounds = {(each.experiment, each.metric): each for each in bounds}
         self._by_key: dict[tuple[str, float], dict[str, Reference]] = {}
         for each in references:
             self._by_key.setdefault((each.metric, each.quantile), {})[each.experiment] = each
+
+    def values(self, metric: str, quantile: float) -> list[Reference]:
+        """The references to one quantile of a measure that have a value."""
+        found = self._by_key.get((metric, quantile), {}).values()
+        return [reference for reference in found if reference.value is not None]
 
     def thresholds(self, rows: pa.Table, metric: str, quantile: float) -> FloatArray | None:
         """Returns the threshold of each request: NaN where it has none, None if none has.
@@ -84,15 +136,11 @@ class References:
             metric: The measure.
             quantile: Which of its references.
         """
-        known = {
-            experiment: reference
-            for experiment, reference in self._by_key.get((metric, quantile), {}).items()
-            if reference.value is not None
-        }
+        known = {reference.experiment: reference for reference in self.values(metric, quantile)}
         if not known or "ingest_id" not in rows.column_names:
             return None
         column = rows["experiment"]
-        names = _distinct(column)
+        names = distinct(column)
         ingest_ids = rows["ingest_id"].to_numpy()
         if len(names) == 1 and not column.null_count:  # as in most batches
             reference = known.get(names[0])
@@ -108,17 +156,6 @@ class References:
         if np.isnan(values).all():
             return None
         return np.where(ingest_ids > since[codes.of_row], values[codes.of_row], np.nan)
-
-
-def _distinct(column: pa.ChunkedArray) -> list[str]:
-    """The values that the codes of `codes_of` stand for, in their order; null, if there is one, is last."""
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        return []
-    if not pa.types.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
-    names: list[str] = array.dictionary.to_pylist()
-    return names
 
 
 def read_references(
@@ -137,7 +174,7 @@ def read_references(
 
 def references_for(
     connection: duckdb.DuckDBPyConnection, requests: pa.Table, ingest_id: int, now: datetime
-) -> References:
+) -> list[Reference]:
     """References for the requests of a batch; those of new experiments are taken and stored.
 
     Args:
@@ -147,8 +184,8 @@ def references_for(
         now: When it is committed.
     """
     if requests["experiment"].null_count == requests.num_rows:
-        return References()
-    names = sorted(set(_distinct(requests["experiment"].drop_null())))
+        return []
+    names = sorted(set(distinct(requests["experiment"].drop_null())))
     stored = read_references(connection, names)
     by_experiment: dict[str, list[Reference]] = {}
     for reference in stored:
@@ -159,7 +196,7 @@ def references_for(
         _store(connection, fresh)
     replaced = {(each.experiment, each.metric, each.quantile) for each in fresh}
     kept = [each for each in stored if (each.experiment, each.metric, each.quantile) not in replaced]
-    return References([*kept, *fresh])
+    return [*kept, *fresh]
 
 
 def _is_due(mine: Sequence[Reference], ingest_id: int) -> bool:
@@ -167,7 +204,7 @@ def _is_due(mine: Sequence[Reference], ingest_id: int) -> bool:
     if not mine:
         return True
     open_ones = [each for each in mine if each.value is None]
-    return any(
+    return len(mine) < len(REFERENCES) or any(
         ingest_id - each.first_ingest_id >= 2 * (each.since_ingest_id - each.first_ingest_id) + 1
         for each in open_ones
     )
@@ -192,11 +229,11 @@ def _taken(
         for metric, quantile in REFERENCES:
             if (metric, quantile) in taken:
                 continue
-            buckets, counts = found.get((experiment, metric), _NOTHING)
-            known = int(counts.sum())
-            value = quantiles(buckets, counts, [quantile])[0] if known >= MIN_KNOWN else None
+            histogram = found.get((experiment, metric), _Histogram())
+            value = histogram.reference(metric, quantile)
             # Taken from before the experiment it holds for this batch at once; else from the next one on.
             since = ingest_id - 1 if basis == "before" and value is not None else ingest_id
+            known = int(histogram.counts.sum())
             references.append(Reference(experiment, metric, quantile, value, known, basis, first, since, now))
     return references
 
@@ -218,22 +255,27 @@ def _populations(requests: pa.Table, due: Mapping[str, Sequence[Reference]]) -> 
     hour = [end.replace(minute=0) for end in until]
     pairs = pairs.append_column("until", pa.array(until, moments))
     pairs = pairs.append_column("hour", pa.array(hour, moments))
-    return pairs.append_column("since", pa.array([each - HISTORY for each in hour], moments))
+    for name, history in (("since", HISTORY), ("late_since", LATE_HISTORY)):
+        pairs = pairs.append_column(name, pa.array([each - history for each in hour], moments))
+    return pairs
 
 
 def _histograms(
     connection: duckdb.DuckDBPyConnection, populations: pa.Table
-) -> Mapping[tuple[str, str], tuple[Int32Array, IntArray]]:
-    """Buckets and counts by experiment and measure."""
+) -> Mapping[tuple[str, str], _Histogram]:
+    """By experiment and measure."""
     with lent(connection, populations=populations):
-        parameters = {"metrics": sorted({metric for metric, _ in REFERENCES})}
+        parameters = {"metrics": sorted({metric for metric, _ in REFERENCES}), "late": list(DELAYS.values())}
         table = fetch_table(connection, statement("reference_histograms", __package__), parameters)
     if not table.num_rows:
         return {}
     keys = list(zip(table["experiment"].to_pylist(), table["metric"].to_pylist(), strict=True))
     starts = [0, *(at for at in range(1, len(keys)) if keys[at] != keys[at - 1]), len(keys)]
-    buckets, counts = table["bucket"].to_numpy(), table["n"].to_numpy()
-    return {keys[begin]: (buckets[begin:end], counts[begin:end]) for begin, end in pairwise(starts)}
+    buckets, counts, spans = (table[name].to_numpy() for name in ("bucket", "n", "span_ms"))
+    return {
+        keys[begin]: _Histogram(buckets[begin:end], counts[begin:end], float(spans[begin:end].max()))
+        for begin, end in pairwise(starts)
+    }
 
 
 def _store(connection: duckdb.DuckDBPyConnection, fresh: Sequence[Reference]) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import ExactSums, Moments, count_rows
 from coalmine_consumers.aggregation.measures import Histograms, Measured, NamedMoments, Totals, spans
 from coalmine_consumers.aggregation.named_values import NamedValues
+from coalmine_consumers.aggregation.references import DELAYS
 from coalmine_consumers.aggregation.resolutions import levels
-from coalmine_consumers.arrays import IntArray, is_known, is_one_of, known, microseconds
+from coalmine_consumers.arrays import IntArray, Known, is_known, is_one_of, known, microseconds
 
 REFUSALS = ("content_filter", "refusal")
 """Finish reasons that mean the model refused to answer."""
@@ -55,15 +57,17 @@ def rollup_feedback(rows: pa.Table) -> RollupRows:
 
     Args:
         rows: `thumbs`, `rating`, `has_correction`, the request's `event_time` and series, and `takes_back`:
-            true where the word was counted and counts no more.
+            true where the word was counted and counts no more; and `said_at`, the times of new events in it.
     """
     back = rows["takes_back"]
-    parts = [_roll_up_words(rows.filter(pc.invert(back)))]
+    parts, delays = [], None
+    if added := _roll_up_words(rows.filter(pc.invert(back))):
+        totals, delays = added
+        parts.append(totals)
     if taken := _roll_up_words(rows.filter(back)):
         # Moments merge with a negative count as they do with a positive one; the mean stays what it is.
-        parts.append([negated(each, _OF_WORDS) for each in taken])
-    tables = [table for part in parts for table in part]
-    return RollupRows(rollups=pa.concat_tables(tables) if tables else None)
+        parts.append(negated(taken[0], _OF_WORDS))
+    return RollupRows(rollups=pa.concat_tables(parts) if parts else None, rollup_histograms=delays)
 
 
 def negated(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -85,7 +89,13 @@ def _roll_up_words(rows: pa.Table) -> list[pa.Table]:
             "thumbs_down": count_rows(of_row, groups, is_one_of(rows["thumbs"], ("down",))),
             "corrections": count_rows(of_row, groups, rows["has_correction"].to_numpy()),
         }
-        return [Totals(counts, {}, {"rating": Moments.of(rating.of(of_row), groups, rating.floats)}, None)]
+        said_at = rows["said_at"]
+        of_event = pc.list_parent_indices(said_at).to_numpy().astype(np.int64)
+        delays = _delays(rows, pc.list_flatten(said_at), of_event)
+        return [
+            Totals(counts, {}, {"rating": Moments.of(rating.of(of_row), groups, rating.floats)}, None),
+            Histograms.of(DELAYS["feedback"], of_row, delays),
+        ]
 
     return _at_every_resolution(rows, finest)
 
@@ -94,17 +104,27 @@ def rollup_scores(rows: pa.Table) -> RollupRows:
     """Rolls up scores whose request is known.
 
     Args:
-        rows: `name`, `value`, and the request's `event_time` and series.
+        rows: `name`, `value`, `said_at` of the score, and the request's `event_time` and series.
     """
     if not rows.num_rows:
         return RollupRows()
     named = NamedValues.of_columns(rows["name"], rows["value"])
 
     def finest(of_row: IntArray, groups: int) -> list[Measured]:
-        return [NamedMoments.of(named.names, of_row[named.row], named.name, named.values)]
+        delays = _delays(rows, rows["said_at"], np.arange(rows.num_rows))
+        return [
+            NamedMoments.of(named.names, of_row[named.row], named.name, named.values),
+            Histograms.of(DELAYS["scores"], of_row, delays),
+        ]
 
-    (metrics,) = _at_every_resolution(rows, finest)
-    return RollupRows(rollup_metrics=metrics)
+    metrics, delays = _at_every_resolution(rows, finest)
+    return RollupRows(rollup_metrics=metrics, rollup_histograms=delays)
+
+
+def _delays(rows: pa.Table, said_at: pa.ChunkedArray, of_event: IntArray) -> Known:
+    """How long after its request each event came, in ms; clocks that disagree make no negative delays."""
+    delay_us = microseconds(said_at) - microseconds(rows["event_time"])[of_event]
+    return Known(of_event, np.maximum(delay_us, 0) / 1000.0, None)
 
 
 def _at_every_resolution(rows: pa.Table, finest: Callable[[IntArray, int], list[Measured]]) -> list[pa.Table]:

@@ -70,7 +70,8 @@ class Pricer:
         named = calls.select(_KEYS).take(pa.array(first)).to_pylist()
         listed: list[Listed | None] = []
         for call, is_priced in zip(named, own_only.take(pa.array(first)).to_pylist(), strict=True):
-            one = self._prices.find(call["provider"], (call["response_model"], call["request_model"]))
+            models = call["response_model"], call["request_model"]
+            one = self._prices.find(call["provider"], models, call["service_tier"])
             listed.append(None if one and is_priced and one.source != "own_prices" else one)
         # As a number: event times are what clients say, and Python's calendar ends.
         times = calls.column("event_time").cast(pa.int64()).to_numpy().clip(0, LAST_US)

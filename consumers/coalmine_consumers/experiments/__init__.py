@@ -2,13 +2,15 @@
 
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
+from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
-from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan, VersionSums, version_sums
+from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
     "UNIT_GROUPS",
     "ExperimentSums",
     "Look",
+    "Periods",
     "VersionPair",
     "VersionSpan",
     "VersionSums",
@@ -19,6 +21,7 @@ __all__ = [
     "last_look",
     "look_at",
     "looks",
+    "side_by_side",
     "units_since",
     "version_sums",
 ]

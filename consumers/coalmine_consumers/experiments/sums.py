@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.cells import OF_UNITS
+from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
 from coalmine_consumers.sql import Source, statement
 
@@ -42,7 +42,9 @@ class ExperimentSums:
     through_ingest_id: int
     """The last batch counted."""
     first_units: IntArray
-    """Units whose first exposure in the experiment was in this epoch and arm, shape (E, A): each counts once."""
+    """Units first exposed to the experiment in this epoch and arm, shape (E, A): each counts once."""
+    binary: frozenset[str] = frozenset()
+    """Of the metrics that are values of a name, those whose values were all 0 or 1: rates."""
 
     @property
     def requests(self) -> int:
@@ -75,13 +77,16 @@ def experiment_sums(
     Args:
         source: A snapshot, so that cells, units and the last batch are of one state.
         experiment: Its name.
-        at: When they are looked at; now if None.
+        at: When they are looked at, now if None: feedback and scores of younger requests are left out.
         time_to_return: Units first seen this long before `at` count in `requests.aged` and `returned`.
     """
     at = at or datetime.now(UTC)
-    cells = source.table(statement("cell_sums", __package__), {"experiment": experiment})
+    cells = source.table(statement("cell_sums", __package__), {"experiment": experiment, "at": at})
     if not cells.num_rows:
         return None
+    names = pc.unique(cells["metric"]).to_pylist()
+    other = {name.removeprefix(NOT_BINARY) for name in names if name.startswith(NOT_BINARY)}
+    cells = cells.filter(pc.invert(pc.starts_with(cells["metric"], NOT_BINARY)))
     units = source.table(
         statement("unit_counts", __package__),
         {
@@ -115,6 +120,7 @@ def experiment_sums(
         counts,
         int(last["last"][0].as_py()),
         _first_units(source, experiment, epochs, arms),
+        frozenset(metrics) - other - BUILT_IN,
     )
 
 

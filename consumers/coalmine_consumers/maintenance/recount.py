@@ -5,19 +5,20 @@ feedback or score counts when both it and its request are stored, that is with t
 batches. So whatever the batches in (after, through] added to rollups and cells is a function of raw rows.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.bounds import read_bounds
 from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
 from coalmine_consumers.aggregation.last_words import last_words
-from coalmine_consumers.aggregation.references import References, read_references
+from coalmine_consumers.aggregation.references import DELAYS, LATE_QUANTILE, References, read_references
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.maintenance.compact import AdditiveTable
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store.rows import with_model
 
 COUNT_ROWS = 100_000
@@ -57,7 +58,7 @@ def recount(
 
     The connection streams a result while this runs: use another one for anything else.
     """
-    yield from _recount(connection, relations, batches, _EVERYTHING)
+    yield from _recount(connection, relations, batches, rollups=True)
 
 
 def recount_cells(
@@ -67,55 +68,71 @@ def recount_cells(
     references: References | None = None,
 ) -> Iterator[Counted]:
     """As `recount`, but experiment cells and units only; by the store's references if no others are given."""
-    yield from _recount(connection, relations, batches, _CELLS, references)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counting:
-    """How to count each event."""
-
-    requests: Callable[[pa.Table, References], list[RollupRows | CellRows]]
-    feedback: Callable[[pa.Table], list[RollupRows | CellRows]]
-    scores: Callable[[pa.Table], list[RollupRows | CellRows]]
-
-
-_CELLS = _Counting(
-    requests=lambda rows, references: [request_cells(rows, references)],
-    feedback=lambda rows: [feedback_cells(rows)],
-    scores=lambda rows: [score_cells(rows)],
-)
-_EVERYTHING = _Counting(
-    requests=lambda rows, references: [
-        rollup_requests(facts := with_model(rows)),
-        request_cells(facts, references),
-    ],
-    feedback=lambda rows: [rollup_feedback(rows), feedback_cells(rows)],
-    scores=lambda rows: [rollup_scores(rows), score_cells(rows)],
-)
+    yield from _recount(connection, relations, batches, references, rollups=False)
 
 
 def _recount(
     connection: duckdb.DuckDBPyConnection,
     relations: Relations,
     batches: Batches,
-    counting: _Counting,
     references: References | None = None,
+    *,
+    rollups: bool,
 ) -> Iterator[Counted]:
     if references is None:
-        references = References(read_references(connection))
+        references = References(read_references(connection), read_bounds(connection))
     query = statement("requests_to_count", __package__).format(requests=relations.requests)
     for rows in _stream(connection, query, batches):
-        yield _counted(rows.num_rows, counting.requests(rows, references))
-    query = statement("feedback_to_count", __package__).format(
-        requests=relations.requests, reactions=relations.feedback, words=last_words("said")
-    )
-    for rows in _stream(connection, query, batches):
-        yield _counted(pc.sum(rows["said"]).as_py(), counting.feedback(rows))
+        facts = with_model(rows)
+        yield _counted(
+            rows.num_rows, [*([rollup_requests(facts)] if rollups else []), request_cells(facts, references)]
+        )
+    if rollups:
+        for rows in _words(connection, relations, batches):
+            yield _counted(pc.sum(rows["said"]).as_py(), [rollup_feedback(rows)])
+    with lent(connection, late_windows=_late_windows(references)):
+        in_time = "" if references.as_they_are else _IN_TIME
+        for rows in _words(connection, relations, batches, in_time):
+            yield _counted(0, [feedback_cells(rows, references)])
     query = statement("scores_to_count", __package__).format(
         requests=relations.requests, reactions=relations.scores
     )
     for rows in _stream(connection, query, batches):
-        yield _counted(rows.num_rows, counting.scores(rows))
+        yield _counted(
+            rows.num_rows, [*([rollup_scores(rows)] if rollups else []), score_cells(rows, references)]
+        )
+
+
+_IN_TIME = """
+    JOIN late_windows AS late
+        ON late.experiment = request.experiment
+        AND request.ingest_id > late.since_ingest_id
+        AND epoch_us(reaction.event_time) - epoch_us(request.event_time) <= late.window_us
+"""
+
+
+def _words(
+    connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches, in_time: str = ""
+) -> Iterator[pa.Table]:
+    """Last words, of all that was said or of what `in_time` leaves."""
+    query = statement("feedback_to_count", __package__).format(
+        requests=relations.requests,
+        reactions=relations.feedback,
+        in_time=in_time,
+        words=last_words("said"),
+    )
+    return _stream(connection, query, batches)
+
+
+def _late_windows(references: References) -> pa.Table:
+    found = references.values(DELAYS["feedback"], LATE_QUANTILE)
+    return pa.table(
+        {
+            "experiment": pa.array([each.experiment for each in found], pa.string()),
+            "since_ingest_id": pa.array([each.since_ingest_id for each in found], pa.int64()),
+            "window_us": pc.multiply(pa.array([each.value for each in found], pa.float64()), 1000.0),
+        }
+    )
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, query: str, batches: Batches) -> Iterator[pa.Table]:

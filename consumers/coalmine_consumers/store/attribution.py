@@ -12,8 +12,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.cells import in_experiments
+from coalmine_consumers.aggregation.groups import distinct
 from coalmine_consumers.aggregation.last_words import last_words
-from coalmine_consumers.arrays import IndexArray
+from coalmine_consumers.aggregation.late import windows_us
+from coalmine_consumers.aggregation.references import Reference, References, read_references
+from coalmine_consumers.arrays import IndexArray, microseconds
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import FACTS, counted_feedback, request_facts
@@ -23,11 +27,12 @@ Reaction = Literal["feedback", "scores"]
 _PAYLOAD = {
     "feedback": (
         ("takes_back", pa.bool_()),
+        ("said_at", pa.list_(pa.timestamp("us", "UTC"))),
         ("thumbs", pa.string()),
         ("rating", pa.float64()),
         ("has_correction", pa.bool_()),
     ),
-    "scores": (("name", pa.string()), ("value", pa.float64())),
+    "scores": (("said_at", pa.timestamp("us", "UTC")), ("name", pa.string()), ("value", pa.float64())),
 }
 _WORDS = ("request_id", "unit_id", "feedback_id", "event_time", "thumbs", "rating", "has_correction")
 _PENDING = {
@@ -61,6 +66,29 @@ class _Attributed:
     """Whether their requests are of earlier batches."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """Last words on requests: one row per word to count, and one per word that counted and does so no more.
+
+    Each says what it says, whether it is taken back, and its request's facts.
+    """
+
+    all: pa.Table
+    in_time: pa.Table
+    """The last words within the windows of their experiments."""
+    references: References
+    """Of these experiments."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Words:
+    """Those of some requests."""
+
+    all: pa.Table
+    in_time: pa.Table | None
+    references: list[Reference]
+
+
 def attribute_scores(
     connection: duckdb.DuckDBPyConnection, directory: Path, rows: pa.Table, arrivals: Arrivals
 ) -> pa.Table:
@@ -76,7 +104,11 @@ def attribute_scores(
         One row per attributed score: what it says, and its request's facts.
     """
     parts = _attributed(connection, directory, "scores", rows, arrivals)
-    return _concatenated("scores", [_joined("scores", part.reactions, part.facts) for part in parts])
+    found = []
+    for part in parts:
+        scores = part.reactions.append_column("said_at", part.reactions["event_time"])
+        found.append(_joined("scores", scores, part.facts))
+    return _concatenated("scores", found)
 
 
 def attribute_feedback(
@@ -85,21 +117,21 @@ def attribute_feedback(
     rows: pa.Table,
     arrivals: Arrivals,
     ingest_id: int,
-) -> pa.Table:
-    """Likewise for feedback, of which a unit's last word on a request counts.
-
-    Returns:
-        One row per word to count, and one per word that counted and does so no more: what it says,
-        whether it is taken back, and its request's facts.
-    """
+) -> Words:
+    """Likewise for feedback, of which a unit's last word on a request counts."""
     parts = _attributed(connection, directory, "feedback", rows, arrivals)
     found = [_last_words(connection, directory, part, ingest_id) for part in parts if len(part.facts)]
-    return _concatenated("feedback", found)
+    references = References([each for words in found for each in words.references])
+    return Words(
+        _concatenated("feedback", [words.all for words in found]),
+        _concatenated("feedback", [words.in_time for words in found if words.in_time is not None]),
+        references,
+    )
 
 
 def _last_words(
     connection: duckdb.DuckDBPyConnection, directory: Path, part: _Attributed, ingest_id: int
-) -> pa.Table:
+) -> _Words:
     said = part.reactions.select(_WORDS)
     about = Ids.from_arrow(said["request_id"])
     first = about.first_of_each()
@@ -109,10 +141,22 @@ def _last_words(
         counted = _with_ids(counted_feedback(connection, directory, about, ingest_id))
         counted = counted.append_column("is_new", pa.repeat(pa.scalar(value=False), counted.num_rows))
         said = pa.concat_tables([said.cast(counted.schema), counted])
+    references = read_references(connection, distinct(in_experiments(facts)["experiment"]))
+    within = windows_us(facts, References(references), "feedback")
+    place = about.find(Ids.from_arrow(said["request_id"]))
+    delay = microseconds(said["event_time"]) - microseconds(facts["event_time"])[place]
+    in_time = np.flatnonzero(delay <= within[place])
+    return _Words(
+        _words(connection, said, about, facts),
+        _words(connection, said.take(in_time), about, facts) if len(in_time) else None,
+        references,
+    )
+
+
+def _words(connection: duckdb.DuckDBPyConnection, said: pa.Table, about: Ids, facts: pa.Table) -> pa.Table:
     with lent(connection, said=said):
         words = fetch_table(connection, last_words("said"))
-    place = about.find(Ids.from_arrow(words["request_id"]))
-    return _joined("feedback", words, facts.take(place))
+    return _joined("feedback", words, facts.take(about.find(Ids.from_arrow(words["request_id"]))))
 
 
 def _attributed(

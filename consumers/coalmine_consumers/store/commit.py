@@ -12,8 +12,20 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
-from coalmine_consumers.aggregation.references import references_for
+from coalmine_consumers.aggregation.bounds import Bound, bounds_for
+from coalmine_consumers.aggregation.cells import (
+    CellRows,
+    cells_name,
+    feedback_cells,
+    in_experiments,
+    named_in_requests,
+    named_in_scores,
+    request_cells,
+    score_cells,
+)
+from coalmine_consumers.aggregation.groups import distinct
+from coalmine_consumers.aggregation.named_values import NamedValues
+from coalmine_consumers.aggregation.references import References, read_references, references_for
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent
@@ -80,7 +92,7 @@ class BatchWriter:
             PositionConflict: The batch does not start at the stored positions. Nothing was written.
         """
         require_starts(read_positions(self.connection), batch.starts)
-        tables, beyond = within_limits(self.connection, batch.tables, self.settings.names_per_day, now)
+        tables, beyond = within_limits(self.connection, batch.tables, self.settings, now)
         for kind, events in beyond.items():
             text = "%d events have a new %s, of which there are too many today; stored as %s"
             _limited.report(kind, text, events, kind, OTHER)
@@ -167,13 +179,30 @@ class BatchWriter:
             self._append(rollup_requests(facts))
             # After the rollups: what the batch brings from before an experiment is a part of its reference.
             references = references_for(self.connection, facts, ingest_id, now)
-            self._append(request_cells(facts, references))
-        feedback = attribute_feedback(
+            inside = in_experiments(facts)
+            named = named_in_requests(inside)
+            bounds = self._bounds(inside, named, ingest_id, now)
+            self._append(request_cells(inside, References(references, bounds), named))
+        words = attribute_feedback(
             self.connection, self.directory, _rows(new.get("feedback")), arrivals, ingest_id
         )
-        self._append(rollup_feedback(feedback), feedback_cells(feedback))
+        self._append(rollup_feedback(words.all), feedback_cells(words.in_time, words.references))
         scores = attribute_scores(self.connection, self.directory, _rows(new.get("scores")), arrivals)
-        self._append(rollup_scores(scores), score_cells(scores))
+        self._append(rollup_scores(scores), self._score_cells(in_experiments(scores), ingest_id, now))
+
+    def _score_cells(self, scores: pa.Table, ingest_id: int, now: datetime) -> CellRows:
+        if not scores.num_rows:
+            return CellRows()
+        references = read_references(self.connection, distinct(scores["experiment"]))
+        bounds = self._bounds(scores, named_in_scores(scores), ingest_id, now)
+        batch = pa.repeat(pa.scalar(ingest_id, pa.int64()), scores.num_rows)
+        return score_cells(scores.append_column("attributed_in", batch), References(references, bounds))
+
+    def _bounds(self, inside: pa.Table, named: NamedValues, ingest_id: int, now: datetime) -> list[Bound]:
+        declared = {cells_name(name): limits for name, limits in self.settings.ranges.items()}
+        return bounds_for(
+            self.connection, inside["experiment"], named, declared, ingest_id=ingest_id, now=now
+        )
 
     def _append(self, *groups: RollupRows | CellRows) -> None:
         for group in groups:

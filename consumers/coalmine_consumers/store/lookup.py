@@ -30,6 +30,7 @@ FACTS = (
     ("experiment", pa.string()),
     ("allocation_epoch", pa.int32()),
     ("unit_group", pa.int32()),
+    ("ingest_id", pa.int64()),
 )
 """What rollups and cells need to know of a request."""
 

@@ -10,6 +10,7 @@ from coalmine_consumers.aggregation.groups import unify
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
+from coalmine_schemas.identifiers import unit_group
 
 _CODED = (
     "app",
@@ -37,6 +38,8 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
     for name in UUID_COLUMNS[event]:
         rows = rows.set_column(rows.column_names.index(name), name, Ids.from_arrow(rows[name]).to_arrow())
     if event == "requests":
+        place = rows.column_names.index("unit_group")
+        rows = rows.set_column(place, "unit_group", _unit_groups(rows["unit_id"]))
         for name in _CODED:
             coded = pc.dictionary_encode(rows[name])
             rows = rows.set_column(rows.column_names.index(name), name, coded)
@@ -44,6 +47,13 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
     rows = rows.append_column("ingest_id", pa.array(np.full(count, ingest_id)))
     moment = pa.scalar(ingested_at, pa.timestamp("us", "UTC"))
     return rows.append_column("ingested_at", pa.repeat(moment, count))
+
+
+def _unit_groups(unit_ids: pa.ChunkedArray) -> pa.Array:
+    """Computed, not believed: a unit with a group of its choice in each event would count as 256 units."""
+    units = pc.dictionary_encode(pa.concat_arrays(unit_ids.chunks))
+    group = np.array([unit_group(unit) for unit in units.dictionary.to_pylist()], np.int32)
+    return pa.array(group[units.indices.to_numpy()])
 
 
 def with_model(requests: pa.Table) -> pa.Table:

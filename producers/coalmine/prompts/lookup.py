@@ -6,7 +6,7 @@ from coalmine.call import Call
 from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
-from coalmine.values import optional_text
+from coalmine.values import optional_text, text_map
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -51,7 +51,9 @@ class PromptLookup:
             choice = Choice(version, loaded.snapshot.contents[f"{name}@{version}"], unit_id=unit_id)
             resolution: ResolutionName = "fixed"
         else:
-            choice, resolution, loaded = feed.choose(name, unit_id or session_id, segments)
+            # Rules name texts, and events hold them; what is no mapping, the call complains about.
+            named = text_map(segments) if isinstance(segments, Mapping) else None
+            choice, resolution, loaded = feed.choose(name, unit_id or session_id, named)
         return Prompt(
             begin,
             loaded,

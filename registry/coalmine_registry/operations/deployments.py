@@ -247,7 +247,7 @@ def _record(row: Row[Any]) -> DeploymentRecord:
 
 
 def _note_served(transaction: Transaction, before: Current, state: DeploymentState, revision: int) -> None:
-    for version in sorted(state.versions()):
+    for version in sorted(state.shown()):
         if not has_served(transaction, before.environment, before.prompt, version):
             transaction.insert(
                 served_versions,

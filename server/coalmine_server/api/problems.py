@@ -111,8 +111,10 @@ class ProblemError(Exception):
         detail: str,
         errors: Sequence[FieldProblem] = (),
         retry_after_s: int | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(kind, detail)
+        self.more = more
         self.kind = kind
         self.detail = detail
         self.errors = tuple(errors)
@@ -158,7 +160,8 @@ def problem_response(
 
 def not_ready(error: NotReady) -> ProblemError:
     """The problem of a server that cannot answer now."""
-    return ProblemError(NOT_READY[error.phase], error.reason, retry_after_s=error.retry_after_s)
+    more = {"at_work": True} if error.at_work else None
+    return ProblemError(NOT_READY[error.phase], error.reason, retry_after_s=error.retry_after_s, more=more)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -187,7 +190,7 @@ def _as(kind: ProblemKind) -> Callable[[Request, Any], Awaitable[JSONResponse]]:
 
 async def _problem(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    return problem_response(error.kind, error.detail, error.errors, headers)
+    return problem_response(error.kind, error.detail, error.errors, headers, error.more)
 
 
 async def _not_ready(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401

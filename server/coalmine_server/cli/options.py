@@ -14,7 +14,7 @@ from coalmine_server.moment import MOMENT_HELP
 if TYPE_CHECKING:
     from coalmine_server.client import Client
 
-PAGE_ROWS = 100_000
+PAGE_ROWS = 1_000
 """Rows asked for at a time."""
 
 PromptOption = Annotated[str | None, typer.Option("--prompt", help="Only this prompt.", show_default=False)]

@@ -147,7 +147,7 @@ def timeseries(
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
-    parameters = {**chosen, "since": since, "until": until, "step": step, "limit": PAGE_ROWS}
+    parameters = {**chosen, "since": since, "until": until, "step": step}
     with asking(context, quiet=as_json) as client:
         pages = list(client.pages("/v1/timeseries", parameters))
         rows = [row for page in pages for row in page["items"]]

@@ -1,6 +1,6 @@
 """From settings to the parts of the pipeline: the one place where their names meet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.own_prices import read_own_prices
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
@@ -93,10 +94,10 @@ def decoding(settings: Settings) -> Iterator[BatchDecoder]:
     """Decodes batches, for the length of a block and one thread; asks the schema registry if there is one."""
     registry = schema_registry(settings.schema_)
     if registry is None:
-        yield BatchDecoder(SchemaResolver())
+        yield BatchDecoder(SchemaResolver(), ranges=settings.readout.ranges)
         return
     with registry:
-        yield BatchDecoder(SchemaResolver(registry))
+        yield BatchDecoder(SchemaResolver(registry), ranges=settings.readout.ranges)
 
 
 def pricer(settings: Settings) -> Pricer:
@@ -120,13 +121,15 @@ def collector_settings(settings: IngestSettings) -> CollectorSettings:
     return CollectorSettings(pace=pace, retry=RetryPolicy(max_s=settings.retry_max_s))
 
 
-def store_settings(settings: StoreSection) -> StoreSettings:
+def store_settings(settings: StoreSection, ranges: Mapping[str, Range] = DEFAULT_RANGES) -> StoreSettings:
     """What the store may take."""
     return StoreSettings(
         memory_limit_mb=settings.memory_limit_mb,
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
         names_per_day=settings.names_per_day,
+        names_per_app=settings.names_per_app,
+        ranges=ranges,
     )
 
 

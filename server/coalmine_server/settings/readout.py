@@ -1,10 +1,12 @@
 """Settings of readouts and drift: directions and margins of metrics, and rates of false alarms."""
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator
+from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.size import Size
 from coalmine_server.settings.sections import Section
 
@@ -40,6 +42,20 @@ class MetricSetting(Section):
     """A worsening that is still accepted; a third of the margin, or the catalogue's, if unset."""
     mde: SizeText | None = None
     """Minimum detectable effect."""
+    range: tuple[float, float] | None = None
+    """Least and greatest value of a name in requests' metrics and scores; an event beyond is a dead letter.
+
+    `quality` has 0 to 1. Values of a name without a range count within bounds that each experiment finds.
+    """
+
+    @field_validator("range")
+    @classmethod
+    def _ascends(cls, given: tuple[float, float] | None) -> tuple[float, float] | None:
+        if given is not None and not -math.inf < given[0] < given[1] < math.inf:
+            raise ValueError(
+                f"{list(given)} is no range: give the least and the greatest value, as in [0, 10]"
+            )
+        return given
 
 
 class ExperimentSetting(Section):
@@ -72,6 +88,14 @@ class ReadoutSettings(Section):
     """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})
     """Settings of single experiments, in `[readout.experiments.NAME]`."""
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """Declared ranges of named values."""
+        own = {
+            name: Range(*metric.range) for name, metric in self.metrics.items() if metric.range is not None
+        }
+        return {**DEFAULT_RANGES, **own}
 
 
 class DriftSettings(Section):

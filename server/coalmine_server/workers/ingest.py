@@ -158,7 +158,8 @@ class IngestService:
             self._ended.set()
 
     def _live(self) -> None:
-        directory, limits = self._settings.store_dir, store_settings(self._settings.store)
+        directory = self._settings.store_dir
+        limits = store_settings(self._settings.store, self._settings.readout.ranges)
         store = retry(
             lambda: wait_for_lock(
                 lambda: waiting_for_space(lambda: Store.open(directory, limits)),

@@ -11,6 +11,7 @@ from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.ratio import arm_ratio
 
 GROUPS = 64
+MEANS = np.array(False)
 Floats = npt.NDArray[np.float64]
 
 
@@ -30,7 +31,7 @@ def core(y: Floats, x: Floats) -> Effect:
 
 def combined(y: Floats, x: Floats) -> Contrast:
     strata = side_by_side(y, x, 0, [1])
-    return strata.contrast(strata.by_precision(np.ones(strata.treatment.ratio.shape, np.bool_)))
+    return strata.contrast(strata.weights(np.ones(strata.treatment.ratio.shape, np.bool_), MEANS))
 
 
 def test_strata_combine_by_inverse_variance() -> None:
@@ -38,7 +39,7 @@ def test_strata_combine_by_inverse_variance() -> None:
     each = [core(y[0, stratum], x[0, stratum]) for stratum in range(2)]
     estimate, se, df = np.array([[e.estimate, e.standard_error, e.degrees_of_freedom] for e in each]).T
     w = se**-2 / (se**-2).sum()
-    found = combined(y, x).effect()
+    found = combined(y, x).difference
     assert float(found.estimate[0, 0]) == pytest.approx(w @ estimate)
     assert float(found.standard_error[0, 0]) >= np.sqrt(w**2 @ se**2)
     assert float(found.degrees_of_freedom[0, 0]) == pytest.approx(
@@ -70,11 +71,11 @@ def test_the_groups_that_strata_share_add_their_covariance(factor: float) -> Non
 def test_one_stratum_is_the_core_statistic_and_the_order_of_several_does_not_matter() -> None:
     y, x = sums(3, 1)
     alone = core(y[0, 0], x[0, 0])
-    one = combined(y, x).effect()
+    one = combined(y, x).difference
     for name in ("estimate", "standard_error", "degrees_of_freedom"):
         assert getattr(one, name)[0, 0] == pytest.approx(getattr(alone, name), rel=1e-14)
     y, x = sums(4, 5, loyal=0.5)
-    there, back = combined(y, x).effect(), combined(y[:, ::-1], x[:, ::-1]).effect()
+    there, back = combined(y, x).difference, combined(y[:, ::-1], x[:, ::-1]).difference
     assert float(there.estimate[0, 0]) == pytest.approx(float(back.estimate[0, 0]), rel=1e-13)
     assert float(there.standard_error[0, 0]) == pytest.approx(float(back.standard_error[0, 0]), rel=1e-13)
 
@@ -83,12 +84,12 @@ def test_strata_that_say_nothing_are_left_out() -> None:
     y, x = sums(5, 3)
     x[0, 1, 1], y[0, 1, 1] = 0.0, 0.0
     strata = side_by_side(y, x, 0, [1])
-    contrast = strata.contrast(strata.by_precision(np.array([[[True, True, False]]])))
+    contrast = strata.contrast(strata.weights(np.array([[[True, True, False]]]), MEANS))
     assert contrast.weight.tolist() == [[[1.0, 0.0, 0.0]]]
     first = core(y[0, 0], x[0, 0])
-    assert float(contrast.effect().estimate[0, 0]) == float(first.estimate)
+    assert float(contrast.difference.estimate[0, 0]) == float(first.estimate)
     none = strata.contrast(np.zeros((1, 1, 3)))
-    assert not none.effect().usable.any()
+    assert not none.difference.usable.any()
     assert np.isnan(none.ratios).all()
 
 
@@ -101,7 +102,7 @@ def test_pooling_a_ramp_fails_where_combining_epochs_does_not() -> None:
     pooled = y.sum(axis=(0, 2)) / x.sum(axis=(0, 2))
     assert pooled[1] - pooled[0] > 0.1
     strata = side_by_side(y[None], x[None], 0, [1])
-    assert float(strata.contrast(np.ones((1, 1, 2))).effect().estimate[0, 0]) == 0.0
+    assert float(strata.contrast(np.ones((1, 1, 2))).difference.estimate[0, 0]) == 0.0
 
 
 def test_relative_bounds_are_exactly_the_effects_not_refuted() -> None:

@@ -113,9 +113,14 @@ def test_decisions_and_p_values_stand() -> None:
         assert known == sorted(known, reverse=True)
 
 
-def test_the_scales_of_the_first_look_stay() -> None:
-    scales = {metric(each, "quality").scales for each in watch(Service(quality_effect=-0.05), 5)}
-    assert len(scales - {None}) == 1
+def test_where_the_test_is_sharpest_stays_and_what_is_acceptable_follows_control() -> None:
+    found = [metric(each, "quality") for each in watch(Service(quality_effect=-0.05), 5)]
+    scales = [each.scales for each in found if each.scales is not None]
+    assert len({each.mde for each in scales}) == 1
+    assert len({each.margin for each in scales}) > 1
+    assert found[-1].control_value is not None
+    assert scales[-1].margin == pytest.approx(0.03 * found[-1].control_value)
+    assert scales[-1].tolerance == pytest.approx(0.01 * found[-1].control_value)
 
 
 def test_too_little_data_is_a_result_of_its_own() -> None:

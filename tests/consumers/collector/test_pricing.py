@@ -90,6 +90,7 @@ _OWN_PRICES = [
     OwnPrice("dear", None, {"input_mtok": Decimal(10**9), "output_mtok": Decimal("0.123456789")}),
     OwnPrice("thirds", None, {"audio_hours": Decimal("0.1"), "input_mtok": Decimal("0.0005"),
                               "output_mtok": Decimal("0.0015"), "requests_kcount": Decimal("0.0000005")}),
+    OwnPrice("gpt-5", None, {"input_mtok": Decimal(4), "output_mtok": Decimal(8)}, "flex"),
     OwnPrice("gpt-5", "azure", {"input_mtok": Decimal(3), "output_mtok": Decimal(9)}),
 ]  # fmt: skip
 

@@ -70,7 +70,7 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
 NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
 
 
-def seen(first: str, last: str | None = None) -> dict[str, str]:
+def seen(first: str, last: str | None = None) -> dict[str, Any]:
     return {"first_event_time": first, "last_event_time": last or first}
 
 

@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import count
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -130,9 +132,9 @@ class Histories(RuleBasedStateMachine):
         for number in range(PARTITIONS):
             self.logs[topic, number].append(self.cluster.logs[topic, number])
 
-    @rule(limit=st.integers(1, 30))
-    def poll(self, limit: int) -> None:
-        batch = self.source.poll(limit, 0.0)
+    @rule(limit=st.integers(1, 30), ticks=st.integers(0, 20))
+    def poll(self, limit: int, ticks: int = 9) -> None:
+        batch = self.source.poll(limit, ticks)
         if batch is not None:
             for partition, gap in gaps_of(batch):
                 self.check_gap(partition, gap)
@@ -144,9 +146,13 @@ class Histories(RuleBasedStateMachine):
             self.poll(5)
             self.cluster.answer()
 
-    @rule(fail=st.integers(0, 4))
-    def answer(self, fail: int) -> None:
-        self.cluster.answer(fail=fail == 0)
+    @rule(most=st.integers(1, 12), fail=st.integers(0, 4))
+    def answer(self, most: int, fail: int) -> None:
+        self.cluster.answer(most=most, fail=fail == 0)
+
+    @rule(where=wheres)
+    def lose_or_find_a_leader(self, where: Where) -> None:
+        self.cluster.leaderless ^= {where}
 
     @rule()
     def commit(self) -> None:
@@ -174,17 +180,18 @@ class Histories(RuleBasedStateMachine):
         else:
             self.source.rewind()
 
-    @rule(where=wheres, lost=st.booleans())
-    def rebalance(self, where: Where, lost: bool) -> None:
+    @rule(where=wheres, lost=st.booleans(), after=st.integers(0, 2))
+    def rebalance(self, where: Where, lost: bool, after: int) -> None:
         if where in self.owned:
             self.owned.discard(where)
-            self.consumer.rebalance("on_lost" if lost else "on_revoke", [where])
+            self.consumer.rebalance("on_lost" if lost else "on_revoke", [where], after=after)
         else:
             self.gain([where])
 
     def teardown(self) -> None:
         for log in self.cluster.logs.values():
             log.end_transaction(commit=True)
+        self.cluster.leaderless.clear()
         self.gain(self.cluster.logs)
         quiet = 0
         for _ in range(200):
@@ -192,7 +199,7 @@ class Histories(RuleBasedStateMachine):
             quiet = 0 if self.pending else quiet + 1
             self.cluster.answer()
             self.commit()
-            if quiet > 5:
+            if quiet > 10:
                 break
         self.source.close()
         self.check()
@@ -267,6 +274,9 @@ def test_every_committed_record_is_stored_once_and_every_loss_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("coalmine_consumers.sources.kafka.LOOK_EVERY_S", 0.0)
+    # A clock of its own, so that a poll takes messages more than once, and as often each time.
+    clock = SimpleNamespace(monotonic=count().__next__)
+    monkeypatch.setattr("coalmine_consumers.sources.kafka.time", clock)
     run_state_machine_as_test(
         Histories, settings=settings(max_examples=size(150, 5_000), stateful_step_count=40)
     )

@@ -190,6 +190,39 @@ def test_any_fault_of_any_length_costs_nothing_and_needs_nobody(
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, fault: Fault
+) -> None:
+    broker, proxy = proxied_kafka
+    harness = KafkaHarness(broker, topic_prefix)
+    ledger = Ledger()
+
+    def make_admin(config: dict[str, Any], **named: Any) -> AdminClient:
+        return AdminClient({**config, "bootstrap.servers": proxy.bootstrap_servers}, **named)
+
+    source = RenewedKafkaSource(
+        harness.settings(), make=lambda settings: KafkaSource(settings, make_admin=make_admin)
+    )
+    source.start(ledger.read_positions, ledger.quiesce)
+    try:
+        harness.produce("requests", [b"before"] * 10)
+        drain(source, ledger, 10)
+        proxy.fault = "reset"  # a new connection is needed
+        proxy.fault = fault
+        source.rewind()  # nothing is read until the broker was asked where logs begin and end
+        harness.produce("requests", [b"after"] * 10)
+        began = time.monotonic()
+        while time.monotonic() - began < 3:
+            assert source.poll(1000, 0.1) is None
+        proxy.fault = "none"
+        drain(source, ledger, 20)
+    finally:
+        proxy.fault = "none"
+        source.close()
+
+
+@pytest.mark.kafka
 def test_of_two_processes_with_one_store_id_one_goes_on(kafka: KafkaBroker, topic_prefix: str) -> None:
     harness = KafkaHarness(kafka, topic_prefix)
     settings = harness.settings()

@@ -12,6 +12,7 @@ from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import Gap, IngestedEvent, TopicPartition
 from coalmine_consumers.store import EventCounts, Store
+from coalmine_schemas.identifiers import unit_group
 from tests.support.data.store_feed import (
     PARTITION,
     START,
@@ -291,3 +292,15 @@ def test_ingest_ids_go_on_after_a_restart(tmp_path: Path) -> None:
     assert ids == [1, 2, 3]
     assert single(store, "SELECT count(DISTINCT ingest_id) FROM requests") == 3
     store.close()
+
+
+def test_groups_of_units_are_computed_whatever_an_event_claims(store: Store) -> None:
+    claimed = [
+        request(number, unit_id="one", unit_group=number, experiment="exp", variant="a")
+        for number in range(256)
+    ]
+    store.commit(Feed().batch(claimed))
+    group = unit_group("one")
+    assert rows_of(store, "SELECT DISTINCT unit_group FROM requests") == [{"unit_group": group}]
+    for counted in ("experiment_cells", "experiment_units"):
+        assert single(store, f"SELECT DISTINCT unit_group FROM {counted}") == group

@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 from coalmine_consumers.store import Store, StoreSettings
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
-from tests.support.oracles.rollup_oracle import Events, expected_of
+from tests.support.oracles.rollup_oracle import Events, Frozen, expected_of
+from tests.support.oracles.store_state import by_hand
 from tests.support.oracles.stored_answers import assert_holds
 
 SMALL = StoreSettings(segment_min_rows=6, segment_min_day_rows=3, threads=1, memory_limit_mb=256)
+
+FROZEN = Frozen(
+    {"exp-1": timedelta(minutes=30)}, {"exp-1": timedelta(hours=1)}, {("exp-1", "sentences"): (-10.0, 200.0)}
+)
+FREEZE = """
+INSERT INTO experiment_references VALUES
+    ('exp-1', 'feedback_delay_ms', 0.95, 1800000.0, 50, 'before', 0, 0, now()),
+    ('exp-1', 'score_delay_ms', 0.95, 3600000.0, 50, 'before', 0, 0, now());
+INSERT INTO experiment_bounds VALUES ('exp-1', 'sentences', -10.0, 200.0, 'first values', 0, now());
+"""
 
 MOMENTS = st.one_of(
     st.integers(0, 7_200_000).map(lambda ms: START + timedelta(milliseconds=ms)),
@@ -101,7 +112,7 @@ def courses(draw: st.DrawFn) -> list[tuple[str, Row]]:
 
 
 @settings(
-    max_examples=size(8, 200),
+    max_examples=size(4, 200),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -111,6 +122,7 @@ def test_any_events_in_any_batches_add_up_to_the_slow_recomputation(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder), SMALL)
+        by_hand(store, FREEZE)
         try:
             feed, rest, turn = Feed(), list(course), 0
             stored = duplicates = 0
@@ -134,6 +146,6 @@ def test_any_events_in_any_batches_add_up_to_the_slow_recomputation(
             distinct = sent.distinct()
             assert stored == len(distinct.requests) + len(distinct.feedback) + len(distinct.scores)
             assert stored + duplicates == len(course)
-            assert_holds(store, expected_of(sent))
+            assert_holds(store, expected_of(sent, FROZEN))
         finally:
             store.close()

@@ -292,8 +292,11 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row("hour", "07:00:00", prompt="other"),
         row("hour", "07:00:00", environment="staging"),
         row("hour", "07:00:00", metric="cost_nano_usd"),
+        row("hour", "05:00:00", metric="feedback_delay_ms", buckets=[7], counts=[9]),
+        row("hour", "03:00:00", metric="feedback_delay_ms"),  # too long ago even for that
     )
     times = {
+        "late_since": datetime(2026, 3, 10, 4, tzinfo=UTC),
         "since": datetime(2026, 3, 10, 6, tzinfo=UTC),
         "hour": datetime(2026, 3, 10, 8, tzinfo=UTC),
         "until": datetime(2026, 3, 10, 8, 2, tzinfo=UTC),
@@ -303,11 +306,14 @@ def test_reference_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         {"experiment": "e", "prompt": "other", "environment": "dev", **times},
     ]
     connection.register("populations", pa.Table.from_pylist(populations))
-    metrics = ["latency_ms", "time_to_first_token_ms"]
-    found = run(connection, "reference_histograms", AGGREGATION, metrics=metrics)
+    late = ["feedback_delay_ms"]
+    metrics = ["latency_ms", "time_to_first_token_ms", *late]
+    found = run(connection, "reference_histograms", AGGREGATION, metrics=metrics, late=late)
+    minute_ms = 60_000.0
     assert [tuple(each.values()) for each in found] == [
-        ("e", "latency_ms", 2, 5),
-        ("e", "latency_ms", 3, 107),
+        ("e", "feedback_delay_ms", 7, 9, 182 * minute_ms),
+        ("e", "latency_ms", 2, 5, 62 * minute_ms),
+        ("e", "latency_ms", 3, 107, 62 * minute_ms),
     ]
 
 
@@ -318,13 +324,16 @@ def test_new_names(connection: duckdb.DuckDBPyConnection) -> None:
         {"kind": "prompt", "name": "old", "first_seen": "2026-03-09"},
         {"kind": "prompt", "name": "today", "first_seen": "2026-03-10"},
     )
-    names = {"kind": ["prompt"] * 4 + ["app"], "name": ["old", "b", "a", "a", "a"]}
-    connection.register("arriving", pa.table(names))
-    found = run(connection, "new_names", day=date(2026, 3, 10), most=2)
+    names = [("app", "a", "x"), ("prompt", "old", "x"), *(("prompt", name, "x") for name in "abba")]
+    names += [("prompt", name, "y") for name in ("c", "b")]
+    arriving = [{"kind": kind, "name": name, "app": app} for kind, name, app in names]
+    connection.register("arriving", pa.Table.from_pylist(arriving))
+    found = run(connection, "new_names", day=date(2026, 3, 10), most=3, most_of_app=1)
     assert sorted(tuple(row.values()) for row in found) == [
-        ("app", "a", True),
-        ("prompt", "a", True),
-        ("prompt", "b", False),
+        ("app", "a", "x", True),
+        ("prompt", "a", "x", True),
+        ("prompt", "b", "y", True),
+        ("prompt", "c", "y", False),
     ]
 
 

@@ -48,7 +48,6 @@ def test_an_empty_selection_says_where_the_data_is() -> None:
         versions={"greet": ["1.0.0"]},
         environments=["prod"],
         apps=["support-bot"],
-        models=["gpt-4o-mini"],
         complete=True,
         first_event_time=datetime(2023, 11, 16, 18, 15, tzinfo=UTC),
         last_event_time=datetime(2023, 11, 16, 19, 14, tzinfo=UTC),

@@ -54,6 +54,24 @@ def test_a_rule_chooses_before_the_experiment(make_client: MakeClient) -> None:
     assert (prompt.version, prompt.variant, prompt.experiment) == ("0.9.0", None, None)
 
 
+@pytest.mark.parametrize(("given", "text"), [(3, "3"), (True, "true"), (False, "false"), ("DE", "DE")])
+def test_units_and_segments_are_text_for_rules_arms_and_events(
+    tmp_path: Path, make_client: MakeClient, given: Any, text: str
+) -> None:
+    snapshot = json.dumps(experiment_json(0.5)).replace('"DE"', f'"{text}"')
+    cm = make_client(fallback=json.loads(snapshot))
+    with cm.prompt("support-refund", unit_id=given, segments={"tier": "public", "country": given}).call():
+        pass
+    for unit in (given, text):
+        with cm.prompt("support-refund", unit_id=unit).call():
+            pass
+    cm.close(30)
+    matched, one, other = requests_of(spooled(tmp_path))
+    assert (matched["version"], matched["segments"]) == ("0.9.0", {"tier": "public", "country": text})
+    assert one["unit_id"] == other["unit_id"] == matched["unit_id"] == text
+    assert one["version"] == other["version"]
+
+
 def test_without_user_the_session_is_the_unit_and_without_both_every_prompt(
     tmp_path: Path, make_client: MakeClient
 ) -> None:

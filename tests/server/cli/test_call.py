@@ -22,18 +22,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def request_id(home: Path) -> str:
     """One call among others, with all that can be said of it."""
     with Coalmine("support-bot", home=home, capture_text=True) as client:
-        for number in range(3):
-            with client.call(
-                "greet", version="1.0.0", model="gpt-4o-mini", unit_id="ann-7", segments={"tier": "pro"}
-            ) as call:
-                call.record(
-                    input_tokens=100, output_tokens=10, input_text="what is it?", output_text="a bird"
-                )
-                call.metric("documents", number)
-            client.feedback(call.request_id, thumbs="up", comment="thanks", unit_id="ann-7")
-            client.score(call.request_id, "quality", 0.5, source="judge", rationale="read it twice")
-            last = call.request_id
-    return last
+        with client.call("greet", version="1.0.0", unit_id="bob") as other:
+            other.record(input_tokens=1)
+        client.feedback(other.request_id, thumbs="down", comment="of another call")
+        with client.call(
+            "greet", version="1.0.0", model="gpt-4o-mini", unit_id="ann-7", segments={"tier": "pro"}
+        ) as call:
+            call.record(input_tokens=100, output_tokens=10, input_text="what is it?", output_text="a bird")
+            call.metric("documents", 2)
+        client.feedback(call.request_id, thumbs="up", comment="thanks", unit_id="ann-7")
+        client.score(call.request_id, "quality", 0.5, source="judge", rationale="read it twice")
+    return call.request_id
 
 
 @pytest.fixture(scope="module")

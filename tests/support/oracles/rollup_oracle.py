@@ -7,7 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,19 @@ class Expected:
     unattributed: dict[str, int] = field(default_factory=dict)
 
 
-def expected_of(sent: Events) -> Expected:
+@dataclass
+class Frozen:
+    """What experiments have frozen, by experiment."""
+
+    feedback_window: Mapping[str, timedelta] = field(default_factory=dict)
+    score_window: Mapping[str, timedelta] = field(default_factory=dict)
+    bounds: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """By experiment and name; `quality` has 0 and 1."""
+
+
+def expected_of(sent: Events, frozen: Frozen | None = None) -> Expected:
     """Recompute everything."""
+    frozen = frozen or Frozen()
     events = sent.distinct()
     requests = {row["request_id"]: row for row in events.requests}
     feedback = [
@@ -63,19 +74,30 @@ def expected_of(sent: Events) -> Expected:
     ]
     words = _last_words(feedback)
     scores = [(requests[row["request_id"]], row) for row in events.scores if row["request_id"] in requests]
-    named = [(row, each["key"], each["value"]) for row in events.requests for each in row["metrics"] or ()]
-    named += [(row, score["name"], score["value"]) for row, score in scores]
+    born = [(row, each["key"], each["value"]) for row in events.requests for each in row["metrics"] or ()]
+    named = born + [(row, score["name"], score["value"]) for row, score in scores]
+    in_time = [pair for pair in feedback if _in_time(*pair, frozen.feedback_window, unknown=False)]
+    counted = born + [
+        (row, score["name"], score["value"])
+        for row, score in scores
+        if _in_time(row, score, frozen.score_window, unknown=True)
+    ]
     return Expected(
         rollups=_rollups(events.requests, words),
-        rollup_histograms=_histograms(events.requests),
+        rollup_histograms=_histograms(events.requests, {"feedback": feedback, "score": scores}),
         rollup_metrics=_metrics(named),
-        experiment_cells=_cells(events.requests, words, named),
+        experiment_cells=_cells(events.requests, _last_words(in_time), counted, frozen),
         experiment_units=_units(events.requests),
         unattributed={
             "feedback": len(events.feedback) - len(feedback),
             "scores": len(events.scores) - len(scores),
         },
     )
+
+
+def _in_time(row: Row, reaction: Row, windows: Mapping[str, timedelta], *, unknown: bool) -> bool:
+    window = windows.get(row.get("experiment") or "")
+    return unknown if window is None else reaction["event_time"] - row["event_time"] <= window
 
 
 def _series(row: Row) -> tuple[Any, ...]:
@@ -129,16 +151,23 @@ def _measured(requests: Sequence[Row], reactions: Sequence[Row]) -> dict[str, An
     return answer
 
 
-def _histograms(requests: Sequence[Row]) -> Answers:
+def _histograms(requests: Sequence[Row], reactions: Mapping[str, Sequence[tuple[Row, Row]]]) -> Answers:
     answers: defaultdict[tuple[Any, ...], Counter[int]] = defaultdict(Counter)
     gamma = 1.01 / 0.99
+
+    def add(row: Row, metric: str, value: float | None) -> None:
+        if value is not None:
+            bucket = math.ceil(math.log(value) / math.log(gamma)) if value > 0 else -(2**31)
+            for key in _keys(row):
+                answers[(*key, metric)][bucket] += 1
+
     for row in requests:
         for metric in ("latency_ms", "time_to_first_token_ms", "cost_nano_usd"):
-            value = row.get(metric)
-            if value is not None:
-                bucket = math.ceil(math.log(value) / math.log(gamma)) if value > 0 else -(2**31)
-                for key in _keys(row):
-                    answers[(*key, metric)][bucket] += 1
+            add(row, metric, row.get(metric))
+    for kind, pairs in reactions.items():
+        for row, reaction in pairs:
+            delay = reaction["event_time"] - row["event_time"]
+            add(row, f"{kind}_delay_ms", delay / timedelta(milliseconds=1))
     return {key: {"histogram": dict(counts)} for key, counts in answers.items()}
 
 
@@ -154,6 +183,7 @@ def _cells(
     requests: Sequence[Row],
     feedback: Sequence[tuple[Row, Row]],
     named: Sequence[tuple[Row, str, float]],
+    frozen: Frozen,
 ) -> Answers:
     sums: defaultdict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
 
@@ -169,8 +199,9 @@ def _cells(
         add(row, "requests", 1)
         add(row, "errors", row.get("error_type") is not None)
         add(row, "refusals", row.get("finish_reason") in _REFUSED)
-        add(row, "feedback", 0)
-        add(row, "corrections", 0)
+        if row.get("experiment") in frozen.feedback_window:
+            add(row, "feedback", 0)
+            add(row, "corrections", 0)
         for metric in _VALUES:
             if row.get(metric) is not None:
                 add(row, metric, row[metric])
@@ -182,8 +213,13 @@ def _cells(
             add(row, "thumbs_up", reaction["thumbs"] == "up")
         if reaction.get("rating") is not None:
             add(row, "rating", reaction["rating"])
-    for row, name, value in named:
-        add(row, f"custom.{name}" if name in _BUILT_IN | set(_VALUES) else name, value)
+    for row, given, value in named:
+        name = f"custom.{given}" if given in _BUILT_IN | set(_VALUES) else given
+        bounds = (0.0, 1.0) if name == "quality" else frozen.bounds.get((row.get("experiment") or "", name))
+        if bounds is not None:
+            add(row, name, min(max(value, bounds[0]), bounds[1]))
+            if value not in (0, 1):
+                add({**row, "unit_group": 0}, f"not_binary.{name}", 1)
     return {key: dict(zip(("n", "sum_x", "sum_y"), cell, strict=True)) for key, cell in sums.items()}
 
 

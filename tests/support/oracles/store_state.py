@@ -81,7 +81,7 @@ def _fold(table: str, parts: Sequence[dict[str, Any]], names: Sequence[str]) -> 
         return [tuple(sorted(counts.items()))]
     moments = _MOMENTS.get(table, {})
     special = {f"{prefix}_{part}".strip("_") for prefix in moments for part in ("mean", "m2")}
-    special |= {"first_event_time", "last_event_time"}
+    special |= {"first_event_time", "last_event_time", "matures_at"}
     answers: list[Any] = [sum(part[name] for part in parts) for name in names if name not in special]
     for prefix, of in moments.items():
         answers += _moments(

@@ -53,7 +53,7 @@ def _sum(table: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         answer[mean_name] = mean
         answer[m2_name] = None if between is None else between + math.fsum(row[m2_name] for row in known)
     for name in rows[0]:
-        if name in KEYS[table] or name in answer:
+        if name in KEYS[table] or name in answer or name == "matures_at":
             continue
         values = [row[name] for row in rows if row[name] is not None]
         if name == "first_event_time":

@@ -220,12 +220,23 @@ def _one_topic(name: bytes, version: int) -> bytes:
     return body + (struct.pack(">h", 0) if version >= 13 else b"") + b"\0"
 
 
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """A compact length, which counts from one and takes more bytes the longer it is, and what follows it."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value - 1, at
+
+
 def _without_leaders(rest: bytes) -> bytes:
     """What follows on the brokers, with no controller, and no leader for any partition."""
     changed = bytearray(rest)
     at = max(1, rest[0]) + 4  # cluster id and controller
     changed[at - 4 : at] = struct.pack(">i", -1)
-    topics, at = rest[at] - 1, at + 1
+    topics, at = _length(rest, at)
     for _ in range(topics):
         at += 2
         at += rest[at]  # name

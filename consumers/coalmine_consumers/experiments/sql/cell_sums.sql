@@ -1,6 +1,6 @@
 -- Purpose: the sums of one experiment that its tests need.
 -- Grain: one row per metric, allocation epoch, arm and unit group.
--- Parameters: $experiment. Requests without an arm are left out; an unknown epoch counts as epoch 0.
+-- Parameters: $experiment; $at, late metrics count whose requests were old enough then. Requests without an arm are left out; an unknown epoch counts as epoch 0.
 -- Units: sum_x events, sum_y in the metric's unit.
 SELECT
     metric,
@@ -10,5 +10,5 @@ SELECT
     fsum(sum_x) AS sum_x,
     fsum(sum_y) AS sum_y
 FROM experiment_cells
-WHERE experiment = $experiment AND variant IS NOT NULL
+WHERE experiment = $experiment AND variant IS NOT NULL AND (matures_at IS NULL OR matures_at <= $at)
 GROUP BY metric, epoch, arm, unit_group

@@ -4,8 +4,9 @@
 SELECT
     request.event_time, request.prompt, request.version, request.variant, request.environment, request.app,
     coalesce(request.response_model, request.request_model) AS model,
-    request.experiment, request.allocation_epoch, request.unit_group,
-    reaction.name, reaction.value
+    request.experiment, request.allocation_epoch, request.unit_group, request.ingest_id,
+    greatest(reaction.ingest_id, request.ingest_id) AS attributed_in,
+    reaction.event_time AS said_at, reaction.name, reaction.value
 FROM {reactions} AS reaction
 JOIN {requests} AS request ON request.request_id = reaction.request_id
 WHERE greatest(reaction.ingest_id, request.ingest_id) > $after

@@ -12,7 +12,8 @@ SELECT
     coalesce(hot.response_model, hot.request_model) AS model,
     hot.experiment,
     hot.allocation_epoch,
-    hot.unit_group
+    hot.unit_group,
+    hot.ingest_id
 FROM requests_hot AS hot
 JOIN wanted ON wanted.id = hot.request_id
 WHERE hot.request_id BETWEEN $min_id AND $max_id

@@ -12,7 +12,8 @@ SELECT
     coalesce(segment.response_model, segment.request_model) AS model,
     segment.experiment,
     segment.allocation_epoch,
-    segment.unit_group
+    segment.unit_group,
+    segment.ingest_id
 FROM read_parquet($paths) AS segment
 JOIN wanted ON wanted.id = segment.request_id
 WHERE segment.request_id BETWEEN $min_id AND $max_id

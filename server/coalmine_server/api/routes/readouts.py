@@ -13,7 +13,7 @@ from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import BeginAnewBody
-from coalmine_server.api.parameters import ExperimentPath, Owned
+from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import Approver
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
@@ -63,9 +63,7 @@ def looks(
     since: Annotated[
         Moment | None, Query(description=f"Looks taken at or after this: {MOMENT_HELP}.")
     ] = None,
-    limit: Annotated[
-        int, Query(ge=1, le=10_000, description="Maximum number of looks to return: the latest.")
-    ] = 500,
+    limit: SeriesLimit = 500,
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
     items = tuple(owned.readouts.path(experiment, since=since, limit=limit))

@@ -185,12 +185,13 @@ def list_(
             item["allocation_epoch"],
             _arms(item),
             item["started_by"],
-            item["started_at"][:19].replace("T", " "),
+            item["started_at"][:16].replace("T", " "),
         )
         for item in items
     ]
     columns = ["experiment", "status", "prompt", "environment", "epoch", "arms", "started by", "started"]
-    write_table(columns, rows, empty="no experiments; `coalmine experiment start` starts one")
+    empty = "no experiments; `coalmine experiment start` starts one"
+    write_table(columns, rows, empty=empty, wrapped=True)
 
 
 def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment as JSON
