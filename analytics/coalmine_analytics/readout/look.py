@@ -8,7 +8,14 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
-from coalmine_analytics.readout.circumstances import Circumstances, beyond_margin, is_waiting, rare, waived
+from coalmine_analytics.readout.circumstances import (
+    Circumstances,
+    beyond_margin,
+    is_waiting,
+    rare,
+    returns,
+    waived,
+)
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.plan import Plan
@@ -64,7 +71,7 @@ def read_out(
     srm = sample_ratio(sums, plan, earlier.readout)
     units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
-    waiting = [is_waiting(metric, sums.metrics) for metric in metrics]
+    waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     now_rare = rare(strata, units[others], int(units[control]), min_units=plan.min_units, waiting=waiting)
     judge = Judge(
         metrics,

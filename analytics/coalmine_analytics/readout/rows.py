@@ -7,7 +7,7 @@ import numpy as np
 
 from coalmine_analytics.arrays import known
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.readout.circumstances import is_waiting
+from coalmine_analytics.readout.circumstances import is_waiting, returns
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.scales import ArrayScales
@@ -63,6 +63,8 @@ class Row:
         words = verdict.words
         if verdict.verdict == "not enough data":
             words = self._too_little(strata)
+        elif strata.effect.identical[at]:
+            words = f"{words}; every value is the same in both arms"
         now = Estimate(
             effect if usable else None,
             known(weighed.lower[at]),
@@ -116,6 +118,8 @@ class Row:
     def _too_little(self, strata: Strata) -> str:
         if is_waiting(self._metric, self._sums.metrics):
             return "waiting for its reference: too few values from before the experiment"
+        if returns(self._metric):
+            return "too few units have had time to come back"
         units = int(strata.most_units_treatment[self._at]), int(strata.most_units_control[self._at])
         return NotEnoughData(*units).reason
 

@@ -160,7 +160,7 @@ def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_
 ) -> None:
     rows = {row["metric"]: row for row in server.json("/v1/metrics")["items"]}
     assert rows["quality"]["role"] == "must_prove"
-    assert rows["zeal"]["margin"] == "0.1 relative"
+    assert rows["zeal"]["margin"] == "10%"
     assert not rows["zeal"]["built_in"]
     assert json.dumps(rows)
 
