@@ -19,7 +19,7 @@ from coalmine_analytics.readout.circumstances import (
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.rows import Row
+from coalmine_analytics.readout.rows import Observed, Rows
 from coalmine_analytics.readout.sample_ratio import sample_ratio
 from coalmine_analytics.readout.scales import scales_of
 from coalmine_analytics.readout.strata import stratify
@@ -89,6 +89,7 @@ def read_out(
         ),
         family_size=sum(metric.role in ACTING for metric in judged),
     )
+    rows = Rows(Observed(sums, metrics, control, others, strata, scales, weighed, running, judge, taken_at))
     arms = []
     for column, (index, name) in enumerate(zip(others, names, strict=True)):
         verdict = judge.arm(column, earlier.arm(name))
@@ -102,18 +103,7 @@ def read_out(
                 decided_at=earlier.decided_at(name, verdict.decision, taken_at),
                 units_needed=verdict.units_needed,
                 acceptable_p=verdict.acceptable_p,
-                metrics=tuple(
-                    Row(sums, metric, row, column, (control, index)).readout(
-                        strata,
-                        scales,
-                        weighed,
-                        running,
-                        judge,
-                        taken_at=taken_at,
-                        before=known[row][column],
-                    )
-                    for row, metric in enumerate(metrics)
-                ),
+                metrics=tuple(rows.readout(row, column, known[row][column]) for row in range(len(metrics))),
             )
         )
     return Readout(
