@@ -1,9 +1,9 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
 from coalmine_consumers.experiments.listing import allocations, experiments
-from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
+from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
-from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
+from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "experiment_sums",
     "experiments",
     "last_look",
+    "look_at",
     "looks",
     "side_by_side",
+    "units_since",
     "version_sums",
 ]
