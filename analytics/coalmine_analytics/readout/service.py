@@ -111,15 +111,16 @@ class Readouts:
         return grown or self._clock() - before.taken_at >= LONGEST
 
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
+        at = self._clock()
         with self._store.reader().snapshot() as snapshot:
-            sums = experiment_sums(snapshot, experiment)
+            sums = experiment_sums(snapshot, experiment, at=at)
             deployed = allocations(snapshot, experiment)
         if sums is None:
             return None
         plan = self._plans.plan_of(experiment).with_deployed(deployed)
         # A planned arm without any unit stays in: that it gets no units is a finding.
         sums = sums.with_arms(plan.arms_of(sums.epochs))
-        readout = read_out(sums, plan, taken_at=self._clock(), before=before)
+        readout = read_out(sums, plan, taken_at=at, before=before)
         if before is not None and _says_the_same(readout, before):
             return before
         look = Look(

@@ -1,5 +1,6 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
+from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
@@ -8,6 +9,7 @@ from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan
 __all__ = [
     "UNIT_GROUPS",
     "ExperimentSums",
+    "HeavyUnit",
     "Look",
     "VersionPair",
     "VersionSpan",
@@ -16,6 +18,7 @@ __all__ = [
     "append_look",
     "experiment_sums",
     "experiments",
+    "heavy_units",
     "last_look",
     "looks",
     "version_sums",

@@ -203,9 +203,9 @@ def test_last_words(connection: duckdb.DuckDBPyConnection) -> None:
     )
     rows = fetch_rows(connection, statement("last_words", AGGREGATION).format(said="said"))
     assert sorted(tuple(row.values()) for row in rows) == [
-        (1, 0, True, "up", 2.0, False),
-        (1, 1, False, "up", None, False),
-        (1, 2, False, "down", 5.0, True),
+        (1, 0, [], True, "up", 2.0, False),
+        (1, 1, [10], False, "up", None, False),
+        (1, 2, [30, 20], False, "down", 5.0, True),
     ]
 
 
