@@ -5,6 +5,8 @@
 .SHELLFLAGS := -eu -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Tests start many interpreters, which would compile everything each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Override these on the command line: make demo DEMO_ARGS="--headless --seconds 20 --json"
 PYTHON ?=
@@ -16,18 +18,24 @@ TEST_WORKERS ?= 3
 # How often a campaign runs the torture tests, each time with another seed.
 CAMPAIGN_ROUNDS ?= 20
 
-# What `make test-oldest` runs, and with which tools: a minute or two, for each part of the tree.
-OLDEST_TESTS ?= tests/schemas/test_batch.py tests/schemas/test_codec.py tests/schemas/prompts \
-    tests/producers/test_call.py tests/producers/test_redaction.py tests/registry/test_lifecycle.py \
-    tests/consumers/store/test_store.py tests/consumers/store/test_commit.py tests/analytics/core/test_e_process.py \
-    tests/server/api/test_measures.py tests/server/cli/test_app.py tests/dashboards/test_formatting.py
+# What `make test-oldest` runs, and with which tools: a minute, for each part of the tree.
+OLDEST_TESTS ?= tests/schemas/test_codec.py tests/schemas/prompts/test_content.py tests/schemas/prompts/test_snapshot.py \
+    tests/producers/test_redaction.py tests/producers/test_usage.py tests/registry/test_lifecycle.py \
+    tests/consumers/collector/test_pricing.py tests/consumers/store/test_store.py tests/consumers/store/test_commit.py \
+    tests/analytics/core/test_e_process.py tests/server/api/test_measures.py tests/server/cli/test_output.py \
+    tests/dashboards/test_formatting.py
 OLDEST_TOOLS := hatchling editables hypothesis pytest pytest-httpserver pytest-xdist
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# uv does not read pip's configuration, where a machine may have its index of packages.
+UV = index="$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$($(BIN)/python -m pip config list \
+    | sed -n "s/^[^=]*\.index-url='\(.*\)'$$/\1/p" | head -n 1)}}"; \
+    [ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; $(BIN)/uv
+
 # For every platform and Python at once, and without the address of the index that was asked.
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .PHONY: all
@@ -62,12 +70,12 @@ campaign: setup ## Run all tests in their full form, then torture round after ro
 OLDEST := .venv-oldest
 .PHONY: test-oldest
 test-oldest: setup ## Run the tests of imports and of the core with the oldest versions we allow
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
-	@$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	@$(UV) pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
 	    --output-file $(OLDEST)/oldest.txt
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
-	@$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
+	@$(UV) pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
+	@$(UV) pip install --quiet --python $(OLDEST) --no-deps --no-build-isolation --editable .
 	@$(OLDEST)/bin/python -m pytest --quiet --numprocesses $(TEST_WORKERS) -m "not (campaign or kafka or postgres)" $(OLDEST_TESTS)
 
 .PHONY: lint
@@ -101,7 +109,7 @@ lock: setup ## Renew the lock files from pyproject.toml: newest versions, with h
 	@echo "The lock files are renewed; the next make target installs them."
 
 .PHONY: ci
-ci: ## What CI runs: install what the machine lacks, then lint, types and all tests
+ci: ## What CI runs: install what the machine lacks, then lint, types, all tests, oldest versions
 	@.ci/run
 
 .PHONY: clean

@@ -10,10 +10,14 @@ bursts of ten requests with a pause between bursts, so that they share whatever 
 
 A second table shows each side when every request comes alone, after a pause of 5 ms, as in a service with
 little to do: the processor's caches are cold then, which makes every Python function several times slower.
+
+A third says what `import coalmine` takes beyond an empty interpreter, in processes of their own.
 """
 
 import argparse
 import json
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -145,6 +149,26 @@ def measure(sides: list[Side], *, requests: int, burst: int) -> None:
             side.overheads_ns += [side.request() for _ in range(burst)]
 
 
+def import_cost() -> tuple[float, float]:
+    """Processor time in milliseconds and memory in MB that `import coalmine` takes."""
+    bare, imported = (_process(program) for program in ("pass", "import coalmine"))
+    return imported[0] - bare[0], imported[1] - bare[1]
+
+
+def _process(program: str) -> tuple[float, float]:
+    """Median processor time in milliseconds, and peak memory in MB, of a process that runs a program."""
+    # ru_maxrss would include this process's memory, which the child had before its exec.
+    told = "import time, re; peak = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]"
+    command = [
+        sys.executable,
+        "-c",
+        f"{program}; {told}; print(time.process_time() * 1000, int(peak) / 1024)",
+    ]
+    outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(10)]
+    cpu_ms, peak_mb = zip(*(map(float, output.split()) for output in outputs), strict=True)
+    return statistics.median(cpu_ms), statistics.median(peak_mb)
+
+
 def print_table(title: str, sides: list[Side]) -> None:
     """One row per side."""
     print(f"\n{title}")
@@ -200,7 +224,11 @@ def main(arguments: list[str] | None = None) -> int:
             if stats.dropped or stats.queued:
                 print(f"events were lost: {stats}", file=sys.stderr)
                 return 1
+        import_ms, import_mb = import_cost()
+        print(f"\nimport coalmine: {import_ms:.0f} ms of processor time, {import_mb:.1f} MB")
         result = {
+            "import_cpu_ms": round(import_ms, 1),
+            "import_mb": round(import_mb, 1),
             "call_overhead_us_p50": round(ours.quantile_us(0.5), 2),
             "call_overhead_us_p99": round(ours.quantile_us(0.99), 2),
             "alone_call_overhead_us_p50": round(alone_p50, 2),

@@ -8,7 +8,7 @@ shown.
 * versions, remote: `coalmine versions`, which asks a `coalmine serve` of the same home;
 * versions, local: the same without a server, so the command opens the store itself.
 
-Run alone: `python -m benchmarks.commands [--runs 9] [--json]`.
+Run alone: `python -m benchmarks.commands [--runs 9] [--warm-up 1] [--json]`.
 """
 
 import argparse
@@ -59,12 +59,12 @@ class Command:
         return used.ru_utime + used.ru_stime
 
 
-def measure(commands: Sequence[Command], runs: int) -> None:
-    """Let the commands take turns, `runs` times each after one turn to warm up."""
-    for turn in range(runs + 1):
+def measure(commands: Sequence[Command], runs: int, warm_up: int) -> None:
+    """Let the commands take turns, `runs` times each after some turns to warm up."""
+    for turn in range(-warm_up, runs):
         for command in commands:
             cpu_s = command.run()
-            if turn:
+            if turn >= 0:
                 command.cpu_s.append(cpu_s)
 
 
@@ -97,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.commands", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--runs", type=int, default=9, help="runs of each command (default: %(default)s)")
+    parser.add_argument("--warm-up", type=int, default=1, help="runs before (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="coalmine-commands-") as directory:
@@ -119,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
             emit(remote)
             for command in commands[2:4]:
                 wait_until_shown(command)
-            measure(commands, options.runs)
+            measure(commands, options.runs, options.warm_up)
     print(f"\nProcessor time of commands, median of {options.runs} runs")
     print(f"{'':<28}{'median ms':>11}{'least ms':>11}")
     for command in commands:

@@ -3,14 +3,14 @@
 A simulated service (users, sessions, feedback and behaviour of the built-in documentation search) gives a
 canary to 5 % of its users. In half of the runs the canary's quality is 5 % lower, in the others the same.
 Every run goes through the real code: the client's assignment, spool, decoding, store, and looks of `Readouts`
-as the experiment grows. What counts is the readout's decision over all of its guardrails; what the same looks
-say of quality by itself is shown beside it.
+as the experiment grows. What counts is the readout's decision, over all metrics whose harm rolls back; what
+the same looks say of quality by itself is shown beside it.
 
 Beside it stands what a notebook would do: a t-test of the same values, repeated at each look.
 
 The yardstick n is the fixed-horizon sample size: requests after which one single t-test, two-sided at 5 %,
 finds the same effect in 80 % of cases, given how requests of a user resemble each other. The decision
-promises 5 % for all of its guardrails together, so its yardstick is a test that promises the same
+promises 5 % for all metrics whose harm rolls back together, so its yardstick is a test that promises the same
 (Bonferroni); for quality by itself it is the plain one. In the n of one-sided tests, 12 and 21 % smaller, the
 targets would be beyond any such sequence: with exactly normal data, looked at without end, it finds about
 95 % within 3 n.
@@ -56,7 +56,7 @@ def table(summary: Summary) -> str:
     )
     lines += [
         "",
-        f"Found: within {HORIZON} n. The decision keeps its promise over {summary.guardrails} guardrails, "
+        f"Found: within {HORIZON} n. The decision keeps its promise over {summary.acting_metrics} metrics, "
         "and so does its n.",
         f"In the n of one-sided tests the mean stops are {decision:.2f} and {quality:.2f}. "
         f"Rollbacks that name quality: {summary.blamed_quality}.",
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
             "canary_requests_to_detection_p50": decision.canary_p50,
             "fixed_horizon_requests": decision.fixed_horizon_requests,
             "mean_stop_ratio": decision.mean_stop_ratio,
-            "guardrails": summary.guardrails,
+            "acting_metrics": summary.acting_metrics,
             "quality_alone": {**asdict(summary.quality), "mean_stop_ratio": summary.quality.mean_stop_ratio},
             "t_test_at_each_look": asdict(summary.peeking),
             "within_targets": not missed,

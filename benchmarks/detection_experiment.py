@@ -12,6 +12,7 @@ from coalmine import Coalmine
 from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.readout import Readouts
 from coalmine_analytics.results.readout import ArmReadout
+from coalmine_analytics.results.verdicts import ACTING
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prompts import PromptContent, Snapshot, Variable
 from coalmine_schemas.prompts.assignment import Arm
@@ -59,10 +60,10 @@ class Watched:
     blamed: str
     """The decision in words."""
     quality: Stop | None
-    """Harm to quality alone, without correction for the other guardrails."""
+    """Harm to quality alone, without correction for the other metrics."""
     peeking: Stop | None
     """A t-test of the same values, repeated at each look."""
-    guardrails: int
+    acting_metrics: int
     """In the family that the decision corrects for."""
     variances: tuple[float, ...]
     """Variance of the difference in quality that chance makes, by look; none of a run that was not equal."""
@@ -140,7 +141,7 @@ class Run:
             "" if self._arm is None else self._arm.words,
             self._quality,
             self._peeking,
-            0 if self._arm is None else sum(metric.guardrail for metric in self._arm.metrics),
+            0 if self._arm is None else sum(metric.role in ACTING for metric in self._arm.metrics),
             tuple(self._variances),
             tuple(self._units_seen),
         )

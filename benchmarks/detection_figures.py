@@ -58,7 +58,7 @@ class Summary:
     decision: Method
     quality: Method
     peeking: Method
-    guardrails: int
+    acting_metrics: int
     blamed_quality: int
     """Rollbacks of the worse version that name quality."""
 
@@ -89,7 +89,7 @@ def fixed_horizon(equal: Sequence[Watched], effect: float, alpha: float) -> floa
 def summarise(worse: Sequence[Watched], equal: Sequence[Watched]) -> Summary:
     """All figures from what was watched."""
     effect = EFFECT * search_stable().quality
-    guardrails = max(run.guardrails for run in (*worse, *equal))
+    acting_metrics = max(run.acting_metrics for run in (*worse, *equal))
 
     def method(name: str, attribute: str, family: int) -> Method:
         return _method(
@@ -101,10 +101,10 @@ def summarise(worse: Sequence[Watched], equal: Sequence[Watched]) -> Summary:
         )
 
     return Summary(
-        decision=method("decision of the readout", "rollback", guardrails),
+        decision=method("decision of the readout", "rollback", acting_metrics),
         quality=method("quality alone, running p", "quality", 1),
         peeking=method("t-test of quality at each look", "peeking", 1),
-        guardrails=guardrails,
+        acting_metrics=acting_metrics,
         blamed_quality=sum(run.rollback is not None and "quality" in run.blamed for run in worse),
     )
 

@@ -209,19 +209,20 @@ def run_side(side: str, bootstrap_servers: str, group: str, events: int) -> Side
     return result
 
 
-def measure(events: int, rounds: int, say: Callable[[str], None]) -> dict[str, float]:
+def measure(events: int, rounds: int, unpriced: float, say: Callable[[str], None]) -> dict[str, float]:
     """Run all sides against one broker.
 
     Args:
         events: Events to produce first, then to fetch and to ingest.
         rounds: How often to fetch and to ingest, in turn; the best of each counts, since what else the
             machine does only ever makes a side slower.
+        unpriced: Share of the events that come without a cost.
         say: Called with lines of progress.
     """
     with KafkaBroker(owned=False) as broker:
         servers = broker.bootstrap_servers
         ensure_topics(broker.admin(), PREFIX, PARTITIONS)
-        seconds = produce_requests(servers, PREFIX, events, PARTITIONS)
+        seconds = produce_requests(servers, PREFIX, events, PARTITIONS, unpriced=unpriced)
         say(f"produced {events:,} events in {seconds:.0f} s")
         fetches: list[Side] = []
         ingests: list[Side] = []
@@ -235,12 +236,14 @@ def measure(events: int, rounds: int, say: Callable[[str], None]) -> dict[str, f
     best = max(ingests, key=lambda side: side.events_per_s)
     return {
         "events": events,
+        "unpriced": unpriced,
         "fetch_only_events_per_s": round(fetch.events_per_s),
         "ingest_events_per_s": round(best.events_per_s),
         "per_message_events_per_s": round(plain.events_per_s),
         "per_message_sample": plain.events,
         "ratio_to_fetch_only": round(best.events_per_s / fetch.events_per_s, 3),
         "ratio_to_per_message": round(best.events_per_s / plain.events_per_s, 1),
+        "ingest_cpu_us_per_event": round(min(side.cpu_us_per_event for side in ingests), 2),
         "peak_rss_mb": round(max(side.peak_rss_mb for side in ingests)),
     }
 
@@ -270,9 +273,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="events to ingest (default: 1,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="fetch and ingest this often; the best counts")
+    parser.add_argument(
+        "--unpriced", type=float, default=0.5, help="share of the events without a cost (default: 0.5)"
+    )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
-    result = measure(options.events, options.rounds, lambda text: print(text, file=sys.stderr, flush=True))
+    result = measure(
+        options.events,
+        options.rounds,
+        options.unpriced,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )
     print(table(result))
     if options.json:
         print(json.dumps(result))

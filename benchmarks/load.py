@@ -14,13 +14,27 @@ PROCESSES = 2
 """Producing processes, each a simulated service with events of its own."""
 
 
-def produce_requests(bootstrap_servers: str, prefix: str, events: int, partitions: int) -> float:
-    """Produce `events` requests, in order of event time, over all partitions; returns the seconds it took."""
+def produce_requests(
+    bootstrap_servers: str, prefix: str, events: int, partitions: int, *, unpriced: float = 0.0
+) -> float:
+    """Produce requests, in order of event time, over all partitions; returns the seconds it took.
+
+    Args:
+        bootstrap_servers: Of the broker.
+        prefix: Of the topic.
+        events: How many.
+        partitions: Over how many partitions.
+        unpriced: Share of the events that come without a cost, at least; some always do.
+    """
     began = time.monotonic()
     context = multiprocessing.get_context("spawn")
     shares = [events // PROCESSES + (index < events % PROCESSES) for index in range(PROCESSES)]
     workers = [
-        context.Process(target=_produce, args=(bootstrap_servers, prefix, seed, share, partitions))
+        context.Process(
+            target=_produce,
+            args=(bootstrap_servers, prefix, seed, share, partitions),
+            kwargs={"unpriced": unpriced},
+        )
         for seed, share in enumerate(shares)
     ]
     for worker in workers:
@@ -32,7 +46,9 @@ def produce_requests(bootstrap_servers: str, prefix: str, events: int, partition
     return time.monotonic() - began
 
 
-def _produce(bootstrap_servers: str, prefix: str, seed: int, events: int, partitions: int) -> None:
+def _produce(
+    bootstrap_servers: str, prefix: str, seed: int, events: int, partitions: int, *, unpriced: float
+) -> None:
     # The settings of the real client.
     queue = {"queue.buffering.max.messages": 500_000, "queue.buffering.max.kbytes": 262_144}
     producer = Producer(
@@ -48,6 +64,8 @@ def _produce(bootstrap_servers: str, prefix: str, seed: int, events: int, partit
     topic = topic_name("requests", prefix)
     for index in range(events):
         record = factory.request(index)
+        if index % 100 < 100 * unpriced:
+            record["cost_nano_usd"] = None
         frame = encoder.encode("requests", record)
         while True:
             try:

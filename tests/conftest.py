@@ -1,9 +1,10 @@
 """Fixtures every test may use: a real Kafka broker, schema registry and PostgreSQL."""
 
+import gc
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -12,11 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import size
 from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
-from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.servers.kafka_engines import Listener
 from tests.support.servers.kafka_proxy import KafkaProxy
-from tests.support.servers.ports import free_port
 from tests.support.servers.postgres import VARIABLE as POSTGRES_VARIABLE
 from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.schema_registry import VARIABLE as REGISTRY_VARIABLE
@@ -28,7 +27,7 @@ from tests.support.servers.shared import SharedServers, name_shared_server
 settings.register_profile(
     "coalmine",
     deadline=None,
-    max_examples=size(50, 1_000),
+    max_examples=size(20, 1_000),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coalmine")
@@ -37,6 +36,17 @@ settings.load_profile("coalmine")
 # then stop with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Imports thousands of objects that stay: later collections of garbage need not look at them again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 _Server = TypeVar("_Server")
@@ -95,7 +105,9 @@ def warm_command_ends() -> Iterator[None]:
 def kafka(share: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
     share(KAFKA_VARIABLE)
-    with _server("Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True)) as broker:
+    with _server(
+        "Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True, settings=STEADY)
+    ) as broker:
         yield broker
 
 
@@ -115,15 +127,11 @@ def own_kafka() -> Iterator[Callable[..., KafkaBroker]]:
 
 
 @pytest.fixture(scope="module")
-def proxied_kafka() -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
-    """A broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
-    port, behind = free_port(), free_port()
-    listener = Listener("PROXIED", behind, advertised_port=port)
-    with (
-        _server("Kafka broker", lambda: KafkaBroker(quick_start=True, listeners=[listener])) as broker,
-        KafkaProxy(port, behind) as proxy,
-    ):
-        yield broker, proxy
+def proxied_kafka(kafka: KafkaBroker) -> Iterator[tuple[KafkaBroker, KafkaProxy]]:
+    """The shared broker and a proxy in front of it, for a whole file. Leave the proxy without a fault."""
+    (broker,) = kafka.admin().list_topics(timeout=30).brokers.values()
+    with KafkaProxy(str(broker.host), broker.port) as proxy:
+        yield kafka, proxy
 
 
 @pytest.fixture(scope="session")

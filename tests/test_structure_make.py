@@ -1,7 +1,10 @@
 """`make help` tells the truth, and CI runs what a developer runs."""
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,7 +78,38 @@ def test_ci_runs_the_same_targets_and_can_be_run() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111
     run = re.findall(r"^make (\S+)", script.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert run == ["setup", "lint", "types", "test"]
+    assert run == ["setup", "lint", "types", "test", "test-oldest"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "index"),
+    [
+        ({"PIP_INDEX_URL": "https://pip/simple"}, "https://pip/simple"),
+        ({"PIP_INDEX_URL": "https://pip/simple", "UV_INDEX_URL": "https://old/simple"}, "https://old/simple"),
+        (
+            {"UV_INDEX_URL": "https://old/simple", "UV_DEFAULT_INDEX": "https://uv/simple"},
+            "https://uv/simple",
+        ),
+        ({"PIP_CONFIG_FILE": "pip.conf"}, "https://file/simple"),
+        ({"PIP_CONFIG_FILE": "pip.conf", "PIP_INDEX_URL": "https://pip/simple"}, "https://pip/simple"),
+        ({}, ""),
+    ],
+)
+def test_the_oldest_versions_come_from_the_index_that_pip_is_told(
+    tmp_path: Path, variables: dict[str, str], index: str
+) -> None:
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://file/simple\n", encoding="utf-8")
+    (tmp_path / "python").symlink_to(sys.executable)
+    uv = tmp_path / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$UV_DEFAULT_INDEX" >{tmp_path}/asked\nexit 1\n', encoding="utf-8")
+    uv.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, **variables}
+    if environment["PIP_CONFIG_FILE"] == "pip.conf":
+        environment["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
+    command = ["make", f"BIN={tmp_path}", "--assume-old=setup", "test-oldest"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert (tmp_path / "asked").read_text(encoding="utf-8").strip() == index, done.stderr
 
 
 def test_pre_commit_calls_make_targets_and_nothing_else() -> None:

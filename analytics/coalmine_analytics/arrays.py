@@ -1,5 +1,9 @@
 """Types of numpy arrays, and a number of theirs as a result carries it."""
 
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +12,9 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 IndexArray = npt.NDArray[np.intp]
 ByteArray = npt.NDArray[np.uint8]
+
+Index: TypeAlias = BoolArray | tuple[EllipsisType | slice | int | Sequence[int] | None, ...]
+"""What selects comparisons: a mask, or a place on some axes."""
 
 
 def known(value: float) -> float | None:

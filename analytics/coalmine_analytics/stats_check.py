@@ -44,6 +44,25 @@ class Looks:
     variance_t: FloatArray
     """Sample variance in treatment so far."""
 
+    @property
+    def complete(self) -> BoolArray:
+        """True where nothing is unknown but the mean of no unit and the variance of one."""
+        found = np.isfinite(self.time)
+        for n, mean, variance in (
+            (self.count_c, self.mean_c, self.variance_c),
+            (self.count_t, self.mean_t, self.variance_t),
+        ):
+            found &= np.isfinite(n) & ((n < 1) | np.isfinite(mean)) & ((n < 2) | np.isfinite(variance))
+        return found
+
+    def without_incomplete(self) -> "Looks":
+        """The same, with no unit in looks that are not complete: they say nothing."""
+        complete = self.complete
+        counts = (np.where(complete, each, 0.0) for each in (self.count_c, self.count_t))
+        means = (np.where(complete, each, np.nan) for each in (self.mean_c, self.mean_t))
+        variances = (np.where(complete, each, np.nan) for each in (self.variance_c, self.variance_t))
+        return Looks(self.series, self.time, *counts, *means, *variances)
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -58,7 +77,7 @@ class Checked:
     p: FloatArray
     """Running p-value of its series up to this look; NaN before there is enough data."""
     verdict: list[Verdict]
-    """In words."""
+    """In words; of a look that is not complete, `not enough data`."""
     series_count: int
     """Different series."""
 
@@ -67,7 +86,7 @@ def check(looks: Looks, *, alpha: float = 0.05, mde: float | Literal["auto"] = "
     """Estimates, intervals, running p-values and verdicts, two-sided, of every look of every series.
 
     Args:
-        looks: At least one look, in any order.
+        looks: At least one look, in any order. Those that are not complete say nothing, and hide nothing.
         alpha: Chance of ever erring in a series, in (0, 1).
         mde: Minimum detectable effect, metric's own unit, or `auto`: 0.2 pooled standard deviations at the
             first look of the series (that has any variance).
@@ -81,6 +100,8 @@ def check(looks: Looks, *, alpha: float = 0.05, mde: float | Literal["auto"] = "
     check_alpha(alpha)
     if mde != "auto" and not (np.isfinite(mde) and mde > 0):
         raise invalid("mde", mde, "give a positive effect size in the metric's own unit, or auto")
+    complete = looks.complete
+    looks = looks if complete.all() else looks.without_incomplete()
     ids: dict[tuple[str, ...], int] = {}
     code = np.fromiter((ids.setdefault(key, len(ids)) for key in looks.series), np.int64, len(looks.series))
     order = np.lexsort((looks.time, code))  # stable: equal times stay in the order given
@@ -104,6 +125,7 @@ def check(looks: Looks, *, alpha: float = 0.05, mde: float | Literal["auto"] = "
         if crossed.any():
             at = int(crossed.argmax())
             shown[rows[at:]] = np.sign(effect.estimate[rows[at]])
+    p[~complete] = np.nan
     return Checked(
         np.where((looks.count_t > 0) & (looks.count_c > 0), effect.estimate, np.nan),
         np.where(enough, lower, -np.inf),

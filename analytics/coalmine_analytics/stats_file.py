@@ -21,6 +21,8 @@ REQUIRED = (*KEYS, *NUMBERS)
 """Columns a file must have, in any order. Others are copied unchanged."""
 ADDED = ("estimate", "lower", "upper", "p", "verdict")
 """Columns we add."""
+_EMPTY = frozenset(("", "na", "n/a", "nan", "null", "none"))
+"""What exports write for a number that is not there."""
 
 
 class InvalidFile(Terminal):
@@ -34,6 +36,8 @@ class StatisticsFile:
     header: list[str]
     rows: list[list[str]]
     """Cells, as they were written."""
+    lines: list[int]
+    """Line on which each row ends."""
     looks: Looks
     other_columns: list[str]
     """Columns we do not know."""
@@ -77,7 +81,7 @@ def read_statistics(path: Path) -> StatisticsFile:
     series = [tuple(row[at] for at in keys) for row in rows]
     time, count_c, count_t, mean_c, mean_t, variance_c, variance_t = (columns[name] for name in NUMBERS)
     looks = Looks(series, time, count_c, count_t, mean_c, mean_t, variance_c, variance_t)
-    return StatisticsFile(header, rows, looks, [name for name in header if name not in REQUIRED])
+    return StatisticsFile(header, rows, lines, looks, [name for name in header if name not in REQUIRED])
 
 
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
@@ -104,35 +108,39 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
 def _numbers(path: Path, name: str, cells: list[str], lines: list[int]) -> FloatArray:
     """One column as numbers; an empty cell is NaN."""
     try:
-        return np.array([float(cell) if cell else math.nan for cell in cells])
+        return np.array([_number(cell) for cell in cells])
     except ValueError:
         for cell, line in zip(cells, lines, strict=True):
             try:
-                float(cell or "nan")
+                _number(cell)
             except ValueError:
                 raise _wrong(path, line, name, cell, "give a number with a decimal point") from None
         raise
 
 
+def _number(cell: str) -> float:
+    return math.nan if cell.strip().lower() in _EMPTY else float(cell)
+
+
 def _check(path: Path, columns: dict[str, FloatArray], lines: list[int]) -> None:
-    """Refuse what cannot be a cumulative statistic; a mean of no unit and a variance of one may be empty."""
+    """Refuse what cannot be a cumulative statistic; what is empty is no such thing (`Looks.complete`)."""
 
     def refuse(name: str, wrong: BoolArray, remedy: str) -> None:
         if wrong.any():
             at = int(wrong.argmax())
-            value = columns[name][at]
-            raise _wrong(path, lines[at], name, "" if math.isnan(value) else f"{value:g}", remedy)
+            raise _wrong(path, lines[at], name, f"{columns[name][at]:g}", remedy)
 
-    refuse(
-        "time_since_start", ~np.isfinite(columns["time_since_start"]), "give the time of the look as a number"
-    )
+    refuse("time_since_start", np.isinf(columns["time_since_start"]), "give the time of the look as a number")
     for arm in ("c", "t"):
         n, mean, variance = (columns[f"{name}_{arm}"] for name in ("count", "mean", "variance"))
-        whole = np.isfinite(n) & (n >= 0) & (np.floor(n) == n)
-        refuse(f"count_{arm}", ~whole, "give the number of units so far, 0 or more")
-        refuse(f"mean_{arm}", (n >= 1) & ~np.isfinite(mean), "give the mean of the units so far as a number")
-        odd = (n >= 2) & ~(np.isfinite(variance) & (variance >= 0))
-        refuse(f"variance_{arm}", odd, "give the sample variance of the units so far, 0 or more")
+        odd = np.isinf(n) | (n < 0) | (np.floor(n) < n)
+        refuse(f"count_{arm}", odd, "give the number of units so far, 0 or more")
+        refuse(f"mean_{arm}", np.isinf(mean), "give the mean of the units so far as a number")
+        refuse(
+            f"variance_{arm}",
+            np.isinf(variance) | (variance < 0),
+            "give the sample variance of the units so far, 0 or more",
+        )
 
 
 def _wrong(path: Path, line: int, column: str, value: str, remedy: str) -> InvalidFile:

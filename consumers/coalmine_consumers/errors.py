@@ -9,11 +9,18 @@ CoalmineError                      (coalmine_schemas.errors)
 ├── Terminal                       stop and tell a person
 │   ├── SourceMisconfigured        waiting will not help: wrong credentials, unknown option
 │   └── StoreDamaged               the store contradicts itself; needs a restore or a rebuild
-└── PositionConflict               drop what is buffered, read again from the stored positions
+├── PositionConflict               drop what is buffered, read again from the stored positions
+└── InvalidParameter
+    └── UnknownSegment             no request of the question has it
 """
 
-from coalmine_consumers.raw import TopicPartition
-from coalmine_schemas.errors import CoalmineError, Terminal, Transient
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient, nearest
+
+if TYPE_CHECKING:  # each command loads this file, and what it imports
+    from coalmine_consumers.raw import TopicPartition
 
 
 class SourceUnavailable(Transient):
@@ -61,7 +68,7 @@ class PositionConflict(CoalmineError):
         stored: The stored position.
     """
 
-    def __init__(self, partition: TopicPartition, start: int, stored: int) -> None:
+    def __init__(self, partition: "TopicPartition", start: int, stored: int) -> None:
         super().__init__(partition, start, stored)
         self.partition = partition
         self.start = start
@@ -70,3 +77,22 @@ class PositionConflict(CoalmineError):
     def __str__(self) -> str:
         where = f"{self.partition.topic}/{self.partition.partition}"
         return f"{where}: batch starts at {self.start} but the stored position is {self.stored}"
+
+
+class UnknownSegment(InvalidParameter):
+    """No request of a question has a segment that was asked for.
+
+    Args:
+        name: The segment.
+        known: Those that they have.
+    """
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        super().__init__(name, known)
+        self.name = name
+        self.known = sorted(known)
+
+    def __str__(self) -> str:
+        near = nearest(self.name, self.known)
+        hint = f"did you mean {near}? " if near else ""
+        return f"segment {self.name!r}: {hint}these requests have {', '.join(self.known) or 'none'}"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -18,7 +18,7 @@ from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
-from coalmine_dashboards.views.markup import health_strip, plain, stylesheet, versions_table
+from coalmine_dashboards.views.markup import health_strip, plain, shown, stylesheet, versions_table
 from coalmine_dashboards.views.panels import PANELS, needs_log, panel_points
 from coalmine_dashboards.views.problems import (
     Advice,
@@ -47,19 +47,21 @@ class Chosen:
 
     prompt: str | None
     environment: str | None
+    model: str | None
     time_range: TimeRange
     live: bool
 
     def selection(self, now: datetime) -> Selection:
         """Returns the filters as the API takes them."""
-        return Selection(self.prompt, self.environment, self.time_range.since(now))
+        return Selection(self.prompt, self.environment, self.model, self.time_range.since(now))
 
     def words(self) -> str:
         """Returns the filters in words, for messages."""
         prompt = f"prompt {self.prompt}" if self.prompt else "any prompt"
         environment = f"environment {self.environment}" if self.environment else "any environment"
+        model = f"model {self.model}" if self.model else "any model"
         when = "any time" if self.time_range.length is None else f"the last {self.time_range.label}"
-        return f"{prompt}, {environment}, {when}"
+        return f"{prompt}, {environment}, {model}, {when}"
 
 
 def show() -> None:
@@ -90,25 +92,11 @@ def _known_facets() -> Facets | None:
 
 def _filters(facets: Facets) -> Chosen:
     """Draws the filters. The page's URL holds their values, so it can be bookmarked and shared."""
-    _note_unknown("prompt", facets.prompts)
-    _note_unknown("environment", facets.environments)
+    known = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
+    for name, values in known.items():
+        _note_unknown(name, values)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        prompt = st.selectbox(
-            "Prompt",
-            [_ALL, *facets.prompts],
-            format_func=lambda name: "All prompts" if name == _ALL else name,
-            key="prompt",
-            bind="query-params",
-            width=260,
-        )
-        environment = st.selectbox(
-            "Environment",
-            [_ALL, *facets.environments],
-            format_func=lambda name: "All environments" if name == _ALL else name,
-            key="environment",
-            bind="query-params",
-            width=220,
-        )
+        prompt, environment, model = (_choice(name, values) for name, values in known.items())
         time_range = st.segmented_control(
             "Time",
             [choice.key for choice in RANGES],
@@ -128,11 +116,25 @@ def _filters(facets: Facets) -> Chosen:
         if st.session_state[name] == _ALL:
             _advise(unknown_choice(name, value))
     return Chosen(
-        prompt=None if prompt == _ALL else prompt,
-        environment=None if environment == _ALL else environment,
+        prompt=prompt,
+        environment=environment,
+        model=model,
         time_range=range_named(time_range),
         live=live,
     )
+
+
+def _choice(name: str, known: Sequence[str]) -> str | None:
+    """Draws one filter; None is all values."""
+    chosen = st.selectbox(
+        name.capitalize(),
+        [_ALL, *known],
+        format_func=lambda value: f"All {name}s" if value == _ALL else shown(value),
+        key=name,
+        bind="query-params",
+        width=220,
+    )
+    return None if chosen == _ALL else chosen
 
 
 def _note_unknown(name: str, known: Sequence[str]) -> None:
@@ -148,7 +150,7 @@ def _note_unknown(name: str, known: Sequence[str]) -> None:
 def _refreshing(chosen: Chosen | None) -> None:
     """Draws the part that is refreshed every few seconds, without the rest of the page."""
     now = datetime.now(UTC)
-    wanted = chosen or Chosen(None, None, range_named(_ALL), live=True)
+    wanted = chosen or Chosen(None, None, None, range_named(_ALL), live=True)
     try:
         snapshot = fetch(_client(), wanted.selection(now), now)
     except ApiError as error:
@@ -164,8 +166,8 @@ def _refreshing(chosen: Chosen | None) -> None:
     _draw(wanted, snapshot)
 
 
-def _choices(facets: Facets) -> tuple[list[str], list[str]]:
-    return facets.prompts, facets.environments
+def _choices(facets: Facets) -> tuple[list[str], ...]:
+    return facets.prompts, facets.environments, facets.models
 
 
 def _draw_last(wanted: Chosen) -> None:
@@ -173,11 +175,7 @@ def _draw_last(wanted: Chosen) -> None:
     if "last" not in st.session_state:
         return
     asked, snapshot = st.session_state.last
-    if snapshot.versions and (asked.prompt, asked.environment, asked.time_range) == (
-        wanted.prompt,
-        wanted.environment,
-        wanted.time_range,
-    ):
+    if snapshot.versions and replace(asked, live=wanted.live) == wanted:
         st.caption(f"Showing the last known figures, from {snapshot.taken_at:%H:%M:%S} UTC.")
         _draw(asked, snapshot)
 
@@ -217,7 +215,8 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 aside = ", ".join(filter(None, asides))
                 st.markdown(f"**{panel.title}** :gray[:small[{aside}]]")
                 # Other filters, another chart: the old one must not stay while the new one is drawn.
-                key = f"chart-{panel.key}-{chosen.prompt}-{chosen.environment}-{chosen.time_range.key}"
+                filters = (chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key)
+                key = f"chart-{panel.key}-{filters}"
                 st.altair_chart(drawing, width="stretch", key=key)
 
 

@@ -230,6 +230,10 @@ class Call:
                     finish_reason=finish_reason or self.facts.finish_reason,
                 )
             counts = (input_tokens, cached_input_tokens, output_tokens)
+            if reply is None and counts == _NO_COUNTS:
+                others = (input_text, output_text, response_model, finish_reason, cost_nano_usd)
+                if all(each is None for each in others):
+                    self._sink.misuse("record() was given nothing: pass the reply, or the counts")
             if counts != _NO_COUNTS:
                 given = zip(_COUNTS, counts, strict=True)
                 self.given_counts = {

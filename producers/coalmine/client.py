@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 from weakref import finalize
 
 from coalmine.call import Call
+from coalmine.event_sender import DEFAULT_TIMEOUT_S, EventSender
 from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
-from coalmine.reactions import checked_feedback, feedback_event, score_event
 from coalmine.redaction import Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import (
@@ -24,28 +24,20 @@ from coalmine.settings import (
     misspelt_variables,
     spool_dir_of,
 )
-from coalmine.stats import Counters, Stats
+from coalmine.stats import Counters
 from coalmine_schemas.discovery import expanded, home_of
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
-    PromptFeedback,
-    PromptRequest,
-    PromptScore,
     ResolutionName,
-    ScoreSourceName,
-    ThumbsName,
 )
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
-DEFAULT_TIMEOUT_S: Final = 5.0
-"""How long `flush` and `close` take at most by default."""
-
 _LOGGER: Final = logging.getLogger("coalmine")
 
 
-class Coalmine:
+class Coalmine(EventSender):
     """Sends what happens in a service to Coalmine, without ever being in its way.
 
     Make one per process and keep it; it is safe to share between threads and tasks, and after a fork. A
@@ -392,127 +384,6 @@ class Coalmine:
             self._sink.failed("call", error)
             return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
 
-    def feedback(
-        self,
-        request_id: str,
-        thumbs: ThumbsName | None = None,
-        *,
-        rating: float | None = None,
-        comment: str | None = None,
-        correction: str | None = None,
-        unit_id: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        event_time: datetime | None = None,
-    ) -> bool:
-        """Sends what a person thought of a call.
-
-        Args:
-            request_id: The call's `request_id`; the call may be any time ago, in any process.
-            thumbs: `up` or `down`.
-            rating: A number, on the service's own scale.
-            comment: What the person wrote.
-            correction: What the answer should have been.
-            unit_id: Who gave it.
-            metadata: Named texts to keep with it.
-            event_time: When, if not now; aware.
-
-        Returns:
-            True if it was queued. Feedback that says nothing is not: it needs thumbs, rating, comment or
-            correction.
-        """
-        return self._sink.react(
-            "feedback",
-            partial(
-                feedback_event,
-                self.settings.app,
-                request_id,
-                thumbs=thumbs,
-                rating=rating,
-                comment=comment,
-                correction=correction,
-                unit_id=unit_id,
-                metadata=metadata,
-                event_time=event_time,
-            ),
-        )
-
-    def score(
-        self,
-        request_id: str,
-        name: str,
-        value: float,
-        *,
-        source: ScoreSourceName = "unknown",
-        scorer: str | None = None,
-        rationale: str | None = None,
-        event_time: datetime | None = None,
-    ) -> bool:
-        """Sends a quality score for a call.
-
-        Args:
-            request_id: The call's `request_id`.
-            name: Name of the score; `quality` is shown beside cost and latency.
-            value: A finite number.
-            source: `heuristic`, `judge` or `human`.
-            scorer: What or who scored, e.g. `toxicity@3`.
-            rationale: Why.
-            event_time: When, if not now; aware.
-
-        Returns:
-            True if it was queued.
-        """
-        return self._sink.react(
-            "score",
-            partial(
-                score_event,
-                self.settings.app,
-                request_id,
-                name=name,
-                value=value,
-                source=source,
-                scorer=scorer,
-                rationale=rationale,
-                event_time=event_time,
-            ),
-        )
-
-    def emit_request(self, event: PromptRequest, /, *, wait_s: float | None = None) -> bool:
-        """Sends a finished call with its own times, tokens and identity.
-
-        For replays, back-fills and services that measure by themselves; `call` is the way for all others.
-        The event's own app and environment are kept, its texts are dropped unless this client captures
-        texts, and a cost it does not know is looked up at the event's time.
-
-        Args:
-            event: The call.
-            wait_s: How long to wait for room when the queue is full; None does what `on_full` says.
-
-        Returns:
-            True if it was queued.
-        """
-        return self._sink.offer(event, wait_s=wait_s)
-
-    def emit_feedback(self, event: PromptFeedback, /, *, wait_s: float | None = None) -> bool:
-        """Sends finished feedback, as `emit_request` does a call."""
-        return self._sink.react("emit_feedback", partial(checked_feedback, event), wait_s=wait_s)
-
-    def emit_score(self, event: PromptScore, /, *, wait_s: float | None = None) -> bool:
-        """Sends a finished score, as `emit_request` does a call."""
-        return self._sink.offer(event, wait_s=wait_s)
-
-    def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
-        """Waits until everything so far is acknowledged by Kafka or in a sealed spool file, or was dropped.
-
-        Args:
-            timeout_s: Longest wait.
-
-        Returns:
-            False when that took too long; nothing is lost by it.
-        """
-        done = self._pipeline.flush(timeout_s)
-        self._mistakes.raise_kept()
-        return done
-
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.
 
@@ -529,10 +400,6 @@ class Coalmine:
         done = self._pipeline.close(timeout_s)
         self._mistakes.raise_kept()
         return done
-
-    def stats(self) -> Stats:
-        """What became of the events of this process so far."""
-        return self._pipeline.stats()
 
     def __enter__(self) -> Self:
         return self

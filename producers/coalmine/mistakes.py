@@ -39,6 +39,10 @@ def shown(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else f"a value of type {type(value).__name__}"
 
 
+class Mistake(InvalidParameter):
+    """What strict mode raises: says what is wrong, and where."""
+
+
 class Mistakes:
     """Says what a service does wrong: one warning per kind, or an exception.
 
@@ -98,6 +102,6 @@ class Mistakes:
         if not self.strict:
             self.log.report(f"mistake: {kind}", f"{message} (%s)", *args, where)
         elif here is not None:
-            raise InvalidParameter(f"{message} (%s)" % (*args, where))
+            raise Mistake(f"{message} (%s)" % (*args, where))
         elif len(self._kept) < _KEPT_ERRORS:
             self._kept.append(f"{message} (%s)" % (*args, where))

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from coalmine.call import Call
-from coalmine.mistakes import Mistakes, Place
+from coalmine.mistakes import Mistake, Mistakes, Place
 from coalmine.record_builder import Record, RecordBuilder
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
@@ -48,6 +48,8 @@ class Preparer:
             problem = first_problem(event, record)
             if problem is not None:
                 record = self._shortened(event, record, problem)
+        except Mistake:
+            raise
         except InvalidParameter as error:
             self._invalid(str(error))
             return None

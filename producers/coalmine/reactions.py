@@ -8,6 +8,7 @@ from coalmine.mistakes import shown
 from coalmine.values import (
     EMPTY_FEEDBACK,
     finite_number,
+    is_unclear,
     metric_problem,
     optional_text,
     says_something,
@@ -55,8 +56,8 @@ def feedback_event(
     given: Any = {
         "thumbs": thumbs,
         "rating": None if rating is None else _number("rating", rating),
-        "comment": optional_text(comment),
-        "correction": optional_text(correction),
+        "comment": _text("comment", comment),
+        "correction": _text("correction", correction),
         "metadata": _texts("metadata", metadata),
     }
     return checked_feedback(
@@ -65,7 +66,7 @@ def feedback_event(
             request_id=_request_id(request_id),
             event_time=_time("event_time", event_time),
             app=app,
-            unit_id=optional_text(unit_id),
+            unit_id=_text("unit_id", unit_id),
             **given,
         )
     )
@@ -115,8 +116,8 @@ def score_event(
         name=name,
         value=number,
         source=made_by,
-        scorer=optional_text(scorer),
-        rationale=optional_text(rationale),
+        scorer=_text("scorer", scorer),
+        rationale=_text("rationale", rationale),
     )
 
 
@@ -132,6 +133,12 @@ def _number(argument: str, value: object) -> float:
     if number is None:
         raise Unusable(argument, f"is {shown(value)}: give a finite number")
     return number
+
+
+def _text(argument: str, value: object) -> str | None:
+    if is_unclear(value):
+        raise Unusable(argument, f"is {shown(value)}: give a text")
+    return optional_text(value)
 
 
 def _texts(argument: str, value: object) -> dict[str, str]:

@@ -1,15 +1,18 @@
 """From what the application did to the record of its event."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from coalmine.call import Call
-from coalmine.mistakes import Mistakes, Place
+from coalmine.mistakes import Mistakes, Place, shown
 from coalmine.redaction import Redactor
 from coalmine.replies import BilledUsage, billed_usage
 from coalmine.replies.extraction import OtherReply
+from coalmine.replies.usage import negative_counts
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import (
     encodable,
+    is_unclear,
     json_map,
     metric_problem,
     microseconds,
@@ -24,6 +27,7 @@ from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, Prom
 from coalmine_schemas.identifiers import unit_group
 from coalmine_schemas.outcomes import outcome_of
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts.names import is_semantic
 from coalmine_schemas.usage import USAGE_KEYS, usage_fields, usage_of
 
 Record = dict[str, Any]
@@ -83,6 +87,7 @@ class RecordBuilder:
         if not self._capture_text:
             record.update(dict.fromkeys(TEXT_FIELDS[type(event)]))
         if isinstance(event, PromptRequest):
+            self._version(event.version)
             record["app"] = event.app or self._app
             record["environment"] = event.environment or self._environment
             if record["outcome"] == "unknown":
@@ -95,11 +100,13 @@ class RecordBuilder:
     def _call(self, call: Call) -> Record:
         served = call.served
         facts = call.facts
-        unit_id = encodable(optional_text(call.unit_id) or optional_text(call.session_id) or call.request_id)
+        own_unit, session_id = self._text("unit_id", call.unit_id), self._text("session_id", call.session_id)
+        unit_id = encodable(own_unit or session_id or call.request_id)
         start_us = call.start_us()
-        provider = optional_text(call.provider)
-        request_model = optional_text(call.request_model)
-        response_model = optional_text(facts.response_model)
+        provider = self._text("provider", call.provider)
+        request_model = self._text("model", call.request_model)
+        response_model = self._text("response_model", facts.response_model)
+        finish_reason = self._text("finish_reason", facts.finish_reason)
         billed = self._billed(call, provider)
         cost = optional_count("cost_nano_usd", call.cost_nano_usd, self._complain)
         if cost is not None:
@@ -107,40 +114,40 @@ class RecordBuilder:
         else:
             cost = billed.cost_nano_usd
             source = "unknown" if cost is None else "gateway"
-        error_type = optional_text(call.error_type)
+        error_type = self._text("error_type", call.error_type)
         record: Record = {
             "request_id": call.request_id,
             "event_time": start_us,
             "app": self._app,
-            "environment": optional_text(call.environment) or self._environment,
-            "prompt": required_text("prompt", call.prompt),
-            "version": required_text("version", served.version),
-            "label": optional_text(served.label),
-            "variant": optional_text(served.variant),
-            "experiment": optional_text(served.experiment),
-            "allocation_epoch": served.allocation_epoch,
+            "environment": self._text("environment", call.environment) or self._environment,
+            "prompt": required_text("prompt", self._text("prompt", call.prompt)),
+            "version": self._version(served.version),
+            "label": self._text("label", served.label),
+            "variant": self._text("variant", served.variant),
+            "experiment": self._text("experiment", served.experiment),
+            "allocation_epoch": optional_count("allocation_epoch", served.allocation_epoch, self._complain),
             "unit_group": unit_group(unit_id),
             "resolution": served.resolution,
             "unit_id": unit_id,
-            "session_id": optional_text(call.session_id),
-            "trace_id": optional_text(call.trace_id),
-            "parent_request_id": optional_text(call.parent_request_id),
+            "session_id": session_id,
+            "trace_id": self._text("trace_id", call.trace_id),
+            "parent_request_id": self._text("parent_request_id", call.parent_request_id),
             "provider": provider,
             # A service that does not say which model it asked is best described by the one that answered.
             "request_model": request_model or response_model or "unknown",
             "response_model": response_model,
-            "request_parameters": json_map(call.parameters),
+            "request_parameters": json_map(self._parameters(call.parameters)),
             "service_tier": billed.service_tier,
             **usage_fields(billed.counts),
             "cost_nano_usd": cost,
             "cost_source": source,
             "latency_ms": call.latency_ms(),
             "time_to_first_token_ms": call.time_to_first_token_ms(),
-            "outcome": _outcome(call, error_type),
-            "finish_reason": optional_text(facts.finish_reason),
+            "outcome": _outcome(call, finish_reason, error_type),
+            "finish_reason": finish_reason,
             "error_type": error_type,
             "metrics": number_map("metrics", call.metrics, self._complain),
-            "segments": text_map(call.segments),
+            "segments": self._segments(call.segments),
             "input_text": call.input_text if self._capture_text else None,
             "output_text": (call.output_text or facts.text) if self._capture_text else None,
             "client_version": self._client_version,
@@ -159,6 +166,8 @@ class RecordBuilder:
         if facts.usages and not billed.counts:
             self._not_understood(facts.usages[-1])
         counts = billed.counts
+        for name in [each for usage in facts.usages for each in negative_counts(usage)]:
+            self._complain(f"the reply's {name}")
         for name, given in (call.given_counts or {}).items():
             count = optional_count(name, given, self._complain)
             if count is not None:
@@ -200,6 +209,36 @@ class RecordBuilder:
             record["cost_nano_usd"], record["cost_source"] = cost.nano_usd, cost.source
             record["provider"] = record["provider"] or cost.provider
 
+    def _text(self, field: str, value: object) -> str | None:
+        """The value's text, which is sent also where it says little; that is told."""
+        if is_unclear(value):
+            kind = f"text of {field.partition('[')[0]}"
+            message = "%s is %s, whose text was sent in its place: give a text"
+            self._mistakes.report("misuse", kind, message, field, shown(value), place=self._place)
+        return optional_text(value)
+
+    def _version(self, value: object) -> str:
+        version = required_text("version", self._text("version", value))
+        if not is_semantic(version):
+            message = (
+                "the version %.40r is not semantic, so it is ordered as text and is none of the registry's: "
+                "give MAJOR.MINOR.PATCH, e.g. 1.2.0"
+            )
+            self._mistakes.report("misuse", "version", message, version, place=self._place)
+        return version
+
+    def _segments(self, segments: Mapping[str, object] | None) -> dict[str, str]:
+        for name, value in (segments or {}).items():
+            if not isinstance(value, bool | float):  # a flag or a number tells users apart, too
+                self._text(f"segments[{str(name)[:64]!r}]", value)
+        return text_map(segments)
+
+    def _parameters(self, parameters: object) -> Mapping[str, object]:
+        if isinstance(parameters, Mapping):
+            return parameters
+        self._complain("parameters")
+        return {}
+
     def _complain(self, field: str) -> None:
         self._mistakes.report(
             "bad_value",
@@ -210,8 +249,8 @@ class RecordBuilder:
         )
 
 
-def _outcome(call: Call, error_type: str | None) -> OutcomeName:
+def _outcome(call: Call, finish_reason: str | None, error_type: str | None) -> OutcomeName:
     # A stream whose end was read before it was closed is complete.
-    if call.cancelled and error_type is None and call.facts.finish_reason is None:
+    if call.cancelled and error_type is None and finish_reason is None:
         return "cancelled"
-    return outcome_of(call.facts.finish_reason, error_type)
+    return outcome_of(finish_reason, error_type)

@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.redaction import Redact
+from coalmine_schemas.client_variables import CLIENT_VARIABLES, SECURITY_VARIABLES, SWITCHES, VARIABLES
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.kafka_config import SECURITY
 from coalmine_schemas.topics import DEFAULT_PREFIX
 
 UnitIds = Literal["plain", "hashed"]
@@ -127,12 +127,12 @@ def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, An
     """
     environ = os.environ if environ is None else environ
     arguments: dict[str, Any] = {
-        name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)
+        name: environ[variable] for variable, name in VARIABLES.items() if environ.get(variable)
     }
-    security = {theirs: environ[name] for name, theirs in _SECURITY.items() if environ.get(name)}
+    security = {theirs: environ[name] for name, theirs in SECURITY_VARIABLES.items() if environ.get(name)}
     if security:
         arguments["kafka_config"] = security
-    for variable, name in _SWITCHES.items():
+    for variable, name in SWITCHES.items():
         if variable in environ:
             arguments[name] = _yes_or_no(variable, environ[variable])
     return arguments
@@ -168,33 +168,6 @@ def _meant(name: str, known: list[str]) -> str | None:
     return None
 
 
-_VARIABLES: Final = {
-    "COALMINE_APP": "app",
-    "COALMINE_ENVIRONMENT": "environment",
-    "COALMINE_HOME": "home",
-    "COALMINE_SPOOL_DIR": "spool_dir",
-    "COALMINE_SERVER_URL": "server_url",
-    "COALMINE_TOKEN": "token",
-    "COALMINE_FALLBACK": "fallback",
-    "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
-    "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
-    "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
-    "COALMINE_SCHEMA_REGISTRY_USERNAME": "schema_registry_username",
-    "COALMINE_SCHEMA_REGISTRY_PASSWORD": "schema_registry_password",
-    "COALMINE_SCHEMA_REGISTRY_CA_LOCATION": "schema_registry_ca_location",
-    "COALMINE_UNIT_IDS": "unit_ids",
-    "COALMINE_UNIT_ID_KEY": "unit_id_key",
-}
-"""Environment variables and the arguments they stand for."""
-
-_SECURITY: Final = {f"COALMINE_KAFKA_{ours.upper()}": theirs for ours, theirs in SECURITY.items()}
-"""Environment variables and librdkafka's settings they stand for."""
-
-
-_SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}
-"""The same for arguments that are on or off."""
-CLIENT_VARIABLES: Final = (*_VARIABLES, *_SECURITY, *_SWITCHES)
-"""Every environment variable that the client reads."""
 _PREFIX: Final = "COALMINE_"
 # Near to ours, and the server's.
 _OF_OTHERS: Final = re.compile(r"(SERVER_)?(HOST|PORT)|REGISTRY_URL|TEST_.*", re.DOTALL)

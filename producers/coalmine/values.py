@@ -48,6 +48,14 @@ def optional_text(value: object) -> str | None:
     return None if value is None else as_text(value) or None
 
 
+def is_unclear(value: object) -> bool:
+    """Whether a value has no text of its own: a list, a float or an object is no identifier."""
+    if value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return False
+    kind = type(value)
+    return isinstance(value, bool) or kind.__str__ is object.__str__ or hasattr(kind, "__len__")
+
+
 def optional_count(name: str, value: object, complain: Complain) -> int | None:
     """A count for a field that may be null; anything that is not a count is left out."""
     if value is None:

@@ -41,6 +41,12 @@ class DeploymentState:
         """Returns every version that it can serve now."""
         return frozenset(self.served(0).versions())
 
+    def shown(self) -> frozenset[str]:
+        """Returns those of them that anybody can be shown: an arm without weight has shown nothing."""
+        everybody = replace(self, experiments={}).versions()
+        arms = (arm for each in self.experiments.values() for arm in each.arms)
+        return everybody | {arm.version for arm in arms if arm.weight > 0}
+
     def promoted(self, version: str) -> "DeploymentState":
         """Returns the state with another default.
 

@@ -15,6 +15,7 @@ CoalmineError                      (coalmine_schemas.errors)
     ├── NotFound                   it does not exist
     ├── Forbidden                  this actor may not do it
     ├── Conflict                   it conflicts with the current state
+    │   ├── NameTaken              it was used before; choose another name
     │   ├── StaleRevision          it has changed since the caller looked; look again
     │   ├── BumpTooSmall           the change needs a larger version bump
     │   └── EvidenceMissing        the environment requires evidence that was not attached
@@ -79,6 +80,10 @@ class Forbidden(Refused):
 
 class Conflict(Refused):
     """It conflicts with the current state; the message says how, and what to do about it."""
+
+
+class NameTaken(Conflict):
+    """The name was used before and cannot be used again."""
 
 
 class StaleRevision(Conflict):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from coalmine_registry.classify import Classification
+from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.roles import Role
 from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
@@ -15,7 +16,7 @@ ENVIRONMENTS: Final = ("dev", "staging", "prod")
 """From the loosest to the strictest."""
 
 VersionStatus = Literal["active", "retired", "archived"]
-PromotionStatus = Literal["pending", "applied", "rejected", "stale"]
+PromotionStatus = Literal["pending", "applied", "rejected", "stale", "unchanged"]
 ExperimentStatus = Literal["running", "stopped"]
 
 
@@ -115,7 +116,8 @@ class Promotion:
     id: str
     """Id of the promotion, for approving or rejecting it."""
     status: PromotionStatus
-    """`stale` means that the deployment changed between the request and its approval."""
+    """`stale` means that the deployment changed between the request and its approval; `unchanged`, that the
+    version was the default already: such a request is not stored."""
     prompt: str
     """Name of the prompt in the registry."""
     version: str
@@ -139,7 +141,7 @@ class Promotion:
     decision_reason: str | None
     """Reason given with the decision."""
     revision: int | None
-    """Revision of the deployment that the promotion created; null unless applied."""
+    """Revision of the deployment that the promotion created, or found; null unless applied or unchanged."""
 
 
 @result
@@ -210,6 +212,8 @@ class ExperimentRecord:
     """Version it replaced, which returns when it stops without keeping an arm."""
     salt: str
     """Random text that decides, with the unit id, which arm a unit gets; fixed for the experiment's life."""
+    plan: ExperimentPlan
+    """How it is judged, fixed when it started."""
     status: ExperimentStatus
     """Whether it is running or was stopped."""
     allocation_epoch: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
+from coalmine_registry.experiment_plan import CheckPlan, ExperimentPlan, accept_plan
 from coalmine_registry.operations import (
     audit,
     deployments,
@@ -57,9 +58,15 @@ class Registry:
     unless the database went away at the moment of committing), besides the errors of its operation.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        check_plan: CheckPlan = accept_plan,
+    ) -> None:
         """Uses a database that is migrated; use `open` to migrate it first."""
         self._database = database
+        self._check_plan = check_plan
         self._clock = clock
         self._contents = ContentCache()
         self._listeners: list[Callable[[str, int], None]] = []
@@ -68,12 +75,20 @@ class Registry:
         self.tokens = Tokens(self._read, self._write)
 
     @classmethod
-    def open(cls, address: str | Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Self:
+    def open(
+        cls,
+        address: str | Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        check_plan: CheckPlan = accept_plan,
+    ) -> Self:
         """Opens a registry; creates or migrates its tables first if needed.
 
         Args:
             address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
             clock: Returns the current time, with a time zone.
+            check_plan: Called with the plan of an experiment before it starts; raises InvalidParameter if its
+                metrics cannot be judged.
 
         Raises:
             DatabaseMisconfigured: The address is not a usable database URL.
@@ -86,7 +101,7 @@ class Registry:
         except BaseException:
             database.close()
             raise
-        return cls(database, clock)
+        return cls(database, clock, check_plan)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -282,6 +297,8 @@ class Registry:
         rule: str | None = None,
         expected_revision: int | None = None,
         *,
+        control: str | None = None,
+        plan: ExperimentPlan | None = None,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
     ) -> ExperimentRecord:
@@ -295,6 +312,9 @@ class Registry:
                 name,
                 arms=arms,
                 rule=rule,
+                control=control,
+                plan=plan,
+                check_plan=self._check_plan,
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,

@@ -153,6 +153,8 @@ def _create(
     if not matches(_SUBJECT, subject):
         remedy = "use 1 to 64 letters, digits and . _ @ + -; begin with a letter or digit"
         raise Invalid("subject", subject, remedy)
+    if Actor(subject, Role.SERVICE, "").is_system:
+        raise Invalid("subject", subject, "name a person or a program: that is Coalmine itself")
     if role not in tuple(Role):
         raise Invalid("role", role, f"give one of {', '.join(Role)}")
     if (role == Role.SERVICE) != (environment in ENVIRONMENTS):

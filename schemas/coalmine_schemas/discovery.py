@@ -112,16 +112,19 @@ def own_home(home: Path) -> bool:
 
     Returns:
         False if others can still look into the home.
+
+    Raises:
+        UntrustedHome: They could write it.
     """
     os.umask(0o077)
     make_private_folder(home)
     found = home.stat()
-    if not found.st_mode & 0o077:
-        return True
-    shared = found.st_mode & stat.S_ISVTX or len(home.parts) <= 3 or Path.home().is_relative_to(home)
-    if shared or found.st_uid != os.geteuid():
-        return False
-    home.chmod(0o700)
+    if found.st_mode & 0o077:
+        shared = found.st_mode & stat.S_ISVTX or len(home.parts) <= 3 or Path.home().is_relative_to(home)
+        if shared or found.st_uid != os.geteuid():
+            _check_owner(home)
+            return False
+        home.chmod(0o700)
     return True
 
 
@@ -162,19 +165,23 @@ def find_server(home: Path, kind: ServerKind) -> RunningServer | None:
     Raises:
         UntrustedHome: Others may write the home.
     """
-    path = home / _FILES[kind]
+    found = _announced(home, kind)
+    if found is not None:
+        for each in (home, home / _FILES[kind]):
+            _check_owner(each)
+    return found
+
+
+def _announced(home: Path, kind: ServerKind) -> RunningServer | None:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads((home / _FILES[kind]).read_text(encoding="utf-8"))
+        named = [document["url"], document["secret"]]
         found = RunningServer(
             document["url"], int(document["pid"]), document.get("process_started"), document["secret"]
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not all(isinstance(each, str) and each for each in (document["url"], document["secret"])):
-        return None
-    for each in (home, path):
-        _check_owner(each)
-    return found
+    return found if all(isinstance(each, str) and each for each in named) else None
 
 
 def _check_owner(path: Path) -> None:
@@ -238,7 +245,7 @@ def announce_server(home: Path, url: str, kind: ServerKind, secret: str, *, repl
 def withdraw_server(home: Path) -> None:
     """Removes what this process announced, unless another process has replaced it."""
     for kind, name in _FILES.items():
-        running = find_server(home, kind)
+        running = _announced(home, kind)
         if running is not None and running.pid == os.getpid() and _runs(running):
             (home / name).unlink(missing_ok=True)
 

@@ -19,14 +19,23 @@ Every error keeps its constructor's arguments in `args`, so it survives pickling
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Literal
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name most similar to `name`, if any is close: what an error suggests."""
-    close = get_close_matches(name, list(known), n=1)
-    return close[0] if close else None
+    """Returns the known name most similar to `name`, if any is close: what an error suggests.
+
+    Of several that are as similar, the one with the longest piece of `name`: 1.0.0 for 1.0, not 1.1.0.
+    """
+    names = list(known)
+    longer = [each for each in names if name and each.startswith(name)]
+
+    def distance(each: str) -> tuple[float, int, str]:
+        compared = SequenceMatcher(None, each, name)
+        return -compared.ratio(), -compared.find_longest_match().size, each
+
+    return min(longer or get_close_matches(name, names, n=len(names) or 1), key=distance, default=None)
 
 
 FailureStage = Literal["frame", "decode", "validate"]

@@ -1,16 +1,20 @@
-"""One price as a linear function of what was used.
+"""One price as a linear function of what was used, in integers.
 
 Counts nest: `input_tokens` contains `cache_read_tokens`, both contain `cache_audio_read_tokens`. A price is
 for what is left of a count once those of its parts that have a price of their own are taken out: its leaf.
+Rates share a denominator, so costs are exact: one call at a time here, many in `vectorised/costs.py`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from itertools import combinations
+from math import lcm
 from typing import Any, Self
 
 from coalmine_schemas.usage import Usage
@@ -41,26 +45,31 @@ def units() -> Mapping[str, Unit]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaf:
-    price: Any
-    """USD per `unit.per`: a Decimal, or genai-prices' TieredPrices."""
-    unit: Unit
-    parts: tuple[_Leaf, ...]
-    """Leaves to take out of the count."""
+class Leaf:
+    """What is left of a count, which has one price."""
+
+    usage_key: str
+    parts: tuple[int, ...]
+    """Leaves to take out of the count, by their place."""
     joins: tuple[tuple[str, str, str], ...]
     """Pairs of counts that overlap, and the count of the overlap, which has a price."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeafPrices:
-    """A model's price."""
+    """A model's price. Equal ones make equal costs."""
 
-    leaves: tuple[_Leaf, ...]
+    leaves: tuple[Leaf, ...]
     """Those with the most dimensions first."""
-    per_request: Decimal
-    """Nano-dollars."""
-    bills: frozenset[tuple[str, str | None]]
-    """Families of units that have a price, e.g. ("tokens", "input")."""
+    starts: tuple[int, ...]
+    """Input tokens beyond which other rates hold, ascending."""
+    rates: tuple[tuple[int, ...], ...]
+    """A rate for each leaf, in each of the `len(starts) + 1` ranges; it counts for all tokens of a call."""
+    per_request: int
+    denominator: int
+    """A rate, or `per_request`, over this is in nano-dollars."""
+    sides: frozenset[str]
+    """Of "input" and "output", whose tokens have a price; empty where no tokens do."""
 
     @classmethod
     def of(cls, prices: Mapping[str, object]) -> Self:
@@ -77,51 +86,65 @@ class LeafPrices:
         request = known.pop("requests_kcount", None)
         ordered = sorted(known.values(), key=lambda item: -len(item[0].dimensions))
         overlaps = _overlaps([unit for unit, _ in ordered])
-        leaves: list[_Leaf] = []
-        for unit, price in ordered:
-            parts = tuple(leaf for leaf in leaves if leaf.unit.dimensions > unit.dimensions)
-            leaves.append(_Leaf(price, unit, parts, overlaps.get(unit.usage_key, ())))
-        per_request = Decimal(0) if request is None else _at(request[1], 0) * _NANO / request[0].per
-        return cls(tuple(leaves), per_request, frozenset(_side(unit) for unit, _ in ordered))
+        leaves = tuple(
+            Leaf(
+                unit.usage_key,
+                tuple(at for at in range(place) if ordered[at][0].dimensions > unit.dimensions),
+                overlaps.get(unit.usage_key, ()),
+            )
+            for place, (unit, _) in enumerate(ordered)
+        )
+        starts = sorted({tier.start for _, price in ordered for tier in getattr(price, "tiers", ())})
+        exact = [
+            [_rate(unit, price, input_tokens) for unit, price in ordered]
+            for input_tokens in (0, *(start + 1 for start in starts))
+        ]
+        per_request = Fraction(0) if request is None else _rate(*request, 0)
+        denominator = lcm(per_request.denominator, *(rate.denominator for rates in exact for rate in rates))
+        return cls(
+            leaves,
+            tuple(starts),
+            tuple(tuple(int(rate * denominator) for rate in rates) for rates in exact),
+            int(per_request * denominator),
+            denominator,
+            frozenset(side for unit, _ in ordered if (side := _side(unit)) is not None),
+        )
 
-    def cost(self, usage: Usage) -> Decimal | None:
-        """Returns what a call cost in nano-dollars, exactly.
+    def cost(self, usage: Usage) -> int | None:
+        """Returns what a call cost in nano-dollars, rounded half to even.
 
         None where a price is missing or the counts contradict each other: a part larger than the whole, or
         two parts that overlap in a count with a price of its own, which is not known.
         """
         if not self._covers(usage):
             return None
-        size = usage.get("input_tokens", 0)
-        total = self.per_request
-        left: dict[str, int | float] = {}
-        for leaf in self.leaves:
-            key = leaf.unit.usage_key
-            count = usage.get(key, 0) - sum(left[part.unit.usage_key] for part in leaf.parts)
-            if count < 0 or any(_unknown(usage, join) for join in leaf.joins):
+        rates = self.rates[bisect_left(self.starts, usage.get("input_tokens", 0))]
+        total: int | Fraction = self.per_request
+        left: list[int | Fraction] = []
+        for leaf, rate in zip(self.leaves, rates, strict=True):
+            given = usage.get(leaf.usage_key, 0)
+            count = given if isinstance(given, int) else Fraction(str(given))
+            for part in leaf.parts:
+                count -= left[part]
+            if count < 0 or (leaf.joins and any(_unknown(usage, join) for join in leaf.joins)):
                 return None
-            left[key] = count
-            if count:
-                exact = Decimal(count) if isinstance(count, int) else Decimal(str(count))
-                total += _at(leaf.price, size) * exact * _NANO / leaf.unit.per
-        return total
+            left.append(count)
+            total += rate * count
+        whole, rest = divmod(total, self.denominator)
+        return int(whole) + (2 * rest > self.denominator or (2 * rest == self.denominator and whole % 2 == 1))
 
     def _covers(self, usage: Usage) -> bool:
         """Whether everything that was used has a price. What is in no unit of tokens may go without."""
-        if not self.leaves:
-            return False
-        sides = {"input": usage.get("input_tokens"), "output": usage.get("output_tokens")}
-        if "tokens" not in {family for family, _ in self.bills}:
-            return any(usage.get(leaf.unit.usage_key) for leaf in self.leaves)
-        return all(
-            count is not None and (not count or ("tokens", side) in self.bills)
-            for side, count in sides.items()
-        )
+        if not self.sides:
+            return any(usage.get(leaf.usage_key) for leaf in self.leaves)
+        counts = {side: usage.get(f"{side}_tokens") for side in ("input", "output")}
+        return all(count is not None and (not count or side in self.sides) for side, count in counts.items())
 
 
-def _side(unit: Unit) -> tuple[str, str | None]:
+def _side(unit: Unit) -> str | None:
+    """Input or output, for units of tokens."""
     dimensions = dict(unit.dimensions)
-    return dimensions["family"], dimensions.get("direction")
+    return dimensions.get("direction") if dimensions["family"] == "tokens" else None
 
 
 def _overlaps(priced: list[Unit]) -> dict[str, tuple[tuple[str, str, str], ...]]:
@@ -140,10 +163,8 @@ def _unknown(usage: Usage, join: tuple[str, str, str]) -> bool:
     return both not in usage and bool(usage.get(one)) and bool(usage.get(other))
 
 
-def _at(price: Any, input_tokens: float) -> Decimal:  # noqa: ANN401
-    """The price of the tier that so many input tokens reach; it counts for all of them."""
-    if isinstance(price, Decimal):
-        return price
-    reached = [tier.price for tier in price.tiers if input_tokens > tier.start]
-    highest: Decimal = reached[-1] if reached else price.base
-    return highest
+def _rate(unit: Unit, price: Any, input_tokens: int) -> Fraction:  # noqa: ANN401 - a Decimal or TieredPrices
+    """Nano-dollars for one, in the tier that so many input tokens reach."""
+    reached = [tier.price for tier in getattr(price, "tiers", ()) if input_tokens > tier.start]
+    usd: Decimal = reached[-1] if reached else getattr(price, "base", price)
+    return Fraction(usd) * _NANO / unit.per

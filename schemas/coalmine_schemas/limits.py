@@ -7,6 +7,8 @@ part of an address. What lies beyond becomes a dead letter (`rules.py`); the cli
 import hashlib
 from typing import Final
 
+MESSAGE_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of a message: prompts and answers may be long."""
 NAME_CHARS: Final = 200
 """Characters of a name: of a prompt, version, app, environment, model, arm, experiment, metric, segment."""
 ID_CHARS: Final = 500

@@ -3,6 +3,7 @@
 [[price]]
 model = "support-llama-*"   # as events name it; * stands for anything
 provider = "azure"          # optional: only calls to this provider
+service_tier = "priority"   # optional: only calls of this tier of service
 input_mtok = 0.40           # USD per million tokens; keys as genai-prices has them
 cache_read_mtok = 0.10
 output_mtok = 1.20
@@ -36,15 +37,20 @@ class OwnPrice:
     """Only calls to this provider; genai-prices' id."""
     prices: Mapping[str, Decimal]
     """USD, by genai-prices' keys."""
+    service_tier: str | None = None
+    """Only calls of this tier, in lower case; None for those of any."""
 
-    def is_for(self, provider: str | None, model: str) -> bool:
+    def is_for(self, provider: str | None, model: str, service_tier: str = "") -> bool:
         """Whether a call costs this.
 
         Args:
             provider: Who was called; None where unknown.
             model: The model; what a gateway puts before a slash need not match.
+            service_tier: Tier of service, in lower case.
         """
         if self.provider is not None and (provider is None or provider_id(provider) != self.provider):
+            return False
+        if self.service_tier not in (None, service_tier):
             return False
         parts = model.lower().split("/")
         return any(fnmatchcase("/".join(parts[start:]), self.model) for start in range(len(parts)))
@@ -99,15 +105,19 @@ def _price(table: dict[str, Any], lines: list[str], start: int, name: str) -> Ow
     def wrong(key: str, what: str, remedy: str) -> InvalidParameter:
         return _error(name, _line_of(lines, key, start) if key in table else start + 1, what, remedy)
 
-    model, provider = table.get("model"), table.get("provider")
+    model, provider, tier = table.get("model"), table.get("provider"), table.get("service_tier")
     if not isinstance(model, str) or not model.strip():
         raise wrong("model", f"model is {model!r}", 'name it as events do, e.g. model = "my-llama"')
     if provider is not None and (not isinstance(provider, str) or not provider.strip()):
         raise wrong(
             "provider", f"provider is {provider!r}", 'name it, e.g. provider = "azure", or leave it out'
         )
+    if tier is not None and (not isinstance(tier, str) or not tier.strip()):
+        raise wrong(
+            "service_tier", f"service_tier is {tier!r}", 'name it as events do, e.g. "flex", or leave it out'
+        )
     prices: dict[str, Decimal] = {}
-    for key in table.keys() - {"model", "provider"}:
+    for key in table.keys() - {"model", "provider", "service_tier"}:
         if key not in units():
             near = nearest(key, units())
             remedy = f"write {near}" if near else "write input_mtok, cache_read_mtok, output_mtok ..."
@@ -121,7 +131,12 @@ def _price(table: dict[str, Any], lines: list[str], start: int, name: str) -> Ow
         whole = next((parent for parent in ("input_mtok", "output_mtok") if _is_part(key, parent)), None)
         if whole is not None and whole not in prices:
             raise wrong(key, f"{key} stands without {whole}", f"add {whole}, the price of all other tokens")
-    return OwnPrice(model.strip().lower(), None if provider is None else provider_id(provider), prices)
+    return OwnPrice(
+        model.strip().lower(),
+        None if provider is None else provider_id(provider),
+        prices,
+        None if tier is None else tier.strip().lower(),
+    )
 
 
 def _amount(value: object, wrong: Any) -> Decimal:  # noqa: ANN401 - makes the error

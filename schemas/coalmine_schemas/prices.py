@@ -1,15 +1,15 @@
 """What calls cost, from genai-prices' offline data and prices of one's own. No network, ever.
 
 The library prices one call in 100 to 200 microseconds. Within one price tier a cost is linear in the counts,
-so each tier of each price is worked out once (`leaf_prices.py`) and calls are multiplied. genai-prices is
-imported when prices are first needed, since its import takes a third of the client's.
+so each price is worked out once (`leaf_prices.py`) for as long as it holds, and calls are multiplied.
+genai-prices is imported when prices are first needed, since its import takes a third of the client's.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -21,15 +21,36 @@ from coalmine_schemas.usage import Usage
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, Provider
+    from genai_prices.types import ModelInfo, PriceVariant, Provider
 
 _MAX_REMEMBERED: Final = 4096
 """Models remembered, found or not; names come from outside and may be anything."""
 _MINUTE_US: Final = 60_000_000
 """Prices change on the minute at most (times of day in genai-prices have no seconds)."""
-_LAST_MINUTE: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) // 60
+_DAY_US: Final = 1440 * _MINUTE_US
+LAST_US: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
 """Event times are what clients say; `datetime` ends with the year 9999."""
-_MAX_COST: Final = 2**63 - 1
+MAX_COST: Final = 2**63 - 1
+
+_STANDARD: Final = frozenset(
+    {
+        "",
+        "auto",
+        "default",
+        "standard",
+        "standard_only",
+        "on_demand",
+        "unspecified",
+        "service_tier_unspecified",
+    }
+)
+"""Tiers that cost what is listed. What others cost is known only where a list or provider says so."""
+_PRICED_AS_STANDARD: Final = frozenset({("groq", "flex")})
+"""Tiers of providers that publish the standard price for them."""
+US_ONLY: Final = "us"
+"""Added to a tier, after a "+", by calls that Anthropic may answer in the United States only."""
+_US_FACTOR: Final = Decimal("1.1")
+"""What all tokens of such calls cost more."""
 
 PriceSource = Literal["price_list", "own_prices"]
 
@@ -45,17 +66,19 @@ class Cost(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Listed:
+class Listed:
     """A model and where its prices come from."""
 
     source: PriceSource
     provider: str | None
     model: ModelInfo | None = None
     """None for an own price."""
-    takes_context: bool = False
-    """Whether the list has other prices for other tiers of service."""
     own: OwnPrice | None = None
     """The own price; for a model of the list, published prices that the list lacks."""
+    variants: tuple[PriceVariant, ...] = ()
+    """Other prices that the list has, for other tiers of service."""
+    holds_us: int | None = None
+    """Within each such span of time the prices are the same; None if they never change."""
 
 
 class PriceTable:
@@ -70,9 +93,11 @@ class PriceTable:
 
     def __init__(self, own: Iterable[OwnPrice] = ()) -> None:
         self._own = tuple(own)
+        self._own_tiers = {price.service_tier for price in self._own if price.service_tier is not None}
         self._snapshot: DataSnapshot | None = None
-        self._found: dict[tuple[str | None, tuple[str | None, ...]], _Listed | None] = {}
-        self._prices: dict[tuple[int, str | None, int | None], LeafPrices] = {}
+        self._found: dict[tuple[str | None, tuple[str | None, ...], str], Listed | None] = {}
+        self._prices: dict[tuple[Listed, str, int], LeafPrices | None] = {}
+        self._equal: dict[LeafPrices, LeafPrices] = {}
 
     @property
     def has_own(self) -> bool:
@@ -100,16 +125,53 @@ class PriceTable:
                 None is now.
             own_only: Look at prices of one's own only.
         """
-        self._refresh()
-        listed = self._find(provider, models)
+        listed = self.find(provider, models, service_tier)
         if listed is None or (own_only and listed.source != "own_prices"):
             return None
-        minute = int(time.time()) // 60 if at_us is None else at_us // _MINUTE_US
-        exact = self._price(listed, service_tier, min(max(minute, 0), _LAST_MINUTE)).cost(usage)
-        nano_usd = None if exact is None else round(exact)
-        if nano_usd is None or not 0 <= nano_usd <= _MAX_COST:
+        at_us = int(time.time()) * 1_000_000 if at_us is None else min(max(at_us, 0), LAST_US)
+        prices = self.prices(listed, service_tier, at_us)
+        nano_usd = None if prices is None else prices.cost(usage)
+        if nano_usd is None or not 0 <= nano_usd <= MAX_COST:
             return None
         return Cost(nano_usd, listed.source, listed.provider)
+
+    def find(
+        self, provider: str | None, models: tuple[str | None, ...], service_tier: str | None
+    ) -> Listed | None:
+        """Returns whose prices hold for a call; arguments as for `cost`."""
+        self._refresh()
+        tier = (service_tier or "").lower() if self._own_tiers else ""
+        key = provider, models, tier if tier in self._own_tiers else ""
+        if key not in self._found:
+            if len(self._found) >= _MAX_REMEMBERED:
+                self._forget()
+            self._found[key] = next(
+                self._matches(provider, [model for model in models if model], key[2]), None
+            )
+        return self._found[key]
+
+    def prices(self, listed: Listed, service_tier: str | None, at_us: int) -> LeafPrices | None:
+        """Returns a model's prices; the same object for the same prices.
+
+        Args:
+            listed: What `find` returned.
+            service_tier: As for `cost`.
+            at_us: When, from 0 to `LAST_US`.
+
+        Returns:
+            None where the tier's price is not known.
+        """
+        tier = "" if listed.model is None else (service_tier or "").lower()
+        span = at_us // listed.holds_us if listed.holds_us else 0
+        key = listed, tier, span
+        if key not in self._prices:
+            if len(self._prices) >= _MAX_REMEMBERED:
+                self._prices.clear()
+                self._equal.clear()
+            usd = _usd(listed, tier, at_us)
+            prices = None if usd is None else LeafPrices.of(usd)
+            self._prices[key] = prices and self._equal.setdefault(prices, prices)
+        return self._prices[key]
 
     def _refresh(self) -> None:
         """Forgets everything if genai-prices has other data by now."""
@@ -121,20 +183,13 @@ class PriceTable:
     def _forget(self) -> None:
         self._found.clear()
         self._prices.clear()
+        self._equal.clear()
 
-    def _find(self, provider: str | None, models: tuple[str | None, ...]) -> _Listed | None:
-        key = provider, models
-        if key not in self._found:
-            if len(self._found) >= _MAX_REMEMBERED:
-                self._forget()
-            self._found[key] = next(self._matches(provider, [model for model in models if model]), None)
-        return self._found[key]
-
-    def _matches(self, provider: str | None, models: list[str]) -> Iterator[_Listed]:
+    def _matches(self, provider: str | None, models: list[str], tier: str) -> Iterator[Listed]:
         for model in models:
             for own in self._own:
-                if own.is_for(provider, model):
-                    yield _Listed("own_prices", own.provider, own=own)
+                if own.is_for(provider, model, tier):
+                    yield Listed("own_prices", own.provider, own=own)
         # The service's own name for the model tells whom it asked; the answer's may name the model's maker.
         said = provider or next((name for model in reversed(models) if (name := named_provider(model))), None)
         meanings = [meaning for model in models for meaning in readings(said, model)]
@@ -143,38 +198,20 @@ class PriceTable:
             if (found := self._listed(name, model)) is not None:
                 yield found
 
-    def _listed(self, provider_id: str | None, name: str) -> _Listed | None:
+    def _listed(self, provider_id: str | None, name: str) -> Listed | None:
         assert self._snapshot is not None
         try:
             provider, model = self._snapshot.find_provider_model(name, None, provider_id, None)
         except LookupError:
             more = _published(provider_id, name)
-            return None if more is None else _Listed("price_list", provider_id, own=more)
+            return None if more is None else Listed("price_list", provider_id, own=more)
         if not _has_price(provider, model):
             return None
+        published = _published(provider.id, name)
+        # Another provider's model, listed here by name, has none of that provider's tiers.
         own_model = any(model is each for each in provider.models)
-        return _Listed("price_list", provider.id, model, own_model, _published(provider.id, name))
-
-    def _price(self, listed: _Listed, service_tier: str | None, minute: int) -> LeafPrices:
-        model = listed.model
-        changes = model is not None and (isinstance(model.prices, list) or bool(model.price_variants))
-        key = id(listed), service_tier, minute if changes else None
-        if key not in self._prices:
-            if len(self._prices) >= _MAX_REMEMBERED:
-                self._prices.clear()
-            prices: Mapping[str, Any] = listed.own.prices if listed.own else {}
-            if model is not None:
-                context = _context(service_tier) if listed.takes_context else None
-                at = datetime.fromtimestamp(minute * 60, UTC)
-                listed_prices = vars(model.get_prices(at, context))
-                prices = {
-                    **prices,
-                    **{key: price for key, price in listed_prices.items() if price is not None},
-                }
-                if "claude" in model.id:
-                    prices = _with_hour(prices)
-            self._prices[key] = LeafPrices.of(prices)
-        return self._prices[key]
+        variants = tuple(model.price_variants or ()) if own_model else ()
+        return Listed("price_list", provider.id, model, published, variants, _holds_us(model, variants))
 
 
 def load_prices() -> DataSnapshot:
@@ -184,17 +221,60 @@ def load_prices() -> DataSnapshot:
     return get_snapshot()
 
 
+def _holds_us(model: ModelInfo, variants: tuple[PriceVariant, ...]) -> int | None:
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415
+
+    limits = {type(each.constraint) for each in model.prices} if isinstance(model.prices, list) else set()
+    limits |= {type(variant.constraint) for variant in variants}
+    limits.discard(type(None))
+    if limits <= {StartDateConstraint}:
+        return _DAY_US if limits else None
+    return _MINUTE_US
+
+
+def _usd(listed: Listed, tier: str, at_us: int) -> Mapping[str, Any] | None:
+    """Prices in USD by genai-prices' keys; None where those of the tier are not known."""
+    prices: Mapping[str, Any] = listed.own.prices if listed.own else {}
+    if listed.model is None:
+        return prices
+    at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+    in_us = listed.provider == "anthropic" and US_ONLY in tier.split("+")
+    tier = "+".join(word for word in tier.split("+") if not (in_us and word == US_ONLY))
+    context = _context(tier)
+    if not (
+        tier in _STANDARD
+        or (listed.provider, tier) in _PRICED_AS_STANDARD
+        or any(_holds(variant, context, at) for variant in listed.variants)
+    ):
+        return None
+    found = vars(listed.model.get_prices(at, context if listed.variants else None))
+    prices = {**prices, **{key: price for key, price in found.items() if price is not None}}
+    if "claude" in listed.model.id:
+        prices = _with_hour(prices)
+    return (
+        {key: _times(price, _US_FACTOR) if key.endswith("mtok") else price for key, price in prices.items()}
+        if in_us
+        else prices
+    )
+
+
+def _holds(variant: PriceVariant, context: Mapping[str, str], at: datetime) -> bool:
+    chosen = all(context.get(key) == value for key, value in variant.when.items())
+    return chosen and (variant.constraint is None or variant.constraint.active(at))
+
+
+def _times(price: Any, factor: Decimal) -> Any:  # noqa: ANN401 - a Decimal or TieredPrices
+    if isinstance(price, Decimal):
+        return factor * price
+    tiers = [replace(tier, price=factor * tier.price) for tier in price.tiers]
+    return replace(price, base=factor * price.base, tiers=tiers)
+
+
 def _with_hour(prices: Mapping[str, Any]) -> Mapping[str, Any]:
     """Adds what Claude's cache costs for an hour where a list lacks it: twice the input, at all providers."""
     if "cache_write_1h_mtok" in prices or "cache_write_mtok" not in prices or "input_mtok" not in prices:
         return prices
-    from genai_prices.types import Tier, TieredPrices  # noqa: PLC0415
-
-    fresh = prices["input_mtok"]
-    if isinstance(fresh, TieredPrices):
-        tiers = [Tier(tier.start, 2 * tier.price) for tier in fresh.tiers]
-        return {**prices, "cache_write_1h_mtok": TieredPrices(2 * fresh.base, tiers)}
-    return {**prices, "cache_write_1h_mtok": 2 * fresh}
+    return {**prices, "cache_write_1h_mtok": _times(prices["input_mtok"], Decimal(2))}
 
 
 def _published(provider: str | None, model: str) -> OwnPrice | None:
@@ -207,17 +287,12 @@ def _has_price(provider: Provider, model: ModelInfo) -> bool:
     return any(value is not None for price in prices for value in vars(price).values())
 
 
-def _context(service_tier: str | None) -> dict[str, str] | None:
+def _context(tier: str) -> dict[str, str]:
     """A tier as genai-prices asks for it: what providers call a tier has three names there."""
-    if not service_tier:
-        return None
-    tier = service_tier.lower()
-    if tier == "batch":
-        return {"processing": "batch"}
-    return {"service_tier": tier, "speed": tier}
+    return {"processing": "batch"} if tier == "batch" else {"service_tier": tier, "speed": tier}
 
 
 def nano(usd: Decimal) -> int | None:
     """An amount in US dollars as nano-dollars; None if it is not one that a call can cost."""
     exact = usd * 10**9
-    return round(exact) if exact.is_finite() and 0 <= exact <= _MAX_COST else None
+    return round(exact) if exact.is_finite() and 0 <= exact <= MAX_COST else None

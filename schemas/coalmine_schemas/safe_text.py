@@ -1,4 +1,4 @@
-"""Text of strangers, made safe to show: without credentials, and without what a terminal would obey.
+"""Text of strangers, made safe to show: without credentials, terminal controls and what nobody sees.
 
 All of it is linear in the length of the text: whoever names something must not choose what it costs us.
 """
@@ -14,8 +14,16 @@ _TOKEN: Final = re.compile(r"(?i)\b(?:bearer|basic)\s++[A-Za-z0-9._~+/=-]{8,}+|\
 _USERINFO: Final = re.compile(
     r"""://(?:[^\s/@:"'<>]*+:(?!\d{1,5}/)(?:(?!://)[^\s"'<>])*|[^\s/@"'<>]*+)@""",
 )
-# C0 and C1 without tab and line end, line separators, what overrides the direction of writing, surrogates.
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and C1 without tab and line end, surrogates, and what is not seen: formats and directions of writing,
+# unusual blanks, fillers, tags. With them different names look alike, and a text tells a model what no reader
+# sees. Joiners and variants stay after the letters and signs that are written with them.
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680"
+    "\u17b4\u17b5\u180b-\u180f\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "|(?<![\u0620-\u1fff\u2190-\u2bff\u3000-\ud7ff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d\ufe00-\ufe0f]"
+)
 _LINE: Final = re.compile("[\t\n]")
 # Colours and weights, which our own tables have; not 8, which hides.
 _COLOUR: Final = re.compile("(\x1b\\[(?:[0-79]|[1-9][0-9]{1,2})?(?:;(?:[0-79]|[1-9][0-9]{1,2})){0,8}m)")
@@ -27,7 +35,9 @@ def masked(text: str) -> str:
 
 
 def printable(text: str, *, lines: bool = True) -> str:
-    """Writes control characters as escapes of JSON, so that no name can move a cursor or forge a line.
+    """Writes control and invisible characters as escapes of JSON.
+
+    So no name can move a cursor, forge a line or look like another one.
 
     Args:
         text: Any text; a JSON document stays one with the same content.
@@ -38,7 +48,8 @@ def printable(text: str, *, lines: bool = True) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 class PrintableStream:

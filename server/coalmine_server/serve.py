@@ -80,7 +80,7 @@ class Server:
             stop: Ends the waiting.
 
         Raises:
-            CoalmineError: The registry's database cannot be used.
+            CoalmineError: The registry's database cannot be used, or others may write the home.
             Stopped: `stop` was set while it waited.
         """
         settings = self._settings

@@ -68,7 +68,7 @@ def test_a_difference_that_is_all_mix_is_adjusted_away(store: Store) -> None:
     rows = [*calls("1.0.0", 3_000, paid=0.2), *calls("1.1.0", 3_000, paid=0.8, seed=2)]
     store.commit(Feed().batch(rows))
     found = compared(store)
-    assert found.adjusted_for == ("model", "tier")
+    assert found.adjusted_for == ("model", "tier", "time")
     assert COMPARISON.validate_json(COMPARISON.dump_json(found)) == found
     assert found.coverage == 1.0
     errors = metric(found, "error_rate")
@@ -148,11 +148,100 @@ def test_every_metric_of_experiments_is_compared_and_agrees_with_sql(store: Stor
 def test_names_are_only_names(store: Store) -> None:
     odd = "it's;\n DROP TABLE requests --"
     rows = [
-        request(number, prompt=odd, version=("a'", "b'")[number % 2], unit_id=f"user-{number}")
+        request(
+            number,
+            prompt=odd,
+            version=("a'", "b'")[number % 2],
+            unit_id=f"user-{number}",
+            segments=[{"key": "o'dd", "value": "v'"}],
+        )
         for number in range(100)
     ]
     store.commit(Feed().batch(rows))
     pair = VersionPair(odd, "a'", "b'", "prod", START.astimezone(UTC), START + timedelta(days=1))
-    assert compared(store, pair, ("o'dd",)).adjusted_for == ("model", "o'dd")
+    assert compared(store, pair, ("o'dd",)).adjusted_for == ("model", "o'dd", "time")
     with store.cursor() as cursor:
         assert version_sums(cursor, VersionPair(odd, "a'", "c")) is None
+
+
+def ramp(hours: int, per_hour: int, *, rise: float, experiment: str | None = None) -> list[Row]:
+    """Equal versions: 1.1.0 grows from 5 to 50 % while errors grow from 10 % by `rise`, for both."""
+    random = np.random.default_rng(7)
+    rows = []
+    for number in range(hours * per_hour):
+        hour = number // per_hour
+        at = START + timedelta(hours=hour, seconds=(number % per_hour) * 3600 / per_hour)
+        done = hour / (hours - 1)
+        new = random.random() < 0.05 + 0.45 * done
+        failed = random.random() < 0.1 + rise * done
+        arm: dict[str, Any] = {}
+        if experiment is not None:
+            arm = {
+                "experiment": experiment,
+                "variant": "treatment" if new else "control",
+                "allocation_epoch": hour + 1,
+            }
+        rows.append(
+            request(
+                number,
+                at,
+                version="1.1.0" if new else "1.0.0",
+                unit_id=f"user-{number}",
+                error_type="timeout" if failed else None,
+                **arm,
+            )
+        )
+    return rows
+
+
+@pytest.mark.parametrize("experiment", [None, "tone"])
+def test_a_ramp_while_the_level_rises_is_no_difference(store: Store, experiment: str | None) -> None:
+    store.commit(Feed().batch(ramp(12, 1_000, rise=0.3, experiment=experiment)))
+    found = compared(store)
+    errors = metric(found, "error_rate")
+    assert errors.difference is not None
+    assert errors.difference > 0.05  # what pooling would show
+    assert errors.verdict == "no difference shown"
+    assert errors.adjusted_difference == pytest.approx(0.0, abs=0.02)
+    assert (found.randomised, found.experiments) == (
+        experiment is not None,
+        (experiment,) if experiment else (),
+    )
+    assert "time" in found.adjusted_for
+
+
+def test_an_experiment_that_covers_both_answers_for_them(store: Store) -> None:
+    # Outside of it 1.1.0 serves a place where everything fails.
+    elsewhere = [
+        request(
+            50_000 + number,
+            START,
+            version="1.1.0",
+            unit_id=f"other-{number}",
+            error_type="timeout",
+            variant=None,
+        )
+        for number in range(2_000)
+    ]
+    store.commit(Feed().batch([*ramp(6, 500, rise=0.0, experiment="tone"), *elsewhere]))
+    found = compared(store)
+    assert found.b.requests < 2_000
+    assert metric(found, "error_rate").verdict == "no difference shown"
+    assert "decide by its readout" in found.warnings[0]
+
+
+def test_versions_that_never_ran_together_are_compared_around_the_change(store: Store) -> None:
+    hours = [timedelta(hours=hour) for hour in range(20 * 24)]
+    rows = [
+        request(
+            number, START + hour, version="1.0.0" if hour.days < 10 else "1.1.0", unit_id=f"user-{number}"
+        )
+        for number, hour in enumerate(hour for hour in hours for _ in range(4))
+    ]
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert found.a.first_event_time >= START + timedelta(days=2)
+    assert found.b.last_event_time <= START + timedelta(days=17, hours=1)
+    assert found.a.requests == pytest.approx(found.b.requests, abs=8)
+    assert "time" not in found.adjusted_for
+    assert "time is not separated" in found.warnings[1]

@@ -91,9 +91,15 @@ def test_filters_ask_the_server_for_less(open_page: Open, api: DashboardApi) -> 
     api.asked.clear()
     page.selectbox(key="prompt").select("support-refund").run()
     page.selectbox(key="environment").select("prod").run()
-    asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
-    assert asked[-1]["prompt"] == "support-refund"
-    assert asked[-1]["environment"] == "prod"
+    model = page.selectbox(key="model").options[1]
+    page.selectbox(key="model").select(model).run()
+    assert not page.exception
+    for path in ("/v1/versions", "/v1/timeseries"):
+        asked = [parameters for asked_path, parameters in api.asked if asked_path == path]
+        assert asked[-1]["prompt"] == "support-refund"
+        assert asked[-1]["environment"] == "prod"
+        assert asked[-1]["model"] == model
+    page.selectbox(key="model").select("all").run()
     assert 'data-version="support-refund 1.3.0"' in html(page)
     assert "search-answer" not in html(page)
 

@@ -472,8 +472,8 @@ def test_half_a_surrogate_pair_does_not_cost_the_event(tmp_path: Path) -> None:
 def test_an_event_too_large_for_kafka_goes_without_its_texts(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path, capture_text=True, max_message_bytes=2000) as cm:
         with cm.call("p", version="1") as call:
-            call.record(OPENAI_CHAT, input_text="x" * 5000)
-        with cm.call("p", version="1", segments={f"part-{part}": "x" * 400 for part in range(9)}):
+            call.record(OPENAI_CHAT, input_text="x" * 20_000)
+        with cm.call("p", version="1", segments={f"part-{part}": "x" * 400 for part in range(50)}):
             pass
         cm.flush(30)
         assert cm.stats().dropped == {"too_large": 1}

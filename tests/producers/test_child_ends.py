@@ -52,7 +52,7 @@ def child():
         work()
     signals.worker_process_shutdown.send(sender="host", pid=os.getpid(), exitcode=0)
 
-for tasks in (1, 1, 1, 5, 20):
+for tasks in (1, 5):
     forked(child)
 """
 
@@ -62,19 +62,18 @@ def child():
     work()
     cm.flush(5)
 
-for _ in range(5):
+for _ in range(2):
     forked(child)
 """
 
 _MULTIPROCESSING = """
 import multiprocessing
 context = multiprocessing.get_context("fork")
-for _ in range(3):
-    process = context.Process(target=work)
-    process.start()
-    process.join()
+process = context.Process(target=work)
+process.start()
+process.join()
 with context.Pool(2, maxtasksperchild=1) as pool:
-    pool.starmap(work, [()] * 6)
+    pool.starmap(work, [()] * 3)
     pool.close()
     pool.join()
 """
@@ -106,7 +105,7 @@ def test_what_a_child_made_is_safe_at_its_end(
         timeout=180,
     )
     made = set(done.stdout.split())
-    assert len(made) == {"celery": 28, "flushed": 5, "multiprocessing": 9}[kind]
+    assert len(made) == {"celery": 6, "flushed": 2, "multiprocessing": 4}[kind]
     recover(tmp_path / "spool")
     assert list_open(tmp_path / "spool") == []
     found = ids(spooled(tmp_path))

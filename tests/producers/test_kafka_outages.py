@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def _call(cm: Coalmine) -> str:
 
 def _survives(
     broker: KafkaBroker, proxy: KafkaProxy, prefix: str, home: Path, fault: Fault, lasts_s: float
-) -> None:
+) -> float:
+    """Returns how long after the fault something was delivered, in seconds."""
     broker.create_topics(*(topic_name(event, prefix) for event in ("requests", "feedback", "scores")))
     proxy.only_topic = topic_name("requests", prefix)
     with Coalmine(
@@ -46,19 +48,21 @@ def _survives(
             made.append(_call(cm))
             time.sleep(0.02)
         proxy.fault = "none"
-        before = cm.stats().delivered
+        over_at, before = time.monotonic(), cm.stats().delivered
 
         def came_back() -> bool:
             made.append(_call(cm))
             return cm.stats().delivered > before
 
         eventually(came_back, within_s=60, what=f"delivery after {lasts_s:.1f} s of {fault}")
+        back_after_s = time.monotonic() - over_at
         assert cm.flush(30)
         eventually(
             lambda: list_sealed(home / "spool") == list_open(home / "spool") == [], what="a drained spool"
         )
         assert cm.stats().dropped == {}
     assert set(ids(in_kafka(broker.bootstrap_servers, prefix))) == set(made)
+    return back_after_s
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -71,12 +75,17 @@ def test_a_short_fault_costs_nothing_and_needs_nobody(
 @pytest.mark.campaign
 @pytest.mark.parametrize("trial", range(100))
 def test_any_fault_of_any_length_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, tmp_path: Path, trial: int
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy],
+    topic_prefix: str,
+    tmp_path: Path,
+    trial: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     chosen = random.Random(trial)
     # As many short ones as long ones.
     lasts_s = 90 ** chosen.random()
-    _survives(*proxied_kafka, topic_prefix, tmp_path, FAULTS[trial % len(FAULTS)], lasts_s)
+    back_after_s = _survives(*proxied_kafka, topic_prefix, tmp_path, FAULTS[trial % len(FAULTS)], lasts_s)
+    record_property("back_after_s", round(back_after_s, 1))
 
 
 _KILLED = """

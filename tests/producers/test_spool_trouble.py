@@ -136,13 +136,13 @@ def test_a_spool_at_its_limit_takes_no_more_until_it_was_read(tmp_path: Path) ->
     clock = _Clock()
     counters = Counters()
     emitter = _emitter(tmp_path, counters, clock, max_bytes=10_000)
-    for _ in range(30):
+    for _ in range(100):
         emitter.submit(SpoolRecord("requests", None, bytes(1000), 0))
         emitter.poll()
     emitter.seal()
     stats = counters.snapshot(waiting=0)
     assert 9 <= stats.spooled <= 11
-    assert stats.dropped == {"spool_full": 30 - stats.spooled}
+    assert stats.dropped == {"spool_full": 100 - stats.spooled}
     for path in list_sealed(tmp_path):
         path.unlink()
     clock.now += 10  # it looks at the directory now and then

@@ -60,6 +60,69 @@ def test_langchains_chunks_may_have_the_inputs_counts_first_and_the_outputs_last
     assert billed_usage(known, None).counts == {"input_tokens": 1000, "output_tokens": 20}
 
 
+class _TextChunk:
+    """As LangChain has them: a message's next words."""
+
+    def __init__(self, content: str, reason: str | None = None) -> None:
+        self.content, self.usage_metadata = content, None
+        self.response_metadata = {"finish_reason": reason} if reason else {}
+
+
+_OLLAMA = {"model": "llama3", "message": {"role": "assistant", "content": "Yes"}, "done": False}
+_STREAMS: dict[str, tuple[list[Any], str | None, dict[str, int]]] = {
+    "langchain without counts": ([_TextChunk("Yes"), _TextChunk("."), _TextChunk("", "stop")], "stop", {}),
+    "ollama": (
+        [_OLLAMA, _OLLAMA,
+         {**_OLLAMA, "done": True, "done_reason": "stop", "prompt_eval_count": 9, "eval_count": 2}],
+        "stop", {"input_tokens": 9, "output_tokens": 2},
+    ),
+    "ollama, completion": ([{"model": "llama3", "response": "Yes", "done": False}], None, {}),
+    "bedrock": (
+        [{"messageStart": {"role": "assistant"}},
+         {"contentBlockDelta": {"delta": {"text": "Yes."}, "contentBlockIndex": 0}},
+         {"contentBlockStop": {"contentBlockIndex": 0}}, {"messageStop": {"stopReason": "end_turn"}},
+         {"metadata": {"usage": {"inputTokens": 9, "outputTokens": 2, "totalTokens": 11}}}],
+        "end_turn", {"input_tokens": 9, "output_tokens": 2},
+    ),
+    "gemini": (
+        [{"candidates": [{"content": {"parts": [{"text": "Yes."}]}}], "modelVersion": "gemini-2.5-flash"},
+         {"candidates": [{"finishReason": "STOP"}],
+          "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 2, "totalTokenCount": 11}}],
+        "STOP", {"input_tokens": 9, "output_tokens": 2},
+    ),
+    "cohere": (
+        [{"type": "message-start", "id": "1"}, {"type": "content-delta", "delta": {"message": {}}},
+         {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {
+             "billed_units": {"input_tokens": 9, "output_tokens": 2}}}}],
+        "COMPLETE", {"input_tokens": 9, "output_tokens": 2},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _STREAMS)
+@pytest.mark.parametrize("shape", [lambda piece: piece, as_object], ids=["dict", "object"])
+def test_pieces_of_streams_that_have_no_counts_are_known(name: str, shape: Any) -> None:
+    pieces, finish_reason, counts = _STREAMS[name]
+    if shape is as_object and name in ("bedrock", "langchain without counts"):
+        return  # always dicts, and always objects
+    facts = None
+    for piece in pieces:
+        read = read_reply(shape(piece), want_text=False)
+        assert read is not None, piece
+        facts = read if facts is None else merge(facts, read)
+    assert facts is not None
+    assert facts.finish_reason == finish_reason
+    assert billed_usage(facts, None).counts == counts
+
+
+@pytest.mark.parametrize(
+    "reply", [MagicMock(), {"done": "no"}, {"type": "cat"}, {"content": "Yes."}, "Yes.", 5]
+)
+def test_what_is_no_reply_is_not_taken_for_a_piece_of_one(reply: object) -> None:
+    facts = read_reply(reply, want_text=False)
+    assert facts is None or not facts.is_piece
+
+
 def test_pydantic_ais_results_have_usage_as_a_method() -> None:
     result: Any = type("AgentRunResult", (), {"__module__": "pydantic_ai.run"})()
     result.usage = lambda: SimpleNamespace(input_tokens=12, output_tokens=5)
@@ -141,6 +204,12 @@ def test_the_cost_beside_litellms_reply_counts_unless_it_is_zero() -> None:
             "batch",
         ),
         ({**ANTHROPIC_MESSAGE, "usage": {"input_tokens": 1, "output_tokens": 1, "speed": "fast"}}, "fast"),
+        ({**ANTHROPIC_MESSAGE, "usage": {"input_tokens": 1, "inference_geo": "us"}}, "us"),
+        ({**ANTHROPIC_MESSAGE, "usage": {"input_tokens": 1, "inference_geo": "not_available"}}, None),
+        ({**ANTHROPIC_MESSAGE, "usage": {"service_tier": "standard", "inference_geo": "us"}}, "us"),
+        ({**ANTHROPIC_MESSAGE, "usage": {"service_tier": "standard", "inference_geo": "global"}}, "standard"),
+        ({**ANTHROPIC_MESSAGE, "usage": {"service_tier": "batch", "inference_geo": "us"}}, "batch+us"),
+        ({**ANTHROPIC_MESSAGE, "usage": {"speed": "fast", "inference_geo": "us"}}, "fast+us"),
         (OPENAI_RESPONSE, None),
     ],
 )

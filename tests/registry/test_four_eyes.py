@@ -223,6 +223,20 @@ def push_same(registry: Registry, version: str, author: Actor) -> bool:
     return registry.register(author, PROMPT, version, copied).created
 
 
+def test_an_arm_that_nobody_was_shown_is_no_evidence(own: Registry) -> None:
+    for environment in ("dev", "staging"):
+        own.promote(CLEO, PROMPT, "1.0.0", environment)
+        own.start_experiment(BOB, environment, PROMPT, environment, arms(_OWN, "1.0.0", 0.0))
+    for required in ("served_in:staging", "readout"):
+        own.set_policy(ADMIN, "prod", [required])
+        with pytest.raises(EvidenceMissing, match=required):
+            own.promote(CLEO, PROMPT, _OWN, "prod", (Evidence("readout", "dev", "better"),))
+    own.set_weights(CLEO, "staging", {"treatment": 0.01})
+    assert [each.version for each in own.served_versions("staging", PROMPT)] == ["1.0.0", _OWN]
+    own.set_policy(ADMIN, "prod", ["served_in:staging"])
+    assert own.promote(CLEO, PROMPT, _OWN, "prod").status == "applied"
+
+
 def test_evidence_of_an_experiment_names_one_that_showed_the_version(own: Registry) -> None:
     own.set_policy(ADMIN, "prod", ["readout", "eval_run"])
     run = Evidence("eval_run", "run-17", "")

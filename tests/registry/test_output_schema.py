@@ -70,7 +70,7 @@ _ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _ANYTHING, max_size=5), st.dictionaries(_KEYS, _ANYTHING, max_size=5))
-@settings(max_examples=size(60, 1_000))
+@settings(max_examples=size(20, 1_000))
 def test_schemas_differ_exactly_where_a_change_is_told_whatever_they_say(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:

@@ -192,3 +192,24 @@ def test_requests_come_in_pages_newest_first(registry: Registry) -> None:
     assert len(registry.promotions().items) == 5
     with pytest.raises(Invalid, match="status"):
         registry.promotions("open")  # type: ignore[arg-type]
+
+
+def test_promoting_what_is_served_already_changes_nothing(registry: Registry) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    first = registry.deployment("prod", PROMPT)
+    entries = len(registry.audit_log().items)
+    for actor in (BOB, ANN):
+        again = registry.promote(actor, PROMPT, first.version, "prod")
+        assert (again.status, again.revision) == ("unchanged", first.revision)
+    assert registry.deployment("prod", PROMPT) == first
+    assert len(registry.audit_log().items) == entries
+    other = next(each for each in ("1.0.0", "1.1.0") if each != first.version)
+    assert registry.promote(BOB, PROMPT, other, "prod").revision == first.revision + 1
+
+
+def test_approving_what_somebody_else_has_promoted_makes_no_revision(registry: Registry) -> None:
+    serve(registry, "1.0.0", "1.1.0")
+    asked = registry.promote(ANN, PROMPT, "1.0.0", "prod")
+    served = registry.promote(BOB, PROMPT, "1.0.0", "prod")
+    approved = registry.approve(BOB, asked.id)
+    assert (approved.status, approved.revision) == ("applied", served.revision)

@@ -111,6 +111,9 @@ def test_a_rule_serves_only_what_is_there_and_not_retired(registry: Registry) ->
         [Rule("x", {"a": ("\0",)}, ServeVersion("1.0.0"))],
         [Rule("x", {"\ud800": ("b",)}, ServeVersion("1.0.0"))],
         [Rule("x\0", {"a": ("b",)}, ServeVersion("1.0.0"))],
+        [Rule("x\u200b", {"a": ("b",)}, ServeVersion("1.0.0"))],
+        [Rule("\u202ex", {"a": ("b",)}, ServeVersion("1.0.0"))],
+        [Rule("x\ny", {"a": ("b",)}, ServeVersion("1.0.0"))],
         [Rule(f"r{number}", {"a": ("b",)}, ServeVersion("1.0.0")) for number in range(101)],
     ],
 )

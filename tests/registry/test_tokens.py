@@ -75,7 +75,14 @@ def test_only_admins_make_and_revoke_tokens(registry: Registry) -> None:
 
 @pytest.mark.parametrize(
     ("subject", "role"),
-    [("", "author"), ("a b", "author"), ("x" * 65, "author"), ("zoe", "boss"), ("z\0", "author")],
+    [
+        ("", "author"),
+        ("a b", "author"),
+        ("x" * 65, "author"),
+        ("zoe", "boss"),
+        ("z\0", "author"),
+        ("System", "author"),
+    ],
 )
 def test_what_is_no_subject_or_role_is_refused(registry: Registry, subject: str, role: str) -> None:
     with pytest.raises(Invalid):

@@ -19,6 +19,7 @@ from coalmine_schemas.events import EventName
 from coalmine_schemas.framing import single_object_header
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
+from tests.support.campaign import size
 from tests.support.data.event_strategies import plain_records
 from tests.support.data.example_events import example, frame, load_examples
 from tests.support.data.loose_avro import LooseWriter
@@ -85,7 +86,9 @@ def bend(source: random.Random, good: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=size(20, 1_000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_any_mix_is_decoded_as_its_messages_are(event: EventName, data: st.DataObject) -> None:
     assert_same_as_one_by_one(event, data.draw(st.lists(messages(event), max_size=12)))
@@ -219,8 +222,8 @@ def test_batches_beyond_one_call_are_decoded_in_parts() -> None:
     frames[50] = None
     frames[60] = frame("scores", rationale="x" * 5000)
     whole = BatchDecoder(SchemaResolver(REGISTRY)).decode("scores", frames)
-    for size in (1, 400, 3000, 20_000):
-        parts = BatchDecoder(SchemaResolver(REGISTRY), max_call_bytes=size).decode("scores", frames)
+    for most_bytes in (1, 400, 3000, 20_000):
+        parts = BatchDecoder(SchemaResolver(REGISTRY), max_call_bytes=most_bytes).decode("scores", frames)
         assert parts.table.equals(whole.table)
         assert parts.rows.tolist() == whole.rows.tolist()
         assert parts.failures == whole.failures

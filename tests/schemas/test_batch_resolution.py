@@ -19,6 +19,7 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES
 from coalmine_schemas.vectorised.plan import make_plan
 from coalmine_schemas.writer_schema import plain_reader, vet_writer_schema
+from tests.support.campaign import size
 from tests.support.data.event_strategies import plain_records
 from tests.support.data.example_events import frame, load_examples
 from tests.support.doubles.memory_registry import MemoryRegistry
@@ -304,7 +305,7 @@ _KINDS: dict[str, tuple[Any, Any, Any]] = {
 _DEFAULTS = {m["name"]: m["default"] for m in latest("requests").parsed["fields"] if "default" in m}
 
 
-@settings(max_examples=60)
+@settings(max_examples=size(20, 1_000))
 @given(
     record=plain_records("requests"),
     dropped=st.sets(

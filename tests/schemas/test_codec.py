@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(data=st.data(), confluent=st.booleans())
 def test_an_event_survives_both_framings(event: EventName, data: st.DataObject, confluent: bool) -> None:
     record = data.draw(plain_records(event))
@@ -47,7 +47,7 @@ def test_an_event_survives_both_framings(event: EventName, data: st.DataObject, 
     assert decoded["event_time"].tzinfo is UTC
 
 
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(record=plain_records("requests"), seed=st.integers(0, 2**32), looseness=st.floats(0, 1))
 def test_legal_but_longer_encodings_are_read(record: dict[str, Any], seed: int, looseness: float) -> None:
     schema = latest("requests")

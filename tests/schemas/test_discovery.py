@@ -17,6 +17,7 @@ from coalmine_schemas.discovery import (
     find_endpoint,
     find_server,
     home_of,
+    own_home,
     read_local_token,
     withdraw_server,
 )
@@ -134,6 +135,23 @@ def test_a_home_that_others_may_write_announces_nothing(home: Path, path: str, m
         find_endpoint(home, "store")
     with pytest.raises(OSError, match="others may write"):  # so that clients count it as unreachable
         find_endpoint(home, "store")
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o1770, 0o1702])
+def test_a_shared_place_that_others_may_write_is_no_home(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(UntrustedHome, match="chmod go-w"):
+        own_home(tmp_path)
+    assert tmp_path.stat().st_mode & 0o7777 == mode
+    tmp_path.chmod(mode & ~0o022 | 0o050)
+    assert not own_home(tmp_path)
+
+
+def test_what_a_server_announced_is_withdrawn_though_others_may_write_the_home_by_now(tmp_path: Path) -> None:
+    announce_server(tmp_path, ELSEWHERE, "store", SECRET)
+    tmp_path.chmod(0o777)
+    withdraw_server(tmp_path)
+    assert not (tmp_path / "server.json").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff"])

@@ -43,3 +43,24 @@ def test_every_error_stands_in_the_tree_of_the_module() -> None:
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, Exception) and not name.startswith("_"):
             assert name in errors.__doc__, name
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "suggested"),
+    [
+        ("1.0", ["1.0.0", "1.1.0"], "1.0.0"),
+        ("1.1", ["1.0.1", "1.1.0", "11.1.0"], "1.1.0"),
+        ("1", ["1.0.0", "1.1.0", "10.0.0"], "1.0.0"),
+        ("v1.0.0", ["1.0.0", "1.1.0"], "1.0.0"),
+        ("2.0.0", ["1.0.0", "2.0.0-rc.1"], "2.0.0-rc.1"),
+        ("support-refnd", ["support-refund", "search"], "support-refund"),
+        ("", ["a"], None),
+        ("nothing", [], None),
+        ("xyz", ["support-refund"], None),
+    ],
+)
+def test_the_nearest_name_is_the_one_that_was_meant(
+    name: str, known: list[str], suggested: str | None
+) -> None:
+    assert errors.nearest(name, known) == suggested
+    assert errors.nearest(name, known[::-1]) == suggested

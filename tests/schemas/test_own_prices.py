@@ -63,6 +63,22 @@ def test_an_own_price_wins_over_the_list_for_the_calls_it_names(tmp_path: Path) 
     assert listed[1] == "price_list"
 
 
+def test_an_own_price_of_a_tier_is_for_the_calls_of_that_tier(tmp_path: Path) -> None:
+    priority = "[[price]]\nmodel = 'gpt-4o'\nprovider = 'azure'\nservice_tier = 'Priority'\n"
+    table = PriceTable(_read(tmp_path, f"{priority}input_mtok = 9\noutput_mtok = 9\n{_GOOD}"))
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    found = [
+        table.cost(usage, models=("gpt-4o",), provider=provider, service_tier=tier)
+        for provider, tier in (
+            ("azure", "priority"),
+            ("azure", "default"),
+            ("azure", None),
+            ("openai", "priority"),
+        )
+    ]
+    assert [cost and cost.nano_usd for cost in found] == [9_900_000, 1_750_000, 1_750_000, 1_750_000]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -75,6 +91,7 @@ def test_an_own_price_wins_over_the_list_for_the_calls_it_names(tmp_path: Path) 
         ("[[price]]\nmodel = 'a'\ninput_mtok = 1\n[[price]]\nmodel = ''\ninput_mtok = 1\n", 5, "name it"),
         ("[[price]]\nmodel = 'a'\ninput_mtok = 1\n\n[[price]]\ninput_mtok = 1\n", 5, "name it"),
         ("[[price]]\nmodel = 'a'\nprovider = 3\ninput_mtok = 1\n", 3, "leave it out"),
+        ("[[price]]\nmodel = 'a'\nservice_tier = ''\ninput_mtok = 1\n", 3, "leave it out"),
         ("[[price]]\nmodel = 'a'\n", 2, "has no price"),
         ("[[price]]\nmodel = 'a'\noutput_mtok = 1\ncache_read_mtok = 1\n", 4, "add input_mtok"),
         ("[price]\nmodel = 'a'\n", 1, "two brackets"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.events import EventName
 from coalmine_schemas.payload_writer import payload_writer
+from tests.support.campaign import size
 
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 _PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {
@@ -52,7 +53,7 @@ def _by_fastavro(schema: Any, record: Any) -> bytes:
 
 @pytest.mark.parametrize("event", EVENTS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(20, 1_000), deadline=None)
 def test_the_bytes_are_fastavros(event: EventName, data: st.DataObject) -> None:
     schema = latest(event).parsed
     write = payload_writer(schema)

@@ -2,7 +2,9 @@
 
 import io
 import json
+import sys
 import time
+import unicodedata
 
 import pytest
 
@@ -57,10 +59,29 @@ def test_no_text_costs_more_than_its_length(piece: str, ends: tuple[str, str]) -
         ("\u202egnp.exe\u2028", "\\u202egnp.exe\\u2028"),
         ("\ud800", "\\ud800"),
         ("plain ünïcode 日本 👍", "plain ünïcode 日本 👍"),
+        ("refund\u200b", "refund\\u200b"),
+        ("\ufeffrefund\u00a0\u2060\u00ad", "\\ufeffrefund\\u00a0\\u2060\\u00ad"),
+        ("re\u200dfund\ufe0f", "re\\u200dfund\\ufe0f"),
+        ("\u061c\u200e\u200f\u2067\u3164", "\\u061c\\u200e\\u200f\\u2067\\u3164"),
+        ("x\U000e0041", "x\\udb40\\udc41"),
+        (
+            "\u06cc\u200c\u062e \u2764\ufe0f \U0001f469\u200d\U0001f4bb",
+            "\u06cc\u200c\u062e \u2764\ufe0f \U0001f469\u200d\U0001f4bb",
+        ),
     ],
 )
-def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+def test_what_a_terminal_would_obey_or_nobody_sees_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_nothing_that_unicode_calls_a_control_a_format_or_a_blank_is_shown_as_it_is() -> None:
+    unseen = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
+    passing = {
+        each
+        for each in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(each) in unseen and printable(f"a{each}", lines=False) == f"a{each}"
+    }
+    assert passing == {" "}
 
 
 def test_lines_stay_lines_unless_they_could_be_forged() -> None:
@@ -69,7 +90,7 @@ def test_lines_stay_lines_unless_they_could_be_forged() -> None:
 
 
 def test_a_json_document_keeps_its_content() -> None:
-    value = {"name": "\x9b31m\u202e\x7f"}
+    value = {"name": "\x9b31m\u202e\x7f\U000e0041"}
     shown = printable(json.dumps(value, ensure_ascii=False))
     assert not set(shown) & {"\x9b", "\u202e", "\x7f"}
     assert json.loads(shown) == value

@@ -45,6 +45,26 @@ def test_a_signal_ends_it_with_zero_and_everything_read_is_committed(
     assert [row["requests"] for row in rows] == [50]
 
 
+def test_a_home_that_others_may_write_is_refused_at_the_start(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o1777)
+    for part in ("all", "registry"):
+        done = coalmine("serve", part, "--port", "0", home=home)
+        assert (done.returncode, f"chmod go-w {home}" in done.stderr) == (2, True), done.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_a_home_that_others_may_write_later_keeps_no_server_from_stopping(home: Path) -> None:
+    with ServerProcess(home) as server:
+        server.wait_ready()
+        calls(home, 5)
+        home.chmod(0o777)
+        assert server.stop() == 0
+        assert server.log_lines()[-1]["event"] == "stopped"
+    home.chmod(0o700)
+    assert coalmine_json("versions", home=home)[0]["requests"] == 5
+
+
 def test_it_writes_nothing_to_standard_output_and_leaves_private_files(home: Path) -> None:
     with ServerProcess(home) as server:
         server.wait_ready()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine.settings import CLIENT_VARIABLES
+from coalmine_schemas.client_variables import CLIENT_VARIABLES
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 
@@ -182,7 +182,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "server.trusted_proxies": "10.0.0.1",
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,
-            "readout.metrics": {"quality": {"guardrail": False}},
+            "readout.metrics": {"quality": {"role": "shown"}},
             "readout.experiments": {"tone": {"control": "old"}},
         }.get(row.name, row.value if isinstance(row.value, bool | int | float) else "/x")
     for name, sample in samples.items():

@@ -22,7 +22,7 @@ from tests.support.torture.processes import STORE, TortureCollector, Where, prod
 
 PRODUCERS = 3
 FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.campaign)
-REDUCED = pytest.param(5, 40_000, id="5-kills")
+REDUCED = pytest.param(3, 20_000, id="3-kills")
 
 
 def torture(where: Where, kills: int, events: int, log: Path) -> None:

@@ -11,6 +11,7 @@ from coalmine_analytics.calibration.populations import Population
 from coalmine_analytics.calibration.traffic import Single
 from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.confidence_sequence import critical_z
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.ratio import ArmRatio
@@ -68,7 +69,7 @@ class Relative:
             treatment, control = arms_of(sums)
             ready = sums.units.min(axis=1) >= MIN_UNITS
             for name, (lower, upper) in (
-                ("fieller", relative_confidence_sequence(treatment, control, mde=self.mde)),
+                ("fieller", relative_confidence_sequence(one_stratum(treatment, control), mde=self.mde)),
                 ("delta", _delta_method(treatment, control, self.mde)),
             ):
                 missed[name] += ready & ((truth < lower) | (truth > upper))

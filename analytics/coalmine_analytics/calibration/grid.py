@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from coalmine_analytics.calibration.acceptance import Acceptance
+from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
 from coalmine_analytics.calibration.methods import (
     ALPHA,
+    IndependentEpochs,
     MakeShortcut,
     PeekingT,
     PlainAsymptotic,
@@ -83,6 +86,7 @@ _PEEKING: dict[str, tuple[MakeShortcut, float]] = {"t-test at every look": (Peek
 _PLAIN: dict[str, tuple[MakeShortcut, float]] = {"plain asymptotic sequence": (PlainAsymptotic, 0.10)}
 _REQUESTS: dict[str, tuple[MakeShortcut, float]] = {"variance over requests": (RequestLevel, 0.20)}
 _POOLED: dict[str, tuple[MakeShortcut, float]] = {"pooled ramp": (PooledRamp, 0.90)}
+_INDEPENDENT: dict[str, tuple[MakeShortcut, float]] = {"epochs as if independent": (IndependentEpochs, 0.06)}
 _ONE_SHAPE: dict[str, tuple[MakeShortcut, float]] = {"pooled variance alone": (PooledVariance, 0.10)}
 
 
@@ -99,9 +103,11 @@ def grid(*, full: bool) -> list[Trial]:
         *_clustered(size),
         *_ramps(size),
         *_coverage(size),
+        *_acceptance(size),
         *_effects(),
         *_sample_ratio(size),
         *_built_on_the_core(size),
+        *_decided(),
         *(_beyond(size) if size.everything else ()),
     ]
 
@@ -161,12 +167,18 @@ def _clustered(size: Size) -> Iterator[Trial]:
 
 
 def _ramps(size: Size) -> Iterator[Trial]:
-    stages = (0.05, 0.25, 0.5)
+    stages: tuple[float, ...] = (0.05, 0.25, 0.5)
     drifting = Ramp(stages, 0.2, 0.5, size.per_look, size.looks)
     yield FalseAlarms("ramp 5-25-50 with drift", drifting, mde=0.05, controls=_POOLED)
     for kind, mde in (("rate", 0.05), ("quality", 0.02)):
         loyal = Returning(kind, stages, size.per_look, size.looks, drift=0.1, active=1_000, leaving=3)
         yield FalseAlarms(f"ramp 5-25-50 with drift, loyal users, {kind}", loyal, mde=mde)
+    for name, stages in (
+        ("ten steps of 5 %", tuple(0.05 * step for step in range(1, 11))),
+        ("50 % published five times", (0.5,) * 5),
+    ):
+        loyal = Returning("quality", stages, size.per_look, size.looks, active=1_000, leaving=3)
+        yield FalseAlarms(f"{name}, loyal users", loyal, mde=0.02, controls=_INDEPENDENT)
 
 
 def _coverage(size: Size) -> Iterator[Trial]:
@@ -187,6 +199,29 @@ def _coverage(size: Size) -> Iterator[Trial]:
     ):
         trial = _true_effect(control, treatment, "5/95", size, mde)
         yield replace(trial, cell=f"at a margin of {trial.cell}", sides=("greater", "less"))
+
+
+def _acceptance(size: Size) -> Iterator[Trial]:
+    # Control's rate, share of treatment, requests of a unit, how often the shortcut must be seen to accept.
+    for rate, share, per_unit, reaches in (
+        (0.0005, 0.05, 1, 0.25),
+        (0.002, 0.05, 1, 0.15),
+        (0.01, 0.05, 1, None),
+        (0.03, 0.05, 1, None),
+        (0.001, 0.25, 1, 0.10),
+        (0.0005, 0.5, 1, 0.06),
+        (0.0005, 0.05, 5, 0.15),
+    ):
+        if size.everything or (share, per_unit) != (0.05, 1) or reaches:
+            traffic = Single(
+                bernoulli(rate), bernoulli(rate + 0.01), share, size.per_look, size.looks, per_unit
+            )
+            once = "" if per_unit == 1 else f", {per_unit} requests a unit"
+            cell = f"worse by a margin of 0.01: rate {rate:g}, {share:.0%}{once}"
+            yield Acceptance(cell, traffic, better=-1.0, margin=0.01, plain_reaches=reaches)
+    passing = Single(bernoulli(0.995), bernoulli(0.965), 0.05, size.per_look, size.looks)
+    cell = "worse by a margin of 0.03: 99.5 % pass, 5%"
+    yield Acceptance(cell, passing, better=1.0, margin=0.03, plain_reaches=0.15)
 
 
 def _true_effect(
@@ -232,6 +267,16 @@ def _built_on_the_core(size: Size) -> Iterator[Trial]:
     yield Family("six metrics", six, 0.5, size.per_look, 100, uncorrected_reaches=0.08)
     quadruple = Single(bernoulli(0.03), bernoulli(0.12), 0.5, 50, 60)
     yield Relative("four times a rate of 0.03", quadruple, mde=0.02, delta_method_reaches=0.08)
+
+
+def _decided() -> Iterator[Trial]:
+    # Half a per cent of a quality of .8 with a standard deviation of .12; margins of 3 %.
+    yield Contradiction("within the margin", -0.033, 0.2, 250, 120, contradiction_reaches=0.5)
+    yield FirstExposures(
+        "canary users return half as often", 5_000, 2, (0.35, 0.7), counted_again_reaches=0.9
+    )
+    yield FirstExposures("ten epochs of loyal users", 5_000, 10, (0.9, 0.9), 0.05)
+    yield Explosion("1 % of requests at 100 times the cost", 1.0, 1_000, 100, capped_reaches=0.5)
 
 
 def _beyond(size: Size) -> Iterator[Trial]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -9,9 +10,9 @@ from scipy import stats
 
 from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.calibration.traffic import Sums
+from coalmine_analytics.core.contrast import Stratified, side_by_side
 from coalmine_analytics.core.e_process import Alternative, log_e_value
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.epochs import combine_epochs
 from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
 from coalmine_analytics.sample_size import MIN_UNITS
 
@@ -19,6 +20,9 @@ ALPHA = 0.05
 """Of every method."""
 REJECTED = -math.log(ALPHA)
 """Log E from which on a hypothesis is rejected."""
+
+
+_NOT_RATES = np.zeros((1, 1), np.bool_)
 
 
 class Shortcut(Protocol):
@@ -35,8 +39,7 @@ MakeShortcut = Callable[[float], Shortcut]
 def arms_of(sums: Sums) -> tuple[ArmRatio, ArmRatio]:
     """Treatment and control of each replication."""
     both = arm_ratio(sums.y, sums.x)
-    fields = (both.ratio, both.sum_x, both.residual_ss, both.clusters)
-    return ArmRatio(*(field[:, 1] for field in fields)), ArmRatio(*(field[:, 0] for field in fields))
+    return both.at((..., 1)), both.at((..., 0))
 
 
 class Engine:
@@ -45,25 +48,7 @@ class Engine:
     def __init__(self, mde: float, alternatives: Sequence[Alternative], theta0: float = 0.0) -> None:
         self.mde, self.theta0 = mde, theta0
         self.alternatives = tuple(alternatives)
-        self._frozen: list[tuple[Effect, BoolArray]] = []
-        self._current: tuple[int, Effect, BoolArray] | None = None
-
-    def effect(self, sums: Sums) -> Effect:
-        """The effect of all epochs until now, unusable where there are too few units."""
-        effect = difference(*arms_of(sums))
-        enough = sums.units.min(axis=1) >= MIN_UNITS
-        if self._current is not None and self._current[0] != sums.epoch:
-            self._frozen.append(self._current[1:])
-        self._current = (sums.epoch, effect, enough)
-        epochs = [*self._frozen, (effect, enough)]
-        if len(epochs) == 1:
-            return effect.only_where(enough)
-        stacked = Effect(
-            np.stack([e.estimate for e, _ in epochs], axis=-1),
-            np.stack([e.standard_error for e, _ in epochs], axis=-1),
-            np.stack([e.degrees_of_freedom for e, _ in epochs], axis=-1),
-        )
-        return combine_epochs(stacked, enough=np.stack([ok for _, ok in epochs], axis=-1))
+        self._epochs = Epochs()
 
     def looks(self, sums: Sums) -> dict[str, FloatArray]:
         """Log E of each alternative."""
@@ -72,6 +57,29 @@ class Engine:
             side: log_e_value(effect, mde=self.mde, theta0=self.theta0, alternative=side)
             for side in self.alternatives
         }
+
+    def effect(self, sums: Sums) -> Effect:
+        """The effect of all epochs until now, unusable where there are too few units."""
+        stratified, enough = self._epochs.until(sums)
+        return stratified.contrast(stratified.weights(enough, _NOT_RATES)).difference.at((..., 0))
+
+
+class Epochs:
+    """Sums of the epochs of one block of replications."""
+
+    def __init__(self) -> None:
+        self._ended: list[Sums] = []
+        self._last: Sums | None = None
+
+    def until(self, sums: Sums) -> tuple[Stratified, BoolArray]:
+        """Both arms of each replication by epoch, and which epochs have enough units: shape (B, 1, E)."""
+        if self._last is not None and self._last.epoch != sums.epoch:
+            self._ended.append(self._last)  # nothing is added to the sums of an epoch that has ended
+        self._last = sums
+        epochs = [*self._ended, sums]
+        y, x = (np.stack([getattr(each, name) for each in epochs], axis=1) for name in ("y", "x"))
+        enough = np.stack([each.units.min(axis=1) for each in epochs], axis=1) >= MIN_UNITS
+        return side_by_side(y, x, 0, (1,)), enough[:, None]
 
 
 def requests_as_units(sums: Sums) -> Effect:
@@ -157,6 +165,21 @@ class PooledRamp:
             y, x, units = y + epoch.y, x + epoch.x, units + epoch.units
         effect = difference(*arms_of(Sums(sums.look, 0, y, x, units, sums.squares)))
         return log_e_value(effect.only_where(units.min(axis=1) >= MIN_UNITS), mde=self.mde)
+
+
+class IndependentEpochs:
+    """Our e-value of epochs combined as if each had other users."""
+
+    def __init__(self, mde: float) -> None:
+        self.mde = mde
+        self._epochs = Epochs()
+
+    def look(self, sums: Sums) -> FloatArray:
+        """Log E as ours, of another standard error."""
+        strata, enough = self._epochs.until(sums)
+        apart = replace(strata, covariance=np.zeros_like(strata.covariance))
+        contrast = apart.contrast(apart.weights(enough, _NOT_RATES))
+        return log_e_value(contrast.difference.at((..., 0)), mde=self.mde)
 
 
 def _normal(effect: Effect, mde: float) -> FloatArray:

@@ -81,7 +81,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """Each unit makes one request; an arm is drawn for each."""
+    """Each unit makes one request, or several with one value; an arm is drawn for each."""
 
     control: Population
     treatment: Population
@@ -89,18 +89,21 @@ class Single:
     """Of treatment."""
     per_look: int
     looks: int
+    per_unit: int = 1
 
     def play(self, rng: np.random.Generator, replications: int) -> Iterator[Sums]:
         """The sums at each look, in order."""
         tally = Tally(replications)
-        shape = (replications, self.per_look)
+        shape = (replications, self.per_look // self.per_unit)
         for look in range(self.looks):
             treated = rng.random(shape) < self.share
             value = self.control.draw(rng, shape)
             if self.treatment is not self.control:
                 value = np.where(treated, self.treatment.draw(rng, shape), value)
-            tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
-            yield tally.sums(look, 0, tally.x.sum(axis=2).astype(np.int64))
+            group = rng.integers(0, GROUPS, shape, dtype=np.uint8)
+            for _ in range(self.per_unit):
+                tally.add(value, treated, group)
+            yield tally.sums(look, 0, tally.x.sum(axis=2).astype(np.int64) // self.per_unit)
 
 
 @dataclass(frozen=True, slots=True)

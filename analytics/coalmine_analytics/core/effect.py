@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.arrays import BoolArray, FloatArray
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.arrays import BoolArray, FloatArray, Index
+from coalmine_analytics.core.ratio import ROUNDING, ArmRatio, arm_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Effect:
     estimate: FloatArray
     """Treatment minus control, in the metric's own unit."""
     standard_error: FloatArray
-    """Its standard error, same unit; NaN or 0 where the data cannot tell."""
+    """Its standard error, same unit; NaN where the data cannot tell, 0 where both arms have one value."""
     degrees_of_freedom: FloatArray
     """Welch's degrees of freedom; NaN where the data cannot tell, infinite for the normal form."""
 
@@ -29,6 +29,15 @@ class Effect:
             & (self.standard_error > 0)
             & (self.degrees_of_freedom > 0)
         )
+
+    @property
+    def identical(self) -> BoolArray:
+        """Where every value of both arms is the same: an answer, unlike too little data."""
+        return np.asarray((self.estimate == 0) & (self.standard_error == 0) & (self.degrees_of_freedom > 0))
+
+    def at(self, index: Index) -> "Effect":
+        """The comparisons at an index of numpy's."""
+        return Effect(self.estimate[index], self.standard_error[index], self.degrees_of_freedom[index])
 
     def only_where(self, enough: BoolArray) -> "Effect":
         """The same, not usable elsewhere; `enough` has the shape of the fields."""
@@ -43,6 +52,9 @@ def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -
     event or a large value yet), always on the side where it looks better. The pooled variance knows the
     large arm's shape; where the shapes differ the unpooled one is right; the larger of the two holds in both.
 
+    Where each arm has one value only there is no variance within them. If the two differ, it is taken around
+    their common mean, as if there were no effect: groups that by chance alone fell apart like that.
+
     Args:
         treatment: The arm under test, fields of shape (...,).
         control: The other, same shape.
@@ -56,16 +68,24 @@ def difference(treatment: ArmRatio, control: ArmRatio, *, pooled: bool = True) -
         heuristic, not a theorem; its proof is the grid of `coalmine_analytics.calibration`.
     """
     v_t, v_c = treatment.variance, control.variance
+    df_t, df_c = treatment.clusters - 1.0, control.clusters - 1.0
     unpooled = v_t + v_c
-    with np.errstate(divide="ignore", invalid="ignore"):
-        welch = np.square(unpooled) / (
-            np.square(v_t) / (treatment.clusters - 1.0) + np.square(v_c) / (control.clusters - 1.0)
-        )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        estimate = treatment.ratio - control.ratio
+        largest = np.maximum(np.abs(treatment.ratio), np.abs(control.ratio))
+        estimate = np.where(np.abs(estimate) <= ROUNDING * largest, 0.0, estimate)
+        welch = np.square(unpooled) / (np.square(v_t) / df_t + np.square(v_c) / df_c)
         squared = unpooled
         if pooled:
             per_x = (treatment.residual_ss + control.residual_ss) / (treatment.sum_x + control.sum_x)
             squared = np.maximum(unpooled, per_x / treatment.sum_x + per_x / control.sum_x)
-    return Effect(treatment.ratio - control.ratio, np.sqrt(squared), welch)
+        constant = squared == 0
+        if constant.any():
+            share = treatment.sum_x / (treatment.sum_x + control.sum_x)
+            around_mean = share * (1.0 - share) * np.square(estimate) * (1.0 / df_t + 1.0 / df_c)
+            squared = np.where(constant, around_mean, squared)
+            welch = np.where(constant, df_t + df_c, welch)
+    return Effect(estimate, np.sqrt(squared), welch)
 
 
 def paired_difference(y: npt.ArrayLike, x: npt.ArrayLike) -> Effect:

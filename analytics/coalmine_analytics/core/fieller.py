@@ -4,16 +4,15 @@ import numpy as np
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.confidence_sequence import critical_z
+from coalmine_analytics.core.contrast import Contrast
 from coalmine_analytics.core.e_process import MIXTURE
-from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.ratio import ArmRatio
 
 _STEPS = 40
 """At most so many rounds; the critical value hardly depends on the bound, so five suffice."""
 
 
 def relative_confidence_sequence(
-    treatment: ArmRatio, control: ArmRatio, *, mde: FloatArray | float, alpha: float = 0.05
+    contrast: Contrast, *, mde: FloatArray | float, alpha: float = 0.05
 ) -> tuple[FloatArray, FloatArray]:
     """Lower and upper bounds of R_T / R_C - 1, valid at every look at once.
 
@@ -21,8 +20,7 @@ def relative_confidence_sequence(
     a two-sided e-value. No linearisation, so large effects are covered too.
 
     Args:
-        treatment: The arm under test, fields of shape (...,).
-        control: The other, same shape; its ratio should be positive.
+        contrast: The arms, shape (...,); control's ratio should be positive.
         mde: Minimum detectable effect, *absolute*, metric's own unit; broadcasts.
         alpha: Chance of ever excluding the true relative effect, in (0, 1).
 
@@ -36,56 +34,31 @@ def relative_confidence_sequence(
         E. C. Fieller, Journal of the Royal Statistical Society B 16 (1954), with the critical value of the
         e-process in place of a quantile.
     """
-    lower = _bound(treatment, control, mde, alpha, side=-1.0)
-    upper = _bound(treatment, control, mde, alpha, side=1.0)
+    lower = _bound(contrast, mde, alpha, side=-1.0)
+    upper = _bound(contrast, mde, alpha, side=1.0)
     open_ended = ~(np.isfinite(lower) & np.isfinite(upper))
     return np.where(open_ended, -np.inf, lower - 1.0), np.where(open_ended, np.inf, upper - 1.0)
 
 
-def scaled_control(control: ArmRatio, factor: FloatArray) -> ArmRatio:
-    """The control arm as if each of its y were `factor` times as large."""
-    return ArmRatio(
-        control.ratio * factor, control.sum_x, control.residual_ss * np.square(factor), control.clusters
-    )
-
-
-def _bound(
-    treatment: ArmRatio, control: ArmRatio, mde: FloatArray | float, alpha: float, *, side: float
-) -> FloatArray:
+def _bound(contrast: Contrast, mde: FloatArray | float, alpha: float, *, side: float) -> FloatArray:
     """The ratio at which |R_T - ratio R_C| equals its half-width, on one side; NaN where there is none."""
-    r_t, r_c = treatment.ratio, control.ratio
+    r_t, r_c = contrast.ratios
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = r_t / r_c
         for _ in range(_STEPS):
-            contrast = difference(treatment, scaled_control(control, ratio))
-            usable = contrast.usable
-            se = np.where(usable, contrast.standard_error, 1.0)
-            z = critical_z(
-                se, np.where(usable, contrast.degrees_of_freedom, 1.0), mde=mde, alpha=alpha, mixture=MIXTURE
-            )
-            # The standard error squared is p + q ratio^2, whichever of the two variances is the larger.
-            p, q = _parts(treatment, control, contrast, ratio)
+            effect = contrast.effect(ratio)
+            usable = effect.usable
+            se = np.where(usable, effect.standard_error, 1.0)
+            df = np.where(usable, effect.degrees_of_freedom, 1.0)
+            z = critical_z(se, df, mde=mde, alpha=alpha, mixture=MIXTURE)
             z2 = np.where(usable, np.square(z), np.inf)
+            p, h, q = contrast.variance_parts(ratio)
             lead = np.square(r_c) - z2 * q
-            root = np.sqrt(z2 * (q * np.square(r_t) + p * lead))
+            root = np.sqrt(z2 * (q * np.square(r_t) + p * lead - h * (2.0 * r_t * r_c - z2 * h)))
             # Of the two roots the one on this side; where r_c < 0 the division swaps none of them.
-            moved = np.where(lead > 0, (r_t * r_c + side * root) / lead, np.nan)
+            moved = np.where(lead > 0, (r_t * r_c - z2 * h + side * root) / lead, np.nan)
             settled = ~(np.abs(moved - ratio) > 1e-14 * np.abs(moved))
             ratio = moved
             if settled.all():
                 break
     return np.asarray(ratio)
-
-
-def _parts(
-    treatment: ArmRatio, control: ArmRatio, contrast: Effect, ratio: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """The p and q of the larger variance p + q ratio^2."""
-    v_t, v_c = treatment.variance, control.variance
-    unpooled = v_t + np.square(ratio) * v_c
-    pooling = (1.0 / treatment.sum_x + 1.0 / control.sum_x) / (treatment.sum_x + control.sum_x)
-    pooled = np.square(contrast.standard_error) > unpooled * (1.0 + 1e-15)
-    return (
-        np.where(pooled, pooling * treatment.residual_ss, v_t),
-        np.where(pooled, pooling * control.residual_ss, v_c),
-    )

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.arrays import FloatArray
+from coalmine_analytics.arrays import FloatArray, Index
 from coalmine_analytics.errors import invalid
+
+ROUNDING = 1e-12
+"""Relative to the values: what differs by no more than this differs by rounding, so not at all."""
 
 _BLOCK_ROWS = 64
 """Comparisons handled together: 64 of 256 groups are 128 KiB per array, within the cache of one core."""
@@ -38,6 +41,19 @@ class ArmRatio:
             n = self.clusters
             v = n / (n - 1.0) * self.residual_ss / np.square(self.sum_x)
         return np.where(n >= 2, v, np.nan)
+
+    def at(self, index: Index) -> "ArmRatio":
+        """The comparisons at an index of numpy's."""
+        return ArmRatio(*(field[index] for field in self.fields))
+
+    def scaled(self, factor: FloatArray) -> "ArmRatio":
+        """The arm as if each of its y were `factor` times as large."""
+        return ArmRatio(self.ratio * factor, self.sum_x, self.residual_ss * np.square(factor), self.clusters)
+
+    @property
+    def fields(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """All four, in their order."""
+        return self.ratio, self.sum_x, self.residual_ss, self.clusters
 
 
 def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
@@ -70,6 +86,8 @@ def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
     for start in range(0, rows, _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         _block(flat_y[block], flat_x[block], ratio[block], sum_x[block], residual_ss[block], clusters[block])
+    with np.errstate(invalid="ignore", over="ignore"):
+        residual_ss[residual_ss <= np.square(ROUNDING * ratio * sum_x)] = 0.0
     return ArmRatio(*(field.reshape(shape) for field in (ratio, sum_x, residual_ss, clusters)))
 
 

@@ -11,6 +11,7 @@ from coalmine_analytics.results.drift import VersionDrift
 from coalmine_consumers.drift import (
     VersionKey,
     Watched,
+    days_of_requests,
     read_watched,
     reallocations,
     sum_up,
@@ -41,7 +42,8 @@ class Drifts:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._plan = plan
+        self.plan = plan
+        """How drift is judged."""
         self._clock = clock
         self._monotonic = monotonic
         self._summing = threading.Lock()
@@ -54,11 +56,11 @@ class Drifts:
         with self._summing:
             watched = self._sum_up(key) if self._is_due(key) else read_watched(self._store.reader(), key)
         if watched is None:
-            return no_reference(key, self._plan, now)
+            return no_reference(key, self.plan, now, days_of_requests(self._store.reader(), key))
         with self._store.reader().snapshot() as snapshot:
             series = version_series(snapshot, watched)
             changed = reallocations(snapshot, key, watched.first_hour)
-        return read_drift(series, self._plan, taken_at=now, reallocations=changed)
+        return read_drift(series, self.plan, taken_at=now, reallocations=changed)
 
     def keep_up(self) -> list[VersionKey]:
         """Update the sums of every version that had new requests, before raw rows expire.
@@ -81,7 +83,7 @@ class Drifts:
 
     def _sum_up(self, key: VersionKey) -> Watched | None:
         began = self._monotonic()
-        watched = sum_up(self._store, key, self._plan.reference, self._clock())
+        watched = sum_up(self._store, key, self.plan.reference, self._clock())
         ended = self._monotonic()
         self._due[key] = ended + RESTS * (ended - began)
         return watched

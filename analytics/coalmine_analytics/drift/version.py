@@ -1,7 +1,8 @@
 """Drift of an unchanged version: pure, from its sums and a plan."""
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from coalmine_analytics.drift.sentences import is_better, metric_words, version_
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 from coalmine_analytics.results.verdicts import DriftState
-from coalmine_consumers.drift import DaySeries, Reallocation, VersionKey, VersionSeries
+from coalmine_consumers.drift import DayOfRequests, DaySeries, Reallocation, VersionKey, VersionSeries
 
 SETTLED_H = 1
 """An hour counts once it ended this many hours ago."""
+FARTHEST_DAYS = 3650
+"""Nothing is forecast beyond that."""
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def read_drift(
@@ -40,7 +44,7 @@ def read_drift(
     watched = series.watched
     begun, end = _hour(watched.first_hour), watched.reference_until
     if end is None:
-        return no_reference(watched.key, plan, taken_at, since=watched.first_hour, requests=_requests(series))
+        return no_reference(watched.key, plan, taken_at, _days(series))
     window = Window(_hour(end), _hour(taken_at) - SETTLED_H)
     changes = model_changes(series.models, end)
     metrics = metrics_in(series.hours, plan.overrides)
@@ -61,6 +65,7 @@ def read_drift(
         taken_at=taken_at,
         reference_since=watched.first_hour,
         reference_until=end,
+        speaks_from=None,
         reference_requests=_requests(series, _hour(end)),
         watched_until=_moment(window.until),
         false_alarm_every_days=plan.false_alarm_days,
@@ -70,30 +75,65 @@ def read_drift(
 
 
 def no_reference(
-    key: VersionKey, plan: DriftPlan, taken_at: datetime, *, since: datetime | None = None, requests: int = 0
+    key: VersionKey, plan: DriftPlan, taken_at: datetime, days: Sequence[DayOfRequests] = ()
 ) -> VersionDrift:
-    """The answer while there is no reference: drift is unknown, not absent."""
-    needed = (
-        f"its first {plan.reference.days} whole days with requests, "
-        f"and at least {plan.reference.min_requests:,} requests"
+    """The answer while there is no reference: drift is unknown, not absent.
+
+    Args:
+        key: Which version.
+        plan: Says what a reference needs.
+        taken_at: The current time.
+        days: Those on which the version had requests, oldest first.
+    """
+    policy = plan.reference
+    since = days[0].first_event_time if days else None
+    requests = sum(each.requests for each in days)
+    whole_days = _whole_days(days, taken_at)
+    speaks_from = _speaks_from(days, plan, taken_at)
+    words = (
+        f"no reference yet: it needs its first {policy.days} whole days with requests ({whole_days} so far), "
+        f"and at least {policy.min_requests:,} requests ({requests:,} so far)"
     )
-    so_far = "" if since is None else f"; it began {since:%Y-%m-%d %H:%M} UTC and has {requests:,} so far"
+    if since is not None:
+        words += f"; requests began {since:%Y-%m-%d %H:%M} UTC"
+    if speaks_from is not None:
+        words += f", and if they go on like that, drift can be told from {speaks_from:%Y-%m-%d} on"
     return VersionDrift(
         prompt=key.prompt,
         version=key.version,
         environment=key.environment,
         state="not enough data",
-        words=f"no reference yet: it needs {needed}{so_far}",
+        words=words,
         warnings=(),
         taken_at=taken_at,
         reference_since=since,
         reference_until=None,
+        speaks_from=speaks_from,
         reference_requests=requests,
         watched_until=None,
         false_alarm_every_days=plan.false_alarm_days,
         metrics=(),
         model_changes=(),
     )
+
+
+def _whole_days(days: Sequence[DayOfRequests], taken_at: datetime) -> int:
+    """Complete days with requests; a first day that began before its first request is not whole."""
+    return sum(1 for each in days if days[0].first_event_time <= each.day <= taken_at - DAY)
+
+
+def _speaks_from(days: Sequence[DayOfRequests], plan: DriftPlan, taken_at: datetime) -> datetime | None:
+    """When the reference will be complete if requests go on as so far; None if that is not within sight."""
+    if not days:
+        return None
+    since = days[0].first_event_time
+    today = taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    more_days = plan.reference.days - _whole_days(days, taken_at) + (today < since)
+    requests = sum(each.requests for each in days)
+    per_day = requests / (max(taken_at - since, HOUR) / DAY)
+    for_requests = math.ceil((plan.reference.min_requests - requests) / per_day)
+    wait_days = max(more_days, for_requests + 1, 1)
+    return today + wait_days * DAY if wait_days <= FARTHEST_DAYS else None
 
 
 def _monitored(
@@ -125,7 +165,7 @@ class _Row:
             metric=metric.name,
             unit=metric.unit,
             direction=metric.direction,
-            guardrail=metric.guardrail,
+            role=metric.role,
             state=state,
             words=metric_words(metric, state, since, causes, upward=finding is not None and finding.upward),
             better=None if finding is None else is_better(metric, upward=finding.upward),
@@ -161,7 +201,7 @@ def _unknown(metric: Metric, found: MonitoredMetric | None) -> MetricDrift:
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
-        guardrail=metric.guardrail,
+        role=metric.role,
         state="not enough data",
         words=words,
         better=None,
@@ -212,6 +252,21 @@ def _requests(series: VersionSeries, until: int | None = None) -> int:
     if hours is None:
         return 0
     return int(hours.y[hours.hour < until].sum() if until is not None else hours.y.sum())
+
+
+def _days(series: VersionSeries) -> list[DayOfRequests]:
+    hours = series.hours.get("requests")
+    if hours is None:
+        return []
+    of_hour = hours.hour // DAY_H
+    return [
+        DayOfRequests(
+            _moment(day * DAY_H),
+            int(hours.y[of_hour == day].sum()),
+            _moment(int(hours.hour[of_hour == day].min())),
+        )
+        for day in np.unique(of_hour).tolist()
+    ]
 
 
 def _reference_days(series: VersionSeries, until: int) -> int:

@@ -97,7 +97,10 @@ def _sides(evidence: Evidence, found: Decomposition) -> tuple[ExplainedSide, Exp
 
 
 def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[ChangePart, ...], tuple[ChangePart, ...]]:
-    """The three parts, and the two that the prompt's has where times are compared."""
+    """The three parts, and the two that the prompt's has where times are compared.
+
+    A version that always comes with a model of its own makes one part with it.
+    """
     cells = evidence.cells
     traffic = f"different requests came in: the mix of {', '.join(cells.traffic)}"
     if not cells.traffic:
@@ -114,12 +117,24 @@ def _parts(known: Certainty, evidence: Evidence) -> tuple[tuple[ChangePart, ...]
             _part("versions served", (VERSIONS,), known, served),
             _part("within versions", (WITHIN,), known, _within(cells)),
         )
+    if evidence.question.of_versions and _models_apart(cells):
+        together = f"{prompt} with other models, for the same traffic: what each does cannot be told apart"
+        return (
+            _part("version and model", (VERSIONS, WITHIN, MODELS), known, together),
+            _part("traffic mix", (TRAFFIC,), known, traffic),
+        ), ()
     parts = (
         _part("prompt", (VERSIONS, WITHIN), known, f"{prompt}, for the same models and the same traffic"),
         _part("model mix", (MODELS,), known, "other models answered the same traffic"),
         _part("traffic mix", (TRAFFIC,), known, traffic),
     )
     return parts, of_prompt
+
+
+def _models_apart(cells: MixCells) -> bool:
+    """True if no model served both versions."""
+    of_side = [set(cells.model[(cells.side == side) & (cells.x > 0)].tolist()) for side in range(2)]
+    return of_side[0].isdisjoint(of_side[1])
 
 
 def _within(cells: MixCells) -> str:
@@ -149,13 +164,12 @@ def _warnings(evidence: Evidence, found: Decomposition) -> Iterator[str]:
             "segments count as within versions"
         )
     else:
-        experiments = sorted(set(a.experiments) & set(b.experiments))
-        if experiments:
-            yield f"they ran side by side in {', '.join(experiments)}: its readout shows the causal effect"
+        if evidence.experiment is not None:
+            yield f"these are the requests of {evidence.experiment}: its readout shows the causal effect"
         else:
             yield "not randomised: unmeasured differences between the versions' requests count as prompt"
         if not a.hours & b.hours:
-            yield "they never ran in the same hour: what changed with time counts as prompt"
+            yield "time is not separated: they never ran in the same hour, and its effect counts as prompt"
     if found.shared < LEAST_SHARED:
         yield (
             f"{1 - found.shared:.0%} of the requests have no counterpart on the other side, of the same "

@@ -11,8 +11,7 @@ from coalmine_analytics.core.effect import Effect, paired_difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.explain.decomposition import Cells, Decomposition
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.readout.evidence import fix_scales
-from coalmine_analytics.readout.strata import Strata
+from coalmine_analytics.readout.scales import first_mde
 from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 from coalmine_consumers.aggregation.additive import total
 from coalmine_consumers.experiments import VersionSpan
@@ -85,9 +84,7 @@ def certainty(
     units_a, units_b = (
         min(span.units, int(arm.clusters[0, 0])) for span, arm in zip(spans, (a, b), strict=True)
     )
-    units = [np.array([[each]]) for each in (units_a + units_b, units_b, units_a)]
-    scales = fix_scales([metric], Strata(effect, b, a, *units), [[None]])
-    mde = float(scales.mde[0, 0])
+    mde = float(first_mde([metric], effect, a.ratio, np.array([[units_a + units_b]]))[0, 0])
     enough = min(units_a, units_b) >= MIN_UNITS and bool(effect.usable[0, 0])
     by_jackknife = taken_apart.standard_error(np.ones(4))
     ratio = float(effect.standard_error[0, 0]) / by_jackknife if by_jackknife > 0 else 1.0

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from coalmine_analytics.metrics.metric import Metric, MetricOverride, Size
+from coalmine_analytics.metrics.metric import Metric, MetricOverride
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_schemas.size import Size
 
 
 def _relative(share: float) -> Size:
@@ -13,37 +14,46 @@ def _relative(share: float) -> Size:
 
 BUILT_IN: tuple[Metric, ...] = (
     # name, kind, unit, direction, cells
-    Metric("quality", "mean", "", "higher", "quality", guardrail=True, margin=_relative(0.03),
+    Metric("quality", "mean", "", "higher", "quality", role="must_prove", margin=_relative(0.03),
            description="Mean of the metric or score named quality."),
-    Metric("thumbs_up_rate", "rate", "share", "higher", "thumbs_up", guardrail=True, margin=Size(0.05),
+    Metric("thumbs_up_rate", "rate", "share", "higher", "thumbs_up", role="must_not_harm", margin=Size(0.05),
            description="Thumbs up per thumb."),
-    Metric("rating", "mean", "", "higher", "rating", guardrail=True, margin=_relative(0.03),
+    Metric("rating", "mean", "", "higher", "rating", role="must_not_harm", margin=_relative(0.03),
            description="Mean rating given by users."),
-    Metric("correction_rate", "rate", "share", "lower", "corrections", guardrail=True, margin=Size(0.02),
+    Metric("correction_rate", "rate", "share", "lower", "corrections", role="must_not_harm",
+           margin=Size(0.02),
            description="Feedback with a correction per request."),
-    Metric("error_rate", "rate", "share", "lower", "errors", guardrail=True, margin=Size(0.01),
+    Metric("error_rate", "rate", "share", "lower", "errors", role="must_prove", margin=Size(0.01),
            mde=Size(0.02),
            description="Calls that ended with an error per request."),
-    Metric("refusal_rate", "rate", "share", "lower", "refusals", guardrail=True, margin=Size(0.01),
+    Metric("refusal_rate", "rate", "share", "lower", "refusals", role="must_prove", margin=Size(0.01),
            mde=Size(0.02),
            description="Calls the model would not answer per request."),
     Metric("cost_per_request", "mean", "USD", "lower", "cost_nano_usd.capped", scale=1e-9,
-           raw_cells="cost_nano_usd", clipped_cells="cost_nano_usd.over_cap", guardrail=True,
-           margin=_relative(0.10), tolerance=_relative(0.10),
+           raw_cells="cost_nano_usd", clipped_cells="cost_nano_usd.over_cap", role="must_prove",
+           margin=_relative(0.10), own_tolerance=_relative(0.10),
            description="Mean cost of a request, capped at the 99.5th percentile from before the experiment."),
+    Metric("cost_over_cap_rate", "rate", "share", "lower", "cost_nano_usd.over_cap", role="must_prove",
+           margin=Size(0.01), mde=Size(0.02),
+           description="Requests that cost more than the cap: what the capped mean does not see."),
     Metric("latency_ms", "mean", "ms", "lower", "latency_ms.capped", raw_cells="latency_ms",
-           clipped_cells="latency_ms.over_cap", guardrail=True, margin=_relative(0.10),
-           tolerance=_relative(0.10),
+           clipped_cells="latency_ms.over_cap", role="must_prove", margin=_relative(0.10),
+           own_tolerance=_relative(0.10),
            description="Mean latency, capped at the 99.5th percentile from before the experiment."),
-    Metric("latency_over_p95_rate", "rate", "share", "lower", "latency_ms.over_p95", guardrail=True,
-           margin=Size(0.03), tolerance=Size(0.03),
+    Metric("latency_over_cap_rate", "rate", "share", "lower", "latency_ms.over_cap", role="must_prove",
+           margin=Size(0.01), mde=Size(0.02),
+           description="Requests slower than the cap: what the capped mean does not see."),
+    Metric("latency_over_p95_rate", "rate", "share", "lower", "latency_ms.over_p95", role="must_prove",
+           margin=Size(0.03), own_tolerance=Size(0.03),
            description="Requests slower than the 95th percentile from before the experiment."),
     Metric("time_to_first_token_over_p95_rate", "rate", "share", "lower", "time_to_first_token_ms.over_p95",
-           guardrail=True, margin=Size(0.03), tolerance=Size(0.03),
+           role="must_not_harm", margin=Size(0.03), own_tolerance=Size(0.03),
            description="Requests whose first token came later than the 95th percentile from before."),
-    Metric("requests_per_unit", "ratio", "requests", "same", "requests", per_unit=True, guardrail=True,
-           margin=_relative(0.10), tolerance=_relative(0.05),
+    Metric("requests_per_unit", "ratio", "requests", "same", "requests", per_unit=True, role="must_not_harm",
+           margin=_relative(0.10), own_tolerance=_relative(0.05),
            description="Requests per unit: a change of volume moves the denominator of everything else."),
+    Metric("return_rate", "rate", "share", "higher", "returned", role="signal", margin=Size(0.05),
+           description="Units with requests at least an hour apart, of those that had time to return."),
     Metric("feedback_rate", "rate", "share", "unknown", "feedback", margin=Size(0.02),
            description="Feedback events per request."),
     Metric("input_tokens", "mean", "tokens", "lower", "input_tokens", margin=_relative(0.10),
@@ -73,6 +83,22 @@ def metrics_in(cells: Iterable[str], overrides: Mapping[str, MetricOverride]) ->
     return [
         overrides[metric.name].applied_to(metric) if metric.name in overrides else metric for metric in found
     ]
+
+
+def planned(overrides: Mapping[str, MetricOverride]) -> list[Metric]:
+    """Return every metric that a plan judges, with or without data: built-in ones first.
+
+    Args:
+        overrides: By name of the metric.
+
+    Raises:
+        InvalidParameter: An override is not valid for its metric.
+    """
+    cells = {metric.cells for metric in BUILT_IN}
+    for name in overrides.keys() - _BY_NAME.keys():
+        bare = name.removeprefix("custom.")
+        cells.add(bare if bare in _BY_NAME else name)
+    return [metric for metric in metrics_in(cells, overrides) if metric.role != "shown"]
 
 
 def _named(cells: str) -> Metric:
@@ -107,7 +133,7 @@ def _row(metric: Metric) -> MetricRow:
         kind=metric.kind,
         unit=metric.unit,
         direction=metric.direction,
-        guardrail=metric.guardrail,
+        role=metric.role,
         margin=str(metric.margin),
         tolerance=str(metric.tolerance),
         mde="auto" if metric.mde is None else str(metric.mde),

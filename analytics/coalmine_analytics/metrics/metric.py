@@ -1,28 +1,13 @@
 """Metrics: what must be known of one before it can be judged."""
 
-import math
 from dataclasses import KW_ONLY, dataclass, replace
 
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.results.catalogue import Kind
-from coalmine_analytics.results.verdicts import Direction
+from coalmine_analytics.results.verdicts import Direction, Role
+from coalmine_schemas.size import Size
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of a change."""
-
-    value: float
-    """>= 0."""
-    relative: bool = False
-    """True: a share of the control arm's value at the first look; False: in the metric's unit."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise invalid("size of a change", self.value, "give a finite number >= 0")
-
-    def __str__(self) -> str:
-        return f"{self.value:g}{' relative' if self.relative else ''}"
+_MARGIN = Size(0.03, relative=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +24,33 @@ class Metric:
     """The metric of the experiment cells that holds its sums."""
     _: KW_ONLY
     per_unit: bool = False
-    """True if its denominator is the number of units instead of the cells' own."""
+    """True if its denominator is the number of units that had time to return."""
     scale: float = 1.0
     """Factor from the cells' values to the metric's: 1e-9 turns nano-dollars into dollars."""
     raw_cells: str | None = None
     """The cells of the same measure without a cap, where these have one."""
     clipped_cells: str | None = None
     """The cells that count values beyond the cap."""
-    guardrail: bool = False
-    """True if harm rolls back, and a promotion needs proof that there is none."""
-    margin: Size = Size(0.03, relative=True)
+    role: Role = "shown"
+    """What depends on it."""
+    margin: Size = _MARGIN
     """A worsening of this size is not acceptable: non-inferiority means less than this."""
-    tolerance: Size = Size(0.0)
-    """A worsening up to this size is accepted: harm means more than this."""
+    own_tolerance: Size | None = None
+    """Its tolerance, where that is not a third of the margin."""
     mde: Size | None = None
     """Minimum detectable effect; None takes the margin, and where that is 0 0.2 standard deviations."""
     description: str = ""
+
+    @property
+    def tolerance(self) -> Size:
+        """A worsening up to this size is accepted: harm means more than this.
+
+        By default a third of the margin. With none, whatever lies within the margin would pass first and,
+        with more data, be found harmful.
+        """
+        if self.own_tolerance is not None:
+            return self.own_tolerance
+        return replace(self.margin, value=self.margin.value / 3.0)
 
     @property
     def hypothesis(self) -> str:
@@ -69,7 +65,7 @@ class MetricOverride:
 
     direction: Direction | None = None
     unit: str | None = None
-    guardrail: bool | None = None
+    role: Role | None = None
     margin: Size | None = None
     tolerance: Size | None = None
     mde: Size | None = None
@@ -78,14 +74,14 @@ class MetricOverride:
         """Return the metric with these changes.
 
         Raises:
-            InvalidParameter: A guardrail without a direction, or an mde of 0.
+            InvalidParameter: A role without a direction, or an mde of 0.
         """
-        fields = ("direction", "unit", "guardrail", "margin", "tolerance", "mde")
+        fields = ("direction", "unit", "role", "margin", "mde")
         given = {name: value for name in fields if (value := getattr(self, name)) is not None}
-        changed = replace(metric, **given)
-        if changed.guardrail and changed.direction == "unknown":
+        changed = replace(metric, **given, own_tolerance=self.tolerance or metric.own_tolerance)
+        if changed.role != "shown" and changed.direction == "unknown":
             raise invalid(
-                f"direction of the guardrail {metric.name}",
+                f"direction of {metric.name} ({changed.role})",
                 "unknown",
                 "say whether higher or lower is better",
             )

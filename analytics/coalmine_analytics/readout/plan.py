@@ -6,9 +6,14 @@ from typing import Protocol
 
 from coalmine_analytics.errors import check_alpha, invalid
 from coalmine_analytics.metrics import MetricOverride
+from coalmine_analytics.results.readout import AlphaBudget
 
 Weights = Mapping[str, float]
 """Planned share of units by arm, in any scale."""
+
+
+_BUDGET = (0.8, 0.18, 0.02)
+"""Shares of a rollback's alpha: metrics over all units, declared segments, absolute limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,10 @@ class Plan:
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
     """Metrics of which at least one must be better for a promotion; empty: not being worse is enough."""
+    stopped: bool = False
+    """True: its weights no longer apply, so what it says is settled."""
+    min_units: int = 600
+    """Units that an arm must have before a promotion, and before it is settled what can be proven."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
     """By metric."""
     weights: Weights | None = None
@@ -31,6 +40,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)
+        if self.min_units < 1:
+            raise invalid("min_units", self.min_units, "give a number of units of at least 1")
+
+    @property
+    def budget(self) -> AlphaBudget:
+        """How the alpha of a rollback is divided."""
+        return AlphaBudget(*(self.alpha * share for share in _BUDGET))
 
     def control_of(self, arms: Sequence[str]) -> str:
         """The control among an experiment's arms.
@@ -59,6 +75,16 @@ class Plan:
     def weights_of(self, epoch: int) -> Weights | None:
         """The planned split of an epoch, if it is known."""
         return self.epoch_weights.get(epoch, self.weights)
+
+    def no_control_since(self, control: str, epochs: Iterable[int]) -> int | None:
+        """The epoch from which on control gets no units; None if it gets some, or the split is unknown."""
+        found = None
+        for epoch in sorted({*epochs, *self.epoch_weights}, reverse=True):
+            weights = self.weights_of(epoch)
+            if weights is None or weights.get(control, 0.0) > 0:
+                break
+            found = epoch
+        return found
 
     def arms_of(self, epochs: Iterable[int]) -> frozenset[str]:
         """Arms that were to get units in these epochs, and control wherever a split names it."""

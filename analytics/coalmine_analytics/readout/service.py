@@ -50,6 +50,7 @@ class Readouts:
         self._plans = plans or FixedPlans()
         self._clock = clock
         self._taking = threading.Lock()
+        self._unchanged: dict[str, datetime] = {}
 
     def experiments(self) -> list[ExperimentRow]:
         """Every experiment that had requests."""
@@ -69,12 +70,14 @@ class Readouts:
         """
         with self._taking:
             before = self._last(experiment)
-            if before is not None and self._clock() - before.taken_at <= max_age:
+            if before is not None and (before.final or self._clock() - before.taken_at <= max_age):
                 return before
             return self._look(experiment, before)
 
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
         """Look at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; return those looks.
+
+        One that is stopped is read once more when it no longer grows, and not again.
 
         Args:
             on_refused: Called with an experiment whose plan does not fit; the others continue.
@@ -106,9 +109,13 @@ class Readouts:
         return None if found is None else READOUT.validate_json(found.document)
 
     def _is_due(self, row: ExperimentRow, before: Readout) -> bool:
-        seen = before.control_requests + sum(arm.requests for arm in before.arms)
+        if before.final:
+            return False
+        seen = before.requests
         grown = row.requests >= seen * (1.0 + GROWTH) and row.requests > seen
-        return grown or self._clock() - before.taken_at >= LONGEST
+        # What was as before is not stored, and not due again at once.
+        last = max(before.taken_at, self._unchanged.get(row.experiment, before.taken_at))
+        return grown or self._clock() - last >= LONGEST
 
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
         at = self._clock()
@@ -122,6 +129,7 @@ class Readouts:
         sums = sums.with_arms(plan.arms_of(sums.epochs))
         readout = read_out(sums, plan, taken_at=at, before=before)
         if before is not None and _says_the_same(readout, before):
+            self._unchanged[experiment] = readout.taken_at
             return before
         look = Look(
             0,

@@ -6,31 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
-from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.epochs import combine_epochs
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.core.acceptance import Seen
+from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
+from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
-from coalmine_consumers.experiments import ExperimentSums
+from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strata:
     """M metrics of T arms against control, epochs combined; fields of shape (M, T)."""
 
+    contrast: Contrast
     effect: Effect
     """NaN where no epoch has enough data."""
-    treatment: ArmRatio
-    """The arm as one ratio: that of its epochs, weighted as in the effect."""
-    control: ArmRatio
-    """Control, in the epochs and with the weights of that comparison."""
     units: IntArray
     """Units of both arms in the epochs that count."""
     most_units_treatment: IntArray
     """Units, in the epoch that comes closest to being enough, that have a value of the metric."""
     most_units_control: IntArray
-    clean_units: FloatArray | None = None
-    """Of a rate: units of the arm, if none of them did what counts against it; NaN otherwise."""
+    seen: Seen
 
 
 def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms: Sequence[int]) -> Strata:
@@ -46,51 +42,46 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         arms: Indexes of the T others.
     """
     y, x = _arrays(sums, metrics)
-    ratios = arm_ratio(y, x)  # (M, E, A)
-    treatment = _of_arms(ratios, arms)  # (M, T, E)
-    baseline = _of_arms(ratios, [control] * len(arms))
-    by_epoch = difference(treatment, baseline)
+    stratified = side_by_side(y, x, control, arms)
+    treatment, baseline = stratified.treatment, stratified.control  # (M, T, E)
     units = sums.units.sum(axis=-1)  # (E, A)
     units_t, units_c = units[:, arms].T[None], units[:, [control] * len(arms)].T[None]  # (1, T, E)
     having_t = np.minimum(units_t, treatment.clusters.astype(np.int64))
     having_c = np.minimum(units_c, baseline.clusters.astype(np.int64))
-    enough = (np.minimum(having_t, having_c) >= MIN_UNITS) & by_epoch.usable
-    effect = combine_epochs(by_epoch, enough=enough)
-    weight = _weights(by_epoch, enough)
+    enough = np.minimum(having_t, having_c) >= MIN_UNITS
+    rate = np.array([[metric.kind == "rate"] for metric in metrics])
+    contrast = stratified.contrast(stratified.weights(enough, rate))
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
-        effect,
-        _combined(treatment, weight),
-        _combined(baseline, weight),
-        np.where(enough, units_t + units_c, 0).sum(axis=-1),
+        contrast,
+        contrast.difference,
+        np.where(contrast.weight > 0, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
-        _clean_units(sums, metrics, (y[:, :, arms], x[:, :, arms]), np.broadcast_to(units_t, having_t.shape)),
+        _seen(stratified, sums, control, arms, rate),
     )
 
 
-def _clean_units(
-    sums: ExperimentSums,
-    metrics: Sequence[Metric],
-    of_arms: tuple[FloatArray, FloatArray],
-    units: IntArray,
-) -> FloatArray:
-    """Units without a single event that counts against the arm, of the epoch that has most; shape (M, T)."""
-    y, x = of_arms  # (M, E, T, 256)
-    total_y, total_x = y.sum(axis=(1, 3)), x.sum(axis=(1, 3))
-    groups = (x > 0).sum(axis=3).max(axis=1)  # (M, T)
-    requests = sums.x[sums.metrics.index("requests")].sum()
-    found = np.full(total_y.shape, np.nan)
-    for row, metric in enumerate(metrics):
-        if metric.kind != "rate" or metric.direction not in ("lower", "higher"):
-            continue
-        best = 0.0 if metric.direction == "lower" else total_x[row]
-        # Every unit has requests; how many units gave a thumb is only known to be as many as groups or more.
-        place = sums.metrics.index(metric.cells) if metric.cells in sums.metrics else None
-        of_requests = place is not None and sums.x[place].sum() == requests
-        most = units[row].max(axis=-1) if of_requests else groups[row]
-        found[row] = np.where((total_x[row] > 0) & (total_y[row] == best), most, np.nan)
-    return found
+def _seen(
+    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int], rate: BoolArray
+) -> Seen:
+    """Units with a value of each metric, in the epoch that has most.
+
+    Every unit has requests. How many gave a thumb is estimated from how many groups have one, which counts
+    ten units with twenty thumbs each as ten.
+    """
+    requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (E, A)
+    units = sums.units.sum(axis=-1)
+    most = []
+    for arm, chosen in ((stratified.treatment, list(arms)), (stratified.control, [control] * len(arms))):
+        of_arm, values = units[:, chosen].T[None].astype(np.float64), arm.sum_x
+        with np.errstate(divide="ignore"):
+            found = -UNIT_GROUPS * np.log1p(-arm.clusters / UNIT_GROUPS)  # infinite once every group has one
+        found = np.minimum(np.minimum(np.maximum(found, arm.clusters), of_arm), values)
+        most.append(np.where(values == requests[:, chosen].T[None], of_arm, found).max(axis=-1))
+    of_both = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
+    per_unit = np.divide(of_both, most[0] + most[1], out=np.ones(of_both.shape), where=of_both > 0)
+    return Seen(most[0], np.maximum(per_unit, 1.0), rate)
 
 
 def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:
@@ -99,43 +90,9 @@ def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray
     y, x = np.zeros(shape), np.zeros(shape)
     place = {name: index for index, name in enumerate(sums.metrics)}
     for row, metric in enumerate(metrics):
-        if (at := place.get(metric.cells)) is not None:
+        # A unit that has just arrived could not come back yet.
+        cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
+        if (at := place.get(cells)) is not None:
             np.multiply(sums.y[at], metric.scale, out=y[row])
-            x[row] = sums.units if metric.per_unit else sums.x[at]
+            x[row] = sums.x[at]
     return y, x
-
-
-def _of_arms(ratios: ArmRatio, arms: Sequence[int]) -> ArmRatio:
-    """Some arms, epochs on the last axis."""
-    fields = (ratios.ratio, ratios.sum_x, ratios.residual_ss, ratios.clusters)
-    return ArmRatio(*(field[:, :, list(arms)].swapaxes(1, 2) for field in fields))
-
-
-def _weights(effect: Effect, enough: BoolArray) -> FloatArray:
-    """Inverse-variance weights of the epochs, as `combine_epochs` takes them; NaN where there is none."""
-    precision = np.zeros(enough.shape)
-    np.divide(1.0, np.square(effect.standard_error), out=precision, where=enough)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(precision / precision.sum(axis=-1, keepdims=True))
-
-
-def _combined(arm: ArmRatio, weight: FloatArray) -> ArmRatio:
-    """One ratio of the epochs' ratios, with the variance of that.
-
-    Its degrees of freedom are Satterthwaite's. Where one epoch counts, that epoch's own ratio comes back.
-    """
-    counts = weight > 0
-    variance = np.where(counts, np.square(weight) * arm.variance, 0.0)
-    total = variance.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        df = np.square(total) / (np.where(counts, np.square(variance) / (arm.clusters - 1.0), 0.0)).sum(
-            axis=-1
-        )
-        # An arm without any variance yet has no degrees of freedom of that kind: count its groups.
-        df = np.where(total > 0, df, np.where(counts, arm.clusters - 1.0, 0.0).sum(axis=-1))
-        sum_x = np.where(counts, arm.sum_x, 0.0).sum(axis=-1)
-        clusters = df + 1.0
-        residual_ss = total * np.square(sum_x) * df / clusters
-    ratio = np.where(counts, weight * arm.ratio, 0.0).sum(axis=-1)
-    known = counts.any(axis=-1)
-    return ArmRatio(np.where(known, ratio, np.nan), sum_x, residual_ss, clusters)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from coalmine_analytics.results.verdicts import Direction
+from coalmine_analytics.results.verdicts import Direction, Role
 from coalmine_schemas.results import result
 
 Kind = Literal["mean", "rate", "ratio"]
@@ -20,8 +20,8 @@ class MetricRow:
     """Unit of its values, such as `share` or `USD`; empty if it has none."""
     direction: Direction
     """Which way is better."""
-    guardrail: bool
-    """True if harm rolls a version back, and a promotion needs proof that there is none."""
+    role: Role
+    """What depends on it: `must_prove`, `must_not_harm`, `signal` or, if nothing does, `shown`."""
     margin: str
     """A worsening of this size is not acceptable; `relative` to control, else in the metric's unit."""
     tolerance: str

@@ -49,16 +49,16 @@ class Comparison:
     """Two versions of a prompt."""
 
     randomised: bool
-    """Always false: see `warnings`."""
+    """True if both were arms of an experiment, whose requests alone are compared; else see `warnings`."""
     warnings: tuple[str, ...]
     a: ComparedVersion
     b: ComparedVersion
     overlap: float
     """Hours with requests of both, of the hours with requests of either, 0 to 1."""
     experiments: tuple[str, ...]
-    """Experiments in which both were arms: their readouts say more than this."""
+    """The experiment whose requests are compared; empty if none had both as arms."""
     adjusted_for: tuple[str, ...]
-    """`model`, and segments."""
+    """`model`, segments, and `time` if they ran at the same time."""
     coverage: float
     """Share of requests in mixes that both versions have, 0 to 1; the others cannot be compared."""
     metrics: tuple[ComparedMetric, ...]

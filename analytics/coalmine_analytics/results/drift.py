@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from coalmine_analytics.results.verdicts import Direction, DriftState
+from coalmine_analytics.results.verdicts import Direction, DriftState, Role
 from coalmine_schemas.results import result
 
 Matching = Literal["hour of week", "hour of day", "none"]
@@ -34,7 +34,8 @@ class MetricDrift:
     unit: str
     direction: Direction
     """Which way is better."""
-    guardrail: bool
+    role: Role
+    """What depends on it in an experiment."""
     state: DriftState
     words: str
     """The state as a sentence."""
@@ -94,6 +95,8 @@ class VersionDrift:
     """First hour of the frozen reference."""
     reference_until: datetime | None
     """End of the reference; null while it is not complete."""
+    speaks_from: datetime | None
+    """When it will be complete if requests go on as so far; null once it is, or if that is not in sight."""
     reference_requests: int
     watched_until: datetime | None
     """Hours before this are complete, and count."""

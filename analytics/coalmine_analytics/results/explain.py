@@ -6,8 +6,11 @@ from typing import Literal
 from coalmine_analytics.results.verdicts import MovedVerdict
 from coalmine_schemas.results import result
 
-PartName = Literal["prompt", "model mix", "traffic mix", "versions served", "within versions"]
-"""The first three sum to the change; the last two sum to `prompt` where two times are compared."""
+PartName = Literal[
+    "prompt", "model mix", "traffic mix", "versions served", "within versions", "version and model"
+]
+"""The first three sum to the change, or the third and the last where no model served both versions.
+The fourth and fifth sum to `prompt` where two times are compared."""
 
 
 @result

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from coalmine_analytics.results.verdicts import Decision, Direction, Verdict
+from coalmine_analytics.results.verdicts import Decision, Direction, Role, Verdict
 from coalmine_schemas.results import result
 
 
@@ -22,14 +22,32 @@ class MetricEvidence:
 
 @result
 class Scales:
-    """Sizes of changes in the metric's unit, fixed at the first look that had enough data."""
+    """Sizes of changes in the metric's unit."""
 
     mde: float
-    """Minimum detectable effect: where the test is sharpest."""
+    """Minimum detectable effect: where the test is sharpest; fixed at the first look that had enough data."""
     margin: float
-    """A worsening of this size is not acceptable."""
+    """A worsening of this size is not acceptable; a relative one at control's value now."""
     tolerance: float
-    """A worsening up to this size is accepted."""
+    """A worsening up to this size is accepted, likewise."""
+
+
+@result
+class Shown:
+    """When a verdict was reached; later looks do not take it back."""
+
+    at: datetime
+    """Time of the first look with this verdict."""
+    units: int
+    """Units of the arm then."""
+    effect: float | None
+    """Effect then, metric's unit."""
+    lower: float | None
+    """Lower end of its confidence sequence then."""
+    upper: float | None
+    """Upper end, likewise."""
+    agrees: bool
+    """True if the estimate of now still bears the verdict out."""
 
 
 @result
@@ -40,13 +58,19 @@ class MetricReadout:
     unit: str
     direction: Direction
     """Which way is better."""
-    guardrail: bool
-    """True if harm rolls the arm back, and a promotion needs proof that there is none."""
+    role: Role
+    """What depends on it: harm of `must_prove` and `must_not_harm` rolls the arm back, a promotion needs
+    proof that what is `must_prove` is not harmed, harm of a `signal` holds; nothing if it is `shown`."""
+    required: bool
+    """True if a promotion needs proof that it is not harmed: `must_prove`, and with values when the arm had
+    the plan's minimum of units."""
     goal: bool
     """True if a promotion needs this metric, or another goal, to be better."""
     verdict: Verdict
     words: str
     """The verdict as a sentence."""
+    shown: Shown | None
+    """When a verdict that stands was reached; null for others."""
     control_value: float | None
     """Value in control over all epochs that count, weighted as the effect is."""
     value: float | None
@@ -67,7 +91,7 @@ class MetricReadout:
     """Natural logarithm of the e-value against no effect, now."""
     evidence: MetricEvidence
     adjusted_p: float | None
-    """Holm-adjusted: of harm for a guardrail that is not a goal, of being better for a goal."""
+    """Holm-adjusted: of harm for what is not a goal, of being better for a goal."""
     units_needed: int | None
     """Further units, both arms together, until it is decided if things go on; null: never, or unknown."""
     scales: Scales | None
@@ -91,10 +115,12 @@ class ArmReadout:
     decision: Decision
     words: str
     """The reason for the decision, as a sentence."""
+    decided_at: datetime | None
+    """Time of the first look with this decision; null for `hold`."""
     units_needed: int | None
-    """Further units until every guardrail (and a goal, if there is one) is decided, if things go on."""
+    """Further units until all that must be proven (and any goal) is decided, if things go on."""
     acceptable_p: float | None
-    """Of the least proven guardrail, Holm-adjusted over arms; null while one has too little data."""
+    """The largest of what must be proven, Holm-adjusted over arms; null while one has too little data."""
     metrics: tuple[MetricReadout, ...]
 
 
@@ -113,6 +139,18 @@ class SrmReadout:
 
 
 @result
+class AlphaBudget:
+    """Chances of ever rolling a good version back, by what does it; they add up to alpha."""
+
+    overall: float
+    """Metrics over all units."""
+    segments: float
+    """Metrics in declared segments."""
+    limits: float
+    """Absolute limits."""
+
+
+@result
 class Readout:
     """An experiment at one look."""
 
@@ -122,13 +160,24 @@ class Readout:
     """The last batch that is counted: it, and all before it."""
     alpha: float
     """Chance of ever erring, for each kind of decision."""
+    budget: AlphaBudget
+    """How a rollback's alpha is divided."""
     control: str
     control_units: int
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    final: bool
+    """True if the experiment is stopped, and this its last look."""
+    no_control_since: int | None
+    """The allocation epoch from which on control gets no units: nothing can be compared since."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
+
+    @property
+    def requests(self) -> int:
+        """Requests of all arms."""
+        return self.control_requests + sum(arm.requests for arm in self.arms)
 
 
 @result

@@ -6,7 +6,8 @@
 | `no difference shown` | There is enough data, and no difference beyond chance is shown so far. |
 | `better`, `worse` | A difference is shown, and the metric says which way is better. |
 | `higher`, `lower` | A difference is shown, and the metric does not say which way is better. |
-| `not worse` | Worse by less than the margin, if at all: the guardrail passes. |
+| `not worse` | Worse by less than the margin, if at all: what must be proven is proven. |
+| `not applicable` | Hardly any unit has a value, so nothing can be shown; it does not hold up a promotion. |
 | `undecided` | Neither harm nor its absence (of a goal: no improvement) is shown yet. |
 | `seems better`, `seems worse`, `seems higher`, `seems lower` | As without `seems`, without randomisation. |
 | `moved` | The metric changed, between the two sides of an explanation, for the requests with this value. |
@@ -20,6 +21,13 @@ from typing import Literal
 Direction = Literal["higher", "lower", "same", "unknown"]
 """Which way is better. `same`: any change is bad. `unknown`: not declared, so it is never judged."""
 
+Role = Literal["must_prove", "must_not_harm", "signal", "shown"]
+"""What depends on a metric. `must_prove`: harm rolls back, and a promotion needs proof that there is none.
+`must_not_harm`: harm rolls back. `signal`: harm holds. `shown`: nothing."""
+
+ACTING: tuple[Role, ...] = ("must_prove", "must_not_harm")
+"""Roles of metrics whose harm rolls back."""
+
 Decision = Literal["rollback", "promote", "hold"]
 """`rollback` and `promote` stand once made; a rollback also overrules a promotion."""
 
@@ -27,7 +35,15 @@ Difference = Literal["better", "worse", "higher", "lower"]
 """A difference that is shown."""
 
 Verdict = Literal[
-    "not enough data", "worse", "not worse", "better", "undecided", "no difference shown", "higher", "lower"
+    "not enough data",
+    "not applicable",
+    "worse",
+    "not worse",
+    "better",
+    "undecided",
+    "no difference shown",
+    "higher",
+    "lower",
 ]
 """About one metric of an arm. `undecided` is an answer: neither harm nor its absence is shown yet."""
 

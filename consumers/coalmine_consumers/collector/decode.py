@@ -20,6 +20,7 @@ from coalmine_consumers.raw import (
 )
 from coalmine_schemas.events import EventName
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limits import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     # The store imports this module for its types and needs no decoder.
@@ -49,7 +50,7 @@ class FailedMessage:
     schema_ref: str | None
     """Which schema the frame named ("fingerprint:..." or "id:..."), if it named one."""
     payload: bytes
-    """The original bytes; empty for a tombstone."""
+    """The original bytes; empty for a tombstone, the beginning of a message that is too long."""
     key: bytes | None
 
 
@@ -130,7 +131,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         if column is None or not column.values:
             continue
         consumed[event] = len(column.values)
-        result = decoder.decode(event, column.values)
+        result = decoder.decode(event, _within_bound(column.values))
         dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
         if result.table.num_rows:
             tables[event] = result.table
@@ -140,6 +141,13 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         consumed[UNROUTABLE] = len(raw.unroutable)
         dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
     return _batch(raw, tables, dead_letters, consumed)
+
+
+def _within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+    """The messages, with nothing in place of those that are too long to be looked at."""
+    if max((len(value) for value in values if value), default=0) <= MESSAGE_BYTES:
+        return values
+    return [b"" if value and len(value) > MESSAGE_BYTES else value for value in values]
 
 
 def _batch(
@@ -197,6 +205,10 @@ def _dead_letter(
     reason: str,
     schema_ref: str | None,
 ) -> FailedMessage:
+    payload = value or b""
+    if len(payload) > MESSAGE_BYTES:
+        stage, schema_ref = "frame", None
+        reason = f"longer than {MESSAGE_BYTES} bytes, which are kept: {len(payload)}"
     return FailedMessage(
         dead_letter_id=uuid7(),
         failed_at=failed_at,
@@ -208,8 +220,8 @@ def _dead_letter(
         stage=stage,
         reason=reason,
         schema_ref=schema_ref,
-        payload=value or b"",
-        key=origin.key,
+        payload=payload[:MESSAGE_BYTES],
+        key=origin.key and origin.key[:MESSAGE_BYTES],
     )
 
 

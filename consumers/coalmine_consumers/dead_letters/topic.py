@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from coalmine_consumers.sources.kafka_topics import MAX_MESSAGE_BYTES
 from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 from coalmine_schemas.codec import Encoder
 from coalmine_schemas.kafka_config import producer_config
+from coalmine_schemas.limits import MESSAGE_BYTES
 from coalmine_schemas.topics import DEFAULT_PREFIX, topic_name
 
 BATCH_BYTES: Final = 32 * 1024 * 1024
@@ -159,7 +159,7 @@ def publisher_config(bootstrap_servers: str, security: Mapping[str, Any]) -> dic
         bootstrap_servers,
         client_id="coalmine-dead-letters",
         delivery_timeout_s=DELIVERY_TIMEOUT_S,
-        max_message_bytes=MAX_MESSAGE_BYTES + 1024 * 1024,
+        max_message_bytes=MESSAGE_BYTES + 1024 * 1024,
         extra=security,
     )
 

@@ -9,8 +9,10 @@ from coalmine_consumers.drift.series import (
     version_series,
 )
 from coalmine_consumers.drift.served_versions import (
+    DayOfRequests,
     Reallocation,
     ServedVersion,
+    days_of_requests,
     prompts,
     reallocations,
     served_versions,
@@ -22,6 +24,7 @@ from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, re
 __all__ = [
     "DAY_GROUPS",
     "AnsweringModel",
+    "DayOfRequests",
     "DaySeries",
     "HourSeries",
     "Reallocation",
@@ -31,6 +34,7 @@ __all__ = [
     "VersionKey",
     "VersionSeries",
     "Watched",
+    "days_of_requests",
     "prompts",
     "read_watched",
     "reallocations",

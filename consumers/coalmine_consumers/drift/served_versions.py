@@ -30,6 +30,29 @@ class Reallocation:
     action: str
 
 
+@dataclass(frozen=True, slots=True)
+class DayOfRequests:
+    """One day on which a version had requests."""
+
+    day: datetime
+    requests: int
+    first_event_time: datetime
+
+
+def days_of_requests(source: Source, key: VersionKey) -> list[DayOfRequests]:
+    """The days on which a version had requests, oldest first."""
+    query = """
+        SELECT
+            bucket_start AS day,
+            sum(requests)::BIGINT AS requests,
+            min(first_event_time) AS first_event_time
+        FROM rollups
+        WHERE resolution = 'day' AND prompt = $prompt AND version = $version AND environment = $environment
+        GROUP BY day HAVING sum(requests) > 0 ORDER BY day
+    """
+    return [DayOfRequests(**row) for row in source.rows(query, key.parameters())]
+
+
 def served_versions(source: Source, prompt: str) -> list[ServedVersion]:
     """By environment, the one that serves most now first."""
     rows = source.rows(statement("served_versions", __package__), {"prompt": prompt})

@@ -3,14 +3,16 @@
 from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
+from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
-from coalmine_consumers.experiments.version_sums import VersionPair, VersionSpan, VersionSums, version_sums
+from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
     "UNIT_GROUPS",
     "ExperimentSums",
     "HeavyUnit",
     "Look",
+    "Periods",
     "VersionPair",
     "VersionSpan",
     "VersionSums",
@@ -21,5 +23,6 @@ __all__ = [
     "heavy_units",
     "last_look",
     "looks",
+    "side_by_side",
     "version_sums",
 ]

@@ -4,7 +4,7 @@ The same functions count that count experiment cells: a version stands in for an
 together with values of some segments) for an experiment. So every metric means what it means there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.arrays import FloatArray, IndexArray
+from coalmine_consumers.errors import UnknownSegment
+from coalmine_consumers.experiments.overlap import MOST_PERIODS, Periods, VersionSpan, beside, side_by_side
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
@@ -24,6 +26,8 @@ MOST_VALUES = 12
 """Segments with more values are not used: too little is left in each."""
 MOST_SEGMENTS = 2
 """Segments that are adjusted for by default."""
+_MOST_MIXES = 600
+"""Mixes, times periods, that are kept apart."""
 
 _SEPARATOR = "\x1f"
 _PAIR = "compared_requests"
@@ -44,32 +48,6 @@ class VersionPair:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionSpan:
-    """When one version ran."""
-
-    requests: int
-    units: int
-    first_event_time: datetime
-    last_event_time: datetime
-    hours: frozenset[int]
-    """Hours since 1970 with a request."""
-    experiments: tuple[str, ...]
-    """Experiments it was an arm of."""
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> "VersionSpan":
-        """From a row of `version_spans.sql`."""
-        return cls(
-            row["requests"],
-            row["units"],
-            row["first_event_time"],
-            row["last_event_time"],
-            frozenset(row["hours"]),
-            tuple(row["experiments"] or ()),
-        )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class VersionSums:
     """Sums of both versions."""
@@ -77,13 +55,18 @@ class VersionSums:
     metrics: tuple[str, ...]
     """As in the cells; M of them."""
     mixes: tuple[tuple[str, ...], ...]
-    """Model and the values of `segments`; S of them."""
+    """Model, the values of `segments`, and the period where there are any; S of them."""
     segments: tuple[str, ...]
     x: FloatArray
     """Denominators, shape (M, S, 2, 256); a before b."""
     y: FloatArray
     """Numerators, same shape."""
     spans: tuple[VersionSpan, VersionSpan]
+    """When they ran, as far as it is compared."""
+    periods: Periods | None
+    """What time is divided into; None: they never ran in the same hour."""
+    experiment: str | None
+    """The experiment whose requests these are: both were arms of it. None: all requests."""
 
 
 def version_sums(
@@ -91,19 +74,35 @@ def version_sums(
 ) -> VersionSums | None:
     """Sums of two versions over the raw requests there still are; None if one of them has none.
 
-    Costs and latencies are compared with the quantiles of version a.
+    Where both were arms of an experiment, its requests alone count. Versions that never ran in the same hour
+    are compared around the change from one to the other. Costs and latencies are compared with the quantiles
+    of version a.
 
     Args:
         cursor: For reading; it streams while this runs.
         pair: Which requests.
         segments: Whose mix to keep apart; None: those with few values.
+
+    Raises:
+        InvalidParameter: No request has one of `segments`.
     """
     _create_pair(cursor, pair)
-    spans = {row["version"]: VersionSpan.of_row(row) for row in _rows(cursor, "version_spans", _PAIR)}
-    if pair.a not in spans or pair.b not in spans:
+    spans = _spans(cursor, pair)
+    if spans is None:
         return None
-    keys = tuple(segments) if segments is not None else _telling_segments(cursor)
-    _create_mixed(cursor, keys)
+    experiment = side_by_side(*spans)
+    if experiment is not None:
+        _create_pair(cursor, pair, f"variant IS NOT NULL AND experiment = {quote_literal(experiment)}")
+    elif Periods.of(*spans) is None:
+        since, until = (f"TIMESTAMPTZ {quote_literal(each.isoformat())}" for each in beside(*spans))
+        _create_pair(cursor, pair, f"event_time >= {since} AND event_time <= {until}")
+    spans = _spans(cursor, pair) or spans
+    keys = _segments(cursor, segments)
+    _create_mixed(cursor, keys, None)
+    ((different,),) = cursor.sql(f"SELECT count(DISTINCT experiment) FROM {_MIXED}").fetchall()  # noqa: S608
+    periods = Periods.of(*spans, most=min(MOST_PERIODS, _MOST_MIXES // max(different, 1)))
+    if periods is not None:
+        _create_mixed(cursor, keys, periods)
     found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
     mixes = [mix for (mix,) in found]
     references = _references(cursor, mixes)
@@ -113,7 +112,13 @@ def version_sums(
             total.add(cells)
     metrics, x, y = total.arrays()
     split = tuple(tuple(mix.split(_SEPARATOR)) for mix in mixes)
-    return VersionSums(metrics, split, keys, x, y, (spans[pair.a], spans[pair.b]))
+    return VersionSums(metrics, split, keys, x, y, spans, periods, experiment)
+
+
+def _spans(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> tuple[VersionSpan, VersionSpan] | None:
+    """When both ran; None if one has no requests."""
+    found = {row["version"]: VersionSpan.of_row(row) for row in _rows(cursor, "version_spans", _PAIR)}
+    return (found[pair.a], found[pair.b]) if pair.a in found and pair.b in found else None
 
 
 class _Totals:
@@ -151,11 +156,12 @@ def _places(column: pa.ChunkedArray, values: pa.Array) -> IndexArray:
     return places
 
 
-def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> None:
+def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, *more: str) -> None:
     """Views of the pair's raw requests, and of those of version a."""
     conditions = [
         f"prompt = {quote_literal(pair.prompt)}",
         f"version IN ({quote_literal(pair.a)}, {quote_literal(pair.b)})",
+        *more,
     ]
     if pair.environment is not None:
         conditions.append(f"environment = {quote_literal(pair.environment)}")
@@ -167,13 +173,16 @@ def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> None:
     _create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
 
 
-def _create_mixed(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str]) -> None:
+def _create_mixed(
+    cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: Periods | None
+) -> None:
     """A view of the same requests with the mix in place of the experiment, the version in that of the arm."""
     parts = ["coalesce(response_model, request_model)"]
     parts += [
         f"coalesce(list_filter(segments, lambda entry: entry.key = {quote_literal(key)})[1].value, '')"
         for key in segments
     ]
+    parts += [] if periods is None else [periods.expression]
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
     columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
     _create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
@@ -184,8 +193,13 @@ def _create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> No
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}").fetchall()
 
 
-def _telling_segments(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+def _segments(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None) -> tuple[str, ...]:
     rows = _rows(cursor, "version_segments", _PAIR)
+    if wanted is not None:
+        known = {row["key"] for row in rows}
+        if unknown := [each for each in wanted if each not in known]:
+            raise UnknownSegment(unknown[0], known)
+        return tuple(dict.fromkeys(wanted))
     return tuple(row["key"] for row in rows if 1 < row["different"] <= MOST_VALUES)[:MOST_SEGMENTS]
 
 

@@ -15,7 +15,7 @@ MOST_DIFFERENT = 1_000
 """A key with more values than that tells users apart, not kinds of traffic."""
 MOST_TRAFFIC_VALUES = 12
 """Values of one key that the mix of traffic tells apart; the others count as one."""
-MOST_MIXES = 150
+MOST_MIXES = 600
 """Combinations of their values, likewise."""
 LEAST_COVERED = 0.5
 """Values that are told apart must have this share of a key's requests."""
@@ -24,6 +24,8 @@ OTHER = "(other)"
 """Stands for all values that are not told apart."""
 APP = "app"
 MODEL = "model"
+TIME = "time"
+"""The period of a request, where versions are compared that ran at the same time."""
 VERSION = "version"
 
 SEPARATOR = "\x1f"

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from coalmine_consumers.experiments import VersionSpan
-from coalmine_consumers.explain.dimensions import APP, MODEL, VERSION, Size, segment_dimensions
+from coalmine_consumers.experiments import Periods, VersionSpan, side_by_side
+from coalmine_consumers.explain.dimensions import APP, MODEL, TIME, VERSION, Size, segment_dimensions
 from coalmine_consumers.explain.question import Question
-from coalmine_consumers.explain.requests import lay_out, spans
+from coalmine_consumers.explain.requests import divide_time, keep_experiment, lay_out, spans
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
 from coalmine_consumers.explain.selection import choose
 from coalmine_consumers.explain.sums import (
@@ -18,6 +18,9 @@ from coalmine_consumers.explain.sums import (
     plain_sums,
     value_sums,
 )
+
+_LEAST_PER_PERIOD = 100
+"""Requests of the smaller side that a period of time has, on average, at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +35,8 @@ class Evidence:
     sample: Sample
     left_out: tuple[str, ...]
     """Values that were not examined one by one, as sentences."""
+    experiment: str | None
+    """The experiment whose requests these are: both versions were arms of it. None: all requests."""
     not_told_apart: tuple[str, ...]
     """Segments that the mix of traffic does not tell apart, as sentences."""
 
@@ -66,11 +71,24 @@ def evidence(
     for side in (0, 1):
         if side not in sides:
             return NoEvidence(of_b=side == 1, has_requests=side in when)
+    experiment = side_by_side(when[0], when[1]) if question.of_versions else None
+    if experiment is not None:
+        keep_experiment(cursor, experiment)
+        when, plain = spans(cursor), plain_sums(cursor)
+    size = Size(when[0].units, when[1].units, plain.fewest_requests())
+    periods = (
+        Periods.of(when[0], when[1], size.requests // _LEAST_PER_PERIOD) if question.of_versions else None
+    )
+    if periods is not None:
+        divide_time(cursor, periods)
+        plain = plain_sums(cursor)
     segments, left_out = segment_dimensions(cursor)
     names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
     count = mix_counter(cursor, plain, of_versions=question.of_versions)
-    size = Size(when[0].units, when[1].units, plain.fewest_requests())
-    choice = choose([*segments, *map(plain.dimension, names)], question.segments, left_out, size, count)
+    time = [each for each in (plain.dimension(TIME),) if each.different > 1]
+    choice = choose(
+        [*segments, *map(plain.dimension, names)], question.segments, left_out, size, count, always=time
+    )
     return Evidence(
         question,
         (when[0], when[1]),
@@ -78,5 +96,6 @@ def evidence(
         value_sums(cursor, plain, choice.tested),
         sample(cursor, [each for each in choice.tested if each.is_segment], most_sampled),
         choice.left_out,
+        experiment,
         choice.traffic_words,
     )

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from coalmine_consumers.experiments import VersionSpan
+from coalmine_consumers.experiments import Periods, VersionSpan
 from coalmine_consumers.explain.contributions import Threshold, measuring
 from coalmine_consumers.explain.question import Question
 from coalmine_consumers.sql import fetch_rows, statement
@@ -56,6 +56,19 @@ def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> No
     held = "(y > $value)::DOUBLE" if threshold.counts_beyond else "least(y, $value)"
     change = f"UPDATE explained_requests SET y = {held} WHERE x > 0"  # noqa: S608 - one of the two above
     cursor.execute(change, {"value": value}).fetchall()
+
+
+def keep_experiment(cursor: duckdb.DuckDBPyConnection, experiment: str) -> None:
+    """Keeps the requests of one experiment only."""
+    cursor.execute(
+        "DELETE FROM explained_requests WHERE experiment IS DISTINCT FROM $experiment",
+        {"experiment": experiment},
+    ).fetchall()
+
+
+def divide_time(cursor: duckdb.DuckDBPyConnection, periods: Periods) -> None:
+    """Fills the column `time` of the requests laid out: in which period each was."""
+    cursor.execute(f"UPDATE explained_requests SET time = {periods.expression}").fetchall()  # noqa: S608 - ours
 
 
 def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:

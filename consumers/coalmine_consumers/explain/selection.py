@@ -7,6 +7,7 @@ it is not used, and the answer says so.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from coalmine_consumers.errors import UnknownSegment
 from coalmine_consumers.explain.dimensions import (
     APP,
     LEAST_COVERED,
@@ -16,7 +17,6 @@ from coalmine_consumers.explain.dimensions import (
     Dimension,
     Size,
 )
-from coalmine_schemas.errors import InvalidParameter
 
 MOST_TRAFFIC_KEYS = 3
 """Keys that the mix of traffic is made of by default."""
@@ -65,6 +65,8 @@ def choose(
     left_out: Sequence[str],
     size: Size,
     count: CountMixes,
+    *,
+    always: Sequence[Dimension] = (),
 ) -> Choice:
     """Chooses the dimensions to use.
 
@@ -77,6 +79,7 @@ def choose(
         left_out: Words about segments that are left out already.
         size: How much there is of each side.
         count: Counts mixes.
+        always: Dimensions that the mix of traffic is made of in any case.
 
     Raises:
         InvalidParameter: Requests do not have a segment that is wanted.
@@ -99,8 +102,8 @@ def choose(
         tested.append(each)
     kinds = [each for each in dimensions if each.is_segment or each.name == APP]
     if wanted is not None:
-        return Choice(tuple(tested), _asked_for(kinds, wanted), tuple(words), ())
-    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2], size, count)
+        return Choice(tuple(tested), (*always, *_asked_for(kinds, wanted)), tuple(words), ())
+    traffic, not_told = _moved_most([each for each in kinds if each.different >= 2], size, count, always)
     return Choice(tuple(tested), traffic, tuple(words), not_told)
 
 
@@ -109,23 +112,23 @@ def _asked_for(kinds: Sequence[Dimension], wanted: Sequence[str]) -> tuple[Dimen
     by_name = {each.name: each for each in reversed(kinds)}
     for name in wanted:
         if name not in by_name:
-            known = ", ".join(sorted(by_name)) or "none"
-            raise InvalidParameter(f"segment {name!r}: these requests have {known}")
+            raise UnknownSegment(name, [*by_name])
     return tuple(by_name[name] for name in dict.fromkeys(wanted))
 
 
 def _moved_most(
-    kinds: Sequence[Dimension], size: Size, count: CountMixes
+    kinds: Sequence[Dimension], size: Size, count: CountMixes, always: Sequence[Dimension]
 ) -> tuple[tuple[Dimension, ...], tuple[str, ...]]:
     """Those to tell traffic apart by, and words about the others."""
-    chosen: list[Dimension] = []
+    chosen: list[Dimension] = list(always)
+    most = MOST_TRAFFIC_KEYS + len(always)
     words = []
     tried = 0
     for each in sorted(kinds, key=lambda kind: (-kind.clearly_moved(size), kind.name)):
         if each.covered(MOST_TRAFFIC_VALUES) < LEAST_COVERED:
             words.append(f"{each.name}: {each.different:,} different values, none with many requests")
             continue
-        if len(chosen) == MOST_TRAFFIC_KEYS or tried == MOST_TRIED:
+        if len(chosen) == most or tried == MOST_TRIED:
             words.append(f"{each.name}: its mix moved less ({each.moved:.1%} of the requests)")
             continue
         tried += 1
@@ -138,7 +141,7 @@ def _moved_most(
             words.append(f"{each.name}: with it there would be {made.different:,} mixes, too many to examine")
         else:
             chosen.append(each)
-            for before in chosen[:-1]:
+            for before in chosen[len(always) : -1]:
                 rest = [other for other in chosen if other is not before]
                 if made.effective < _FINER * count(rest).effective:
                     chosen = rest

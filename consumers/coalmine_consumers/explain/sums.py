@@ -18,6 +18,7 @@ from coalmine_consumers.explain.dimensions import (
     MOST_TRAFFIC_VALUES,
     OTHER,
     SEPARATOR,
+    TIME,
     VERSION,
     Dimension,
     Value,
@@ -71,7 +72,7 @@ class ValueSums:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlainSums:
-    """Sums by what every request has: version, model and application."""
+    """Sums by what every request has: version, model, application and period."""
 
     table: pa.Table
 
@@ -81,7 +82,7 @@ class PlainSums:
         return int(min(by_side["requests_sum"].to_pylist()))
 
     def dimension(self, name: str) -> Dimension:
-        """One of the three, with its values."""
+        """One of the four, with its values."""
         grouped = (
             self.table.group_by([name, "side"]).aggregate([("requests", "sum"), ("x", "sum")]).to_pylist()
         )
@@ -162,7 +163,10 @@ def mix_counter(cursor: duckdb.DuckDBPyConnection, plain: PlainSums, *, of_versi
 
 
 def _mix(traffic: Sequence[Dimension], parameters: dict[str, Any]) -> str:
-    parts = [_lumped(each, MOST_TRAFFIC_VALUES, f"mix_{at}", parameters) for at, each in enumerate(traffic)]
+    parts = [
+        _lumped(each, each.different if each.name == TIME else MOST_TRAFFIC_VALUES, f"mix_{at}", parameters)
+        for at, each in enumerate(traffic)
+    ]
     return f"concat_ws(chr(31), {', '.join(parts)})" if parts else "''"
 
 

@@ -1,4 +1,7 @@
-"""Questions a person asks, answered from rollups alone: as fast over 20 million events as over one."""
+"""Questions a person asks, answered from rollups alone: as fast over 20 million events as over one.
+
+One call comes from the raw rows.
+"""
 
 from coalmine_consumers.queries.deployment_marks import deployment_marks
 from coalmine_consumers.queries.facets import facets
@@ -6,6 +9,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
 from coalmine_consumers.queries.segment_files import segment_files
+from coalmine_consumers.queries.stored_call import stored_call
 from coalmine_consumers.queries.timeseries import timeseries
 from coalmine_consumers.queries.unpriced import unpriced
 from coalmine_consumers.queries.version_order import version_key
@@ -19,6 +23,7 @@ __all__ = [
     "ingest_health",
     "quantiles",
     "segment_files",
+    "stored_call",
     "timeseries",
     "unpriced",
     "version_key",

@@ -35,11 +35,14 @@ from coalmine_consumers.results.measures import (
     VersionRow,
 )
 from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
+from coalmine_consumers.results.stored_call import CallFeedback, CallScore, StoredCall
 
 __all__ = [
     "AuditCheck",
     "AuditIdentity",
     "AuditReport",
+    "CallFeedback",
+    "CallScore",
     "Counts",
     "DeadLetterDetail",
     "DeadLetterRow",
@@ -65,6 +68,7 @@ __all__ = [
     "StepChoice",
     "StillFailing",
     "StoreSizes",
+    "StoredCall",
     "Timeseries",
     "TimeseriesRow",
     "UnpricedRow",

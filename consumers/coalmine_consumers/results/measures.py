@@ -3,7 +3,7 @@
 None means not known, which is never the same as zero: a cost is None where no price is known for the model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -112,7 +112,8 @@ class UnpricedRow:
     without_usage: int
     """Calls that say no tokens: failed or cancelled ones, and streams that were not asked for usage."""
     without_price: int
-    """Calls that say tokens, but no price is known: add one to `pricing.toml`."""
+    """Calls that say tokens, but no price of the model, or of its service tier, is known: add it to
+    `pricing.toml`."""
 
 
 @result
@@ -184,6 +185,8 @@ class Facets:
     """Start of the first call, UTC; null while there is none."""
     last_event_time: datetime | None
     """Start of the last call, UTC; null while there is none."""
+    models: list[str] = field(default_factory=list)
+    """Models that answered, sorted."""
 
 
 @result

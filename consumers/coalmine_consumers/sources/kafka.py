@@ -185,6 +185,10 @@ class KafkaSource:
         self._closed = True
         self._consumer.close()
         self._owned.clear()
+        # The callbacks make cycles with us. If the garbage collector freed the admin client, on whichever
+        # thread it runs, that could be the client's own, and librdkafka ends the process then.
+        self._look = None
+        del self._admin
 
     def _note_ends(self) -> None:
         """Keeps for `lag` what the client knows of each partition without asking the broker."""
@@ -280,7 +284,9 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         # The assignment must be answered. Nothing is taken until `_start` has set it to where the store is.
-        consumer.incremental_assign([kafka_partition(partition_of(each)) for each in partitions])
+        # By an absolute offset: librdkafka asks the broker where the end is, or what was committed, and an
+        # answer that comes late moves even the next assignment there, past everything unread.
+        consumer.incremental_assign([kafka_partition(partition_of(each), 0) for each in partitions])
         self._owned.assign(map(partition_of, partitions))
         _log.info("assigned %s", names_of(partitions))
 

@@ -68,13 +68,16 @@ class Look:
     def logs(self) -> dict[TopicPartition, PartitionLog]:
         """The partitions that were wanted, as far as the broker answered, by how they were named."""
         ids = self.topic_ids()
-        return {
-            each: PartitionLog(
-                each._replace(topic_id=ids[each.topic]), first.result().offset, end.result().offset
-            )
-            for each, (first, end) in (self._bounds or {}).items()
-            if first.exception() is None and end.exception() is None
-        }
+        found = {}
+        for each, (first, end) in (self._bounds or {}).items():
+            if first.exception() is None and end.exception() is None:
+                log = PartitionLog(
+                    each._replace(topic_id=ids[each.topic]), first.result().offset, end.result().offset
+                )
+                # Of a partition without a leader, librdkafka returns the offset it was given, and no error.
+                if log.first >= 0 and log.end >= 0:
+                    found[each] = log
+        return found
 
     def missing_topics(self) -> list[str]:
         """Topics that do not exist."""

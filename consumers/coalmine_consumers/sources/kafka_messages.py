@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-from confluent_kafka import OFFSET_END, TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
+from confluent_kafka import OFFSET_INVALID, TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from coalmine_consumers.raw import Origin, TopicPartition
@@ -34,8 +34,8 @@ def partition_of(partition: KafkaPartition) -> TopicPartition:
     return TopicPartition(partition.topic, str(partition.partition))
 
 
-def kafka_partition(partition: TopicPartition, offset: int = OFFSET_END) -> KafkaPartition:
-    """Converts a partition and where to start in it for librdkafka."""
+def kafka_partition(partition: TopicPartition, offset: int = OFFSET_INVALID) -> KafkaPartition:
+    """Converts a partition, and an offset where one matters, for librdkafka."""
     return KafkaPartition(partition.topic, int(partition.partition), offset)
 
 

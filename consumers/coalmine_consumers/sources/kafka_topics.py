@@ -9,10 +9,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_schemas.events import EventName
+from coalmine_schemas.limits import MESSAGE_BYTES
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
 
-MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
-"""Largest message batch the topics take: prompts and answers may be long."""
 LIST_TIMEOUT_S: Final = 5.0
 """How long the broker may take to say which topics there are."""
 CREATE_TIMEOUT_S: Final = 15.0
@@ -21,7 +20,7 @@ CREATE_TIMEOUT_S: Final = 15.0
 _CONFIG: Final[Mapping[EventName, Mapping[str, str]]] = {
     "deployments": {"cleanup.policy": "compact"},
     # A dead letter carries the whole message that failed, and more.
-    "dead_letters": {"max.message.bytes": str(MAX_MESSAGE_BYTES + 1024 * 1024)},
+    "dead_letters": {"max.message.bytes": str(MESSAGE_BYTES + 1024 * 1024)},
 }
 
 
@@ -45,7 +44,8 @@ def ensure_topics(
     """
     wanted = {}
     for event in EVENT_NAMES:
-        config = {"max.message.bytes": str(MAX_MESSAGE_BYTES), **_CONFIG.get(event, {})}
+        # Of a batch as it is compressed; what its messages unpack to, `decode` looks at.
+        config = {"max.message.bytes": str(MESSAGE_BYTES), **_CONFIG.get(event, {})}
         count = partitions if event in ("requests", "feedback", "scores") else 1
         topic = topic_name(event, prefix)
         wanted[topic] = NewTopic(topic, count, replication_factor, config=config)
@@ -64,7 +64,11 @@ def ensure_topics(
             reason: KafkaError = error.args[0]
             if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
-            if reason.retriable() or reason.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+            # A broker that starts, or is very busy, is fenced for a moment; Kafka says so by a code that
+            # otherwise means too few brokers.
+            is_fenced = "fenced" in reason.str()
+            is_away = reason.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+            if reason.retriable() or is_fenced or is_away:
                 raise SourceUnavailable(f"topic {topic} was not created: {reason.str()}") from error
             raise SourceMisconfigured(f"topic {topic} was not created: {reason.str()}") from error
         else:

@@ -92,7 +92,7 @@ class BatchWriter:
             PositionConflict: The batch does not start at the stored positions. Nothing was written.
         """
         require_starts(read_positions(self.connection), batch.starts)
-        tables, beyond = within_limits(self.connection, batch.tables, self.settings.names_per_day, now)
+        tables, beyond = within_limits(self.connection, batch.tables, self.settings, now)
         for kind, events in beyond.items():
             text = "%d events have a new %s, of which there are too many today; stored as %s"
             _limited.report(kind, text, events, kind, OTHER)

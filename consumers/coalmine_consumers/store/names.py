@@ -5,7 +5,7 @@ What lies beyond is stored under one name, `OTHER`, and counted. Names that are 
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.raw import ReadEvent
 from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.store.settings import StoreSettings
 
 OTHER: Final = "(other)"
 """Stands for every name that was one too many."""
 _COLUMNS: Final = {
-    "app": "app",
     "environment": "environment",
     "prompt": "prompt",
     "variant": "variant",
@@ -25,36 +25,46 @@ _COLUMNS: Final = {
     "request_model": "model",
     "response_model": "model",
 }
-"""Columns of a request and the kind of name they hold."""
+"""Columns of a request beside its app, and the kind of name they hold."""
+_NEW: Final = "SELECT DISTINCT kind, name FROM arriving ANTI JOIN known_names USING (kind, name)"
+_Named: TypeAlias = tuple[str, pa.ChunkedArray, pa.ChunkedArray]
+"""A kind, names, and the apps whose events have them."""
 
 
 def within_limits(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[ReadEvent, pa.Table], most: int, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[ReadEvent, pa.Table],
+    settings: StoreSettings,
+    now: datetime,
 ) -> tuple[dict[ReadEvent, pa.Table], dict[str, int]]:
     """The events of a batch, those names replaced that are one too many.
 
     Args:
         connection: Inside the batch's transaction.
         tables: Decoded events.
-        most: New names of each kind in a day.
+        settings: How many new names of each kind a day has.
         now: When the batch is committed.
 
     Returns:
         The events, and by kind how many have such a name.
     """
-    admission = _Admission(connection, most, now)
+    admission = _Admission(connection, settings, now)
     bounded = dict(tables)
     if (requests := tables.get("requests")) is not None and requests.num_rows:
-        names = [(kind, requests[column]) for column, kind in _COLUMNS.items()]
-        refused = admission.refused([*names, ("metric", _keys(requests["metrics"]))])
+        # Apps first: those that are one too many share the room of one app for their other names.
+        refused = admission.refused([("app", requests["app"], requests["app"])])
+        requests = admission.replace(requests, "app", "app", requests["app"], refused)
+        apps = requests["app"]
+        names = [(kind, requests[column], apps) for column, kind in _COLUMNS.items()]
+        refused = admission.refused([*names, ("metric", *_keys(requests["metrics"], apps))])
         for column, kind in _COLUMNS.items():
             requests = admission.replace(requests, column, kind, requests[column], refused)
         requests = admission.replace_metrics(requests, refused)
         versions = pc.binary_join_element_wise(requests["prompt"], requests["version"], "@")
-        refused = admission.refused([("version", versions)])
+        refused = admission.refused([("version", versions, apps)])
         bounded["requests"] = admission.replace(requests, "version", "version", versions, refused)
     if (scores := tables.get("scores")) is not None and scores.num_rows:
-        refused = admission.refused([("metric", scores["name"])])
+        refused = admission.refused([("metric", scores["name"], scores["app"])])
         bounded["scores"] = admission.replace(scores, "name", "metric", scores["name"], refused)
     admission.record()
     return bounded, admission.events
@@ -63,26 +73,34 @@ def within_limits(
 class _Admission:
     """Admits new names of one batch, and counts the events of those that are not admitted."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int, now: datetime) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: StoreSettings, now: datetime) -> None:
         self._connection = connection
-        self._parameters = {"day": now.date(), "most": most}
+        self._parameters = {
+            "day": now.date(),
+            "most": settings.names_per_day,
+            "most_of_app": settings.names_per_app,
+        }
         self.events: dict[str, int] = {}
 
-    def refused(self, names: list[tuple[str, pa.ChunkedArray]]) -> Mapping[str, pa.Array]:
+    def refused(self, named: list[_Named]) -> Mapping[str, pa.Array]:
         """Admits names; returns those, by kind, for which there is no room today."""
+        distinct = [(kind, pc.unique(names).drop_null().cast(pa.string())) for kind, names, _ in named]
+        arriving = pa.concat_tables(_table(kind, names) for kind, names in distinct)
+        with lent(self._connection, arriving=arriving):
+            new = fetch_table(self._connection, _NEW, {})
+        if not new.num_rows:  # as in nearly every batch
+            return {}
         arriving = pa.concat_tables(
-            pa.table({"kind": pa.repeat(pa.scalar(kind), len(distinct)), "name": distinct})
-            for kind, column in names
-            for distinct in [pc.unique(column).drop_null().cast(pa.string())]
+            _table(kind, names.filter(mask).cast(pa.string()), apps.filter(mask))
+            for kind, names, apps in named
+            for mask in [pc.is_in(names, new.filter(pc.equal(new["kind"], kind))["name"].combine_chunks())]
         )
         with lent(self._connection, arriving=arriving):
             new = fetch_table(self._connection, statement("new_names", __package__), self._parameters)
-        if not new.num_rows:
-            return {}
-        admitted = new.filter(new["is_admitted"]).select(["kind", "name"])
+        admitted = new.filter(new["is_admitted"])
         with lent(self._connection, admitted=admitted):
             self._connection.execute(
-                "INSERT INTO known_names SELECT kind, name, $day FROM admitted",
+                "INSERT INTO known_names SELECT kind, name, $day, app FROM admitted",
                 {"day": self._parameters["day"]},
             ).fetchall()
         rest = new.filter(pc.invert(new["is_admitted"]))
@@ -140,6 +158,11 @@ class _Admission:
         self.events[kind] = self.events.get(kind, 0) + events
 
 
-def _keys(maps: pa.ChunkedArray) -> pa.ChunkedArray:
-    keys: pa.ChunkedArray = pc.struct_field(pc.list_flatten(maps), "key")
-    return keys
+def _keys(maps: pa.ChunkedArray, apps: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """The keys of maps, and the app of each."""
+    return pc.struct_field(pc.list_flatten(maps), "key"), apps.take(pc.list_parent_indices(maps))
+
+
+def _table(kind: str, names: pa.Array, apps: pa.Array | None = None) -> pa.Table:
+    columns = {"kind": pa.repeat(pa.scalar(kind), len(names)), "name": names}
+    return pa.table(columns if apps is None else {**columns, "app": apps.cast(pa.string())})

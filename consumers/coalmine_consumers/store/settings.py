@@ -21,6 +21,8 @@ class StoreSettings:
     """Of such a batch, days with fewer rows than this go to the hot table all the same."""
     names_per_day: int = 5_000
     """New names of a kind (prompts, versions, models, metrics ...) in a day; more are stored as one."""
+    names_per_app: int = 1_000
+    """Of these, those that events of one app bring."""
     clock_tolerance_s: float = 300.0
     """An event further in the future than this counts as ahead of the clock; it is stored unchanged."""
     ranges: Mapping[str, Range] = field(default_factory=lambda: DEFAULT_RANGES)

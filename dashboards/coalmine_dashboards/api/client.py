@@ -1,6 +1,6 @@
 """Client of the server's HTTP API. Every failure is one of `errors`, with the server's own explanation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -38,6 +38,7 @@ class Selection:
 
     prompt: str | None = None
     environment: str | None = None
+    model: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -86,7 +87,8 @@ class ApiClient:
 
     def deployment_marks(self, selection: Selection) -> list[DeploymentMark]:
         """Returns the changes of deployments, oldest first."""
-        pages = self._pages("/v1/deployment-marks", _parameters(selection), _MARKS)
+        every_model = replace(selection, model=None)
+        pages = self._pages("/v1/deployment-marks", _parameters(every_model), _MARKS)
         return [mark for page in pages for mark in page.items]
 
     def _pages(
@@ -150,6 +152,7 @@ def _parameters(selection: Selection) -> dict[str, str]:
     given = {
         "prompt": selection.prompt,
         "environment": selection.environment,
+        "model": selection.model,
         "since": _moment(selection.since),
         "until": _moment(selection.until),
     }

@@ -17,6 +17,7 @@ from coalmine_dashboards.views.panels import Panel, Point, label_of, needs_log, 
 __all__ = ["draw"]
 
 _HEIGHT_PX = 190
+_LABEL_GAP_PX = 2
 _POINTS = "points"
 _MARKS = "marks"
 _MARK_COLOUR = "#808080"  # readable in both modes, and not the colour of a version
@@ -92,7 +93,7 @@ def _lines(
 
 
 def _mark_layers() -> list[alt.Chart]:
-    """Draws a vertical rule for each change of a deployment, labelled with the new version."""
+    """Draws a vertical rule for each change of a deployment, and above the curves the new version."""
     base = alt.Chart(alt.NamedData(_MARKS)).encode(x=_time_axis())
     tooltip = [
         alt.Tooltip("what:N", title="Deployment"),
@@ -103,8 +104,8 @@ def _mark_layers() -> list[alt.Chart]:
     return [
         base.mark_rule(strokeDash=[2, 3], color=_MARK_COLOUR, opacity=0.7),
         base.mark_rule(strokeWidth=8, opacity=0).encode(tooltip=tooltip),
-        base.mark_text(align="left", baseline="top", dx=3, fontSize=10, color=_MARK_COLOUR).encode(
-            y=alt.value(0), text="label:N"
+        base.mark_text(align="left", baseline="bottom", fontSize=10, color=_MARK_COLOUR).encode(
+            y=alt.value(-_LABEL_GAP_PX), text="label:N"
         ),
     ]
 

@@ -47,6 +47,7 @@ def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
             "Losses of messages before they could be read. Details: coalmine audit",
         ),
         _unattributed(status),
+        *_beyond_limit(status),
     )
 
 
@@ -99,3 +100,16 @@ def _unattributed(status: IngestStatus) -> HealthItem:
     )
     many = number > max(100, status.counts.stored // 100)
     return HealthItem("Unattributed", count(number), "notice" if many else "plain", explanation)
+
+
+def _beyond_limit(status: IngestStatus) -> tuple[HealthItem, ...]:
+    """Said only where a limit was reached: most never see one."""
+    names = {kind: number for kind, number in status.names_beyond_limit.items() if number}
+    if not names:
+        return ()
+    kinds = ", ".join(f"{kind} {count(events)}" for kind, events in names.items())
+    explanation = (
+        f"Events under a name that was one too many new ones on its day ({kinds}), counted as (other). "
+        "The usual cause is a name that holds an id."
+    )
+    return (HealthItem("Beyond limit", count(sum(names.values())), "notice", explanation),)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from coalmine_consumers.results import DeploymentMark
+from coalmine_dashboards.views.markup import shown
 
 CHARACTER = 0.02
 """Width of a letter of a label, as a share of the axis of a chart in a row of three."""
@@ -60,12 +61,13 @@ def _legible(points: list[MarkPoint], ends: tuple[datetime, datetime] | None) ->
 
 
 def _point(mark: DeploymentMark, *, with_prompt: bool) -> MarkPoint:
-    served = mark.experiment or mark.version or "nothing"
+    served = shown(mark.experiment or mark.version or "nothing")
+    prompt = shown(mark.prompt)
     return {
         "time": mark.event_time.timestamp() * 1000.0,
         "when": f"{mark.event_time:%Y-%m-%d %H:%M:%S}",
-        "label": f"{mark.prompt} {served}" if with_prompt else served,
-        "what": f"{mark.environment}: {mark.action} {mark.prompt} {served}",
-        "who": mark.changed_by,
-        "why": mark.reason or "",
+        "label": f"{prompt} {served}" if with_prompt else served,
+        "what": f"{shown(mark.environment)}: {shown(mark.action)} {prompt} {served}",
+        "who": shown(mark.changed_by),
+        "why": shown(mark.reason or ""),
     }

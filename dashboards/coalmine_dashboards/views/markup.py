@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as html_escape
 from importlib.resources import files
 
 from coalmine_dashboards.views.health import HealthItem, Tone
 from coalmine_dashboards.views.table import COLUMNS, Cell, Column, TableRow
+from coalmine_schemas.safe_text import printable
 
-__all__ = ["health_strip", "plain", "stylesheet", "versions_table"]
+__all__ = ["health_strip", "plain", "shown", "stylesheet", "versions_table"]
+
 
 _DOTS: dict[Tone, str] = {"good": "cm-good", "notice": "cm-notice", "bad": "cm-bad"}
 
@@ -17,6 +19,16 @@ def stylesheet() -> str:
     """Returns the style sheet of the page."""
     css = (files("coalmine_dashboards") / "views" / "style.css").read_text(encoding="utf-8")
     return f"<style>{css}</style>"
+
+
+def shown(name: str) -> str:
+    """Returns a name with what nobody would see in it written out."""
+    return printable(name, lines=False)
+
+
+def escape(text: str) -> str:
+    """Returns HTML that shows a text as it is."""
+    return html_escape(shown(text))
 
 
 def health_strip(items: Sequence[HealthItem]) -> str:
@@ -39,7 +51,7 @@ def health_strip(items: Sequence[HealthItem]) -> str:
 
 def plain(text: str) -> str:
     """Returns Markdown that shows a text as it is: an image in a stranger's name would be fetched."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(printable(text).split()))
 
 
 def versions_table(rows: Iterable[TableRow]) -> str:

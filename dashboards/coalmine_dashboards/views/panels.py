@@ -9,6 +9,7 @@ from typing import TypedDict, cast
 from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
 from coalmine_dashboards.palette import VersionKey
 from coalmine_dashboards.steps import length_of
+from coalmine_dashboards.views.markup import shown
 
 __all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "needs_log", "panel_points", "step_in_words"]
 
@@ -138,7 +139,7 @@ PANELS = (
 
 def label_of(version: VersionKey, *, with_prompt: bool) -> str:
     """Returns the label of a version in charts."""
-    prompt, number = version
+    prompt, number = map(shown, version)
     return f"{prompt} {number}" if with_prompt else number
 
 

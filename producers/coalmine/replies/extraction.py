@@ -19,6 +19,11 @@ _WITH_USAGE: Final = (
     "eval_count",
 )
 """Fields that have the counts, in any API that genai-prices knows."""
+_BEDROCK_PIECES: Final = frozenset(
+    ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop")
+)
+_COHERE_PIECES: Final = ("message-", "content-", "tool-", "citation-", "text-generation", "stream-start")
+"""What the kinds of Cohere's events begin with."""
 _MAX_VALUES: Final = 2_000
 _MAX_DEPTH: Final = 8
 """Bounds of what is looked at in a reply, which may be any object, even one that leads back to itself."""
@@ -41,6 +46,25 @@ def read_other(reply: object) -> ReplyFacts | None:
         parts["usage"] = usage()
     if not parts:
         return None
+    usages = (OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),)
+    # Of LangChain's chunks one may have the input's counts and a later one the output's.
+    return _facts(reply, usages, is_piece=type(reply).__name__.endswith("Chunk"))
+
+
+def read_text_piece(reply: object) -> ReplyFacts | None:
+    """Reads a piece without counts of a stream by LangChain, Ollama, Gemini, Bedrock or Cohere."""
+    if type(reply).__name__.endswith("Chunk"):
+        is_piece = isinstance(get(reply, "content"), str | list)
+    elif isinstance(kind := get(reply, "type") or get(reply, "event_type"), str):
+        is_piece = kind.startswith(_COHERE_PIECES)
+    elif isinstance(reply, Mapping) and not _BEDROCK_PIECES.isdisjoint(reply):
+        is_piece = True
+    else:
+        is_piece = get(reply, "done") is False or isinstance(get(reply, "candidates"), list)
+    return _facts(reply, (), is_piece=True) if is_piece else None
+
+
+def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> ReplyFacts:
     candidate = first_of(get(reply, "candidates"))
     return ReplyFacts(
         response_model=_first_text(
@@ -57,10 +81,10 @@ def read_other(reply: object) -> ReplyFacts | None:
             get(get(reply, "response_metadata"), "finish_reason"),
             get(get(reply, "response_metadata"), "stop_reason"),
             get(reply, "done_reason"),
+            get(get(reply, "messageStop"), "stopReason"),
         ),
-        usages=(OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),),
-        # Of LangChain's chunks one may have the input's counts and a later one the output's.
-        is_piece=type(reply).__name__.endswith("Chunk"),
+        usages=usages,
+        is_piece=is_piece,
     )
 
 

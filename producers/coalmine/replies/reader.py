@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
-from coalmine.replies.extraction import read_other
+from coalmine.replies.extraction import read_other, read_text_piece
 from coalmine.replies.facts import ReplyFacts, count_of, get
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
@@ -46,13 +46,13 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
         want_text: Whether to read the answer's text, too.
 
     Returns:
-        The facts, or None for a shape without anything that may have counts.
+        The facts, or None for a shape that has nothing that may have counts and is no piece of a stream.
     """
     facts = _read(reply, want_text=want_text)
     for name in _WITHIN:
         if facts is None and (inner := get(reply, name)) is not None:
             facts = _read(inner, want_text=want_text)
-    return facts
+    return read_text_piece(reply) if facts is None else facts
 
 
 def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:

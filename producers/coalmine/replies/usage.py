@@ -7,8 +7,19 @@ from typing import Any, NamedTuple
 from coalmine.replies.extraction import OtherReply, extracted
 from coalmine.replies.facts import ReplyFacts, count_of, get, text_of
 
+_PLAIN_COUNTS = (
+    "input_tokens",
+    "prompt_tokens",
+    "output_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
 _TICKS_PER_USD = 10**10
 """xAI's unit of cost."""
+_ANYWHERE = ("global", "not_available")
+"""Anthropic's words for calls that may be answered anywhere."""
 
 
 class BilledUsage(NamedTuple):
@@ -17,7 +28,7 @@ class BilledUsage(NamedTuple):
     counts: dict[str, int | float]
     """By genai-prices' names; a whole includes its parts. Empty where the reply does not say."""
     service_tier: str | None
-    """In the provider's words."""
+    """In the provider's words; where it was answered in one geography only, with that after a "+"."""
     cost_nano_usd: int | None
     """What a gateway says the call cost."""
 
@@ -30,16 +41,25 @@ def billed_usage(facts: ReplyFacts, provider: str | None) -> BilledUsage:
         provider: Who was called, which helps with shapes that are not known.
     """
     counts: dict[str, int | float] = {}
-    tier, cost = facts.service_tier, None
+    tier, geo, cost = facts.service_tier, None, None
     for usage in facts.usages:
         found = extracted(usage, provider, counts_of) if isinstance(usage, OtherReply) else counts_of(usage)
         for key, count in found.items():
             counts[key] = max(count, counts.get(key, 0))
         tier = "fast" if get(usage, "speed") == "fast" else text_of(get(usage, "service_tier")) or tier
+        geo = text_of(get(usage, "inference_geo")) or geo
         said = _stated_cost(usage)
         cost = cost if said is None else said
+    if geo is not None and geo not in _ANYWHERE:
+        tier = geo if tier in (None, "standard") else f"{tier}+{geo}"
     # LiteLLM says 0 for models it has no price of.
     return BilledUsage(counts, tier, cost if cost is not None else _usd(facts.stated_cost) or None)
+
+
+def negative_counts(usage: object) -> list[str]:
+    """Names of counts that are below zero, and so are left out."""
+    found = ((name, get(usage, name)) for name in _PLAIN_COUNTS)
+    return [name for name, count in found if isinstance(count, int | float) and count < 0]
 
 
 def counts_of(usage: object) -> dict[str, int | float]:

@@ -10,7 +10,7 @@ from coalmine_registry.errors import Conflict, NotFound, StaleRevision
 from coalmine_registry.operations import approval, audit, outbox
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.operations.versions import contents_with_includes
+from coalmine_registry.operations.versions import contents_with_includes, version_names
 from coalmine_registry.records import DeploymentRecord, ServedVersion
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import (
@@ -57,10 +57,11 @@ def current(transaction: Transaction, environment: str, prompt: str) -> Current:
     """Returns what is served now.
 
     Raises:
-        NotFound: The environment does not exist.
+        NotFound: The environment does not exist, or no such prompt is registered.
     """
     row = _row(transaction, environment_name(environment), prompt)
     if row is None:
+        version_names(transaction, prompt)
         return Current(environment, prompt, 0, None)
     return Current(environment, prompt, row.revision, state_of(row.served, row.defaults))
 
@@ -145,6 +146,7 @@ def deployment(transaction: Transaction, environment: str, prompt: str) -> Deplo
     """
     row = _row(transaction, environment_name(environment), prompt)
     if row is None:
+        version_names(transaction, prompt)  # says so if there is no such prompt
         raise _not_served(environment, prompt)
     return _record(row)
 
@@ -245,7 +247,7 @@ def _record(row: Row[Any]) -> DeploymentRecord:
 
 
 def _note_served(transaction: Transaction, before: Current, state: DeploymentState, revision: int) -> None:
-    for version in sorted(state.versions()):
+    for version in sorted(state.shown()):
         if not has_served(transaction, before.environment, before.prompt, version):
             transaction.insert(
                 served_versions,

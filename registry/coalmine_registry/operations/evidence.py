@@ -73,4 +73,4 @@ def _counts(transaction: Transaction, prompt: str, version: str, evidence: Evide
     rows = transaction.all(
         query.where(experiments.c.name == evidence.reference, experiments.c.prompt == prompt)
     )
-    return any(arm["version"] == version for row in rows for arm in row.arms)
+    return any(arm["version"] == version and arm["weight"] > 0 for row in rows for arm in row.arms)

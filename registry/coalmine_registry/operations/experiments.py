@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, or_, select
 
-from coalmine_registry.errors import Conflict, Invalid, NotFound
+from coalmine_registry.errors import Conflict, Invalid, NameTaken, NotFound
+from coalmine_registry.experiment_plan import DEFAULT, CheckPlan, ExperimentPlan, plan_of_content
 from coalmine_registry.operations import deployments
 from coalmine_registry.operations.approval import withdraw
 from coalmine_registry.operations.evidence import check_new
@@ -16,11 +17,12 @@ from coalmine_registry.operations.inputs import (
     environment_name,
     evidence_given,
     is_storable,
+    name_given,
     reason_given,
-    storable,
 )
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of
 from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.operations.versions import contents_with_includes
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord, ExperimentStatus
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import experiment_epochs, experiments
@@ -45,16 +47,22 @@ def start(
     *,
     arms: Sequence[Arm],
     rule: str | None,
+    control: str | None,
+    plan: ExperimentPlan | None,
+    check_plan: CheckPlan,
     evidence: Sequence[Evidence],
     reason: str | None,
     expected_revision: int | None,
 ) -> ExperimentRecord:
     """Starts an experiment in place of the default or of a rule's version.
 
+    Without a plan, that of the first arm's version counts (`experiment` in its metadata), else the default.
+
     Raises:
         Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
         NotFound: Nothing is served yet, or the rule or a version does not exist.
-        Conflict: The name was used before, another experiment runs there, the version served there is a
+        NameTaken: There is or was an experiment of that name.
+        Conflict: Another experiment runs there, the version served there is a
             treatment, or a version is retired.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
@@ -63,12 +71,14 @@ def start(
     actor.require(Role.APPROVER, "start experiments")
     given, attached = reason_given(reason), evidence_given(evidence)
     check_prompt_name(name, "the name of the experiment")
-    ordered = ordered_arms(arms)
+    ordered = ordered_arms(arms, control)
     before = deployments.current(transaction, environment, prompt)
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
     if transaction.one(select(experiments.c.name).where(experiments.c.name == name)) is not None:
-        raise Conflict(f"an experiment {name} exists or existed: their events would mix; choose another name")
+        raise NameTaken(
+            f"an experiment {name} exists or existed: their events would mix; choose another name"
+        )
     replaced = state.place(rule)
     _check_control(ordered, replaced.version)
     # Never chosen by a caller: two experiments of one salt would assign alike.
@@ -77,6 +87,8 @@ def start(
     served = [arm.version for arm in ordered]
     check_new(transaction, environment, prompt, served=served, known=state.versions(), evidence=attached)
     deployments.change(transaction, actor, before, after, action="start_experiment", reason=given)
+    planned = plan if plan is not None else _plan_of_version(transaction, prompt, ordered[0].version)
+    check_plan(planned)
     transaction.insert(
         experiments,
         {
@@ -86,6 +98,7 @@ def start(
             "rule": rule,
             "replaced": replaced.version,
             "salt": experiment.salt,
+            "plan": planned.to_json(),
             "status": "running",
             "started_at": transaction.now,
             "started_by": actor.subject,
@@ -105,6 +118,8 @@ def set_weights(
     expected_revision: int | None,
 ) -> ExperimentRecord:
     """Changes the weights of a running experiment, which starts its next allocation epoch.
+
+    The weights it has already change nothing and start none.
 
     Args:
         transaction: Where to do it.
@@ -126,7 +141,9 @@ def set_weights(
     running = _running(transaction, name)
     before = deployments.current(transaction, running.environment, running.prompt)
     check_revision(before.what, expected_revision, before.revision)
-    arms = ordered_arms(_reweighted(running.arms, weights))
+    arms = ordered_arms(_reweighted(running.arms, weights), running.arms[-1].variant)
+    if arms == running.arms:
+        return running  # published again: nothing changes, and an epoch less is to be combined
     epoch = running.allocation_epoch + 1
     after = before.deployed().with_arms(name, arms, epoch)
     deployments.change(transaction, actor, before, after, action="set_weights", reason=given)
@@ -250,10 +267,12 @@ def experiment_page(
     return Page(_records(transaction, page.items), page.next_cursor)
 
 
-def ordered_arms(arms: Sequence[Arm]) -> tuple[Arm, ...]:
+def ordered_arms(arms: Sequence[Arm], control: str | None = None) -> tuple[Arm, ...]:
     """Returns arms in the order of assignment: treatments first, as given, then the control.
 
-    The control is the arm called `control`, else the last one.
+    Args:
+        arms: As given.
+        control: Variant of the control; None: the arm called `control`, else the last one.
 
     Raises:
         Invalid: There are too few or too many, or names or weights are not valid.
@@ -261,12 +280,13 @@ def ordered_arms(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     if not 2 <= len(arms) <= _MOST_ARMS:
         raise Invalid("arms", f"a list of {len(arms)}", f"give 2 to {_MOST_ARMS}, the control last")
     for place, arm in enumerate(arms):
-        name = storable(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
-        if not name.strip():
-            raise Invalid(f"arms[{place}].variant", name, "give a name, e.g. treatment")
+        name_given(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
         if not _is_number(arm.weight):
             raise Invalid(f"arms[{place}].weight", arm.weight, "give a share from 0 to 1")
-    ordered = tuple(sorted(arms, key=lambda arm: arm.variant == _CONTROL))
+    if control is not None and control not in [arm.variant for arm in arms]:
+        raise Invalid("control", control, f"name one of the arms: {_names(arms)}")
+    last = _CONTROL if control is None else control
+    ordered = tuple(sorted(arms, key=lambda arm: arm.variant == last))
     try:
         check_arms(ordered)
     except InvalidParameter as error:
@@ -333,13 +353,18 @@ def _records(transaction: Transaction, rows: Sequence[Row[Any]]) -> list[Experim
         epochs.setdefault(each.experiment, []).append(epoch)
     return [
         ExperimentRecord(
-            **row._mapping,
+            **{**row._mapping, "plan": DEFAULT if row.plan is None else ExperimentPlan.from_json(row.plan)},
             arms=epochs[row.name][-1].arms,
             allocation_epoch=epochs[row.name][-1].allocation_epoch,
             epochs=tuple(epochs[row.name]),
         )
         for row in rows
     ]
+
+
+def _plan_of_version(transaction: Transaction, prompt: str, version: str) -> ExperimentPlan:
+    reference = f"{prompt}@{version}"
+    return plan_of_content(contents_with_includes(transaction, [reference])[reference])
 
 
 def _is_number(value: object) -> bool:

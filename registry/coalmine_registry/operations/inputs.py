@@ -6,6 +6,8 @@ from typing import Final
 
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.records import ENVIRONMENTS, Evidence
+from coalmine_schemas.errors import nearest
+from coalmine_schemas.safe_text import printable
 
 _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 20
@@ -25,7 +27,9 @@ def environment_name(environment: object) -> str:
     if environment in ENVIRONMENTS:
         return str(environment)
     shown = f"{environment:.40}" if isinstance(environment, str) else type(environment).__name__
-    raise NotFound(f"no environment {shown!r}: there are {', '.join(ENVIRONMENTS)}")
+    near = nearest(shown, ENVIRONMENTS)
+    hint = f"did you mean {near}? " if near else ""
+    raise NotFound(f"no environment {shown!r}: {hint}there are {', '.join(ENVIRONMENTS)}")
 
 
 def storable(field: str, value: object, longest: int = _LONGEST_NOTE) -> str:
@@ -41,6 +45,20 @@ def storable(field: str, value: object, longest: int = _LONGEST_NOTE) -> str:
     if "\0" in value or not _is_unicode(value):
         raise Invalid(field, value, "leave out zero bytes and halves of surrogate pairs")
     return value
+
+
+def name_given(field: str, value: object, longest: int) -> str:
+    """Returns a name that people can tell from others.
+
+    Raises:
+        Invalid: It is empty or cannot be stored, or has characters that are not seen where it is shown.
+    """
+    name = storable(field, value, longest)
+    if not name.strip():
+        raise Invalid(field, name, "give a name")
+    if printable(name, lines=False) != name:
+        raise Invalid(field, name, "leave out control characters and invisible ones")
+    return name
 
 
 def matches(pattern: re.Pattern[str], value: object) -> bool:

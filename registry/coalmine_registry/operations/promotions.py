@@ -1,7 +1,7 @@
 """Promotions: requests to serve a version by default, and their outcome.
 
 States: `pending` -> `applied` | `rejected` | `stale`. A request by a person who may decide it is applied at
-once.
+once. One that changes nothing is `unchanged`, and not stored.
 """
 
 from collections.abc import Sequence
@@ -47,6 +47,8 @@ def promote(
 ) -> Promotion:
     """Requests that a version be served by default; applies it at once if the actor may decide that.
 
+    Of what is the default already it only says so.
+
     Raises:
         Forbidden: The actor is not an author.
         NotFound: The environment or the version does not exist.
@@ -73,7 +75,9 @@ def promote(
         decision_reason=None,
         revision=None,
     )
-    _next_state(transaction, promotion)
+    before, after = _next_state(transaction, promotion)
+    if before.state is not None and before.state.default == after.default:
+        return replace(promotion, status="unchanged", revision=before.revision)
     if _may_decide(transaction, actor, promotion):
         return _apply(transaction, actor, promotion, is_new=True)
     _check_not_waiting(transaction, promotion)
@@ -203,13 +207,16 @@ def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployment
 
 def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new: bool) -> Promotion:
     before, state = _next_state(transaction, wanted)
-    made = deployments.change(transaction, actor, before, state, action="promote", reason=wanted.reason)
+    revision = before.revision
+    if before.state is None or before.state.default != state.default:  # else somebody else was faster
+        made = deployments.change(transaction, actor, before, state, action="promote", reason=wanted.reason)
+        revision = made.revision
     applied = replace(
         wanted,
         status="applied",
         decided_by=actor.subject,
         decided_at=transaction.now,
-        revision=made.revision,
+        revision=revision,
     )
     if is_new:
         transaction.insert(promotions, asdict(applied))

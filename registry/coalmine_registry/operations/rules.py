@@ -6,7 +6,13 @@ from typing import Final
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations import deployments
 from coalmine_registry.operations.evidence import check_new
-from coalmine_registry.operations.inputs import check_revision, evidence_given, reason_given, storable
+from coalmine_registry.operations.inputs import (
+    check_revision,
+    evidence_given,
+    name_given,
+    reason_given,
+    storable,
+)
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import DeploymentRecord, Evidence
 from coalmine_registry.roles import Actor, Role
@@ -68,9 +74,7 @@ def check_rules(rules: Sequence[Rule]) -> None:
     names: set[str] = set()
     for place, rule in enumerate(rules):
         where = f"rules[{place}]"
-        if not storable(f"{where}.name", rule.name, _LONGEST_NAME).strip():
-            raise Invalid(f"{where}.name", rule.name, "give a name, for people")
-        if rule.name in names:
+        if name_given(f"{where}.name", rule.name, _LONGEST_NAME) in names:
             raise Invalid(f"{where}.name", rule.name, "give each rule a name of its own")
         names.add(rule.name)
         if not rule.when:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, select, tuple_
 
 from coalmine_registry.classify import Change, Classification, classify
 from coalmine_registry.errors import Conflict, NotFound
+from coalmine_registry.experiment_plan import plan_of_content
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
 from coalmine_registry.operations.transaction import Transaction
@@ -38,7 +39,7 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
     """Returns what registering the version would do; checks everything and writes nothing.
 
     Raises:
-        InvalidPrompt: Name, version or a template is not valid.
+        InvalidPrompt: Name, version, a template or the plan of its experiments is not valid.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
     """
@@ -49,6 +50,7 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
         return Registered(False, True, name, version, content.digest(), known)
     included = contents_with_includes(transaction, content.includes())
     check_template(content, included.__getitem__)
+    plan_of_content(content)
     _check_active(transaction, name, version, included)
     classification = _classification(transaction, name, version, content)
     return Registered(True, True, name, version, content.digest(), classification)
@@ -110,7 +112,7 @@ def version_record(transaction: Transaction, name: str, version: str) -> Version
         query = select(versions).where(versions.c.prompt == name, versions.c.version == version)
         row = transaction.one(query)
     if row is None:
-        known = _version_names(transaction, name)
+        known = version_names(transaction, name)
         raise NotFound(f"no version {version:.100} of prompt {name}: {_suggestion(version, known)}")
     return _record(row)
 
@@ -123,7 +125,7 @@ def version_page(transaction: Transaction, name: str, limit: int, cursor: str | 
         Invalid: `limit` or `cursor` is not valid.
     """
     # The database cannot order by precedence. A prompt has few versions; only those of the page are read.
-    known = newest_first(_version_names(transaction, name))
+    known = newest_first(version_names(transaction, name))
     after = cursor_key(cursor, str)
     if cursor is not None and after not in known:
         raise invalid_cursor(cursor)
@@ -154,7 +156,7 @@ def prompt_summary(transaction: Transaction, name: str) -> PromptSummary:
     Raises:
         NotFound: No such prompt is registered.
     """
-    _version_names(transaction, name)
+    version_names(transaction, name)
     return _summaries(transaction, [name])[0]
 
 
@@ -279,7 +281,7 @@ def _summaries(transaction: Transaction, names: Sequence[str]) -> list[PromptSum
     ]
 
 
-def _version_names(transaction: Transaction, name: str) -> list[str]:
+def version_names(transaction: Transaction, name: str) -> list[str]:
     """Returns the versions of a prompt, in no order.
 
     Raises:

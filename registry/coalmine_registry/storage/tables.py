@@ -161,6 +161,7 @@ experiments: Final = Table(
     Column("rule", Text),
     Column("replaced", String(100), nullable=False),
     Column("salt", String(64), nullable=False),
+    Column("plan", _Json),
     Column("status", String(10), nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("started_by", Text, nullable=False),

@@ -1,6 +1,7 @@
 """Names and versions of prompts, and references such as `support-refund@1.2.0`."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -47,13 +48,19 @@ def check_version(version: object, field: str = "version") -> str:
     References:
         https://semver.org/spec/v2.0.0.html
     """
-    if isinstance(version, str) and len(version) <= _LONGEST_VERSION and _VERSION.fullmatch(version):
+    if isinstance(version, str) and is_semantic(version):
         return version
     raise InvalidPrompt(
         field,
         version,
         "give MAJOR.MINOR.PATCH by Semantic Versioning 2.0.0, e.g. 1.10.0 or 2.0.0-rc.1",
     )
+
+
+@lru_cache(maxsize=1024)
+def is_semantic(version: str) -> bool:
+    """Whether `check_version` takes a version; for those of events, of which few are different."""
+    return len(version) <= _LONGEST_VERSION and _VERSION.fullmatch(version) is not None
 
 
 def parse_reference(reference: object, field: str = "reference") -> tuple[str, str]:

@@ -139,6 +139,16 @@ class ExperimentBody(Body):
     arms: list[ArmBody] = Field(
         min_length=2, max_length=50, description="Treatments first, control last; weights add up to 1."
     )
+    control: Variant | None = Field(
+        default=None,
+        description="Arm that the others are compared with; the one called control, or the last, if omitted.",
+    )
+    plan: Json | None = Field(
+        default=None,
+        description="How it is judged: goals, alpha, and role, direction, margin and tolerance of metrics. "
+        "That of the first arm's version (`experiment` in its metadata) if omitted.",
+        examples=[{"goals": ["quality"], "metrics": {"cost_per_request": {"margin": "40%"}}}],
+    )
     rule: str | None = Field(
         default=None,
         max_length=100,

@@ -13,12 +13,13 @@ from coalmine_server.api.problems import INVALID_REQUEST, FieldProblem, ProblemE
 from coalmine_server.services.owned_store import OwnedStore
 
 LONGEST_PAGE: Final = 1_000
-"""Items in a page at most, whatever limit was asked for; time series have pages of their own."""
+"""Items in a page at most."""
+LONGEST_SERIES: Final = 10_000
+"""The same of small rows of which one question needs many: time series, looks, dead letters."""
 
-Limit = Annotated[
-    int,
-    Query(ge=1, le=LONGEST_PAGE, description="Maximum number of items to return; a page may have fewer."),
-]
+_HOW_MANY: Final = "Maximum number of items to return; a page may have fewer."
+Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE, description=_HOW_MANY)]
+SeriesLimit = Annotated[int, Query(ge=1, le=LONGEST_SERIES, description=_HOW_MANY)]
 Cursor = Annotated[
     str | None,
     Query(

@@ -50,6 +50,7 @@ class ProblemKind:
 
 
 INVALID_REQUEST: Final = ProblemKind("invalid-request", "The request is not valid", 422)
+UNREADABLE: Final = ProblemKind("unreadable-body", "The body cannot be read", 400)
 UNAUTHENTICATED: Final = ProblemKind("unauthenticated", "A bearer token is required", 401)
 FORBIDDEN: Final = ProblemKind("forbidden", "The token does not allow this", 403)
 TOO_MANY_FAILURES: Final = ProblemKind("too-many-failed-logins", "Too many failed logins", 429)
@@ -76,6 +77,7 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
     (NotFound, NOT_FOUND),
     (registry_errors.NotFound, NOT_FOUND),
     (registry_errors.Forbidden, FORBIDDEN),
+    (registry_errors.NameTaken, ProblemKind("name-taken", "The name was used before", 409)),
     (
         registry_errors.BumpTooSmall,
         ProblemKind("bump-too-small", "The version bump is too small", 409),
@@ -87,6 +89,7 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
 """What an error becomes whose text says all there is to say."""
 
 _MEANINGS: Final = {
+    400: "The body is JSON that not everybody reads alike: a key stands twice, or a number is none.",
     401: "The token is missing or unknown.",
     403: "The token does not allow this.",
     404: "Not found; `detail` names what exists.",
@@ -108,8 +111,10 @@ class ProblemError(Exception):
         detail: str,
         errors: Sequence[FieldProblem] = (),
         retry_after_s: int | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(kind, detail)
+        self.more = more
         self.kind = kind
         self.detail = detail
         self.errors = tuple(errors)
@@ -155,7 +160,8 @@ def problem_response(
 
 def not_ready(error: NotReady) -> ProblemError:
     """The problem of a server that cannot answer now."""
-    return ProblemError(NOT_READY[error.phase], error.reason, retry_after_s=error.retry_after_s)
+    more = {"at_work": True} if error.at_work else None
+    return ProblemError(NOT_READY[error.phase], error.reason, retry_after_s=error.retry_after_s, more=more)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -184,7 +190,7 @@ def _as(kind: ProblemKind) -> Callable[[Request, Any], Awaitable[JSONResponse]]:
 
 async def _problem(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    return problem_response(error.kind, error.detail, error.errors, headers)
+    return problem_response(error.kind, error.detail, error.errors, headers, error.more)
 
 
 async def _not_ready(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
@@ -221,8 +227,9 @@ async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # no
 async def _http_error(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
     if error.status_code == NOT_FOUND.status:
         kind, detail = NOT_FOUND, f"no resource at {request.url.path:.200}"
-    elif error.status_code == TOO_LARGE.status:
-        kind, detail = TOO_LARGE, str(error.detail)
+    elif error.status_code in (TOO_LARGE.status, UNREADABLE.status):
+        kind = TOO_LARGE if error.status_code == TOO_LARGE.status else UNREADABLE
+        detail = str(error.detail)
     else:
         name = "-".join(str(error.detail).lower().split())
         kind = ProblemKind(name, str(error.detail), error.status_code)

@@ -1,6 +1,6 @@
 """Options that commands over measures share, and how they find who answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from coalmine_server.moment import MOMENT_HELP
 if TYPE_CHECKING:
     from coalmine_server.client import Client
 
-PAGE_ROWS = 100_000
+PAGE_ROWS = 1_000
 """Rows asked for at a time."""
 
 PromptOption = Annotated[str | None, typer.Option("--prompt", help="Only this prompt.", show_default=False)]
@@ -40,6 +40,20 @@ UntilOption = Annotated[
 ]
 
 
+def _no_segments(value: list[str] | None) -> None:
+    if value:
+        raise typer.BadParameter(
+            "measures of versions are kept without segments, so no row tells one segment from another; "
+            "`coalmine explain PROMPT --a VERSION --b VERSION` shows which segments moved, "
+            "`coalmine compare PROMPT A B --segment KEY` adjusts for one, and the raw requests, as Parquet "
+            "files that DuckDB and polars read (docs/raw-rows.md), have all of them"
+        )
+
+
+SegmentRefused = Annotated[list[str] | None, typer.Option("--segment", hidden=True, callback=_no_segments)]
+"""An option that says why it cannot be."""
+
+
 @contextmanager
 def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
     """A client: of a server, or of the store itself after it has ingested the spool.
@@ -59,6 +73,36 @@ def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
                 )
             )
         yield client
+
+
+def check_known(client: "Client", chosen: Mapping[str, str | None]) -> None:
+    """Refuses filters by what no request has, most often a misspelt name; for answers that are empty.
+
+    Args:
+        client: Of whoever answered.
+        chosen: Of prompt, version, environment, app and model those that were asked for.
+
+    Raises:
+        NotFound: Naming the nearest name there is.
+    """
+    from coalmine_registry.records import ENVIRONMENTS
+    from coalmine_server.errors import NotFound
+
+    facets = client.get("/v1/facets")
+    prompt = chosen.get("prompt")
+    versions = facets["versions"]
+    known = {
+        "prompt": facets["prompts"],
+        "version": versions.get(prompt, []) if prompt else [each for of in versions.values() for each in of],
+        "environment": {*facets["environments"], *ENVIRONMENTS},
+        "app": facets["apps"],
+        "model": facets["models"],
+    }
+    for kind, names in known.items():
+        name = chosen.get(kind)
+        if name is not None and name not in names and facets["complete"]:
+            of = f" of {prompt}" if kind == "version" and prompt else ""
+            raise NotFound.among(f'no requests recorded for {kind} "{name}"{of}', name, names)
 
 
 def path_of(*parts: str) -> str:

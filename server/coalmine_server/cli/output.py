@@ -28,6 +28,10 @@ P = ParamSpec("P")
 
 SENTENCE = 28
 """Letters from which a text is a sentence, which may be wrapped between words."""
+LONGEST_WORD = 36
+"""Letters of a word that are kept together on a screen: an id."""
+FOLDED_WORD = 20
+"""A longer name takes no more than this from other columns, and goes on in the next line."""
 
 
 @dataclass(slots=True)
@@ -101,11 +105,20 @@ def tabular(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+def write_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, wrapped: bool = False
+) -> None:
     """A table for people. Numbers stand to the right; `empty` is written where there is no row.
 
     On a screen that is too narrow, the last columns are left out, so that neither words nor numbers are cut;
     `--wide` shows them all, as a pipe does. List what matters most first.
+
+    Args:
+        columns: Names of the columns.
+        rows: Their values.
+        empty: What is written where there is no row.
+        wrapped: Wrap between any two words before a column is left out, in a pipe as well, where a line has
+            the length that COLUMNS says, or 80; for what people read only.
     """
     from rich.console import Console
     from rich.table import Table
@@ -115,32 +128,47 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     if not cells:
         note(empty)
         return
-    layout = [_width(name, [row[place] for row in cells]) for place, name in enumerate(columns)]
+    sentence = 0 if wrapped else SENTENCE
+    layout = [_width(name, [row[place] for row in cells], sentence) for place, name in enumerate(columns)]
     screen = shutil.get_terminal_size().columns if sys.stdout.isatty() and not _FORMAT.wide else None
     shown = len(columns)
     while screen is not None and shown > 2 and sum(least for least, _ in layout[:shown]) > screen - 2 * shown:
         shown -= 1
+    room = screen
+    if wrapped and screen is None and not _FORMAT.wide:
+        room = shutil.get_terminal_size().columns
+    widths = _fitted(layout[:shown], room)
     style = "bold" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ""
     table = Table(box=None, pad_edge=False, header_style=style)
-    for place, (name, (least, _)) in enumerate(zip(columns[:shown], layout, strict=False)):
+    for place, (name, width) in enumerate(zip(columns, widths, strict=False)):
         numeric = all(isinstance(row[place], int | float | None) for row in values)
-        table.add_column(
-            name, justify="right" if numeric else "left", overflow="fold", min_width=least if screen else None
-        )
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", width=width)
     for row in cells:
         table.add_row(*row[:shown])
-    # In a pipe nothing limits the width, and cutting a row would lose data.
-    width = screen or sum(whole + 2 for _, whole in layout)
-    Console(width=width, markup=False, highlight=False).print(table)
+    Console(width=sum(widths) + 2 * shown, markup=False, highlight=False).print(table)
     if shown < len(columns):
         note(f"left out for want of room: {', '.join(columns[shown:])}; --wide shows all")
 
 
-def _width(name: str, cells: Sequence[str]) -> tuple[int, int]:
+def _width(name: str, cells: Sequence[str], sentence: int) -> tuple[int, int]:
     """The least and the whole width of a column: sentences may be wrapped between words, nothing else."""
     whole = max(map(len, [name, *cells]))
+    phrase = max((len(cell) for cell in [name, *cells] if " " in cell), default=0)
     word = max(len(word) for cell in [name, *cells] for word in cell.split() or [""])
-    return max(word, min(whole, SENTENCE)), whole
+    return max(word if word <= LONGEST_WORD else FOLDED_WORD, min(phrase, sentence)), whole
+
+
+def _fitted(layout: Sequence[tuple[int, int]], room: int | None) -> list[int]:
+    """Widths of columns: the whole ones; where room is short the least, the rest for small wants first."""
+    if room is None:
+        return [whole for _, whole in layout]
+    widths = [min(least, room) for least, _ in layout]
+    spare = max(room - sum(widths) - 2 * len(widths), 0)
+    for place in sorted(range(len(layout)), key=lambda place: layout[place][1] - widths[place]):
+        more = min(layout[place][1] - widths[place], spare)
+        widths[place] += more
+        spare -= more
+    return widths
 
 
 def write_facts(facts: Mapping[str, object]) -> None:

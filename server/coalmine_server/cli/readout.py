@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 
 
+_MARKS = {"must_prove": (0, " **"), "must_not_harm": (1, " *"), "signal": (2, " ~"), "shown": (3, "")}
+"""Of roles: their order, and the mark behind a metric's name."""
+
+
 @tabular
 def readout(
     context: typer.Context,
@@ -83,27 +87,30 @@ def _flat(owners: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def write_readout(found: "Readout") -> None:
-    """A readout, for people: the decision first, then the guardrails, then what nothing depends on."""
+    """A readout, for people: the decision first, then what it depends on, then the rest."""
     typer.echo(
         f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
-        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look"
+        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look; "
+        f"chance of rolling back a good version {found.alpha:g}, of it {found.budget.overall:g} here and the "
+        "rest for segments and limits"
     )
     typer.echo(f"split: {found.srm.words}")
     for arm in found.arms:
-        typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}")
+        since = f" (decided at {arm.decided_at:%Y-%m-%d %H:%M} UTC)" if arm.decided_at is not None else ""
+        typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}{since}")
         columns = ("metric", "verdict", "control", arm.arm, "effect", "interval", "relative", "units needed")
-        ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, not metric.guardrail))
+        ordered = sorted(arm.metrics, key=lambda metric: (not metric.goal, _MARKS[metric.role][0]))
         write_table(columns, [_row(metric) for metric in ordered], empty="no metric yet")
         if arm.metrics:
             typer.echo(
-                "  * guardrail: harm rolls back, and a promotion needs proof that there is none; "
-                "nothing depends on metrics without a mark"
+                "  ** must prove: harm rolls back, and a promotion needs proof that there is none; * must "
+                "not harm: harm rolls back; ~ signal: harm holds; nothing depends on metrics without a mark"
             )
         _write_notes(arm)
 
 
 def _row(metric: "MetricReadout") -> tuple[object, ...]:
-    mark = " (goal)" if metric.goal else " *" if metric.guardrail else ""
+    mark = _MARKS[metric.role][1] + (" (goal)" if metric.goal else "")
     return (
         metric.metric + mark,
         metric.verdict,
@@ -130,7 +137,9 @@ def _write_notes(arm: "ArmReadout") -> None:
                 f"  {metric.metric} without its cap: {_cell(metric.raw_control_value)} in control, "
                 f"{_cell(metric.raw_value)} here; {metric.clipped_share:.2%} of values lie beyond the cap"
             )
-        if metric.verdict == "not enough data":
+        if metric.verdict in ("not enough data", "not applicable") or (
+            metric.shown and not metric.shown.agrees
+        ):
             typer.echo(f"  {metric.metric}: {metric.words}")
 
 

@@ -127,7 +127,8 @@ def stats_check(
     A series is one metric of one variant of one experiment, ordered by time_since_start. `p` is the running
     p-value of the series: reject when it first reaches alpha, whenever that is. `lower` and `upper` are the
     confidence sequence at that row, which holds for all rows of a series together. Before 30 units in each
-    arm p is empty and the interval infinite.
+    arm p is empty and the interval infinite. A row with an empty cell has not enough data: it is counted,
+    and says nothing.
     """
     from coalmine_analytics.stats_check import check
     from coalmine_analytics.stats_file import read_statistics, write_checked
@@ -146,15 +147,24 @@ def stats_check(
     if out is not None:
         write_checked(out, read, checked)
     looks = read.looks
-    order = looks.time.argsort(kind="stable").tolist()
-    latest = {looks.series[at]: at for at in order}  # the last look of each series wins
+    complete = looks.complete
+    # The last look of each series wins, of those that say something.
+    order = sorted(range(len(read.rows)), key=lambda at: (complete[at], looks.time[at]))
+    latest = {looks.series[at]: at for at in order}
     verdicts = Counter(checked.verdict[at] for at in latest.values())
+    incomplete = int((~complete).sum())
+    if incomplete:
+        note(
+            f"{incomplete:,} of {len(read.rows):,} rows have an empty cell: they count as not enough data "
+            f"(the first is line {read.lines[int(complete.argmin())]})"
+        )
     if as_json:
         write_json(
             {
                 "file": str(file),
                 "out": None if out is None else str(out),
                 "rows": len(read.rows),
+                "incomplete_rows": incomplete,
                 "series": checked.series_count,
                 "alpha": alpha,
                 "mde": width,

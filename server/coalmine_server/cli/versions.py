@@ -1,6 +1,7 @@
 """`coalmine versions` and `coalmine timeseries`: cost, latency, quality and errors of each version."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -10,19 +11,45 @@ from coalmine_server.cli.options import (
     EnvironmentOption,
     ModelOption,
     PromptOption,
+    SegmentRefused,
     SinceOption,
     UntilOption,
     VersionOption,
     asking,
+    check_known,
 )
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import UnpricedRow, VersionRow
+    from coalmine_consumers.results import Measures, UnpricedRow, VersionRow
 
 NO_REQUESTS = "no matching requests"
 MOST_MODELS = 5
 """Models named in a note."""
+
+Row = TypeVar("Row")
+Cells = Mapping[str, Callable[[Row], object]]
+"""The columns of a table, and how a row fills each."""
+
+
+def percent(share: float | None) -> str | None:
+    """A share as people read it."""
+    return None if share is None else f"{share:.1%}"
+
+
+MEASURES: "Cells[Measures]" = {
+    "requests": lambda row: row.requests,
+    "errors": lambda row: percent(row.error_rate),
+    "USD/request": lambda row: row.cost_usd_per_request,
+    "p95 ms": lambda row: row.latency_ms_p95,
+    "quality": lambda row: row.quality_mean,
+    "thumbs up": lambda row: percent(row.thumbs_up_rate),
+    "priced": lambda row: row.priced_requests,
+    "p50 ms": lambda row: row.latency_ms_p50,
+    "tokens in": lambda row: row.input_tokens,
+    "tokens out": lambda row: row.output_tokens,
+}
+"""What matters most comes first: a narrow screen shows no more."""
 
 
 @tabular
@@ -36,6 +63,7 @@ def versions(
     model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    segment: SegmentRefused = None,
     by: Annotated[
         Literal["model"] | None,
         typer.Option("--by", help="model: one row for each version and model.", show_default=False),
@@ -53,6 +81,8 @@ def versions(
     chosen |= {"since": since, "until": until}
     with asking(context, quiet=as_json) as client:
         rows = client.items("/v1/versions", {**chosen, "by": by, "limit": PAGE_ROWS})
+        if not rows:
+            check_known(client, chosen)
         some = any(row["priced_requests"] < row["requests"] for row in rows)
         unpriced = (
             client.items("/v1/unpriced", {**chosen, "limit": PAGE_ROWS}) if some and not as_json else []
@@ -66,30 +96,17 @@ def versions(
 
 def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
     """The table of versions, for people; models come before the measures where they tell rows apart."""
-    columns = ["prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality", "thumbs up"]
-    columns += ["priced", "p50 ms", "tokens in", "tokens out", "models"]
-    cells: list[tuple[object, ...]] = [
-        (
-            row.prompt,
-            row.version,
-            row.requests,
-            percent(row.error_rate),
-            row.cost_usd_per_request,
-            row.latency_ms_p95,
-            row.quality_mean,
-            percent(row.thumbs_up_rate),
-            row.priced_requests,
-            row.latency_ms_p50,
-            row.input_tokens,
-            row.output_tokens,
-            row.models,
-        )
-        for row in rows
-    ]
+    keys: Cells[VersionRow] = {"prompt": lambda row: row.prompt, "version": lambda row: row.version}
+    models: Cells[VersionRow] = {"models": lambda row: row.models}
     if by_model:
-        columns = [*columns[:2], "model", *columns[2:-1]]
-        cells = [(*cell[:2], cell[-1], *cell[2:-1]) for cell in cells]
-    write_table(columns, cells, empty=NO_REQUESTS)
+        _write(rows, {**keys, "model": lambda row: row.models, **MEASURES})
+    else:
+        _write(rows, {**keys, **MEASURES, **models})
+
+
+def _write(rows: "Sequence[Row]", columns: "Cells[Row]") -> None:
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    write_table(list(columns), cells, empty=NO_REQUESTS)
 
 
 def note_unpriced(rows: "list[UnpricedRow]") -> None:
@@ -115,6 +132,7 @@ def timeseries(
     model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    segment: SegmentRefused = None,
     step: Annotated[
         Literal["auto", "minute", "5m", "15m", "hour", "6h", "day"] | None,
         typer.Option(help="Length of each bucket; by default it fits the period.", show_default=False),
@@ -129,43 +147,27 @@ def timeseries(
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
-    parameters = {**chosen, "since": since, "until": until, "step": step, "limit": PAGE_ROWS}
+    parameters = {**chosen, "since": since, "until": until, "step": step}
     with asking(context, quiet=as_json) as client:
         pages = list(client.pages("/v1/timeseries", parameters))
-    rows = [row for page in pages for row in page["items"]]
+        rows = [row for page in pages for row in page["items"]]
+        if not rows:
+            check_known(client, chosen)
     if as_json:
         write_json(rows)
         return
     note(f"one row per {pages[0]['step']}, UTC")
-    columns = ["time", "prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality"]
-    columns += ["thumbs up", "priced", "p50 ms"]
-    cells = [
-        (
-            row.bucket_start,
-            row.prompt,
-            row.version,
-            row.requests,
-            percent(row.error_rate),
-            row.cost_usd_per_request,
-            row.latency_ms_p95,
-            row.quality_mean,
-            percent(row.thumbs_up_rate),
-            row.priced_requests,
-            row.latency_ms_p50,
-        )
-        for row in read_as(list[TimeseriesRow], rows)
-    ]
-    write_table(columns, cells, empty=NO_REQUESTS)
-
-
-def percent(share: float | None) -> str | None:
-    """A share as people read it."""
-    return None if share is None else f"{share:.1%}"
+    keys: Cells[TimeseriesRow] = {
+        "time": lambda row: row.bucket_start,
+        "prompt": lambda row: row.prompt,
+        "version": lambda row: row.version,
+    }
+    _write(read_as(list[TimeseriesRow], rows), {**keys, **MEASURES})
 
 
 @tabular
 def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the metrics: unit, direction, guardrails and their margins.
+    """List the metrics: unit, direction, role and margin.
 
     Every other name in requests' metrics and in scores is a metric, too.
     """
@@ -178,8 +180,8 @@ def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
         write_json(found)
         return
     rows = [
-        (row.metric, row.kind, row.unit or None, row.direction, row.guardrail, row.margin, row.description)
+        (row.metric, row.kind, row.unit or None, row.direction, row.role, row.margin, row.description)
         for row in read_as(list[MetricRow], found)
     ]
-    columns = ("metric", "kind", "unit", "better", "guardrail", "margin", "what it is")
+    columns = ("metric", "kind", "unit", "better", "role", "margin", "what it is")
     write_table(columns, rows, empty="no metrics")

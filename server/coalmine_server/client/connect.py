@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server, own_home
-from coalmine_server.client.http import Client
+from coalmine_server.client.http import RETRY_S, SAY_AFTER_S, Client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:  # commands that ask a server need no database
     from coalmine_server.services.catch_up import CatchUpProgress
 
 PATIENCE_S = 120.0
-"""How long to wait for a store that another command holds, or for a server that is starting."""
-SAY_AFTER_S = 2.0
-RETRY_S = 0.1
+"""How long to wait for a store whose holder does nothing, or for a server that waits itself."""
 
 _log = structlog.stdlib.get_logger("coalmine.client")
 
@@ -122,6 +121,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
 
     own_home(settings.home)
     began, said = time.monotonic(), False
+    seen, seen_at = None, began
     while True:
         try:
             return Store.open(settings.store_dir, store_settings(settings.store, settings.readout.ranges))
@@ -133,12 +133,29 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
                     endpoint = _endpoint(settings, kind)
                     if endpoint is not None:
                         return endpoint
-            waited_s = time.monotonic() - began
-            if waited_s > PATIENCE_S:
+            now = time.monotonic()
+            if (signs := _signs_of_work(locked.pid, settings.store_dir)) != seen:
+                seen, seen_at = signs, now
+            if now - seen_at > PATIENCE_S:
                 raise Unavailable(
-                    str(locked), "it is no server that answers: wait until it ends, or stop it"
+                    str(locked), "it is no server that answers, and does nothing: stop it, and ask again"
                 ) from locked
-            if waited_s > SAY_AFTER_S and not said:
+            if now - began > SAY_AFTER_S and not said:
                 said = True
                 _log.warning("waiting for the store", reason=str(locked))
             time.sleep(RETRY_S)
+
+
+def _signs_of_work(pid: int | None, store_dir: Path) -> tuple[object, ...]:
+    """What changes while the holder of a store does something: its processor time, and the store's files."""
+    try:
+        # After the name, which may hold anything: user and system time are the 12th and 13th fields.
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
+    except OSError:  # no such system, or it has just ended
+        ticks = []
+    files = []
+    for path in store_dir.glob("coalmine.duckdb*"):
+        with suppress(OSError):
+            found = path.stat()
+            files.append((path.name, found.st_size, found.st_mtime_ns))
+    return pid, *ticks, *sorted(files)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
+import structlog
 
 from coalmine_server.errors import (
     CheckFailed,
@@ -16,10 +17,14 @@ from coalmine_server.errors import (
     Unreachable,
 )
 
+_log = structlog.stdlib.get_logger("coalmine.client")
+
 Parameters = Mapping[str, str | int | float | bool | Sequence[str] | Sequence[float] | None]
 Answer = TypeVar("Answer")
 
 RETRY_S = 0.1
+SAY_AFTER_S = 2.0
+"""After this much waiting a line says for what."""
 ANSWER_TIMEOUT_S = 60.0
 SLOW_TIMEOUT_S = 3600.0
 """For answers that read every raw row: deep audits, explanations."""
@@ -41,7 +46,8 @@ class Client:
         Args:
             url: Where the server listens.
             token: The bearer token, if there is one.
-            patience_s: How long to go on asking a server that starts or takes over.
+            patience_s: How long to go on asking a server that waits for something or takes over. One that is
+                at work to start is asked without a limit.
             transport: What carries requests; HTTP if None.
         """
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -59,13 +65,15 @@ class Client:
             parameters: Query parameters; those that are None are left out.
             slow: True for answers that may take minutes.
         """
-        return self._ask("GET", path, parameters, slow=slow).json()
+        return self._ask("GET", path, parameters, slow=slow)
 
     def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
         """Yields every page of a list, as parsed JSON."""
         cursor: str | None = None
         while True:
             page = self.get(path, {**(parameters or {}), "cursor": cursor})
+            if not (isinstance(page, dict) and page.keys() >= {"items", "next_cursor"}):
+                raise self._stranger(path)
             yield page
             cursor = page["next_cursor"]
             if cursor is None:
@@ -89,11 +97,11 @@ class Client:
 
     def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, parameters, body=body).json()
+        return self._ask("POST", path, parameters, body=body)
 
     def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a PUT, as parsed JSON."""
-        return self._ask("PUT", path, body=body).json()
+        return self._ask("PUT", path, body=body)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -107,20 +115,38 @@ class Client:
         *,
         body: object = None,
         slow: bool = False,
-    ) -> httpx2.Response:
+    ) -> Any:  # noqa: ANN401 - JSON
         given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
-        deadline = time.monotonic() + self._patience_s
+        began, said = time.monotonic(), False
+        deadline = began + self._patience_s
         timeout_s = SLOW_TIMEOUT_S if slow else ANSWER_TIMEOUT_S
         while True:
             with _reachable(self.url):
                 response = self._http.request(method, path, params=given, json=body, timeout=timeout_s)
             if response.is_success:
-                return response
-            if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                try:
+                    return response.json()
+                except ValueError as error:
+                    raise self._stranger(path) from error
+            if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE or not self._patience_s:
                 raise self._error(response)
+            problem = _problem(response)
+            if problem.get("at_work"):  # however long a large store takes
+                deadline = time.monotonic() + self._patience_s
+            elif time.monotonic() > deadline or problem.get("type") == "urn:coalmine:failed":
+                raise self._error(response)
+            if not said and time.monotonic() - began > SAY_AFTER_S:
+                said = True
+                _log.warning("waiting for the server", url=self.url, reason=_detail(response))
             time.sleep(RETRY_S)
 
-    def _error(self, response: httpx2.Response) -> ServerError:
+    def _stranger(self, path: str) -> ServerError:
+        return CheckFailed(
+            f"{self.url} answers {path} as no Coalmine server does",
+            "check COALMINE_SERVER_URL",
+        )
+
+    def _error(self, response: httpx2.Response) -> ServerError:  # noqa: PLR0911 - one line for each kind
         detail = _detail(response)
         match response.status_code:
             case 401 if self._has_token:
@@ -134,6 +160,10 @@ class Client:
                 return NotFound(*detail.split("\n", maxsplit=1))
             case 406 | 422:
                 return ConfigurationError(detail)
+            case 409 if _problem(response).get("type") == "urn:coalmine:name-taken":
+                return ConfigurationError(detail)
+            case 403 | 409 | 412 | 413 | 429:
+                return CheckFailed(detail)
             case 503:
                 return Unavailable(f"{self.url}: {detail}")
             case _:
@@ -141,10 +171,19 @@ class Client:
 
 
 def read_as(answer: type[Answer], document: object) -> Answer:
-    """Reads a parsed JSON document as the dataclass that the server made."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only answers for people are read
+    """Reads a parsed JSON document as the dataclass that the server made.
 
-    return TypeAdapter(answer).validate_python(document)
+    Raises:
+        CheckFailed: It is none.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only answers for people are read
+
+    try:
+        return TypeAdapter(answer).validate_python(document)
+    except ValidationError as error:
+        raise CheckFailed(
+            "the server's answer is none that this version knows", "upgrade both together"
+        ) from error
 
 
 @contextmanager
@@ -159,8 +198,17 @@ def _reachable(url: str) -> Iterator[None]:
         raise ConfigurationError(f"{url} is not a URL: {error}") from error
 
 
-def _detail(response: httpx2.Response) -> str:
+def _problem(response: httpx2.Response) -> dict[str, Any]:
+    """The members of a problem document; none of what is no such document."""
     try:
-        return str(response.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _detail(response: httpx2.Response) -> str:
+    detail = _problem(response).get("detail")
+    if detail is None:
         return f"answered {response.status_code} without a problem document; is it a Coalmine server?"
+    return str(detail)

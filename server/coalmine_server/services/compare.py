@@ -49,7 +49,7 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
     """Compares two versions that were not randomised.
 
     Raises:
-        InvalidParameter: They are the same, or the period is empty.
+        InvalidParameter: They are the same, the period is empty, or no request has a segment asked for.
         NotFound: One of them had no requests.
     """
     from coalmine_analytics.observational import compare_versions  # noqa: PLC0415 - numpy and scipy

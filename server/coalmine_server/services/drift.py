@@ -8,6 +8,7 @@ from fastapi import Query
 
 from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
+from coalmine_consumers.explain import known_cells
 from coalmine_consumers.store import Reader, Store
 from coalmine_server.errors import NotFound
 from coalmine_server.settings import Settings
@@ -66,8 +67,18 @@ def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift
         for row in _chosen(served, question)
     ]
     if question.metric is not None:
+        _check_metric(drifts, reader, question.prompt, question.metric)
         items = [_only(item, question.metric) for item in items]
     return Drift(prompt=question.prompt, items=tuple(items))
+
+
+def _check_metric(drifts: "Drifts", reader: Reader, prompt: str, metric: str) -> None:
+    """Also while no version has a reference, and with it metrics."""
+    from coalmine_analytics.metrics import metrics_in  # noqa: PLC0415 - numpy
+
+    known = [each.name for each in metrics_in(known_cells(reader, prompt), drifts.plan.overrides)]
+    if metric not in known:
+        raise _nothing(f'metric "{metric}" of {prompt}', metric, known)
 
 
 def _chosen(served: Sequence[ServedVersion], question: DriftQuestion) -> list[ServedVersion]:

@@ -1,4 +1,4 @@
-"""Plans of experiments from the prompt registry; settings take precedence.
+"""Plans of experiments, from the prompt registry; settings fill in what it leaves open.
 
 The registry knows the weights of every allocation epoch and which arm is the control. Its deployment events
 carry the same, but late, not while Kafka is down, and for one experiment per prompt only. So both are used:
@@ -8,13 +8,15 @@ the registry first, events for what it does not know (a collector that runs apar
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from coalmine_registry.errors import NotFound
+from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
+from coalmine_schemas.size import Size
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # numpy, which a question about measures does not need
@@ -40,7 +42,7 @@ class ExperimentRegistry(Protocol):
 
 
 class RegistryPlans:
-    """Implements `ExperimentPlans`; settings take precedence over the registry.
+    """Implements `ExperimentPlans`; what the registry says takes precedence over the settings.
 
     While the registry does not respond, its last answer is used: control and past weights never change.
 
@@ -69,13 +71,15 @@ class RegistryPlans:
         record = self._record(experiment)
         if record is None:
             return plan
+        plan = _planned(record.plan, plan)
         splits = {
             epoch.allocation_epoch: {arm.variant: arm.weight for arm in epoch.arms} for epoch in record.epochs
         }
         return replace(
             plan,
-            control=plan.control or record.arms[-1].variant,
-            epoch_weights={**splits, **plan.epoch_weights},
+            control=record.arms[-1].variant,
+            epoch_weights={**plan.epoch_weights, **splits},
+            stopped=record.status == "stopped",
         )
 
     def _record(self, experiment: str) -> ExperimentRecord | None:
@@ -92,6 +96,27 @@ class RegistryPlans:
                 "the registry does not respond; using the last known plans of experiments", reason=str(error)
             )
         return self._known.get(experiment)
+
+
+def _planned(given: ExperimentPlan, plan: "Plan") -> "Plan":
+    """The plan with what an experiment was started with."""
+    from coalmine_analytics.metrics import MetricOverride  # noqa: PLC0415 - numpy
+
+    overrides = dict(plan.overrides)
+    for name, metric in given.metrics.items():
+        sizes = {part: getattr(metric, part) for part in ("margin", "tolerance", "mde")}
+        changes: dict[str, Any] = {part: Size.parse(text) for part, text in sizes.items() if text is not None}
+        if metric.direction is not None:
+            changes["direction"] = metric.direction
+        if metric.role is not None:
+            changes["role"] = metric.role
+        overrides[name] = replace(overrides.get(name, MetricOverride()), **changes)
+    return replace(
+        plan,
+        alpha=given.alpha or plan.alpha,
+        goals=frozenset(given.goals) or plan.goals,
+        overrides=overrides,
+    )
 
 
 class RegistryWhenAsked:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from coalmine_consumers.store import Store
@@ -28,17 +28,19 @@ class NotReady(Unavailable):
     Args:
         phase: Why: the process is starting, waits as a standby, is stopping, or has failed.
         reason: More about it, for people.
+        at_work: Whether it gets ready by itself, and waits for nobody else.
     """
 
-    def __init__(self, phase: Phase, reason: str) -> None:
+    def __init__(self, phase: Phase, reason: str, *, at_work: bool = False) -> None:
         super().__init__(reason)
         self.phase = phase
         self.reason = reason
+        self.at_work = at_work
         self.retry_after_s = None if phase == "failed" else RETRY_AFTER_S
         """Seconds after which asking again may help."""
 
-    def __reduce__(self) -> tuple[type["NotReady"], tuple[Phase, str]]:
-        return (type(self), (self.phase, self.reason))
+    def __reduce__(self) -> tuple[object, tuple[Phase, str]]:
+        return (partial(type(self), at_work=self.at_work), (self.phase, self.reason))
 
 
 class Ingest(Protocol):

@@ -1,10 +1,10 @@
 """Readouts: plans from settings and registry, and the questions that routes ask about experiments."""
 
-from coalmine_analytics.metrics import MetricOverride, Size
+from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
 from coalmine_server.services.experiment_plans import ExperimentRegistry, RegistryPlans
-from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings, SizeSetting
+from coalmine_server.settings.readout import ExperimentSetting, MetricSetting, ReadoutSettings
 
 
 def make_readouts(
@@ -19,15 +19,18 @@ def plans_of(settings: ReadoutSettings) -> FixedPlans:
     """The plans that settings know."""
     overrides = {name: _override(setting) for name, setting in settings.metrics.items()}
     return FixedPlans(
-        Plan(alpha=settings.alpha, overrides=overrides),
-        {name: _plan(setting, settings.alpha, overrides) for name, setting in settings.experiments.items()},
+        Plan(alpha=settings.alpha, min_units=settings.min_units, overrides=overrides),
+        {name: _plan(setting, settings, overrides) for name, setting in settings.experiments.items()},
     )
 
 
-def _plan(setting: ExperimentSetting, alpha: float, overrides: dict[str, MetricOverride]) -> Plan:
+def _plan(
+    setting: ExperimentSetting, settings: ReadoutSettings, overrides: dict[str, MetricOverride]
+) -> Plan:
     return Plan(
         control=setting.control,
-        alpha=setting.alpha or alpha,
+        alpha=setting.alpha or settings.alpha,
+        min_units=setting.min_units or settings.min_units,
         goals=frozenset(setting.goals),
         overrides=overrides,
         weights=setting.weights,
@@ -38,12 +41,8 @@ def _override(setting: MetricSetting) -> MetricOverride:
     return MetricOverride(
         direction=setting.direction,
         unit=setting.unit,
-        guardrail=setting.guardrail,
-        margin=_size(setting.margin),
-        tolerance=_size(setting.tolerance),
-        mde=_size(setting.mde),
+        role=setting.role,
+        margin=setting.margin,
+        tolerance=setting.tolerance,
+        mde=setting.mde,
     )
-
-
-def _size(setting: SizeSetting | None) -> Size | None:
-    return None if setting is None else Size(setting.value, setting.relative)

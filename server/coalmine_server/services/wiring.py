@@ -128,6 +128,7 @@ def store_settings(settings: StoreSection, ranges: Mapping[str, Range] = DEFAULT
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
         names_per_day=settings.names_per_day,
+        names_per_app=settings.names_per_app,
         ranges=ranges,
     )
 

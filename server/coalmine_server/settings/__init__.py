@@ -1,7 +1,14 @@
 """Typed settings from `coalmine.toml`, `COALMINE_*` and the command line, with the origin of each value."""
 
 from coalmine_server.settings.keys import SETTING_KEYS, SettingKey
-from coalmine_server.settings.load import LoadedSettings, Origin, check_prices, load_settings
+from coalmine_server.settings.load import (
+    LoadedSettings,
+    Origin,
+    SettingRow,
+    check_prices,
+    load_settings,
+    setting_rows,
+)
 from coalmine_server.settings.model import Settings
 from coalmine_server.settings.sections import (
     DashboardSettings,
@@ -16,7 +23,6 @@ from coalmine_server.settings.sections import (
     SpoolSettings,
     StoreSection,
 )
-from coalmine_server.settings.show import SettingRow, setting_rows
 
 __all__ = [
     "SETTING_KEYS",

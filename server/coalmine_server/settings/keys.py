@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, SecretStr
 
-from coalmine.settings import CLIENT_VARIABLES
+from coalmine_schemas.client_variables import CLIENT_VARIABLES
 from coalmine_schemas.errors import nearest
 from coalmine_server.settings.model import ENV_PREFIX, Settings
 from coalmine_server.settings.sections import Section

@@ -1,6 +1,7 @@
 """Loads `Settings` from the command line, the environment and a file, with the origin of each value.
 
 The command line takes precedence over the environment, that over the file, and that over the defaults.
+Rows for `coalmine settings show` have secrets masked.
 """
 
 import os
@@ -10,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import expanded, home_of, is_of_platform
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.own_prices import read_own_prices
+from coalmine_schemas.safe_text import MASK, masked
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
     CONFIG_VARIABLE,
@@ -237,3 +239,35 @@ def _readable(error: ValidationError, origins: Mapping[str, Origin]) -> Configur
         name = ".".join(str(part) for part in detail["loc"])
         lines.append(f"{name}, from {origins.get(name, Origin('default'))}: {detail['msg']}")
     return ConfigurationError("invalid settings:\n  " + "\n  ".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting, as shown to people."""
+
+    name: str
+    value: str | int | float | bool | None
+    """The value in effect; a mask if it is a secret."""
+    origin: str
+    variable: str
+    description: str
+
+
+def setting_rows(loaded: LoadedSettings) -> list[SettingRow]:
+    """Returns every setting with its effective value and its origin."""
+    return [
+        SettingRow(
+            key.name, _shown(loaded, key), str(loaded.origins[key.name]), key.variable, key.description
+        )
+        for key in SETTING_KEYS
+    ]
+
+
+def _shown(loaded: LoadedSettings, key: SettingKey) -> str | int | float | bool | None:
+    value: object = loaded.settings
+    for name in key.path:
+        assert isinstance(value, BaseModel)
+        value = getattr(value, "schema_" if name == "schema" else name)
+    if value is None or isinstance(value, int | float):
+        return value
+    return MASK if isinstance(value, SecretStr) else masked(str(value))

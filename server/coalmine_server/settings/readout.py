@@ -3,39 +3,27 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.ranges import DEFAULT_RANGES, Range
+from coalmine_schemas.size import Size
 from coalmine_server.settings.sections import Section
 
 
-class SizeSetting(Section):
-    """The size of a change: `0.02` in the metric's unit, or `"3%"` of the control arm's value."""
-
-    value: float = Field(ge=0, allow_inf_nan=False)
-    """In the metric's unit, or a share."""
-    relative: bool = False
-    """True if `value` is a share of the control arm's value."""
+def _size(given: object) -> Size:
+    try:
+        return Size.parse(given)
+    except InvalidParameter as error:
+        raise ValueError(str(error)) from None
 
 
-def _size(given: object) -> object:
-    if isinstance(given, str) and given.strip().endswith("%"):
-        try:
-            return {"value": float(given.strip().removesuffix("%")) / 100, "relative": True}
-        except ValueError:
-            raise ValueError(
-                f'{given!r} is not a valid size: write 0.02, or "3%" for a share of control'
-            ) from None
-    if isinstance(given, str | int | float):
-        return {"value": given}
-    return given
+def _written(size: Size) -> str | float:
+    return str(size) if size.relative else size.value
 
 
-def _written(size: SizeSetting) -> str | float:
-    return f"{size.value * 100:g}%" if size.relative else size.value
-
-
-Size = Annotated[SizeSetting, BeforeValidator(_size), PlainSerializer(_written)]
+SizeText = Annotated[Size, PlainValidator(_size), PlainSerializer(_written)]
+"""`0.02` in the metric's unit, or `"3%"` of the control arm's value."""
 
 
 class MetricSetting(Section):
@@ -45,13 +33,14 @@ class MetricSetting(Section):
     """Which way is better; `same`: any change is bad."""
     unit: str | None = None
     """Unit, shown with its values."""
-    guardrail: bool | None = None
-    """True if harm leads to a rollback, and a promotion needs proof that there is none."""
-    margin: Size | None = None
+    role: Literal["must_prove", "must_not_harm", "signal", "shown"] | None = None
+    """What depends on it: `must_prove` (harm leads to a rollback, and a promotion needs proof that there is
+    none), `must_not_harm` (harm leads to a rollback), `signal` (harm holds) or `shown` (nothing)."""
+    margin: SizeText | None = None
     """A worsening that would not be accepted."""
-    tolerance: Size | None = None
-    """A worsening that is still accepted."""
-    mde: Size | None = None
+    tolerance: SizeText | None = None
+    """A worsening that is still accepted; a third of the margin, or the catalogue's, if unset."""
+    mde: SizeText | None = None
     """Minimum detectable effect."""
     range: tuple[float, float] | None = None
     """Least and greatest value of a name in requests' metrics and scores; an event beyond is a dead letter.
@@ -76,6 +65,8 @@ class ExperimentSetting(Section):
     """The arm that the others are compared with."""
     alpha: float | None = Field(default=None, gt=0, lt=1)
     """Probability of ever being wrong; `readout.alpha` if unset."""
+    min_units: int | None = Field(default=None, ge=1)
+    """Units that an arm must have before a promotion; `readout.min_units` if unset."""
     goals: tuple[str, ...] = ()
     """Metrics of which at least one has to be better for a promotion."""
     weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
@@ -91,6 +82,8 @@ class ReadoutSettings(Section):
     """Maximum age of a stored look that answers a question; after that a new look is taken and stored."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Probability of ever being wrong, for each kind of decision."""
+    min_units: int = Field(default=600, ge=1)
+    """Units that an arm must have before a promotion; a metric without values by then is not applicable."""
     metrics: dict[str, MetricSetting] = Field(default={})
     """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})

@@ -163,6 +163,8 @@ class StoreSection(Section):
     """Maximum rows of a segment file when small ones of the same day are merged."""
     names_per_day: int = Field(default=5_000, ge=1)
     """New names of a kind (prompts, versions, models, metrics ...) in a day; more are stored as `(other)`."""
+    names_per_app: int = Field(default=1_000, ge=1)
+    """Of these, those that events of one app bring, so that one does not use up what the day has for all."""
     clock_tolerance_s: float = Field(default=300.0, ge=0)
     """Events further in the future than this are stored unchanged and counted as ahead of the clock."""
 

@@ -19,7 +19,7 @@ class ServerStores:
         situation = self._ingest.situation
         match situation.phase:
             case "starting":
-                return NotReady("starting", self._ingest.waiting_for or "opening the store")
+                return self._starting("opening the store")
             case "standby":
                 return NotReady("standby", situation.reason or "")
             case "stopping":
@@ -27,9 +27,13 @@ class ServerStores:
             case "failed":
                 return NotReady("failed", situation.reason or "see the log")
             case "running" if self._ingest.health() is None:
-                return NotReady("starting", self._ingest.waiting_for or "opening the source")
+                return self._starting("opening the source")
             case "running":
                 return None
+
+    def _starting(self, work: str) -> NotReady:
+        waiting_for = self._ingest.waiting_for
+        return NotReady("starting", waiting_for or work, at_work=waiting_for is None)
 
     def owned_store(self) -> OwnedStore:
         """The store, while it is ours; also while stopping, until it is closed."""

@@ -83,6 +83,8 @@ def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
         "variance over requests",
         "pooled ramp",
         "pooled variance alone",
+        "epochs as if independent",
+        "variance of what was seen",
         "chi-squared at every look",
         "no correction",
         "delta method",

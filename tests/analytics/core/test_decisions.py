@@ -1,14 +1,14 @@
-"""Goals, guardrails, relative effects, forecasts and sample ratios."""
+"""Relative effects, forecasts and sample ratios."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from coalmine_analytics.core.contrast import one_stratum
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.fieller import relative_confidence_sequence, scaled_control
+from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
-from coalmine_analytics.core.non_inferiority import harm_log_e, non_inferior_log_e, units_to_non_inferior
 from coalmine_analytics.core.ratio import arm_mean
 from coalmine_analytics.core.srm import srm_log_e
 from coalmine_analytics.sample_size import NotEnoughData
@@ -19,68 +19,22 @@ def one(estimate: float, se: float = 0.1, df: float = 300.0) -> Effect:
     return Effect(np.array(estimate), np.array(se), np.array(df))
 
 
-@pytest.mark.parametrize("higher_is_better", [True, False])
-def test_direction_decides_what_is_harm(higher_is_better: bool) -> None:
-    sign = 1.0 if higher_is_better else -1.0
-    better, worse = one(0.6 * sign), one(-0.6 * sign)
-    assert non_inferior_log_e(better, mde=0.2, better=sign, margin=0.0) > 3
-    assert non_inferior_log_e(worse, mde=0.2, better=sign, margin=0.0) < 0
-    assert harm_log_e(worse, mde=0.2, better=sign) > 3
-    assert harm_log_e(better, mde=0.2, better=sign) < 0
-
-
-def test_where_any_change_is_harm_both_sides_are_asked() -> None:
-    for estimate in (0.6, -0.6):
-        harm = float(harm_log_e(one(estimate), mde=0.2, better=0, tolerance=0.1))
-        sides = [float(harm_log_e(one(estimate), mde=0.2, better=side, tolerance=0.1)) for side in (1, -1)]
-        assert harm == pytest.approx(np.log(np.mean(np.exp(sides))), rel=1e-12)
-        assert harm > 3
-        assert non_inferior_log_e(one(estimate), mde=0.2, better=0, margin=0.4) < 0
-    assert non_inferior_log_e(one(0.0), mde=0.2, better=0, margin=0.6) > 3
-
-
-@pytest.mark.parametrize("better", [1.0, -1.0, 0.0])
-def test_the_forecast_of_non_inferiority_is_where_its_evidence_suffices(better: float) -> None:
-    units = float(
-        units_to_non_inferior(
-            one(-0.05 * better, se=0.15), 1_000, mde=0.2, better=better, margin=0.3, alpha=0.05
-        )
-    )
-    assert 0 < units < np.inf
-    for more, enough in ((units + 1, True), (units - 2, False)):
-        later = one(-0.05 * better, se=0.15 * np.sqrt(1_000 / (1_000 + more)))
-        log_e = float(non_inferior_log_e(later, mde=0.2, better=better, margin=0.3))
-        assert (log_e >= np.log(20)) == enough
-
-
-def test_a_tolerance_makes_harm_harder_and_a_margin_makes_non_inferiority_easier_to_show() -> None:
-    def harm(tolerance: float) -> float:
-        return float(harm_log_e(one(-0.6), mde=0.2, better=1, tolerance=tolerance))
-
-    def fine(margin: float) -> float:
-        return float(non_inferior_log_e(one(0.0), mde=0.2, better=1, margin=margin))
-
-    assert harm(0.0) > harm(0.1) > harm(0.5)
-    assert fine(0.6) > 3 > fine(0.1) > fine(0.0)
-    with pytest.raises(InvalidParameter, match="margin"):
-        fine(-0.1)
-
-
 def test_relative_bounds_are_exactly_the_effects_not_refuted() -> None:
     rng = np.random.default_rng(1)
     t = arm_mean(rng.integers(50, 400, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40))
     c = arm_mean(rng.integers(400, 4000, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40))
-    lower, upper = relative_confidence_sequence(t, c, mde=0.3)
+    lower, upper = relative_confidence_sequence(one_stratum(t, c), mde=0.3)
     assert np.isfinite(lower).all()
     for bound in (lower, upper):
-        at = log_e_value(difference(t, scaled_control(c, 1.0 + bound)), mde=0.3)
+        at = log_e_value(difference(t, c.scaled(1.0 + bound)), mde=0.3)
         np.testing.assert_allclose(at, np.log(20), atol=1e-9)
-    inside = log_e_value(difference(t, scaled_control(c, 1.0 + 0.5 * (lower + upper))), mde=0.3)
+    inside = log_e_value(difference(t, c.scaled(1.0 + 0.5 * (lower + upper))), mde=0.3)
     assert (inside < np.log(20)).all()
 
 
 def test_a_relative_effect_is_unbounded_while_the_control_may_be_zero() -> None:
-    lower, upper = relative_confidence_sequence(arm_mean(50, 1.0, 1.0), arm_mean(50, 0.1, 1.0), mde=0.3)
+    uncertain = one_stratum(arm_mean(50, 1.0, 1.0), arm_mean(50, 0.1, 1.0))
+    lower, upper = relative_confidence_sequence(uncertain, mde=0.3)
     assert np.isneginf(lower)
     assert np.isposinf(upper)
 

@@ -1,4 +1,4 @@
-"""Several looks, several hypotheses, several epochs."""
+"""Several looks, several hypotheses."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.epochs import combine_epochs
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.running_p import continue_p, running_p
 from coalmine_schemas.errors import InvalidParameter
@@ -65,41 +63,3 @@ def test_a_decision_latches_at_the_first_crossing() -> None:
     crossed = running_p(log_e) <= 0.05
     assert np.where(crossed.any(axis=-1), crossed.argmax(axis=-1), -1).tolist() == [2, -1]
     assert crossed[0, 2:].all()
-
-
-def effect(estimate: list[float], se: list[float], df: float = 100.0) -> Effect:
-    return Effect(np.array(estimate), np.array(se), np.full(len(se), df))
-
-
-def test_epochs_combine_by_inverse_variance() -> None:
-    found = combine_epochs(effect([0.1, 0.4], [0.1, 0.2]))
-    w = np.array([100.0, 25.0]) / 125.0
-    assert float(found.estimate) == pytest.approx(w @ [0.1, 0.4])
-    assert float(found.standard_error) == pytest.approx(np.sqrt(w**2 @ [0.01, 0.04]))
-    assert float(found.degrees_of_freedom) == pytest.approx(1 / (w**2 / 100.0).sum())
-
-
-def test_one_epoch_is_left_as_it_is_and_their_order_does_not_matter() -> None:
-    one = combine_epochs(effect([0.1], [0.3]))
-    assert float(one.estimate) == pytest.approx(0.1)
-    assert float(one.standard_error) == pytest.approx(0.3)
-    assert float(one.degrees_of_freedom) == pytest.approx(100.0)
-    there, back = combine_epochs(effect([1, 2, 3], [1, 2, 3])), combine_epochs(effect([3, 2, 1], [3, 2, 1]))
-    assert float(there.estimate) == pytest.approx(float(back.estimate), rel=1e-13)
-
-
-def test_epochs_that_say_nothing_are_left_out() -> None:
-    usable = combine_epochs(effect([0.1, np.nan, 9.0], [0.1, 0.1, 0.1]), enough=np.array([True, True, False]))
-    assert float(usable.estimate) == pytest.approx(0.1)
-    none = combine_epochs(effect([np.nan], [0.1]))
-    assert not none.usable
-
-
-def test_pooling_a_ramp_fails_where_combining_epochs_does_not() -> None:
-    """Simpson: the base rate moves from 0.2 to 0.6 while the split goes from 5 to 50 per cent; no effect."""
-    rate, share, n = np.array([0.2, 0.6]), np.array([0.05, 0.5]), 20_000
-    n_t, n_c = n * share, n * (1 - share)
-    pooled = (n_t @ rate) / n_t.sum() - (n_c @ rate) / n_c.sum()
-    assert pooled > 0.1
-    se = np.sqrt(rate * (1 - rate) * (1 / n_t + 1 / n_c))
-    assert float(combine_epochs(Effect(rate - rate, se, np.full(2, np.inf))).estimate) == 0.0

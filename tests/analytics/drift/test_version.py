@@ -8,7 +8,7 @@ import pytest
 from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.results.drift import MetricDrift, VersionDrift
-from coalmine_consumers.drift import AnsweringModel, Reallocation, VersionKey
+from coalmine_consumers.drift import AnsweringModel, DayOfRequests, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
@@ -125,8 +125,38 @@ def test_a_version_without_a_reference_says_what_it_waits_for() -> None:
     assert "its first 14 whole days with requests" in found.words
     assert "began 2026-03-02 00:00 UTC" in found.words
     assert found.metrics == ()
+    assert f"drift can be told from {after(14):%Y-%m-%d} on" in found.words
+    assert found.speaks_from == after(14)
     young = no_reference(VersionKey("p", "1", "prod"), PLAN, FIRST)
-    assert (young.state, young.reference_since) == ("not enough data", None)
+    assert (young.state, young.reference_since, young.speaks_from) == ("not enough data", None, None)
+
+
+@pytest.mark.parametrize(
+    ("first_hour", "per_day", "seen_days", "speaks_day"),
+    [
+        (0, 500, 2, 14),  # the first day is whole
+        (9, 500, 2, 15),  # and here it is not
+        (9, 500, 0, 15),  # on the first day itself
+        (0, 50, 2, 21),  # 1,000 requests take longer than 14 days
+        (0, 500, 20, 21),  # complete as soon as another day has requests
+        (0, 1, 1, 1000),
+    ],
+)
+def test_a_young_version_says_from_when_on_drift_can_be_told(
+    first_hour: int, per_day: int, seen_days: int, speaks_day: int
+) -> None:
+    began = FIRST + timedelta(hours=first_hour)
+    days = [
+        DayOfRequests(
+            FIRST + timedelta(days=day), per_day, began if day == 0 else FIRST + timedelta(days=day)
+        )
+        for day in range(max(seen_days, 1))
+    ]
+    taken_at = FIRST + timedelta(days=seen_days, hours=0 if seen_days else 20)
+    found = no_reference(VersionKey("p", "1", "prod"), PLAN, taken_at, days)
+    assert found.speaks_from is not None
+    assert (found.speaks_from - FIRST).days == pytest.approx(speaks_day, abs=1 if per_day < 100 else 0)
+    assert f"began {began:%Y-%m-%d %H:%M} UTC" in found.words
 
 
 def test_a_new_model_is_named_as_the_likely_cause() -> None:

@@ -1,6 +1,7 @@
 """Whole explanations of changes whose cause is known, through the store that ingests real events."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -218,6 +219,50 @@ def test_two_versions_with_other_traffic_each_are_told_apart(explained: Callable
     version = next(each for each in found.regression.features if each.feature == "version=1.1.0")
     assert version.clear
     assert version.lower < -0.1 < version.upper
+
+
+def ramped(store: Store, *, experiment: str | None = None, new_model: bool = False) -> Explanation:
+    """Equal versions over 12 hours: 1.1.0 grows from 5 to 50 % while quality rises by 0.2 for both."""
+    random = np.random.default_rng(5)
+    rows, scores = [], []
+    for number in range(12_000):
+        hour = number // 1_000
+        new = random.random() < 0.05 + 0.45 * hour / 11
+        arm = {"experiment": experiment, "variant": "treatment" if new else "control"} if experiment else {}
+        row = request(
+            number,
+            START + timedelta(hours=hour, seconds=3 * (number % 1_000)),
+            version="1.1.0" if new else "1.0.0",
+            request_model="large" if new and new_model else "small",
+            unit_id=f"user-{number}",
+            **arm,
+        )
+        rows.append(row)
+        scores.append(score(number, row, 0.6 + 0.2 * hour / 11 + random.normal(0, 0.05)))
+    store.commit(Feed().batch(rows, (), scores))
+    return explanation(store, VERSIONS)
+
+
+@pytest.mark.parametrize("experiment", [None, "tone"])
+def test_a_ramp_while_the_level_rises_is_no_effect_of_the_prompt(
+    tmp_path: Path, experiment: str | None
+) -> None:
+    with closing(Store.open(tmp_path / "store")) as store:
+        found = ramped(store, experiment=experiment)
+    check_sums(found)
+    assert found.change > 0.02  # what it looks like, were time not told apart
+    assert "prompt" not in clear(found)
+    assert abs(parts(found)["prompt"]) < 0.004
+    assert found.traffic[0] == "time"
+    assert any("tone" in warning for warning in found.warnings) == (experiment is not None)
+
+
+def test_a_version_that_always_comes_with_a_new_model_makes_one_part_with_it(tmp_path: Path) -> None:
+    with closing(Store.open(tmp_path / "store")) as store:
+        found = ramped(store, new_model=True)
+    assert set(parts(found)) == {"version and model", "traffic mix"}
+    assert sum(parts(found).values()) == pytest.approx(found.change, rel=1e-12)
+    assert "version and model" in found.headline
 
 
 def test_where_nothing_changed_nothing_is_clear(explained: Callable[..., Explanation]) -> None:

@@ -61,15 +61,15 @@ def test_costs_are_watched_before_they_can_be_capped() -> None:
 
 
 def test_settings_may_change_what_is_known_of_a_metric() -> None:
-    overrides = {"zeal": MetricOverride(direction="higher", guardrail=True, margin=Size(0.2))}
+    overrides = {"zeal": MetricOverride(direction="higher", role="must_prove", margin=Size(0.2))}
     (zeal,) = metrics_in(["zeal"], overrides)
-    assert (zeal.direction, zeal.guardrail, zeal.margin.value) == ("higher", True, 0.2)
+    assert (zeal.direction, zeal.role, zeal.margin.value) == ("higher", "must_prove", 0.2)
 
 
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        (MetricOverride(guardrail=True), "direction of the guardrail zeal is 'unknown'"),
+        (MetricOverride(role="signal"), "direction of zeal .signal. is 'unknown'"),
         (MetricOverride(mde=Size(0.0)), "mde of zeal is 0"),
     ],
 )
@@ -79,5 +79,5 @@ def test_an_override_that_makes_no_sense_is_refused(override: MetricOverride, co
 
 
 def test_a_size_is_a_finite_number() -> None:
-    with pytest.raises(InvalidParameter, match=">= 0"):
+    with pytest.raises(InvalidParameter, match="size of a change"):
         Size(-1.0)

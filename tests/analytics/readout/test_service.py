@@ -1,6 +1,7 @@
 """Looks at a real store: counted like raw rows, stored before they are seen, gone on from after a restart."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,19 @@ from tests.support.data.store_feed import START, Feed, many_requests, reactions_
 from tests.support.oracles.store_state import by_hand, query
 
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
+
+
+class CountedPlans:
+    """One plan for all; knows how often it was asked, which is once a look."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.looks = 0
+
+    def plan_of(self, experiment: str) -> Plan:
+        """See `ExperimentPlans.plan_of`."""
+        self.looks += 1
+        return self.plan
 
 
 class SetClock:
@@ -214,6 +228,36 @@ def test_the_background_looks_at_what_has_grown(store: Store, clock: SetClock) -
     commit(store, feed, 2)
     (third,) = readouts.take_due()
     assert readouts.path("exp-1") == [first, second, third]
+
+
+def test_what_no_longer_grows_is_not_read_again_and_again(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    plans = CountedPlans(PLANS.default)
+    readouts = Readouts(store, plans, clock=clock)
+    assert len(readouts.take_due()) == 1
+    for minutes, taken in ((1, 1), (60, 2), (1, 2), (58, 2), (2, 3)):
+        clock.move(minutes=minutes)
+        assert readouts.take_due() == []
+        assert plans.looks == taken
+
+
+def test_a_stopped_experiment_is_read_once_more_and_then_kept(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    commit(store, feed, 0)
+    (first,) = Readouts(store, PLANS, clock=clock).take_due()
+    commit(store, feed, 1)
+    plans = CountedPlans(replace(PLANS.default, stopped=True))
+    stopped = Readouts(store, plans, clock=clock)
+    (second,) = stopped.take_due()  # what was still under way
+    assert (first.final, second.final) == (False, False)
+    clock.move(minutes=61)
+    (last,) = stopped.take_due()
+    assert last.final
+    commit(store, feed, 2)
+    clock.move(days=1)
+    assert stopped.take_due() == []
+    assert stopped.current("exp-1") == last
+    assert plans.looks == 2
 
 
 def test_there_is_no_readout_of_what_is_not_there(store: Store, clock: SetClock) -> None:

@@ -1,5 +1,6 @@
 """An audit of a store that is whole balances; after any accident it says what is missing."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,14 @@ from tests.support.data.store_feed import START, Feed, dead_letter, feedback, re
 EXPERIMENT = {"experiment": "refund-tone", "allocation_epoch": 1, "variant": "treatment"}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+SETTINGS = StoreSettings(segment_min_rows=50, segment_min_day_rows=10, threads=1)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two batches, the first of them in a segment: rows of all kinds and some of each trouble."""
-    settings = StoreSettings(segment_min_rows=50, segment_min_day_rows=10)
-    store = Store.open(tmp_path, settings)
+    directory = tmp_path_factory.mktemp("audit") / "store"
+    store = Store.open(directory, SETTINGS)
     feed = Feed()
     early = request(500, START + timedelta(minutes=1))
     requests = [request(n, START + timedelta(seconds=n), **EXPERIMENT) for n in range(60)]
@@ -34,6 +38,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
             dead_letters=[dead_letter(b"?"), dead_letter(b"!", event="unroutable")],
         )
     )
+    store.close()
+    return directory
+
+
+@pytest.fixture
+def store(whole: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it to spoil."""
+    store = Store.open(shutil.copytree(whole, tmp_path, dirs_exist_ok=True), SETTINGS)
     yield store
     store.close()
 

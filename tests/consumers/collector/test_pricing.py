@@ -1,20 +1,23 @@
 """Requests without a cost get the one the price table says, row by row, whatever else is in the batch."""
 
-import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
+from time import process_time
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_schemas.batch import arrow_schema
 from coalmine_schemas.own_prices import OwnPrice
-from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prices import PriceTable, load_prices
 from coalmine_schemas.usage import usage_of
-from tests.support.data.usages import USAGES
+from tests.support.campaign import size
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _OWN = OwnPrice("gpt-4o-mini", None, {"input_mtok": Decimal(1), "output_mtok": Decimal(2)})
@@ -51,40 +54,120 @@ def costs(calls: Sequence[dict[str, Any]]) -> list[int | None]:
     return [cost for cost, _ in priced(calls)]
 
 
-def test_a_batch_costs_what_its_calls_cost_alone() -> None:
-    rng = random.Random(8)
+_COUNTS = st.none() | st.sampled_from([0, 1, 10, 1000, 1001, 200_001, 2**40, 2**40 + 1, 2**62, 2**63 - 1])
+_OTHER = st.dictionaries(
+    st.sampled_from(
+        ["web_searches", "audio_seconds", "cache_audio_read_tokens", "input_text_tokens", "input_tokens", "x"]
+    ),
+    st.sampled_from([0.0, 2.0, 0.5, 12.34, 1000.0, 2.0**40, 2.0**41, 1e300, -5.0]),
+    max_size=2,
+)
+_CALLS = st.fixed_dictionaries(
+    {
+        "provider": st.sampled_from([None, None, "openai", "azure", "a-gateway"]),
+        "request_model": st.sampled_from(
+            ["gpt-4o-audio-preview", "claude-sonnet-4-5", "gpt-5", "groq/none", "gpt-realtime", "whisper-1",
+             "gemini-2.5-pro", "deepseek-chat", "sonar-deep-research", "text-embedding-3-small", "dear",
+             "thirds"]
+        ),
+        "response_model": st.sampled_from([None, None, "gpt-4o-mini"]),
+        "service_tier": st.sampled_from([None, "flex", "batch", "default", "us", "unheard-of"]),
+        "event_time": st.sampled_from(
+            [NOON, datetime(2025, 4, 1, 20, tzinfo=UTC), datetime(2026, 11, 20, 3, tzinfo=UTC)]
+        ),
+        "cost": st.sampled_from([(None, "unknown"), (None, "unknown"), (5, "price_list"), (5, "gateway")]),
+        "input_tokens": st.sampled_from([None, 0, 1000, 200_001]) | _COUNTS,
+        "output_tokens": st.sampled_from([None, 0, 100]) | _COUNTS,
+        "cached_input_tokens": _COUNTS,
+        "cache_creation_input_tokens": _COUNTS,
+        "cache_creation_1h_input_tokens": _COUNTS,
+        "audio_input_tokens": _COUNTS,
+        "audio_output_tokens": _COUNTS,
+        "other_usage": _OTHER,
+    }
+)  # fmt: skip
+_OWN_PRICES = [
+    OwnPrice("dear", None, {"input_mtok": Decimal(10**9), "output_mtok": Decimal("0.123456789")}),
+    OwnPrice("thirds", None, {"audio_hours": Decimal("0.1"), "input_mtok": Decimal("0.0005"),
+                              "output_mtok": Decimal("0.0015"), "requests_kcount": Decimal("0.0000005")}),
+    OwnPrice("gpt-5", None, {"input_mtok": Decimal(4), "output_mtok": Decimal(8)}, "flex"),
+    OwnPrice("gpt-5", "azure", {"input_mtok": Decimal(3), "output_mtok": Decimal(9)}),
+]  # fmt: skip
+
+
+@given(
+    kinds=st.lists(_CALLS, min_size=1, max_size=6),
+    # Few calls of a price are priced in another way than many.
+    picks=st.lists(st.tuples(st.integers(0, 5), st.sampled_from([1, 2, 20])), min_size=1, max_size=12),
+    has_own=st.booleans(),
+)
+@settings(max_examples=size(60, 2_000), deadline=None)
+def test_a_batch_costs_what_its_calls_cost_alone(
+    kinds: list[dict[str, Any]], picks: list[tuple[int, int]], has_own: bool
+) -> None:
+    own = _OWN_PRICES if has_own else []
+    alone = [_alone(kind, own) for kind in kinds]
+    chosen = [index % len(kinds) for index, times in picks for _ in range(times)]
+    assert priced([_row(kinds[index]) for index in chosen], *own) == [alone[index] for index in chosen]
+
+
+def _row(kind: dict[str, Any]) -> dict[str, Any]:
+    cost, source = kind["cost"]
+    fields = {key: value for key, value in kind.items() if key != "cost"}
+    fields["other_usage"] = [{"key": key, "value": value} for key, value in kind["other_usage"].items()]
+    return call(**fields, cost_nano_usd=cost, cost_source=source)
+
+
+def _alone(kind: dict[str, Any], own: list[OwnPrice]) -> tuple[int | None, str]:
+    nano_usd, source = kind["cost"]
+    if nano_usd is not None and (source != "price_list" or not own):
+        return nano_usd, source
+    found = PriceTable(own).cost(
+        usage_of({**dict.fromkeys(_SCHEMA.names), **kind}),
+        models=(kind["response_model"], kind["request_model"]),
+        provider=kind["provider"],
+        service_tier=kind["service_tier"],
+        at_us=int(kind["event_time"].timestamp()) * 1_000_000,
+        own_only=nano_usd is not None,
+    )
+    return (nano_usd, source) if found is None else (found.nano_usd, found.source)
+
+
+def test_a_cost_half_way_between_is_even_alone_and_in_a_batch() -> None:
+    own = OwnPrice("half", None, {"input_mtok": Decimal("0.0005"), "output_mtok": Decimal(0)})
+    calls = [call(request_model="half", input_tokens=tokens, output_tokens=0) for tokens in range(8)]
+    expected = [0, 0, 1, 2, 2, 2, 3, 4]
+    assert [cost for cost, _ in priced(calls, own)] == expected
+    assert [cost for cost, _ in priced(calls * 20, own)] == expected * 20
+
+
+def test_pricing_ten_thousand_calls_of_fifty_models_takes_microseconds_each() -> None:
+    models = _listed_models(50)
     calls = []
-    for number in range(400):
-        counts = rng.choice(USAGES).counts
-        fields: dict[str, Any] = {
-            "input_tokens": counts.get("input_tokens"),
-            "cached_input_tokens": counts.get("cache_read_tokens"),
-            "cache_creation_input_tokens": counts.get("cache_write_tokens"),
-            "cache_creation_1h_input_tokens": counts.get("cache_write_1h_tokens"),
-            "audio_input_tokens": counts.get("input_audio_tokens"),
-            "output_tokens": counts.get("output_tokens", 0),
-            "audio_output_tokens": counts.get("output_audio_tokens"),
-            "other_usage": [{"key": "web_searches", "value": 2.0}] if number % 3 else [],
-        }
-        model = rng.choice(
-            ["gpt-4o-audio-preview", "claude-sonnet-4-5", "gpt-5", "groq/none", "gpt-realtime"]
-        )
-        tier = rng.choice([None, "flex", "batch"])
-        calls.append(call(request_model=model, provider=None, service_tier=tier, **fields))
+    for number in range(10_000):
+        provider, model = models[number % 50]
+        time = NOON + timedelta(seconds=number * 8)
+        tokens = {"input_tokens": 100 + number, "output_tokens": number % 500, "cached_input_tokens": 50}
+        calls.append(call(provider=provider, request_model=model, event_time=time, **tokens))
+    table = pa.Table.from_pylist(calls, schema=_SCHEMA)
+    pricer = Pricer()
+    assert pricer.price_requests(table)["cost_nano_usd"].null_count == 0
+    began_s = process_time()
+    pricer.price_requests(table)
+    assert process_time() - began_s < 10 * 10_000 * 3e-6
+
+
+def _listed_models(number: int) -> list[tuple[str, str]]:
     table = PriceTable()
-    expected = []
-    for each in calls:
-        record = {**dict.fromkeys(_SCHEMA.names), **each}
-        record["other_usage"] = [(item["key"], item["value"]) for item in each["other_usage"]]
-        cost = table.cost(
-            usage_of(record),
-            models=(None, each["request_model"]),
-            service_tier=each["service_tier"],
-            at_us=int(NOON.timestamp()) * 1_000_000,
-        )
-        expected.append(None if cost is None else cost.nano_usd)
-    assert costs(calls) == expected
-    assert sum(cost is not None for cost in expected) > 100
+    usage = {"input_tokens": 100, "output_tokens": 10}
+    found = (
+        (provider.id, model.id)
+        for provider in load_prices().providers
+        if provider.id in ("openai", "anthropic", "google")
+        for model in provider.models
+        if table.cost(usage, models=(model.id,), provider=provider.id) is not None
+    )
+    return list(islice(found, number))
 
 
 def test_the_model_that_answered_is_priced_before_the_one_asked_for() -> None:

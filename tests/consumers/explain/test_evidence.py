@@ -12,7 +12,7 @@ import pytest
 
 from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
-from coalmine_consumers.explain.dimensions import Dimension, Size, Value
+from coalmine_consumers.explain.dimensions import MOST_MIXES, Dimension, Size, Value
 from coalmine_consumers.explain.selection import MixCount, choose
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
@@ -224,7 +224,7 @@ def test_many_mixes_become_one_other(own_store: Store) -> None:
     ]
     own_store.commit(Feed().batch(rows))
     cells = read(own_store, replace(VERSIONS, segments=("p", "q", "r"))).cells
-    assert len(cells.mixes) == 150
+    assert len(cells.mixes) == MOST_MIXES
     assert cells.mixes[-1] == ("(other)",) * 3
     assert cells.x.sum() == 3_000
 

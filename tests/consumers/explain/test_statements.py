@@ -16,17 +16,17 @@ EXPLAIN = "coalmine_consumers.explain"
 FREE, PAID = ("[{'key': 'tier', 'value': '" + tier + "'}]" for tier in ("free", "paid"))
 LAID_OUT = f"""
 CREATE TABLE explained_requests AS SELECT * FROM (VALUES
-    (0, TIMESTAMPTZ '2026-03-10 08:30:00+00', 3, 11, '1', 'shop', {FREE}, 'small', 10, 20, 1.5, true, 'live',
-     100, 1.0, 0.5),
-    (0, TIMESTAMPTZ '2026-03-10 08:40:00+00', 3, 11, '1', 'shop', {FREE}, 'small', 10, 20, 1.5, true, 'live',
-     50, 2.0, 1.0),
-    (1, TIMESTAMPTZ '2026-03-10 09:30:00+00', 4, 12, '2', 'shop', {PAID}, 'large', 30, 40, 2.5, false, 'disk',
-     200, 1.0, 0.25),
-    (1, TIMESTAMPTZ '2026-03-10 09:40:00+00', 4, 12, '2', 'shop', NULL, 'large', NULL, 40, 2.5, false, 'live',
-     300, 1.0, 0.75),
-    (1, TIMESTAMPTZ '2026-03-10 09:50:00+00', 4, 12, '2', 'shop', {PAID}, 'large', 30, 40, 2.5, false, 'live',
-     10, 0.0, 0.0)
-) AS rows (side, event_time, unit_group, unit, version, app, segments, model, input_tokens, output_tokens,
+    (0, TIMESTAMPTZ '2026-03-10 08:30:00+00', '08', 3, 11, '1', 'shop', {FREE}, 'small', 10, 20, 1.5, true,
+     'live', 100, 1.0, 0.5),
+    (0, TIMESTAMPTZ '2026-03-10 08:40:00+00', '08', 3, 11, '1', 'shop', {FREE}, 'small', 10, 20, 1.5, true,
+     'live', 50, 2.0, 1.0),
+    (1, TIMESTAMPTZ '2026-03-10 09:30:00+00', '09', 4, 12, '2', 'shop', {PAID}, 'large', 30, 40, 2.5, false,
+     'disk', 200, 1.0, 0.25),
+    (1, TIMESTAMPTZ '2026-03-10 09:40:00+00', '09', 4, 12, '2', 'shop', NULL, 'large', NULL, 40, 2.5, false,
+     'live', 300, 1.0, 0.75),
+    (1, TIMESTAMPTZ '2026-03-10 09:50:00+00', '09', 4, 12, '2', 'shop', {PAID}, 'large', 30, 40, 2.5, false,
+     'live', 10, 0.0, 0.0)
+) AS rows (side, event_time, time, unit_group, unit, version, app, segments, model, input_tokens, output_tokens,
            latency_ms, streamed, resolution, bucket, x, y)
 """
 
@@ -51,8 +51,8 @@ def run(
 
 def test_dimension_sums(connection: duckdb.DuckDBPyConnection) -> None:
     assert run(connection, "dimension_sums") == [
-        (0, "1", "small", "shop", 3, 2, 3.0, 1.5),
-        (1, "2", "large", "shop", 4, 2, 2.0, 1.0),
+        (0, "1", "small", "shop", "08", 3, 2, 3.0, 1.5),
+        (1, "2", "large", "shop", "09", 4, 2, 2.0, 1.0),
     ]
 
 

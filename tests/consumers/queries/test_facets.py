@@ -21,6 +21,7 @@ def test_facets_are_every_value_there_is(store: Store) -> None:
     assert found.versions == {"greet": ["1.10.0"], "refund": ["1.0.0", "1.9.0", "1.10.0"]}
     assert found.environments == ["prod", "staging"]
     assert found.apps == ["search", "support"]
+    assert found.models == ["gpt-4o-mini"]
     assert (found.first_event_time, found.last_event_time) == (START, START + timedelta(days=1))
 
 

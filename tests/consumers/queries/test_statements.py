@@ -236,17 +236,19 @@ def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, resolution="day", version="2"),
         row(1, version="3"),
     )
-    nothing = dict.fromkeys(("prompt", "version", "environment", "app"))
+    nothing = dict.fromkeys(("prompt", "version", "environment", "app", "model"))
     times = {"first_event_time": HOUR - MINUTE, "last_event_time": HOUR}
     latest = [
         {**nothing, "prompt": "p", "version": "1", **times},
         {**nothing, "environment": "prod", **times},
         {**nothing, "app": "a", **times},
+        {**nothing, "model": "m", "first_event_time": HOUR, "last_event_time": HOUR},
         {**nothing, **times},
     ]
     older = {**nothing, "prompt": "p", "version": "2", "first_event_time": None, "last_event_time": None}
     assert run(connection, "facets", most=1) == latest
-    assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:]]
+    other = {**nothing, "model": "n", **times}
+    assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:4], other, latest[4]]
 
 
 def test_segment_files(connection: duckdb.DuckDBPyConnection) -> None:

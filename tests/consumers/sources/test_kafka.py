@@ -3,15 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
 
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_consumers.raw import TopicPartition
@@ -21,6 +25,7 @@ from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_schemas.topics import topic_name
 from tests.support.doubles.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
 from tests.support.servers.kafka_broker import KafkaBroker
+from tests.support.servers.kafka_proxy import KafkaProxy
 from tests.support.servers.ports import free_port
 
 pytestmark = pytest.mark.kafka
@@ -257,16 +262,15 @@ def test_topics_that_do_not_exist_yet_are_waited_for(
 
 
 def test_a_broker_that_is_down_is_waited_for_and_said(
-    own_kafka: Callable[..., KafkaBroker], topic_prefix: str, open_source: Open
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy], harness: KafkaHarness, open_source: Open
 ) -> None:
-    broker = own_kafka()
-    harness = KafkaHarness(broker, topic_prefix)
+    _, proxy = proxied_kafka
     harness.produce("requests", some("a", 5))
-    broker.stop()
+    proxy.fault = "refuse"
     ledger = Ledger()
-    source = open_source(harness.settings(), ledger)
+    source = open_source(replace(harness.settings(), bootstrap_servers=proxy.bootstrap_servers), ledger)
     poll_until(source, ledger, lambda: source.lag().note not in (None, "no partition assigned"))
-    broker.restart()
+    proxy.fault = "none"
     drain(source, ledger, 5)
     assert source.lag().note is None
     assert ledger.gaps == []
@@ -388,3 +392,27 @@ def test_topics_cannot_be_created_while_the_broker_is_away(monkeypatch: pytest.M
     away = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
     with pytest.raises(SourceUnavailable):
         ensure_topics(away)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        ("Unable to replicate the partition 1 time(s): All brokers are currently fenced.", SourceUnavailable),
+        (
+            "The target replication factor of 3 cannot be reached because only 1 broker(s) are registered.",
+            SourceMisconfigured,
+        ),
+    ],
+)
+def test_a_broker_that_is_fenced_for_a_moment_is_waited_for(reason: str, error: type[Exception]) -> None:
+    class Admin:
+        def list_topics(self, **_: object) -> SimpleNamespace:
+            return SimpleNamespace(topics={})
+
+        def create_topics(self, topics: list[NewTopic], **_: object) -> dict[str, Future[None]]:
+            refused: Future[None] = Future()
+            refused.set_exception(KafkaException(KafkaError(KafkaError.INVALID_REPLICATION_FACTOR, reason)))
+            return {topic.topic: refused for topic in topics}
+
+    with pytest.raises(error):
+        ensure_topics(cast(AdminClient, Admin()))

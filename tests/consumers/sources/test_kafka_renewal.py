@@ -1,15 +1,20 @@
 """A Kafka source that goes on when its client does not."""
 
+import gc
 import random
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from coalmine_consumers.errors import SourceMisconfigured
 from coalmine_consumers.raw import RawBatch
 from coalmine_consumers.sources.base import Positions, SourceLag
+from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_renewal import FAILURES, RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_schemas.kafka_watchdog import Watchdog
@@ -113,7 +118,27 @@ def test_a_client_that_hears_nothing_is_made_anew_only_while_its_broker_takes_co
     assert len(world.clients) == 2
 
 
-def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> None:
+def test_a_closed_source_frees_its_admin_client_itself() -> None:
+    made: list[weakref.ref[AdminClient]] = []
+
+    def make_admin(*arguments: Any, **named: Any) -> AdminClient:
+        admin = AdminClient(*arguments, **named)
+        made.append(weakref.ref(admin))
+        return admin
+
+    source = KafkaSource(KafkaSourceSettings("127.0.0.1:9"), make_admin=make_admin)
+    source.start(dict, lambda: None)
+    source.poll(10, 0.0)  # asks the broker, and is not answered
+    gc.disable()
+    try:
+        source.close()
+        assert made[0]() is None
+    finally:
+        gc.enable()
+
+
+def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> float:
+    """Returns how long after the fault everything was read, in seconds."""
     harness = KafkaHarness(broker, prefix)
     settings = replace(harness.settings(), bootstrap_servers=proxy.bootstrap_servers, session_timeout_s=3.0)
     ledger = Ledger()
@@ -129,13 +154,16 @@ def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault,
             if batch is not None:
                 ledger.commit(batch, source)
         proxy.fault = "none"
+        over_at = time.monotonic()
         harness.produce("requests", [b"after"] * 10)
         drain(source, ledger, 20, timeout_s=90)
+        back_after_s = time.monotonic() - over_at
         assert ledger.values["requests"] == [b"before"] * 10 + [b"after"] * 10
         assert ledger.gaps == []
     finally:
         proxy.fault = "none"
         source.close()
+    return back_after_s
 
 
 @pytest.mark.kafka
@@ -150,11 +178,48 @@ def test_a_fault_longer_than_the_session_costs_nothing_and_needs_nobody(
 @pytest.mark.campaign
 @pytest.mark.parametrize("trial", range(100))
 def test_any_fault_of_any_length_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, trial: int
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy],
+    topic_prefix: str,
+    trial: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     # As many short ones as long ones.
     lasts_s = 90 ** random.Random(trial).random()
-    _survives(*proxied_kafka, topic_prefix, FAULTS[trial % len(FAULTS)], lasts_s)
+    back_after_s = _survives(*proxied_kafka, topic_prefix, FAULTS[trial % len(FAULTS)], lasts_s)
+    record_property("back_after_s", round(back_after_s, 1))
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
+    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, fault: Fault
+) -> None:
+    broker, proxy = proxied_kafka
+    harness = KafkaHarness(broker, topic_prefix)
+    ledger = Ledger()
+
+    def make_admin(config: dict[str, Any], **named: Any) -> AdminClient:
+        return AdminClient({**config, "bootstrap.servers": proxy.bootstrap_servers}, **named)
+
+    source = RenewedKafkaSource(
+        harness.settings(), make=lambda settings: KafkaSource(settings, make_admin=make_admin)
+    )
+    source.start(ledger.read_positions, ledger.quiesce)
+    try:
+        harness.produce("requests", [b"before"] * 10)
+        drain(source, ledger, 10)
+        proxy.fault = "reset"  # a new connection is needed
+        proxy.fault = fault
+        source.rewind()  # nothing is read until the broker was asked where logs begin and end
+        harness.produce("requests", [b"after"] * 10)
+        began = time.monotonic()
+        while time.monotonic() - began < 3:
+            assert source.poll(1000, 0.1) is None
+        proxy.fault = "none"
+        drain(source, ledger, 20)
+    finally:
+        proxy.fault = "none"
+        source.close()
 
 
 @pytest.mark.kafka

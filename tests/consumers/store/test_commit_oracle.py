@@ -112,7 +112,7 @@ def courses(draw: st.DrawFn) -> list[tuple[str, Row]]:
 
 
 @settings(
-    max_examples=size(8, 200),
+    max_examples=size(4, 200),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -324,13 +324,16 @@ def test_new_names(connection: duckdb.DuckDBPyConnection) -> None:
         {"kind": "prompt", "name": "old", "first_seen": "2026-03-09"},
         {"kind": "prompt", "name": "today", "first_seen": "2026-03-10"},
     )
-    names = {"kind": ["prompt"] * 4 + ["app"], "name": ["old", "b", "a", "a", "a"]}
-    connection.register("arriving", pa.table(names))
-    found = run(connection, "new_names", day=date(2026, 3, 10), most=2)
+    names = [("app", "a", "x"), ("prompt", "old", "x"), *(("prompt", name, "x") for name in "abba")]
+    names += [("prompt", name, "y") for name in ("c", "b")]
+    arriving = [{"kind": kind, "name": name, "app": app} for kind, name, app in names]
+    connection.register("arriving", pa.Table.from_pylist(arriving))
+    found = run(connection, "new_names", day=date(2026, 3, 10), most=3, most_of_app=1)
     assert sorted(tuple(row.values()) for row in found) == [
-        ("app", "a", True),
-        ("prompt", "a", True),
-        ("prompt", "b", False),
+        ("app", "a", "x", True),
+        ("prompt", "a", "x", True),
+        ("prompt", "b", "y", True),
+        ("prompt", "c", "y", False),
     ]
 
 

@@ -79,7 +79,8 @@ def test_a_selection_is_asked_for_in_utc_and_what_is_open_is_left_out(
 ) -> None:
     client.versions(Selection())
     since = datetime(2026, 3, 1, 14, tzinfo=UTC) + timedelta(microseconds=5)
-    client.timeseries(Selection(prompt="a b&c", environment="prod", since=since))
+    client.timeseries(Selection(prompt="a b&c", environment="prod", model="gpt-4o", since=since))
+    client.deployment_marks(Selection(environment="prod", model="gpt-4o"))  # which know no models
     assert api.asked == [
         ("/v1/versions", {}),
         (
@@ -87,10 +88,12 @@ def test_a_selection_is_asked_for_in_utc_and_what_is_open_is_left_out(
             {
                 "prompt": "a b&c",
                 "environment": "prod",
+                "model": "gpt-4o",
                 "since": "2026-03-01T14:00:00.000005Z",
                 "step": "auto",
             },
         ),
+        ("/v1/deployment-marks", {"environment": "prod"}),
     ]
 
 

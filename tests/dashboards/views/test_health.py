@@ -74,3 +74,11 @@ def test_any_loss_is_bad_and_says_where_to_look(field: str, label: str) -> None:
 
 def test_much_unattributed_feedback_is_worth_noticing() -> None:
     assert items(unattributed_feedback=900, unattributed_scores=100)["Unattributed"].tone == "notice"
+
+
+def test_names_beyond_a_day_s_limit_are_said_where_there_are_any() -> None:
+    assert "Beyond limit" not in items(names_beyond_limit={"prompt": 0})
+    item = items(names_beyond_limit={"prompt": 1200, "model": 34})["Beyond limit"]
+    assert (item.value, item.tone) == ("1,234", "notice")
+    assert "prompt 1,200, model 34" in item.explanation
+    assert "(other)" in item.explanation

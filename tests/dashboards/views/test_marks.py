@@ -56,3 +56,12 @@ def test_charts_draw_a_rule_for_each_and_new_ones_leave_the_specification_as_it_
         assert [len(chart["datasets"].pop("marks")) for chart in charts] == [0, 1]
         assert charts[0] == charts[1]
         assert "'type': 'rule'" in str(charts[0])
+
+
+def test_labels_stand_above_the_curves() -> None:
+    marks = mark_points([mark(1)], None, with_prompt=False)
+    for panel in PANELS:
+        chart = draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks).to_dict()
+        (text,) = [layer for layer in chart["layer"] if layer["mark"]["type"] == "text"]
+        assert text["mark"]["baseline"] == "bottom"
+        assert text["encoding"]["y"]["value"] < 0

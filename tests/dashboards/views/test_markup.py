@@ -12,6 +12,7 @@ from coalmine_dashboards.views.markup import plain
         (":red[x] $x$ `x` **x**", r"\:red\[x\] \$x\$ \`x\` \*\*x\*\*"),
         ("two\n\n# lines", r"two \# lines"),
         ("Grüße, 你好", r"Grüße\, 你好"),
+        ("refund\u200b\u202e", "refund\\\\u200b\\\\u202e"),
     ],
 )
 def test_a_name_is_shown_as_it_is(text: str, markdown: str) -> None:

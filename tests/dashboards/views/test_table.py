@@ -6,6 +6,7 @@ from coalmine_consumers.results import VersionRow
 from coalmine_dashboards.palette import style_of
 from coalmine_dashboards.views.health import HealthItem
 from coalmine_dashboards.views.markup import health_strip, stylesheet, versions_table
+from coalmine_dashboards.views.panels import label_of
 from coalmine_dashboards.views.table import COLUMNS, TableRow, table_rows
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -129,6 +130,14 @@ def test_all_external_text_is_escaped() -> None:
         assert "<img" not in html
         assert '"alert' not in html
         assert nasty in unescape(html)
+
+
+def test_what_nobody_would_see_in_a_name_is_written_out() -> None:
+    row = replace(ROW, prompt="greet\u200b", version="1.0.0\u202e", models=["gpt\ufeff"])
+    html = versions_table(table_rows([row], {("greet\u200b", "1.0.0\u202e"): 0}, "light", NOW))
+    assert all(name in html for name in ("greet\\u200b", "1.0.0\\u202e", "gpt\\ufeff"))
+    assert html.isprintable()
+    assert label_of((row.prompt, row.version), with_prompt=True) == "greet\\u200b 1.0.0\\u202e"
 
 
 def test_what_is_bad_says_so_without_hovering() -> None:

@@ -15,6 +15,7 @@ from coalmine_simulator.errors import InvalidConfig
 from coalmine_simulator.scenarios import SCENARIOS, scenario
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.truth import VersionTruth, truth_of
+from tests.support.campaign import size
 
 STORY_S = 5400.0
 
@@ -28,7 +29,7 @@ def requests(found: list[Action]) -> list[RequestAction]:
     return [action for action in found if isinstance(action, RequestAction)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=size(8, 20), deadline=None)
 @given(st.sampled_from(sorted(SCENARIOS)), st.integers(0, 2**63))
 def test_the_same_seed_gives_the_same_actions_in_order_of_time(name: str, seed: int) -> None:
     config = scenario(name, 600.0)

@@ -37,7 +37,7 @@ def _is_sound(event: EventName, message: bytes) -> bool | None:
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(seed=st.integers(0, 2**32))
 def test_the_scan_agrees_with_the_walk_about_bent_messages(event: EventName, seed: int) -> None:
     source = random.Random(seed)
@@ -55,7 +55,7 @@ def test_the_scan_agrees_with_the_walk_about_bent_messages(event: EventName, see
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(data=st.data(), seed=st.integers(0, 2**32), looseness=st.floats(0, 1))
 def test_every_legal_layout_is_sound_until_a_byte_is_missing_or_more(
     event: EventName, data: st.DataObject, seed: int, looseness: float

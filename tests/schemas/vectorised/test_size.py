@@ -27,7 +27,7 @@ def _size(event: EventName, frames: list[bytes]) -> int:
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(data=st.data())
 def test_the_size_of_what_fastavro_writes_is_exact(event: EventName, data: st.DataObject) -> None:
     encoder = Encoder(SingleObjectFraming())
@@ -36,7 +36,7 @@ def test_the_size_of_what_fastavro_writes_is_exact(event: EventName, data: st.Da
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)
-@settings(max_examples=size(40, 1_000))
+@settings(max_examples=size(20, 1_000))
 @given(data=st.data(), seed=st.integers(0, 2**32), looseness=st.floats(0, 1), rest=st.binary(max_size=3))
 def test_no_other_layout_is_shorter(
     event: EventName, data: st.DataObject, seed: int, looseness: float, rest: bytes

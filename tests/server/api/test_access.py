@@ -41,6 +41,7 @@ TABLE = (
     Row("GET", "/v1/versions", "reader"),
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),
+    Row("GET", "/v1/requests/{request_id}", "reader", f"/v1/requests/{ANY_ID}"),
     Row("GET", "/v1/unpriced", "reader"),
     Row("GET", "/v1/facets", "reader"),
     Row("GET", "/v1/deployment-marks", "reader"),

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -95,6 +95,13 @@ def test_a_request_that_trickles_in_is_cut_off() -> None:
             time.sleep(0.02)
 
 
+def test_a_head_that_does_not_end_is_cut_off() -> None:
+    with serving(100, 60) as port, connect(port, b"GET / HTTP/1.1\r\nX: ") as connection:
+        with suppress(OSError):
+            connection.sendall(b"a" * 10 * 32_768)
+        assert b"HTTP/1.1 200" not in until_closed(connection)
+
+
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     ask = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
     with serving(100, 0.2) as port, connect(port, ask) as connection:
@@ -113,7 +120,7 @@ def test_requests_on_a_kept_connection_are_answered_one_after_the_other() -> Non
 
 def test_those_who_keep_us_waiting_longest_make_room() -> None:
     with serving(10, 60) as port, ExitStack() as stack:
-        held = [stack.enter_context(connect(port, HALF[2])) for _ in range(10)]
+        held = [stack.enter_context(connect(port, HALF[2])) for _ in range(100)]
         assert all(is_healthy(port) for _ in range(5))
         until_closed(held[0])
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.server.conftest import PROMPT, TRACE
+from tests.support.campaign import size
 from tests.support.processes.coalmine_process import ServerProcess
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -243,7 +244,9 @@ PARAMETERS = [
 texts = st.text(max_size=30) | st.sampled_from(["1h", "2026-01-01", "now", "0", "-1", "1e400", "%00", "\x00"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=size(20, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     path=st.sampled_from([*LISTS, "/v1/facets"]),
     parameters=st.dictionaries(

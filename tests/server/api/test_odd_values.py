@@ -16,6 +16,7 @@ from coalmine_consumers.maintenance.policy import CompactionPolicy, RetentionPol
 from coalmine_consumers.store import Store
 from coalmine_server.client.in_process import in_process_client
 from coalmine_server.settings import load_settings
+from tests.support.campaign import size
 from tests.support.data.store_feed import PARTITION, START, Feed, Row, feedback, request, score
 
 ODD_TEXTS = [
@@ -132,6 +133,7 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
         name = text or "refund"
         for path in ("versions", "timeseries", "quantiles"):
             yield path, {"prompt": name, "version": name}
+        for path in ("versions", "timeseries", "quantiles")[: size(1, 3)]:
             yield path, {"environment": name, "app": name}
         yield "drift", {"prompt": name}
         for path in ("compare", "explain"):

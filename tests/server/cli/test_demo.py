@@ -5,11 +5,13 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from coalmine import Coalmine
 from coalmine_schemas.simulated_home import simulated_words
+from tests.support.campaign import size
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import coalmine, coalmine_json, environment
 from tests.support.processes.warm_command import warm_command
@@ -18,10 +20,28 @@ from tests.support.repository.tree import ROOT
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
 
 
-def test_make_demo_accounts_for_every_event_and_keeps_them_in_an_unused_home(home: Path) -> None:
-    done = subprocess.run(
-        ["make", "demo", "DEMO_ARGS=--headless --seconds 1 --json"],
+_FEWER_CALLS = f"""
+import coalmine_server.demonstration
+coalmine_server.demonstration.CALLS_PER_S = {size(0.2, 2.0)}
+from coalmine_server.cli import main
+main()
+"""
+
+
+def test_make_demo_is_the_command() -> None:
+    printed = subprocess.run(
+        ["make", "--dry-run", "demo", "DEMO_ARGS=--headless --json"],
         cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.splitlines()[-1] == ".venv/bin/coalmine demo --headless --json"
+
+
+def test_a_demonstration_accounts_for_every_event_and_keeps_them_in_an_unused_home(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FEWER_CALLS, "demo", "--headless", "--seconds", "1", "--json"],
         env={**os.environ, "COALMINE_HOME": str(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -31,7 +51,7 @@ def test_make_demo_accounts_for_every_event_and_keeps_them_in_an_unused_home(hom
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
-    assert report["produced"] == report["stored"] > 10_000
+    assert report["produced"] == report["stored"] > 5_000
     assert report["duplicates"] == report["dead_lettered"] == report["spooled"] == 0
     assert report["unattributed_feedback"] == 0
     versions = {(row["prompt"], row["version"]): row for row in report["versions"]}

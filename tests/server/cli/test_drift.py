@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             support_refund(serve_only("1.3.0"), refund_stable()),
             search_answer(serve_only("3.1.0"), search_stable()),
         ),
-        traffic=Traffic(requests_per_s=0.012),
+        traffic=Traffic(requests_per_s=0.006),
         incidents=(CHANGED,),
     )
     clients: list[Coalmine] = []

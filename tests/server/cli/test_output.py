@@ -83,6 +83,34 @@ def test_no_line_is_longer_than_the_screen_and_no_word_or_number_is_cut(columns:
         assert "--wide shows all" in shown or "sentence of many" in shown
 
 
+LONG_NAME = """
+from coalmine_server.cli.output import write_table
+columns = ("prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality")
+write_table(columns, [("n" * 200, "1.0.0", 30, "0.0%", 0.000021, 12.5, 0.6)], empty="nothing")
+"""
+
+
+def test_one_long_name_pushes_out_no_column() -> None:
+    shown = on_a_terminal(LONG_NAME, 80, {"NO_COLOR": "1"})
+    assert "left out" not in shown
+    assert "quality" in shown
+    assert shown.count("n") > 200
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_table_for_people_is_wrapped_in_a_pipe_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    words = "treatment 1.1.0 10%, control 1.0.0 90%"
+    columns = ("experiment", "status", "arms", "reason")
+    row = ("tone", "running", words, "because we want to see whether it is better than the one before")
+    output.write_table(columns, [row], empty="nothing", wrapped=True)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert sorted(shown.split()) == sorted(" ".join([*columns, *row]).split())
+
+
 def test_colour_is_used_where_nobody_minds() -> None:
     assert "\x1b[1m" in on_a_terminal(TABLE, 80, {"NO_COLOR": ""})
 

@@ -19,7 +19,7 @@ max_age_s = 0
 
 [readout.metrics.zeal]
 direction = "higher"
-guardrail = true
+role = "must_prove"
 margin = "10%"
 
 [readout.experiments.tone]
@@ -159,7 +159,7 @@ def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_
     server: ServerProcess,
 ) -> None:
     rows = {row["metric"]: row for row in server.json("/v1/metrics")["items"]}
-    assert rows["quality"]["guardrail"]
+    assert rows["quality"]["role"] == "must_prove"
     assert rows["zeal"]["margin"] == "0.1 relative"
     assert not rows["zeal"]["built_in"]
     assert json.dumps(rows)

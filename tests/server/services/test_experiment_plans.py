@@ -2,18 +2,25 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coalmine import Coalmine
+from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import DEFAULT_PLAN, FixedPlans, Plan
 from coalmine_registry.errors import DatabaseUnavailable
+from coalmine_registry.experiment_plan import ExperimentPlan, MetricPlan
 from coalmine_registry.records import ExperimentRecord
 from coalmine_registry.registry import Registry
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
+from coalmine_schemas.size import Size
 from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, RegistryWhenAsked
+from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.data.registry_case import BOB, PROMPT, push, serve
@@ -30,10 +37,16 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         yield opened
 
 
-def start(registry: Registry, name: str, *names: str, rule: str | None = None) -> None:
+def start(
+    registry: Registry,
+    name: str,
+    *names: str,
+    rule: str | None = None,
+    plan: ExperimentPlan | None = None,
+) -> None:
     """An experiment with a tenth of the units in the first arm; the last one is the control."""
     arms = [Arm(names[0], "1.0.1", 0.1), Arm(names[1], "1.0.0", 0.9)]
-    registry.start_experiment(BOB, "prod", PROMPT, name, arms, rule=rule)
+    registry.start_experiment(BOB, "prod", PROMPT, name, arms, rule=rule, plan=plan)
 
 
 class Moody:
@@ -66,7 +79,7 @@ def test_each_epoch_has_the_split_of_its_time(registry: Registry) -> None:
         None,
     ]
     registry.stop_experiment(BOB, "tone", None)
-    assert plans.plan_of("tone") == plan
+    assert plans.plan_of("tone") == replace(plan, stopped=True)
 
 
 def test_the_control_is_the_arm_that_the_registry_takes_for_it(registry: Registry) -> None:
@@ -77,7 +90,7 @@ def test_the_control_is_the_arm_that_the_registry_takes_for_it(registry: Registr
     assert DEFAULT_PLAN.control_of(["baseline", "treatment"]) == "treatment"
 
 
-def test_the_settings_say_how_to_judge_and_overrule_the_control(registry: Registry) -> None:
+def test_the_settings_say_how_to_judge_what_was_started_without_a_plan(registry: Registry) -> None:
     start(registry, "tone", "new", "old")
     own = Plan(alpha=0.01, goals=frozenset({"quality"}), weights={"new": 1, "old": 1})
     found = RegistryPlans(FixedPlans(own), registry).plan_of("tone")
@@ -85,7 +98,45 @@ def test_the_settings_say_how_to_judge_and_overrule_the_control(registry: Regist
     # What was deployed is no wish: weights in the settings stand for epochs that nobody knows.
     assert (found.weights_of(1), found.weights_of(2)) == ({"new": 0.1, "old": 0.9}, {"new": 1, "old": 1})
     turned = FixedPlans(by_experiment={"tone": Plan(control="new")})
-    assert RegistryPlans(turned, registry).plan_of("tone").control == "new"
+    assert RegistryPlans(turned, registry).plan_of("tone").control == "old"  # the registry assigns: it knows
+
+
+def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Registry) -> None:
+    metrics = {
+        "cost_per_request": MetricPlan(margin="40%", role="signal"),
+        "grounding": MetricPlan(direction="higher"),
+    }
+    own = {"cost_per_request": MetricOverride(tolerance=Size(0.1)), "rating": MetricOverride(mde=Size(1))}
+    settings = FixedPlans(Plan(alpha=0.01, goals=frozenset({"quality"}), overrides=own))
+    start(registry, "tone", "new", "old", plan=ExperimentPlan(("rating",), None, metrics))
+    found = RegistryPlans(settings, registry).plan_of("tone")
+    assert (found.alpha, found.goals) == (0.01, frozenset({"rating"}))
+    assert found.overrides == {
+        "rating": MetricOverride(mde=Size(1)),
+        "cost_per_request": MetricOverride(
+            tolerance=Size(0.1), margin=Size(0.4, relative=True), role="signal"
+        ),
+        "grounding": MetricOverride(direction="higher"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ({"goals": ["qualty"]}, "no metric 'qualty' is built in: did you mean quality?"),
+        ({"metrics": {"grounding": {"margin": "3%"}}}, "say which direction is better"),
+        ({"metrics": {"grounding": {"direction": "higher"}}, "goals": ["grounding", "tone"]}, None),
+    ],
+)
+def test_a_plan_names_metrics_that_can_be_judged(
+    tmp_path: Path, plan: dict[str, Any], told: str | None
+) -> None:
+    settings = Settings(home=tmp_path, readout={"metrics": {"tone": {"direction": "lower"}}})  # type: ignore[arg-type]
+    with open_registry(settings) as opened:
+        serve(opened, "1.0.0")
+        push(opened, "1.0.1")
+        with nullcontext() if told is None else pytest.raises(InvalidParameter, match=told):
+            start(opened, "tone", "new", "old", plan=ExperimentPlan.from_json(plan))
 
 
 def test_an_experiment_in_the_place_of_a_rule_has_a_plan_though_no_event_tells_of_it(

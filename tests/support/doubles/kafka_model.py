@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as KafkaPartition
 
 FETCH_AHEAD = 7
@@ -116,6 +116,7 @@ class KafkaModel:
     def __init__(self, topics: Sequence[str], partitions: int) -> None:
         self.partitions = partitions
         self.logs: dict[Where, Log] = {}
+        self.leaderless: set[Where] = set()
         self.made = 0
         self.questions: list[tuple[Future[Any], Callable[[], Any]]] = []
         for topic in topics:
@@ -127,9 +128,9 @@ class KafkaModel:
         for number in range(self.partitions):
             self.logs[topic, number] = Log(f"id-{self.made}")
 
-    def answer(self, *, fail: bool = False) -> None:
-        """Answers what was asked so far, as things stand now."""
-        asked, self.questions = self.questions, []
+    def answer(self, *, most: int = 1_000, fail: bool = False) -> None:
+        """Answers what was asked so far, in order, as things stand now."""
+        asked, self.questions = self.questions[:most], self.questions[most:]
         for future, find in asked:
             if fail:
                 future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
@@ -158,6 +159,8 @@ class ModelAdmin:
         self, wanted: Mapping[KafkaPartition, Any], **_: Any
     ) -> dict[KafkaPartition, Future[Any]]:
         def bound(partition: KafkaPartition, spec: Any) -> _Bound:
+            if (partition.topic, partition.partition) in self._cluster.leaderless:
+                return _Bound(partition.offset)  # as it was asked for, and no error
             log = self._cluster.logs[partition.topic, partition.partition]
             return _Bound(log.first if type(spec).__name__ == "EarliestSpec" else log.end)
 
@@ -183,29 +186,33 @@ class ModelConsumer:
         self._cluster = cluster
         self._fetchers: dict[Where, _Fetcher] = {}
         self._callbacks: dict[str, Callable[..., None]] = {}
-        self._rebalances: list[tuple[str, list[Where]]] = []
+        self._rebalances: deque[tuple[str, list[Where]]] = deque()
+        self._untroubled = 0
 
     def subscribe(self, topics: Sequence[str], **callbacks: Callable[..., None]) -> None:
         self._callbacks = callbacks
 
-    def rebalance(self, kind: str, partitions: Sequence[Where]) -> None:
-        """Lets the next `consume` run a callback, in the middle."""
+    def rebalance(self, kind: str, partitions: Sequence[Where], *, after: int = 0) -> None:
+        """Lets a later `consume` run a callback, in the middle, so many calls after the next one."""
         self._rebalances.append((kind, list(partitions)))
+        self._untroubled = max(self._untroubled, after)
 
     def consume(self, limit: int, timeout: float) -> list[Message]:
-        half = limit // 2 if self._rebalances else limit
-        taken = self._take(half)
-        rebalances, self._rebalances = self._rebalances, []
-        for kind, partitions in rebalances:
+        if not self._rebalances or self._untroubled > 0:
+            self._untroubled = max(0, self._untroubled - 1)
+            return self._take(limit)
+        taken = self._take(limit // 2)
+        while self._rebalances:
+            kind, partitions = self._rebalances.popleft()
             self._callbacks[kind](self, [KafkaPartition(*each) for each in partitions])
-        return taken + self._take(limit - half if rebalances else 0)
+        return taken + self._take(limit - len(taken))
 
     def incremental_assign(self, partitions: Sequence[KafkaPartition]) -> None:
         for each in partitions:
             where = (each.topic, each.partition)
             assert where not in self._fetchers, "assigned twice"
-            at = self._cluster.logs[where].end if each.offset == OFFSET_END else each.offset
-            self._fetchers[where] = _Fetcher(at)
+            assert each.offset >= 0, "a late answer about where that is moves even the next assignment there"
+            self._fetchers[where] = _Fetcher(each.offset)
 
     def incremental_unassign(self, partitions: Sequence[KafkaPartition]) -> None:
         for each in partitions:

@@ -40,6 +40,7 @@ class MeasuredSimulation:
             "versions": {prompt: sorted(found) for prompt, found in versions.items()},
             "environments": sorted({call.environment for call in self.calls.values()}),
             "apps": sorted({call.app for call in self.calls.values()}),
+            "models": sorted(set(map(_model, self.calls.values()))),
             "complete": True,
             "first_event_time": min(times).isoformat() if times else None,
             "last_event_time": max(times).isoformat() if times else None,
@@ -86,6 +87,8 @@ class MeasuredSimulation:
                 continue
             if parameters.get("environment") not in (None, call.environment):
                 continue
+            if parameters.get("model") not in (None, _model(call)):
+                continue
             if since is not None and when < datetime.fromisoformat(since):
                 continue
             bucket = 0 if step_s is None else int(when.timestamp()) // step_s * step_s
@@ -129,11 +132,15 @@ class MeasuredSimulation:
         return {
             **self._measures(key, group),
             _ENVIRONMENTS: sorted({call.environment for call in calls}),
-            "models": sorted({call.response_model or call.request_model for call in calls}),
+            "models": sorted(set(map(_model, calls))),
             "variants": [],
             "first_event_time": min(times).isoformat() if times else None,
             "last_event_time": max(times).isoformat() if times else None,
         }
+
+
+def _model(call: RequestAction) -> str:
+    return call.response_model or call.request_model
 
 
 def ingest_status(now: datetime, **changes: object) -> Json:

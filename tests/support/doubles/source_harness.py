@@ -205,4 +205,4 @@ def drain(source: Source, ledger: Ledger, total: int, *, timeout_s: float = 60.0
         batch = source.poll(1000, 0.2)
         if batch is not None:
             ledger.commit(batch, source)
-    assert ledger.total() == total
+    assert ledger.total() == total, f"{source.lag()}; stored {ledger.positions}"

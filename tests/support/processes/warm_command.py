@@ -1,14 +1,18 @@
 """Runs the `coalmine` command, servers included, in processes that start with everything imported.
 
 A process imports the command tree and the server once and then waits. For each command it forks: the child
-has arguments, environment, folder and standard streams of its own, and ends like any interpreter. What a user
+has arguments, environment, folder and standard streams of its own. It waits for its threads, calls its exit
+handlers and leaves without taking the interpreter apart, which costs more than most commands. What a user
 types takes seconds longer to start; tests that are about that start the command itself.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -22,11 +26,29 @@ from typing import IO
 
 from tests.support.repository.tree import ROOT
 
-WARM = ("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table")
+WARM = (
+    *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
+    *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
+    *("sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on", "uvicorn.loops.auto"),
+)
 """Imported before the first fork: what a server and nearly every command would import."""
 
 _NUMBER = struct.Struct("!i")
 """How the process id and then the exit code are told."""
+
+_SCRIPT = """\
+#!{python} -IS
+import json, os, signal, socket, struct, sys
+asked = socket.socket(socket.AF_UNIX)
+asked.connect({address!r})
+what = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(asked, [b"%d\\n" % len(what)], [1, 2])
+asked.sendall(what)
+(pid,) = struct.unpack("!i", asked.recv(4))
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+sys.exit(*struct.unpack("!i", asked.recv(4)))
+"""
 
 
 class WarmProcess:
@@ -133,12 +155,18 @@ class WarmCommand:
             texts = [(stream.seek(0), stream.read().decode())[1] for stream in (stdout, stderr)]
             return subprocess.CompletedProcess(process.args, status, *texts)
 
+    def script_folder(self) -> Path:
+        """Where there is a `coalmine` for shells, which runs the command like `start`."""
+        script = Path(self._socket).with_name("coalmine")
+        script.write_text(_SCRIPT.format(python=sys.executable, address=self._socket), encoding="utf-8")
+        script.chmod(0o700)
+        return script.parent
+
     def close(self) -> None:
         """End it."""
         self._process.kill()
         self._process.wait()
-        Path(self._socket).unlink()
-        Path(self._socket).parent.rmdir()
+        shutil.rmtree(Path(self._socket).parent)
 
 
 _lock = threading.Lock()
@@ -161,9 +189,11 @@ def end_warm_command() -> None:
 
 
 def wait() -> None:
-    """What the waiting process does; returns in a child that has been a command, when it has ended."""
+    """What the waiting process does; never returns."""
     for name in WARM:
         importlib.import_module(name)
+    importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
+    gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for
     with socket.socket(fileno=os.dup(0)) as listener:
         null = os.open(os.devnull, os.O_RDONLY)
@@ -184,7 +214,7 @@ def wait() -> None:
 
 
 def _attend(connection: socket.socket) -> None:
-    """Forks the command, tells of its end, and ends; returns in the command's process alone."""
+    """Forks the command, tells of its end, and ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection.settimeout(None)
     head, streams, _, _ = socket.recv_fds(connection, 64, 2)
@@ -206,4 +236,16 @@ def _attend(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["coalmine", *arguments]
-    importlib.import_module("coalmine_server.cli").main()
+    status = 0
+    try:
+        importlib.import_module("coalmine_server.cli").main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - said as the interpreter says it
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

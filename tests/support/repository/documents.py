@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.processes.warm_command import warm_command
 from tests.support.repository.markdown import Block
 from tests.support.repository.shell_commands import can_run, command_lines, problem_with
 from tests.support.repository.tree import ROOT
@@ -28,7 +29,8 @@ class DocumentError(AssertionError):
 def shell_environment(home: Path) -> dict[str, str]:
     """A shell's environment in which `coalmine` is ours and keeps everything in `home`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    folders = (warm_command().script_folder(), Path(sys.executable).parent, environment["PATH"])
+    environment["PATH"] = os.pathsep.join(map(str, folders))
     return {**environment, "COALMINE_HOME": str(home), "NO_COLOR": "1"}
 
 

@@ -24,6 +24,8 @@ from tests.support.servers.server_choice import ServerChoice, choose_server
 
 VARIABLE = "COALMINE_TEST_KAFKA"
 """Names a running broker to use instead of starting one, as `host:port`."""
+STEADY = {"broker.session.timeout.ms": "60000"}
+"""Settings of a broker that nobody kills: however busy the machine is, its partitions keep their leader."""
 
 
 class KafkaBroker:
@@ -136,14 +138,19 @@ class KafkaBroker:
     ) -> None:
         """Create topics and wait until each partition has a leader; those that exist are left as they are."""
         admin = self.admin()
-        wanted = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
-        for future in admin.create_topics(wanted, operation_timeout=timeout_s).values():
-            try:
-                future.result(timeout_s)
-            except KafkaException as error:
-                if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
         deadline = time.monotonic() + timeout_s
+        wanted = {name: NewTopic(name, partitions, 1, config=dict(config or {})) for name in names}
+        while wanted:
+            for name, future in admin.create_topics([*wanted.values()], operation_timeout=timeout_s).items():
+                try:
+                    future.result(timeout_s)
+                except KafkaException as error:
+                    # A busy broker is fenced for a moment, and then there is none to hold a partition.
+                    if _code(error) == KafkaError.INVALID_REPLICATION_FACTOR and time.monotonic() < deadline:
+                        continue
+                    if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
+                        raise
+                del wanted[name]
         while not self._led(admin, names):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no leader after {timeout_s:.0f} s for one of {', '.join(names)}")

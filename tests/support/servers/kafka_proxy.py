@@ -1,11 +1,11 @@
 """A TCP proxy in front of a broker that can be told to misbehave.
 
 ```python
-port, behind = free_port(), free_port()
-broker = own_kafka(listeners=[Listener("PROXIED", port=behind, advertised_port=port)])
-with KafkaProxy(port, behind) as proxy:
+with KafkaProxy("127.0.0.1", 9092) as proxy:
     proxy.fault = "no_brokers"
 ```
+
+Where the broker names its own address, clients are given that of the proxy.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Literal, Self
+
+from tests.support.servers.ports import free_port
 
 Fault = Literal["none", "no_brokers", "refuse", "hang", "reset"]
 """`no_brokers`: metadata name a topic and no broker, then the connection ends; a KRaft broker that stops in
@@ -32,11 +34,18 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 
 class KafkaProxy:
-    """Listens on a loopback port and passes bytes on to another one, as long as `fault` is `none`."""
+    """Listens on a loopback port and passes bytes on to a broker, as long as `fault` is `none`.
 
-    def __init__(self, port: int, behind: int) -> None:
-        self._port = port
-        self._behind = behind
+    Args:
+        host: The only broker, as it names itself; of this machine.
+        port: Its port.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._port = free_port()
+        self._broker = (host, port)
+        self._named = host.encode() + struct.pack(">i", port)
+        self._named_instead = host.encode() + struct.pack(">i", self._port)
         self._fault: Fault = "none"
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
@@ -102,7 +111,7 @@ class KafkaProxy:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            broker = socket.create_connection(("127.0.0.1", self._behind), timeout=5)
+            broker = socket.create_connection(self._broker, timeout=5)
         except OSError:
             client.close()
             return
@@ -129,7 +138,7 @@ class KafkaProxy:
                     if is_last and self._fault == "no_brokers":
                         target.sendall(_framed(changed))
                         raise OSError("the connection ends here")
-                    target.sendall(_framed(frame))
+                    target.sendall(_framed(frame.replace(self._named, self._named_instead)))
         self._end(source, target)
 
     def _end_connections(self) -> None:
@@ -211,12 +220,23 @@ def _one_topic(name: bytes, version: int) -> bytes:
     return body + (struct.pack(">h", 0) if version >= 13 else b"") + b"\0"
 
 
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """A compact length, which counts from one and takes more bytes the longer it is, and what follows it."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value - 1, at
+
+
 def _without_leaders(rest: bytes) -> bytes:
     """What follows on the brokers, with no controller, and no leader for any partition."""
     changed = bytearray(rest)
     at = max(1, rest[0]) + 4  # cluster id and controller
     changed[at - 4 : at] = struct.pack(">i", -1)
-    topics, at = rest[at] - 1, at + 1
+    topics, at = _length(rest, at)
     for _ in range(topics):
         at += 2
         at += rest[at]  # name

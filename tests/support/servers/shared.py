@@ -20,7 +20,8 @@ Start = Callable[[ExitStack], str]
 
 
 def _kafka(servers: ExitStack) -> str:
-    return servers.enter_context(kafka_broker.KafkaBroker(owned=True, quick_start=True)).bootstrap_servers
+    broker = kafka_broker.KafkaBroker(owned=True, quick_start=True, settings=kafka_broker.STEADY)
+    return servers.enter_context(broker).bootstrap_servers
 
 
 def _schema_registry(servers: ExitStack) -> str:

@@ -1,8 +1,8 @@
--- Purpose: sums by what every request has: version, model and application.
--- Grain: one row per side, version, model, app and unit group.
+-- Purpose: sums by what every request has: version, model, application and period.
+-- Grain: one row per side, version, model, app, period and unit group.
 -- Parameters: none; reads explained_requests.
 -- Units: as in experiment cells.
-SELECT side, version, model, app, unit_group, count(*) AS requests, sum(x) AS x, sum(y) AS y
+SELECT side, version, model, app, time, unit_group, count(*) AS requests, sum(x) AS x, sum(y) AS y
 FROM explained_requests
 WHERE x > 0
 GROUP BY ALL

@@ -3,13 +3,14 @@
 -- Parameters: $prompt, $environment (null: any); for each side $a_... and $b_... version (null: any), since and
 --   until (null: open); the places x and y take what a request adds, reactions
 --   a query of what was said of requests, with more parameters as these name them.
+--   time is filled in where time is divided into periods.
 -- Units: x and y as in experiment cells; bucket is even over [0, 2^32) and the same for a request ever after.
 SELECT
     CASE WHEN ($a_version IS NULL OR version = $a_version)
               AND event_time >= coalesce($a_since, '-infinity'::TIMESTAMPTZ)
               AND event_time < coalesce($a_until, 'infinity'::TIMESTAMPTZ)
          THEN 0 ELSE 1 END AS side,
-    event_time, unit_group, hash(unit_id) AS unit, version, app, segments,
+    event_time, '' AS time, unit_group, hash(unit_id) AS unit, version, app, segments,
     coalesce(response_model, request_model) AS model,
     CASE WHEN variant IS NOT NULL THEN experiment END AS experiment,
     input_tokens, output_tokens, latency_ms, time_to_first_token_ms IS NOT NULL AS streamed, resolution,

@@ -1,5 +1,5 @@
 -- Purpose: the values there are to choose from: the ones used last, where there are very many.
--- Grain: one row per prompt and version, per environment and per app, and one for everything; other columns null.
+-- Grain: one row per prompt and version, per environment, per app and per model, and one for everything; other columns null.
 -- Parameters: $most, rows of a kind.
 -- Units: times UTC.
 SELECT
@@ -7,13 +7,14 @@ SELECT
     version,
     environment,
     app,
+    model,
     min(first_event_time) AS first_event_time,
     max(last_event_time) AS last_event_time
 FROM rollups
 WHERE resolution = 'day'
-GROUP BY GROUPING SETS ((prompt, version), (environment), (app), ())
+GROUP BY GROUPING SETS ((prompt, version), (environment), (app), (model), ())
 QUALIFY row_number() OVER (
-    PARTITION BY grouping(prompt, environment, app)
-    ORDER BY max(last_event_time) DESC, prompt, version, environment, app
+    PARTITION BY grouping(prompt, environment, app, model)
+    ORDER BY max(last_event_time) DESC, prompt, version, environment, app, model
 ) <= $most
-ORDER BY prompt, version, environment, app
+ORDER BY prompt, version, environment, app, model

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.records import ExperimentRecord, ExperimentStatus
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm
@@ -51,6 +52,8 @@ def start_experiment(
         body.name,
         tuple(Arm(arm.variant, arm.version, arm.weight) for arm in body.arms),
         rule=body.rule,
+        control=body.control,
+        plan=None if body.plan is None else ExperimentPlan.from_json(body.plan),
         evidence=given(body.evidence),
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
@@ -96,7 +99,7 @@ def set_weights(
     if_match: IfMatch,
     response: Response,
 ) -> ExperimentRecord:
-    """Changes the weights of the arms, which starts a new allocation epoch."""
+    """Changes the weights of the arms, which starts a new allocation epoch unless they are as before."""
     found = registry.set_weights(
         actor,
         experiment,

@@ -1,8 +1,9 @@
-"""What was measured: versions, time series, quantiles, facets, and changes of what is served."""
+"""What was measured: versions, time series, calls, quantiles, facets, and changes of what is served."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from coalmine_consumers import queries
 from coalmine_consumers.queries import Filters
@@ -13,25 +14,25 @@ from coalmine_consumers.results import (
     QuantileRow,
     Quantiles,
     StepChoice,
+    StoredCall,
     Timeseries,
     TimeseriesRow,
     UnpricedRow,
     VersionRow,
 )
+from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
-from coalmine_server.api.parameters import Cursor, Owned
+from coalmine_server.api.auth import actor_of
+from coalmine_server.api.parameters import LONGEST_PAGE, LONGEST_SERIES, Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
+from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.moment_parameter import Moment, check_period
 
 router = APIRouter(prefix="/v1", tags=["measures"])
 
 DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
-LONGEST_TABLE = 100_000
-MOST_MARKS = 10_000
-
-Limit = Annotated[int, Query(ge=1, le=LONGEST_TABLE, description="Maximum number of rows to return.")]
 
 
 def filters(
@@ -73,7 +74,7 @@ def versions(
     by: Annotated[
         Literal["model"] | None, Query(description="`model`: one row for each version and model.")
     ] = None,
-    limit: Limit = 10_000,
+    limit: Limit = LONGEST_PAGE,
     cursor: Cursor = None,
 ) -> Response:
     """Measures of each version of a prompt over a period."""
@@ -90,7 +91,7 @@ def timeseries(
     step: Annotated[
         StepChoice, Query(description="Length of each bucket; `auto` fits it to the period.")
     ] = "auto",
-    limit: Limit = 10_000,
+    limit: SeriesLimit = LONGEST_SERIES,
     cursor: Cursor = None,
 ) -> Response:
     """The same measures over time: one row for each bucket of time and version that had any event."""
@@ -115,15 +116,29 @@ def quantiles(
     return represented(found, Quantiles, found.items, QuantileRow, wanted, {"metric": found.metric})
 
 
+@router.get("/requests/{request_id}", responses=problem_responses(404))
+def stored_call(request: Request, owned: Owned, request_id: UUID) -> StoredCall:
+    """One call with feedback and scores, from raw rows; texts and identifiers of users for admins only."""
+    private = actor_of(request).role.allows(Role.ADMIN)
+    found = queries.stored_call(owned.store.reader(), request_id, private=private)
+    if found is None:
+        days = owned.settings.retention.raw_days
+        raise NotFound(
+            f"no call {request_id} is stored",
+            f"its event may be on its way, or older than raw events are kept (retention.raw_days: {days})",
+        )
+    return found
+
+
 @router.get("/unpriced", responses=problem_responses())
-def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = 1_000) -> Page[UnpricedRow]:
+def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = LONGEST_PAGE) -> Page[UnpricedRow]:
     """Calls whose cost is not known, by model, the most used first; all of them are on one page."""
     return Page(queries.unpriced(owned.store.reader(), chosen, limit=limit), None)
 
 
 @router.get("/facets", responses=problem_responses())
 def facets(owned: Owned) -> Facets:
-    """The values to choose from: prompts, versions, environments, applications, and the period covered."""
+    """The values to choose from: prompts, versions, environments, applications, models, and the period."""
     return queries.facets(owned.store.reader())
 
 
@@ -137,13 +152,11 @@ def deployment_marks(
     ] = None,
     since: Annotated[Moment | None, Query(description=f"Changes at or after this: {MOMENT_HELP}.")] = None,
     until: Annotated[Moment | None, Query(description=f"Changes before this: {MOMENT_HELP}.")] = None,
-    limit: Annotated[
-        int, Query(ge=1, le=MOST_MARKS, description="Maximum number of changes to return: the newest ones.")
-    ] = 1_000,
+    limit: SeriesLimit = 1_000,
 ) -> Page[DeploymentMark]:
     """When environments began to serve something else, oldest first: marks on charts.
 
-    As far as the collector has heard; all of them are on one page.
+    As far as the collector has heard; the newest ones, on one page.
     """
     check_period(since, until)
     chosen = Filters(prompt=prompt, environment=environment, since=since, until=until)

@@ -21,7 +21,7 @@ from coalmine_consumers.results import (
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
-from coalmine_server.api.parameters import Cursor, Limit, Owned
+from coalmine_server.api.parameters import Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
@@ -88,7 +88,7 @@ def dead_letters(
     ] = "open",
     event: Annotated[str | None, Query(min_length=1, description="Only those sent as this event.")] = None,
     stage: Annotated[str | None, Query(min_length=1, description="Only those that failed there.")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Maximum number of rows to return.")] = 100,
+    limit: SeriesLimit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """Messages that could not be stored, newest first."""

@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1/promotions", tags=["promotions"], route_class=Reg
     "",
     status_code=201,
     responses={
+        200: {"model": Promotion, "description": "The version is the default already; nothing was changed."},
         202: {
             "model": Promotion,
             "description": "Pending until an approver other than the author decides.",
@@ -51,8 +52,7 @@ def promote(
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
     )
-    if promotion.status == "pending":
-        response.status_code = 202
+    response.status_code = {"pending": 202, "unchanged": 200}.get(promotion.status, 201)
     return promotion
 
 

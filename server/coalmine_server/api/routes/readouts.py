@@ -12,7 +12,7 @@ from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
-from coalmine_server.api.parameters import ExperimentPath, Owned
+from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
@@ -21,6 +21,7 @@ from coalmine_server.services.compare import CompareQuestion, catalogue, compare
 from coalmine_server.services.drift import DriftQuestion, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
+from coalmine_server.services.owned_store import OwnedStore
 
 router = APIRouter(prefix="/v1", tags=["readouts"])
 
@@ -43,12 +44,16 @@ def readout(owned: Owned, experiment: ExperimentPath) -> Readout:
     max_age = timedelta(seconds=owned.settings.readout.max_age_s)
     found = owned.readouts.current(experiment, max_age=max_age)
     if found is None:
-        known = [row.experiment for row in owned.readouts.experiments()]
-        raise NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
+        raise _unknown(owned, experiment)
     return found
 
 
-@router.get("/experiments/{experiment}/looks", responses=problem_responses())
+def _unknown(owned: OwnedStore, experiment: str) -> NotFound:
+    known = [row.experiment for row in owned.readouts.experiments()]
+    return NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
+
+
+@router.get("/experiments/{experiment}/looks", responses=problem_responses(404))
 def looks(
     *,
     owned: Owned,
@@ -56,14 +61,13 @@ def looks(
     since: Annotated[
         Moment | None, Query(description=f"Looks taken at or after this: {MOMENT_HELP}.")
     ] = None,
-    limit: Annotated[
-        int, Query(ge=1, le=10_000, description="Maximum number of looks to return: the latest.")
-    ] = 500,
+    limit: SeriesLimit = 500,
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
-    return ReadoutPath(
-        experiment=experiment, items=tuple(owned.readouts.path(experiment, since=since, limit=limit))
-    )
+    items = tuple(owned.readouts.path(experiment, since=since, limit=limit))
+    if not items and all(row.experiment != experiment for row in owned.readouts.experiments()):
+        raise _unknown(owned, experiment)
+    return ReadoutPath(experiment=experiment, items=items)
 
 
 @router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})

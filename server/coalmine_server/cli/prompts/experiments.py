@@ -33,6 +33,51 @@ def start(
             help="An arm, e.g. treatment=1.1.0:0.1. Treatments first, control last; weights add up to 1.",
         ),
     ],
+    control: Annotated[
+        str | None,
+        typer.Option(help="Arm the others are compared with; default: the last.", show_default=False),
+    ] = None,
+    goal: Annotated[
+        list[str],
+        typer.Option(
+            "--goal", metavar="METRIC", help="A promotion needs this metric, or another goal, to be better."
+        ),
+    ] = [],  # noqa: B006 - typer reads it, and nothing changes it
+    margin: Annotated[
+        list[str],
+        typer.Option(
+            "--margin",
+            metavar="METRIC=SIZE",
+            help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
+        ),
+    ] = [],  # noqa: B006
+    tolerance: Annotated[
+        list[str],
+        typer.Option("--tolerance", metavar="METRIC=SIZE", help="A worsening that does not roll back."),
+    ] = [],  # noqa: B006
+    role: Annotated[
+        list[str],
+        typer.Option(
+            "--role",
+            metavar="METRIC=ROLE",
+            help="must_prove: no promotion without proof that it is not worse; must_not_harm: harm rolls "
+            "back; signal: harm only holds.",
+        ),
+    ] = [],  # noqa: B006
+    direction: Annotated[
+        list[str],
+        typer.Option(
+            "--direction",
+            metavar="METRIC=WAY",
+            help="Which way a metric of your own is better: higher, lower, or same.",
+        ),
+    ] = [],  # noqa: B006
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability of ever deciding wrongly; default: readout.alpha.", show_default=False
+        ),
+    ] = None,
     rule: Annotated[
         str | None,
         typer.Option(
@@ -43,9 +88,21 @@ def start(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split users between versions. Users keep their arm; growing a treatment only adds users to it."""
+    """Split users between versions. Users keep their arm; growing a treatment only adds users to it.
+
+    How it is judged is fixed now: by these options, else by `experiment` in the metadata of the first
+    arm's version.
+    """
+    given = {"role": role, "direction": direction, "margin": margin, "tolerance": tolerance}
+    metrics: dict[str, dict[str, str]] = {}
+    for part, texts in given.items():
+        for metric, value in (_of_metric(part, each) for each in texts):
+            metrics.setdefault(metric, {})[part] = value
+    planned = {"goals": goal, "alpha": alpha, "metrics": metrics}
     body = {
         "name": name,
+        "control": control,
+        "plan": planned if any(planned.values()) else None,
         "arms": [_arm(each) for each in arm],
         "rule": rule,
         "expected_revision": expect,
@@ -114,6 +171,8 @@ def list_(
     """List experiments, newest first, including stopped ones."""
     with registry_client(context, token) as client:
         items = client.items("/v1/experiments", {"prompt": prompt, "environment": environment})
+        if prompt is not None and not items:
+            client.get(path_of("prompts", prompt))  # says so if there is no such prompt
     if as_json:
         write_json(items)
         return
@@ -126,12 +185,13 @@ def list_(
             item["allocation_epoch"],
             _arms(item),
             item["started_by"],
-            item["started_at"][:19].replace("T", " "),
+            item["started_at"][:16].replace("T", " "),
         )
         for item in items
     ]
     columns = ["experiment", "status", "prompt", "environment", "epoch", "arms", "started by", "started"]
-    write_table(columns, rows, empty="no experiments; `coalmine experiment start` starts one")
+    empty = "no experiments; `coalmine experiment start` starts one"
+    write_table(columns, rows, empty=empty, wrapped=True)
 
 
 def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment as JSON
@@ -142,6 +202,7 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment
             f"{found['environment']} serves {found['prompt']} by {found['name']}: {_arms(found)} "
             f"(epoch {found['allocation_epoch']})"
         )
+        note(f"Judged by {_judged_by(found['plan'])}; `coalmine readout {found['name']}` shows the state.")
         control = found["arms"][-1]["version"]
         if control != found["replaced"]:
             note(
@@ -150,6 +211,16 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - an experiment
             )
     else:
         note(f"{found['name']} is stopped; {found['kept'] or found['replaced']} is served")
+
+
+def _judged_by(plan: dict[str, Any]) -> str:
+    said = [f"goal {' or '.join(plan['goals'])}"] if plan["goals"] else []
+    for name, metric in plan["metrics"].items():
+        parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
+        said.append(f"{name} {', '.join(parts)}")
+    if plan["alpha"] is not None:
+        said.append(f"alpha {plan['alpha']:g}")
+    return "; ".join(said) or "the guardrails that `coalmine metrics` lists"
 
 
 def _arms(found: dict[str, Any]) -> str:
@@ -166,6 +237,13 @@ def _arm(text: str) -> dict[str, object]:
             f"{text!r} is not an arm: write VARIANT=VERSION:WEIGHT, e.g. treatment=1.1.0:0.1"
         )
     return {"variant": variant, "version": version, "weight": _share(text, weight)}
+
+
+def _of_metric(part: str, text: str) -> tuple[str, str]:
+    metric, _, value = text.partition("=")
+    if not (metric and value):
+        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. --margin cost_per_request=40%")
+    return metric, value
 
 
 def _weight(text: str) -> tuple[str, float]:

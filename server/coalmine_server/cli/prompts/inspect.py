@@ -122,6 +122,7 @@ def log(
         ["time", "actor", "action", "environment", "version", "serves then", "reason"],
         rows,
         empty="no entries",
+        wrapped=True,
     )
 
 

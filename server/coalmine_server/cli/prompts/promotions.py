@@ -120,6 +120,8 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion a
     match found["status"]:
         case "applied":
             note(f"{where} serves {what} (revision {found['revision']})")
+        case "unchanged":
+            note(f"{where} already serves {what} (revision {found['revision']}); nothing was changed")
         case "pending":
             note(f"{what} is pending in {where}; another person approves it:")
             typer.echo(f"coalmine approve {found['id']}")

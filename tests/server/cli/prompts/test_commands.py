@@ -32,7 +32,12 @@ def test_what_does_not_exist_ends_with_2_and_the_nearest_name(
         (("log", f"{name}-refunt"), f"no prompt '{name}-refunt': did you mean {name}-refund?"),
         (("diff", f"{name}-refund", "1.10.0", "1.10.1"), "did you mean 1.10.0?"),
         (("promote", f"{name}-refund", "1.10.1", "dev"), "did you mean 1.10.0?"),
+        (("promote", f"{name}-refund", "1.10", "dev"), "did you mean 1.10.0?"),
         (("rollback", f"{name}-refund", "prod"), f"prod serves no prompt '{name}-refund'"),
+        (("rollback", f"{name}-refunt", "prod"), f"did you mean {name}-refund?"),
+        (("rules", f"{name}-refunt", "prod"), f"did you mean {name}-refund?"),
+        (("experiment", "list", "--prompt", f"{name}-refunt"), f"did you mean {name}-refund?"),
+        (("experiment", "list", "--environment", "prd"), "did you mean prod?"),
         (("approve", "nothing"), "no promotion 'nothing': `coalmine promotions` lists all"),
         (("experiment", "stop", "nothing"), "no experiment 'nothing'"),
         (("snapshot", "nowhere"), "no environment 'nowhere': there are dev, staging, prod"),
@@ -73,3 +78,33 @@ def test_a_log_has_as_many_rows_as_were_asked_for(
     for limit, rows in ((1, 1), (3, 3), (1000, 4)):
         done = run(registry_server, tmp_path, "log", name, "--limit", str(limit))
         assert len(done.stdout.splitlines()) == rows + 1
+
+
+def test_promoting_what_is_served_already_says_so_and_ends_with_0(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        admin.register(name, "1.0.0", HELLO)
+    first = run(registry_server, tmp_path, "promote", name, "1.0.0", "dev")
+    assert (first.returncode, "(revision 1)" in first.stderr) == (0, True), first
+    again = run(registry_server, tmp_path, "promote", name, "1.0.0", "dev")
+    assert again.returncode == 0, again
+    assert again.stderr == f"dev already serves {name}@1.0.0 (revision 1); nothing was changed\n"
+
+
+def test_a_used_name_of_an_experiment_ends_with_2_and_the_message_comes_first(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        for version, template in (("1.0.0", "Hello"), ("1.1.0", "Hi"), ("1.2.0", "Hey")):
+            admin.register(name, version, {"template": template})
+        admin.promote(name, "1.0.0", "dev")
+    start = ("experiment", "start", f"of-{name}", "--prompt", name, "--environment", "dev")
+    arms = ("--arm", "treatment=1.1.0:0.5", "--arm", "control=1.0.0:0.5")
+    assert run(registry_server, tmp_path, *start, *arms).returncode == 0
+    again = run(registry_server, tmp_path, *start, *arms)
+    assert again.returncode == 2, again
+    assert again.stderr.startswith(f"coalmine: an experiment of-{name} exists or existed")
+    refused = run(registry_server, tmp_path, "promote", name, "1.2.0", "dev")
+    assert refused.returncode == 1, refused
+    assert refused.stderr.startswith(f"coalmine: experiment of-{name} replaces the default")

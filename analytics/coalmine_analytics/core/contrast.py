@@ -1,0 +1,205 @@
+"""Strata of one comparison, such as allocation epochs: compared each by itself, then combined, never pooled.
+
+While a ramp goes from 5 to 50 per cent and the base rate drifts, pooled sums compare different times: every
+such comparison ends in a false alarm (Simpson's paradox). Within an epoch the split is constant. Nor are the
+strata independent: the same users are in most of them, so the covariance of their groups is counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from coalmine_analytics.arrays import BoolArray, FloatArray
+from coalmine_analytics.core.effect import Effect, difference
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrast:
+    """Two arms over S strata, to be compared as R_T - factor R_C."""
+
+    treatment: ArmRatio
+    """Fields of shape (..., S)."""
+    control: ArmRatio
+    """Fields of shape (..., S)."""
+    weight: FloatArray
+    """Of the strata, shape (..., S), sum 1; 0 leaves one out, and all 0: there is nothing to compare."""
+    shared: FloatArray
+    """Covariances of treatment with itself, with control, and of control with itself, from units that are in
+    several strata: of the weighted ratios, shape (..., 3)."""
+    groups: FloatArray
+    """Unit groups with a value in any stratum, shape (...)."""
+
+    ratios: tuple[FloatArray, FloatArray] = field(init=False)
+    """The weighted ratios of treatment and control, shape (...); NaN where nothing is to be compared."""
+    difference: Effect = field(init=False)
+    """Treatment minus control."""
+
+    def __post_init__(self) -> None:
+        known = self.weight.any(axis=-1)
+        ratios = (
+            np.where(known, np.where(self.weight > 0, self.weight * arm.ratio, 0.0).sum(axis=-1), np.nan)
+            for arm in (self.treatment, self.control)
+        )
+        object.__setattr__(self, "ratios", tuple(ratios))
+        object.__setattr__(self, "difference", self.effect(1.0))
+
+    def effect(self, factor: FloatArray | float) -> Effect:
+        """R_T - factor R_C, with the larger of the strata's variances and what their groups share on top.
+
+        Args:
+            factor: Of control; broadcasts to (...).
+
+        Returns:
+            Fields of shape (...); NaN where there is nothing to compare.
+
+        References:
+            Satterthwaite, Biometrics 2 (1946), for the degrees of freedom of a sum of variances; with several
+            strata they are at most the number of groups less one.
+        """
+        times = np.asarray(factor, np.float64)
+        each = difference(self.treatment, self.control.scaled(times[..., None]))
+        counts = self.weight > 0
+        variance = np.where(counts, np.square(self.weight * each.standard_error), 0.0)
+        independent = variance.sum(axis=-1)
+        df_each = np.where(counts, each.degrees_of_freedom, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            df = np.square(independent) / (np.square(variance) / df_each).sum(axis=-1)
+        df = np.where(independent > 0, df, np.where(counts, df_each, 0.0).sum(axis=-1))
+        df = np.where(counts.sum(axis=-1) > 1, np.minimum(df, self.groups - 1.0), df)
+        estimate = np.where(counts, self.weight * each.estimate, 0.0).sum(axis=-1)
+        squared = independent + np.maximum((self.shared * _products(times)).sum(axis=-1), 0.0)
+        known = counts.any(axis=-1)
+        return Effect(np.where(known, estimate, np.nan), np.where(known, np.sqrt(squared), np.nan), df)
+
+    def variance_parts(self, factor: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The p, h and q, shape (...), of the squared standard error p - 2 h factor + q factor^2."""
+        treatment, control = self.treatment, self.control
+        v_t, v_c = treatment.variance, control.variance
+        square = np.square(factor)[..., None]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            pooling = (1.0 / treatment.sum_x + 1.0 / control.sum_x) / (treatment.sum_x + control.sum_x)
+            pooled_t, pooled_c = pooling * treatment.residual_ss, pooling * control.residual_ss
+            pooled = pooled_t + square * pooled_c > v_t + square * v_c
+            squared = np.square(self.weight)
+            counts = self.weight > 0
+            p = np.where(counts, squared * np.where(pooled, pooled_t, v_t), 0.0).sum(axis=-1)
+            q = np.where(counts, squared * np.where(pooled, pooled_c, v_c), 0.0).sum(axis=-1)
+            counted = (self.shared * _products(factor)).sum(axis=-1) > 0
+        tt, tc, cc = (np.where(counted, self.shared[..., part], 0.0) for part in range(3))
+        return p + tt, tc, q + cc
+
+
+def _products(factor: FloatArray) -> FloatArray:
+    """What the covariances are multiplied with, shape (..., 3)."""
+    return np.stack([np.ones_like(factor), -2.0 * factor, np.square(factor)], axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stratified:
+    """Two arms over S strata whose weights are not chosen yet."""
+
+    treatment: ArmRatio
+    """Fields of shape (..., S)."""
+    control: ArmRatio
+    """Fields of shape (..., S)."""
+    covariance: FloatArray
+    """Of treatment with itself, with control, and of control with itself, between the strata, from the unit
+    groups in common: shape (..., 3, S, S)."""
+    groups: FloatArray
+    """Unit groups with a value in any stratum, shape (...)."""
+
+    def contrast(self, weight: FloatArray) -> Contrast:
+        """The strata combined by weights of shape (..., S), which are scaled to sum to 1."""
+        total = weight.sum(axis=-1, keepdims=True)
+        share = np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0)
+        between = np.einsum("...s,...pst,...t->...p", share, self.covariance, share)
+        return Contrast(self.treatment, self.control, share, between, self.groups)
+
+    def weights(self, enough: BoolArray, rate: BoolArray) -> FloatArray:
+        """Weights of the strata, by inverse variance, or by size where there is no variance to go by.
+
+        The variance of a rate is least where luck has it low, so a weight taken from it pulls towards 0, and
+        a stratum without any event would have none. Rates are therefore weighted by size.
+
+        Args:
+            enough: Shape (..., S); False leaves a stratum out.
+            rate: Where each value is 0 or 1; broadcasts to (...).
+
+        Returns:
+            Shape (..., S), not scaled; 0 where a stratum is left out.
+
+        References:
+            Cochran, Biometrics 10 (1954), for inverse variances; Mantel and Haenszel, JNCI 22 (1959).
+        """
+        each = difference(self.treatment, self.control)
+        included = enough & each.usable
+        precision = np.zeros(included.shape)
+        np.divide(1.0, np.square(each.standard_error), out=precision, where=included)
+        included = enough & (each.usable | each.identical)
+        t, c = self.treatment.sum_x, self.control.sum_x
+        size = np.divide(t * c, t + c, out=np.zeros(included.shape), where=included)
+        return np.where(rate[..., None] | ~precision.any(axis=-1, keepdims=True), size, precision)
+
+
+def one_stratum(treatment: ArmRatio, control: ArmRatio) -> Contrast:
+    """Two arms that are compared as they are, fields of shape (...)."""
+    shape = treatment.ratio.shape
+    alone = (..., None)
+    nothing = np.zeros((*shape, 3))
+    return Contrast(treatment.at(alone), control.at(alone), np.ones((*shape, 1)), nothing, treatment.clusters)
+
+
+def side_by_side(y: FloatArray, x: FloatArray, control: int, arms: Sequence[int]) -> Stratified:
+    """Some arms beside control.
+
+    Args:
+        y: Numerators, shape (M, S, A, K): S strata, A arms, K groups of units.
+        x: Denominators, same shape.
+        control: Index of the control arm.
+        arms: Indexes of the T others.
+
+    Returns:
+        Fields of shape (M, T, ...).
+    """
+    ratios = arm_ratio(y, x)  # (M, S, A)
+    others, same = list(arms), [control] * len(arms)
+    treatment, baseline = (
+        ArmRatio(*(field.swapaxes(1, 2) for field in ratios.at((..., chosen)).fields))
+        for chosen in (others, same)
+    )
+    present = np.asarray((x > 0).any(axis=1))  # (M, A, K)
+    groups = (present[:, others] | present[:, same]).sum(axis=-1).astype(np.float64)
+    covariance = np.zeros((len(y), len(others), 3, len(y[0]), len(y[0])))
+    if len(y[0]) > 1:
+        between = shared_covariance(y, x, ratios)  # (M, S, A, S, A)
+        for part, (left, right) in enumerate(((others, others), (others, same), (same, same))):
+            covariance[:, :, part] = between[:, :, left, :, right].swapaxes(0, 1)
+    return Stratified(treatment, baseline, covariance, groups)
+
+
+def shared_covariance(y: FloatArray, x: FloatArray, arms: ArmRatio) -> FloatArray:
+    """Covariances between the ratios of different strata, from the unit groups they have in common.
+
+    Args:
+        y: Numerators, shape (..., S, A, K): S strata, A arms, K groups.
+        x: Denominators, same shape.
+        arms: Their ratios, fields of shape (..., S, A).
+
+    Returns:
+        Shape (..., S, A, S, A), 0 within a stratum: there no unit is in two arms, and `ArmRatio.variance` is
+        that of one arm.
+    """
+    *lead, strata, count, groups = y.shape
+    present = arms.sum_x > 0
+    inverse = np.divide(1.0, arms.sum_x, out=np.zeros(present.shape), where=present)
+    influence = x * np.where(present, -arms.ratio, 0.0)[..., None]
+    influence += y
+    influence *= inverse[..., None]
+    flat = influence.reshape(*lead, strata * count, groups)
+    n = (x > 0).reshape(flat.shape).any(axis=-2).sum(axis=-1, keepdims=True)[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        both = (flat @ flat.swapaxes(-1, -2) * (n / (n - 1.0))).reshape(*lead, strata, count, strata, count)
+    both[..., np.arange(strata), :, np.arange(strata), :] = 0.0
+    return np.asarray(both)

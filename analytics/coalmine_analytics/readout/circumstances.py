@@ -1,0 +1,96 @@
+"""What a decision depends on beside evidence: which metrics can be judged, and what is the case now."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.metrics import Metric
+from coalmine_analytics.readout.strata import Strata
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout
+from coalmine_analytics.sample_size import MIN_UNITS
+
+_RARE_SHARE = 0.01
+"""A metric that fewer than one in a hundred units have in both arms is not applicable."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circumstances:
+    """Of one look at M metrics and T arms."""
+
+    units: IntArray
+    """Units of each arm, shape (T,)."""
+    all_units: int
+    """Of all arms, control among them."""
+    rare: BoolArray
+    """The arm has the units that the plan asks for, and hardly any has a value, nor in control; (M, T)."""
+    waived: BoolArray
+    """Need not be proven, for it was rare at the first look at which the arm had those units; (M, T)."""
+    beyond_margin: BoolArray
+    """The estimate of now is worse by more than the margin; (M, T)."""
+    srm_mismatch: bool
+    no_control_since: int | None
+    """The epoch from which on control gets no units."""
+
+
+def is_waiting(metric: Metric, cells: Collection[str]) -> bool:
+    """True if a metric that counts against a reference has values, but no reference yet."""
+    measure = metric.cells.removesuffix(".capped").removesuffix(".over_cap").removesuffix(".over_p95")
+    return metric.cells not in cells and measure != metric.cells and measure in cells
+
+
+def rare(
+    strata: Strata, units: IntArray, control_units: int, *, min_units: int, waiting: Sequence[bool]
+) -> BoolArray:
+    """Which metrics are not applicable: shape (M, T).
+
+    Args:
+        strata: The look.
+        units: Units of the T arms.
+        control_units: Those of control.
+        min_units: Nothing is settled before an arm has these.
+        waiting: Of each metric: true if it has values that cannot be used yet.
+    """
+    few = strata.most_units_treatment < np.minimum(MIN_UNITS, _RARE_SHARE * units)
+    few &= strata.most_units_control < min(MIN_UNITS, _RARE_SHARE * control_units)
+    return np.asarray(few & (units >= min_units) & ~np.array(waiting, np.bool_)[:, None])
+
+
+def waived(
+    now: BoolArray,
+    arms: Sequence[ArmReadout | None],
+    known: Sequence[Sequence[MetricReadout | None]],
+    min_units: int,
+) -> BoolArray:
+    """Which metrics need not be proven: settled once, at the first look with enough units; shape (M, T).
+
+    Args:
+        now: Those that are rare at this look.
+        arms: The T arms at the look before.
+        known: Metrics at the look before, by metric and arm.
+        min_units: Units of an arm at which it is settled.
+    """
+    found = now.copy()
+    for row, of_metric in enumerate(known):
+        for column, (arm, metric) in enumerate(zip(arms, of_metric, strict=True)):
+            if arm is not None and metric is not None and arm.units >= min_units:
+                found[row, column] = metric.role == "must_prove" and not metric.required
+    return found
+
+
+def beyond_margin(metrics: Sequence[Metric], estimate: FloatArray, control: FloatArray) -> BoolArray:
+    """Whether estimates are worse by more than the margin; false where there is none.
+
+    Args:
+        metrics: M of them.
+        estimate: Arm minus control, shape (M, T).
+        control: Value of control, likewise.
+    """
+    upward = np.array([[metric.direction == "higher"] for metric in metrics])
+    any_change = np.array([[metric.direction == "same"] for metric in metrics])
+    relative = np.array([[metric.margin.relative] for metric in metrics])
+    margin = np.array([[metric.margin.value] for metric in metrics])
+    worsening = np.where(any_change, np.abs(estimate), np.where(upward, -estimate, estimate))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(worsening > margin * np.where(relative, np.abs(control), 1.0))

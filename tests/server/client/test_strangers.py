@@ -1,0 +1,21 @@
+"""What listens at the server's address may be something else: that is said, in one line."""
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from coalmine_server.client.http import Client, read_as
+from coalmine_server.errors import CheckFailed
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "{}", "[]", "5", '{"items": []}'])
+def test_an_answer_of_something_else_is_named(httpserver: HTTPServer, body: str) -> None:
+    httpserver.expect_request("/v1/prompts").respond_with_data(body)
+    client = Client(httpserver.url_for("").rstrip("/"), "token")
+    with pytest.raises(CheckFailed, match="/v1/prompts as no Coalmine server does"):
+        client.items("/v1/prompts")
+    client.close()
+
+
+def test_rows_of_something_else_are_named() -> None:
+    with pytest.raises(CheckFailed, match="upgrade both together"):
+        read_as(list[int], [{"a": 1}])
