@@ -101,6 +101,7 @@ FACTS = {
     "experiment": None,
     "allocation_epoch": None,
     "unit_group": 5,
+    "ingest_id": 1,
 }
 
 
