@@ -28,8 +28,10 @@ def harm(sums: ExperimentSums) -> float:
 def begun(sums: ExperimentSums) -> ExperimentSums:
     """Without epochs that have no requests yet."""
     last = 1 + int(np.flatnonzero(sums.units.any(axis=(1, 2)))[-1])
-    parts = {"units": sums.units[:last], "first_units": sums.first_units[:last]}
-    return replace(sums, epochs=sums.epochs[:last], x=sums.x[:, :last], y=sums.y[:, :last], **parts)
+    return replace(
+        sums, epochs=sums.epochs[:last], x=sums.x[:, :last], y=sums.y[:, :last],
+        units=sums.units[:last], first_units=sums.first_units[:last],
+    )  # fmt: skip
 
 
 def test_parts_add_up_to_what_was_cut() -> None:
