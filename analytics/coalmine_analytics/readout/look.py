@@ -8,6 +8,7 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
+from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
     beyond_margin,
@@ -29,7 +30,12 @@ from coalmine_consumers.experiments import ExperimentSums
 
 
 def read_out(
-    sums: ExperimentSums, plan: Plan, *, taken_at: datetime, before: Readout | None = None
+    sums: ExperimentSums,
+    plan: Plan,
+    *,
+    taken_at: datetime,
+    before: Readout | None = None,
+    borders: Sequence[ExperimentSums] = (),
 ) -> Readout:
     """Every metric of every arm against control.
 
@@ -44,6 +50,7 @@ def read_out(
         plan: Fixed before the first look. MetricEvidence gathered under other hypotheses is dropped.
         taken_at: Time of the look.
         before: The readout of the look before, if there was one.
+        borders: Earlier sums, oldest first: from each on harm is looked for anew, as from each epoch on.
 
     Raises:
         InvalidParameter: The plan does not fit the experiment.
@@ -61,7 +68,8 @@ def read_out(
     scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
-    weighed = weigh(metrics, strata, scales.mde, alpha=plan.alpha)
+    parts = stratify(split_at(sums, borders), metrics, control, others) if borders else strata
+    weighed = weigh(metrics, strata, parts, scales.mde, alpha=plan.alpha)
     running = Running(
         difference=_continue(weighed.difference, known, "difference"),
         harm=_continue(weighed.harm, known, "harm"),

@@ -228,6 +228,42 @@ def test_a_readout_survives_json_to_the_last_digit() -> None:
         assert READOUT.validate_json(READOUT.dump_json(readout)) == readout
 
 
+def with_constant_quality(sums: ExperimentSums, canary_value: float) -> ExperimentSums:
+    y, at = sums.y.copy(), METRICS.index("quality")
+    values = np.array([canary_value, 0.17])[:, None]
+    y[at] = sums.x[at] * values
+    return replace(sums, y=y)
+
+
+def test_constant_values_are_judged_like_others() -> None:
+    first, *_, late = looks(Service(canary_share=0.5, looks=6), 1)
+    early = metric(read_out(with_constant_quality(first, 0.17), Plan(), taken_at=START), "quality")
+    assert early.evidence.harm == 1.0
+    same = read_out(with_constant_quality(late, 0.17), Plan(), taken_at=START)
+    assert (metric(same, "quality").verdict, canary(same).decision) != ("worse", "rollback")
+    assert metric(same, "quality").verdict == "not worse"
+    assert metric(same, "quality").evidence.difference == 1.0
+    other = read_out(with_constant_quality(late, 0.12), Plan(), taken_at=START)
+    assert (metric(other, "quality").verdict, canary(other).decision) == ("worse", "rollback")
+
+
+def test_a_name_whose_values_are_all_0_or_1_is_judged_as_a_rate() -> None:
+    sums = last(Service(canary_share=0.05, looks=4), 1)
+    y, at = sums.y.copy(), METRICS.index("quality")
+    y[at] = sums.x[at]
+    y[at, 0, 1, :3] -= 1.0  # control failed thrice, and the canary has not been tried enough
+    passing = replace(sums, y=y)
+    found = {
+        binary: metric(read_out(replace(passing, binary=binary), Plan(), taken_at=START), "quality")
+        for binary in (frozenset[str](), frozenset({"quality"}))
+    }
+    mean, rate = found.values()
+    assert mean.evidence.acceptable is not None
+    assert rate.evidence.acceptable is not None
+    assert mean.evidence.acceptable < rate.evidence.acceptable
+    assert rate.verdict == "undecided"
+
+
 def without_errors(sums: ExperimentSums) -> ExperimentSums:
     y = sums.y.copy()
     y[METRICS.index("errors")] = 0
