@@ -159,18 +159,19 @@ class Readouts:
         self, experiment: str, anew: BegunAnew | None
     ) -> tuple[Plan, ExperimentSums | None, datetime]:
         """The plan, and the sums since the evidence began."""
+        now = self._clock()
         with self._store.reader().snapshot() as snapshot:
-            sums = experiment_sums(snapshot, experiment)
+            sums = experiment_sums(snapshot, experiment, at=now)
             deployed = allocations(snapshot, experiment)
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             if sums is None:
-                return plan, None, self._clock()
+                return plan, None, now
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:
                 old = SumsBefore(look_at(snapshot, experiment, anew.at).document)
                 sums = old.subtracted_from(sums, units_since(snapshot, sums, anew.at))
-        return plan, sums, self._clock()
+        return plan, sums, now
 
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
         anew = None if before is None else before.begun_anew

@@ -167,6 +167,8 @@ class Readout:
 
     experiment: str
     taken_at: datetime
+    first_at: datetime
+    """Time of the first look."""
     through_ingest_id: int
     """The last batch that is counted: it, and all before it."""
     alpha: float

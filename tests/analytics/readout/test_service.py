@@ -83,13 +83,10 @@ marked AS (
 )
 SELECT variant, unit_group, sum(x) AS x, sum(y) AS y FROM marked WHERE y IS NOT NULL GROUP BY ALL
 """
-OPINIONS = "(SELECT counted.*, thumbs FROM feedback JOIN counted USING (request_id)) AS opinions"
-JUDGED = "(SELECT counted.*, value FROM scores JOIN counted USING (request_id)) AS judged"
+# What users and judges say comes late and is compared at equal age: tests/consumers counts it.
 ORACLES = {
     "error_rate": ("counted", "(error_type IS NOT NULL)::DOUBLE"),
     "output_tokens": ("counted", "output_tokens::DOUBLE"),
-    "thumbs_up_rate": (OPINIONS, "(thumbs = 'up')::DOUBLE"),
-    "quality": (JUDGED, "value"),
 }
 
 
@@ -203,6 +200,7 @@ def test_a_rebuild_changes_no_readout(store: Store, clock: SetClock) -> None:
     feed = Feed()
     for seed in range(3):
         commit(store, feed, seed)
+    clock.move(days=2)  # so that units had time to return
     before = Readouts(store, PLANS, clock=clock).current("exp-1")
     rebuild(store)
     with store.reader().snapshot() as snapshot:
