@@ -1,5 +1,6 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
+from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
@@ -9,6 +10,7 @@ from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums
 __all__ = [
     "UNIT_GROUPS",
     "ExperimentSums",
+    "HeavyUnit",
     "Look",
     "Periods",
     "VersionPair",
@@ -18,6 +20,7 @@ __all__ = [
     "append_look",
     "experiment_sums",
     "experiments",
+    "heavy_units",
     "last_look",
     "look_at",
     "looks",

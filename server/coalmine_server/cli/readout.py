@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coalmine_schemas.plain_number import plain_number
-from coalmine_server.cli.options import EnvironmentOption, SinceOption, UntilOption, asking, path_of
+from coalmine_server.cli.options import (
+    EnvironmentOption,
+    FirstArgument,
+    FirstOption,
+    SecondArgument,
+    SecondOption,
+    SinceOption,
+    UntilOption,
+    asking,
+    path_of,
+    two_versions,
+)
 from coalmine_server.cli.output import AsJson, tabular, write_json, write_table
 
 if TYPE_CHECKING:
@@ -163,9 +174,11 @@ def _write_notes(arm: "ArmReadout") -> None:
 def compare(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
-    a: Annotated[str, typer.Argument(help="The version to compare with.")],
-    b: Annotated[str, typer.Argument(help="The version in question.")],
+    a: FirstArgument = None,
+    b: SecondArgument = None,
     *,
+    option_a: FirstOption = None,
+    option_b: SecondOption = None,
     environment: EnvironmentOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -184,6 +197,9 @@ def compare(
     from coalmine_analytics.results.comparison import Comparison
     from coalmine_server.client import read_as
 
+    a, b = two_versions((a, option_a), (b, option_b))
+    if a is None or b is None:
+        raise typer.BadParameter(f"name two versions: coalmine compare {prompt} A B")
     question = {
         "prompt": prompt,
         "a": a,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,36 +17,11 @@ from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_consumers.experiments import experiment_sums, looks
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
+from tests.support.data.looked_at import CountedPlans, SetClock
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
 from tests.support.oracles.store_state import by_hand, query
 
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
-
-
-class CountedPlans:
-    """One plan for all; knows how often it was asked, which is once a look."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.looks = 0
-
-    def plan_of(self, experiment: str) -> Plan:
-        """See `ExperimentPlans.plan_of`."""
-        self.looks += 1
-        return self.plan
-
-
-class SetClock:
-    """A clock that moves only when told."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 11, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
 
 @pytest.fixture

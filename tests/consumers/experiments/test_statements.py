@@ -15,6 +15,7 @@ from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 EXPERIMENTS = "coalmine_consumers.experiments"
+NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
 
 
 @pytest.fixture
@@ -60,14 +61,14 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
         cell("e", None, "a"),
         cell("e", 1, None),
         cell("f", 1, "a"),
+        cell("e", 1, "a", metric="feedback", matures_at=NINE),
+        cell("e", 1, "a", metric="feedback", matures_at=LATE),
     )
-    assert run(connection, "cell_sums", experiment="e") == [
+    assert run(connection, "cell_sums", experiment="e", at=NINE) == [
+        ("feedback", 1, "a", 3, 2.0, 2.0),
         ("requests", 0, "a", 3, 2.0, 2.0),
         ("requests", 1, "a", 3, 2.0, 3.5),
     ]
-
-
-NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
 
 
 def seen(first: str, last: str | None = None) -> dict[str, Any]:
@@ -112,6 +113,28 @@ def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:
     )
     places = {"epochs": [1, 1, 2, 2], "arms": ["a", "b", "a", "b"]}
     assert run(connection, "first_exposures", experiment="e", **places) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_heavy_units(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "experiment_units",
+        unit("a", "robot", 7, requests=30),
+        unit("a", "robot", 7, requests=20, allocation_epoch=2),
+        *(unit("a", f"user-{number}") for number in range(50)),
+        unit("b", "robot", 7, requests=5),
+        unit("b", "other", requests=95),
+        unit("b", "elsewhere", requests=900, experiment="f"),
+        unit(None, "none", requests=900),
+    )
+    found = connection.sql(
+        statement("heavy_units", EXPERIMENTS), params={"experiment": "e", "share": 0.05, "limit": 10}
+    ).fetchall()
+    assert found == [
+        ("b", "other", 3, 95, 0.95),
+        ("a", "robot", 7, 50, 0.5),
+        ("b", "robot", 7, 5, 0.05),
+    ]
 
 
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
