@@ -147,7 +147,7 @@ class AlphaBudget:
     segments: float
     """Metrics in declared segments."""
     limits: float
-    """Absolute limits."""
+    """Absolute limits on rates and costs."""
 
 
 @result
