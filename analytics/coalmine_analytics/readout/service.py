@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.readout.anew import SUMS_BEFORE, SumsBefore, plan_of_restart, with_sums
@@ -153,12 +153,12 @@ class Readouts:
     def path(self, experiment: str, *, limit: int = 1_000, since: datetime | None = None) -> list[Readout]:
         """Return the latest stored looks, oldest first."""
         found = looks(self._store.reader(), experiment, limit=limit, since=since)
-        return [READOUT.validate_json(look.document) for look in found]
+        return [readout for look in found if (readout := _read(look)) is not None]
 
     def _last(self, experiment: str) -> tuple[Readout | None, int]:
         """The last look, and the requests that the experiment had then."""
         found = last_look(self._store.reader(), experiment)
-        return (None, 0) if found is None else (READOUT.validate_json(found.document), found.requests)
+        return (None, 0) if found is None else (_read(found), found.requests)
 
     def _is_due(self, row: ExperimentRow, before: Readout, seen: int) -> bool:
         if before.final:
@@ -202,6 +202,14 @@ class Readouts:
         look = Look(0, readout.experiment, readout.taken_at, readout.through_ingest_id, requests, document)
         with self._store.transaction() as connection:
             append_look(connection, look)
+
+
+def _read(look: Look) -> Readout | None:
+    """The readout of a look; None if it was taken by an earlier version: its evidence does not carry over."""
+    try:
+        return READOUT.validate_json(look.document)
+    except ValidationError:
+        return None
 
 
 def _says_the_same(readout: Readout, before: Readout) -> bool:

@@ -14,7 +14,7 @@ from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_analytics.results.readout import MetricReadout, Readout
-from coalmine_consumers.experiments import experiment_sums, looks
+from coalmine_consumers.experiments import Look, append_look, experiment_sums, looks
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 from tests.support.data.looked_at import CountedPlans, SetClock
@@ -169,6 +169,16 @@ def test_a_restart_goes_on_where_the_last_look_stopped(tmp_path: Path, clock: Se
         return found
 
     assert watched(tmp_path / "one", restart=False) == watched(tmp_path / "two", restart=True)
+
+
+def test_looks_of_an_earlier_version_are_not_gone_on_from(store: Store, clock: SetClock) -> None:
+    commit(store, Feed(), 0)
+    with store.transaction() as connection:
+        append_look(connection, Look(0, "exp-1", clock.now, 1, 3_000, '{"experiment": "exp-1"}'))
+    readouts = Readouts(store, PLANS, clock=clock)
+    assert readouts.path("exp-1") == []
+    (found,) = readouts.take_due()
+    assert readouts.path("exp-1") == [found]
 
 
 def test_a_rebuild_changes_no_readout(store: Store, clock: SetClock) -> None:
