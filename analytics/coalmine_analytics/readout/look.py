@@ -12,6 +12,7 @@ from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
     beyond_margin,
+    is_settled,
     is_waiting,
     rare,
     returns,
@@ -80,7 +81,8 @@ def read_out(
     units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
-    now_rare = rare(strata, units[others], int(units[control]), min_units=plan.min_units, waiting=waiting)
+    settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
+    now_rare = rare(strata, units[others], int(units[control]), settled=settled, waiting=waiting)
     judge = Judge(
         metrics,
         plan,
@@ -90,7 +92,7 @@ def read_out(
             units=units[others],
             all_units=int(units.sum()),
             rare=now_rare,
-            waived=waived(now_rare, [earlier.arm(name) for name in names], known, plan.min_units),
+            waived=waived(now_rare, [earlier.is_settled(name, plan.min_units) for name in names], known),
             beyond_margin=beyond_margin(metrics, strata.effect.estimate, strata.contrast.ratios[1]),
             srm_mismatch=srm.mismatch,
             no_control_since=no_control_since,
@@ -120,6 +122,7 @@ def read_out(
         through_ingest_id=sums.through_ingest_id,
         alpha=plan.alpha,
         budget=plan.budget,
+        first_at=taken_at if before is None else before.first_at,
         control=control_name,
         control_units=int(units[control]),
         control_requests=int(requests[control]),
@@ -153,6 +156,13 @@ class _Earlier:
             return None
         before = self._arms.get(arm)
         return before.decided_at if before is not None and before.decision == decision else now
+
+    def is_settled(self, arm: str, min_units: int) -> bool:
+        """True if it was settled at that look which metrics of the arm can be judged."""
+        found = self._arms.get(arm)
+        if found is None or self.readout is None:
+            return False
+        return is_settled(found.units, self.readout, self.readout.taken_at, min_units)
 
     def arm(self, arm: str) -> ArmReadout | None:
         """The arm at that look."""
