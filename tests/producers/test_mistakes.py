@@ -19,22 +19,23 @@ from coalmine_schemas.identifiers import uuid7
 from tests.support.oracles.produced import spooled
 
 _ID = uuid7()
+_NEGATIVE = {"prompt_tokens": -5, "completion_tokens": 3}
 _NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - that is the mistake
 
 
 def _called(cm: Coalmine, use: Callable[[Any], object], **arguments: Any) -> None:
-    with cm.call(**{"prompt": "p", "version": "1", **arguments}) as call:
+    with cm.call(**{"prompt": "p", "version": "1.0.0", **arguments}) as call:
         use(call)
 
 
 def _after_its_end(cm: Coalmine, use: Callable[[Any], object]) -> None:
-    with cm.call("p", version="1") as call:
+    with cm.call("p", version="1.0.0") as call:
         pass
     use(call)
 
 
 def _twice(cm: Coalmine) -> None:
-    call = cm.call("p", version="1")
+    call = cm.call("p", version="1.0.0")
     for _ in range(2):
         with call:
             pass
@@ -55,7 +56,7 @@ _MISTAKES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "metadata": ("metadata", lambda cm: cm.feedback(_ID, "up", metadata=["a"])),
     "feedback time": ("event_time", lambda cm: cm.feedback(_ID, "up", event_time=_NAIVE)),
     "feedback id": ("call.request_id", lambda cm: cm.feedback(None, "up")),
-    "the call itself": ("call.request_id", lambda cm: cm.feedback(cm.call("p", version="1"), "up")),
+    "the call itself": ("call.request_id", lambda cm: cm.feedback(cm.call("p", version="1.0.0"), "up")),
     "value": ("value", lambda cm: cm.score(_ID, "helpful", "good")),
     "nan": ("value", lambda cm: cm.score(_ID, "helpful", float("nan"))),
     "quality above 1": ("7.3", lambda cm: cm.score(_ID, "quality", 7.3)),
@@ -69,6 +70,22 @@ _MISTAKES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "prompt": ("prompt", lambda cm: _called(cm, str, prompt="")),
     "version": ("version", lambda cm: _called(cm, str, version=None)),
     "version list": ("call()", lambda cm: _called(cm, str, version=["1"])),
+    "version v1.2": ("'v1.2' is none of the registry's", lambda cm: _called(cm, str, version="v1.2")),
+    "version number": ("version is 1.2", lambda cm: _called(cm, str, version=1.2)),
+    "unit list": ("unit_id is a value of type list", lambda cm: _called(cm, str, unit_id=["ann"])),
+    "unit object": ("unit_id is a value of type object", lambda cm: _called(cm, str, unit_id=object())),
+    "session nan": ("session_id is nan", lambda cm: _called(cm, str, session_id=float("nan"))),
+    "segment list": ("segments['a']", lambda cm: _called(cm, str, segments={"a": ["b"]})),
+    "parameters": ("parameters", lambda cm: _called(cm, str, parameters=["temperature"])),
+    "epoch": ("allocation_epoch", lambda cm: _called(cm, str, allocation_epoch=-1)),
+    "negative tokens": ("input_tokens", lambda cm: _called(cm, lambda call: call.record(input_tokens=-5))),
+    "negative usage": (
+        "prompt_tokens",
+        lambda cm: _called(cm, lambda call: call.record({"model": "m", "choices": [], "usage": _NEGATIVE})),
+    ),
+    "nothing recorded": ("given nothing", lambda cm: _called(cm, lambda call: call.record(None))),
+    "feedback unit": ("unit_id", lambda cm: cm.feedback(_ID, "up", unit_id=["ann"])),
+    "scorer": ("scorer", lambda cm: cm.score(_ID, "helpful", 1, scorer=["judge"])),
     "resolution": ("dropped", lambda cm: _called(cm, str, resolution="magic")),
     "segments": ("segments", lambda cm: _called(cm, str, segments=["a"])),
     "start": ("started_at", lambda cm: _called(cm, str, started_at=_NAIVE)),
@@ -83,7 +100,7 @@ _MISTAKES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "late metric": ("ended", lambda cm: _after_its_end(cm, lambda call: call.metric("n", 1))),
     "late error": ("ended", lambda cm: _after_its_end(cm, lambda call: call.error("E"))),
     "twice": ("twice", _twice),
-    "never entered": ("`with` block", lambda cm: cm.call("p", version="1").record(input_tokens=1)),
+    "never entered": ("`with` block", lambda cm: cm.call("p", version="1.0.0").record(input_tokens=1)),
 }
 
 
@@ -122,7 +139,7 @@ def test_the_place_is_the_line_of_the_call(tmp_path: Path, caplog: pytest.LogCap
         assert frame is not None
         line = frame.f_lineno + 1
         cm.score(_ID, "helpful", "good")  # type: ignore[arg-type]
-        with cm.call("p", version="1") as call:  # what the background thread finds is said of this line
+        with cm.call("p", version="1.0.0") as call:  # what the background thread finds is said of this line
             call.metric("n", "four")  # type: ignore[arg-type]
     places = [record.getMessage().rpartition("(")[2] for record in caplog.records]
     assert places == [f"{__file__}:{line})", f"{__file__}:{line + 1})"]
@@ -138,7 +155,9 @@ def test_each_kind_is_said_whatever_else_was_said(tmp_path: Path, caplog: pytest
 
 def test_a_strict_client_raises_nothing_where_nothing_is_wrong(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path, strict=True, redact=lambda text, field: text) as cm:
-        with cm.call("p", version="1", model="gpt-4o-mini", unit_id="u", segments={"tier": "free"}) as call:
+        with cm.call(
+            "p", version="1.0.0", model="gpt-4o-mini", unit_id="u", segments={"tier": "free"}
+        ) as call:
             call.metric("quality", 1)
             call.record(input_tokens=3, output_tokens=4)
         assert cm.feedback(call.request_id, "up", rating=0, metadata={"a": "b"})
@@ -151,7 +170,7 @@ def test_a_services_own_error_is_not_hidden_by_a_strict_client(tmp_path: Path) -
     with (
         pytest.raises(ZeroDivisionError),
         Coalmine("bot", home=tmp_path, strict=True) as cm,
-        cm.call("", version="1"),
+        cm.call("", version="1.0.0"),
     ):
         raise ZeroDivisionError
 

@@ -15,6 +15,7 @@ from coalmine_schemas.errors import RegistryUnavailable
 from coalmine_schemas.framing import confluent_header, single_object_header
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.resolver import SchemaResolver
+from tests.support.campaign import size
 from tests.support.data.event_factory import EventFactory
 from tests.support.data.example_events import example, frame
 from tests.support.data.loose_avro import varint
@@ -68,20 +69,20 @@ def test_each_kind_of_poison_fails_alone_at_its_stage(name: str, bad: list[int])
 
 
 def test_one_percent_of_all_kinds_in_a_large_batch_of_both_framings() -> None:
-    source = random.Random(2)
+    source, messages = random.Random(2), size(5_000, 20_000)
     encoder, factory = Encoder(ConfluentFraming(REGISTRY)), EventFactory()
-    good = [encoder.encode("requests", factory.request(i)) for i in range(20_000)]
+    good = [encoder.encode("requests", factory.request(i)) for i in range(messages)]
     good = [message if i % 2 else HEADER + message[5:] for i, message in enumerate(good)]
     frames: list[bytes | None] = list(good)
     expected = {}
-    for index in sorted(source.sample(range(20_000), 200)):
+    for index in sorted(source.sample(range(messages), messages // 100)):
         make, expected[index] = source.choice(list(POISON.values()))
         single_object = HEADER + good[index][5:] if index % 2 else good[index]
         frames[index] = make(source, single_object)
     result = BatchDecoder(SchemaResolver(REGISTRY)).decode("requests", frames)
     assert {failure.index: failure.stage for failure in result.failures} == expected
     assert all(failure.reason for failure in result.failures)
-    kept = [i for i in range(20_000) if i not in expected]
+    kept = [i for i in range(messages) if i not in expected]
     assert result.rows.tolist() == kept
     assert result.table.column("request_id").to_pylist() == [factory.request_id(i) for i in kept]
 

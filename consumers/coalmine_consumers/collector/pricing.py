@@ -19,6 +19,7 @@ from coalmine_schemas.vectorised.columns import BoolArray, IntArray, offsets
 from coalmine_schemas.vectorised.costs import MAX_COUNT, Counts, costs
 
 _KEYS: Final = ("provider", "response_model", "request_model", "service_tier")
+_COLUMNS: Final = (*_KEYS, *USAGE_KEYS, "other_usage", "cost_nano_usd", "event_time")
 _BY_LIST: Final = pa.array(["price_list"])
 _FEW: Final = 16
 """Below so many rows of a price, one by one is faster."""
@@ -52,7 +53,7 @@ class Pricer:
         rows = np.flatnonzero(wanted.to_numpy())
         if not len(rows):
             return table
-        calls = table.take(pa.array(rows)).combine_chunks()
+        calls = table.select(_COLUMNS).take(pa.array(rows)).combine_chunks()
         groups, listed, prices = self._grouped(calls)
         found = _costs(calls, groups, prices)
         known = np.flatnonzero(found >= 0)

@@ -2,9 +2,9 @@
 
 from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
 from coalmine_consumers.experiments.listing import allocations, experiments
-from coalmine_consumers.experiments.looks import Look, append_look, last_look, looks
+from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
-from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums
+from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "experiments",
     "heavy_units",
     "last_look",
+    "look_at",
     "looks",
     "side_by_side",
+    "units_since",
     "version_sums",
 ]

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coalmine_schemas.plain_number import plain_number
-from coalmine_server.cli.options import EnvironmentOption, asking
+from coalmine_server.cli.options import (
+    EnvironmentOption,
+    FirstArgument,
+    FirstOption,
+    SecondArgument,
+    SecondOption,
+    asking,
+    two_versions,
+)
 from coalmine_server.cli.output import AsJson, note, write_json, write_table
 from coalmine_server.cli.readout import interval, signed
 from coalmine_server.moment import MOMENT_HELP
@@ -36,14 +44,14 @@ LEAST_SHOWN = 0.05
 def explain(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="Name of the prompt.")],
+    a: FirstArgument = None,
+    b: SecondArgument = None,
     *,
+    option_a: FirstOption = None,
+    option_b: SecondOption = None,
     metric: Annotated[
         str | None, typer.Option(help="Name of the metric; quality by default.", show_default=False)
     ] = None,
-    a: Annotated[
-        str | None, typer.Option("--a", help="The version to compare with.", show_default=False)
-    ] = None,
-    b: Annotated[str | None, typer.Option("--b", help="The version in question.", show_default=False)] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +84,7 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a metric changed: between two versions (--a, --b), or since some time (--since).
+    """Explain why a metric changed: between two versions (A, B), or since some time (--since).
 
     Decomposes the change into prompt, model mix and traffic mix, which sum to it; lists the segments that
     moved, and the features of requests that go with the metric.
@@ -84,6 +92,7 @@ def explain(
     from coalmine_analytics.results.explain import Explanation
     from coalmine_server.client import read_as
 
+    a, b = two_versions((a, option_a), (b, option_b))
     question = {
         "prompt": prompt,
         "metric": metric,

@@ -54,6 +54,24 @@ SegmentRefused = Annotated[list[str] | None, typer.Option("--segment", hidden=Tr
 """An option that says why it cannot be."""
 
 
+_A = "The version to compare with."
+_B = "The version in question."
+FirstArgument = Annotated[str | None, typer.Argument(metavar="A", help=_A, show_default=False)]
+SecondArgument = Annotated[str | None, typer.Argument(metavar="B", help=_B, show_default=False)]
+FirstOption = Annotated[str | None, typer.Option("--a", metavar="A", help=_A, show_default=False)]
+SecondOption = Annotated[str | None, typer.Option("--b", metavar="B", help=_B, show_default=False)]
+
+
+def two_versions(
+    first: tuple[str | None, str | None], second: tuple[str | None, str | None]
+) -> tuple[str | None, str | None]:
+    """The versions that a question names, each as an argument or as an option."""
+    for name, given in (("A", first), ("B", second)):
+        if None not in given:
+            raise typer.BadParameter(f"{name} is given twice, {given[0]} and --{name.lower()} {given[1]}")
+    return first[0] or first[1], second[0] or second[1]
+
+
 @contextmanager
 def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
     """A client: of a server, or of the store itself after it has ingested the spool.

@@ -3,6 +3,7 @@
 from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,19 @@ def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
         assert f"def test_{entry.name.removesuffix('.sql')}(" in mine, entry.name
         for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: ", "-- Units: "):
             assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)
+
+
+def test_units_since(connection: duckdb.DuckDBPyConnection) -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    insert(
+        connection,
+        "experiment_units",
+        {**unit("a", "stays away"), "last_event_time": noon - timedelta(seconds=1)},
+        {**unit("a", "comes back"), "last_event_time": noon - timedelta(hours=1)},
+        {**unit("a", "comes back"), "last_event_time": noon},
+        {**unit("a", "comes late"), "last_event_time": noon + timedelta(hours=1)},
+        {**unit("b", "elsewhere", 7), "last_event_time": noon},
+        {**unit(None, "no arm"), "last_event_time": noon},
+    )
+    assert run(connection, "units_since", experiment="e", since=noon) == [(1, "a", 3, 2), (1, "b", 7, 1)]
+    assert run(connection, "units_since", experiment="f", since=noon) == []

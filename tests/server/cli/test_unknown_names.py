@@ -76,3 +76,15 @@ def test_segments_of_measures_are_refused_with_the_way_to_ask(
     said = told(busy_server, home, command, "--segment", "tier=enterprise")
     for way in ("coalmine explain", "coalmine compare", "docs/raw-rows.md"):
         assert way in " ".join(said.replace("│", " ").split())
+
+
+def test_compare_and_explain_take_versions_alike(busy_server: ServerProcess, home: Path) -> None:
+    env = {"COALMINE_SERVER_URL": busy_server.url, "COALMINE_TOKEN": busy_server.token}
+    for command in ("compare", "explain"):
+        ways = (("1.0.0", "1.1.0"), ("--a", "1.0.0", "--b", "1.1.0"), ("1.0.0", "--b", "1.1.0"))
+        said = [coalmine(command, PROMPT, *way, "--json", home=home, env=env) for way in ways]
+        assert [done.returncode for done in said] == [0, 0, 0], said
+        assert len({done.stdout for done in said}) == 1
+        twice = told(busy_server, home, command, PROMPT, "1.0.0", "1.1.0", "--a", "1.1.0")
+        assert "A is given twice" in twice
+        told(busy_server, home, command, PROMPT, "1.0.0")

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from coalmine_consumers import queries
 from coalmine_consumers.queries import Filters
@@ -117,7 +117,9 @@ def quantiles(
 
 
 @router.get("/requests/{request_id}", responses=problem_responses(404))
-def stored_call(request: Request, owned: Owned, request_id: UUID) -> StoredCall:
+def stored_call(
+    request: Request, owned: Owned, request_id: Annotated[UUID, Path(description="Id of the call.")]
+) -> StoredCall:
     """One call with feedback and scores, from raw rows; texts and identifiers of users for admins only."""
     private = actor_of(request).role.allows(Role.ADMIN)
     found = queries.stored_call(owned.store.reader(), request_id, private=private)
