@@ -148,7 +148,8 @@ def test_a_rebuild_holds_requests_against_the_same_references(store: Store) -> N
 
 
 def test_a_custom_metric_of_the_same_name_is_kept_apart(store: Store) -> None:
-    feed, named = Feed(), {"metrics": [{"key": "latency_ms.capped", "value": 7.0}]}
+    feed = Feed()
+    named: dict[str, Any] = {"metrics": [{"key": "latency_ms.capped", "value": 7.0}]}
     store.commit(feed.batch(inside(FIRST_VALUES, 0, **named)))
     store.commit(feed.batch(inside(4, 1_000, **named)))
     assert sums(store)["custom.latency_ms.capped"] == (4, 28)
