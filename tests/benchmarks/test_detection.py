@@ -49,7 +49,8 @@ def test_the_last_line_is_json_with_the_promised_names(capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     assert status == (0 if result["within_targets"] else 1)
-    assert (result["runs"], result["false_alarms"], result["guardrails"]) == (1, 0, 13)
+    assert (result["runs"], result["false_alarms"]) == (1, 0)
+    assert result["acting_metrics"] in {10, 11}
     assert result["detected"] in {0, 1}
     if result["detected"]:
         assert 1_000 < result["requests_to_detection_p50"] <= REQUESTS

@@ -19,7 +19,7 @@ from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 from tests.support.data.looked_at import CountedPlans, SetClock
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
-from tests.support.oracles.store_state import by_hand, query
+from tests.support.oracles.store_state import by_hand, freeze_windows, query
 
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
 
@@ -78,11 +78,12 @@ def slow(store: Store, name: str, through: int, mde: float) -> tuple[float, floa
 
 
 def test_a_readout_says_what_raw_rows_say(store: Store, clock: SetClock) -> None:
+    freeze_windows(store, "exp-1", 3)  # more than any reaction takes
     feed = Feed()
     readouts = Readouts(store, PLANS, clock=clock)
     for seed in range(3):
         commit(store, feed, seed)
-        clock.move(minutes=1)
+        clock.move(days=1)
         readout = readouts.current("exp-1")
         for name in ORACLES:
             found = metric(readout, name)
