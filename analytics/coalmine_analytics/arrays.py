@@ -13,8 +13,8 @@ BoolArray = npt.NDArray[np.bool_]
 IndexArray = npt.NDArray[np.intp]
 ByteArray = npt.NDArray[np.uint8]
 
-Index: TypeAlias = BoolArray | tuple[EllipsisType | slice | int | Sequence[int] | None, ...]
-"""What selects comparisons: a mask, or a place on some axes."""
+Index: TypeAlias = BoolArray | IndexArray | tuple[EllipsisType | slice | int | Sequence[int] | None, ...]
+"""What selects comparisons: a mask, numbers, or a place on some axes."""
 
 
 def known(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """From what the application did to the record of its event."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ from coalmine_schemas.outcomes import outcome_of
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.prompts.names import is_semantic
 from coalmine_schemas.usage import USAGE_KEYS, usage_fields, usage_of
+
+_NEARLY_SEMANTIC = re.compile(r"[vV]?\d+(\.\d+)+([-+].*)?|[vV]\d+")
 
 Record = dict[str, Any]
 """Values by field name, as the encoder takes them."""
@@ -219,12 +222,9 @@ class RecordBuilder:
 
     def _version(self, value: object) -> str:
         version = required_text("version", self._text("version", value))
-        # What is no text, or was none when `call` took it, has been told of.
-        if not is_semantic(version) and isinstance(value, str) and not version.startswith(("[", "{")):
-            message = (
-                "the version %.40r is not semantic, so it is ordered as text and is none of the registry's: "
-                "give MAJOR.MINOR.PATCH, e.g. 1.2.0"
-            )
+        # Services may name versions as they like; this is a name of the registry's that it does not know.
+        if _NEARLY_SEMANTIC.fullmatch(version) and not is_semantic(version) and isinstance(value, str):
+            message = "the version %.40r is none of the registry's: write MAJOR.MINOR.PATCH, e.g. 1.2.0"
             self._mistakes.report("misuse", "version", message, version, place=self._place)
         return version
 

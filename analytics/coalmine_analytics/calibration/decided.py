@@ -13,7 +13,7 @@ from coalmine_analytics.calibration.methods import ALPHA, REJECTED
 from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.core.e_process import Alternative, log_e_value
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.ratio import arm_mean
+from coalmine_analytics.core.ratio import ArmRatio, arm_mean
 from coalmine_analytics.core.srm import srm_log_e
 
 
@@ -124,28 +124,13 @@ class Explosion:
 
     def simulate(self, rng: np.random.Generator, replications: int) -> Outcome:
         """Evidence that the capped mean is within its margin, and that the share beyond the cap is, too."""
-        shape = (replications, self.looks)
-        n = self.per_look * np.arange(1.0, self.looks + 1)
-        cap, mean, square = self._capped()
+        _, mean, _ = self._capped()
         beyond = 1.0 - self.cap_quantile
         rate = self.exploding + (1.0 - self.exploding) * beyond
-        arms = []
-        for share in (rate, beyond):
-            count = rng.binomial(self.per_look, share, shape).cumsum(axis=1)
-            below = n - count  # given that they are below the cap, costs of both arms are alike
-            own = (mean - beyond * cap) / self.cap_quantile
-            variance = (square - beyond * cap**2) / self.cap_quantile - own**2
-            total = own * below + rng.normal(0.0, variance**0.5 * np.sqrt(self.per_look), shape).cumsum(
-                axis=1
-            )
-            p = count / n
-            costs = arm_mean(
-                n, (total + cap * count) / n, (1 - p) * variance + p * (1 - p) * (cap - own) ** 2
-            )
-            arms.append((costs, arm_mean(n, p, p * (1.0 - p))))
-        (cost, tail), (control_cost, control_tail) = arms
+        arms = [self._arm(rng, replications, share) for share in (rate, beyond)]
+        (costs, tail), (control_costs, control_tail) = arms
         capped = log_e_value(
-            difference(cost, control_cost),
+            difference(costs, control_costs),
             mde=self.mean_margin * mean, theta0=self.mean_margin * mean, alternative="less",
         )  # fmt: skip
         share = log_e_value(
@@ -153,6 +138,20 @@ class Explosion:
         )
         accepted = [np.fmax.accumulate(each, axis=1)[:, -1] for each in (capped, share)]
         return {"both": np.minimum(*accepted), "capped": accepted[0]}
+
+    def _arm(self, rng: np.random.Generator, replications: int, share: float) -> tuple[ArmRatio, ArmRatio]:
+        """Capped cost and share beyond the cap; below it, costs of both arms are alike."""
+        shape = (replications, self.looks)
+        n = self.per_look * np.arange(1.0, self.looks + 1)
+        cap, mean, square = self._capped()
+        beyond = 1.0 - self.cap_quantile
+        own = (mean - beyond * cap) / self.cap_quantile
+        variance = (square - beyond * cap**2) / self.cap_quantile - own**2
+        count = rng.binomial(self.per_look, share, shape).cumsum(axis=1)
+        chance = rng.normal(0.0, (variance * self.per_look) ** 0.5, shape).cumsum(axis=1)
+        p = count / n
+        spread = (1 - p) * (variance + p * (cap - own) ** 2)
+        return arm_mean(n, own * (1 - p) + cap * p + chance / n, spread), arm_mean(n, p, p * (1 - p))
 
     def _capped(self) -> tuple[float, float, float]:
         """The cap, and the first two moments of a capped lognormal cost."""

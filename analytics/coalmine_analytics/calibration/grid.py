@@ -7,6 +7,7 @@ from coalmine_analytics.calibration.acceptance import Acceptance
 from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
+from coalmine_analytics.calibration.harm import FalseHarm, FoundHarm
 from coalmine_analytics.calibration.methods import (
     ALPHA,
     IndependentEpochs,
@@ -29,7 +30,7 @@ from coalmine_analytics.calibration.populations import (
 )
 from coalmine_analytics.calibration.sample_ratio import SampleRatio
 from coalmine_analytics.calibration.stopping_time import Detection, Stopping
-from coalmine_analytics.calibration.traffic import Ramp, Returning, Single
+from coalmine_analytics.calibration.traffic import HeavyUnit, Ramp, Returning, Single, Stages
 from coalmine_analytics.calibration.trial import Trial
 
 SPLITS: Mapping[str, float] = {"50/50": 0.5, "5/95": 0.05, "1/99": 0.01}
@@ -104,6 +105,7 @@ def grid(*, full: bool) -> list[Trial]:
         *_ramps(size),
         *_coverage(size),
         *_acceptance(size),
+        *_harm(size),
         *_effects(),
         *_sample_ratio(size),
         *_built_on_the_core(size),
@@ -222,6 +224,25 @@ def _acceptance(size: Size) -> Iterator[Trial]:
     passing = Single(bernoulli(0.995), bernoulli(0.965), 0.05, size.per_look, size.looks)
     cell = "worse by a margin of 0.03: 99.5 % pass, 5%"
     yield Acceptance(cell, passing, better=1.0, margin=0.03, plain_reaches=0.15)
+
+
+def _harm(size: Size) -> Iterator[Trial]:
+    for split, share, reaches in (("25/75", 0.25, 0.05), ("5/95", 0.05, None)):
+        if size.everything or reaches:
+            heavy = HeavyUnit(share, 0.3, size.per_look, size.looks)
+            cell = f"one unit makes 30 % of the requests, {split}"
+            yield FalseHarm(cell, heavy, mde=0.02, one_process_reaches=reaches)
+    for borders in (1, 5, 30):
+        if size.everything or borders == 5:
+            looks = min(size.looks, 4 * borders) if borders > 5 else size.looks
+            loyal = Returning("quality", (0.5,) * borders, size.per_look, looks, active=1_000, leaving=3)
+            yield FalseHarm(f"harm looked for from {borders} borders on, loyal users", loyal, mde=0.02)
+    same, worse = normal(0, 1), normal(-0.2, 1)
+    # The price of looking for late harm and of not trusting one unit, and what it buys.
+    at_once = Stages(same, (worse,), 0.5, 8, 300)
+    yield FoundHarm("harm of 0.2 sd from the start", at_once, mde=0.2, begins=0, limit=1.6)
+    late = Stages(same, (same,) * 5 + (worse,) * 5, 0.5, 100, 100)
+    yield FoundHarm("harm of 0.2 sd after five good stages", late, mde=0.2, begins=50, limit=0.7)
 
 
 def _true_effect(

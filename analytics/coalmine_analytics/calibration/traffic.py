@@ -132,6 +132,67 @@ class Ramp:
 
 
 @dataclass(frozen=True, slots=True)
+class Stages:
+    """Each unit makes one request; what the treatment does changes from epoch to epoch."""
+
+    control: Population
+    treatments: tuple[Population, ...]
+    """By epoch; all last equally long."""
+    share: float
+    """Of treatment."""
+    per_look: int
+    looks: int
+
+    def play(self, rng: np.random.Generator, replications: int) -> Iterator[Sums]:
+        """The sums of the current epoch at each look, in order."""
+        shape = (replications, self.per_look)
+        tally, before = Tally(replications), 0
+        for look in range(self.looks):
+            epoch = look * len(self.treatments) // self.looks
+            if epoch != before:
+                tally, before = Tally(replications), epoch
+            treated = rng.random(shape) < self.share
+            value = self.control.draw(rng, shape)
+            if self.treatments[epoch] is not self.control:
+                value = np.where(treated, self.treatments[epoch].draw(rng, shape), value)
+            tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
+            yield tally.sums(look, epoch, tally.x.sum(axis=2).astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class HeavyUnit:
+    """Each unit makes one request, but for one that makes a share of all, at a level of its own."""
+
+    share: float
+    """Of treatment."""
+    of_one: float
+    """Share of the requests that one unit makes, in whichever arm it is."""
+    per_look: int
+    looks: int
+    sd: float = 0.1
+    """Of units around 0.8, and of values around a unit's own level."""
+
+    def play(self, rng: np.random.Generator, replications: int) -> Iterator[Sums]:
+        """The sums at each look, in order."""
+        tally = Tally(replications)
+        heavy = round(self.of_one * self.per_look)
+        of_one = (replications, heavy)
+        treated_one = rng.random(replications) < self.share
+        level = np.broadcast_to(rng.normal(0.8, self.sd, replications)[:, None], of_one)
+        arm = np.broadcast_to(treated_one[:, None], of_one)
+        place = np.broadcast_to(rng.integers(0, GROUPS, replications)[:, None], of_one)
+        shape = (replications, self.per_look - heavy)
+        units = np.stack([~treated_one, treated_one], axis=1).astype(np.int64)
+        for look in range(self.looks):
+            tally.add(level + self.sd * rng.standard_normal(of_one), arm, place)
+            treated = rng.random(shape) < self.share
+            value = 0.8 + math.sqrt(2.0) * self.sd * rng.standard_normal(shape)
+            tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
+            units = units + np.stack([(~treated).sum(axis=1), treated.sum(axis=1)], axis=1)
+            yield tally.sums(look, 0, units)
+
+
+@dataclass(frozen=True, slots=True)
 class Returning:
     """Users return, some far more often than others, stay in their arm, and leave in the end.
 

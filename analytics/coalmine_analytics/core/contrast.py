@@ -6,7 +6,7 @@ strata independent: the same users are in most of them, so the covariance of the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -109,6 +109,12 @@ class Stratified:
     groups in common: shape (..., 3, S, S)."""
     groups: FloatArray
     """Unit groups with a value in any stratum, shape (...)."""
+    y: FloatArray
+    """Numerators it was made of, shape (M, S, A, K)."""
+    x: FloatArray
+    """Denominators, same shape."""
+    arms: tuple[int, ...]
+    """Where the treatments stand in these, T of them, and then control."""
 
     def contrast(self, weight: FloatArray) -> Contrast:
         """The strata combined by weights of shape (..., S), which are scaled to sum to 1."""
@@ -116,6 +122,19 @@ class Stratified:
         share = np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0)
         between = np.einsum("...s,...pst,...t->...p", share, self.covariance, share)
         return Contrast(self.treatment, self.control, share, between, self.groups)
+
+    def begun_with_each(self, weight: FloatArray) -> Contrast:
+        """The contrasts of the strata from the first, from the second on, and so forth: shape (..., S)."""
+        apart = (..., None, slice(None))
+        since = np.triu(np.ones((weight.shape[-1],) * 2))
+        beside = replace(
+            self,
+            treatment=self.treatment.at(apart),
+            control=self.control.at(apart),
+            covariance=self.covariance[..., None, :, :, :],
+            groups=self.groups[..., None],
+        )
+        return beside.contrast(weight[..., None, :] * since)
 
     def weights(self, enough: BoolArray, rate: BoolArray) -> FloatArray:
         """Weights of the strata, by inverse variance, or by size where there is no variance to go by.
@@ -176,7 +195,7 @@ def side_by_side(y: FloatArray, x: FloatArray, control: int, arms: Sequence[int]
         between = shared_covariance(y, x, ratios)  # (M, S, A, S, A)
         for part, (left, right) in enumerate(((others, others), (others, same), (same, same))):
             covariance[:, :, part] = between[:, :, left, :, right].swapaxes(0, 1)
-    return Stratified(treatment, baseline, covariance, groups)
+    return Stratified(treatment, baseline, covariance, groups, y, x, (*arms, control))
 
 
 def shared_covariance(y: FloatArray, x: FloatArray, arms: ArmRatio) -> FloatArray:

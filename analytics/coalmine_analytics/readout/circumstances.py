@@ -40,6 +40,11 @@ def is_waiting(metric: Metric, cells: Collection[str]) -> bool:
     return metric.cells not in cells and measure != metric.cells and measure in cells
 
 
+def returns(metric: Metric) -> bool:
+    """True if a metric counts only units that have had time to come back."""
+    return metric.per_unit or metric.cells == "returned"
+
+
 def rare(
     strata: Strata, units: IntArray, control_units: int, *, min_units: int, waiting: Sequence[bool]
 ) -> BoolArray:

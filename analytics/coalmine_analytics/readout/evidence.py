@@ -13,7 +13,7 @@ from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
-from coalmine_analytics.core.harm import harm_log_e
+from coalmine_analytics.core.harm import lasting_harm_log_e
 from coalmine_analytics.metrics import Metric, Size
 from coalmine_analytics.readout.scales import BETTER, worsening
 from coalmine_analytics.readout.strata import Strata
@@ -60,12 +60,13 @@ def weigh(metrics: Sequence[Metric], strata: Strata, mde: FloatArray, *, alpha: 
     contrast, effect, seen = strata.contrast, strata.effect, strata.seen
     mde = np.where(np.isfinite(mde), mde, 1.0)  # where nothing is usable either, so no number comes of it
 
+    harm = lasting_harm_log_e(strata.compared, strata.weight, tolerance, mde=mde)
     bounds = intervals(contrast, effect, mde, alpha=alpha)
     nothing = worsening(metrics, lambda _metric: Size(0.0))
     gain = nothing.room(contrast, nothing.side)
     return Weighed(
         difference=np.where(effect.identical, 0.0, log_e_value(effect, mde=mde)),
-        harm=np.where(unknown, np.nan, harm_log_e(contrast, tolerance, mde=mde)),
+        harm=np.where(unknown, np.nan, harm),
         acceptable=np.where(unknown, np.nan, acceptable_log_e(contrast, margin, seen, mde=mde)),
         better=np.where(no_side, np.nan, superior_log_e(contrast, nothing, mde=mde)),
         lower=bounds.lower,

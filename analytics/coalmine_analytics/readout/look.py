@@ -8,11 +8,18 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
-from coalmine_analytics.readout.circumstances import Circumstances, beyond_margin, is_waiting, rare, waived
+from coalmine_analytics.readout.circumstances import (
+    Circumstances,
+    beyond_margin,
+    is_waiting,
+    rare,
+    returns,
+    waived,
+)
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.rows import Row
+from coalmine_analytics.readout.rows import Observed, Rows
 from coalmine_analytics.readout.sample_ratio import sample_ratio
 from coalmine_analytics.readout.scales import scales_of
 from coalmine_analytics.readout.strata import stratify
@@ -64,7 +71,7 @@ def read_out(
     srm = sample_ratio(sums, plan, earlier.readout)
     units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
-    waiting = [is_waiting(metric, sums.metrics) for metric in metrics]
+    waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     now_rare = rare(strata, units[others], int(units[control]), min_units=plan.min_units, waiting=waiting)
     judge = Judge(
         metrics,
@@ -82,6 +89,7 @@ def read_out(
         ),
         family_size=sum(metric.role in ACTING for metric in judged),
     )
+    rows = Rows(Observed(sums, metrics, control, others, strata, scales, weighed, running, judge, taken_at))
     arms = []
     for column, (index, name) in enumerate(zip(others, names, strict=True)):
         verdict = judge.arm(column, earlier.arm(name))
@@ -95,18 +103,7 @@ def read_out(
                 decided_at=earlier.decided_at(name, verdict.decision, taken_at),
                 units_needed=verdict.units_needed,
                 acceptable_p=verdict.acceptable_p,
-                metrics=tuple(
-                    Row(sums, metric, row, column, (control, index)).readout(
-                        strata,
-                        scales,
-                        weighed,
-                        running,
-                        judge,
-                        taken_at=taken_at,
-                        before=known[row][column],
-                    )
-                    for row, metric in enumerate(metrics)
-                ),
+                metrics=tuple(rows.readout(row, column, known[row][column]) for row in range(len(metrics))),
             )
         )
     return Readout(
@@ -121,6 +118,7 @@ def read_out(
         epochs=sums.epochs,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),
+        begun_anew=None if before is None else before.begun_anew,
         srm=srm,
         arms=tuple(arms),
     )

@@ -1,13 +1,14 @@
 """One metric of one arm, as text and plain numbers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from coalmine_analytics.arrays import known
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.metrics import Metric
-from coalmine_analytics.readout.circumstances import is_waiting
+from coalmine_analytics.readout.circumstances import is_waiting, returns
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.scales import ArrayScales
@@ -18,120 +19,140 @@ from coalmine_analytics.sample_size import NotEnoughData
 from coalmine_consumers.experiments import ExperimentSums
 
 
-class Row:
-    """A metric of an arm at one look."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """What is known of M metrics and T arms at one look."""
 
-    def __init__(
-        self, sums: ExperimentSums, metric: Metric, row: int, column: int, arms: tuple[int, int]
-    ) -> None:
-        self._sums = sums
-        self._metric = metric
-        self._at = (row, column)
-        self._arms = arms
+    sums: ExperimentSums
+    metrics: Sequence[Metric]
+    control: int
+    """Index of the control arm."""
+    arms: Sequence[int]
+    """Indexes of the T others."""
+    strata: Strata
+    scales: ArrayScales
+    weighed: Weighed
+    running: Running
+    judge: Judge
+    taken_at: datetime
 
-    def readout(
-        self,
-        strata: Strata,
-        scales: ArrayScales,
-        weighed: Weighed,
-        running: Running,
-        judge: Judge,
-        *,
-        taken_at: datetime,
-        before: MetricReadout | None,
-    ) -> MetricReadout:
-        """Assemble the readout.
+
+class Rows:
+    """The rows of a look; arrays become plain numbers for all of them at once."""
+
+    def __init__(self, look: Observed) -> None:
+        effect, weighed, running = look.strata.effect, look.weighed, look.running
+        self._look = look
+        self._sums = look.sums
+        self._identical = effect.identical.tolist()
+        value, control_value = look.strata.contrast.ratios
+        usable = effect.usable
+        self._usable = usable.tolist()
+        self._numbers = {
+            "value": _plain(value),
+            "control_value": _plain(control_value),
+            "effect": _plain(np.where(usable, effect.estimate, np.nan)),
+            "standard_error": _plain(effect.standard_error),
+            "degrees_of_freedom": _plain(effect.degrees_of_freedom),
+            "log_e": _plain(weighed.difference),
+            **{
+                name: _plain(getattr(weighed, name))
+                for name in ("lower", "upper", "relative_lower", "relative_upper")
+            },
+        }
+        self._evidence = {
+            name: _plain(getattr(running, name)) for name in ("difference", "harm", "acceptable", "better")
+        }
+        self._scales = {name: _plain(getattr(look.scales, name)) for name in ("mde", "margin", "tolerance")}
+        self._units = look.sums.units.sum(axis=(0, 2)).tolist()
+        self._hypotheses = [metric.hypothesis for metric in look.metrics]
+
+    def readout(self, row: int, column: int, before: MetricReadout | None) -> MetricReadout:
+        """One metric of one arm.
 
         Args:
-            strata: The look.
-            scales: Sizes of changes.
-            weighed: Evidence at this look.
-            running: Evidence up to this look.
-            judge: Knows the verdict.
-            taken_at: Time of the look.
+            row: Of the metric.
+            column: Of the arm.
             before: The metric at the look before, under the same hypothesis.
         """
-        at, metric = self._at, self._metric
-        usable = bool(strata.effect.usable[at])
-        effect = known(strata.effect.estimate[at])
-        control_value, value = (known(ratio[at]) for ratio in reversed(strata.contrast.ratios))
-        if not usable and not metric.per_unit:  # no interval can be had, but what was counted is known
-            control_value, value = (self._share(metric.cells, [index]) for index in self._arms)
-        verdict = judge.metric(*at)
-        fixed = np.isfinite(scales.mde[at])
-        raw_control, raw, clipped = self._raw()
+        at, look = (row, column), self._look
+        metric, arms = look.metrics[row], (look.control, look.arms[column])
+        numbers = {name: each[row][column] for name, each in self._numbers.items()}
+        if not self._usable[row][column] and not metric.per_unit:
+            # No interval can be had, but what was counted is known.
+            for name, index in zip(("control_value", "value"), arms, strict=True):
+                numbers[name] = self._share(metric, metric.cells, [index])
+        verdict = look.judge.metric(*at)
+        raw_control, raw, clipped = self._raw(metric, arms)
         words = verdict.words
         if verdict.verdict == "not enough data":
-            words = self._too_little(strata)
+            words = self._too_little(metric, at)
+        elif self._identical[row][column]:
+            words = f"{words}; every value is the same in both arms"
         now = Estimate(
-            effect if usable else None,
-            known(weighed.lower[at]),
-            known(weighed.upper[at]),
-            control_value,
-            known(weighed.relative_lower[at]),
-            known(weighed.relative_upper[at]),
+            **{name: numbers[name] for name in ("effect", "lower", "upper")},
+            control=numbers["control_value"],
+            relative_lower=numbers["relative_lower"],
+            relative_upper=numbers["relative_upper"],
         )
-        units = int(self._sums.units[:, self._arms[1]].sum())
-        since = shown(metric, verdict.verdict, now, taken_at=taken_at, units=units, before=before)
+        units = self._units[arms[1]]
+        since = shown(metric, verdict.verdict, now, taken_at=look.taken_at, units=units, before=before)
         if since is not None:
             words = f"{words}; {shown_words(metric, since, now)}"
+        mde, margin, tolerance = (each[row][column] for each in self._scales.values())
         return MetricReadout(
             metric=metric.name,
             unit=metric.unit,
             direction=metric.direction,
             role=metric.role,
-            required=judge.is_required(*at),
-            goal=judge.is_goal(metric),
+            required=look.judge.is_required(*at),
+            goal=look.judge.is_goal(metric),
             verdict=verdict.verdict,
             words=words,
             shown=since,
-            control_value=control_value,
-            value=value,
-            effect=now.effect,
-            lower=now.lower,
-            upper=now.upper,
-            relative_effect=now.effect / control_value if now.effect is not None and control_value else None,
-            relative_lower=now.relative_lower,
-            relative_upper=now.relative_upper,
-            standard_error=known(strata.effect.standard_error[at]),
-            degrees_of_freedom=known(strata.effect.degrees_of_freedom[at]),
-            log_e=known(weighed.difference[at]),
-            evidence=MetricEvidence(
-                difference=known(running.difference[at]),
-                harm=known(running.harm[at]),
-                acceptable=known(running.acceptable[at]),
-                better=known(running.better[at]),
-            ),
+            relative_effect=now.effect / now.control if now.effect is not None and now.control else None,
+            evidence=MetricEvidence(**{name: each[row][column] for name, each in self._evidence.items()}),
             adjusted_p=verdict.adjusted_p,
             units_needed=verdict.units_needed,
-            scales=Scales(float(scales.mde[at]), float(scales.margin[at]), float(scales.tolerance[at]))
-            if fixed
-            else None,
-            hypothesis=metric.hypothesis,
+            scales=Scales(mde, margin or 0.0, tolerance or 0.0) if mde is not None else None,
+            hypothesis=self._hypotheses[row],
             raw_control_value=raw_control,
             raw_value=raw,
             clipped_share=clipped,
+            **numbers,
         )
 
-    def _too_little(self, strata: Strata) -> str:
-        if is_waiting(self._metric, self._sums.metrics):
+    def _too_little(self, metric: Metric, at: tuple[int, int]) -> str:
+        if is_waiting(metric, self._sums.metrics):
             return "waiting for its reference: too few values from before the experiment"
-        units = int(strata.most_units_treatment[self._at]), int(strata.most_units_control[self._at])
+        if returns(metric):
+            return "too few units have had time to come back"
+        strata = self._look.strata
+        units = int(strata.most_units_treatment[at]), int(strata.most_units_control[at])
         return NotEnoughData(*units).reason
 
-    def _raw(self) -> tuple[float | None, float | None, float | None]:
+    def _raw(self, metric: Metric, arms: tuple[int, int]) -> tuple[float | None, float | None, float | None]:
         """Means without the cap in control and in the arm, and the share of values beyond it."""
-        if self._metric.raw_cells is None:
+        if metric.raw_cells is None:
             return None, None, None
-        control, arm = (self._share(self._metric.raw_cells, [index]) for index in self._arms)
-        clipped = self._share(self._metric.clipped_cells or "", list(self._arms), scale=1.0)
-        return control, arm, clipped
+        control, arm = (self._share(metric, metric.raw_cells, [index]) for index in arms)
+        return control, arm, self._share(metric, metric.clipped_cells or "", list(arms), scale=1.0)
 
-    def _share(self, cells: str, arms: Sequence[int], *, scale: float | None = None) -> float | None:
+    def _share(
+        self, metric: Metric, cells: str, arms: Sequence[int], *, scale: float | None = None
+    ) -> float | None:
         """Numerator over denominator of all epochs together; descriptive, not used in any test."""
         if cells not in self._sums.metrics:
             return None
         at = self._sums.metrics.index(cells)
         x = self._sums.x[at][:, arms].sum()
-        factor = self._metric.scale if scale is None else scale
+        factor = metric.scale if scale is None else scale
         return float(self._sums.y[at][:, arms].sum() / x) * factor if x > 0 else None
+
+
+def _plain(values: FloatArray) -> list[list[float | None]]:
+    """Numbers as a result carries them: None where NaN or infinite."""
+    found = values.astype(object)
+    found[~np.isfinite(values)] = None
+    plain: list[list[float | None]] = found.tolist()
+    return plain

@@ -7,17 +7,22 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from coalmine_analytics.errors import invalid
+from coalmine_analytics.readout.anew import SumsBefore, plan_of_restart, with_sums
 from coalmine_analytics.readout.look import read_out
-from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans
-from coalmine_analytics.results.readout import Readout
+from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans, Plan
+from coalmine_analytics.results.readout import BegunAnew, Readout
 from coalmine_consumers.experiments import (
+    ExperimentSums,
     Look,
     allocations,
     append_look,
     experiment_sums,
     experiments,
     last_look,
+    look_at,
     looks,
+    units_since,
 )
 from coalmine_consumers.results import ExperimentRow
 from coalmine_consumers.store import Store
@@ -69,10 +74,43 @@ class Readouts:
             InvalidParameter: The plan does not fit the experiment.
         """
         with self._taking:
-            before = self._last(experiment)
+            before, _ = self._last(experiment)
             if before is not None and (before.final or self._clock() - before.taken_at <= max_age):
                 return before
             return self._look(experiment, before)
+
+    def begin_anew(self, experiment: str, by: str, reason: str) -> Readout | None:
+        """Have the evidence of an experiment begin anew from now; return that look, or None without requests.
+
+        Decisions and evidence from before do not count any more. The looks keep them, and who asked why.
+
+        Args:
+            experiment: Its name.
+            by: Who asks.
+            reason: Why.
+
+        Raises:
+            InvalidParameter: There is no reason, the experiment is stopped, or its plan does not fit.
+        """
+        if not reason.strip():
+            raise invalid("reason", reason, "say why the evidence until now should not count")
+        with self._taking:
+            before, _ = self._last(experiment)
+            plan, sums, now = self._observe(experiment, None)
+            if sums is None:
+                return None
+            if plan.stopped:
+                raise invalid("experiment", experiment, "it is stopped, and its last readout is kept")
+            number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
+            empty = replace(
+                sums, x=0.0 * sums.x, y=0.0 * sums.y, units=0 * sums.units, first_units=0 * sums.first_units
+            )
+            readout = replace(
+                read_out(empty, plan_of_restart(plan, number), taken_at=now),
+                begun_anew=BegunAnew(number=number, at=now, by=by, reason=reason),
+            )
+            self._store_look(readout, sums.requests, with_sums(READOUT.dump_json(readout).decode(), sums))
+            return readout
 
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
         """Look at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; return those looks.
@@ -87,8 +125,8 @@ class Readouts:
             if not row.arms:
                 continue
             with self._taking:
-                before = self._last(row.experiment)
-                if before is not None and not self._is_due(row, before):
+                before, seen = self._last(row.experiment)
+                if before is not None and not self._is_due(row, before, seen):
                     continue
                 try:
                     readout = self._look(row.experiment, before)
@@ -104,43 +142,54 @@ class Readouts:
         found = looks(self._store.reader(), experiment, limit=limit, since=since)
         return [READOUT.validate_json(look.document) for look in found]
 
-    def _last(self, experiment: str) -> Readout | None:
+    def _last(self, experiment: str) -> tuple[Readout | None, int]:
+        """The last look, and the requests that the experiment had then."""
         found = last_look(self._store.reader(), experiment)
-        return None if found is None else READOUT.validate_json(found.document)
+        return (None, 0) if found is None else (READOUT.validate_json(found.document), found.requests)
 
-    def _is_due(self, row: ExperimentRow, before: Readout) -> bool:
+    def _is_due(self, row: ExperimentRow, before: Readout, seen: int) -> bool:
         if before.final:
             return False
-        seen = before.requests
         grown = row.requests >= seen * (1.0 + GROWTH) and row.requests > seen
         # What was as before is not stored, and not due again at once.
         last = max(before.taken_at, self._unchanged.get(row.experiment, before.taken_at))
         return grown or self._clock() - last >= LONGEST
 
-    def _look(self, experiment: str, before: Readout | None) -> Readout | None:
+    def _observe(
+        self, experiment: str, anew: BegunAnew | None
+    ) -> tuple[Plan, ExperimentSums | None, datetime]:
+        """The plan, and the sums since the evidence began."""
+        at = self._clock()
         with self._store.reader().snapshot() as snapshot:
-            sums = experiment_sums(snapshot, experiment)
+            sums = experiment_sums(snapshot, experiment, at=at)
             deployed = allocations(snapshot, experiment)
+            plan = self._plans.plan_of(experiment).with_deployed(deployed)
+            if sums is None:
+                return plan, None, at
+            # A planned arm without any unit stays in: that it gets no units is a finding.
+            sums = sums.with_arms(plan.arms_of(sums.epochs))
+            if anew is not None:
+                old = SumsBefore(look_at(snapshot, experiment, anew.at).document)
+                sums = old.subtracted_from(sums, units_since(snapshot, sums, anew.at))
+        return plan, sums, at
+
+    def _look(self, experiment: str, before: Readout | None) -> Readout | None:
+        anew = None if before is None else before.begun_anew
+        plan, sums, now = self._observe(experiment, anew)
         if sums is None:
             return None
-        plan = self._plans.plan_of(experiment).with_deployed(deployed)
-        # A planned arm without any unit stays in: that it gets no units is a finding.
-        sums = sums.with_arms(plan.arms_of(sums.epochs))
-        readout = read_out(sums, plan, taken_at=self._clock(), before=before)
+        plan = plan_of_restart(plan, 0 if anew is None else anew.number)
+        readout = read_out(sums, plan, taken_at=now, before=before)
         if before is not None and _says_the_same(readout, before):
             self._unchanged[experiment] = readout.taken_at
             return before
-        look = Look(
-            0,
-            experiment,
-            readout.taken_at,
-            readout.through_ingest_id,
-            sums.requests,
-            READOUT.dump_json(readout).decode(),
-        )
+        self._store_look(readout, sums.requests, READOUT.dump_json(readout).decode())
+        return readout
+
+    def _store_look(self, readout: Readout, requests: int, document: str) -> None:
+        look = Look(0, readout.experiment, readout.taken_at, readout.through_ingest_id, requests, document)
         with self._store.transaction() as connection:
             append_look(connection, look)
-        return readout
 
 
 def _says_the_same(readout: Readout, before: Readout) -> bool:

@@ -18,6 +18,9 @@ from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 class Strata:
     """M metrics of T arms against control, epochs combined; fields of shape (M, T)."""
 
+    compared: Stratified
+    weight: FloatArray
+    """Of the epochs, shape (M, T, E)."""
     contrast: Contrast
     effect: Effect
     """NaN where no epoch has enough data."""
@@ -49,10 +52,13 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
     having_t = np.minimum(units_t, treatment.clusters.astype(np.int64))
     having_c = np.minimum(units_c, baseline.clusters.astype(np.int64))
     enough = np.minimum(having_t, having_c) >= MIN_UNITS
-    rate = np.array([[metric.kind == "rate"] for metric in metrics])
-    contrast = stratified.contrast(stratified.weights(enough, rate))
+    rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in metrics])
+    weight = stratified.weights(enough, rate)
+    contrast = stratified.contrast(weight)
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
+        stratified,
+        weight,
         contrast,
         contrast.difference,
         np.where(contrast.weight > 0, units_t + units_c, 0).sum(axis=-1),

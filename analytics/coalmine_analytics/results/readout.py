@@ -151,6 +151,17 @@ class AlphaBudget:
 
 
 @result
+class BegunAnew:
+    """A person had the evidence begin anew: nothing from before this counts."""
+
+    number: int
+    """How often so far; the k-th time decides with alpha / (k (k + 1))."""
+    at: datetime
+    by: str
+    reason: str
+
+
+@result
 class Readout:
     """An experiment at one look."""
 
@@ -171,6 +182,8 @@ class Readout:
     """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None
     """The allocation epoch from which on control gets no units: nothing can be compared since."""
+    begun_anew: BegunAnew | None
+    """The last time; null if evidence counts from the beginning."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
 

@@ -26,8 +26,8 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.over_p95,
     time_to_first_token_ms.over_p95 x: likewise, y: 1 if the value exceeds the reference
 
-A custom name that equals one of the built-in ones, or begins with "not_binary.", gets the prefix "custom.". Two
-metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
+A custom name that equals one of the built-in ones, or begins with "not_binary.", gets the prefix "custom.".
+Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
     returned                        likewise, y: 1 if it did return

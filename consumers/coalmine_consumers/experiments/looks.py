@@ -50,6 +50,16 @@ def last_look(source: Source, experiment: str) -> Look | None:
     return found[-1] if found else None
 
 
+def look_at(source: Source, experiment: str, taken_at: datetime) -> Look:
+    """The look at an experiment that was taken at a moment; it exists."""
+    (row,) = source.rows(
+        "SELECT * FROM experiment_looks WHERE experiment = $experiment AND taken_at = $taken_at "
+        "ORDER BY look_id DESC LIMIT 1",
+        {"experiment": experiment, "taken_at": taken_at},
+    )
+    return Look(**row)
+
+
 def looks(
     source: Source, experiment: str, *, limit: int = 10_000, since: datetime | None = None
 ) -> list[Look]:

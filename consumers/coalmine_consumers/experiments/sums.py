@@ -124,6 +124,23 @@ def experiment_sums(
     )
 
 
+def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArray:
+    """Different units with a request since a moment, shape (E, A, 256).
+
+    Args:
+        source: The snapshot of the sums.
+        sums: Of the experiment.
+        since: The moment.
+    """
+    found = source.table(
+        statement("units_since", __package__), {"experiment": sums.experiment, "since": since}
+    )
+    units = np.zeros(sums.units.shape, np.int64)
+    at_epoch, at_arm = _places(found["epoch"], sums.epochs), _places(found["arm"], sums.arms)
+    units[at_epoch, at_arm, found["unit_group"].to_numpy()] = found["units"].to_numpy()
+    return units
+
+
 def _first_units(source: Source, experiment: str, epochs: Sequence[int], arms: Sequence[str]) -> IntArray:
     places = list(product(epochs, arms))
     found = source.table(

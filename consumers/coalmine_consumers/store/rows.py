@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.groups import unify
+from coalmine_consumers.aggregation.groups import codes_of, distinct, unify
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
@@ -51,9 +51,9 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
 
 def _unit_groups(unit_ids: pa.ChunkedArray) -> pa.Array:
     """Computed, not believed: a unit with a group of its choice in each event would count as 256 units."""
-    units = pc.dictionary_encode(pa.concat_arrays(unit_ids.chunks))
-    group = np.array([unit_group(unit) for unit in units.dictionary.to_pylist()], np.int32)
-    return pa.array(group[units.indices.to_numpy()])
+    # Null is not for this function to refuse.
+    groups = [unit_group(unit or "") for unit in (*distinct(unit_ids), None)]
+    return pa.array(np.array(groups, np.int32)[codes_of(unit_ids).of_row])
 
 
 def with_model(requests: pa.Table) -> pa.Table:

@@ -80,6 +80,12 @@ class ReasonBody(Body):
     reason: Reason = None
 
 
+class BeginAnewBody(Body):
+    """Why the evidence of an experiment until now should not count."""
+
+    reason: str = Field(min_length=1, max_length=2000, description="Reason; the looks keep it.")
+
+
 class RollbackBody(Body):
     """The version to roll back to."""
 

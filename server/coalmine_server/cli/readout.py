@@ -40,12 +40,23 @@ def readout(
     looks: Annotated[
         bool, typer.Option("--looks", help="List the stored looks: how the decision came about.")
     ] = False,
+    begin_anew: Annotated[
+        str | None,
+        typer.Option(
+            "--begin-anew",
+            metavar="REASON",
+            help="Let the evidence begin anew from now, for this reason: nothing from before counts.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the effect, interval and verdict of each metric of an experiment, and what to do.
 
     Valid however often you look. Each look is stored, and decisions stand.
     """
+    if begin_anew is not None and (experiment is None or looks):
+        raise typer.BadParameter("name the experiment: coalmine readout NAME --begin-anew REASON")
     if looks:
         _show_looks(context, experiment, as_json=as_json)
         return
@@ -57,6 +68,8 @@ def readout(
     with asking(context, quiet=as_json) as client:
         if experiment is None:
             found = client.items("/v1/readouts")
+        elif begin_anew is not None:
+            found = client.post(path_of("experiments", experiment, "begin-anew"), {"reason": begin_anew})
         else:
             found = client.get(path_of("experiments", experiment, "readout"))
     if as_json:
@@ -105,6 +118,9 @@ def write_readout(found: "Readout") -> None:
         f"chance of rolling back a good version {found.alpha:g}, of it {found.budget.overall:g} here and the "
         "rest for segments and limits"
     )
+    if found.begun_anew is not None:
+        anew = found.begun_anew
+        typer.echo(f"evidence from {anew.at:%Y-%m-%d %H:%M} UTC on ({anew.by}: {anew.reason})")
     typer.echo(f"split: {found.srm.words}")
     for arm in found.arms:
         since = f" (decided at {arm.decided_at:%Y-%m-%d %H:%M} UTC)" if arm.decided_at is not None else ""

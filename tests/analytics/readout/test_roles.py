@@ -12,7 +12,7 @@ from coalmine_analytics.readout import Plan, read_out
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_analytics.results.verdicts import Role
 from coalmine_consumers.experiments import ExperimentSums
-from tests.support.data.simulated_experiment import Service, looks
+from tests.support.data.simulated_experiment import METRICS, Service, looks
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 EVEN = Service(canary_share=0.5, units_per_look=4_000, looks=3)
@@ -200,3 +200,20 @@ def test_a_rollback_stands_without_control() -> None:
 def test_the_budget_of_alpha_is_stated() -> None:
     budget = watch(list(looks(replace(EVEN, looks=1), 1)), Plan()).budget
     assert (budget.overall, budget.segments, budget.limits) == pytest.approx((0.04, 0.009, 0.001))
+
+
+def test_values_that_are_all_the_same_pass_and_are_said_to_be() -> None:
+    def constant(sums: ExperimentSums) -> ExperimentSums:
+        y = sums.y.copy()
+        y[METRICS.index("quality")] = 0.17 * sums.x[METRICS.index("quality")]
+        return replace(sums, y=y)
+
+    found = watch([constant(sums) for sums in looks(EVEN, 10)], Plan())
+    assert arm(found).decision == "promote"
+    assert metric(found, "quality").verdict == "not worse"
+    assert "every value is the same in both arms" in metric(found, "quality").words
+
+
+def test_units_that_could_not_come_back_yet_are_no_metric_that_cannot_be() -> None:
+    found = metric(watch(list(looks(EVEN, 11)), Plan()), "requests_per_unit")
+    assert (found.verdict, found.words) == ("not enough data", "too few units have had time to come back")

@@ -21,7 +21,7 @@ from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import arrow_schema
 from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, request, score
-from tests.support.oracles.store_state import by_hand
+from tests.support.oracles.store_state import freeze_windows
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -39,15 +39,6 @@ def frozen(store: Store, metric: str = "feedback_delay_ms") -> Reference:
     return found
 
 
-def with_window(store: Store, hours: float = 1.0) -> None:
-    by_hand(
-        store,
-        "INSERT INTO experiment_references VALUES "
-        f"('exp', 'feedback_delay_ms', 0.95, {hours * 3_600_000}, 50, 'before', 0, 0, now()),"
-        f"('exp', 'score_delay_ms', 0.95, {hours * 3_600_000}, 50, 'before', 0, 0, now())",
-    )
-
-
 def inside(number: int, after: timedelta = timedelta(0), **values: Any) -> Row:
     arm = {"experiment": "exp", "allocation_epoch": 1, "variant": "control"}
     return request(number, START + after, **arm, **values)
@@ -62,7 +53,7 @@ def sums(store: Store, at: datetime) -> dict[str, tuple[float, float]]:
 
 
 def test_a_request_counts_once_it_is_older_than_the_window(store: Store) -> None:
-    with_window(store)
+    freeze_windows(store, "exp")
     old, young = inside(1), inside(2, HOUR)
     feed = Feed()
     store.commit(
@@ -80,7 +71,7 @@ def test_a_request_counts_once_it_is_older_than_the_window(store: Store) -> None
 
 
 def test_only_what_came_within_the_window_counts_and_of_that_the_last_word(store: Store) -> None:
-    with_window(store)
+    freeze_windows(store, "exp")
     about = inside(1)
     said = [
         feedback(2, about, START + 59 * MINUTE, thumbs="down", unit_id="u"),

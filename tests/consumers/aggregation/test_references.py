@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coalmine_consumers.aggregation.bounds import FIRST_VALUES
 from coalmine_consumers.aggregation.references import MIN_KNOWN, Reference, read_references
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
@@ -135,7 +136,9 @@ def test_a_rebuild_holds_requests_against_the_same_references(store: Store) -> N
 
 
 def test_a_custom_metric_of_the_same_name_is_kept_apart(store: Store) -> None:
-    store.commit(Feed().batch(inside(4, 0, metrics=[{"key": "latency_ms.capped", "value": 7.0}])))
+    feed, named = Feed(), {"metrics": [{"key": "latency_ms.capped", "value": 7.0}]}
+    store.commit(feed.batch(inside(FIRST_VALUES, 0, **named)))
+    store.commit(feed.batch(inside(4, 1_000, **named)))
     assert sums(store)["custom.latency_ms.capped"] == (4, 28)
 
 

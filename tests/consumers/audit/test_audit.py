@@ -131,7 +131,7 @@ def test_a_damaged_segment_file_is_named(store: Store) -> None:
         ("UPDATE batches SET duplicates = duplicates + 1 WHERE ingest_id = 2", "ledger"),
         ("DELETE FROM rollups WHERE resolution = 'day'", "rollups of requests"),
         (
-            "DELETE FROM experiment_cells WHERE unit_group IN (SELECT min(unit_group) FROM experiment_cells)",
+            "DELETE FROM experiment_cells WHERE unit_group IN (SELECT min(unit_group) FROM experiment_units)",
             "experiment cells",
         ),
         ("DELETE FROM experiment_units", "experiment units"),

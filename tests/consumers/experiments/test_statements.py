@@ -3,6 +3,7 @@
 from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 EXPERIMENTS = "coalmine_consumers.experiments"
+NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
 
 
 @pytest.fixture
@@ -59,14 +61,14 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
         cell("e", None, "a"),
         cell("e", 1, None),
         cell("f", 1, "a"),
+        cell("e", 1, "a", metric="feedback", matures_at=NINE),
+        cell("e", 1, "a", metric="feedback", matures_at=LATE),
     )
-    assert run(connection, "cell_sums", experiment="e") == [
+    assert run(connection, "cell_sums", experiment="e", at=NINE) == [
+        ("feedback", 1, "a", 3, 2.0, 2.0),
         ("requests", 0, "a", 3, 2.0, 2.0),
         ("requests", 1, "a", 3, 2.0, 3.5),
     ]
-
-
-NINE, LATE = "2026-03-10 09:00:00+00", "2026-03-11 09:00:00+00"
 
 
 def seen(first: str, last: str | None = None) -> dict[str, Any]:
@@ -111,6 +113,28 @@ def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:
     )
     places = {"epochs": [1, 1, 2, 2], "arms": ["a", "b", "a", "b"]}
     assert run(connection, "first_exposures", experiment="e", **places) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_heavy_units(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "experiment_units",
+        unit("a", "robot", 7, requests=30),
+        unit("a", "robot", 7, requests=20, allocation_epoch=2),
+        *(unit("a", f"user-{number}") for number in range(50)),
+        unit("b", "robot", 7, requests=5),
+        unit("b", "other", requests=95),
+        unit("b", "elsewhere", requests=900, experiment="f"),
+        unit(None, "none", requests=900),
+    )
+    found = connection.sql(
+        statement("heavy_units", EXPERIMENTS), params={"experiment": "e", "share": 0.05, "limit": 10}
+    ).fetchall()
+    assert found == [
+        ("b", "other", 3, 95, 0.95),
+        ("a", "robot", 7, 50, 0.5),
+        ("b", "robot", 7, 5, 0.05),
+    ]
 
 
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
@@ -179,3 +203,19 @@ def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
         assert f"def test_{entry.name.removesuffix('.sql')}(" in mine, entry.name
         for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: ", "-- Units: "):
             assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)
+
+
+def test_units_since(connection: duckdb.DuckDBPyConnection) -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    insert(
+        connection,
+        "experiment_units",
+        {**unit("a", "stays away"), "last_event_time": noon - timedelta(seconds=1)},
+        {**unit("a", "comes back"), "last_event_time": noon - timedelta(hours=1)},
+        {**unit("a", "comes back"), "last_event_time": noon},
+        {**unit("a", "comes late"), "last_event_time": noon + timedelta(hours=1)},
+        {**unit("b", "elsewhere", 7), "last_event_time": noon},
+        {**unit(None, "no arm"), "last_event_time": noon},
+    )
+    assert run(connection, "units_since", experiment="e", since=noon) == [(1, "a", 3, 2), (1, "b", 7, 1)]
+    assert run(connection, "units_since", experiment="f", since=noon) == []

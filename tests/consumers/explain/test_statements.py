@@ -26,8 +26,8 @@ CREATE TABLE explained_requests AS SELECT * FROM (VALUES
      'live', 300, 1.0, 0.75),
     (1, TIMESTAMPTZ '2026-03-10 09:50:00+00', '09', 4, 12, '2', 'shop', {PAID}, 'large', 30, 40, 2.5, false,
      'live', 10, 0.0, 0.0)
-) AS rows (side, event_time, time, unit_group, unit, version, app, segments, model, input_tokens, output_tokens,
-           latency_ms, streamed, resolution, bucket, x, y)
+) AS rows (side, event_time, time, unit_group, unit, version, app, segments, model, input_tokens,
+           output_tokens, latency_ms, streamed, resolution, bucket, x, y)
 """
 
 

@@ -37,10 +37,11 @@ from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
-from tests.support.oracles.store_state import assert_same, folded, query
+from tests.support.oracles.store_state import assert_same, by_hand, folded, freeze_windows, query
 
 SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1)
 ENCODER = Encoder(SingleObjectFraming())
+BOUNDS = "INSERT INTO experiment_bounds VALUES ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now())"
 NUMBERS = st.integers(0, 30)
 RETENTION = RetentionPolicy(raw_days=2, dead_letter_days=2)
 Answers = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
@@ -67,6 +68,8 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.store = Store.open(self.directory, SETTINGS)
+        freeze_windows(self.store, "tone", 30)
+        by_hand(self.store, BOUNDS)
         self.feed = Feed()
         self.now = START + timedelta(days=1)
         self.present: dict[IngestedEvent, set[str]] = {event: set() for event in INGESTED_EVENTS}

@@ -15,7 +15,7 @@ from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments
 from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
-from tests.support.oracles.store_state import assert_same, count, folded, query
+from tests.support.oracles.store_state import assert_same, count, folded, freeze_windows, query
 
 DAY = timedelta(days=1)
 NOW = START + 3 * DAY
@@ -145,6 +145,7 @@ def test_a_late_request_of_an_expired_day_counts_and_expires_in_its_turn(store: 
 def test_feedback_that_is_committed_while_its_request_expires_keeps_its_share(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    freeze_windows(store, "tone", 24 * 60)
     feed = Feed()
     store.commit(feed.batch([old(1), new(1)]))
     seal_all(store)

@@ -12,11 +12,13 @@ from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
-from tests.support.oracles.rollup_oracle import Events, expected_of
+from tests.support.oracles.rollup_oracle import Events, Frozen, expected_of
+from tests.support.oracles.store_state import freeze_windows
 
 REQUEST = request(1, experiment="exp", allocation_epoch=3, variant="treatment", unit_id="user-1")
 OTHERS = [request(100 + number, START + timedelta(hours=number)) for number in range(12)]
 UP = feedback(2, REQUEST, START + timedelta(days=3), thumbs="up", rating=4.0, correction="no")
+WINDOW_H = 24.0 * 4
 QUALITY = score(3, REQUEST, 0.75, at=START + timedelta(days=4))
 
 
@@ -84,6 +86,7 @@ ARRIVALS: dict[str, list[Batch]] = {
 
 @pytest.mark.parametrize("arrival", ARRIVALS)
 def test_reactions_count_for_their_request_in_whatever_order_they_come(store: Store, arrival: str) -> None:
+    freeze_windows(store, "exp", WINDOW_H)
     feed = Feed()
     for requests, given_feedback, scores in ARRIVALS[arrival]:
         store.commit(feed.batch(requests, given_feedback, scores))
@@ -95,6 +98,7 @@ def test_reactions_count_for_their_request_in_whatever_order_they_come(store: St
 
 
 def test_reactions_wait_across_a_restart(store: Store) -> None:
+    freeze_windows(store, "exp", WINDOW_H)
     feed = Feed()
     store.commit(feed.batch(*REACTIONS))
     store.close()
@@ -172,6 +176,7 @@ def test_the_last_word_of_a_unit_counts_in_whatever_order_and_however_often_it_c
     arriving = data.draw(st.permutations([*events.requests, *events.feedback, *events.feedback]))
     feed = Feed()
     with TemporaryDirectory() as directory, closing(Store.open(Path(directory))) as store:
+        freeze_windows(store, "exp", 2 / 60)
         while arriving:
             part = [arriving.pop() for _ in range(min(len(arriving), data.draw(st.integers(1, 6))))]
             store.commit(
@@ -179,7 +184,7 @@ def test_the_last_word_of_a_unit_counts_in_whatever_order_and_however_often_it_c
                     [row for row in part if "version" in row], [row for row in part if "feedback_id" in row]
                 )
             )
-        expected_rows = expected_of(events)
+        expected_rows = expected_of(events, Frozen({"exp": timedelta(minutes=2)}))
         for _ in ("as committed", "rebuilt"):
             (found,) = rows_of(
                 store,

@@ -12,20 +12,15 @@ from coalmine_consumers.store import Store, StoreSettings
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, request, score
 from tests.support.oracles.rollup_oracle import Events, Frozen, expected_of
-from tests.support.oracles.store_state import by_hand
+from tests.support.oracles.store_state import by_hand, freeze_windows
 from tests.support.oracles.stored_answers import assert_holds
 
 SMALL = StoreSettings(segment_min_rows=6, segment_min_day_rows=3, threads=1, memory_limit_mb=256)
 
 FROZEN = Frozen(
-    {"exp-1": timedelta(minutes=30)}, {"exp-1": timedelta(hours=1)}, {("exp-1", "sentences"): (-10.0, 200.0)}
+    {"exp-1": timedelta(hours=1)}, {"exp-1": timedelta(hours=1)}, {("exp-1", "sentences"): (-10.0, 200.0)}
 )
-FREEZE = """
-INSERT INTO experiment_references VALUES
-    ('exp-1', 'feedback_delay_ms', 0.95, 1800000.0, 50, 'before', 0, 0, now()),
-    ('exp-1', 'score_delay_ms', 0.95, 3600000.0, 50, 'before', 0, 0, now());
-INSERT INTO experiment_bounds VALUES ('exp-1', 'sentences', -10.0, 200.0, 'first values', 0, now());
-"""
+BOUNDS = "INSERT INTO experiment_bounds VALUES ('exp-1', 'sentences', -10.0, 200.0, 'first values', 0, now())"
 
 MOMENTS = st.one_of(
     st.integers(0, 7_200_000).map(lambda ms: START + timedelta(milliseconds=ms)),
@@ -122,7 +117,8 @@ def test_any_events_in_any_batches_add_up_to_the_slow_recomputation(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder), SMALL)
-        by_hand(store, FREEZE)
+        freeze_windows(store, "exp-1")
+        by_hand(store, BOUNDS)
         try:
             feed, rest, turn = Feed(), list(course), 0
             stored = duplicates = 0

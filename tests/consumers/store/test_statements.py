@@ -101,6 +101,7 @@ FACTS = {
     "experiment": None,
     "allocation_epoch": None,
     "unit_group": 5,
+    "ingest_id": 1,
 }
 
 
@@ -203,9 +204,9 @@ def test_last_words(connection: duckdb.DuckDBPyConnection) -> None:
     )
     rows = fetch_rows(connection, statement("last_words", AGGREGATION).format(said="said"))
     assert sorted(tuple(row.values()) for row in rows) == [
-        (1, 0, True, "up", 2.0, False),
-        (1, 1, False, "up", None, False),
-        (1, 2, False, "down", 5.0, True),
+        (1, 0, [], True, "up", 2.0, False),
+        (1, 1, [10], False, "up", None, False),
+        (1, 2, [30, 20], False, "down", 5.0, True),
     ]
 
 

@@ -52,6 +52,13 @@ TABLE = (
     Row("GET", "/v1/readouts", "reader"),
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
     Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),
+    Row(
+        "POST",
+        "/v1/experiments/{experiment}/begin-anew",
+        "approver",
+        "/v1/experiments/nothing/begin-anew",
+        REASON,
+    ),
     Row("GET", "/v1/ingest", "reader"),
     Row("GET", "/v1/segments", "reader"),
     Row("GET", "/v1/audit", "reader"),

@@ -160,6 +160,16 @@ def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_
 ) -> None:
     rows = {row["metric"]: row for row in server.json("/v1/metrics")["items"]}
     assert rows["quality"]["role"] == "must_prove"
-    assert rows["zeal"]["margin"] == "0.1 relative"
+    assert rows["zeal"]["margin"] == "10%"
     assert not rows["zeal"]["built_in"]
     assert json.dumps(rows)
+
+
+def test_evidence_may_begin_anew(server: ServerProcess) -> None:
+    told = coalmine("readout", "tone", "--begin-anew", "a bad deploy", home=server.home).stdout
+    assert "a bad deploy)" in told
+    found = server.json("/v1/experiments/tone/readout")
+    assert found["begun_anew"]["reason"] == "a bad deploy"
+    assert found["arms"][0]["decision"] == "hold"
+    assert coalmine("readout", "--begin-anew", "why", home=server.home).returncode == 2
+    assert coalmine("readout", "nothing", "--begin-anew", "why", home=server.home).returncode == 2

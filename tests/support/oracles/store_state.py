@@ -42,6 +42,15 @@ def by_hand(store: Store, sql: str) -> None:
         connection.execute(sql).fetchall()
 
 
+def freeze_windows(store: Store, experiment: str, hours: float = 1.0) -> None:
+    """Let an experiment count what is said within so many hours of the request, from its first batch on."""
+    rows = ", ".join(
+        f"('{experiment}', '{delay}', 0.95, {hours * 3_600_000}, 50, 'before', 0, 0, now())"
+        for delay in ("feedback_delay_ms", "score_delay_ms")
+    )
+    by_hand(store, f"INSERT INTO experiment_references VALUES {rows}")
+
+
 def folded(store: Store, table: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """The answers of an additive table: one entry per key, computed in Python without our own code."""
     rows = store.reader().table(f"SELECT * FROM {table}")

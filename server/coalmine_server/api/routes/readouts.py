@@ -12,8 +12,10 @@ from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
 from coalmine_schemas.results import Page
+from coalmine_server.api.bodies import BeginAnewBody
 from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import Approver
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
@@ -68,6 +70,18 @@ def looks(
     if not items and all(row.experiment != experiment for row in owned.readouts.experiments()):
         raise _unknown(owned, experiment)
     return ReadoutPath(experiment=experiment, items=items)
+
+
+@router.post("/experiments/{experiment}/begin-anew", responses=problem_responses(404))
+def begin_anew(owned: Owned, actor: Approver, experiment: ExperimentPath, body: BeginAnewBody) -> Readout:
+    """Has the evidence of an experiment begin anew from now: what came before no longer counts.
+
+    The looks keep what was, who asked and why. The k-th time decides with alpha / (k (k + 1)).
+    """
+    found = owned.readouts.begin_anew(experiment, actor.subject, body.reason)
+    if found is None:
+        raise _unknown(owned, experiment)
+    return found
 
 
 @router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})

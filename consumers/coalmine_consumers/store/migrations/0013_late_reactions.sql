@@ -1,5 +1,6 @@
 -- Reactions are compared at equal age: what is said of a request counts once the request is old enough for everybody
--- to have said it. Grain: as before, and per bucket of request times while these are young.
+-- to have said it.
+-- Grain: one row per key and batch as before, and per bucket of request times while these are young.
 ALTER TABLE experiment_cells ADD COLUMN matures_at TIMESTAMPTZ;     -- counts from then on; null: at once
 ALTER TABLE expired_cells ADD COLUMN matures_at TIMESTAMPTZ;
 
