@@ -16,8 +16,8 @@ _READING = (
     "one, with the default plan, for 24 hours with a look every 30 s. Looks that can change nothing are left "
     "out: while every running p-value is far from a decision, the next look is where the stage has grown by "
     "15 %, then by 5 %, near a decision by 1 %, and an hour later at the latest. Accepted means that the "
-    "readout says promote; no controller stands between. A negative control is a behaviour that was replaced, "
-    "on the same data: it must be seen to fail."
+    "readout says promote; no controller stands between. A negative control is a behaviour that was "
+    "replaced, on the same data: it must be seen to fail."
 )
 _BOUND = (
     "`at most` is the upper end of the one-sided 95 % interval (Clopper-Pearson) of a rate of errors. With "

@@ -127,7 +127,5 @@ def _feedback(
         order = np.argsort(at, kind="stable")
         x = np.concatenate([np.ones(count), np.zeros(len(said))])[order]
         cells = np.concatenate([cell, cell[said]])[order]
-        streams.append(
-            _Stream(name, at[order], np.concatenate([cell, cell[said]])[order], x[order], 1.0 - x[order])
-        )
+        streams.append(_Stream(name, at[order], cells, x, 1.0 - x))
     return streams
