@@ -91,7 +91,8 @@ class Equal(_Rollouts):
         if self.accepted is not None:
             within, least = self.accepted
             rows.append(self._reaches(f"accepted within {within:g} h", promoted <= within, least))
-        rows.append(self._reaches(f"accepted within {hours:g} h", np.isfinite(promoted)))
+        if self.accepted is None or self.accepted[0] != hours:
+            rows.append(self._reaches(f"accepted within {hours:g} h", np.isfinite(promoted)))
         rows.append(self._median("hours to acceptance, median", promoted, hours))
         return rows + self._old(np.isfinite(outcome.get(f"{_OLD}rolled_back_h", rolled_back)))
 
@@ -111,20 +112,17 @@ class AtMargin(_Rollouts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithinMargin(_Rollouts):
-    """A version hardly worse: what is promoted must not be rolled back."""
+    """A version hardly worse: it may be promoted, and must not be rolled back, before or after."""
 
     until_decided: bool = False
 
     def judge(self, outcome: Outcome) -> list[Row]:
-        """A row for contradictions; it is no trial unless most are promoted."""
-        both = [
-            np.isfinite(outcome[f"{way}promoted_h"]) & np.isfinite(outcome[f"{way}rolled_back_h"])
-            for way in ("", _OLD)
-        ]
+        """A row for rollbacks, and one for promotions."""
+        rolled_back = np.isfinite(outcome["rolled_back_h"])
         return [
-            self._errs("promoted, then rolled back", both[0]),
-            self._reaches("promoted", np.isfinite(outcome["promoted_h"]), 0.8),
-            *self._old(both[1]),
+            self._errs("rolled back", rolled_back),
+            self._reaches("promoted", np.isfinite(outcome["promoted_h"])),
+            *self._old(np.isfinite(outcome.get(f"{_OLD}rolled_back_h", outcome["rolled_back_h"]))),
         ]
 
 
