@@ -1,6 +1,6 @@
 """Whole rollouts of simulated services, through the readouts that decide."""
 
-from coalmine_analytics.calibration.end_to_end.document import end_to_end_list, end_to_end_markdown
-from coalmine_analytics.calibration.end_to_end.scenarios import REPLICATIONS, end_to_end
+from coalmine_analytics.calibration.end_to_end.document import as_list, as_markdown
+from coalmine_analytics.calibration.end_to_end.scenarios import REPLICATIONS, scenarios
 
-__all__ = ["REPLICATIONS", "end_to_end", "end_to_end_list", "end_to_end_markdown"]
+__all__ = ["REPLICATIONS", "as_list", "as_markdown", "scenarios"]

@@ -25,7 +25,7 @@ _BOUND = (
 )
 
 
-def end_to_end_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def as_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """As the grid's list, with the upper bound of rates of errors."""
     rows = list(rows)
     return [
@@ -34,7 +34,7 @@ def end_to_end_list(rows: Iterable[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def end_to_end_markdown(calibration: Calibration) -> str:
+def as_markdown(calibration: Calibration) -> str:
     """The document."""
     rows, failed = calibration.rows, len(calibration.failures)
     verdict = "everything is as it must be" if not failed else f"{failed} rows are not as they must be"

@@ -74,16 +74,16 @@ _REDUCED = (
 )
 
 
-def end_to_end(*, full: bool) -> list[Trial]:
+def scenarios(*, full: bool) -> list[Trial]:
     """Every cell, each with a name of its own.
 
     Args:
         full: All; else those that take seconds.
     """
-    return [trial for trial in _all() if full or trial.cell in _REDUCED]
+    return [trial for trial in _scenarios() if full or trial.cell in _REDUCED]
 
 
-def _all() -> Iterator[Trial]:
+def _scenarios() -> Iterator[Trial]:
     for name, service in SERVICES.items():
         accepted = (6.0, 0.95) if service is _MIXED else None
         yield Equal(cell=f"equal version: {name}", service=service, accepted=accepted)
