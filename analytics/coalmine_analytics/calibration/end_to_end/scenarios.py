@@ -15,7 +15,8 @@ REPLICATIONS: Mapping[bool, int] = {True: 200, False: 2}
 _MIXED = Service()
 _LOYAL = Service(loyal=1.0, loyal_users=1_000)
 _STEPS = Service(season=0.05, hours=11.0, stages=tuple((0.05 * step, 1.0) for step in range(1, 11)))
-_LATE = Service(per_s=10.0, hours=4.0, loyal_users=100_000, delays_min=(60.0, 10.0))
+_BUSY = Service(per_s=10.0, hours=3.0, loyal_users=100_000)
+_LATE = replace(_BUSY, hours=4.0, delays_min=(60.0, 10.0))
 
 SERVICES: Mapping[str, Service] = {
     "mixed users": _MIXED,
@@ -43,7 +44,7 @@ _EQUAL: tuple[tuple[str, Service, Old], ...] = (
     ),
 )
 _NO_TOLERANCE = Old(
-    "tolerance 0", _MIXED, 0.5, Plan(overrides={"quality": MetricOverride(tolerance=Size(0.0))})
+    "tolerance 0", _BUSY, 0.5, Plan(overrides={"quality": MetricOverride(tolerance=Size(0.0))})
 )
 _WORSE_QUALITY = Change(quality=0.97)
 
@@ -68,7 +69,7 @@ _REDUCED = (
     "equal version at 10 requests a second",
     "worse by the margin of quality: mixed users",
     "worse by the margin of errors: errors of 0.1 %",
-    "within the margin: quality -0.9 %",
+    "within the margin: quality -0.9 %, 10 requests a second",
     "bad version: quality -10 %",
     "bad version: latency +30 %",
 )
@@ -104,7 +105,7 @@ def _scenarios() -> Iterator[Trial]:
             yield AtMargin(
                 cell=f"worse by the margin of {metric}: {name}", service=SERVICES[name], change=change
             )
-    within = "within the margin: quality -0.9 %"
-    yield WithinMargin(cell=within, service=_MIXED, change=Change(quality=0.991), old=_NO_TOLERANCE)
+    within = "within the margin: quality -0.9 %, 10 requests a second"
+    yield WithinMargin(cell=within, service=_BUSY, change=Change(quality=0.991), old=_NO_TOLERANCE)
     for name, service, change, within_h in _BAD:
         yield Found(cell=f"bad version: {name}", service=service, change=change, within_h=within_h)
