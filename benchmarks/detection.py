@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
             "canary_requests_to_detection_p50": decision.canary_p50,
             "fixed_horizon_requests": decision.fixed_horizon_requests,
             "mean_stop_ratio": decision.mean_stop_ratio,
-            "acting_metrics": summary.acting_metrics,
+            "guardrails": summary.acting_metrics,
             "quality_alone": {**asdict(summary.quality), "mean_stop_ratio": summary.quality.mean_stop_ratio},
             "t_test_at_each_look": asdict(summary.peeking),
             "within_targets": not missed,

@@ -10,6 +10,7 @@ from scipy import stats
 
 from coalmine import Coalmine
 from coalmine_analytics.arrays import FloatArray, IntArray
+from coalmine_analytics.metrics import planned
 from coalmine_analytics.readout import Readouts
 from coalmine_analytics.results.readout import ArmReadout
 from coalmine_analytics.results.verdicts import ACTING
@@ -141,7 +142,7 @@ class Run:
             "" if self._arm is None else self._arm.words,
             self._quality,
             self._peeking,
-            0 if self._arm is None else sum(metric.role in ACTING for metric in self._arm.metrics),
+            sum(metric.role in ACTING for metric in planned({})),
             tuple(self._variances),
             tuple(self._units_seen),
         )

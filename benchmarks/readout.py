@@ -4,6 +4,8 @@
   does as many sequential tests in the same run, from a frame of sums by `analyze_metric_df`. Its pins
   exclude our numpy, so it is installed without them into a temporary folder; without a package index its
   figure is null.
+* wide readouts: from sums of 10 epochs, 5 arms and 256 groups to verdicts and decisions, no SQL: of 12
+  metrics, and of 30, which a hundred experiments are taken to have.
 * readout: an experiment of 1M units and 10M requests with 10 metrics, its cells and units made by the very
   functions that ingest uses and folded by the policy of a running server; from the query to stored look.
 * worker: processor time of a look in the background after 30 s of 5000 events/s, over those 30 s.
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +31,11 @@ from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import difference
 from coalmine_analytics.core.ratio import arm_ratio
-from coalmine_analytics.readout import FixedPlans, Plan, Readouts
+from coalmine_analytics.metrics import MetricOverride
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts, read_out
 from coalmine_consumers.aggregation.cells import request_cells
 from coalmine_consumers.arrays import timestamps
+from coalmine_consumers.experiments import ExperimentSums
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.maintenance.policy import CompactionPolicy
 from coalmine_consumers.sql import lent
@@ -116,6 +120,35 @@ def gbstats_ms(folder: Path) -> float | None:
         difference_type="absolute",
     )
     return milliseconds(lambda: gbstats.analyze_metric_df(frame.copy(), metric, analysis), 3)
+
+
+def wide_readout_ms(named: int) -> tuple[float, int]:
+    """Processor time of a readout of 10 epochs and 5 arms, and its metrics, some of which are named ones."""
+    random = np.random.default_rng(1)
+    shape = (10, 5, GROUPS)
+    requests = random.poisson(20.0, shape).astype(float)
+    names = ["errors", "refusals", "requests", "latency_ms.over_p95", *(f"m{n:02}" for n in range(named))]
+    y = [
+        requests
+        if name == "requests"
+        else random.binomial(20, 0.03, shape).astype(float)
+        if number < 4
+        else random.normal(0.8 * requests, 0.3 * np.sqrt(requests))
+        for number, name in enumerate(names)
+    ]
+    units = (requests // 2).astype(np.int64)
+    sums = ExperimentSums(
+        "wide", tuple(names), tuple(range(1, 11)), ("a", "b", "c", "control", "d"),
+        np.stack([requests] * len(names)), np.stack(y), units, 1, units.sum(axis=-1),
+    )  # fmt: skip
+    plan = Plan(overrides={name: MetricOverride(direction="higher", role="signal") for name in names[4:]})
+    before = read_out(sums, plan, taken_at=datetime.now(UTC))
+    times = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        read_out(sums, plan, taken_at=datetime.now(UTC), before=before)
+        times.append(1000 * (time.process_time() - started))
+    return statistics.median(times), len(before.arms[0].metrics)
 
 
 class Experiment:
@@ -214,6 +247,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{GBSTATS} could not be installed: not compared")
     else:
         print(f"the same by gbstats   {theirs:8.2f} ms, {theirs / ours:.0f} times as long")
+    (twelve, twelve_metrics), (thirty, thirty_metrics) = wide_readout_ms(3), wide_readout_ms(21)
+    print(f"wide readout          {twelve:8.2f} ms: {twelve_metrics} metrics, 10 epochs, 5 arms")
+    print(f"100 wide experiments  {thirty / 10:8.2f} s: {thirty_metrics} metrics, 10 epochs, 5 arms each")
     readout, metrics, share = readout_figures(options.requests)
     print(
         f"readout               {readout:8.2f} ms: {metrics} metrics, {UNITS:,} units, "
@@ -227,6 +263,8 @@ def main(arguments: list[str] | None = None) -> int:
         figures = {
             "comparisons_1000_ms": ours,
             "gbstats_1000_ms": theirs,
+            "wide_readout_ms": twelve,
+            "wide_readouts_100_s": thirty / 10,
             "readout_ms": readout,
             "worker_core_share": share,
         }

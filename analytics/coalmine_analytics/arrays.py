@@ -1,5 +1,6 @@
 """Types of numpy arrays, and a number of theirs as a result carries it."""
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import TypeAlias
@@ -19,4 +20,4 @@ Index: TypeAlias = BoolArray | IndexArray | tuple[EllipsisType | slice | int | S
 
 def known(value: float) -> float | None:
     """The number, or None where it is NaN or infinite."""
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from coalmine_analytics.arrays import FloatArray, known
+from coalmine_analytics.arrays import known
 from coalmine_analytics.core.contrast import one_stratum
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.core.mix import MIN_REQUESTS, same_mix
+from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.readout.evidence import intervals
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
@@ -21,9 +22,6 @@ from coalmine_analytics.results.comparison import ComparedMetric, ComparedVersio
 from coalmine_analytics.results.verdicts import Difference, SeemingVerdict, difference_word
 from coalmine_analytics.sample_size import MIN_UNITS, NotEnoughData
 from coalmine_consumers.experiments import VersionSpan, VersionSums
-
-MIN_REQUESTS = 30
-"""A mix counts where both versions have at least this many requests in it."""
 
 _SEEMING: Mapping[Difference, SeemingVerdict] = {
     "better": "seems better",
@@ -51,7 +49,8 @@ def compare_versions(sums: VersionSums, plan: Plan = DEFAULT_PLAN) -> Comparison
         if (at := place.get(metric.cells)) is not None:
             x[row], y[row] = sums.x[at], sums.y[at] * metric.scale
     plain = arm_ratio(y.sum(axis=1), x.sum(axis=1))  # (M, 2)
-    a, b = (_standardised(y, x, version) for version in range(2))
+    mixed = arm_ratio(*same_mix(y, x))
+    a, b = (mixed.at((..., version)) for version in range(2))
     units_a, units_b = (
         np.minimum(span.units, version.clusters.astype(np.int64))
         for span, version in zip(sums.spans, (a, b), strict=True)
@@ -137,33 +136,6 @@ def _warnings(sums: VersionSums, overlap: float, coverage: float) -> list[str]:
             "hardly had; they are left out of adjusted figures"
         )
     return found
-
-
-def _standardised(y: FloatArray, x: FloatArray, version: int) -> ArmRatio:
-    """Ratios of one version, weighted to the mix of both; fields of shape (M,).
-
-    The weights are taken as given. A group of units may lie in several mixes, so its residuals are added up
-    over them before they are squared.
-    """
-    total = x.sum(axis=-1)  # (M, S, 2)
-    both = (total >= MIN_REQUESTS).all(axis=-1)  # (M, S)
-    share = np.where(both, total.sum(axis=-1), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = share / share.sum(axis=-1, keepdims=True)
-        mine_x, mine_y, mine = x[:, :, version], y[:, :, version], total[:, :, version]
-        ratio = mine_y.sum(axis=-1) / mine
-        each = (weight / mine)[..., None] * (mine_y - ratio[..., None] * mine_x)
-        residual = np.where(both[..., None], each, 0.0).sum(axis=1)  # (M, 256)
-        standard = np.where(both, weight * ratio, 0.0).sum(axis=-1)
-    sum_x = np.where(both, mine, 0.0).sum(axis=-1)
-    clusters = (np.where(both[..., None], mine_x, 0.0).sum(axis=1) > 0).sum(axis=-1).astype(np.float64)
-    known = both.any(axis=-1)
-    return ArmRatio(
-        np.where(known, standard, np.nan),
-        np.where(known, sum_x, np.nan),
-        np.square(residual).sum(axis=-1) * np.square(sum_x),
-        clusters,
-    )
 
 
 def _verdict(metric: Metric, bounds: tuple[float, float]) -> SeemingVerdict:

@@ -67,8 +67,13 @@ def test_fifty_promotions_and_rollbacks_at_once_are_each_applied_once(registry: 
     versions = [f"1.{minor}.0" for minor in range(5)]
     serve(registry, *versions)
 
-    def promote(number: int) -> _Applied:
+    unchanged = []
+
+    def promote(number: int) -> _Applied | None:
         done = registry.promote(BOB, PROMPT, versions[number % 5], "prod")
+        if done.status == "unchanged":
+            unchanged.append(number)
+            return None
         assert done.revision is not None
         return _Applied("promote", done.revision, done.version)
 
@@ -81,7 +86,7 @@ def test_fifty_promotions_and_rollbacks_at_once_are_each_applied_once(registry: 
         for number in range(_AT_ONCE)
     ]
     applied = [each for each in _all_at_once(changes) if each is not None]
-    assert len(applied) == _AT_ONCE
+    assert len(applied) + len(unchanged) == _AT_ONCE
     _check_history(registry, applied, 5)
 
 
@@ -89,12 +94,16 @@ def test_of_fifty_who_saw_the_same_revision_one_wins_and_all_others_are_told(reg
     versions = [f"1.{minor}.0" for minor in range(5)]
     serve(registry, *versions)
     refused: list[StaleRevision] = []
+    unchanged = []
 
     def change(number: int) -> _Applied | None:
         version = versions[number % 5]
         try:
             if number % 2:
                 done = registry.promote(BOB, PROMPT, version, "prod", expected_revision=5)
+                if done.status == "unchanged":  # served already, as long as nobody was faster
+                    unchanged.append(number)
+                    return None
                 assert done.revision is not None
                 return _Applied("promote", done.revision, done.version)
             back = registry.rollback(CLEO, "prod", PROMPT, version, None, 5)
@@ -107,7 +116,7 @@ def test_of_fifty_who_saw_the_same_revision_one_wins_and_all_others_are_told(reg
     applied = [each for each in done if each is not None]
     assert len(applied) == 1
     assert {(each.expected, each.actual) for each in refused} == {(5, 6)}
-    assert len(refused) == _AT_ONCE - 1
+    assert len(refused) + len(unchanged) == _AT_ONCE - 1
     _check_history(registry, applied, 5)
 
 

@@ -31,7 +31,7 @@ ENCODERS = (Encoder(SingleObjectFraming()), Encoder(ConfluentFraming(REGISTRY)))
 
 
 def assert_same_as_one_by_one(event: EventName, frames: Sequence[bytes | None]) -> BatchResult:
-    result = BatchDecoder(SchemaResolver(REGISTRY)).decode(event, frames)
+    result = BatchDecoder(SchemaResolver(REGISTRY), ranges={}).decode(event, frames)
     exact = Decoder(SchemaResolver(REGISTRY))
     accepted, records, failures = [], [], []
     for index, message in enumerate(frames):
@@ -221,9 +221,11 @@ def test_batches_beyond_one_call_are_decoded_in_parts() -> None:
     ]
     frames[50] = None
     frames[60] = frame("scores", rationale="x" * 5000)
-    whole = BatchDecoder(SchemaResolver(REGISTRY)).decode("scores", frames)
+    whole = BatchDecoder(SchemaResolver(REGISTRY), ranges={}).decode("scores", frames)
     for most_bytes in (1, 400, 3000, 20_000):
-        parts = BatchDecoder(SchemaResolver(REGISTRY), max_call_bytes=most_bytes).decode("scores", frames)
+        parts = BatchDecoder(SchemaResolver(REGISTRY), ranges={}, max_call_bytes=most_bytes).decode(
+            "scores", frames
+        )
         assert parts.table.equals(whole.table)
         assert parts.rows.tolist() == whole.rows.tolist()
         assert parts.failures == whole.failures
@@ -254,7 +256,7 @@ def test_a_map_longer_than_the_vectorised_scan_follows_is_reported_all_the_same(
 
 
 def test_the_decoded_table_does_not_depend_on_what_was_decoded_before() -> None:
-    decoder = BatchDecoder(SchemaResolver(REGISTRY))
+    decoder = BatchDecoder(SchemaResolver(REGISTRY), ranges={})
     frames: list[bytes | None] = [frame("requests"), None, b"rubbish", frame("requests", version="")]
     first: Any = decoder.decode("requests", frames)
     decoder.decode("requests", [frame("requests", input_text="x" * 10_000)] * 50)

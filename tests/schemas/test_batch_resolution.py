@@ -175,7 +175,7 @@ def _decode(event: EventName, document: dict[str, Any], frames: list[bytes]) -> 
     registry = MemoryRegistry()
     registry.register("s", json.dumps(document))
     resolver = SchemaResolver(registry)
-    return BatchDecoder(resolver).decode(event, frames), Decoder(resolver)
+    return BatchDecoder(resolver, ranges={}).decode(event, frames), Decoder(resolver)
 
 
 def _is_vectorised(event: EventName, document: dict[str, Any]) -> bool:

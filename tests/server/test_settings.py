@@ -218,11 +218,12 @@ def test_how_long_to_keep_is_days_or_forever(tmp_path: Path) -> None:
 
 def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: Path) -> None:
     toml = (
-        "[readout.metrics.zeal]\ndirection = 'higher'\nmargin = '3%'\ntolerance = 0.01\n"
+        "[readout.metrics.zeal]\ndirection = 'higher'\nmargin = '3%'\ntolerance = 0.01\nrange = [0, 10]\n"
         "[readout.experiments.tone]\ngoals = ['zeal']\nweights = { old = 9, new = 1 }\n"
     )
     readout = load(tmp_path, toml=toml).settings.readout
     zeal = readout.metrics["zeal"]
+    assert readout.ranges == {"quality": (0, 1), "zeal": (0, 10)}
     assert zeal.margin is not None
     assert zeal.margin.value == pytest.approx(0.03)
     assert zeal.margin.relative
@@ -232,6 +233,8 @@ def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: 
     for wrong, complaint in (
         ("[readout.metrics.zeal]\nmargin = 'x%'\n", "write 0.02"),
         ("[readout.metrics.zeal]\nmargn = 1\n", "margn"),
+        ("[readout.metrics.zeal]\nrange = [1, 0]\n", "no range"),
+        ("[readout.metrics.zeal]\nrange = [0, nan]\n", "no range"),
         ("[readout.experiments.tone]\nalpha = 2\n", "alpha"),
     ):
         with pytest.raises(ConfigurationError, match=complaint):

@@ -220,10 +220,13 @@ def _acceptance(size: Size) -> Iterator[Trial]:
             )
             once = "" if per_unit == 1 else f", {per_unit} requests a unit"
             cell = f"worse by a margin of 0.01: rate {rate:g}, {share:.0%}{once}"
-            yield Acceptance(cell, traffic, better=-1.0, margin=0.01, plain_reaches=reaches)
+            yield Acceptance(cell, traffic, mde=0.02, better=-1.0, margin=0.01, seen_reaches=reaches)
     passing = Single(bernoulli(0.995), bernoulli(0.965), 0.05, size.per_look, size.looks)
     cell = "worse by a margin of 0.03: 99.5 % pass, 5%"
-    yield Acceptance(cell, passing, better=1.0, margin=0.03, plain_reaches=0.15)
+    yield Acceptance(cell, passing, mde=0.03, better=1.0, margin=0.03, seen_reaches=0.15)
+    half = Single(bernoulli(0.01), bernoulli(0.015), 0.5, size.per_look, size.looks)
+    cell = "worse by a margin of half of the rate 0.01, 50%"
+    yield Acceptance(cell, half, mde=0.005, better=-1.0, margin=0.5, first_reaches=0.15)
 
 
 def _harm(size: Size) -> Iterator[Trial]:

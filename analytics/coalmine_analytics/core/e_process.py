@@ -109,5 +109,4 @@ def mixture_log_e(z: FloatArray, a: FloatArray, df: FloatArray, alternative: Alt
 
 def log_mean_exp(values: FloatArray) -> FloatArray:
     """Logarithm of the mean of exp(values) over the first axis, without overflow."""
-    top = values.max(axis=0)
-    return np.asarray(top + np.log(np.exp(values - top).mean(axis=0)))
+    return np.asarray(np.logaddexp.reduce(values, axis=0) - math.log(len(values)))

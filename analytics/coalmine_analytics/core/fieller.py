@@ -34,17 +34,17 @@ def relative_confidence_sequence(
         E. C. Fieller, Journal of the Royal Statistical Society B 16 (1954), with the critical value of the
         e-process in place of a quantile.
     """
-    lower = _bound(contrast, mde, alpha, side=-1.0)
-    upper = _bound(contrast, mde, alpha, side=1.0)
+    lower, upper = _bounds(contrast, mde, alpha)
     open_ended = ~(np.isfinite(lower) & np.isfinite(upper))
     return np.where(open_ended, -np.inf, lower - 1.0), np.where(open_ended, np.inf, upper - 1.0)
 
 
-def _bound(contrast: Contrast, mde: FloatArray | float, alpha: float, *, side: float) -> FloatArray:
-    """The ratio at which |R_T - ratio R_C| equals its half-width, on one side; NaN where there is none."""
+def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatArray:
+    """The ratios at which |R_T - ratio R_C| is its half-width, shape (2, ...); NaN where there is none."""
     r_t, r_c = contrast.ratios
+    side = np.array([-1.0, 1.0]).reshape(2, *(1,) * r_t.ndim)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = r_t / r_c
+        ratio = np.broadcast_to(r_t / r_c, (2, *r_t.shape))
         for _ in range(_STEPS):
             effect = contrast.effect(ratio)
             usable = effect.usable

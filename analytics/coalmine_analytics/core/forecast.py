@@ -12,6 +12,8 @@ from coalmine_analytics.errors import check_alpha
 
 _FURTHEST = 40
 """The search ends at 2^40 times the data seen so far: never, in practice."""
+_STEPS = 27
+"""Bisections: to one unit in two million."""
 
 
 def units_needed(
@@ -57,7 +59,7 @@ def units_needed(
 
     low, high = np.zeros(shift.shape), np.full(shift.shape, float(_FURTHEST))
     now, ever = reached(low), reached(high)
-    for _ in range(50):  # bisection: the evidence for an exact effect rises with the data once it exceeds 1
+    for _ in range(_STEPS):  # the evidence for an exact effect rises with the data once it exceeds 1
         middle = 0.5 * (low + high)
         enough = reached(middle)
         high, low = np.where(enough, middle, high), np.where(enough, low, middle)

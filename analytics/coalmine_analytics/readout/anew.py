@@ -15,7 +15,7 @@ from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.readout.plan import Plan
 from coalmine_consumers.experiments import ExperimentSums
 
-_KEY = "sums_before"
+SUMS_BEFORE = "sums_before"
 """Beside the fields of the look that begins anew: too large to be shown, or repeated by later looks."""
 _ARRAYS = ("x", "y", "first_units")
 
@@ -35,7 +35,7 @@ def with_sums(document: str, sums: ExperimentSums) -> str:
         arms=np.array(sums.arms),
         **{name: getattr(sums, name) for name in _ARRAYS},
     )
-    return json.dumps({**json.loads(document), _KEY: base64.b85encode(packed.getvalue()).decode()})
+    return json.dumps({**json.loads(document), SUMS_BEFORE: base64.b85encode(packed.getvalue()).decode()})
 
 
 class SumsBefore:
@@ -46,7 +46,7 @@ class SumsBefore:
     """
 
     def __init__(self, document: str) -> None:
-        packed = io.BytesIO(base64.b85decode(json.loads(document)[_KEY]))
+        packed = io.BytesIO(base64.b85decode(json.loads(document)[SUMS_BEFORE]))
         with np.load(packed) as found:
             self._names = [found[name].tolist() for name in ("metrics", "epochs", "arms")]
             self._arrays = {name: found[name] for name in _ARRAYS}

@@ -2,17 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.strata import Strata
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout
+from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_analytics.sample_size import MIN_UNITS
 
 _RARE_SHARE = 0.01
 """A metric that fewer than one in a hundred units have in both arms is not applicable."""
+SETTLED_AFTER = timedelta(hours=1)
+"""From the first look on: scores and feedback come later than requests, and may count later still."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +27,9 @@ class Circumstances:
     all_units: int
     """Of all arms, control among them."""
     rare: BoolArray
-    """The arm has the units that the plan asks for, and hardly any has a value, nor in control; (M, T)."""
+    """It is settled what can be judged, and hardly any unit has a value, nor in control; (M, T)."""
     waived: BoolArray
-    """Need not be proven, for it was rare at the first look at which the arm had those units; (M, T)."""
+    """Need not be proven, for it was rare when that was settled; (M, T)."""
     beyond_margin: BoolArray
     """The estimate of now is worse by more than the margin; (M, T)."""
     srm_mismatch: bool
@@ -45,8 +48,25 @@ def returns(metric: Metric) -> bool:
     return metric.per_unit or metric.cells == "returned"
 
 
+def is_settled(units: int, readout: Readout | None, taken_at: datetime, min_units: int) -> bool:
+    """True if it can be said which metrics will have values: nobody is kept waiting for what never comes.
+
+    Args:
+        units: Of the arm.
+        readout: Of this look or of one before; knows when the first was.
+        taken_at: Time of the look.
+        min_units: Of the plan.
+    """
+    return units >= min_units and readout is not None and taken_at - readout.first_at >= SETTLED_AFTER
+
+
 def rare(
-    strata: Strata, units: IntArray, control_units: int, *, min_units: int, waiting: Sequence[bool]
+    strata: Strata,
+    units: IntArray,
+    control_units: int,
+    *,
+    settled: Sequence[bool],
+    waiting: Sequence[bool],
 ) -> BoolArray:
     """Which metrics are not applicable: shape (M, T).
 
@@ -54,32 +74,28 @@ def rare(
         strata: The look.
         units: Units of the T arms.
         control_units: Those of control.
-        min_units: Nothing is settled before an arm has these.
+        settled: Of each arm.
         waiting: Of each metric: true if it has values that cannot be used yet.
     """
     few = strata.most_units_treatment < np.minimum(MIN_UNITS, _RARE_SHARE * units)
     few &= strata.most_units_control < min(MIN_UNITS, _RARE_SHARE * control_units)
-    return np.asarray(few & (units >= min_units) & ~np.array(waiting, np.bool_)[:, None])
+    return np.asarray(few & np.array(settled, np.bool_) & ~np.array(waiting, np.bool_)[:, None])
 
 
 def waived(
-    now: BoolArray,
-    arms: Sequence[ArmReadout | None],
-    known: Sequence[Sequence[MetricReadout | None]],
-    min_units: int,
+    now: BoolArray, settled_before: Sequence[bool], known: Sequence[Sequence[MetricReadout | None]]
 ) -> BoolArray:
-    """Which metrics need not be proven: settled once, at the first look with enough units; shape (M, T).
+    """Which metrics need not be proven: settled once; shape (M, T).
 
     Args:
         now: Those that are rare at this look.
-        arms: The T arms at the look before.
+        settled_before: Of each arm.
         known: Metrics at the look before, by metric and arm.
-        min_units: Units of an arm at which it is settled.
     """
     found = now.copy()
     for row, of_metric in enumerate(known):
-        for column, (arm, metric) in enumerate(zip(arms, of_metric, strict=True)):
-            if arm is not None and metric is not None and arm.units >= min_units:
+        for column, (settled, metric) in enumerate(zip(settled_before, of_metric, strict=True)):
+            if settled and metric is not None:
                 found[row, column] = metric.role == "must_prove" and not metric.required
     return found
 

@@ -224,7 +224,7 @@ class Judge:
 
     @property
     def _when(self) -> str:
-        return f"when the arm had {self._plan.min_units:,} units"
+        return f"when the arm had {self._plan.min_units:,} units and an hour had passed"
 
     def _names(self, rows: Sequence[int]) -> str:
         return ", ".join(self._metrics[row].name for row in rows)

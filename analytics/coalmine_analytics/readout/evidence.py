@@ -43,12 +43,15 @@ class Weighed(Bounds):
     units_to_better: FloatArray
 
 
-def weigh(metrics: Sequence[Metric], strata: Strata, mde: FloatArray, *, alpha: float) -> Weighed:
+def weigh(
+    metrics: Sequence[Metric], strata: Strata, parts: Strata, mde: FloatArray, *, alpha: float
+) -> Weighed:
     """Compute the evidence for each question, for all metrics and arms.
 
     Args:
         metrics: M of them.
         strata: The look.
+        parts: The same, cut at each border from which harm is looked for anew.
         mde: Minimum detectable effects, fixed at the first look, shape (M, T); NaN where there was none.
         alpha: For intervals and forecasts.
     """
@@ -60,7 +63,7 @@ def weigh(metrics: Sequence[Metric], strata: Strata, mde: FloatArray, *, alpha: 
     contrast, effect, seen = strata.contrast, strata.effect, strata.seen
     mde = np.where(np.isfinite(mde), mde, 1.0)  # where nothing is usable either, so no number comes of it
 
-    harm = lasting_harm_log_e(strata.compared, strata.weight, tolerance, mde=mde)
+    harm = lasting_harm_log_e(parts.compared, parts.weight, tolerance, mde=mde)
     bounds = intervals(contrast, effect, mde, alpha=alpha)
     nothing = worsening(metrics, lambda _metric: Size(0.0))
     gain = nothing.room(contrast, nothing.side)

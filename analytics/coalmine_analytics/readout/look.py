@@ -8,9 +8,11 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
 from coalmine_analytics.metrics import Metric, metrics_in, planned
+from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
     beyond_margin,
+    is_settled,
     is_waiting,
     rare,
     returns,
@@ -29,7 +31,12 @@ from coalmine_consumers.experiments import ExperimentSums
 
 
 def read_out(
-    sums: ExperimentSums, plan: Plan, *, taken_at: datetime, before: Readout | None = None
+    sums: ExperimentSums,
+    plan: Plan,
+    *,
+    taken_at: datetime,
+    before: Readout | None = None,
+    borders: Sequence[ExperimentSums] = (),
 ) -> Readout:
     """Every metric of every arm against control.
 
@@ -44,6 +51,7 @@ def read_out(
         plan: Fixed before the first look. MetricEvidence gathered under other hypotheses is dropped.
         taken_at: Time of the look.
         before: The readout of the look before, if there was one.
+        borders: Earlier sums, oldest first: from each on harm is looked for anew, as from each epoch on.
 
     Raises:
         InvalidParameter: The plan does not fit the experiment.
@@ -61,7 +69,8 @@ def read_out(
     scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
-    weighed = weigh(metrics, strata, scales.mde, alpha=plan.alpha)
+    parts = stratify(split_at(sums, borders), metrics, control, others) if borders else strata
+    weighed = weigh(metrics, strata, parts, scales.mde, alpha=plan.alpha)
     running = Running(
         difference=_continue(weighed.difference, known, "difference"),
         harm=_continue(weighed.harm, known, "harm"),
@@ -72,7 +81,8 @@ def read_out(
     units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
-    now_rare = rare(strata, units[others], int(units[control]), min_units=plan.min_units, waiting=waiting)
+    settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
+    now_rare = rare(strata, units[others], int(units[control]), settled=settled, waiting=waiting)
     judge = Judge(
         metrics,
         plan,
@@ -82,7 +92,7 @@ def read_out(
             units=units[others],
             all_units=int(units.sum()),
             rare=now_rare,
-            waived=waived(now_rare, [earlier.arm(name) for name in names], known, plan.min_units),
+            waived=waived(now_rare, [earlier.is_settled(name, plan.min_units) for name in names], known),
             beyond_margin=beyond_margin(metrics, strata.effect.estimate, strata.contrast.ratios[1]),
             srm_mismatch=srm.mismatch,
             no_control_since=no_control_since,
@@ -112,6 +122,7 @@ def read_out(
         through_ingest_id=sums.through_ingest_id,
         alpha=plan.alpha,
         budget=plan.budget,
+        first_at=taken_at if before is None else before.first_at,
         control=control_name,
         control_units=int(units[control]),
         control_requests=int(requests[control]),
@@ -145,6 +156,13 @@ class _Earlier:
             return None
         before = self._arms.get(arm)
         return before.decided_at if before is not None and before.decision == decision else now
+
+    def is_settled(self, arm: str, min_units: int) -> bool:
+        """True if it was settled at that look which metrics of the arm can be judged."""
+        found = self._arms.get(arm)
+        if found is None or self.readout is None:
+            return False
+        return is_settled(found.units, self.readout, self.readout.taken_at, min_units)
 
     def arm(self, arm: str) -> ArmReadout | None:
         """The arm at that look."""

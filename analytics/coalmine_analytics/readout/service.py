@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.errors import invalid
-from coalmine_analytics.readout.anew import SumsBefore, plan_of_restart, with_sums
+from coalmine_analytics.readout.anew import SUMS_BEFORE, SumsBefore, plan_of_restart, with_sums
 from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans, Plan
 from coalmine_analytics.results.readout import BegunAnew, Readout
@@ -42,6 +42,18 @@ OnRefused = Callable[[str, InvalidParameter], None]
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Observed:
+    """An experiment at one look."""
+
+    plan: Plan
+    sums: ExperimentSums
+    """Since the evidence began."""
+    requests: int
+    """Of the whole experiment."""
+    at: datetime
 
 
 class Readouts:
@@ -96,20 +108,21 @@ class Readouts:
             raise invalid("reason", reason, "say why the evidence until now should not count")
         with self._taking:
             before, _ = self._last(experiment)
-            plan, sums, now = self._observe(experiment, None)
-            if sums is None:
+            seen = self._observe(experiment, None)
+            if seen is None:
                 return None
-            if plan.stopped:
+            if seen.plan.stopped:
                 raise invalid("experiment", experiment, "it is stopped, and its last readout is kept")
             number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
+            sums, now = seen.sums, seen.at
             empty = replace(
                 sums, x=0.0 * sums.x, y=0.0 * sums.y, units=0 * sums.units, first_units=0 * sums.first_units
             )
             readout = replace(
-                read_out(empty, plan_of_restart(plan, number), taken_at=now),
+                read_out(empty, plan_of_restart(seen.plan, number), taken_at=now),
                 begun_anew=BegunAnew(number=number, at=now, by=by, reason=reason),
             )
-            self._store_look(readout, sums.requests, with_sums(READOUT.dump_json(readout).decode(), sums))
+            self._store_look(readout, seen.requests, with_sums(READOUT.dump_json(readout).decode(), sums))
             return readout
 
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
@@ -140,12 +153,12 @@ class Readouts:
     def path(self, experiment: str, *, limit: int = 1_000, since: datetime | None = None) -> list[Readout]:
         """Return the latest stored looks, oldest first."""
         found = looks(self._store.reader(), experiment, limit=limit, since=since)
-        return [READOUT.validate_json(look.document) for look in found]
+        return [readout for look in found if (readout := _read(look)) is not None]
 
     def _last(self, experiment: str) -> tuple[Readout | None, int]:
         """The last look, and the requests that the experiment had then."""
         found = last_look(self._store.reader(), experiment)
-        return (None, 0) if found is None else (READOUT.validate_json(found.document), found.requests)
+        return (None, 0) if found is None else (_read(found), found.requests)
 
     def _is_due(self, row: ExperimentRow, before: Readout, seen: int) -> bool:
         if before.final:
@@ -155,41 +168,48 @@ class Readouts:
         last = max(before.taken_at, self._unchanged.get(row.experiment, before.taken_at))
         return grown or self._clock() - last >= LONGEST
 
-    def _observe(
-        self, experiment: str, anew: BegunAnew | None
-    ) -> tuple[Plan, ExperimentSums | None, datetime]:
-        """The plan, and the sums since the evidence began."""
-        at = self._clock()
+    def _observe(self, experiment: str, anew: BegunAnew | None) -> "_Observed | None":
+        """What there is; None without requests."""
+        now = self._clock()
         with self._store.reader().snapshot() as snapshot:
-            sums = experiment_sums(snapshot, experiment, at=at)
+            sums = experiment_sums(snapshot, experiment, at=now)
             deployed = allocations(snapshot, experiment)
-            plan = self._plans.plan_of(experiment).with_deployed(deployed)
             if sums is None:
-                return plan, None, at
+                return None
+            plan = self._plans.plan_of(experiment).with_deployed(deployed)
+            requests = sums.requests
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:
-                old = SumsBefore(look_at(snapshot, experiment, anew.at).document)
+                old = SumsBefore(look_at(snapshot, experiment, anew.at, containing=SUMS_BEFORE).document)
                 sums = old.subtracted_from(sums, units_since(snapshot, sums, anew.at))
-        return plan, sums, at
+        return _Observed(plan, sums, requests, now)
 
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
         anew = None if before is None else before.begun_anew
-        plan, sums, now = self._observe(experiment, anew)
-        if sums is None:
+        seen = self._observe(experiment, anew)
+        if seen is None:
             return None
-        plan = plan_of_restart(plan, 0 if anew is None else anew.number)
-        readout = read_out(sums, plan, taken_at=now, before=before)
+        plan = plan_of_restart(seen.plan, 0 if anew is None else anew.number)
+        readout = read_out(seen.sums, plan, taken_at=seen.at, before=before)
         if before is not None and _says_the_same(readout, before):
             self._unchanged[experiment] = readout.taken_at
             return before
-        self._store_look(readout, sums.requests, READOUT.dump_json(readout).decode())
+        self._store_look(readout, seen.requests, READOUT.dump_json(readout).decode())
         return readout
 
     def _store_look(self, readout: Readout, requests: int, document: str) -> None:
         look = Look(0, readout.experiment, readout.taken_at, readout.through_ingest_id, requests, document)
         with self._store.transaction() as connection:
             append_look(connection, look)
+
+
+def _read(look: Look) -> Readout | None:
+    """The readout of a look; None if it was taken by an earlier version: its evidence does not carry over."""
+    try:
+        return READOUT.validate_json(look.document)
+    except ValidationError:
+        return None
 
 
 def _says_the_same(readout: Readout, before: Readout) -> bool:

@@ -147,7 +147,7 @@ class AlphaBudget:
     segments: float
     """Metrics in declared segments."""
     limits: float
-    """Absolute limits."""
+    """Absolute limits on rates and costs."""
 
 
 @result
@@ -167,6 +167,8 @@ class Readout:
 
     experiment: str
     taken_at: datetime
+    first_at: datetime
+    """Time of the first look."""
     through_ingest_id: int
     """The last batch that is counted: it, and all before it."""
     alpha: float

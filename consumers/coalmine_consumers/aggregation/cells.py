@@ -21,6 +21,8 @@ Once an experiment has frozen references (see `references.py`), its requests of 
 
     cost_nano_usd.capped,
     latency_ms.capped               x: 1 per request where it is known, y: the value, at most the reference
+    latency_ms.cached.capped,
+    latency_ms.uncached.capped      likewise, of requests with and without tokens from the provider's cache
     cost_nano_usd.over_cap,
     latency_ms.over_cap,
     latency_ms.over_p95,
@@ -70,12 +72,18 @@ TAILS = ("latency_ms", "time_to_first_token_ms")
 """Measures whose values beyond the reference are counted, too."""
 OF_UNITS = ("requests.aged", "returned")
 """Metrics made of units instead of cells."""
+BY_CACHE = ("latency_ms",)
+"""Measures that are counted capped apart for requests that the provider's cache served a part of, and others.
+
+An arm with less traffic finds its prompt in the cache less often, which is not the version's doing.
+"""
 BUILT_IN = frozenset(
     (
         *("requests", "errors", "refusals", "feedback", "corrections", "thumbs_up", "rating", *VALUES),
         *OF_UNITS,
         *DELAYS.values(),
         *(f"{name}.{form}" for name in CAPPED for form in ("capped", "over_cap")),
+        *(f"{name}.{part}.capped" for name in BY_CACHE for part in ("cached", "uncached")),
         *(f"{name}.over_p95" for name in TAILS),
     )
 )
@@ -278,8 +286,13 @@ def _against_references(
     found = []
     if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
         held, mine, cap = _held(at, values, caps)
-        found.append(_ratio(f"{name}.capped", groups, held, np.minimum(mine, cap)))
+        capped = np.minimum(mine, cap)
+        found.append(_ratio(f"{name}.capped", groups, held, capped))
         found.append(_ratio(f"{name}.over_cap", groups, held, (mine > cap).astype(np.float64)))
+        if name in BY_CACHE:
+            hit = pc.greater(rows["cached_input_tokens"], 0).fill_null(fill_value=False).to_numpy()[held]
+            found.append(_ratio(f"{name}.cached.capped", groups, held[hit], capped[hit]))
+            found.append(_ratio(f"{name}.uncached.capped", groups, held[~hit], capped[~hit]))
     if name in TAILS and (tails := references.thresholds(rows, name, TAIL_QUANTILE)) is not None:
         held, mine, tail = _held(at, values, tails)
         found.append(_ratio(f"{name}.over_p95", groups, held, (mine > tail).astype(np.float64)))

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.bounds import Bound
 from coalmine_consumers.aggregation.groups import codes_of, distinct
-from coalmine_consumers.aggregation.histograms import quantiles
+from coalmine_consumers.aggregation.histograms import RELATIVE_ERROR, quantiles
 from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
 from coalmine_consumers.sql import fetch_table, lent, statement
 
@@ -50,6 +50,8 @@ LATE_KNOWN = 50
 """Delays need at least this many reactions,"""
 LATE_SPAN = 4.0
 """and requests over this many times their length."""
+LEAST_WINDOW_MS = 60_000.0
+"""Clocks of services differ."""
 DELAYS = MappingProxyType({"feedback": "feedback_delay_ms", "scores": "score_delay_ms"})
 """Measures of delays, by what came late."""
 
@@ -98,7 +100,11 @@ class _Histogram(NamedTuple):
         if int(self.counts.sum()) < (LATE_KNOWN if late else MIN_KNOWN):
             return None
         value = quantiles(self.buckets, self.counts, [quantile])[0]
-        return None if late and value is not None and LATE_SPAN * value > self.span_ms else value
+        if not late or value is None:
+            return value
+        # The end of the bucket: reactions that all take equally long are all within it.
+        window_ms = max(value / (1 - RELATIVE_ERROR), LEAST_WINDOW_MS)
+        return window_ms if LATE_SPAN * window_ms <= self.span_ms else None
 
 
 class References:

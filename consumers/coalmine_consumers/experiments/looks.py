@@ -50,12 +50,19 @@ def last_look(source: Source, experiment: str) -> Look | None:
     return found[-1] if found else None
 
 
-def look_at(source: Source, experiment: str, taken_at: datetime) -> Look:
-    """The look at an experiment that was taken at a moment; it exists."""
+def look_at(source: Source, experiment: str, taken_at: datetime, *, containing: str) -> Look:
+    """The look at an experiment that was taken at a moment; it exists.
+
+    Args:
+        source: Where to read.
+        experiment: Its name.
+        taken_at: The moment.
+        containing: A text in its document, which tells it from others of that moment.
+    """
     (row,) = source.rows(
         "SELECT * FROM experiment_looks WHERE experiment = $experiment AND taken_at = $taken_at "
-        "ORDER BY look_id DESC LIMIT 1",
-        {"experiment": experiment, "taken_at": taken_at},
+        "AND contains(document, $containing) ORDER BY look_id DESC LIMIT 1",
+        {"experiment": experiment, "taken_at": taken_at, "containing": containing},
     )
     return Look(**row)
 

@@ -184,6 +184,7 @@ def build_api(
     if with_measures:
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
+        app.include_router(readouts.changes, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
             access,

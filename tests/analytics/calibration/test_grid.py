@@ -85,6 +85,7 @@ def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
         "pooled variance alone",
         "epochs as if independent",
         "variance of what was seen",
+        "margin fixed at the first look",
         "one e-process, all units",
         "chi-squared at every look",
         "no correction",

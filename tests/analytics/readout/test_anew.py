@@ -1,7 +1,7 @@
 """Evidence that begins anew: nothing from before counts, it is on record, and it costs alpha."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,20 +11,11 @@ from coalmine_analytics.readout.anew import SumsBefore, plan_of_restart, with_su
 from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.data.looked_at import CountedPlans, SetClock
 from tests.support.data.simulated_experiment import Service, looks
 from tests.support.data.store_feed import START, Feed, many_requests
 
 EVEN = {"control": 1, "treatment": 1}
-
-
-class SetClock:
-    """A clock that moves only when told."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
@@ -49,7 +40,7 @@ def errors(readout: Readout | None) -> MetricReadout:
 def test_only_what_comes_later_counts_and_a_new_process_goes_on_from_there(
     store: Store, tmp_path: Path
 ) -> None:
-    clock, feed = SetClock(), Feed()
+    clock, feed = SetClock(START), Feed()
     readouts = Readouts(store, FixedPlans(Plan(weights=EVEN)), clock=clock)
     commit(store, feed, clock, 0)
     first = readouts.current("exp-1")
@@ -68,7 +59,7 @@ def test_only_what_comes_later_counts_and_a_new_process_goes_on_from_there(
     assert (since.begun_anew, since.requests) == (begun.begun_anew, 2_000)
     assert since.alpha == pytest.approx(0.025)
     # The same as an experiment that has nothing but the second hour.
-    other, later = Store.open(tmp_path / "other"), SetClock()
+    other, later = Store.open(tmp_path / "other"), SetClock(START)
     later.now += timedelta(hours=1)
     commit(other, Feed(), later, 1)
     alone = Readouts(other, FixedPlans(Plan(weights=EVEN)), clock=later).current("exp-1")
@@ -78,7 +69,9 @@ def test_only_what_comes_later_counts_and_a_new_process_goes_on_from_there(
     for name in ("effect", "log_e", "value", "control_value"):
         assert getattr(errors(since), name) == pytest.approx(getattr(errors(alone), name)), name
     assert Readouts(store, FixedPlans(Plan(weights=EVEN)), clock=clock).current("exp-1") == since
-    assert readouts.take_due() == [], "nothing came since"
+    plans = CountedPlans(Plan(weights=EVEN))
+    assert Readouts(store, plans, clock=clock).take_due() == []
+    assert plans.looks == 0, "nothing came since"
     path = readouts.path("exp-1")
     assert [look.begun_anew for look in path] == [None, begun.begun_anew, begun.begun_anew]
     again = readouts.begin_anew("exp-1", "someone", "and once more")
@@ -89,7 +82,7 @@ def test_only_what_comes_later_counts_and_a_new_process_goes_on_from_there(
 
 
 def test_it_takes_requests_a_reason_and_an_experiment_that_runs(store: Store) -> None:
-    clock = SetClock()
+    clock = SetClock(START)
     readouts = Readouts(store, FixedPlans(Plan(stopped=True)), clock=clock)
     assert readouts.begin_anew("exp-1", "someone", "why not") is None
     commit(store, Feed(), clock, 0)

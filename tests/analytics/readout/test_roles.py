@@ -21,7 +21,7 @@ EVEN = Service(canary_share=0.5, units_per_look=4_000, looks=3)
 def watch(found: Sequence[ExperimentSums], plan: Plan, before: Readout | None = None) -> Readout:
     """The readout of the last of some looks."""
     for number, sums in enumerate(found):
-        before = read_out(sums, plan, taken_at=START + timedelta(minutes=number), before=before)
+        before = read_out(sums, plan, taken_at=START + timedelta(hours=number), before=before)
     assert before is not None
     return before
 
@@ -134,8 +134,10 @@ def test_values_in_one_arm_alone_hold() -> None:
 def test_a_metric_that_comes_late_is_shown_and_not_required() -> None:
     first, *others = looks(EVEN, 6)
     unprovable = quality("must_prove", 1e-6)
-    late = watch([without(first, "quality"), *others], unprovable)
+    late = watch([without(first, "quality"), without(others[0], "quality"), *others], unprovable)
     assert arm(late).decision == "promote"
+    in_time = watch([without(first, "quality"), *others, others[-1]], unprovable)
+    assert arm(in_time).decision == "hold", "within the first hour it is not settled yet"
     found = metric(late, "quality")
     assert (found.verdict, found.required) == ("undecided", False)
     assert "not required" in found.words
@@ -164,10 +166,11 @@ def test_a_harm_that_is_only_suspected_keeps_an_arm_from_being_promoted() -> Non
     good = list(looks(EVEN, 8))
     proven = watch(good, Plan(min_units=100, goals=frozenset({"quality"})))
     bad = replace(EVEN, quality_effect=-0.05, units_per_look=700, looks=1)
-    held = arm(read_out(next(looks(bad, 8)), Plan(min_units=100), taken_at=START, before=proven))
+    later = START + timedelta(days=1)
+    held = arm(read_out(next(looks(bad, 8)), Plan(min_units=100), taken_at=later, before=proven))
     assert held.decision == "hold"
     assert held.words.startswith("hold: quality ")
-    assert arm(read_out(good[-1], Plan(min_units=100), taken_at=START, before=proven)).decision == "promote"
+    assert arm(read_out(good[-1], Plan(min_units=100), taken_at=later, before=proven)).decision == "promote"
 
 
 def test_without_control_the_readout_says_so_and_not_what_was_decided_before() -> None:

@@ -92,6 +92,18 @@ def test_what_a_batch_brings_from_before_the_experiment_is_a_part_of_the_referen
     assert sums(store)["latency_ms.over_p95"] == (10, 10)
 
 
+def test_latencies_count_apart_by_whether_the_cache_of_the_provider_helped(store: Store) -> None:
+    feed = Feed()
+    store.commit(feed.batch(before(2_000)))
+    store.commit(feed.batch(inside(3, 5_000, latency_ms=50.0, cached_input_tokens=10)))
+    store.commit(feed.batch(inside(2, 6_000, latency_ms=500.0, cached_input_tokens=0)))
+    store.commit(feed.batch(inside(1, 7_000, latency_ms=700.0)))  # not known: no provider with a cache
+    cells = sums(store)
+    assert cells["latency_ms.cached.capped"] == (3, 150)
+    assert cells["latency_ms.uncached.capped"] == (3, 1_700)
+    assert cells["latency_ms.capped"] == (6, 1_850)
+
+
 def test_references_never_move(store: Store) -> None:
     feed = Feed()
     store.commit(feed.batch([*before(2_000), *inside(10, 5_000)]))
@@ -136,7 +148,8 @@ def test_a_rebuild_holds_requests_against_the_same_references(store: Store) -> N
 
 
 def test_a_custom_metric_of_the_same_name_is_kept_apart(store: Store) -> None:
-    feed, named = Feed(), {"metrics": [{"key": "latency_ms.capped", "value": 7.0}]}
+    feed = Feed()
+    named: dict[str, Any] = {"metrics": [{"key": "latency_ms.capped", "value": 7.0}]}
     store.commit(feed.batch(inside(FIRST_VALUES, 0, **named)))
     store.commit(feed.batch(inside(4, 1_000, **named)))
     assert sums(store)["custom.latency_ms.capped"] == (4, 28)
@@ -162,5 +175,6 @@ def test_each_experiment_of_a_batch_has_its_own_references(store: Store) -> None
         ("exp", "latency_ms.capped", 20),
         ("exp", "latency_ms.over_cap", 20),
         ("exp", "latency_ms.over_p95", 20),
+        ("exp", "latency_ms.uncached.capped", 20),
         ("new", "latency_ms", 20),
     ]

@@ -51,7 +51,7 @@ TABLE = (
     Row("GET", "/v1/explain", "reader", "/v1/explain?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("GET", "/v1/readouts", "reader"),
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),
-    Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/absent/looks"),
+    Row("GET", "/v1/experiments/{experiment}/looks", "reader", "/v1/experiments/nothing/looks"),
     Row(
         "POST",
         "/v1/experiments/{experiment}/begin-anew",

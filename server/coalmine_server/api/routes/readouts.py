@@ -11,11 +11,12 @@ from coalmine_analytics.results.drift import Drift
 from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import ExperimentRow
+from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.results import Page
+from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import BeginAnewBody
 from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Approver
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
@@ -26,6 +27,8 @@ from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
 
 router = APIRouter(prefix="/v1", tags=["readouts"])
+changes = APIRouter(prefix="/v1", tags=["readouts"])
+"""What takes more than reading."""
 
 
 @router.get(
@@ -72,8 +75,13 @@ def looks(
     return ReadoutPath(experiment=experiment, items=items)
 
 
-@router.post("/experiments/{experiment}/begin-anew", responses=problem_responses(404))
-def begin_anew(owned: Owned, actor: Approver, experiment: ExperimentPath, body: BeginAnewBody) -> Readout:
+@changes.post("/experiments/{experiment}/begin-anew", responses=problem_responses(404))
+def begin_anew(
+    owned: Owned,
+    actor: Annotated[Actor, needs(Role.APPROVER)],
+    experiment: ExperimentPath,
+    body: BeginAnewBody,
+) -> Readout:
     """Has the evidence of an experiment begin anew from now: what came before no longer counts.
 
     The looks keep what was, who asked and why. The k-th time decides with alpha / (k (k + 1)).
