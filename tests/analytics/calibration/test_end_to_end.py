@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coalmine_analytics.calibration import Trial, end_to_end, run
+from coalmine_analytics.calibration import Calibration, Trial, end_to_end, run
 from coalmine_analytics.calibration.end_to_end.course import course_of
 from coalmine_analytics.calibration.end_to_end.scenarios import SERVICES
 from coalmine_analytics.calibration.end_to_end.service import Change, Service, dearer, requests_of, slower
@@ -75,6 +76,15 @@ def test_the_upper_bound_of_a_rate_is_stated() -> None:
     # By hand: (1 - p) ** 200 = 0.05.
     assert rows[0].upper_bound == pytest.approx(1.0 - 0.05 ** (1 / 200))
     assert [each["upper_bound"] for each in end_to_end.as_list(rows)] == [0.014867, None, None]
+
+
+@pytest.mark.parametrize(("count", "said"), [(2, True), (200, False)])
+def test_the_document_says_when_replications_are_too_few(count: int, said: bool) -> None:
+    never = np.full(count, inf)
+    rows = Equal(cell="equal", service=Service()).judge({"promoted_h": never, "rolled_back_h": never})
+    text = end_to_end.as_markdown(Calibration(rows, True, 1, datetime(2026, 1, 1, tzinfo=UTC)))
+    assert f"{count} replications" in text
+    assert ("too few to show" in text) == said
 
 
 def test_figures_do_not_depend_on_processes_and_more_replications_begin_with_the_same() -> None:

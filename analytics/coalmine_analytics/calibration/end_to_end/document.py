@@ -7,7 +7,7 @@ from typing import Any
 
 from coalmine_analytics.calibration import document
 from coalmine_analytics.calibration.document import WIDTH, Calibration, in_words, limit_of, rate_of
-from coalmine_analytics.calibration.end_to_end.trials import ENOUGH
+from coalmine_analytics.calibration.end_to_end.trials import ENOUGH, LIMIT
 from coalmine_analytics.calibration.trial import Row
 
 _READING = (
@@ -39,13 +39,15 @@ def as_markdown(calibration: Calibration) -> str:
     rows, failed = calibration.rows, len(calibration.failures)
     verdict = "everything is as it must be" if not failed else f"{failed} rows are not as they must be"
     form = "full" if calibration.full else "reduced"
+    count = min((row.replications for row in rows), default=0)
     lines = [
         "# Calibration of decisions, end to end",
         "",
         fill(
-            f"The {form} grid, seed {calibration.seed}, {calibration.finished_at:%Y-%m-%d}, numpy "
-            f"{version('numpy')}, scipy {version('scipy')}: {verdict}. Made by `coalmine calibrate "
-            f"--end-to-end{' --full' if calibration.full else ''} --report FILE`.",
+            f"The {form} grid, {count:,} replications, seed {calibration.seed}, "
+            f"{calibration.finished_at:%Y-%m-%d}, numpy {version('numpy')}, scipy {version('scipy')}: "
+            f"{verdict}. Made by `coalmine calibrate --end-to-end{' --full' if calibration.full else ''} "
+            f"--replications {count} --report FILE`.{_too_few(count)}",
             WIDTH,
         ),
         "",
@@ -63,3 +65,14 @@ def as_markdown(calibration: Calibration) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _too_few(count: int) -> str:
+    """What so few replications cannot show."""
+    if count >= ENOUGH:
+        return ""
+    bound = 1.0 - 0.05 ** (1.0 / max(count, 1))
+    return (
+        f" These are too few to show that errors are rarer than {LIMIT:g}: a cell without one may still err "
+        f"in {bound:.2f} of rollouts. They show that the harness works, and the size of times and requests."
+    )
