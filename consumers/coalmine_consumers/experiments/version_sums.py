@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.cells import NOT_BINARY
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.arrays import FloatArray, IndexArray
 from coalmine_consumers.errors import UnknownSegment
@@ -137,6 +138,8 @@ class _Totals:
         group = cells["unit_group"].to_numpy()
         x, y = cells["sum_x"].to_numpy(), cells["sum_y"].to_numpy()
         for name in pc.unique(names).to_pylist():
+            if name.startswith(NOT_BINARY):  # of a metric, and none itself
+                continue
             at = np.flatnonzero(pc.equal(names, name).to_numpy())
             shape = (len(self._mixes), 2, UNIT_GROUPS)
             sums = self._sums.setdefault(name, (np.zeros(shape), np.zeros(shape)))

@@ -58,7 +58,7 @@ def test_of_each_environment_the_version_that_serves_most_now(store: Store) -> N
     ("names", "known"),
     [
         ({"version": "3"}, "known: 1.0.0, 1.1.0, 1.2.0"),
-        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.1.0? known: 1.0.0, 1.1.0"),
+        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.0.0? known: 1.0.0, 1.1.0"),
         ({"environment": "dev"}, "known: prod, staging"),
     ],
 )
