@@ -43,10 +43,10 @@ class Days:
         Raises:
             InvalidParameter: It is neither.
         """
-        first, _, last = str(given).strip().partition("/")
+        first, both, last = str(given).strip().partition("/")
         try:
             begin = date.fromisoformat(first)
-            return cls(begin, date.fromisoformat(last) if last else begin)
+            return cls(begin, date.fromisoformat(last) if both else begin)
         except ValueError:
             raise _invalid(given) from None
 
