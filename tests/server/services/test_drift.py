@@ -20,6 +20,7 @@ from coalmine_server.services.drift import (
     make_drifts,
 )
 from coalmine_server.settings import Settings
+from coalmine_server.settings.readout import DriftSettings
 from coalmine_server.workers.analysis import drift_worker
 from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
@@ -66,7 +67,7 @@ def test_of_each_environment_the_version_that_serves_most_now(store: Store) -> N
     ("names", "known"),
     [
         ({"version": "3"}, "known: 1.0.0, 1.1.0, 1.2.0"),
-        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.1.0? known: 1.0.0, 1.1.0"),
+        ({"version": "1.2.0", "environment": "prod"}, "did you mean 1.0.0? known: 1.0.0, 1.1.0"),
         ({"environment": "dev"}, "known: prod, staging"),
     ],
 )
@@ -115,7 +116,7 @@ def test_special_days_of_the_settings_do_not_count_unless_somebody_says_so(
     store: Store, tmp_path: Path
 ) -> None:
     first, last = START.date(), (START + timedelta(days=2)).date()
-    section = {"special_days": [f"{first}/{last}", "2027-01-01"]}
+    section = DriftSettings.model_validate({"special_days": [f"{first}/{last}", "2027-01-01"]})
     drifts = Drifts(store, drift_plan(Settings(home=tmp_path, drift=section)), clock=lambda: NOW)
     key = VersionKey("refund", "1.2.0", "staging")
     found = drifts.current(key)
