@@ -19,16 +19,19 @@ class DayIgnored:
     """A day that is ignored, or counts again: by an act of a person, or by the settings."""
 
     prompt: str
+    """Name of the prompt, of which each version ignores it."""
     environment: str | None
-    """Null: in all environments."""
+    """The only environment that ignores it; null for all."""
     day: date
-    """In UTC."""
+    """The day, in UTC."""
     ignored: bool
     """False: the day counts again."""
     reason: str
+    """Why, as given with the act."""
     acted_by: str | None
-    """Subject of the token; null where the settings name the day, as is `acted_at`."""
+    """Subject of the token; null where the settings name the day."""
     acted_at: datetime | None
+    """When; null where the settings name the day."""
 
 
 def note_day(connection: duckdb.DuckDBPyConnection, act: DayIgnored) -> None:

@@ -121,7 +121,7 @@ def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
     return drift_of(owned.drifts, owned.store.reader(), question)
 
 
-@router.post("/drift/ignored-days", status_code=201, responses=problem_responses(404))
+@changes.post("/drift/ignored-days", status_code=201, responses=problem_responses(404))
 def ignore_day(owned: Owned, actor: Annotated[Actor, needs(Role.APPROVER)], body: DayToIgnore) -> DayIgnored:
     """Has drift detection ignore a day, such as a holiday or an outage, or count it again.
 
