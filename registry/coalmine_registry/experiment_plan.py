@@ -1,7 +1,7 @@
 """How an experiment is judged, fixed when it starts and kept with it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, field, fields
+from dataclasses import asdict, fields
 from typing import Any, Final, Literal, Self, get_args
 
 from coalmine_schemas.errors import InvalidParameter
@@ -22,16 +22,16 @@ _LONGEST_NAME: Final = 200
 class MetricPlan:
     """How one metric is judged; null keeps what the settings or the catalogue say."""
 
-    role: MetricRole | None = None
+    role: MetricRole | None
     """`must_prove`: a promotion needs proof that it is not worse; `must_not_harm`: harm rolls back; `signal`:
     harm holds; `shown`: nothing depends on it."""
-    direction: MetricDirection | None = None
+    direction: MetricDirection | None
     """Which way is better; `same`: any change is bad."""
-    margin: str | None = None
+    margin: str | None
     """A worsening that would not be accepted: `0.02` in the metric's unit, `3%` of the control's value."""
-    tolerance: str | None = None
+    tolerance: str | None
     """A worsening that is still accepted."""
-    mde: str | None = None
+    mde: str | None
     """Minimum detectable effect."""
 
 
@@ -39,11 +39,11 @@ class MetricPlan:
 class ExperimentPlan:
     """How an experiment is judged. The control is its last arm."""
 
-    goals: tuple[str, ...] = ()
+    goals: tuple[str, ...]
     """Metrics of which at least one has to be better for a promotion."""
-    alpha: float | None = None
+    alpha: float | None
     """Probability of ever being wrong, for each kind of decision; null: that of the settings."""
-    metrics: dict[str, MetricPlan] = field(default_factory=dict)
+    metrics: dict[str, MetricPlan]
     """By name of the metric."""
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class ExperimentPlan:
         return cls(tuple(dict.fromkeys(goals)), None if alpha is None else float(alpha), judged)
 
 
-DEFAULT: Final = ExperimentPlan()
+DEFAULT: Final = ExperimentPlan((), None, {})
 
 CheckPlan = Callable[[ExperimentPlan], None]
 """Raises InvalidParameter if metrics of the plan cannot be judged: the registry knows none of them."""

@@ -27,12 +27,13 @@ from coalmine_schemas.framing import (
     check_present,
     parse_header,
 )
-from coalmine_schemas.ranges import DEFAULT_RANGES, Range, out_of_range
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.reader import check_same_event
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.validate import broken_rules
 from coalmine_schemas.vectorised.arrow_schema import arrow_schema, records_as_rows
 from coalmine_schemas.vectorised.columns import IntArray
+from coalmine_schemas.vectorised.out_of_range import out_of_range
 from coalmine_schemas.vectorised.plan import IS_FAST, Plan, make_plan
 from coalmine_schemas.vectorised.unread import doubtful_rows
 

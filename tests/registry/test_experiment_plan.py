@@ -13,7 +13,13 @@ from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from tests.support.data.registry_case import ANN, BOB, PROMPT, arms, push, serve
 
-PLAN = ExperimentPlan(("quality",), 0.01, {"cost_per_request": MetricPlan(margin="40%", role="signal")})
+PLAN = ExperimentPlan.from_json(
+    {
+        "goals": ["quality"],
+        "alpha": 0.01,
+        "metrics": {"cost_per_request": {"margin": "40%", "role": "signal"}},
+    }
+)
 ASKED: dict[str, Any] = {
     "goals": ["quality"],
     "alpha": 0.01,
@@ -48,7 +54,8 @@ def test_a_version_brings_the_plan_of_its_experiments(served: Registry) -> None:
     served.register(ANN, PROMPT, "2.0.0", PromptContent("Hello there", metadata={"experiment": ASKED}))
     both = arms("2.0.0", "1.0.0")
     found = start(served, "from-metadata", arms=both)
-    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": MetricPlan(margin="0.4")})
+    margin = MetricPlan(role=None, direction=None, margin="0.4", tolerance=None, mde=None)
+    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": margin})
     served.stop_experiment(BOB, "from-metadata")
     assert start(served, "by-hand", arms=both, plan=PLAN) == PLAN
 

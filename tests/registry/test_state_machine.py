@@ -70,6 +70,9 @@ class _Lifecycle(RuleBasedStateMachine):
                 self.registry.promote(BOB, PROMPT, version, "prod")
             return
         done = self.registry.promote(BOB, PROMPT, version, "prod", expected_revision=self.revision)
+        if self.defaults and self.defaults[-1] == version:
+            assert done.status == "unchanged"
+            return
         self._did("promote", version)
         self.defaults.append(version)
         assert done.revision == self.revision

@@ -144,7 +144,7 @@ ALLOWED: list[tuple[EventName, dict[str, Any]]] = [
     ("requests", {"unit_group": 255, "input_tokens": 10**12, "latency_ms": 1e10}),
     ("requests", {"latency_ms": -0.0, "metrics": {"": -1e15, "a": 5e-324}, "unit_id": ""}),
     ("feedback", {"rating": -3.5}),
-    ("scores", {"value": -1e15}),
+    ("scores", {"name": "size", "value": -1e15}),
     ("deployments", {"arms": [{**ARM, "weight": 0.0}]}),
 ]
 

@@ -9,10 +9,11 @@ from coalmine_analytics.calibration.document import (
     rate_of,
 )
 from coalmine_analytics.calibration.grid import grid, size_of
-from coalmine_analytics.calibration.simulation import SEED, run, run_trial
+from coalmine_analytics.calibration.simulation import BLOCK, SEED, run, run_trial
 from coalmine_analytics.calibration.trial import Row, Trial
 
 __all__ = [
+    "BLOCK",
     "SEED",
     "Calibration",
     "Row",

@@ -36,23 +36,24 @@ def run(
     *,
     seed: int = SEED,
     processes: int = 1,
+    block_size: int = BLOCK,
     on_done: Done = lambda _done, _total: None,
 ) -> list[Row]:
     """Run all cells, in order; the figures are the same for any number of processes."""
-    blocks = _blocks(replications)
+    blocks = max(1, -(-replications // block_size))
     found: dict[tuple[int, int], Outcome] = {}
     total = len(trials) * blocks
     if processes <= 1:
         for at, trial in enumerate(trials):
             for block in range(blocks):
-                found[at, block] = _simulate(trial, block, seed)
+                found[at, block] = _simulate(trial, block, seed, block_size)
                 on_done(len(found), total)
     else:
         # Not forked: the caller may have threads.
         pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
         try:
             waiting = {
-                pool.submit(_simulate, trial, block, seed): (at, block)
+                pool.submit(_simulate, trial, block, seed, block_size): (at, block)
                 for at, trial in enumerate(trials)
                 for block in range(blocks)
             }
@@ -68,13 +69,9 @@ def run(
     ]
 
 
-def _blocks(replications: int) -> int:
-    return max(1, -(-replications // BLOCK))
-
-
-def _simulate(trial: Trial, block: int, seed: int) -> Outcome:
+def _simulate(trial: Trial, block: int, seed: int, block_size: int) -> Outcome:
     rng = np.random.default_rng([seed, crc32(trial.cell.encode()), block])
-    return trial.simulate(rng, BLOCK)
+    return trial.simulate(rng, block_size)
 
 
 def _judge(trial: Trial, outcomes: Sequence[Outcome]) -> list[Row]:

@@ -26,6 +26,8 @@ class Row:
     role: Role = "ours"
     at_least: float = 0.0
     """Ours: the least it may be, where less would mean that nothing was tried."""
+    upper_bound: float | None = None
+    """Upper end of the one-sided 95 % interval of the rate, where it is stated."""
 
     @property
     def passes(self) -> bool:

@@ -56,7 +56,7 @@ class StoredCall:
     unit_id: str | None
     """Who was served; for admins."""
     session_id: str | None
-    """For admins."""
+    """Of what session the call was; for admins."""
     trace_id: str | None
     parent_request_id: str | None
     provider: str | None
@@ -83,7 +83,7 @@ class StoredCall:
     input_text: str | None
     """Null unless texts are captured and the asker is an admin."""
     output_text: str | None
-    """Likewise."""
+    """Null unless texts are captured and the asker is an admin."""
     client_version: str | None
     ingested_at: datetime
     """When it was stored, UTC."""

@@ -50,7 +50,10 @@ def _no_segments(value: list[str] | None) -> None:
         )
 
 
-SegmentRefused = Annotated[list[str] | None, typer.Option("--segment", hidden=True, callback=_no_segments)]
+SegmentRefused = Annotated[
+    list[str] | None,
+    typer.Option("--segment", hidden=True, help="Refused.", callback=_no_segments),
+]
 """An option that says why it cannot be."""
 
 

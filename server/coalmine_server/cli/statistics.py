@@ -21,6 +21,18 @@ def calibrate(
             "--full", help="Every cell, 4,000 replications of 500 looks: about 20 minutes on two cores."
         ),
     ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--end-to-end",
+            help="Instead of the grid, whole rollouts of simulated services through the readouts that "
+            "decide: half a minute; with --full 200 replications of each, which takes hours.",
+        ),
+    ] = False,
+    replications: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of each cell, instead of those of the form.", show_default=False),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -51,24 +63,32 @@ def calibrate(
     Beside our methods run common shortcuts, which must be seen to fail on the same data. Exit code 1 if one
     of ours breaks its limit, or a shortcut does not.
     """
-    from coalmine_analytics.calibration import SEED, Calibration, as_list, as_markdown, grid, run, size_of
+    from coalmine_analytics import calibration
+    from coalmine_analytics.calibration import SEED, Calibration, end_to_end
     from coalmine_analytics.calibration.document import in_words, limit_of, rate_of
 
     for option, file in (("--json", json_file), ("--report", report)):
         if file is not None and not file.parent.is_dir():  # better known now than in twenty minutes
             raise ConfigurationError(f"{option} {file} is in a folder that does not exist", "make it first")
-    trials = [trial for trial in grid(full=full) if only is None or only in trial.cell]
+    if whole:
+        cells, usual, block_size = end_to_end.scenarios(full=full), end_to_end.REPLICATIONS[full], 1
+        as_list, as_markdown = end_to_end.as_list, end_to_end.as_markdown
+    else:
+        cells, usual = calibration.grid(full=full), calibration.size_of(full=full).replications
+        as_list, as_markdown, block_size = calibration.as_list, calibration.as_markdown, calibration.BLOCK
+    trials = [trial for trial in cells if only is None or only in trial.cell]
     if not trials:
         raise ConfigurationError(
             f"--only {only}: no cell has that in its name", "run without it, and see the first column"
         )
     used = SEED if seed is None else seed
     with progress_bar("calibrating", quiet=False, unit="blocks") as advance:
-        rows = run(
+        rows = calibration.run(
             trials,
-            size_of(full=full).replications,
+            replications or usual,
             seed=used,
             processes=processes or os.cpu_count() or 1,
+            block_size=block_size,
             on_done=advance,
         )
     result = Calibration(rows, full, used, datetime.now(UTC))

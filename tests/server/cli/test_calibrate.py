@@ -53,3 +53,15 @@ def test_what_cannot_be_is_said_before_the_work(arguments: list[str], said: str)
     ended = CliRunner().invoke(app, ["calibrate", *arguments])
     assert ended.exit_code != 0
     assert said in ended.stderr + str(ended.exception)
+
+
+def test_whole_rollouts_as_a_table_a_list_and_a_document(tmp_path: Path) -> None:
+    rows, document = tmp_path / "rows.json", tmp_path / "document.md"
+    arguments = ["--end-to-end", "--only", "quality -10 %", "--replications", "1", "--processes", "1"]
+    ended = CliRunner().invoke(app, ["calibrate", *arguments, "--json", str(rows), "--report", str(document)])
+    assert ended.exit_code == 0, ended.output
+    assert "bad version: quality -10 %" in ended.stdout
+    found = json.loads(rows.read_text())
+    assert [row["replications"] for row in found] == [1, 1, 1, 1]
+    assert found[0]["upper_bound"] == 0.95
+    assert document.read_text().startswith("# Calibration of decisions, end to end")

@@ -141,17 +141,16 @@ def test_what_is_not_there_is_a_problem_document(server: ServerProcess) -> None:
     assert server.get("/v1/compare?prompt=greet&a=1.0.0&b=1.0.0").status_code == 422
 
 
-def test_a_comparison_says_that_it_is_not_randomised(server: ServerProcess, shop: Path) -> None:
+def test_a_comparison_of_arms_is_of_their_experiment(server: ServerProcess, shop: Path) -> None:
     found = server.json("/v1/compare", params={"prompt": "greet", "a": "1.0.0", "b": "2.0.0"})
-    assert found["randomised"] is False
-    assert "not randomised" in found["warnings"][0]
-    assert any("side by side in tone" in warning for warning in found["warnings"])
-    assert found["adjusted_for"] == ["model", "tier"]  # each user is a segment of its own: no use
+    assert found["randomised"] is True
+    assert "these are the requests of tone" in found["warnings"][0]
+    assert found["adjusted_for"] == ["model", "tier", "time"]  # each user is a segment of its own: no use
     assert 0.5 < found["coverage"] < 0.9  # only the new version has the large model
     errors = {metric["metric"]: metric for metric in found["metrics"]}["error_rate"]
     assert errors["verdict"] == "seems worse"
     text = coalmine("compare", "greet", "1.0.0", "2.0.0", home=shop)
-    assert "not randomised" in text.stdout
+    assert "these are the requests of tone" in text.stdout
     assert "seems worse" in text.stdout
 
 

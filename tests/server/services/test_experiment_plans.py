@@ -13,7 +13,7 @@ from coalmine import Coalmine
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import DEFAULT_PLAN, FixedPlans, Plan
 from coalmine_registry.errors import DatabaseUnavailable
-from coalmine_registry.experiment_plan import ExperimentPlan, MetricPlan
+from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.records import ExperimentRecord
 from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import InvalidParameter
@@ -103,12 +103,13 @@ def test_the_settings_say_how_to_judge_what_was_started_without_a_plan(registry:
 
 def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Registry) -> None:
     metrics = {
-        "cost_per_request": MetricPlan(margin="40%", role="signal"),
-        "grounding": MetricPlan(direction="higher"),
+        "cost_per_request": {"margin": "40%", "role": "signal"},
+        "grounding": {"direction": "higher"},
     }
+    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics})
     own = {"cost_per_request": MetricOverride(tolerance=Size(0.1)), "rating": MetricOverride(mde=Size(1))}
     settings = FixedPlans(Plan(alpha=0.01, goals=frozenset({"quality"}), overrides=own))
-    start(registry, "tone", "new", "old", plan=ExperimentPlan(("rating",), None, metrics))
+    start(registry, "tone", "new", "old", plan=plan)
     found = RegistryPlans(settings, registry).plan_of("tone")
     assert (found.alpha, found.goals) == (0.01, frozenset({"rating"}))
     assert found.overrides == {
