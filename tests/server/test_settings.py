@@ -180,6 +180,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.level": "debug",
             "log.format": "json",
             "server.trusted_proxies": "10.0.0.1",
+            "drift.special_days": ["2026-12-24", "2026-12-31/2027-01-02"],
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,
             "readout.metrics": {"quality": {"role": "shown"}},
@@ -192,7 +193,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
         assert tomllib.loads(toml)
         by_file = load_settings(environ={}, config=_write(tmp_path, toml))
         by_variable = load_settings(
-            environ={VARIABLES[name]: json.dumps(sample) if isinstance(sample, dict) else str(sample)},
+            environ={VARIABLES[name]: json.dumps(sample) if isinstance(sample, dict | list) else str(sample)},
             directory=tmp_path / "empty",
         )
         assert by_file.origins[name].kind == "file"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from coalmine_analytics.calibration.acceptance import Acceptance
 from coalmine_analytics.calibration.decided import Contradiction, Explosion, FirstExposures
+from coalmine_analytics.calibration.drift_days import drift_cells
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.families import Family, Relative
 from coalmine_analytics.calibration.harm import FalseHarm, FoundHarm
@@ -110,6 +111,7 @@ def grid(*, full: bool) -> list[Trial]:
         *_sample_ratio(size),
         *_built_on_the_core(size),
         *_decided(),
+        *drift_cells(everything=size.everything),
         *(_beyond(size) if size.everything else ()),
     ]
 

@@ -1,6 +1,7 @@
 """One metric of an unchanged version: its reference, its evidence, and the drift that follows."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,10 @@ from coalmine_analytics.drift.buckets import Buckets, bucketed
 from coalmine_analytics.drift.change import SHARED_Z, Beginning, Shift, beginning, shared_z, shift_of
 from coalmine_analytics.drift.e_detector import log_evidence
 from coalmine_analytics.drift.plan import DriftPlan
-from coalmine_analytics.drift.reference import FLOOR_SD, Reference, take_reference
+from coalmine_analytics.drift.reference import DAY_H, FLOOR_SD, Reference, take_reference
 from coalmine_analytics.metrics import Metric
 from coalmine_consumers.drift import DaySeries, HourSeries
 
-DAY_H = 24
 LATE_H = 24
 """Feedback arrives hours after its request: its metrics are judged this much later."""
 LATE = frozenset({"feedback", "corrections", "thumbs_up", "rating"})
@@ -67,8 +67,12 @@ class MonitoredMetric:
         return margin if margin > 0 else 0.2 * math.sqrt(self.reference.variance_per_x)
 
     def tolerance(self, plan: DriftPlan) -> float:
-        """The largest shift that is not drift: a share of the margin plus the reference's own uncertainty."""
-        return plan.tolerance * self.size + FLOOR_SD * self.reference.standard_error
+        """The largest shift that is not drift.
+
+        A share of the margin plus the reference's own uncertainty, or what days differ by if that is more.
+        """
+        small = plan.tolerance * self.size + FLOOR_SD * self.reference.standard_error
+        return max(small, self.reference.lasting)
 
     def evidence(self, plan: DriftPlan) -> FloatArray:
         """Log evidence after each bucket, for up and for down, shape (2, T)."""
@@ -135,7 +139,13 @@ class MonitoredMetric:
 
 
 def monitored(
-    metric: Metric, hours: HourSeries, plan: DriftPlan, begun: int, window: Window
+    metric: Metric,
+    hours: HourSeries,
+    plan: DriftPlan,
+    begun: int,
+    window: Window,
+    *,
+    ignored: Collection[int] = (),
 ) -> MonitoredMetric | None:
     """Match a metric with its reference; None if that has too little data, or nothing varies.
 
@@ -145,19 +155,23 @@ def monitored(
         plan: Fixed before looking.
         begun: First hour of the version.
         window: Complete hours after the version's reference: [end of it, until).
+        ignored: Days since 1970 that do not count.
     """
     until = window.until - (LATE_H if metric.cells in LATE else 0)
     mine = own_window(hours, plan, begun, window.since)
     groups = hours.groups.astype(np.float64)
     noise = np.where(groups > 1, groups / np.maximum(groups - 1.0, 1.0), 0.0) * hours.residual_ss
     all_hours = Buckets(hours.hour, hours.x, hours.y * metric.scale, noise * metric.scale**2)
-    first = all_hours.part((hours.hour >= mine.since) & (hours.hour < mine.until))
+    counts = ~np.isin(hours.hour // DAY_H, list(ignored))
+    first = all_hours.part(counts & (hours.hour >= mine.since) & (hours.hour < mine.until))
     if until <= mine.until or not len(first.x):
         return None
     reference = take_reference(first, is_rate=metric.kind == "rate", match=plan.match_season)
     if reference is None:
         return None
-    later = bucketed(all_hours.part((hours.hour >= mine.until) & (hours.hour < until)), reference.length)
+    later = bucketed(
+        all_hours.part(counts & (hours.hour >= mine.until) & (hours.hour < until)), reference.length
+    )
     complete = later.part(later.start + reference.length <= until)
     return MonitoredMetric(metric, mine, reference, complete, float(first.y.sum() / first.x.sum()))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv
+from scipy.special import gammaincinv, stdtrit
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.drift.buckets import LENGTHS, Buckets, bucketed, place_count, places
@@ -27,6 +27,10 @@ WILD = 6.0
 """A place of the season with a bucket this many robust standard deviations off is left out."""
 FLOOR_SD = 2.0
 """A shift up to this many standard errors of the whole reference is not drift."""
+DAY_H = 24
+LASTING = ((1, 0.99), (7, 0.95))
+"""Lengths of blocks in days; a shift up to this quantile of what they let expect is not drift. Two weeks
+are one difference: at a higher quantile, Student's t with one degree of freedom would hide every shift."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +58,8 @@ class Reference:
     """Added to `expected`, so that clipped deviations have mean 0."""
     standard_error: float
     """Of the whole reference's level."""
+    lasting: float
+    """A difference of this size may last without drift, since days of the reference differ, metric's unit."""
 
     def expected_of(self, buckets: Buckets) -> FloatArray:
         """Values of the reference in these buckets; NaN where unknown."""
@@ -71,7 +77,7 @@ def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Refe
 
     Within hours the noise is that of unit groups (a unit's requests are correlated). Hours also differ beyond
     that, by a variance found as in meta-analysis (Paule-Mandel), and neighbours differ together, which shows
-    in blocks of 6 and 24 hours.
+    in blocks of 6 and 24 hours. Whole days differ, too, and for how long is not known: see `_lasting`.
 
     Args:
         hours: With data, inside the window.
@@ -202,6 +208,30 @@ class _Fit:
             found = max(found, ratio)
         return found
 
+    def _lasting(self, residual: FloatArray, weight: FloatArray) -> float:
+        """Deviation that may last without drift, given how days and weeks of the reference differ.
+
+        How long a day's deviation lasts is not known, so it is taken to last for a week: later days are one
+        draw, and the reference is the mean of as many draws as it has weeks. Variances of few days or weeks
+        are uncertain, hence quantiles of Student's t.
+        """
+        found, within = 0.0, 0.0
+        for days, quantile in LASTING:
+            block = (self._buckets.start - self._buckets.start[0]) // (days * DAY_H)
+            _, at, size = np.unique(block, return_inverse=True, return_counts=True)
+            total = np.bincount(at, weight)
+            mean = np.bincount(at, weight * residual) / total
+            kept = self.freedom / len(residual)  # the levels of places were fitted to the same blocks
+            freedom = len(size) * kept
+            if len(size) < 2 or freedom < 0.9:
+                continue
+            alike = kept * float((1.0 / total).sum()) / freedom
+            variance = max(float(np.square(mean).sum()) / freedom - alike - within / days, 0.0)
+            draws = 1.0 + 7.0 / (days * len(size))
+            found = max(found, float(stdtrit(freedom, quantile)) * float(np.sqrt(variance * draws)))
+            within = variance
+        return found
+
     def reference(self) -> Reference:
         """Assemble the reference."""
         variance = self._hour_variance
@@ -229,6 +259,7 @@ class _Fit:
             doubt=doubt,
             offset=_centre(residual, sigma),
             standard_error=float(np.sqrt(doubt * inflation / weight.sum())),
+            lasting=self._lasting(residual, weight),
         )
 
 

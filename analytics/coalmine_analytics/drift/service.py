@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from coalmine_analytics.drift.no_reference import no_reference
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
-from coalmine_analytics.drift.version import no_reference, read_drift
+from coalmine_analytics.drift.version import read_drift
 from coalmine_analytics.results.drift import VersionDrift
 from coalmine_consumers.drift import (
     VersionKey,
     Watched,
     days_of_requests,
+    ignored_days,
     read_watched,
     reallocations,
     sum_up,
@@ -56,11 +58,14 @@ class Drifts:
         with self._summing:
             watched = self._sum_up(key) if self._is_due(key) else read_watched(self._store.reader(), key)
         if watched is None:
-            return no_reference(key, self.plan, now, days_of_requests(self._store.reader(), key))
+            reader = self._store.reader()
+            named = ignored_days(reader, key, self.plan.reference.special_days)
+            return no_reference(key, self.plan, now, days_of_requests(reader, key), named)
         with self._store.reader().snapshot() as snapshot:
             series = version_series(snapshot, watched)
             changed = reallocations(snapshot, key, watched.first_hour)
-        return read_drift(series, self.plan, taken_at=now, reallocations=changed)
+            named = ignored_days(snapshot, key, self.plan.reference.special_days)
+        return read_drift(series, self.plan, taken_at=now, reallocations=changed, named=named)
 
     def keep_up(self) -> list[VersionKey]:
         """Update the sums of every version that had new requests, before raw rows expire.

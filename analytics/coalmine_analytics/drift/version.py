@@ -1,26 +1,30 @@
 """Drift of an unchanged version: pure, from its sums and a plan."""
 
-import math
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
 
 import numpy as np
 
 from coalmine_analytics.arrays import known
-from coalmine_analytics.drift.metric import DAY_H, Finding, MonitoredMetric, Window, monitored
+from coalmine_analytics.drift.metric import Finding, MonitoredMetric, Window, monitored
 from coalmine_analytics.drift.model_changes import likely_causes, model_changes
+from coalmine_analytics.drift.no_reference import no_reference, so_far
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
+from coalmine_analytics.drift.reference import DAY_H
 from coalmine_analytics.drift.sentences import is_better, metric_words, version_words, warnings
 from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 from coalmine_analytics.results.verdicts import DriftState
-from coalmine_consumers.drift import DayOfRequests, DaySeries, Reallocation, VersionKey, VersionSeries
+from coalmine_consumers.drift import (
+    DayIgnored,
+    DayOfRequests,
+    DaySeries,
+    Reallocation,
+    VersionSeries,
+)
 
 SETTLED_H = 1
 """An hour counts once it ended this many hours ago."""
-FARTHEST_DAYS = 3650
-"""Nothing is forecast beyond that."""
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def read_drift(
@@ -29,6 +33,7 @@ def read_drift(
     *,
     taken_at: datetime,
     reallocations: Sequence[Reallocation] = (),
+    named: Sequence[DayIgnored] = (),
 ) -> VersionDrift:
     """Judge a watched version: does it drift, and since when?
 
@@ -40,18 +45,22 @@ def read_drift(
         plan: Fixed before looking.
         taken_at: The current time; the current hour does not count.
         reallocations: Changes of who gets the version since its reference began.
+        named: Days that are ignored, or count again.
     """
     watched = series.watched
-    begun, end = _hour(watched.first_hour), watched.reference_until
+    end = watched.reference_until
     if end is None:
-        return no_reference(watched.key, plan, taken_at, _days(series))
+        return no_reference(watched.key, plan, taken_at, _days(series), named)
     window = Window(_hour(end), _hour(taken_at) - SETTLED_H)
     changes = model_changes(series.models, end)
+    ignored = _numbers(named)
     metrics = metrics_in(series.hours, plan.overrides)
-    found = {metric.name: _monitored(metric, series, plan, begun, window) for metric in metrics}
+    found = {metric.name: _monitored(metric, series, plan, window, ignored) for metric in metrics}
     count = sum(1 for each in found.values() if each is not None)
     rows = tuple(
-        _Row(plan, count, changes).of(metric, found[metric.name], series.days.get(metric.cells))
+        _Row(plan, count, changes).of(
+            metric, found[metric.name], _counted(series.days.get(metric.cells), ignored)
+        )
         for metric in metrics
     )
     state = _state_of(rows)
@@ -61,86 +70,46 @@ def read_drift(
         environment=watched.key.environment,
         state=state,
         words=version_words(state, rows, changes),
-        warnings=tuple(warnings(_reference_days(series, _hour(end)), watched.first_hour, reallocations)),
+        warnings=tuple(
+            warnings(_reference_days(series, _hour(end), ignored), watched.first_hour, reallocations)
+        ),
         taken_at=taken_at,
         reference_since=watched.first_hour,
         reference_until=end,
         speaks_from=None,
-        reference_requests=_requests(series, _hour(end)),
+        reference_requests=_requests(series, _hour(end), ignored),
         watched_until=_moment(window.until),
         false_alarm_every_days=plan.false_alarm_days,
         metrics=rows,
         model_changes=changes,
+        ignored_days=so_far(named, watched.first_hour, taken_at),
     )
-
-
-def no_reference(
-    key: VersionKey, plan: DriftPlan, taken_at: datetime, days: Sequence[DayOfRequests] = ()
-) -> VersionDrift:
-    """The answer while there is no reference: drift is unknown, not absent.
-
-    Args:
-        key: Which version.
-        plan: Says what a reference needs.
-        taken_at: The current time.
-        days: Those on which the version had requests, oldest first.
-    """
-    policy = plan.reference
-    since = days[0].first_event_time if days else None
-    requests = sum(each.requests for each in days)
-    whole_days = _whole_days(days, taken_at)
-    speaks_from = _speaks_from(days, plan, taken_at)
-    words = (
-        f"no reference yet: it needs its first {policy.days} whole days with requests ({whole_days} so far), "
-        f"and at least {policy.min_requests:,} requests ({requests:,} so far)"
-    )
-    if since is not None:
-        words += f"; requests began {since:%Y-%m-%d %H:%M} UTC"
-    if speaks_from is not None:
-        words += f", and if they go on like that, drift can be told from {speaks_from:%Y-%m-%d} on"
-    return VersionDrift(
-        prompt=key.prompt,
-        version=key.version,
-        environment=key.environment,
-        state="not enough data",
-        words=words,
-        warnings=(),
-        taken_at=taken_at,
-        reference_since=since,
-        reference_until=None,
-        speaks_from=speaks_from,
-        reference_requests=requests,
-        watched_until=None,
-        false_alarm_every_days=plan.false_alarm_days,
-        metrics=(),
-        model_changes=(),
-    )
-
-
-def _whole_days(days: Sequence[DayOfRequests], taken_at: datetime) -> int:
-    """Complete days with requests; a first day that began before its first request is not whole."""
-    return sum(1 for each in days if days[0].first_event_time <= each.day <= taken_at - DAY)
-
-
-def _speaks_from(days: Sequence[DayOfRequests], plan: DriftPlan, taken_at: datetime) -> datetime | None:
-    """When the reference will be complete if requests go on as so far; None if that is not within sight."""
-    if not days:
-        return None
-    since = days[0].first_event_time
-    today = taken_at.replace(hour=0, minute=0, second=0, microsecond=0)
-    more_days = plan.reference.days - _whole_days(days, taken_at) + (today < since)
-    requests = sum(each.requests for each in days)
-    per_day = requests / (max(taken_at - since, HOUR) / DAY)
-    for_requests = math.ceil((plan.reference.min_requests - requests) / per_day)
-    wait_days = max(more_days, for_requests + 1, 1)
-    return today + wait_days * DAY if wait_days <= FARTHEST_DAYS else None
 
 
 def _monitored(
-    metric: Metric, series: VersionSeries, plan: DriftPlan, begun: int, window: Window
+    metric: Metric,
+    series: VersionSeries,
+    plan: DriftPlan,
+    window: Window,
+    ignored: Collection[int],
 ) -> MonitoredMetric | None:
     hours = series.hours.get(metric.cells)
-    return None if hours is None else monitored(metric, hours, plan, begun, window)
+    if hours is None:
+        return None
+    begun = _hour(series.watched.first_hour)
+    return monitored(metric, hours, plan, begun, window, ignored=ignored)
+
+
+def _numbers(named: Sequence[DayIgnored]) -> list[int]:
+    """Days since 1970 that are ignored."""
+    return [(each.day - date(1970, 1, 1)).days for each in named if each.ignored]
+
+
+def _counted(days: DaySeries | None, ignored: Collection[int]) -> DaySeries | None:
+    if days is None:
+        return None
+    counts = ~np.isin(days.day, list(ignored))
+    return DaySeries(days.day[counts], days.x[counts], days.y[counts])
 
 
 class _Row:
@@ -247,11 +216,11 @@ def _state_of(rows: Sequence[MetricDrift]) -> DriftState:
     return "not enough data"
 
 
-def _requests(series: VersionSeries, until: int | None = None) -> int:
+def _requests(series: VersionSeries, until: int, ignored: Collection[int]) -> int:
     hours = series.hours.get("requests")
     if hours is None:
         return 0
-    return int(hours.y[hours.hour < until].sum() if until is not None else hours.y.sum())
+    return int(hours.y[(hours.hour < until) & ~np.isin(hours.hour // DAY_H, list(ignored))].sum())
 
 
 def _days(series: VersionSeries) -> list[DayOfRequests]:
@@ -269,10 +238,12 @@ def _days(series: VersionSeries) -> list[DayOfRequests]:
     ]
 
 
-def _reference_days(series: VersionSeries, until: int) -> int:
-    """Days of the reference that had requests."""
+def _reference_days(series: VersionSeries, until: int, ignored: Collection[int]) -> int:
+    """Days of the reference that had requests and count."""
     hours = series.hours.get("requests")
-    return 0 if hours is None else len(np.unique(hours.hour[hours.hour < until] // DAY_H))
+    if hours is None:
+        return 0
+    return len(np.setdiff1d(hours.hour[hours.hour < until] // DAY_H, list(ignored)))
 
 
 def _hour(moment: datetime) -> int:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from coalmine_analytics.results.verdicts import Direction, DriftState, Role
+from coalmine_consumers.drift import DayIgnored
 from coalmine_schemas.results import result
 
 Matching = Literal["hour of week", "hour of day", "none"]
@@ -105,6 +106,8 @@ class VersionDrift:
     metrics: tuple[MetricDrift, ...]
     model_changes: tuple[ModelChange, ...]
     """All of them, oldest first, whether or not a metric drifted."""
+    ignored_days: tuple[DayIgnored, ...]
+    """Days so far that somebody or the settings named: ignored ones, and those that count again."""
 
 
 @result

@@ -1,6 +1,7 @@
 """Input of drift detection: hourly sums of a version, kept beyond its raw rows, and models that answered."""
 
 from coalmine_consumers.drift.hourly_sums import DAY_GROUPS
+from coalmine_consumers.drift.ignored_days import DayIgnored, ignored_days, note_day
 from coalmine_consumers.drift.series import (
     AnsweringModel,
     DaySeries,
@@ -24,6 +25,7 @@ from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, re
 __all__ = [
     "DAY_GROUPS",
     "AnsweringModel",
+    "DayIgnored",
     "DayOfRequests",
     "DaySeries",
     "HourSeries",
@@ -35,6 +37,8 @@ __all__ = [
     "VersionSeries",
     "Watched",
     "days_of_requests",
+    "ignored_days",
+    "note_day",
     "prompts",
     "read_watched",
     "reallocations",

@@ -10,6 +10,7 @@ import duckdb
 
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE
 from coalmine_consumers.drift.hourly_sums import Span, count_span
+from coalmine_consumers.drift.ignored_days import ignored_days
 from coalmine_consumers.drift.watched import (
     KEY,
     Thresholds,
@@ -24,6 +25,7 @@ from coalmine_consumers.sql import fetch_rows, lent, statement
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.reader import Snapshot
+from coalmine_schemas.days import Days
 
 DAY = timedelta(days=1)
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -47,6 +49,8 @@ class ReferencePolicy:
     """Likewise, after which a version is watched at all: its thresholds are taken from them."""
     min_requests: int = 1_000
     """The reference goes on until it has so many."""
+    special_days: tuple[Days, ...] = ()
+    """Days that do not count, UTC: neither here nor later."""
 
 
 def sum_up(store: Store, key: VersionKey, policy: ReferencePolicy, now: datetime) -> Watched | None:
@@ -167,15 +171,18 @@ class _Summing:
         """With its reference, if that is complete now."""
         if watched.reference_until is not None:
             return watched
+        reader = self._store.reader()
+        named = ignored_days(reader, self._key, self._policy.special_days)
         parameters = {
             **self._key.parameters(),
+            "ignored": [each.day for each in named if each.ignored],
             "first_hour": watched.first_hour,
             "days": self._policy.days,
             "complete": self._complete_until,
             "least": self._policy.min_requests,
         }
         # What this run has kept is in no older state.
-        found = self._store.reader().table(statement("reference_end", __package__), parameters)
+        found = reader.table(statement("reference_end", __package__), parameters)
         end: datetime | None = found["until"][0].as_py()
         return watched if end is None else with_reference(watched, end)
 

@@ -276,6 +276,27 @@ def drift(
     metric: Annotated[
         str | None, typer.Option("--metric", help="Only this metric.", show_default=False)
     ] = None,
+    ignore_day: Annotated[
+        str | None,
+        typer.Option(
+            "--ignore-day",
+            metavar="DAY",
+            help="First have this day (UTC) ignored, in each version; needs --reason.",
+            show_default=False,
+        ),
+    ] = None,
+    count_day: Annotated[
+        str | None,
+        typer.Option(
+            "--count-day",
+            metavar="DAY",
+            help="First have this day counted again; needs --reason.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why, for whoever reads it.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check whether a version that nobody changed still behaves as in its own first days.
@@ -287,7 +308,10 @@ def drift(
     from coalmine_server.errors import ExitCode
 
     question = {"prompt": prompt, "version": version, "environment": environment, "metric": metric}
+    act = _day_act(prompt, environment, ignore_day, count_day, reason)
     with asking(context, quiet=as_json) as client:
+        if act is not None:
+            client.post("/v1/drift/ignored-days", act)
         document = client.get("/v1/drift", question)
     found = read_as(Drift, document)
     if as_json:
@@ -299,6 +323,26 @@ def drift(
             write_drift(item)
     if any(row.state == "drifted" for item in found.items for row in item.metrics):
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _day_act(
+    prompt: str, environment: str | None, ignore_day: str | None, count_day: str | None, reason: str | None
+) -> dict[str, object] | None:
+    """What the options say about a day, as the API takes it."""
+    if ignore_day is not None and count_day is not None:
+        raise typer.BadParameter("give --ignore-day or --count-day, not both")
+    day = ignore_day or count_day
+    if (day is None) != (reason is None):
+        raise typer.BadParameter("--reason goes with --ignore-day or --count-day: give both")
+    if day is None:
+        return None
+    return {
+        "prompt": prompt,
+        "environment": environment,
+        "day": day,
+        "ignored": count_day is None,
+        "reason": reason,
+    }
 
 
 def write_drift(found: "VersionDrift") -> None:
@@ -320,6 +364,9 @@ def write_drift(found: "VersionDrift") -> None:
                 typer.echo(f"  {row.metric}: {row.words}")
     for change in found.model_changes:
         typer.echo(f"  {_change_words(change)}")
+    for day in found.ignored_days:
+        by = "" if day.acted_at is None else f", by {day.acted_by} at {day.acted_at:%Y-%m-%d %H:%M} UTC"
+        typer.echo(f"  {day.day} {'is ignored' if day.ignored else 'counts again'}: {day.reason}{by}")
 
 
 def _drift_row(row: "MetricDrift") -> tuple[object, ...]:

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query
+from pydantic import Field
 
 from coalmine_analytics.results.drift import Drift, VersionDrift
-from coalmine_consumers.drift import ReferencePolicy, ServedVersion, VersionKey, prompts, served_versions
+from coalmine_consumers.drift import (
+    DayIgnored,
+    ReferencePolicy,
+    ServedVersion,
+    VersionKey,
+    note_day,
+    prompts,
+    served_versions,
+)
 from coalmine_consumers.explain import known_cells
 from coalmine_consumers.store import Reader, Store
 from coalmine_server.errors import NotFound
@@ -39,7 +49,9 @@ def drift_plan(settings: Settings) -> "DriftPlan":
 
     own = settings.drift
     return DriftPlan(
-        reference=ReferencePolicy(days=own.reference_days, min_requests=own.reference_requests),
+        reference=ReferencePolicy(
+            days=own.reference_days, min_requests=own.reference_requests, special_days=own.special_days
+        ),
         false_alarm_days=own.false_alarm_days,
         tolerance=own.tolerance,
         overrides=plans_of(settings.readout).default.overrides,
@@ -70,6 +82,43 @@ def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift
         _check_metric(drifts, reader, question.prompt, question.metric)
         items = [_only(item, question.metric) for item in items]
     return Drift(prompt=question.prompt, items=tuple(items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayToIgnore:
+    """A day that is to be ignored, or to count again. Body of a request."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=500, description="Name of the prompt.")]
+    environment: Annotated[
+        str | None, Field(min_length=1, description="Only in this environment; by default in each.")
+    ] = None
+    day: Annotated[date, Field(description="The day, in UTC.")]
+    ignored: Annotated[bool, Field(description="False: the day counts again.")] = True
+    reason: Annotated[str, Field(min_length=1, max_length=2000, description="Why, for whoever reads it.")]
+
+
+def day_ignored(store: Store, asked: DayToIgnore, subject: str) -> DayIgnored:
+    """Notes that a day is ignored or counts again, by whom and why.
+
+    Raises:
+        NotFound: No requests are recorded for that prompt or environment.
+    """
+    served = served_versions(store.reader(), asked.prompt)
+    if not served:
+        raise _nothing(f'prompt "{asked.prompt}"', asked.prompt, prompts(store.reader()))
+    _chosen(served, DriftQuestion(prompt=asked.prompt, environment=asked.environment))
+    act = DayIgnored(
+        prompt=asked.prompt,
+        environment=asked.environment,
+        day=asked.day,
+        ignored=asked.ignored,
+        reason=asked.reason,
+        acted_by=subject,
+        acted_at=datetime.now(UTC),
+    )
+    with store.transaction() as connection:
+        note_day(connection, act)
+    return act
 
 
 def _check_metric(drifts: "Drifts", reader: Reader, prompt: str, metric: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
+from coalmine_schemas.days import Days
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.size import Size
@@ -24,6 +25,17 @@ def _written(size: Size) -> str | float:
 
 SizeText = Annotated[Size, PlainValidator(_size), PlainSerializer(_written)]
 """`0.02` in the metric's unit, or `"3%"` of the control arm's value."""
+
+
+def _days(given: object) -> Days:
+    try:
+        return Days.parse(given)
+    except InvalidParameter as error:
+        raise ValueError(str(error)) from None
+
+
+DaysText = Annotated[Days, PlainValidator(_days), PlainSerializer(str)]
+"""`2026-12-24`, or `2026-12-31/2027-01-02` with both ends."""
 
 
 class MetricSetting(Section):
@@ -109,5 +121,7 @@ class DriftSettings(Section):
     """Average run length to a false alarm, for one version in one environment, over all its metrics."""
     tolerance: float = Field(default=1 / 3, ge=0, lt=1)
     """A lasting shift of up to this share of a metric's margin is not drift."""
+    special_days: tuple[DaysText, ...] = ()
+    """Days that do not count, in UTC, such as `2026-12-24` or `2026-12-31/2027-01-02`."""
     sum_up_every_s: float = Field(default=1_800.0, gt=0)
     """How often the server sums up new hours, so that the sums outlive the raw events."""

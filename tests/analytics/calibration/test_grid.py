@@ -103,7 +103,7 @@ def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
     text = DOCUMENT.with_suffix(".md").read_text(encoding="utf-8")
     for row in rows:
         assert row.keys() == {"cell", "method", "rate", "replications", "limit", "passes"}
-        assert row["replications"] >= 4_000
+        assert row["replications"] >= (800 if row["cell"].startswith("drift: ") else 4_000)
         assert f"| {row['cell']} | {row['method']} |" in text
     controls = [row for row in rows if not row["passes"]]
     assert {row["method"] for row in controls} == {
@@ -115,6 +115,7 @@ def test_the_committed_document_is_of_the_full_grid_and_holds() -> None:
         "chi-squared at every look",
         "no correction",
         "delta method",
+        "hours alone: false alarms a year",
     }
     assert all(row["rate"] >= row["limit"] for row in controls)
     assert all(row["rate"] <= row["limit"] for row in rows if row["passes"])

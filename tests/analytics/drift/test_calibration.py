@@ -50,6 +50,7 @@ def without_care(found: MonitoredMetric) -> MonitoredMetric:
         inflation=1.0,
         doubt=1.0,
         standard_error=0.0,
+        lasting=0.0,
         place_variance=np.zeros_like(reference.place_variance),
     )
     return MonitoredMetric(found.metric, found.window, bare, found.buckets, found.level)

@@ -57,6 +57,24 @@ def test_hours_that_wander_together_inflate_the_noise() -> None:
     assert np.mean([each.inflation for each in found]) > 3
 
 
+@pytest.mark.parametrize("days", [14, 28])
+def test_what_days_differ_by_may_last(days: float) -> None:
+    """Students's t of as many days as there are to compare, and as many weeks as the reference has."""
+    calm = [taken(replace(PLAIN, days=days), seed) for seed in range(20)]
+    restless = [taken(replace(PLAIN, days=days, day_sd=0.03), seed) for seed in range(20)]
+    assert np.median([each.lasting for each in calm]) < 0.02 * 0.8
+    # A later day is further off than this in one of a hundred services.
+    assert np.median([each.lasting for each in restless]) > 2.3 * 0.03 * 0.8
+    assert np.median([each.lasting for each in restless]) < 6 * 0.03 * 0.8
+
+
+def test_weeks_that_differ_are_seen_in_two_weeks() -> None:
+    weeks = replace(PLAIN, units_per_hour=400, weeks=(0.0, 0.04))
+    # The two are 4 % apart, each 2 % from their mean; one difference says little of how much weeks differ.
+    assert taken(weeks).lasting > 4 * 0.02 * 0.8
+    assert taken(replace(weeks, weeks=())).lasting < 0.02 * 0.8
+
+
 def test_standardised_hours_are_not_wider_than_they_should_be() -> None:
     """Over fresh hours, with all that the reference does not know."""
     season = Season(days=44, wander=0.02, memory=0.3)

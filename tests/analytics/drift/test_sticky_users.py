@@ -35,6 +35,7 @@ def test_hours_taken_for_independent_would_alarm_at_once() -> None:
     alarms = 0
     for seed in range(5):
         found, _ = judged_users(Users(), seed, STRICT)
+        found.reference = replace(found.reference, lasting=0.0)
         found.sigma = np.sqrt(found.reference.variance_per_x / found.buckets.x)  # sampling alone
         total = np.logaddexp(*found.evidence(STRICT))
         alarms += bool((total >= found.log_threshold(STRICT, 1)).any())
@@ -45,5 +46,5 @@ def test_a_shift_of_everybody_is_found_all_the_same() -> None:
     users = Users(2_000, requests_per_day=10_000, shift=-0.16)
     before = (users.shift_day - REFERENCE_DAYS) * 24
     delays = [found_after_h(users, seed, DriftPlan(), 14) for seed in range(4)]
-    assert all(delay is not None and before < delay <= before + 48 for delay in delays)
+    assert all(delay is not None and before < delay <= before + 72 for delay in delays)
     assert found_after_h(replace(users, shift=0.0), 0, DriftPlan(), 14) is None

@@ -8,7 +8,7 @@ import pytest
 from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.results.drift import MetricDrift, VersionDrift
-from coalmine_consumers.drift import AnsweringModel, DayOfRequests, Reallocation, VersionKey
+from coalmine_consumers.drift import AnsweringModel, DayIgnored, DayOfRequests, Reallocation, VersionKey
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.simulated_version import FIRST, Story, after, version_series
 
@@ -71,7 +71,7 @@ def test_a_change_for_the_better_is_drift_too() -> None:
 
 
 def test_a_shift_that_does_not_matter_is_none() -> None:
-    series = version_series(Story(quality_shift=-0.007, requests_per_hour=2_000.0, shift_day=14.0))
+    series = version_series(Story(quality_shift=-0.007, requests_per_hour=2_000.0, shift_day=14.0), seed=2)
     assert metric(read_drift(series, PLAN, taken_at=after(24))).state == "steady"
     strict = replace(PLAN, tolerance=0.0)
     assert metric(read_drift(series, strict, taken_at=after(24))).state == "drifted"
@@ -84,6 +84,46 @@ def test_one_busy_user_is_no_drift() -> None:
     assert metric(found).state == "steady"
     # Hours alone would say so: the quality measured has fallen for good, by one user's doing.
     assert metric(read_drift(replace(series, days={}), PLAN, taken_at=after(24))).state == "drifted"
+
+
+def ignored(first: int, last: int, *, ignored: bool = True) -> list[DayIgnored]:
+    return [
+        DayIgnored("refund", None, after(day).date(), ignored, "a holiday", "ada", after(20))
+        for day in range(first, last)
+    ]
+
+
+def test_ignored_days_are_no_drift_and_stand_in_the_answer() -> None:
+    story = Story(quality_shift=-0.06, back_day=20)
+    series = version_series(story)
+    taken_at = after(story.days)
+    days = ignored(18, 20)
+    found = read_drift(series, PLAN, taken_at=taken_at, named=days)
+    assert (metric(found).state, found.ignored_days) == ("steady", tuple(days))
+    undone = ignored(18, 20, ignored=False)
+    again = read_drift(series, PLAN, taken_at=taken_at, named=undone)
+    assert (metric(again).state, again.ignored_days) == ("returned", tuple(undone))
+    assert read_drift(series, PLAN, taken_at=taken_at, named=ignored(30, 31)).ignored_days == ()
+
+
+def test_ignored_days_are_in_no_reference_and_do_not_move_its_end() -> None:
+    series = version_series(Story(quality_shift=-0.3, shift_day=0, back_day=1))
+    found = read_drift(series, PLAN, taken_at=after(24), named=ignored(0, 1))
+    (quality,) = [row for row in found.metrics if row.metric == "quality"]
+    assert (found.reference_until, quality.reference_until) == (after(14), after(14))
+    assert quality.reference_value == pytest.approx(0.8, abs=0.005)
+    assert found.reference_requests < read_drift(series, PLAN, taken_at=after(24)).reference_requests
+    assert "shorter than two weeks" in found.warnings[0]
+
+
+def test_a_young_version_does_not_wait_for_fewer_days_because_some_are_ignored() -> None:
+    series = version_series(Story(days=5, reference_frozen=False))
+    found = read_drift(series, PLAN, taken_at=after(5), named=ignored(0, 2))
+    assert "requests (3 so far)" in found.words
+    assert "began 2026-03-02 00:00 UTC" in found.words
+    assert found.speaks_from == after(16)
+    nothing = read_drift(series, PLAN, taken_at=after(5), named=ignored(0, 6))
+    assert (nothing.state, nothing.speaks_from) == ("not enough data", None)
 
 
 def test_a_few_wild_hours_are_no_drift() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations  # evaluated, DuckDB complains of leaks at exit beside hypothesis
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -244,8 +244,20 @@ def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
         hour("12 08:00", 900.0, version="2"),
     )
 
-    def end(days: int, least: int, first: str = "10 08:00", complete: str = "30 00:00") -> object:
-        parameters = {"first_hour": at(first), "complete": at(complete), "days": days, "least": least}
+    def end(
+        days: int,
+        least: int,
+        first: str = "10 08:00",
+        complete: str = "30 00:00",
+        ignored: Sequence[int] = (),
+    ) -> object:
+        parameters = {
+            "first_hour": at(first),
+            "complete": at(complete),
+            "days": days,
+            "least": least,
+            "ignored": [date(2026, 3, day) for day in ignored],
+        }
         (row,) = run(connection, "reference_end", **KEY, **parameters)
         return row["until"]
 
@@ -255,6 +267,34 @@ def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
     assert end(2, 121) is None  # reached on the last day, which may not be over
     assert end(2, 122) is None
     assert end(2, 50, complete="13 23:00") is None
+    assert end(2, 50, ignored=[13]) == at("16 00:00")  # a day that does not count
+    assert end(2, 61, ignored=[10]) is None  # nor do its requests
+
+
+def test_noted_days(connection: duckdb.DuckDBPyConnection) -> None:
+    def act(day: int, ignored: bool, hour: int, reason: str, **values: Any) -> dict[str, Any]:
+        row = {"prompt": "p", "environment": None, "day": date(2026, 3, day), "acted_by": "ada"}
+        return {**row, "ignored": ignored, "acted_at": at(f"20 {hour:02}:00"), "reason": reason, **values}
+
+    insert(
+        connection,
+        "drift_ignored_days",
+        act(2, True, 8, "outage"),
+        act(1, True, 8, "holiday"),
+        act(2, False, 9, "it was none", environment="prod"),
+        act(2, True, 10, "elsewhere", environment="dev"),
+        act(2, True, 10, "another", prompt="q"),
+        act(3, True, 7, "first"),
+        act(3, False, 7, "then"),
+    )
+    found = connection.sql(
+        statement("noted_days", DRIFT), params={"prompt": "p", "environment": "prod"}
+    ).to_arrow_table()
+    assert [(row["day"].day, row["ignored"], row["reason"]) for row in found.to_pylist()] == [
+        (1, True, "holiday"),
+        (2, False, "it was none"),
+        (3, False, "then"),
+    ]
 
 
 def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:

@@ -48,6 +48,12 @@ TABLE = (
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
+    Row(
+        "POST",
+        "/v1/drift/ignored-days",
+        "approver",
+        body={"prompt": "nothing", "day": "2026-01-01", "reason": "tidy"},
+    ),
     Row("GET", "/v1/explain", "reader", "/v1/explain?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("GET", "/v1/readouts", "reader"),
     Row("GET", "/v1/experiments/{experiment}/readout", "reader", "/v1/experiments/nothing/readout"),

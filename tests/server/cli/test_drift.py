@@ -32,7 +32,7 @@ CHANGED = Incident(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 days of two services in a spool; on the 21st day the model of one of them changes."""
+    """26 days of two services in a spool; on the 21st day the model of one of them changes."""
     home = tmp_path_factory.mktemp("drift") / "home"
     story = SimulationConfig(
         prompts=(
@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clients.append(Coalmine(app, environment=environment, home=home, on_full="wait"))
         return clients[-1]
 
-    run(Simulation(story, 11), client, Playback(history_s=24 * DAY_S))
+    run(Simulation(story, 11), client, Playback(history_s=26 * DAY_S))
     for each in clients:
         each.close()
     return home
@@ -115,6 +115,27 @@ def test_people_get_a_table_and_scripts_an_exit_code(server: ServerProcess) -> N
     unknown = coalmine("drift", "support-refnd", home=server.home)
     assert unknown.returncode == 2
     assert "known: search-answer, support-refund" in unknown.stderr
+
+
+def test_a_day_is_ignored_and_counts_again(server: ServerProcess) -> None:
+    holiday = ("drift", "search-answer", "--ignore-day", "2024-02-02")
+    for wrong in (
+        holiday,
+        ("drift", "search-answer", "--reason", "why"),
+        (*holiday, "--count-day", "2024-02-02"),
+    ):
+        refused = coalmine(*wrong, home=server.home)
+        assert refused.returncode == 2, refused.stdout
+        assert "--ignore-day or --count-day" in refused.stderr
+    malformed = coalmine(*holiday[:3], "yesterday", "--reason", "why", home=server.home)
+    assert malformed.returncode == 2
+    assert "day" in malformed.stderr
+    day = server.json("/v1/drift", params={"prompt": "search-answer"})["items"][0]["reference_since"][:10]
+    ignored = coalmine("drift", "search-answer", "--ignore-day", day, "--reason", "holiday", home=server.home)
+    assert ignored.returncode == 0, ignored.stderr
+    assert f"{day} is ignored: holiday, by local at" in ignored.stdout
+    again = coalmine("drift", "search-answer", "--count-day", day, "--reason", "none", home=server.home)
+    assert f"{day} counts again: none, by local at" in again.stdout
 
 
 def test_a_server_says_the_same_as_the_command(server: ServerProcess, told: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Which versions an answer about drift is about, and the job that keeps their hours."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,16 @@ from coalmine_analytics.drift import Drifts
 from coalmine_consumers.drift import VersionKey, read_watched
 from coalmine_consumers.store import Store
 from coalmine_server.errors import NotFound
-from coalmine_server.services.drift import DriftQuestion, drift_of, make_drifts
+from coalmine_server.services.drift import (
+    DayToIgnore,
+    DriftQuestion,
+    day_ignored,
+    drift_of,
+    drift_plan,
+    make_drifts,
+)
 from coalmine_server.settings import Settings
+from coalmine_server.settings.readout import DriftSettings
 from coalmine_server.workers.analysis import drift_worker
 from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.eventually import eventually
@@ -68,6 +77,57 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(
     with pytest.raises(NotFound) as raised:
         chosen(store, **names)
     assert raised.value.hint == known
+
+
+def test_a_day_is_ignored_by_somebody_for_a_reason_and_counts_again(store: Store) -> None:
+    drifts = Drifts(store, clock=lambda: NOW)
+    outage = (START + timedelta(days=1)).date()
+
+    def told(environment: str = "prod") -> list[tuple[bool, str, str | None]]:
+        question = DriftQuestion(prompt="refund", version=None, environment=environment)
+        (item,) = drift_of(drifts, store.reader(), question).items
+        assert {each.day for each in item.ignored_days} <= {outage}
+        return [(each.ignored, each.reason, each.acted_by) for each in item.ignored_days]
+
+    asked = DayToIgnore(prompt="refund", environment="staging", day=outage, reason="outage")
+    assert told("staging") == []
+    act = day_ignored(store, asked, "ada")
+    assert (act.day, act.ignored, act.acted_by) == (outage, True, "ada")
+    assert told("staging") == [(True, "outage", "ada")]
+    assert told("prod") == []
+    day_ignored(store, replace(asked, environment=None, ignored=False, reason="it was none"), "eve")
+    assert told("staging") == [(False, "it was none", "eve")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "environment", "known"),
+    [("refnd", None, "did you mean refund? known: refund"), ("refund", "dev", "known: prod, staging")],
+)
+def test_a_day_of_what_is_not_there_is_not_ignored(
+    store: Store, prompt: str, environment: str | None, known: str
+) -> None:
+    asked = DayToIgnore(prompt=prompt, environment=environment, day=START.date(), reason="outage")
+    with pytest.raises(NotFound) as raised:
+        day_ignored(store, asked, "ada")
+    assert raised.value.hint == known
+
+
+def test_special_days_of_the_settings_do_not_count_unless_somebody_says_so(
+    store: Store, tmp_path: Path
+) -> None:
+    first, last = START.date(), (START + timedelta(days=2)).date()
+    section = DriftSettings.model_validate({"special_days": [f"{first}/{last}", "2027-01-01"]})
+    drifts = Drifts(store, drift_plan(Settings(home=tmp_path, drift=section)), clock=lambda: NOW)
+    key = VersionKey("refund", "1.2.0", "staging")
+    found = drifts.current(key)
+    assert [each.day for each in found.ignored_days] == [first + timedelta(days=n) for n in range(3)]
+    assert {(each.ignored, each.acted_by) for each in found.ignored_days} == {(True, None)}
+    assert "(3 so far)" in found.words
+    asked = DayToIgnore(prompt="refund", day=last, ignored=False, reason="we worked")
+    day_ignored(store, asked, "ada")
+    again = drifts.current(key)
+    assert [each.ignored for each in again.ignored_days] == [True, True, False]
+    assert "(4 so far)" in again.words
 
 
 def test_the_worker_sums_up_without_being_asked_and_ends_when_told(store: Store, tmp_path: Path) -> None:

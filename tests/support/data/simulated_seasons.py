@@ -44,6 +44,10 @@ class Season:
     traffic_weekend: float = 0.5
     growth: float = 1.0
     """Traffic at the end over traffic at the beginning."""
+    day_sd: float = 0.0
+    """Standard deviation of the level from day to day."""
+    weeks: tuple[float, ...] = ()
+    """How much the level is higher in each week."""
     shift: float = 0.0
     """The level's lasting shift."""
     shift_at_day: float = 24.0
@@ -59,6 +63,10 @@ def hours_of(season: Season, random: np.random.Generator) -> Buckets:
     traffic *= np.where(weekend, season.traffic_weekend, 1.0) * season.growth ** (hour / count)
     level = season.level * (1 + season.daily * np.sin(day_angle) - season.weekly * weekend)
     level *= 1 + _wandering(season, count, random)
+    if season.day_sd:
+        level *= 1 + random.normal(0.0, season.day_sd, count // 24 + 1)[hour // 24]
+    if season.weeks:
+        level *= 1 + np.array(season.weeks)[hour // 168]
     level *= 1 + season.shift * (hour >= season.shift_at_day * 24)
     units = random.poisson(traffic)
     of_unit = np.repeat(hour, units)

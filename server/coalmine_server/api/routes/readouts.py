@@ -10,6 +10,7 @@ from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.drift import Drift
 from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
+from coalmine_consumers.drift import DayIgnored
 from coalmine_consumers.results import ExperimentRow
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.results import Page
@@ -21,7 +22,7 @@ from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.compare import CompareQuestion, catalogue, compared
-from coalmine_server.services.drift import DriftQuestion, drift_of
+from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignored, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
@@ -118,6 +119,16 @@ def drift(owned: Owned, question: Annotated[DriftQuestion, Depends()]) -> Drift:
     is at least `false_alarm_every_days`, over all metrics together.
     """
     return drift_of(owned.drifts, owned.store.reader(), question)
+
+
+@changes.post("/drift/ignored-days", status_code=201, responses=problem_responses(404))
+def ignore_day(owned: Owned, actor: Annotated[Actor, needs(Role.APPROVER)], body: DayToIgnore) -> DayIgnored:
+    """Has drift detection ignore a day, such as a holiday or an outage, or count it again.
+
+    Neither the reference nor what is compared with it has that day, of any version. Who did it, when and why
+    is kept, and stands in every answer.
+    """
+    return day_ignored(owned.store, body, actor.subject)
 
 
 @router.get("/explain", responses=problem_responses(404))
