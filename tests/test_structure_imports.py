@@ -129,10 +129,11 @@ _HEAVY_STANDARD = (
 )
 _CLIENT_MODULES = (
     *("coalmine", "coalmine.call", "coalmine.chains", "coalmine.client", "coalmine.prompts"),
-    *("coalmine.mistakes", "coalmine.reactions"),
+    *("coalmine.event_sender", "coalmine.mistakes", "coalmine.reactions"),
     *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
     *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
-    *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.discovery"),
+    *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.client_variables"),
+    *("coalmine_schemas.discovery",),
     *("coalmine_schemas.errors", "coalmine_schemas.events", "coalmine_schemas.identifiers"),
     *("coalmine_schemas.limited_log", "coalmine_schemas.prompts", "coalmine_schemas.results"),
     *("coalmine_schemas.limits", "coalmine_schemas.providers", "coalmine_schemas.rules"),

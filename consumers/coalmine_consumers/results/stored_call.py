@@ -90,6 +90,6 @@ class StoredCall:
     private: bool
     """False if texts and identifiers of users are left out, because the asker is no admin."""
     feedback: list[CallFeedback]
-    """Oldest first."""
+    """Feedback on the call, oldest first."""
     scores: list[CallScore]
-    """Oldest first."""
+    """Scores of the call, oldest first."""
