@@ -191,7 +191,8 @@ def end_warm_command() -> None:
 def wait() -> None:
     """What the waiting process does; never returns."""
     for name in WARM:
-        importlib.import_module(name)
+        with contextlib.suppress(ModuleNotFoundError):  # other versions of packages have other modules
+            importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for
