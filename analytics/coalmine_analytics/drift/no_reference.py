@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from coalmine_analytics.drift.plan import DriftPlan
 from coalmine_analytics.results.drift import VersionDrift
-from coalmine_consumers.drift import DayIgnored, DayOfRequests, VersionKey
+from coalmine_consumers.drift import DayOfRequests, VersionKey
+from coalmine_consumers.results import DayIgnored
 
 FARTHEST_DAYS = 3650
 """Nothing is forecast beyond that."""

@@ -16,12 +16,12 @@ from coalmine_analytics.metrics import Metric, metrics_in
 from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 from coalmine_analytics.results.verdicts import DriftState
 from coalmine_consumers.drift import (
-    DayIgnored,
     DayOfRequests,
     DaySeries,
     Reallocation,
     VersionSeries,
 )
+from coalmine_consumers.results import DayIgnored
 
 SETTLED_H = 1
 """An hour counts once it ended this many hours ago."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from coalmine_analytics.results.verdicts import Direction, DriftState, Role
-from coalmine_consumers.drift import DayIgnored
+from coalmine_consumers.results import DayIgnored
 from coalmine_schemas.results import result
 
 Matching = Literal["hour of week", "hour of day", "none"]

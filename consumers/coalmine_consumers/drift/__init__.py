@@ -1,7 +1,7 @@
 """Input of drift detection: hourly sums of a version, kept beyond its raw rows, and models that answered."""
 
 from coalmine_consumers.drift.hourly_sums import DAY_GROUPS
-from coalmine_consumers.drift.ignored_days import DayIgnored, ignored_days, note_day
+from coalmine_consumers.drift.ignored_days import ignored_days, note_day
 from coalmine_consumers.drift.series import (
     AnsweringModel,
     DaySeries,
@@ -25,7 +25,6 @@ from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, re
 __all__ = [
     "DAY_GROUPS",
     "AnsweringModel",
-    "DayIgnored",
     "DayOfRequests",
     "DaySeries",
     "HourSeries",

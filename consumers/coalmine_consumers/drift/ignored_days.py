@@ -2,36 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date, datetime
 
 import duckdb
 
 from coalmine_consumers.drift.watched import VersionKey
+from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.sql import Source, statement
 from coalmine_schemas.days import Days
-from coalmine_schemas.results import result
 
 SPECIAL = "named in drift.special_days"
-
-
-@result
-class DayIgnored:
-    """A day that is ignored, or counts again: by an act of a person, or by the settings."""
-
-    prompt: str
-    """Name of the prompt, of which each version ignores it."""
-    environment: str | None
-    """The only environment that ignores it; null for all."""
-    day: date
-    """The day, in UTC."""
-    ignored: bool
-    """False: the day counts again."""
-    reason: str
-    """Why, as given with the act."""
-    acted_by: str | None
-    """Subject of the token; null where the settings name the day."""
-    acted_at: datetime | None
-    """When; null where the settings name the day."""
 
 
 def note_day(connection: duckdb.DuckDBPyConnection, act: DayIgnored) -> None:

@@ -9,6 +9,7 @@ from coalmine_consumers.results.dead_letters import (
     FrameKind,
     StillFailing,
 )
+from coalmine_consumers.results.drift import DayIgnored
 from coalmine_consumers.results.experiments import ExperimentRow
 from coalmine_consumers.results.ingest import (
     Counts,
@@ -44,6 +45,7 @@ __all__ = [
     "CallFeedback",
     "CallScore",
     "Counts",
+    "DayIgnored",
     "DeadLetterDetail",
     "DeadLetterRow",
     "DeadLetterStatus",

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.drift import (
-    DayIgnored,
     ReferencePolicy,
     ServedVersion,
     VersionKey,
@@ -19,6 +18,7 @@ from coalmine_consumers.drift import (
     served_versions,
 )
 from coalmine_consumers.explain import known_cells
+from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.store import Reader, Store
 from coalmine_server.errors import NotFound
 from coalmine_server.settings import Settings

@@ -8,7 +8,8 @@ import pytest
 from coalmine_analytics.drift import DriftPlan, no_reference, read_drift
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.results.drift import MetricDrift, VersionDrift
-from coalmine_consumers.drift import AnsweringModel, DayIgnored, DayOfRequests, Reallocation, VersionKey
+from coalmine_consumers.drift import AnsweringModel, DayOfRequests, Reallocation, VersionKey
+from coalmine_consumers.results import DayIgnored
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.simulated_version import FIRST, Story, after, version_series
 

@@ -10,8 +10,7 @@ from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.drift import Drift
 from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout, ReadoutPath
-from coalmine_consumers.drift import DayIgnored
-from coalmine_consumers.results import ExperimentRow
+from coalmine_consumers.results import DayIgnored, ExperimentRow
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
