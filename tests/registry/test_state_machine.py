@@ -63,6 +63,11 @@ class _Lifecycle(RuleBasedStateMachine):
     def _running_arms(self) -> set[str]:
         return {version for version, _ in self.experiment[1].values()} if self.experiment else set()
 
+    def _shown_arms(self) -> set[str]:
+        """Versions of arms that anybody gets."""
+        arms = self.experiment[1].values() if self.experiment else ()
+        return {version for version, weight in arms if weight > 0}
+
     @rule(version=_VERSION)
     def promote(self, version: str) -> None:
         if version in self.retired or self.experiment:
@@ -124,7 +129,7 @@ class _Lifecycle(RuleBasedStateMachine):
         self.registry.start_experiment(BOB, "prod", PROMPT, name, arms, None, self.revision)
         self.experiments += 1
         self.experiment = (name, {"treatment": (treatment, weight), "control": (control, 1 - weight)}, 1)
-        self._did("start_experiment", treatment, control)
+        self._did("start_experiment", *self._shown_arms())
 
     @precondition(lambda self: self.experiment is not None)
     @rule(weight=_WEIGHT)
@@ -132,9 +137,11 @@ class _Lifecycle(RuleBasedStateMachine):
         assert self.experiment is not None
         name, arms, epoch = self.experiment
         self.registry.set_weights(BOB, name, {"treatment": weight}, self.revision)
+        if weight == arms["treatment"][1]:
+            return  # as before: nothing changes
         changed = {"treatment": (arms["treatment"][0], weight), "control": (arms["control"][0], 1 - weight)}
         self.experiment = (name, changed, epoch + 1)
-        self._did("set_weights")
+        self._did("set_weights", *self._shown_arms())
 
     @precondition(lambda self: self.experiment is not None)
     @rule(keep=st.sampled_from([None, "treatment", "control"]))
@@ -145,7 +152,7 @@ class _Lifecycle(RuleBasedStateMachine):
         if keep is not None and arms[keep][0] != self.defaults[-1]:
             self.defaults.append(arms[keep][0])
         self.experiment = None
-        self._did("stop_experiment")
+        self._did("stop_experiment", self.defaults[-1])
 
     @rule(version=_VERSION)
     def retire(self, version: str) -> None:
