@@ -248,7 +248,11 @@ class Histories(RuleBasedStateMachine):
                 for partition, gap in self.gaps
                 if gap.reason == "recreated" and (gap.topic, int(gap.partition)) == where
             ]
-            assert said == list(stood.values())[:-1], "each topic that is gone is said to be, once"
+            # Of a topic that ended before anything of it was read nothing is lost, and nothing need be said.
+            known = [offset for offset in list(stood.values())[:-1] if offset]
+            assert [offset for offset in said if offset] == known, (
+                "each topic that is gone is said to be, once"
+            )
         ends = {
             TopicPartition(topic, str(number), log.topic_id): log.end
             for (topic, number), log in self.cluster.logs.items()
