@@ -70,6 +70,26 @@ def lent(connection: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[
     _unregister(connection, tables)
 
 
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, keys: Iterable[str], rows: pa.Table
+) -> None:
+    """Puts rows into a table in place of those with the same keys.
+
+    Args:
+        connection: Inside a transaction.
+        table: Its name.
+        keys: Columns that tell its rows apart.
+        rows: Columns of the table.
+    """
+    named = ", ".join(map(quote_identifier, keys))
+    into = quote_identifier(table)
+    with lent(connection, fresh=rows):
+        connection.execute(
+            f"DELETE FROM {into} WHERE ({named}) IN (SELECT ({named}) FROM fresh)"  # noqa: S608 - quoted
+        ).fetchall()
+        connection.execute(f"INSERT INTO {into} BY NAME SELECT * FROM fresh").fetchall()  # noqa: S608 - quoted
+
+
 def _unregister(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     for name in names:
         connection.unregister(name)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.arrays import FloatArray
-from coalmine_consumers.sql import fetch_rows, fetch_table, lent
+from coalmine_consumers.sql import fetch_rows, fetch_table, lent, replace_rows
 from coalmine_schemas.ranges import Range
 
 LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
@@ -168,9 +168,4 @@ def _store(connection: duckdb.DuckDBPyConnection, fresh: list[Bound]) -> None:
             "frozen_at": pa.array([each.frozen_at for each in fresh], pa.timestamp("us", "UTC")),
         }
     )
-    with lent(connection, fresh=rows):
-        connection.execute(
-            "DELETE FROM experiment_bounds "
-            "WHERE (experiment, metric) IN (SELECT (experiment, metric) FROM fresh)"
-        ).fetchall()
-        connection.execute("INSERT INTO experiment_bounds BY NAME SELECT * FROM fresh").fetchall()
+    replace_rows(connection, "experiment_bounds", ("experiment", "metric"), rows)

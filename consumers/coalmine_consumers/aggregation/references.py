@@ -28,7 +28,7 @@ from coalmine_consumers.aggregation.bounds import Bound
 from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.aggregation.histograms import RELATIVE_ERROR, quantiles
 from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
-from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.sql import fetch_table, lent, replace_rows, statement
 
 CAP_QUANTILE = 0.995
 """Values above it count as much as it."""
@@ -298,9 +298,4 @@ def _store(connection: duckdb.DuckDBPyConnection, fresh: Sequence[Reference]) ->
             "frozen_at": pa.array([each.frozen_at for each in fresh], pa.timestamp("us", "UTC")),
         }
     )
-    with lent(connection, fresh=rows):
-        connection.execute(
-            "DELETE FROM experiment_references "
-            "WHERE (experiment, metric, quantile) IN (SELECT (experiment, metric, quantile) FROM fresh)"
-        ).fetchall()
-        connection.execute("INSERT INTO experiment_references BY NAME SELECT * FROM fresh").fetchall()
+    replace_rows(connection, "experiment_references", ("experiment", "metric", "quantile"), rows)

@@ -18,7 +18,7 @@ from coalmine_consumers.aggregation.cells import NOT_BINARY
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.arrays import FloatArray, IndexArray
 from coalmine_consumers.errors import UnknownSegment
-from coalmine_consumers.experiments.overlap import MOST_PERIODS, Periods, VersionSpan, beside, side_by_side
+from coalmine_consumers.experiments.overlap import Periods, VersionSpan, beside, side_by_side
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
@@ -91,21 +91,20 @@ def version_sums(
     spans = _spans(cursor, pair)
     if spans is None:
         return None
-    experiment = side_by_side(*spans)
+    experiment, only = side_by_side(*spans), None
     if experiment is not None:
-        _create_pair(cursor, pair, f"variant IS NOT NULL AND experiment = {quote_literal(experiment)}")
+        only = f"variant IS NOT NULL AND experiment = {quote_literal(experiment)}"
     elif Periods.of(*spans) is None:
         since, until = (f"TIMESTAMPTZ {quote_literal(each.isoformat())}" for each in beside(*spans))
-        _create_pair(cursor, pair, f"event_time >= {since} AND event_time <= {until}")
-    spans = _spans(cursor, pair) or spans
+        only = f"event_time >= {since} AND event_time <= {until}"
+    if only is not None:
+        _create_pair(cursor, pair, only)
+        spans = _spans(cursor, pair) or spans
     keys = _segments(cursor, segments)
-    _create_mixed(cursor, keys, None)
-    ((different,),) = cursor.sql(f"SELECT count(DISTINCT experiment) FROM {_MIXED}").fetchall()  # noqa: S608
-    periods = Periods.of(*spans, most=min(MOST_PERIODS, _MOST_MIXES // max(different, 1)))
+    mixes = _mixes(cursor, keys, None)
+    periods = Periods.of(*spans, most=_MOST_MIXES // max(len(mixes), 1))
     if periods is not None:
-        _create_mixed(cursor, keys, periods)
-    found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
-    mixes = [mix for (mix,) in found]
+        mixes = _mixes(cursor, keys, periods)
     references = _references(cursor, mixes)
     total = _Totals(mixes, (pair.a, pair.b))
     for counted in recount_cells(cursor, Relations(requests=_MIXED), Batches(), references):
@@ -176,10 +175,12 @@ def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, *more: st
     _create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
 
 
-def _create_mixed(
-    cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: Periods | None
-) -> None:
-    """A view of the same requests with the mix in place of the experiment, the version in that of the arm."""
+def _mixes(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: Periods | None) -> list[str]:
+    """Views the same requests with the mix in place of the experiment, the version in that of the arm.
+
+    Returns:
+        The mixes there are.
+    """
     parts = ["coalesce(response_model, request_model)"]
     parts += [
         f"coalesce(list_filter(segments, lambda entry: entry.key = {quote_literal(key)})[1].value, '')"
@@ -189,6 +190,8 @@ def _create_mixed(
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
     columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
     _create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
+    found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
+    return [mix for (mix,) in found]
 
 
 def _create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None:

@@ -7,7 +7,7 @@ import duckdb
 from coalmine_consumers.experiments import Periods, VersionSpan, side_by_side
 from coalmine_consumers.explain.dimensions import APP, MODEL, TIME, VERSION, Size, segment_dimensions
 from coalmine_consumers.explain.question import Question
-from coalmine_consumers.explain.requests import divide_time, keep_experiment, lay_out, spans
+from coalmine_consumers.explain.requests import divide_time, keep_experiment, lay_out, spans, valued_requests
 from coalmine_consumers.explain.sample import MOST_SAMPLED, Sample, sample
 from coalmine_consumers.explain.selection import choose
 from coalmine_consumers.explain.sums import (
@@ -65,23 +65,21 @@ def evidence(
         InvalidParameter: The metric is not a property of a request, or a wanted segment does not exist.
     """
     lay_out(cursor, question)
-    when = spans(cursor)
-    plain = plain_sums(cursor)
-    sides = set(plain.table["side"].to_pylist())
+    when, valued = spans(cursor), valued_requests(cursor)
     for side in (0, 1):
-        if side not in sides:
+        if side not in valued:
             return NoEvidence(of_b=side == 1, has_requests=side in when)
     experiment = side_by_side(when[0], when[1]) if question.of_versions else None
     if experiment is not None:
         keep_experiment(cursor, experiment)
-        when, plain = spans(cursor), plain_sums(cursor)
-    size = Size(when[0].units, when[1].units, plain.fewest_requests())
+        when, valued = spans(cursor), valued_requests(cursor)
+    size = Size(when[0].units, when[1].units, min(valued.values()))
     periods = (
         Periods.of(when[0], when[1], size.requests // _LEAST_PER_PERIOD) if question.of_versions else None
     )
     if periods is not None:
         divide_time(cursor, periods)
-        plain = plain_sums(cursor)
+    plain = plain_sums(cursor)
     segments, left_out = segment_dimensions(cursor)
     names = (APP, MODEL) if question.of_versions else (APP, MODEL, VERSION)
     count = mix_counter(cursor, plain, of_versions=question.of_versions)

@@ -71,6 +71,12 @@ def divide_time(cursor: duckdb.DuckDBPyConnection, periods: Periods) -> None:
     cursor.execute(f"UPDATE explained_requests SET time = {periods.expression}").fetchall()  # noqa: S608 - ours
 
 
+def valued_requests(cursor: duckdb.DuckDBPyConnection) -> dict[int, int]:
+    """Requests with a value of the metric, by side; a side without any is not there."""
+    query = "SELECT side, count(*) FROM explained_requests WHERE x > 0 GROUP BY side"
+    return dict(cursor.sql(query).fetchall())
+
+
 def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:
     """When each side that has requests ran, and for how many units: 0 for side a, 1 for side b."""
     query = statement("version_spans", "coalmine_consumers.experiments").format(requests=_SPANS_OF)

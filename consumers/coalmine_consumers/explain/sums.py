@@ -76,11 +76,6 @@ class PlainSums:
 
     table: pa.Table
 
-    def fewest_requests(self) -> int:
-        """Requests with a value of the metric, on the side that has fewer."""
-        by_side = self.table.group_by("side").aggregate([("requests", "sum")])
-        return int(min(by_side["requests_sum"].to_pylist()))
-
     def dimension(self, name: str) -> Dimension:
         """One of the four, with its values."""
         grouped = (
