@@ -4,7 +4,7 @@ A block is some replications of one experiment at once, so that each step is one
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -119,16 +119,13 @@ class Ramp:
     def play(self, rng: np.random.Generator, replications: int) -> Iterator[Sums]:
         """The sums of the current epoch at each look, in order."""
         shape = (replications, self.per_look)
-        tally, before = Tally(replications), 0
-        for look in range(self.looks):
-            epoch = look * len(self.shares) // self.looks
-            if epoch != before:
-                tally, before = Tally(replications), epoch
+
+        def draw(look: int, epoch: int) -> tuple[FloatArray, BoolArray]:
             rate = self.first_rate + (self.last_rate - self.first_rate) * look / self.looks
             treated = rng.random(shape) < self.shares[epoch]
-            value = (rng.random(shape) < rate).astype(np.float64)
-            tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
-            yield tally.sums(look, epoch, tally.x.sum(axis=2).astype(np.int64))
+            return (rng.random(shape) < rate).astype(np.float64), treated
+
+        yield from _by_epoch(rng, shape, self.looks, len(self.shares), draw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +143,41 @@ class Stages:
     def play(self, rng: np.random.Generator, replications: int) -> Iterator[Sums]:
         """The sums of the current epoch at each look, in order."""
         shape = (replications, self.per_look)
-        tally, before = Tally(replications), 0
-        for look in range(self.looks):
-            epoch = look * len(self.treatments) // self.looks
-            if epoch != before:
-                tally, before = Tally(replications), epoch
+
+        def draw(_look: int, epoch: int) -> tuple[FloatArray, BoolArray]:
             treated = rng.random(shape) < self.share
             value = self.control.draw(rng, shape)
             if self.treatments[epoch] is not self.control:
                 value = np.where(treated, self.treatments[epoch].draw(rng, shape), value)
-            tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
-            yield tally.sums(look, epoch, tally.x.sum(axis=2).astype(np.int64))
+            return value, treated
+
+        yield from _by_epoch(rng, shape, self.looks, len(self.treatments), draw)
+
+
+def _by_epoch(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    looks: int,
+    epochs: int,
+    draw: Callable[[int, int], tuple[FloatArray, BoolArray]],
+) -> Iterator[Sums]:
+    """The sums of the current epoch at each look, of units that make one request each.
+
+    Args:
+        rng: Of units' groups.
+        shape: Replications, and units of a look.
+        looks: How many.
+        epochs: All last equally long.
+        draw: Values of a look and an epoch, and whether each is of the treatment.
+    """
+    tally, before = Tally(shape[0]), 0
+    for look in range(looks):
+        epoch = look * epochs // looks
+        if epoch != before:
+            tally, before = Tally(shape[0]), epoch
+        value, treated = draw(look, epoch)
+        tally.add(value, treated, rng.integers(0, GROUPS, shape, dtype=np.uint8))
+        yield tally.sums(look, epoch, tally.x.sum(axis=2).astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)

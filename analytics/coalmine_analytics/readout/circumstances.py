@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.arrays import BoolArray, IntArray
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.readout.scales import worsening
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_analytics.sample_size import MIN_UNITS
@@ -100,18 +101,14 @@ def waived(
     return found
 
 
-def beyond_margin(metrics: Sequence[Metric], estimate: FloatArray, control: FloatArray) -> BoolArray:
-    """Whether estimates are worse by more than the margin; false where there is none.
+def beyond_margin(metrics: Sequence[Metric], strata: Strata) -> BoolArray:
+    """Whether estimates are worse by more than the margin, shape (M, T); false where there is none.
 
     Args:
         metrics: M of them.
-        estimate: Arm minus control, shape (M, T).
-        control: Value of control, likewise.
+        strata: The look.
     """
-    upward = np.array([[metric.direction == "higher"] for metric in metrics])
-    any_change = np.array([[metric.direction == "same"] for metric in metrics])
-    relative = np.array([[metric.margin.relative] for metric in metrics])
-    margin = np.array([[metric.margin.value] for metric in metrics])
-    worsening = np.where(any_change, np.abs(estimate), np.where(upward, -estimate, estimate))
+    margin, estimate = worsening(metrics, lambda metric: metric.margin), strata.effect.estimate
+    worse = np.where(margin.both, np.abs(estimate), -margin.side * estimate)
     with np.errstate(invalid="ignore"):
-        return np.asarray(worsening > margin * np.where(relative, np.abs(control), 1.0))
+        return np.asarray(worse > margin.absolute(strata.contrast))

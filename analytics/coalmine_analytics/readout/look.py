@@ -93,7 +93,7 @@ def read_out(
             all_units=int(units.sum()),
             rare=now_rare,
             waived=waived(now_rare, [earlier.is_settled(name, plan.min_units) for name in names], known),
-            beyond_margin=beyond_margin(metrics, strata.effect.estimate, strata.contrast.ratios[1]),
+            beyond_margin=beyond_margin(metrics, strata),
             srm_mismatch=srm.mismatch,
             no_control_since=no_control_since,
         ),
