@@ -1,10 +1,11 @@
 """Settings of readouts and drift: directions and margins of metrics, and rates of false alarms."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
+from coalmine_analytics.results.verdicts import Direction, Role
 from coalmine_schemas.days import Days
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.ranges import DEFAULT_RANGES, Range
@@ -41,11 +42,11 @@ DaysText = Annotated[Days, PlainValidator(_days), PlainSerializer(str)]
 class MetricSetting(Section):
     """One metric; fields that are not set keep their values from the catalogue."""
 
-    direction: Literal["higher", "lower", "same", "unknown"] | None = None
+    direction: Direction | None = None
     """Which way is better; `same`: any change is bad."""
     unit: str | None = None
     """Unit, shown with its values."""
-    role: Literal["must_prove", "must_not_harm", "signal", "shown"] | None = None
+    role: Role | None = None
     """What depends on it: `must_prove` (harm leads to a rollback, and a promotion needs proof that there is
     none), `must_not_harm` (harm leads to a rollback), `signal` (harm holds) or `shown` (nothing)."""
     margin: SizeText | None = None

@@ -38,40 +38,40 @@ def start(
         typer.Option(help="Arm the others are compared with; default: the last.", show_default=False),
     ] = None,
     goal: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--goal", metavar="METRIC", help="A promotion needs this metric, or another goal, to be better."
         ),
-    ] = [],  # noqa: B006 - typer reads it, and nothing changes it
+    ] = None,
     margin: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--margin",
             metavar="METRIC=SIZE",
             help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     tolerance: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--tolerance", metavar="METRIC=SIZE", help="A worsening that does not roll back."),
-    ] = [],  # noqa: B006
+    ] = None,
     role: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--role",
             metavar="METRIC=ROLE",
             help="must_prove: no promotion without proof that it is not worse; must_not_harm: harm rolls "
             "back; signal: harm only holds.",
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     direction: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--direction",
             metavar="METRIC=WAY",
             help="Which way a metric of your own is better: higher, lower, or same.",
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -96,9 +96,9 @@ def start(
     given = {"role": role, "direction": direction, "margin": margin, "tolerance": tolerance}
     metrics: dict[str, dict[str, str]] = {}
     for part, texts in given.items():
-        for metric, value in (_of_metric(part, each) for each in texts):
+        for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
-    planned = {"goals": goal, "alpha": alpha, "metrics": metrics}
+    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics}
     body = {
         "name": name,
         "control": control,
