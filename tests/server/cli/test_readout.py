@@ -21,6 +21,7 @@ max_age_s = 0
 direction = "higher"
 role = "must_prove"
 margin = "10%"
+range = [-9, 9]  # else its first values, maybe all there are, would only find bounds for later ones
 
 [readout.experiments.tone]
 control = "old"
