@@ -113,6 +113,18 @@ class Registry:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def transact(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Does several operations in one transaction: all of them, or none.
+
+        Args:
+            work: Called with the transaction, which `coalmine_registry.operations` take, and once more if
+                another writer came between. Whatever it raises undoes everything. Others wait for it.
+
+        Returns:
+            What `work` returned.
+        """
+        return self._write(work)
+
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
 
