@@ -128,6 +128,15 @@ class Registry:
         """
         return self._write(work)
 
+    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
+        return self._read(work)
+
+    @property
+    def check_plan(self) -> CheckPlan:
+        """Checks the plan of an experiment before it starts."""
+        return self._check_plan
+
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
 
