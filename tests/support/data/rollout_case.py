@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,12 @@ class Application:
     resolution: str = "live"
 
     def requests(
-        self, served: ServedPrompt, prompt: str, begin: datetime, length: timedelta, random: np.random.Generator
+        self,
+        served: ServedPrompt,
+        prompt: str,
+        begin: datetime,
+        length: timedelta,
+        random: np.random.Generator,
     ) -> pa.Table:
         """The requests of a stretch of time."""
         served = self.frozen_at or served
@@ -128,9 +134,7 @@ class Rig:
         self.address = address or str(folder / "registry.db")
         self.registry = Registry.open(self.address, clock=self.clock)
         self.store = Store.open(folder / "store")
-        self.readouts = Readouts(
-            self.store, RegistryPlans(FixedPlans(), self.registry), clock=self.clock
-        )
+        self.readouts = Readouts(self.store, RegistryPlans(FixedPlans(), self.registry), clock=self.clock)
         self.rollouts = Rollouts(self.registry)
         self.applications: dict[str, list[Application]] = {}
         self.feed = Feed()
@@ -140,9 +144,7 @@ class Rig:
 
     def new_controller(self) -> Controller:
         """A controller that knows nothing yet, as after a restart."""
-        return Controller(
-            self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=120.0
-        )
+        return Controller(self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=120.0)
 
     def __enter__(self) -> Self:
         return self
@@ -160,9 +162,13 @@ class Rig:
         self.applications[prompt] = [application]
         return application
 
-    def start(self, version: str = "1.1.0", plan: RolloutPlan = QUICK, prompt: str = PROMPT, **given: Any) -> Rollout:
+    def start(
+        self, version: str = "1.1.0", plan: RolloutPlan = QUICK, prompt: str = PROMPT, **given: Any
+    ) -> Rollout:
         """Starts a rollout as Bob."""
-        return self.rollouts.start(given.pop("actor", BOB), prompt, version, plan, environment="prod", **given)
+        return self.rollouts.start(
+            given.pop("actor", BOB), prompt, version, plan, environment="prod", **given
+        )
 
     def send(self, length: timedelta = timedelta(minutes=1)) -> None:
         """Applications call for a while that ends now."""
@@ -228,7 +234,5 @@ def _resolve(served: ServedPrompt, unit: str) -> tuple[str | None, str | None, s
 
 
 def _id(at: datetime, random: np.random.Generator) -> str:
-    from uuid import UUID
-
     number = int(random.integers(0, 1 << 62))
     return str(UUID(int=(int(at.timestamp() * 1000) << 80) | (0x7 << 76) | (0x2 << 62) | number))
