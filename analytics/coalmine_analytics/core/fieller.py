@@ -11,6 +11,7 @@ _STEPS = 40
 """At most so many rounds; the critical value hardly depends on the bound, so five suffice."""
 _ENOUGH = 1e-12
 """How little a bound moves, relative to itself, when it is found: rounds go on for a tenth of that."""
+_SIDES = np.array([-1.0, 1.0])
 
 
 def relative_confidence_sequence(
@@ -53,7 +54,7 @@ def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatA
         if not at[0].size:
             break
         mine = at[1:]
-        moved = _moved(contrast.at(mine), ratio[at], 2.0 * at[0] - 1.0, widths[mine], alpha)
+        moved = _moved(contrast.at(mine), ratio[at], _SIDES[at[0]], widths[mine], alpha)
         with np.errstate(invalid="ignore"):
             open_ = np.abs(moved - ratio[at]) > _ENOUGH * np.abs(moved)
         ratio[at] = moved
