@@ -111,11 +111,11 @@ def test_what_cannot_be_frozen(served: Registry) -> None:
     for until in (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1)):  # noqa: DTZ001 - none is the case
         with pytest.raises(Invalid, match="until"):
             served.freeze(CLEO, "x", until=until)
-    for where in ({"environment": "mars"}, {"prompt": "mars"}):
+    for environment, prompt in (("mars", None), (None, "mars")):
         with pytest.raises(NotFound, match="mars"):
-            served.freeze(CLEO, "x", **where)
+            served.freeze(CLEO, "x", environment=environment, prompt=prompt)
         with pytest.raises(NotFound, match="mars"):
-            served.freezes(**where)
+            served.freezes(environment=environment, prompt=prompt)
     for freeze_id in (10**6, -1, 2**70, True):
         with pytest.raises(NotFound, match="no freeze"):
             served.unfreeze(CLEO, freeze_id)

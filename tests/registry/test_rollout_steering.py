@@ -131,22 +131,24 @@ def test_others_do_not_touch_what_a_rollout_steers(served: Registry) -> None:
     push(served, "1.0.2")
     asked = served.promote(ANN, PROMPT, "1.0.2", "prod")
     begin(served, BOB)
-    for each in (
+    of_experiment: list[Callable[[], Any]] = [
         lambda: served.set_weights(CLEO, ROLLOUT, {"treatment": 0.5}),
         lambda: served.stop_experiment(CLEO, ROLLOUT),
-    ):
+    ]
+    for each in of_experiment:
         with pytest.raises(
             Steered, match=f"by rollout {ROLLOUT}: `coalmine rollout abort {ROLLOUT}`, or"
         ) as no:
             each()
         assert no.value.rollout == ROLLOUT
     served.stop_experiment(CONTROLLER, ROLLOUT, "treatment")  # baking
-    for each in (
+    of_place: list[Callable[[], Any]] = [
         lambda: served.promote(CLEO, PROMPT, "1.0.2", "prod"),
         lambda: served.promote(ANN, PROMPT, "1.0.2", "prod"),
         lambda: served.approve(CLEO, asked.id),
         lambda: served.start_experiment(CLEO, "prod", PROMPT, "other", arms("1.0.2", "1.0.1")),
-    ):
+    ]
+    for each in of_place:
         with pytest.raises(Steered):
             each()
     change_rollout(served, ROLLOUT, state="completed", occupies=False)
