@@ -66,6 +66,10 @@ class MetricReadout:
     the plan's minimum of units."""
     goal: bool
     """True if a promotion needs this metric, or another goal, to be better."""
+    units: int
+    """Units of the arm, in the latest epoch, with a value that counts: a late one is old enough."""
+    control_units: int
+    """Those of control."""
     verdict: Verdict
     words: str
     """The verdict as a sentence."""
@@ -106,6 +110,25 @@ class MetricReadout:
 
 
 @result
+class LimitReadout:
+    """An absolute limit on the share of bad units, which needs no comparison to roll an arm back."""
+
+    name: str
+    limit: float
+    """The share that is allowed, 0 to 1."""
+    bad_units: int
+    """Each unit counts once: with the share of its requests that are bad, added up."""
+    units: int
+    """Units with a value."""
+    control_bad_units: int
+    control_units: int
+    log_e: float | None
+    """Natural logarithm of the e-value against "no more than the limit", now."""
+    broken: bool
+    """True rolls the arm back; false as long as control is above the limit, too."""
+
+
+@result
 class ArmReadout:
     """One arm against control."""
 
@@ -122,6 +145,8 @@ class ArmReadout:
     acceptable_p: float | None
     """The largest of what must be proven, Holm-adjusted over arms; null while one has too little data."""
     metrics: tuple[MetricReadout, ...]
+    limits: tuple[LimitReadout, ...]
+    """Those of the plan, in its order."""
 
 
 @result
@@ -180,6 +205,10 @@ class Readout:
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    epoch_since: datetime
+    """Time of the first look at the last of them."""
+    borders: tuple[datetime, ...]
+    """Times of looks within epochs from which on harm is looked for anew, oldest first."""
     final: bool
     """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None
