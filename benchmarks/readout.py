@@ -219,7 +219,7 @@ class Experiment:
 
 
 def readout_figures(requests: int) -> tuple[float, int, float, float]:
-    """Time of a readout in ms, its metrics, the share of a core of looks, and what nothing new costs in ms."""
+    """Time of a readout in ms, its metrics, the share of a core of looks, and ms when nothing is new."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         experiment = Experiment(store)
