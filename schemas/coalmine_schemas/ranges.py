@@ -19,5 +19,7 @@ class Range(NamedTuple):
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     dict.fromkeys(("quality", "schema_valid", "schema_invalid", "empty_answer"), Range(0.0, 1.0))
 )
-"""Ranges that hold where nothing else is declared. Values of a name with a range count from the first on, which
-absolute limits need."""
+"""Ranges that hold where nothing else is declared.
+
+Values of a name with a range count from the first on, which absolute limits need.
+"""
