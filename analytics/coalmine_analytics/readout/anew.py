@@ -10,10 +10,11 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.readout.plan import Plan
-from coalmine_consumers.experiments import ExperimentSums
+from coalmine_consumers.experiments import ExperimentSums, SegmentSums
 
 SUMS_BEFORE = "sums_before"
 """Beside the fields of the look that begins anew: too large to be shown, or repeated by later looks."""
@@ -34,6 +35,7 @@ def with_sums(document: str, sums: ExperimentSums) -> str:
         epochs=np.array(sums.epochs),
         arms=np.array(sums.arms),
         **{name: getattr(sums, name) for name in _ARRAYS},
+        segments=np.frombuffer(_written(sums.segments), np.uint8),
     )
     return json.dumps({**json.loads(document), SUMS_BEFORE: base64.b85encode(packed.getvalue()).decode()})
 
@@ -50,6 +52,8 @@ class SumsBefore:
         with np.load(packed) as found:
             self._names = [found[name].tolist() for name in ("metrics", "epochs", "arms")]
             self._arrays = {name: found[name] for name in _ARRAYS}
+            # Looks of earlier versions have none.
+            self._segments = _read(found["segments"].tobytes()) if "segments" in found else None
 
     def subtracted_from(self, sums: ExperimentSums, units: IntArray) -> ExperimentSums:
         """What came since.
@@ -75,7 +79,22 @@ class SumsBefore:
             y=np.where(x > 0, y, nothing),
             units=units,
             first_units=np.maximum(first, 0),
+            segments=sums.segments and self._segments and sums.segments.since(self._segments),
         )
+
+
+def _written(segments: SegmentSums | None) -> bytes:
+    """The sums of segments as bytes; nothing if there are none."""
+    if segments is None:
+        return b""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, segments.cells.schema) as writer:
+        writer.write_table(segments.cells)
+    return bytes(sink.getvalue())
+
+
+def _read(written: bytes) -> SegmentSums | None:
+    return SegmentSums(pa.ipc.open_stream(written).read_all()) if written else None
 
 
 def _places(names: tuple[object, ...], old: list[object]) -> list[int]:

@@ -125,6 +125,36 @@ class LimitReadout:
 
 
 @result
+class SegmentReadout:
+    """One metric of one arm against control, in one declared segment."""
+
+    key: str
+    """Of the segment."""
+    value: str
+    """Likewise; `(other)` stands for those that came once there were 20."""
+    metric: str
+    units: int
+    """Units of the arm in the segment, estimated from its requests and groups of units."""
+    control_units: int
+    """Units of control in the segment, likewise."""
+    effect: float | None
+    """Value minus that of control, metric's unit."""
+    lower: float | None
+    """Lower end of its confidence sequence."""
+    upper: float | None
+    """Upper end, likewise."""
+    relative_lower: float | None
+    """Lower end divided by the value of control."""
+    relative_upper: float | None
+    p: float
+    """Running p-value of harm: against being worse by no more than the tolerance."""
+    adjusted_p: float
+    """Holm-adjusted, over all segments, metrics and arms with enough units."""
+    harmed: bool
+    """True if harm is shown, with the alpha budget of segments; later looks do not take it back."""
+
+
+@result
 class ArmReadout:
     """One arm against control."""
 
@@ -143,6 +173,8 @@ class ArmReadout:
     metrics: tuple[MetricReadout, ...]
     limits: tuple[LimitReadout, ...]
     """Those of the plan, in its order."""
+    segments: tuple[SegmentReadout, ...]
+    """Metrics that act, in each declared segment in which both arms have enough units."""
 
 
 @result

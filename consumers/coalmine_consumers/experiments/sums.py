@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ import pyarrow.compute as pc
 from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
 from coalmine_consumers.sql import Source, statement
+
+if TYPE_CHECKING:
+    from coalmine_consumers.experiments.segment_sums import SegmentSums
 
 UNIT_GROUPS = 256
 """Hash groups of units: the first byte of the SHA-256 of a unit's id."""
@@ -45,6 +48,8 @@ class ExperimentSums:
     """Units first exposed to the experiment in this epoch and arm, shape (E, A): each counts once."""
     binary: frozenset[str] = frozenset()
     """Of the metrics that are values of a name, those whose values were all 0 or 1: rates."""
+    segments: "SegmentSums | None" = None
+    """The same in declared segments, if these were read."""
 
     @property
     def requests(self) -> int:
