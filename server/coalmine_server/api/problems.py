@@ -88,8 +88,12 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
 )
 """What an error becomes whose text says all there is to say."""
 
+_MOST_NAMED: Final = 20
+"""Mistakes of one request that are named."""
+
 _MEANINGS: Final = {
-    400: "The body is JSON that not everybody reads alike: a key stands twice, or a number is none.",
+    400: "The body is JSON that not everybody reads alike: a key stands twice, or a number is none. "
+    "Or it has too many keys.",
     401: "The token is missing or unknown.",
     403: "The token does not allow this.",
     404: "Not found; `detail` names what exists.",
@@ -213,14 +217,16 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    found = error.errors()
     problems = [
         FieldProblem(
             name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
             detail=item["msg"].removeprefix("Value error, "),
         )
-        for item in error.errors()
+        for item in found[:_MOST_NAMED]
     ]
-    detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
+    more = [f"and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+    detail = "; ".join([*(f"{problem.name}: {problem.detail}" for problem in problems), *more])
     return problem_response(INVALID_REQUEST, detail, problems)
 
 
