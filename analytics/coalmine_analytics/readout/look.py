@@ -22,12 +22,18 @@ from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.limits import broken_words, limits_of
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.rows import Observed, Rows
+from coalmine_analytics.readout.rows import Observed, Rows, cache_saving
 from coalmine_analytics.readout.sample_ratio import sample_ratio
 from coalmine_analytics.readout.scales import scales_of
 from coalmine_analytics.readout.segments import segments_of
 from coalmine_analytics.readout.strata import stratify
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout, SegmentReadout
+from coalmine_analytics.results.readout import (
+    ArmReadout,
+    HeavyUnitReadout,
+    MetricReadout,
+    Readout,
+    SegmentReadout,
+)
 from coalmine_analytics.results.verdicts import ACTING, Decision
 from coalmine_consumers.experiments import ExperimentSums
 
@@ -135,6 +141,12 @@ def read_out(
                 metrics=tuple(rows.readout(row, column, known[row][column]) for row in range(len(metrics))),
                 limits=limits[column],
                 segments=segments[column],
+                cache_saving=cache_saving(sums, index),
+                heavy_units=tuple(
+                    HeavyUnitReadout(unit_id=each.unit_id, requests=each.requests, share=each.share)
+                    for each in sums.heavy_units
+                    if each.arm == name
+                ),
             )
         )
     return Readout(
@@ -147,6 +159,7 @@ def read_out(
         control=control_name,
         control_units=int(units[control]),
         control_requests=int(requests[control]),
+        control_cache_saving=cache_saving(sums, control),
         epochs=sums.epochs,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),

@@ -125,6 +125,16 @@ class LimitReadout:
 
 
 @result
+class HeavyUnitReadout:
+    """A unit behind a tenth or more of an arm's requests."""
+
+    unit_id: str
+    requests: int
+    share: float
+    """Of the arm's requests, 0 to 1."""
+
+
+@result
 class SegmentReadout:
     """One metric of one arm against control, in one declared segment."""
 
@@ -175,6 +185,10 @@ class ArmReadout:
     """Those of the plan, in its order."""
     segments: tuple[SegmentReadout, ...]
     """Metrics that act, in each declared segment in which both arms have enough units."""
+    cache_saving: float | None
+    """Share of the cost at full prices that the provider's cache saved, 0 to 1; null where it is unknown."""
+    heavy_units: tuple[HeavyUnitReadout, ...]
+    """Units with a tenth or more of the requests; harm never rests on one of them."""
 
 
 @result
@@ -231,6 +245,8 @@ class Readout:
     control: str
     control_units: int
     control_requests: int
+    control_cache_saving: float | None
+    """As in the arms."""
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
     final: bool

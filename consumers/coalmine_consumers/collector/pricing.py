@@ -206,25 +206,31 @@ def _used_cache(table: pa.Table) -> BoolArray:
         column = table.column(name)
         if column.null_count < len(column):
             used |= column.fill_null(0).to_numpy() != 0
+    used[_with_other_cache(table)] = True
+    return used
+
+
+def _with_other_cache(table: pa.Table) -> IntArray:
+    """Rows with counts of cached tokens that have no column of their own."""
     other = table.column("other_usage")
     named = pc.starts_with(pc.struct_field(pc.list_flatten(other), "key"), "cache_").to_numpy()
-    used[pc.list_parent_indices(other).to_numpy()[named]] = True
-    return used
+    found: IntArray = pc.list_parent_indices(other).to_numpy()[named]
+    return found
 
 
 def _without_cache(calls: pa.Table) -> pa.Table:
     """The same calls as if all input tokens had been sent for the first time."""
-    for name in _OF_CACHE:
+    full: dict[str, Any] = {name: [None] * calls.num_rows for name in _OF_CACHE}
+    if len(_with_other_cache(calls)):
+        full["other_usage"] = [
+            [item for item in items if not item["key"].startswith("cache_")]
+            for items in calls.column("other_usage").to_pylist()
+        ]
+    for name, values in full.items():
+        field = calls.schema.field(name)
         at = calls.schema.get_field_index(name)
-        calls = calls.set_column(
-            at, calls.schema.field(at), pa.nulls(calls.num_rows, calls.schema.field(at).type)
-        )
-    other = [
-        [item for item in items if not item["key"].startswith("cache_")]
-        for items in calls.column("other_usage").to_pylist()
-    ]
-    at = calls.schema.get_field_index("other_usage")
-    return calls.set_column(at, calls.schema.field(at), pa.array(other, calls.schema.field(at).type))
+        calls = calls.set_column(at, field, pa.array(values, field.type))
+    return calls
 
 
 def _replaced(table: pa.Table, name: str, where: BoolArray, values: Any) -> pa.Table:  # noqa: ANN401 - a column

@@ -91,10 +91,10 @@ def test_unit_counts(connection: duckdb.DuckDBPyConnection) -> None:
     )
     found = run(connection, "unit_counts", experiment="e", aged_before=NINE, apart_s=3600.0)
     assert found == [
-        (0, "a", 3, 1, 1, 1.0, 0),
-        (1, "a", 3, 3, 2, 3.0, 1),
-        (1, "a", 4, 1, 1, 1.0, 0),
-        (1, "b", 3, 1, 0, 0.0, 0),
+        (0, "a", 3, 1, 1, 1.0, 0, "x", 1),
+        (1, "a", 3, 3, 2, 3.0, 1, "x", 2),
+        (1, "a", 4, 1, 1, 1.0, 0, "z", 1),
+        (1, "b", 3, 1, 0, 0.0, 0, "x", 1),
     ]
 
 
@@ -113,28 +113,6 @@ def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:
     )
     places = {"epochs": [1, 1, 2, 2], "arms": ["a", "b", "a", "b"]}
     assert run(connection, "first_exposures", experiment="e", **places) == [(1, 1), (2, 1), (3, 1)]
-
-
-def test_heavy_units(connection: duckdb.DuckDBPyConnection) -> None:
-    insert(
-        connection,
-        "experiment_units",
-        unit("a", "robot", 7, requests=30),
-        unit("a", "robot", 7, requests=20, allocation_epoch=2),
-        *(unit("a", f"user-{number}") for number in range(50)),
-        unit("b", "robot", 7, requests=5),
-        unit("b", "other", requests=95),
-        unit("b", "elsewhere", requests=900, experiment="f"),
-        unit(None, "none", requests=900),
-    )
-    found = connection.sql(
-        statement("heavy_units", EXPERIMENTS), params={"experiment": "e", "share": 0.05, "limit": 10}
-    ).fetchall()
-    assert found == [
-        ("b", "other", 3, 95, 0.95),
-        ("a", "robot", 7, 50, 0.5),
-        ("b", "robot", 7, 5, 0.05),
-    ]
 
 
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
