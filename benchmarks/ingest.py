@@ -185,7 +185,7 @@ def _used(events: int) -> tuple[float, float]:
     return usage.ru_maxrss / 1024, (usage.ru_utime + usage.ru_stime) * 1e6 / events
 
 
-SIDES = {"fetch": fetch_only, "ingest": ingest, "per_message": per_message}
+SIDES: dict[str, Callable[..., Side]] = {"fetch": fetch_only, "ingest": ingest, "per_message": per_message}
 
 
 def _run(answer: Connection, side: str, *arguments: Any) -> None:  # noqa: ANN401

@@ -161,6 +161,10 @@ def read_out(
         control_requests=int(requests[control]),
         control_cache_saving=cache_saving(sums, control),
         epochs=sums.epochs,
+        epoch_since=taken_at
+        if before is None or before.epochs[-1:] != sums.epochs[-1:]
+        else before.epoch_since,
+        borders=() if before is None else before.borders,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),
         begun_anew=None if before is None else before.begun_anew,

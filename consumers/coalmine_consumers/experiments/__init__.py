@@ -1,6 +1,6 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
-from coalmine_consumers.experiments.listing import allocations, experiments
+from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.segment_sums import SegmentSums, segment_sums
@@ -27,6 +27,7 @@ __all__ = [
     "append_look",
     "experiment_sums",
     "experiments",
+    "last_batch",
     "last_look",
     "look_at",
     "looks",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +53,18 @@ class SegmentSums:
         np.add.at(y, at, cells["sum_y"].to_numpy()[known])
         # What is taken back later, such as a thumb, may leave less than nothing in a group.
         return np.maximum(x, 0.0), np.where(x > 0, y, 0.0)
+
+    def to_bytes(self) -> bytes:
+        """The sums as bytes."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.cells.schema) as writer:
+            writer.write_table(self.cells)
+        return bytes(sink.getvalue())
+
+    @classmethod
+    def from_bytes(cls, written: bytes) -> Self:
+        """The sums as `to_bytes` wrote them."""
+        return cls(pa.ipc.open_stream(written).read_all())
 
     def since(self, before: "SegmentSums") -> "SegmentSums":
         """What came after earlier sums of the same experiment."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
+from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.sql import Source, statement
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ def experiment_sums(
             "apart_s": APART.total_seconds(),
         },
     )
-    last = source.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
     metrics, of_metric = _coded(cells["metric"])
     epochs, of_epoch = _coded(cells["epoch"])
     arms, of_arm = _coded(cells["arm"])
@@ -139,7 +139,7 @@ def experiment_sums(
         x,
         y,
         counts,
-        int(last["last"][0].as_py()),
+        last_batch(source),
         _first_units(source, experiment, epochs, arms),
         frozenset(metrics) - other - BUILT_IN,
         _heavy_units(units, _requests(cells)),
@@ -179,7 +179,9 @@ def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyU
     """
     found = units.group_by(["arm", "heaviest"]).aggregate([("most_requests", "sum")])
     columns = (found[name].to_pylist() for name in ("arm", "heaviest", "most_requests_sum"))
-    each = (HeavyUnit(arm, *of, of[1] / requests[arm]) for arm, *of in zip(*columns, strict=True))
+    each = (
+        HeavyUnit(arm, unit, most, most / requests[arm]) for arm, unit, most in zip(*columns, strict=True)
+    )
     heavy = (one for one in each if one.share >= HEAVY_SHARE)
     return tuple(sorted(heavy, key=lambda one: (-one.share, one.arm, one.unit_id)))
 

@@ -88,6 +88,12 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
 )
 """What an error becomes whose text says all there is to say."""
 
+_WORDS: Final = {
+    "missing": "it is missing: give it",
+    "extra_forbidden": "it has no such name: leave it out",
+    "uuid_parsing": "it is no identifier: give one such as 01a2226c-8b0f-7606-a212-c3f940cf2282",
+}
+"""What is said in place of pydantic's own text."""
 _MOST_NAMED: Final = 20
 """Mistakes of one request that are named."""
 
@@ -221,7 +227,7 @@ async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # no
     problems = [
         FieldProblem(
             name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-            detail=item["msg"].removeprefix("Value error, "),
+            detail=_WORDS.get(item["type"]) or item["msg"].removeprefix("Value error, "),
         )
         for item in found[:_MOST_NAMED]
     ]

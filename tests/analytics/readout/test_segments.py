@@ -203,9 +203,14 @@ def test_segments_of_a_store_are_judged_and_begin_anew_with_the_evidence(store: 
 
 
 def test_a_plan_may_name_fewer_segments(store: Store) -> None:
-    clock = SetClock(START)
-    commit(store, Feed(), clock, 0)
-    for keys, judged in ((), {"tier"}), (("none",), set()), (("tier", "none"), {"tier"}):
+    clock, feed = SetClock(START), Feed()
+    named: tuple[tuple[tuple[str, ...], set[str]], ...] = (
+        ((), {"tier"}),
+        (("none",), set()),
+        (("tier", "none"), {"tier"}),
+    )
+    for number, (keys, judged) in enumerate(named):
+        commit(store, feed, clock, number)
         plans = FixedPlans(Plan(segments=frozenset(keys)))
         readout = Readouts(store, plans, clock=clock).current("exp-1")
         assert readout is not None

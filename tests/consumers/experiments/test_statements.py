@@ -71,6 +71,35 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_segment_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    def of(key: str, value: str, *arguments: Any, **values: Any) -> dict[str, Any]:
+        return {**cell(*arguments, **values), "segment_key": key, "segment_value": value}
+
+    keys = [{"segment_key": each, "since_ingest_id": 0} for each in ("plan", "language")]
+    insert(connection, "segment_keys", *keys, {**keys[0], "segment_key": "gone", "until_ingest_id": 3})
+    insert(
+        connection,
+        "experiment_segment_cells",
+        of("plan", "pro", "e", 1, "a", sum_y=1.5),
+        of("plan", "pro", "e", 1, "a", n=0, sum_x=0.0, sum_y=2.0),
+        of("plan", "free", "e", None, "a"),
+        of("language", "pro", "e", 1, "a"),
+        of("gone", "x", "e", 1, "a"),
+        of("plan", "pro", "e", 1, None),
+        of("plan", "pro", "f", 1, "a"),
+        of("plan", "pro", "e", 1, "a", metric="errors"),
+        of("plan", "pro", "e", 1, "a", matures_at=LATE),
+    )
+    asked: dict[str, Any] = {"experiment": "e", "at": NINE, "metrics": ["requests"]}
+    expected = [
+        ("language", "pro", "requests", 1, "a", 3, 2.0, 2.0),
+        ("plan", "free", "requests", 0, "a", 3, 2.0, 2.0),
+        ("plan", "pro", "requests", 1, "a", 3, 2.0, 3.5),
+    ]
+    assert run(connection, "segment_cell_sums", **asked, keys=[]) == expected
+    assert run(connection, "segment_cell_sums", **asked, keys=["language", "gone"]) == expected[:1]
+
+
 def seen(first: str, last: str | None = None) -> dict[str, Any]:
     return {"first_event_time": first, "last_event_time": last or first}
 
@@ -144,11 +173,11 @@ def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
 FREE, PAID = ("[{'key': 'tier', 'value': '" + tier + "'}]" for tier in ("free", "paid"))
 REQUESTS = (
     "(SELECT * FROM (VALUES "
-    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:30:00+00', 'e', 'a', {FREE}, 10, 1.0, NULL), "
-    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:40:00+00', 'e', NULL, {PAID}, 20, 2.0, 5.0), "
-    "('2', 'v', TIMESTAMPTZ '2026-03-10 09:10:00+00', NULL, NULL, [], 30, 3.0, NULL)) AS rows "
-    "(version, unit_id, event_time, experiment, variant, segments, cost_nano_usd, latency_ms, "
-    "time_to_first_token_ms))"
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:30:00+00', 'e', 'a', {FREE}, 10, 15, 1.0, NULL), "
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:40:00+00', 'e', NULL, {PAID}, 20, 20, 2.0, 5.0), "
+    "('2', 'v', TIMESTAMPTZ '2026-03-10 09:10:00+00', NULL, NULL, [], 30, 45, 3.0, NULL)) AS rows "
+    "(version, unit_id, event_time, experiment, variant, segments, cost_nano_usd, cost_uncached_nano_usd, "
+    "latency_ms, time_to_first_token_ms))"
 )
 
 
@@ -172,7 +201,7 @@ def test_version_spans(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_version_quantiles(connection: duckdb.DuckDBPyConnection) -> None:
     (row,) = run_on(connection, "version_quantiles", cap=1.0, tail=0.5)
-    assert list(row.values()) == [30, 3.0, 2.0, 5.0]
+    assert list(row.values()) == [30, 45, 3.0, 2.0, 5.0]
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
