@@ -210,6 +210,8 @@ class RolloutStatus:
     """When the last application followed; null while some have not."""
     behind: tuple[AppBehind, ...]
     """Those that have not."""
+    patterns: tuple[str, ...]
+    """Segments in which the treatment is or may be worse, the surest first."""
     at: datetime
     """When this was read."""
 
