@@ -204,8 +204,9 @@ def a_readout(
         "metrics": (metric(),),
         "limits": (limit(),),
         "segments": (),
+        "cache_saving": None,
+        "heavy_units": (),
     }
-    fields = ArmReadout.__dataclass_fields__
     return Readout(
         experiment=ID,
         taken_at=NOW,
@@ -216,6 +217,7 @@ def a_readout(
         control=CONTROL,
         control_units=control_units,
         control_requests=3 * control_units,
+        control_cache_saving=None,
         epochs=(1,),
         final=False,
         no_control_since=None,
@@ -223,7 +225,7 @@ def a_readout(
         epoch_since=NOW - timedelta(hours=30),
         borders=(),
         srm=SrmReadout(0.5, 0.0, srm, "units arrive as planned" if not srm else "more in treatment"),
-        arms=(ArmReadout(**{name: value for name, value in {**known, **arm}.items() if name in fields}),),
+        arms=(ArmReadout(**{**known, **arm}),),
     )
 
 
