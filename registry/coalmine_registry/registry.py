@@ -133,6 +133,15 @@ class Registry:
         """
         return self._write(work)
 
+    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
+        return self._read(work)
+
+    @property
+    def check_plan(self) -> CheckPlan:
+        """Checks the plan of an experiment before it starts."""
+        return self._check_plan
+
     def ask_readouts(self, arms_to_promote: ArmsToPromote) -> None:
         """Has evidence of kind `readout` or `experiment` checked against readouts, too.
 

@@ -115,6 +115,7 @@ def _planned(given: ExperimentPlan, plan: "Plan") -> "Plan":
         plan,
         alpha=given.alpha or plan.alpha,
         goals=frozenset(given.goals) or plan.goals,
+        segments=frozenset(given.segments),
         overrides=overrides,
         limits=given.limits or plan.limits,
     )

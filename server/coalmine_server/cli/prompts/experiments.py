@@ -49,7 +49,7 @@ def start(
         typer.Option(
             "--margin",
             metavar="METRIC=SIZE",
-            help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
+            help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
         ),
     ] = None,
     tolerance: Annotated[
@@ -81,6 +81,14 @@ def start(
             help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
         ),
     ] = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segment",
+            metavar="KEY",
+            help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
+        ),
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -110,7 +118,13 @@ def start(
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
     limits = dict(_of_metric("limit", each) for each in limit or ())
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
+    planned = {
+        "goals": goal or [],
+        "alpha": alpha,
+        "metrics": metrics,
+        "limits": limits,
+        "segments": segment or [],
+    }
     body = {
         "name": name,
         "control": control,
@@ -241,6 +255,8 @@ def _judged_by(plan: dict[str, Any]) -> str:
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
     said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
+    if plan["segments"]:
+        said.append(f"by {', '.join(plan['segments'])}")
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"
@@ -265,7 +281,7 @@ def _arm(text: str) -> dict[str, object]:
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
         raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 
