@@ -213,6 +213,7 @@ def _references(cursor: duckdb.DuckDBPyConnection, mixes: Sequence[str]) -> Refe
     (row,) = _rows(cursor, "version_quantiles", _FIRST, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
     thresholds = (
         ("cost_nano_usd", CAP_QUANTILE, row["cost_cap"]),
+        ("cost_uncached_nano_usd", CAP_QUANTILE, row["cost_uncached_cap"]),
         ("latency_ms", CAP_QUANTILE, row["latency_cap"]),
         ("latency_ms", TAIL_QUANTILE, row["latency_tail"]),
         ("time_to_first_token_ms", TAIL_QUANTILE, row["time_to_first_token_tail"]),

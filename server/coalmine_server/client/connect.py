@@ -140,7 +140,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     patience = _Patience(settings.store_dir)
     while True:
         try:
-            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout.ranges))
+            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout))
         except StoreLocked as locked:
             # A server that is starting has announced its registry already; it says itself that it starts.
             for kind in ("store", "registry"):

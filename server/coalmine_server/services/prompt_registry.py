@@ -60,7 +60,7 @@ def open_registry(
 def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
     """Checks that every metric of a plan can be judged: a built-in one, or one whose direction is given.
 
-    What it limits must be a rate.
+    What it limits must be a rate, and its segments declared.
 
     Raises:
         InvalidParameter: One is not.
@@ -77,6 +77,12 @@ def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
             raise InvalidParameter(
                 f"no metric {name!r:.100} is built in:{hint} For one of your own, say which direction is "
                 "better: higher, lower, or same"
+            )
+    for key in plan.segments:
+        if key not in settings.segments:
+            declared = ", ".join(settings.segments) or "none is"
+            raise InvalidParameter(
+                f"segment {key!r:.100} is not declared ({declared}): add it to the setting readout.segments"
             )
     directions = {name: each.direction for name, each in settings.metrics.items()}
     directions |= {name: each.direction for name, each in plan.metrics.items() if each.direction is not None}

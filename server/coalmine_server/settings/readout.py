@@ -7,6 +7,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
 from coalmine_analytics.results.verdicts import Direction, Role
 from coalmine_schemas.days import Days
+from coalmine_schemas.declared_segments import check_keys
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.size import Size
@@ -98,10 +99,21 @@ class ReadoutSettings(Section):
     """Probability of ever being wrong, for each kind of decision."""
     min_units: int = Field(default=600, ge=1)
     """Units that an arm must have before a promotion; a metric without values by then is not applicable."""
+    segments: tuple[str, ...] = ()
+    """Keys of requests' segments, at most 4, whose values experiments are counted and judged by, too."""
     metrics: dict[str, MetricSetting] = Field(default={})
     """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})
     """Settings of single experiments, in `[readout.experiments.NAME]`."""
+
+    @field_validator("segments")
+    @classmethod
+    def _can_be_declared(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_keys(keys)
+        except InvalidParameter as error:
+            raise ValueError(str(error)) from None
+        return keys
 
     @property
     def ranges(self) -> dict[str, Range]:

@@ -8,6 +8,7 @@ from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
     ExpectOption,
+    OverrideOption,
     ReasonOption,
     TokenOption,
     registry_client,
@@ -48,7 +49,7 @@ def start(
         typer.Option(
             "--margin",
             metavar="METRIC=SIZE",
-            help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
+            help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
         ),
     ] = None,
     tolerance: Annotated[
@@ -80,6 +81,14 @@ def start(
             help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
         ),
     ] = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segment",
+            metavar="KEY",
+            help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
+        ),
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -92,7 +101,9 @@ def start(
             help="Targeting rule whose version to replace; default: replace the default.", show_default=False
         ),
     ] = None,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -107,14 +118,22 @@ def start(
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
     limits = dict(_of_metric("limit", each) for each in limit or ())
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
+    planned = {
+        "goals": goal or [],
+        "alpha": alpha,
+        "metrics": metrics,
+        "limits": limits,
+        "segments": segment or [],
+    }
     body = {
         "name": name,
         "control": control,
         "plan": planned if any(planned.values()) else None,
         "arms": [_arm(each) for each in arm],
         "rule": rule,
+        "reason": reason,
         "expected_revision": expect,
+        "override": override,
     }
     with registry_client(context, token) as client:
         found = client.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
@@ -129,12 +148,19 @@ def set_weights(
         list[str], typer.Argument(metavar="VARIANT=WEIGHT...", help="One for each arm; they add up to 1.")
     ],
     *,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Change the weights of the arms. Starts a new epoch, whose measures are not pooled with older ones."""
-    body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
+    body = {
+        "weights": dict(map(_weight, weights)),
+        "reason": reason,
+        "expected_revision": expect,
+        "override": override,
+    }
     with registry_client(context, token) as client:
         found = client.put(path_of("experiments", name, "weights"), body)
     _show(found, as_json=as_json)
@@ -153,11 +179,12 @@ def stop(
     ] = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop an experiment: the version of one arm stays, or the replaced version returns."""
-    body = {"keep": keep, "reason": reason, "expected_revision": expect}
+    body = {"keep": keep, "reason": reason, "expected_revision": expect, "override": override}
     with registry_client(context, token) as client:
         found = client.post(path_of("experiments", name, "stop"), body)
     _show(found, as_json=as_json)
@@ -228,6 +255,8 @@ def _judged_by(plan: dict[str, Any]) -> str:
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
     said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
+    if plan["segments"]:
+        said.append(f"by {', '.join(plan['segments'])}")
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"
@@ -252,7 +281,7 @@ def _arm(text: str) -> dict[str, object]:
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
         raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 
