@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
+from coalmine_registry.provenance import VersionSource, without_secrets
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.safe_text import printable
@@ -13,6 +17,10 @@ _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 20
 _LONGEST_REFERENCE: Final = 500
 _LONGEST_SUMMARY: Final = 2000
+NOTE: Final = "note"
+"""The kind of evidence that is free text, for people."""
+OF_EXPERIMENTS: Final = ("experiment", "readout")
+"""Kinds of evidence whose reference is the name of an experiment."""
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _REQUIRED: Final = re.compile(rf"[a-z][a-z0-9_-]{{0,63}}|served_in:(?:{'|'.join(ENVIRONMENTS)})")
 _LARGEST_REVISION: Final = 2**53
@@ -80,6 +88,17 @@ def reason_given(reason: object) -> str | None:
     return None if reason is None else (storable("reason", reason).strip() or None)
 
 
+def moment(field: str, value: object) -> datetime:
+    """Returns a time that has a time zone.
+
+    Raises:
+        Invalid: It has none, or is no time.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid(field, value, "give a time with its time zone")
+    return value
+
+
 def check_revision(what: str, expected: object, actual: int) -> None:
     """Checks that the caller has seen the current state.
 
@@ -115,8 +134,64 @@ def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
             raise Invalid(f"evidence[{place}].kind", each.kind, "give a word in lower case, e.g. eval_run")
         if not storable(f"evidence[{place}].reference", each.reference, _LONGEST_REFERENCE):
             raise Invalid(f"evidence[{place}].reference", each.reference, "give an id or a URL")
-        storable(f"evidence[{place}].summary", each.summary, _LONGEST_SUMMARY)
+        summary_given(f"evidence[{place}].summary", each.summary)
     return tuple(evidence)
+
+
+def source_given(source: VersionSource | None) -> dict[str, str | None] | None:
+    """Returns a source as it is stored, without secrets in its addresses; None if it says nothing.
+
+    Raises:
+        Invalid: Some of it cannot be stored.
+    """
+    if source is None:
+        return None
+    found: dict[str, str | None] = {}
+    for field, value in asdict(source).items():
+        if value is not None and field in ("repository", "pull_request"):
+            value = without_secrets(storable(f"source.{field}", value, _LONGEST_REFERENCE))  # noqa: PLW2901
+        found[field] = None if value is None else name_given(f"source.{field}", value, _LONGEST_REFERENCE)
+    return found if any(found.values()) else None
+
+
+def summary_given(field: str, value: object) -> str:
+    """Returns what evidence says, for people.
+
+    Raises:
+        Invalid: It cannot be stored.
+    """
+    return storable(field, value, _LONGEST_SUMMARY)
+
+
+def kind_to_record(kind: str) -> str:
+    """Returns a kind of evidence that can be recorded.
+
+    Raises:
+        Invalid: It is not a kind, or one that is not recorded.
+    """
+    if not matches(_KIND, kind) or kind in (NOTE, *OF_EXPERIMENTS):
+        raise Invalid(
+            "kind", kind, "give a word in lower case, e.g. eval_run; notes and experiments are not recorded"
+        )
+    return kind
+
+
+def web_address(field: str, value: object) -> str:
+    """Returns an http or https address without user and password.
+
+    Raises:
+        Invalid: It is none.
+    """
+    text = storable(field, value, _LONGEST_REFERENCE)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or printable(text, lines=False) != text:
+        raise Invalid(field, text, "give an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise Invalid(field, f"{parts.scheme}://...@{parts.hostname}", "leave out user and password")
+    return text
 
 
 def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -135,6 +210,12 @@ def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
                 f"required_evidence[{place}]",
                 kind,
                 "give a word in lower case, e.g. eval_run, or served_in:ENVIRONMENT",
+            )
+        if plain == NOTE:
+            raise Invalid(
+                f"required_evidence[{place}]",
+                kind,
+                "a note is any text and proves nothing: require something that is checked, e.g. eval_run",
             )
         found[plain] = None
     return tuple(found)

@@ -59,7 +59,8 @@ class MetricSetting(Section):
     range: tuple[float, float] | None = None
     """Least and greatest value of a name in requests' metrics and scores; an event beyond is a dead letter.
 
-    `quality` has 0 to 1. Values of a name without a range count within bounds that each experiment finds.
+    `quality` has 0 to 1, and so have `schema_valid`, `schema_invalid` and `empty_answer`. Values of a name
+    without a range count within bounds that each experiment finds.
     """
 
     @field_validator("range")

@@ -304,10 +304,11 @@ def test_the_split_that_was_deployed_is_the_one_units_are_held_against(store: St
         """
         INSERT INTO deployments BY NAME
         SELECT 'prod' AS environment, 'refund' AS prompt, 1 AS revision, now() AS event_time,
-            'exp-1' AS experiment, 1 AS allocation_epoch, 'start' AS action, 'someone' AS changed_by,
-            1 AS ingest_id, now() AS ingested_at,
-            [{'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
-             {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}] AS arms
+            'start' AS action, 'someone' AS changed_by, 1 AS ingest_id, now() AS ingested_at,
+            [{'name': 'exp-1', 'rule': 'german', 'allocation_epoch': 1, 'arms': [
+                {'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
+                {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}
+            ]}] AS experiments
         """,
     )
     clock.move(minutes=1)

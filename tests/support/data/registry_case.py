@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from coalmine_registry.records import VersionRecord
+from coalmine_registry.records import Evidence, VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import deployment_revisions
+from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm
 from tests.support.data.prompt_examples import content
 
@@ -40,9 +41,22 @@ def serve(registry: Registry, *versions: str, environment: str = "prod", prompt:
         registry.promote(BOB, prompt, version, environment)
 
 
+def passed(
+    registry: Registry, version: str, kind: str = "eval_run", *, prompt: str = PROMPT, passed: bool = True
+) -> Evidence:
+    """Ann records evidence about a version."""
+    made = registry.record_evidence(ANN, kind, prompt, version, passed=passed, summary="98 of 100")
+    return Evidence(kind, made.id, "")
+
+
 def arms(treatment: str, control: str, weight: float = 0.1) -> list[Arm]:
     """Two arms."""
     return [Arm("treatment", treatment, weight), Arm("control", control, 1 - weight)]
+
+
+def deployment_events(registry: Registry) -> list[Deployment]:
+    """The events of deployments that wait to be sent, oldest first."""
+    return [each.event for each in registry.outbox_pending(1000) if isinstance(each.event, Deployment)]
 
 
 @dataclass(frozen=True, slots=True)
