@@ -204,6 +204,8 @@ def a_readout(
         "metrics": (metric(),),
         "limits": (limit(),),
         "segments": (),
+        "cache_saving": None,
+        "heavy_units": (),
     }
     fields = ArmReadout.__dataclass_fields__
     return Readout(
@@ -216,6 +218,7 @@ def a_readout(
         control=CONTROL,
         control_units=control_units,
         control_requests=3 * control_units,
+        control_cache_saving=None,
         epochs=(1,),
         final=False,
         no_control_since=None,
