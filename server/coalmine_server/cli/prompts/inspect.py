@@ -101,6 +101,8 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Show the history of a prompt, newest first: who registered, promoted, experimented, rolled back."""
+    from coalmine_schemas.prompts import served_words
+
     with registry_client(context, token) as client:
         items = client.items(path_of("prompts", name, "log"), most=limit)
     if as_json:
@@ -113,7 +115,7 @@ def log(
             item["action"],
             item["environment"],
             item["version"],
-            _served(item["after"]),
+            served_words(item["after"]),
             item["reason"],
         )
         for item in items
@@ -225,18 +227,3 @@ def write_diff(lines: Iterable[tuple[str, str]]) -> None:
 
 def _moment(time: str) -> str:
     return time[:19].replace("T", " ")
-
-
-def _served(after: dict[str, Any] | None) -> str | None:
-    """Returns what an environment serves after a change, in a few words."""
-    match (after or {}).get("default"):
-        case {"version": str(version)}:
-            return version
-        case {"experiment": str(name)}:
-            experiment = (after or {}).get("experiments", {}).get(name, {})
-            from coalmine_schemas.prompts import percent
-
-            arms = ", ".join(f"{a['version']} {percent(a['weight'])}" for a in experiment.get("arms", ()))
-            return f"{name}: {arms}" if arms else name
-        case _:
-            return None
