@@ -9,12 +9,15 @@ from typing import Self, TypeVar
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.experiment_plan import CheckPlan, ExperimentPlan, accept_plan
+from coalmine_registry.freeze_records import FreezeRecord, Panic
 from coalmine_registry.operations import (
     audit,
     deployments,
     experiments,
+    freezes,
     lifecycle,
     outbox,
+    panic,
     policies,
     promotions,
     rollback,
@@ -210,6 +213,8 @@ class Registry:
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
         expected_revision: int | None = None,
+        *,
+        override: bool = False,
     ) -> Promotion:
         """Requests that a version be served; applied if the actor may decide. See `promotions.promote`."""
         return self._write(
@@ -222,6 +227,7 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -282,6 +288,7 @@ class Registry:
         *,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
+        override: bool = False,
     ) -> DeploymentRecord:
         """Replaces all targeting rules. See `rules.set_rules`."""
         return self._write(
@@ -294,8 +301,48 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
+
+    def freeze(
+        self,
+        actor: Actor,
+        reason: str,
+        *,
+        environment: str | None = None,
+        prompt: str | None = None,
+        starts_at: datetime | None = None,
+        until: datetime | None = None,
+    ) -> FreezeRecord:
+        """Freezes what is served: it may only go back. See `freezes.freeze`."""
+        return self._write(
+            lambda tx: freezes.freeze(
+                tx, actor, reason, environment=environment, prompt=prompt, starts_at=starts_at, until=until
+            )
+        )
+
+    def unfreeze(self, actor: Actor, freeze_id: int, *, reason: str | None = None) -> FreezeRecord:
+        """Ends a freeze. See `freezes.unfreeze`."""
+        return self._write(lambda tx: freezes.unfreeze(tx, actor, freeze_id, reason))
+
+    def freezes(
+        self,
+        *,
+        environment: str | None = None,
+        prompt: str | None = None,
+        ended: bool = False,
+        limit: int = PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> Page[FreezeRecord]:
+        """Returns freezes that are not over, newest first. See `freezes.page`."""
+        return self._read(
+            lambda tx: freezes.page(tx, environment, prompt, ended=ended, limit=limit, cursor=cursor)
+        )
+
+    def panic(self, actor: Actor, prompt: str, reason: str, *, environment: str | None = None) -> Panic:
+        """Goes back to what served before everywhere, and stays there. See `panic.panic`."""
+        return self._write(lambda tx: panic.panic(tx, actor, prompt, reason, environment))
 
     # Experiments
 
@@ -313,6 +360,7 @@ class Registry:
         plan: ExperimentPlan | None = None,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Starts an experiment in place of the default or of a rule's version. See `experiments.start`."""
         return self._write(
@@ -330,6 +378,7 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -341,11 +390,18 @@ class Registry:
         expected_revision: int | None = None,
         *,
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Changes weights, which starts the next allocation epoch. See `experiments.set_weights`."""
         return self._write(
             lambda tx: experiments.set_weights(
-                tx, actor, experiment_name, weights, reason=reason, expected_revision=expected_revision
+                tx,
+                actor,
+                experiment_name,
+                weights,
+                reason=reason,
+                expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -357,11 +413,18 @@ class Registry:
         expected_revision: int | None = None,
         *,
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Stops an experiment. See `experiments.stop`."""
         return self._write(
             lambda tx: experiments.stop(
-                tx, actor, experiment_name, keep, reason=reason, expected_revision=expected_revision
+                tx,
+                actor,
+                experiment_name,
+                keep,
+                reason=reason,
+                expected_revision=expected_revision,
+                override=override,
             )
         )
 

@@ -262,7 +262,8 @@ class ExperimentBody(Body):
     )
     plan: Json | None = Field(
         default=None,
-        description="How it is judged: goals, alpha, and role, direction, margin and tolerance of metrics. "
+        description="How it is judged: goals, alpha, limits of rates such as error_rate, and role, "
+        "direction, margin and tolerance of metrics. "
         "That of the first arm's version (`experiment` in its metadata) if omitted.",
         examples=[{"goals": ["quality"], "metrics": {"cost_per_request": {"margin": "40%"}}}],
     )

@@ -116,6 +116,7 @@ def _planned(given: ExperimentPlan, plan: "Plan") -> "Plan":
         alpha=given.alpha or plan.alpha,
         goals=frozenset(given.goals) or plan.goals,
         overrides=overrides,
+        limits=given.limits or plan.limits,
     )
 
 

@@ -60,10 +60,12 @@ def open_registry(
 def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
     """Checks that every metric of a plan can be judged: a built-in one, or one whose direction is given.
 
+    What it limits must be a rate.
+
     Raises:
         InvalidParameter: One is not.
     """
-    from coalmine_analytics.metrics import BUILT_IN  # noqa: PLC0415 - numpy
+    from coalmine_analytics.metrics import BUILT_IN, MetricOverride, bad_values  # noqa: PLC0415 - numpy
 
     known = {metric.name for metric in BUILT_IN}
     known |= {name for name, each in settings.metrics.items() if each.direction is not None}
@@ -76,6 +78,10 @@ def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
                 f"no metric {name!r:.100} is built in:{hint} For one of your own, say which direction is "
                 "better: higher, lower, or same"
             )
+    directions = {name: each.direction for name, each in settings.metrics.items()}
+    directions |= {name: each.direction for name, each in plan.metrics.items() if each.direction is not None}
+    for name in plan.limits:
+        bad_values(name, {own: MetricOverride(direction=way) for own, way in directions.items()})
 
 
 def _take_over_tokens(settings: Settings, registry: Registry) -> None:

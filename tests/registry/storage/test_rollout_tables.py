@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,36 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage.rollout_tables import rollout_decisions, rollouts
 from coalmine_registry.storage.tables import versions
-from tests.support.data.registry_case import PROMPT, serve
-
-AT = datetime(2026, 11, 28, tzinfo=UTC)
-
-
-def rollout_row(name: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": name,
-        "environment": "prod",
-        "prompt": PROMPT,
-        "rule": None,
-        "treatment": "1.0.1",
-        "control": "1.0.0",
-        "plan": {},
-        "plan_digest": "sha256:0",
-        "mode": "act",
-        "state": "running",
-        "reasons": [],
-        "stage": 0,
-        "holds": [],
-        "clock": {},
-        "row_version": 1,
-        "occupies": True,
-        "started_by": "bob",
-        "started_role": "approver",
-        "started_token_id": "token-bob",
-        "created_at": AT,
-        "evidence": [],
-        **changes,
-    }
+from tests.support.data.registry_case import serve
+from tests.support.data.rollout_rows import AT, rollout_row
 
 
 def write(registry: Registry, *statements: Any) -> None:

@@ -72,6 +72,14 @@ def start(
             help="Which way a metric of your own is better: higher, lower, or same.",
         ),
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="RATE=SHARE",
+            help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
+        ),
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -98,7 +106,8 @@ def start(
     for part, texts in given.items():
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics}
+    limits = dict(_of_metric("limit", each) for each in limit or ())
+    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
     body = {
         "name": name,
         "control": control,
@@ -218,6 +227,7 @@ def _judged_by(plan: dict[str, Any]) -> str:
     for name, metric in plan["metrics"].items():
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
+    said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"
@@ -242,7 +252,8 @@ def _arm(text: str) -> dict[str, object]:
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. --margin cost_per_request=40%")
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 
 
