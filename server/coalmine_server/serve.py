@@ -61,9 +61,7 @@ class Server:
         self._part = part
         self._secret = secrets.token_hex(32)
         self._http = HttpServer(settings.server.host, settings.server.port)
-        self.ingest = IngestService(
-            settings, on_owned=self._announce, decides_rollouts=decides_rollouts
-        )
+        self.ingest = IngestService(settings, on_owned=self._announce, decides_rollouts=decides_rollouts)
         self.stores = ServerStores(self.ingest)
         self._metrics = process_registry()
         if part != "registry":

@@ -123,8 +123,8 @@ RowVersion = Annotated[
     Field(
         ge=0,
         le=2**53,
-        description="`row_version` that the caller has seen; 409 if the rollout has changed since. Going back "
-        "is never refused for it.",
+        description="`row_version` that the caller has seen; 409 if the rollout has changed since. Going "
+        "back is never refused for it.",
     ),
 ]
 
@@ -136,8 +136,8 @@ class RolloutBody(Body):
     version: VersionText = Field(description="Version to roll out.")
     plan: str | Json | None = Field(
         default=None,
-        description="Name of a template, or a plan. `rollout` in the metadata of the version if omitted, else "
-        "the template `canary-standard`.",
+        description="Name of a template, or a plan. If omitted, `rollout` in the metadata of the version, else "
+        "`canary-standard`.",
         examples=["canary-standard", {"rollout": "canary-fast", "bake": {"time": "1h"}}],
     )
     environment: str | None = Field(

@@ -11,11 +11,12 @@ from coalmine_server.services.rebuild import RebuildTask
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
+    from coalmine_rollouts.controller import Controller
+
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_registry.registry import Registry
-    from coalmine_rollouts.controller import Controller
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 

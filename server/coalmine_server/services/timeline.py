@@ -5,7 +5,6 @@ Registry and store each know a part. What a rollout did stands there once, as it
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.records import RolloutDecision
 
-TimelineKind = Literal["version", "deployment", "rollout", "freeze", "model_change", "ingest_gap", "feedback_peak"]
+TimelineKind = Literal[
+    "version", "deployment", "rollout", "freeze", "model_change", "ingest_gap", "feedback_peak"
+]
 
 LOOK_BACK: Final = timedelta(days=7)
 """The period, unless one is asked for."""
@@ -102,7 +103,10 @@ def timeline(
     since = question.since or until - LOOK_BACK
     check_period(since, until)
     period = _Period(since, until, question.environment)
-    items = [*_of_registry(registry, reader, question.prompt, since), *_of_store(reader, question.prompt, period)]
+    items = [
+        *_of_registry(registry, reader, question.prompt, since),
+        *_of_store(reader, question.prompt, period),
+    ]
     found = sorted(filter(period.has, items), key=lambda item: item.at)
     return Page(found[-MOST_ITEMS:], None)
 
@@ -120,7 +124,9 @@ def _of_registry(
     made = {(environment, decision.revision) for environment, _, decision in decisions}
     for environment, version, decision in decisions:
         yield _of_decision(environment, version, decision)
-    entries = _since(lambda cursor: registry.audit_log(prompt, None, cursor=cursor), lambda entry: entry.at, since)
+    entries = _since(
+        lambda cursor: registry.audit_log(prompt, None, cursor=cursor), lambda entry: entry.at, since
+    )
     for entry in entries:
         revision = (entry.after or {}).get("revision")
         if entry.action not in _ELSEWHERE and (revision is None or (entry.environment, revision) not in made):
@@ -249,9 +255,7 @@ def _model_changes(reader: Reader, prompt: str) -> Iterator[TimelineItem]:
 
 
 def _feedback_peaks(reader: Reader, prompt: str, period: _Period) -> Iterator[TimelineItem]:
-    filters = Filters(
-        prompt=prompt, environment=period.environment, since=period.since, until=period.until
-    )
+    filters = Filters(prompt=prompt, environment=period.environment, since=period.since, until=period.until)
     series = queries.timeseries(reader, filters, "hour")
     down: dict[datetime, int] = {}
     for row in series.items:

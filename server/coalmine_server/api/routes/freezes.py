@@ -43,9 +43,7 @@ def freezes(
     cursor: Cursor = None,
 ) -> Page[FreezeRecord]:
     """Freezes, newest first."""
-    return registry.freezes(
-        environment=environment, prompt=prompt, ended=ended, limit=limit, cursor=cursor
-    )
+    return registry.freezes(environment=environment, prompt=prompt, ended=ended, limit=limit, cursor=cursor)
 
 
 @router.post("/freezes/{freeze_id}/end", responses=problem_responses(404))

@@ -43,7 +43,11 @@ async def healthz(
     return Health()
 
 
-@router.get("/readyz", response_model_exclude_none=True, responses={503: {"model": Problem, "description": "Not ready, and why."}})
+@router.get(
+    "/readyz",
+    response_model_exclude_none=True,
+    responses={503: {"model": Problem, "description": "Not ready, and why."}},
+)
 async def readyz(request: Request) -> Health:
     """This process owns the store and can answer. Needs no token."""
     reason: Exception | None = request.app.state.stores.why_not_ready()

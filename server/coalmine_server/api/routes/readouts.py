@@ -143,8 +143,8 @@ def rollout_status(owned: Owned, rollout: RolloutPath) -> RolloutStatus:
 def prompt_timeline(owned: Owned, question: Annotated[TimelineQuestion, Depends()]) -> Page[TimelineItem]:
     """What happened to a prompt, oldest first: the newest items of a period, on one page.
 
-    Versions, changes of what is served, decisions of rollouts, freezes, models that began to answer, losses of
-    ingest and hours with far more thumbs down than usual.
+    Versions, changes of what is served, decisions of rollouts, freezes, models that began to answer, losses
+    of ingest and hours with far more thumbs down than usual.
     """
     return timeline(owned.store.reader(), owned.known_registry, question, datetime.now(UTC))
 

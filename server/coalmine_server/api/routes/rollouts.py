@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
+from coalmine_rollouts.commands import Rollouts
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.registry import Registry
-from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, read_plan, template
 from coalmine_rollouts.records import AsShipped, Rollout, RolloutCommand, RolloutDecision, State
 from coalmine_schemas.results import Page, result
@@ -250,7 +250,7 @@ def retry_rollout(
     body: RolloutCommandBody,
     response: Response,
 ) -> Rollout:
-    """Starts a rollout that ended again, as a new one that is linked with it and has other users in its arms."""
+    """Rolls the version of a rollout that ended out again: a new rollout, linked with it, with other users."""
     found = rollouts.retry(actor, rollout, reason=body.reason)
     request.app.state.wake_rollouts()
     return _tagged(found, response)

@@ -10,6 +10,7 @@ from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
+from coalmine_server.moment import MOMENT_HELP
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of rows to show.")]
 
@@ -89,6 +90,47 @@ def show(
     when = _moment(found["created_at"])
     note(f"{name}@{found['version']}, {found['status']}, by {found['author']} at {when} UTC")
     typer.echo(format_prompt(PromptContent.from_json(found["content"])), nl=False)
+
+
+@tabular
+def deployments(
+    context: typer.Context,
+    environment: Annotated[
+        str, typer.Argument(metavar="[ENVIRONMENT]", help="dev, staging or prod.")
+    ] = "prod",
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help=f"What was served then: {MOMENT_HELP}.", show_default=False),
+    ] = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what an environment serves, or served at some time, of each prompt."""
+    with registry_client(context, token) as client:
+        items = client.get(path_of("environments", environment, "prompts"), {"at": at})
+    if as_json:
+        write_json(items)
+        return
+    from coalmine_schemas.prompts import served_words
+
+    rows = [
+        (
+            item["prompt"],
+            served_words(item),
+            item["revision"],
+            item["changed_by"],
+            _moment(item["changed_at"]),
+        )
+        for item in items
+    ]
+    when = "" if at is None else f" at {at}"
+    write_table(
+        ["prompt", "serves", "revision", "by", "since"],
+        rows,
+        empty=f"{environment} served nothing{when}" if at else f"{environment} serves nothing",
+        wrapped=True,
+    )
 
 
 @tabular

@@ -53,7 +53,8 @@ def freeze(
             return
         if reason is None:
             raise ConfigurationError(
-                "a freeze needs a reason", 'add --reason "..."; `coalmine freeze --list` lists those that hold'
+                "a freeze needs a reason",
+                'add --reason "..."; `coalmine freeze --list` lists those that hold',
             )
         body = {"environment": environment, "prompt": prompt, "reason": reason, "until": until}
         found = client.post("/v1/freezes", body)
@@ -143,7 +144,8 @@ def record(
     if as_json:
         write_json(found)
         return
-    note(f"{name}@{version} {'passed' if passed else 'failed'} {kind}; give it as --evidence {kind}={found['id']}")
+    outcome = "passed" if passed else "failed"
+    note(f"{name}@{version} {outcome} {kind}; give it as --evidence {kind}={found['id']}")
 
 
 @evidence_app.command("list")
