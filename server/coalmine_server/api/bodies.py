@@ -136,8 +136,8 @@ class RolloutBody(Body):
     version: VersionText = Field(description="Version to roll out.")
     plan: str | Json | None = Field(
         default=None,
-        description="Name of a template, or a plan. If omitted, `rollout` in the metadata of the version, else "
-        "`canary-standard`.",
+        description="Name of a template, or a plan. If omitted, `rollout` in the metadata of the version, "
+        "else `canary-standard`.",
         examples=["canary-standard", {"rollout": "canary-fast", "bake": {"time": "1h"}}],
     )
     environment: str | None = Field(

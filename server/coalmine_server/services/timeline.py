@@ -22,7 +22,8 @@ from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.moment_parameter import Moment, check_period
 
 if TYPE_CHECKING:
-    from coalmine_registry.records import AuditEntry, FreezeRecord
+    from coalmine_registry.freeze_records import FreezeRecord
+    from coalmine_registry.records import AuditEntry
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.records import RolloutDecision
 
@@ -127,7 +128,7 @@ def _of_registry(
     entries = _since(
         lambda cursor: registry.audit_log(prompt, None, cursor=cursor), lambda entry: entry.at, since
     )
-    for entry in entries:
+    for entry in reversed(list(entries)):
         revision = (entry.after or {}).get("revision")
         if entry.action not in _ELSEWHERE and (revision is None or (entry.environment, revision) not in made):
             yield _of_entry(entry, revision)
@@ -211,9 +212,9 @@ def _of_freeze(freeze: "FreezeRecord") -> Iterator[TimelineItem]:
     what = freeze.prompt or "every prompt"
     where = freeze.environment or "every environment"
     ends = freeze.ended_at or freeze.until
-    for at, text, actor in (
-        (freeze.starts_at, f"freeze {freeze.id}: {what} in {where}", freeze.frozen_by),
-        (ends, f"end of freeze {freeze.id}", freeze.ended_by),
+    for at, text, actor, reason in (
+        (freeze.starts_at, f"freeze {freeze.id}: {what} in {where}", freeze.frozen_by, freeze.reason),
+        (ends, f"end of freeze {freeze.id}", freeze.ended_by, None),
     ):
         if at is not None:
             yield TimelineItem(
@@ -223,7 +224,7 @@ def _of_freeze(freeze: "FreezeRecord") -> Iterator[TimelineItem]:
                 version=None,
                 text=text,
                 actor=actor,
-                reason=freeze.reason if at == freeze.starts_at else None,
+                reason=reason,
                 rollout=None,
                 revision=None,
             )
@@ -232,7 +233,7 @@ def _of_freeze(freeze: "FreezeRecord") -> Iterator[TimelineItem]:
 def _of_store(reader: Reader, prompt: str, period: _Period) -> Iterator[TimelineItem]:
     yield from _model_changes(reader, prompt)
     for gap in queries.ingest_health(reader).gaps:
-        missing = gap.available_offset - gap.expected_offset
+        missing = max(gap.available_offset - gap.expected_offset, 0)  # below: the log was truncated
         text = f"{missing:,} positions of {gap.topic}/{gap.partition} could not be read: {gap.reason}"
         yield _seen(gap.detected_at, "ingest_gap", text)
     yield from _feedback_peaks(reader, prompt, period)

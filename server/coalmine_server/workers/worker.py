@@ -37,7 +37,7 @@ class Worker:
         tick: Tick,
         *,
         first_after_s: float = 0.0,
-        again_after_s: float = AGAIN_AFTER_S,
+        again_after_s: float | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares.
@@ -46,13 +46,13 @@ class Worker:
             name: Of the worker, in logs and metrics.
             tick: The work.
             first_after_s: Seconds before the first tick.
-            again_after_s: Seconds before a tick that failed is tried again.
+            again_after_s: Seconds before a tick that failed is tried again; `AGAIN_AFTER_S` if None.
             close: Called on the worker's thread when it ends.
         """
         self.name = name
         self._tick = tick
         self._first_after_s = first_after_s
-        self._again_after_s = again_after_s
+        self._again_after_s = AGAIN_AFTER_S if again_after_s is None else again_after_s
         self._close = close
         self._stop = threading.Event()
         self._wake = threading.Event()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from coalmine_registry.defaults import PAGE_SIZE
-from coalmine_registry.records import CheckedEvidence
+from coalmine_registry.provenance import CheckedEvidence
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import CheckedEvidenceBody
 from coalmine_server.api.parameters import Cursor, Limit

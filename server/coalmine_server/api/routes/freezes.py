@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from coalmine_registry.defaults import PAGE_SIZE
-from coalmine_registry.records import FreezeRecord, Panic
+from coalmine_registry.freeze_records import FreezeRecord, Panic
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import FreezeBody, PanicBody, ReasonBody
 from coalmine_server.api.parameters import Cursor, Limit

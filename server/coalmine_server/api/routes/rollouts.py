@@ -250,7 +250,7 @@ def retry_rollout(
     body: RolloutCommandBody,
     response: Response,
 ) -> Rollout:
-    """Rolls the version of a rollout that ended out again: a new rollout, linked with it, with other users."""
+    """Rolls the version out again: a new rollout, linked with the one that ended, with other users."""
     found = rollouts.retry(actor, rollout, reason=body.reason)
     request.app.state.wake_rollouts()
     return _tagged(found, response)
