@@ -1,6 +1,6 @@
 """What a rollout does next: a pure function of what is stored and what was read. No clock, no I/O, no luck.
 
-One decision per tick, the first of: superseded, limit broken, harm shown, a person's command, time or exposure
+One decision per tick, the first of: superseded, limit broken, harm shown, a person's command, time or units
 used up, hold or release, complete or advance. So nothing stands before harm, and no wish before it either.
 """
 

@@ -6,7 +6,7 @@ from coalmine_schemas.prompts import percent
 
 
 def displaced(row: Row, inputs: Inputs) -> Decision | None:
-    """Returns the end of a rollout whose place serves something else, or its pause where weights are others'."""
+    """Returns the end of a rollout whose place serves something else, or its pause where weights differ."""
     rollout, place = row.rollout, inputs.place
     if place is None:
         return ended(row, "supersede", "superseded", "nothing is served there any more")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout, SegmentReadout
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout
 from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.inputs import Inputs, Row
 
@@ -26,8 +26,6 @@ def shown_harm(row: Row, inputs: Inputs) -> tuple[str, ...]:
     if arm is None:
         return ()
     found = [f"harm: {arm.words.removeprefix('roll back: ')}"] if arm.decision == "rollback" else []
-    if row.rollout.plan.on_segment_harm == "rollback":
-        found += [f"harm: {segment_words(each)}" for each in arm.segments if each.harmed]
     return tuple(found)
 
 
@@ -56,11 +54,6 @@ def is_now_worse(metric: MetricReadout) -> bool:
     return worsening > metric.scales.tolerance
 
 
-def segment_words(segment: SegmentReadout) -> str:
-    """Returns a harm in one segment, in words."""
-    return f"{segment.metric} is worse where {segment.key} is {segment.value}"
-
-
 def extra_cost_usd(arm: ArmReadout) -> float:
     """Returns what the treatment has cost beyond the control, all in all; 0 if that is unknown."""
     for metric in arm.metrics:
@@ -73,10 +66,10 @@ def extra_cost_usd(arm: ArmReadout) -> float:
 
 def least_units(arm: ArmReadout, control_units: int) -> Iterator[tuple[str, int]]:
     """The units that have a value, of the smaller arm, for everything that must be proven."""
+    yield "units", min(arm.units, control_units)
     for metric in arm.metrics:
         if metric.role == "must_prove" and metric.required:
-            yield metric.metric, min(metric.units, metric.control_units)
-    yield "units", min(arm.units, control_units)
+            yield metric.metric, min(arm.units, control_units)
 
 
 def _acting_arm(row: Row, inputs: Inputs) -> ArmReadout | None:

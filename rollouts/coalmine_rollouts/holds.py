@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.alike import models_differ, share_is_above
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
 from coalmine_rollouts.quantities import in_words
@@ -75,6 +76,8 @@ def behind_words(app: AppBehind) -> str:
 def _blind(inputs: Inputs) -> Iterator[tuple[str, str]]:
     if inputs.error is not None:
         yield "controller_error", f"the last tick failed: {inputs.error}"
+    for refusal in inputs.refusals:
+        yield "refused", f"the registry refused the next step: {refusal.partition(': ')[2]}"
     lag_s, watermark = inputs.source_lag_s, inputs.traffic.watermark
     if lag_s is not None and lag_s > _STALE_S:
         yield (
@@ -125,7 +128,12 @@ def _traffic(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
             f"the {missing} has had no requests for {in_words(quiet[missing])}, and the other arm has: "
             "assignment or an application is broken",
         )
+    judged = (
+        set() if inputs.arm is None else {each.metric for each in inputs.arm.metrics if each.role in ACTING}
+    )
     for name, source in seen.missing_metrics.items():
+        if name not in judged:
+            continue
         yield f"metric_missing:{name}", f"no new values of {name}; they used to come from {source}"
 
 
@@ -195,12 +203,5 @@ def _evidence(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
     for metric in arm.metrics:
         if metric.role == "signal" and metric.verdict == "worse":
             yield f"signal:{metric.metric}", f"{metric.metric}, a signal, is {metric.words}"
-    if plan.on_segment_harm == "hold":
-        for segment in arm.segments:
-            if segment.harmed:
-                yield (
-                    f"segment:{segment.key}={segment.value}",
-                    f"{segment.metric} is worse where {segment.key} is {segment.value}",
-                )
     if row.rollout.state == "baking" and not plan.bake.rollback and arm.decision == "rollback":
         yield "harm", f"{arm.words}; the plan says that harm in the bake holds"

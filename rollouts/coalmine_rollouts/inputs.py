@@ -52,7 +52,9 @@ class Place:
     """None while an experiment stands there, or the rule is gone."""
     experiment: str | None = None
     weight: float | None = None
-    """Share of the treatment, if it is the rollout's own experiment."""
+    """Share of the treatment, if an experiment stands there."""
+    epoch: int | None = None
+    """Its allocation epoch."""
     changed_by: str = ""
     changed_at: datetime | None = None
 
@@ -125,7 +127,7 @@ class Inputs:
     commands: tuple[Command, ...] = ()
     """Oldest first."""
     refusals: tuple[str, ...] = ()
-    """Why the registry refused the last try to start, if nothing has changed since."""
+    """Why the registry refused the last step, if that is not long ago."""
     queued_behind: str | None = None
     """The rollout that holds the place, if it is another one."""
     unfinished: tuple[str, ...] = ()

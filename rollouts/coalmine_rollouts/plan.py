@@ -182,7 +182,7 @@ class RolloutPlan:
 
     def experiment_plan(self) -> ExperimentPlan:
         """How its experiment is judged."""
-        return ExperimentPlan(goals=self.goals, alpha=self.alpha, metrics=self.metrics)
+        return ExperimentPlan(goals=self.goals, alpha=self.alpha, metrics=self.metrics, limits=self.limits)
 
     @property
     def last(self) -> int:

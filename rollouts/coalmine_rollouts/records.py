@@ -51,6 +51,7 @@ Kind = Literal[
     "supersede",
     "advise",
     "notice",
+    "panic",
 ]
 
 CommandKind = Literal["pause", "resume", "approve", "promote_force", "abort", "cancel", "rebase"]

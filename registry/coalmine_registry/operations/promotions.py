@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 from coalmine_registry.deployment_state import DeploymentState, first_state
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.operations import approval, audit, deployments, freezes, steering
-from coalmine_registry.operations.evidence import check_evidence
+from coalmine_registry.operations.evidence import check_evidence, check_true
 from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
@@ -56,6 +56,7 @@ def promote(
         Conflict: The version is retired, an experiment replaces the default, or the same request is pending.
         Steered: A rollout steers the default, and the actor does not override that.
         Frozen: A freeze stands.
+        EvidenceRefused: Evidence does not exist, did not pass, or is about another content.
         EvidenceMissing: The environment requires evidence that was not given.
         StaleRevision: The deployment has changed since.
         Invalid: Evidence or reason cannot be stored.
@@ -105,6 +106,7 @@ def approve(
         Conflict: It is already decided, the version is retired, or an experiment replaces the default.
         Steered: A rollout steers the default.
         Frozen: A freeze stands.
+        EvidenceRefused: Evidence does not speak for the version any more.
         EvidenceMissing: The environment requires evidence by now that was not given.
     """
     actor.require(Role.APPROVER, "approve promotions")
@@ -205,6 +207,7 @@ def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bo
 def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployments.Current, DeploymentState]:
     """Returns the deployment now and after the promotion, if everything the environment requires is there."""
     check_servable(transaction, wanted.prompt, wanted.version)
+    check_true(transaction, wanted.prompt, [wanted.version], wanted.evidence)
     check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
     before = deployments.current(transaction, wanted.environment, wanted.prompt)
     check_revision(before.what, wanted.expected_revision, before.revision)
