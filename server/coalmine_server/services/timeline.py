@@ -142,10 +142,13 @@ def _decisions(
     from coalmine_rollouts.commands import Rollouts  # noqa: PLC0415 - imports SQLAlchemy
 
     rollouts = Rollouts(registry)
+
+    def decisions_of(rollout_id: str) -> Iterator["RolloutDecision"]:
+        return _all(lambda cursor: rollouts.decisions(rollout_id, cursor=cursor))
+
     for rollout in _all(lambda cursor: rollouts.rollouts(prompt=prompt, cursor=cursor)):
         if rollout.ended_at is None or rollout.ended_at >= since:
-            name = rollout.id
-            for decision in _all(lambda cursor, name=name: rollouts.decisions(name, cursor=cursor)):
+            for decision in decisions_of(rollout.id):
                 yield rollout.environment, rollout.treatment, decision
 
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from coalmine_rollouts.commands import Rollouts
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.registry import Registry
+from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, read_plan, template
 from coalmine_rollouts.records import AsShipped, Rollout, RolloutCommand, RolloutDecision, State
 from coalmine_schemas.results import Page, result
@@ -36,6 +36,7 @@ from coalmine_server.api.registry import (
 router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=RegistryRoute)
 
 DEFAULT_TEMPLATE = "canary-standard"
+DEFAULT_ENVIRONMENT = "prod"
 
 
 @result
@@ -91,12 +92,13 @@ def start_rollout(
     It is pending while something is missing: an approval by somebody who did not write the version, evidence,
     its time, or its place.
     """
+    plan = chosen_plan(registry, body.prompt, body.version, body.plan)
     found = rollouts.start(
         actor,
         body.prompt,
         body.version,
-        chosen_plan(registry, body.prompt, body.version, body.plan),
-        environment=body.environment,
+        plan,
+        environment=body.environment or plan.environment or DEFAULT_ENVIRONMENT,
         rule=body.rule,
         queue=body.if_taken == "queue",
         replace=body.if_taken == "replace",
@@ -157,7 +159,7 @@ def pause_rollout(
     *,
     request: Request,
     rollouts: Steered,
-    actor: Author,
+    actor: Approver,
     rollout: RolloutPath,
     body: RolloutCommandBody,
     if_match: IfMatch,

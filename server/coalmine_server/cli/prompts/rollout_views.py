@@ -23,6 +23,8 @@ ENDS: Final = {
 }
 """States in which nothing changes any more, and how a command ends that waited for one."""
 
+_METRIC: Final = ("metric", "role", "control_value", "value", "effect", "lower", "upper", "verdict")
+
 RolloutArgument = Annotated[
     str, typer.Argument(metavar="ID", help="Id of the rollout; `coalmine rollout list` lists them.")
 ]
@@ -48,16 +50,15 @@ def status(
 
     with registry_client(context, token) as client:
         chosen, others = (rollout, []) if rollout is not None else _newest(client)
-        last = [] if as_json else client.items(path_of("rollouts", chosen, "decisions"))[-1:]
     # What is seen of it, the process knows that owns the store.
     with asking(context, quiet=as_json) as client:
         found = client.get(path_of("rollouts", chosen, "status"))
+        metrics = [] if as_json or found["rollout"]["started_at"] is None else _metrics(client, chosen)
     if as_json:
         write_json(found)
         return
     _write_status(read_as(RolloutStatus, found))
-    for decision in last:
-        _write_metrics(decision["evidence"])
+    _write_metrics(metrics)
     if others:
         note(f"{len(others)} more have not ended: {', '.join(others)}")
 
@@ -122,7 +123,7 @@ def why(
         )
         for reason in item["reasons"]:
             typer.echo(f"   {reason}")
-        _write_metrics(item["evidence"])
+        _write_metrics((item["evidence"].get("look") or {}).get("metrics") or [])
 
 
 def export(
@@ -203,13 +204,20 @@ def _write_status(found: "RolloutStatus") -> None:
         )
 
 
-def _write_metrics(evidence: dict[str, Any]) -> None:
-    """The metrics on which a decision stood."""
-    metrics = evidence.get("metrics") or []
-    if not metrics:
-        return
-    columns = ["metric", "role", "control", "treatment", "lower", "upper", "verdict"]
-    write_table(columns, [[each.get(name) for name in columns] for each in metrics], empty="")
+def _metrics(client: "Client", rollout: str) -> list[dict[str, Any]]:
+    """The metrics of the treatment as they are now; none without any request."""
+    try:
+        readout = client.get(path_of("experiments", rollout, "readout"))
+    except NotFound:
+        return []
+    return [metric for arm in readout["arms"] for metric in arm["metrics"]]
+
+
+def _write_metrics(metrics: list[dict[str, Any]]) -> None:
+    if metrics:
+        columns = ["metric", "role", "control", "treatment", "effect", "from", "to", "verdict"]
+        rows = [[each[name] for name in _METRIC] for each in metrics]
+        write_table(columns, rows, empty="", wrapped=True)
 
 
 def note_state(found: dict[str, Any]) -> None:
