@@ -12,6 +12,8 @@ from coalmine_server.workers.worker import Worker
 
 ROLLOUTS_EVERY_S = 5.0
 """Longest time between two ticks of rollouts; they also come after commits and commands."""
+ROLLOUTS_AGAIN_S = 0.1
+"""Until the next, after one that has decided something."""
 
 _log = structlog.stdlib.get_logger("coalmine.analysis")
 
@@ -20,7 +22,8 @@ def rollouts_worker(controller: Controller) -> Worker:
     """Decides about rollouts: takes a look at each, then acts on it."""
 
     def tick(_stop: threading.Event) -> float:
-        for decided in controller.tick():
+        made = controller.tick()
+        for decided in made:
             decision = decided.decision
             _log.info(
                 "decided about a rollout",
@@ -30,7 +33,8 @@ def rollouts_worker(controller: Controller) -> Worker:
                 stage=decision.to_stage,
                 reasons=list(decision.reasons),
             )
-        return ROLLOUTS_EVERY_S
+        # One decision often makes the next possible: what was approved may start.
+        return ROLLOUTS_AGAIN_S if made else ROLLOUTS_EVERY_S
 
     return Worker("rollouts", tick, again_after_s=ROLLOUTS_EVERY_S)
 
