@@ -30,7 +30,7 @@ from coalmine_registry.operations import (
 from coalmine_registry.operations.content_cache import ContentCache
 from coalmine_registry.operations.transaction import ArmsToPromote, Transaction, no_readouts
 from coalmine_registry.prompt_files.diff import Diff
-from coalmine_registry.provenance import CheckedEvidence
+from coalmine_registry.provenance import CheckedEvidence, VersionSource
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
@@ -163,12 +163,21 @@ class Registry:
 
     # Versions
 
-    def register(self, actor: Actor, name: str, version: str, content: PromptContent) -> Registered:
+    def register(
+        self,
+        actor: Actor,
+        name: str,
+        version: str,
+        content: PromptContent,
+        source: VersionSource | None = None,
+    ) -> Registered:
         """Registers a version; registering it again does nothing. See `versions.register`."""
         actor.require(Role.AUTHOR, "register versions")
         # Checking templates takes a while: it is done before the write transaction, which others wait for.
         self.classify(name, version, content)
-        return self._write(lambda tx: versions.register(tx, actor, name, version, content))
+        return self._write(
+            lambda tx: versions.register(tx, actor, name, version, content=content, source=source)
+        )
 
     def classify(self, name: str, version: str, content: PromptContent) -> Registered:
         """Returns what `register` would do, or raises what it would raise. See `versions.propose`."""

@@ -95,6 +95,7 @@ class Server:
         self._registry = retry(
             lambda: waiting_for_space(self._open_registry), RetryPolicy(), stop or threading.Event(), _wait
         )
+        self._registry.registry.ask_readouts(self._arms_to_promote)
         verifier = Verifier(self._registry.registry.tokens)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
@@ -160,6 +161,15 @@ class Server:
             return None
         rows = queries.versions(owned.store.reader(), limit=MOST_VERSIONS).items
         return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
+
+    def _arms_to_promote(self, experiment: str) -> list[str] | None:
+        """The arms that the readout of an experiment says to promote; None while there is no store here."""
+        owned = self.ingest.owned
+        if owned is None:
+            return None
+        from coalmine_server.services.readouts import arms_to_promote  # noqa: PLC0415 - numpy
+
+        return arms_to_promote(owned.readouts, experiment)
 
     def _announce(self) -> None:
         announce_server(self._settings.home, self.url, "store", self._secret)

@@ -83,6 +83,12 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
         ProblemKind("bump-too-small", "The version bump is too small", 409),
     ),
     (registry_errors.EvidenceMissing, ProblemKind("evidence-missing", "Evidence is missing", 409)),
+    (
+        registry_errors.EvidenceRefused,
+        ProblemKind("evidence-refused", "Evidence is not true of the version", 409),
+    ),
+    (registry_errors.Frozen, ProblemKind("frozen", "A freeze stands", 409)),
+    (registry_errors.Steered, ProblemKind("steered", "A rollout steers it", 409)),
     (registry_errors.Conflict, CONFLICT),
     (InvalidParameter, INVALID_REQUEST),
 )

@@ -1,5 +1,7 @@
 """Readouts: plans from settings and registry, and the questions that routes ask about experiments."""
 
+from datetime import timedelta
+
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.store import Store
@@ -13,6 +15,12 @@ def make_readouts(
     """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
     plans = plans_of(settings)
     return Readouts(store, plans if registry is None else RegistryPlans(plans, registry))
+
+
+def arms_to_promote(readouts: Readouts, experiment: str) -> list[str]:
+    """Returns the arms of an experiment that its latest look says to promote."""
+    readout = readouts.current(experiment, max_age=timedelta.max)
+    return [] if readout is None else [arm.arm for arm in readout.arms if arm.decision == "promote"]
 
 
 def plans_of(settings: ReadoutSettings) -> FixedPlans:

@@ -8,6 +8,7 @@ from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
     ExpectOption,
+    OverrideOption,
     ReasonOption,
     TokenOption,
     registry_client,
@@ -92,7 +93,9 @@ def start(
             help="Targeting rule whose version to replace; default: replace the default.", show_default=False
         ),
     ] = None,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +117,9 @@ def start(
         "plan": planned if any(planned.values()) else None,
         "arms": [_arm(each) for each in arm],
         "rule": rule,
+        "reason": reason,
         "expected_revision": expect,
+        "override": override,
     }
     with registry_client(context, token) as client:
         found = client.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
@@ -129,12 +134,19 @@ def set_weights(
         list[str], typer.Argument(metavar="VARIANT=WEIGHT...", help="One for each arm; they add up to 1.")
     ],
     *,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Change the weights of the arms. Starts a new epoch, whose measures are not pooled with older ones."""
-    body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
+    body = {
+        "weights": dict(map(_weight, weights)),
+        "reason": reason,
+        "expected_revision": expect,
+        "override": override,
+    }
     with registry_client(context, token) as client:
         found = client.put(path_of("experiments", name, "weights"), body)
     _show(found, as_json=as_json)
@@ -153,11 +165,12 @@ def stop(
     ] = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop an experiment: the version of one arm stays, or the replaced version returns."""
-    body = {"keep": keep, "reason": reason, "expected_revision": expect}
+    body = {"keep": keep, "reason": reason, "expected_revision": expect, "override": override}
     with registry_client(context, token) as client:
         found = client.post(path_of("experiments", name, "stop"), body)
     _show(found, as_json=as_json)

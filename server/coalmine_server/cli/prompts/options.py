@@ -26,6 +26,13 @@ EnvironmentArgument = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help=
 ReasonOption = Annotated[
     str | None, typer.Option("--reason", help="Reason, for the audit log.", show_default=False)
 ]
+OverrideOption = Annotated[
+    bool,
+    typer.Option(
+        "--override",
+        help="Change it although a rollout steers it. Needs an approver and --reason.",
+    ),
+]
 ExpectOption = Annotated[
     int | None,
     typer.Option(
