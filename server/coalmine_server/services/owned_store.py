@@ -73,7 +73,7 @@ class OwnedStore:
     @cached_property
     def readouts(self) -> "Readouts":
         """The looks of this process at experiments."""
-        from coalmine_server.services.readouts import make_readouts  # noqa: PLC0415
+        from coalmine_server.services.experiment_plans import make_readouts  # noqa: PLC0415
 
         return make_readouts(self.store, self.settings.readout, self.experiments)
 
@@ -87,6 +87,6 @@ class OwnedStore:
     @cached_property
     def plan(self) -> "Plan":
         """The plan for versions that are not in an experiment."""
-        from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+        from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
 
         return plans_of(self.settings.readout).default
