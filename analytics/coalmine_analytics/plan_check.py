@@ -6,45 +6,51 @@ the stages before it: a forecast errs to the long side.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
 
-from coalmine_analytics.arrays import FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.core.acceptance import Seen, acceptable_log_e
 from coalmine_analytics.core.confidence_sequence import critical_z
 from coalmine_analytics.core.contrast import one_stratum
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.core.ratio import ArmRatio
 from coalmine_analytics.errors import invalid
 from coalmine_analytics.metrics import Metric, planned
+from coalmine_analytics.readout.circumstances import RARE_SHARE
 from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.scales import first_mde, worsening
 from coalmine_analytics.results.plan_check import CheckedMetric, CheckedStage, PlanCheck
+from coalmine_analytics.results.verdicts import ACTING
 from coalmine_analytics.sample_size import MIN_UNITS
-from coalmine_consumers.experiments import UNIT_GROUPS, PromptTraffic
+from coalmine_analytics.traffic_growth import TrafficGrowth
+from coalmine_consumers.experiments import PromptTraffic
 
-SHARES = (0.05, 0.1, 0.25, 0.5)
-"""Shares that are proposed for the last stage, where another would end in time."""
-_TIMES = 200
-_SHORTEST_H = 0.05
+WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
+"""Proposed for the first stage, where another would end in time."""
+_TIMES = 400
+_SHORTEST_H = 0.02
 _POWER = float(norm.ppf(0.9))
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A share of units, for some time."""
+    """A share of units, until enough time has passed, enough units have come, and nothing is in the way."""
 
-    share: float
-    """Of the treatment, in (0, 1)."""
-    hours: float | None = None
-    """None: until it is decided."""
+    weight: float
+    """Share of the treatment, in (0, 1)."""
+    min_time_h: float = 0.0
+    min_units: int = 0
+    """Units of the treatment, and of the control, with a value of each metric that must be proven."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise invalid("share of a stage", self.share, "give a share between 0 and 1, e.g. 10%")
-        if self.hours is not None and not 0 < self.hours < np.inf:
-            raise invalid("hours of a stage", self.hours, "give a length such as 2h")
+        if not 0 < self.weight < 1:
+            raise invalid("weight of a stage", self.weight, "give a share between 0 and 1, e.g. 0.1")
+        if not 0 <= self.min_time_h < np.inf:
+            raise invalid("min_time_h of a stage", self.min_time_h, "give hours, e.g. 2")
+        if self.min_units < 0:
+            raise invalid("min_units of a stage", self.min_units, "give a number of units, e.g. 100")
 
 
 DEFAULT_STAGES = (Stage(0.1, 2.0), Stage(0.5))
@@ -58,7 +64,7 @@ def check_plan(
     *,
     prompt: str,
     environment: str,
-    longest_hours: float = 336.0,
+    longest_h: float = 336.0,
 ) -> PlanCheck:
     """Forecast when an equal version would be promoted, and what harm each stage finds.
 
@@ -68,174 +74,223 @@ def check_plan(
         stages: In their order; the last lasts until it is decided.
         prompt: Name of the prompt.
         environment: Where the traffic was.
-        longest_hours: Hours after which nobody waits any more.
+        longest_h: Hours after which nobody waits any more.
 
     Raises:
         InvalidParameter: A stage is not possible, or there is none.
     """
     if not stages:
         raise invalid("stages", "none", "give at least one")
-    before = sum(stage.hours or 0.0 for stage in stages[:-1])
-    forecast = _Forecast(traffic, plan, max(longest_hours - before, _SHORTEST_H))
-    checked = tuple(forecast.stage(stage) for stage in stages)
-    needed = forecast.hours_to_promotion(stages[-1].share)
-    hours = None if needed is None else before + max(needed, stages[-1].hours or 0.0)
-    ends = hours is not None and hours <= longest_hours
-    if ends and hours is not None:
-        words = f"an equal version is promoted after {_duration(hours)}, in half of the runs"
-    else:
-        words = forecast.too_little(stages[-1].share, longest_hours)
+    forecast = _Forecast(traffic, plan, longest_h)
+    lengths = forecast.lengths_h(stages)
+    ends, hours = sum(lengths) <= longest_h, sum(lengths)
     return PlanCheck(
         prompt=prompt,
         environment=environment,
         since=traffic.since,
         until=traffic.until,
         requests=traffic.requests,
-        units=traffic.units,
+        units=int(traffic.units[-1]),
         ends=ends,
         hours=hours if ends else None,
-        longest_hours=longest_hours,
-        words=words,
-        stages=checked,
+        longest_h=longest_h,
+        words=(
+            f"an equal version is promoted after {duration(hours)}, in half of the runs"
+            if ends
+            else forecast.too_little(stages, longest_h)
+        ),
+        first_weight=None if ends else forecast.first_weight(stages, longest_h),
+        stages=tuple(
+            forecast.stage(stage, hours, last=stage is stages[-1])
+            for stage, hours in zip(stages, lengths, strict=True)
+        ),
     )
 
 
 class _Forecast:
     """Looks at equal arms, at any time."""
 
-    def __init__(self, traffic: PromptTraffic, plan: Plan, longest_hours: float) -> None:
-        self._traffic = traffic
+    def __init__(self, traffic: PromptTraffic, plan: Plan, longest_h: float) -> None:
         self._plan = plan
-        acting = [metric for metric in planned(plan.overrides) if metric.role in _ACTING]
+        self._longest_h = longest_h
         self._metrics = [
-            metric for metric in acting if metric.cells in traffic.metrics and not metric.per_unit
+            metric
+            for metric in planned(plan.overrides)
+            if metric.role in ACTING and metric.cells in traffic.metrics and not metric.per_unit
         ]
+        self._family_size = max(sum(metric.role in ACTING for metric in planned(plan.overrides)), 1)
         at = [traffic.metrics.index(metric.cells) for metric in self._metrics]
-        scale = np.array([[metric.scale] for metric in self._metrics])
-        self._arm = arm_ratio(traffic.y[at] * scale, traffic.x[at])  # (M,)
-        self._times = np.geomspace(_SHORTEST_H, longest_hours, _TIMES)
+        scale = np.array([metric.scale for metric in self._metrics])
+        self._growth = TrafficGrowth(traffic, traffic.x[at], traffic.y[at] * scale[:, None, None])
+        self._times = np.geomspace(_SHORTEST_H, max(longest_h, 2 * _SHORTEST_H), _TIMES)
+        must_prove = np.array([metric.role == "must_prove" for metric in self._metrics], np.bool_)
+        # As in a readout: what hardly any unit has need not be proven.
+        _, _, seen, _ = self._arms(0.5, self._times[-1:])
+        few = np.minimum(MIN_UNITS, RARE_SHARE * self._growth.units(self._times[-1:]) / 2)
+        self._proven = must_prove & (seen.units[:, 0] >= few)
 
-    def stage(self, stage: Stage) -> CheckedStage:
-        """What one stage shows."""
-        end = self._times[-1] if stage.hours is None else stage.hours
-        accepted = self._hours_to_accept(stage.share)
-        harm = self._smallest_harm(stage.share, end)
+    def lengths_h(self, stages: Sequence[Stage]) -> list[float]:
+        """Hours that each stage lasts; infinite: not in time."""
+        found = [max(stage.min_time_h, self._hours_to_units(stage)) for stage in stages]
+        last = stages[-1]
+        accepted = self._hours_to_accept(last.weight)[self._proven]
+        needed = Stage(last.weight, min_units=MIN_UNITS)
+        found[-1] = max(
+            [*accepted, found[-1], self._hours_to_units(needed), self._hours_to_promotable(last.weight)]
+        )
+        return found
+
+    def stage(self, stage: Stage, hours: float, *, last: bool) -> CheckedStage:
+        """What one stage shows.
+
+        Args:
+            stage: The stage.
+            hours: How long it lasts; infinite: not in time.
+            last: True if it is the last one.
+        """
+        end = min(hours, self._longest_h)
+        accepted = self._hours_to_accept(stage.weight)
+        harm = self._smallest_harm(stage.weight, end)
         rows = []
         for row, metric in enumerate(self._metrics):
-            hours = float(accepted[row]) if metric.role == "must_prove" else np.inf
+            value = float(self._growth.ratio[row])
+            to_accept = float(accepted[row]) if last and self._proven[row] else np.inf
             rows.append(
                 CheckedMetric(
                     metric=metric.name,
                     unit=metric.unit,
                     role=metric.role,
-                    value=_known(self._arm.ratio[row]),
-                    hours_to_accept=_known(hours),
+                    value=_known(value),
+                    hours_to_accept=_known(to_accept),
                     smallest_harm=_known(harm[row]),
-                    words=_words(metric, hours, float(harm[row]), float(self._arm.ratio[row])),
+                    words=_words(metric, to_accept, float(harm[row]), value, last=last),
                 )
             )
-        units = self._traffic.units_in(np.array([end]))[0] * stage.share
+        to_units = self._hours_to_units(Stage(stage.weight, min_units=max(stage.min_units, MIN_UNITS)))
+        if last:
+            to_units = max(to_units, self._hours_to_promotable(stage.weight))
         return CheckedStage(
-            stage.share, stage.hours, int(units), _known(self._hours_to_min_units(stage.share)), tuple(rows)
+            weight=stage.weight,
+            min_time_h=stage.min_time_h,
+            min_units=stage.min_units,
+            hours=_known(hours),
+            units=int(self._growth.units(np.array([end]))[0] * stage.weight),
+            hours_to_min_units=_known(to_units),
+            metrics=tuple(rows),
         )
 
-    def hours_to_promotion(self, share: float) -> float | None:
-        """Hours of a stage until an equal version has passed; None: not in time."""
-        proven = [metric.role == "must_prove" for metric in self._metrics]
-        hours = max([*self._hours_to_accept(share)[proven], self._hours_to_min_units(share)])
-        return _known(hours)
+    def first_weight(self, stages: Sequence[Stage], longest_h: float) -> float | None:
+        """The smallest first stage with which it ends in time; later stages that are no larger are left out."""
+        for weight in WEIGHTS:
+            if weight > stages[0].weight and sum(self.lengths_h(_begun_at(stages, weight))) <= longest_h:
+                return weight
+        return None
 
-    def too_little(self, share: float, longest_hours: float) -> str:
+    def too_little(self, stages: Sequence[Stage], longest_h: float) -> str:
         """Why it does not end, and what would help."""
-        accepted = self._hours_to_accept(share)
+        accepted = self._hours_to_accept(stages[-1].weight)
         blocking = [
             metric.name
-            for metric, hours in zip(self._metrics, accepted, strict=True)
-            if metric.role == "must_prove" and not np.isfinite(hours)
+            for metric, hours, proven in zip(self._metrics, accepted, self._proven, strict=True)
+            if proven and not np.isfinite(hours)
         ]
-        why = f"too little traffic to prove {', '.join(blocking)}" if blocking else "too few units"
-        found = f"not within {_duration(longest_hours)}: {why}"
-        for other in SHARES:
-            if other > share and (hours := self.hours_to_promotion(other)) is not None:
-                return f"{found}; with {other:.0%} of the units it takes {_duration(hours)}"
+        lengths = self.lengths_h(stages)
+        waiting = [
+            f"{stage.weight:.3g}"
+            for stage, hours in zip(stages[:-1], lengths, strict=False)
+            if hours > longest_h
+        ]
+        why = "it takes " + duration(sum(lengths)) if np.isfinite(sum(lengths)) else "too few units come"
+        if blocking:
+            why = f"too little traffic to prove {', '.join(blocking)}"
+        elif waiting:
+            why = f"too few units come for the stage of {float(waiting[0]):.3g} of the units"
+        found = f"not within {duration(longest_h)}: {why}"
+        weight = self.first_weight(stages, longest_h)
+        if weight is not None:
+            hours = sum(self.lengths_h(_begun_at(stages, weight)))
+            return f"{found}; with a first stage of {weight:.0%} it takes {duration(hours)}"
         return f"{found}; larger margins, or a role of must_not_harm for what is rare, would let it end"
 
-    def _hours_to_min_units(self, share: float) -> float:
-        units = self._traffic.units_in(self._times)
-        reached = units * min(share, 1 - share) >= MIN_UNITS
-        reached &= units * share >= self._plan.min_units
+    def _hours_to_units(self, stage: Stage) -> float:
+        """Until both arms have the units with a value of what must be proven."""
+        if not stage.min_units:
+            return 0.0
+        _, _, _, smaller = self._arms(stage.weight, self._times)
+        units = self._growth.units(self._times) * min(stage.weight, 1 - stage.weight)
+        least = np.minimum(smaller[self._proven].min(axis=0, initial=np.inf), units)
+        return self._first(least >= stage.min_units)
+
+    def _hours_to_promotable(self, weight: float) -> float:
+        return self._first(self._growth.units(self._times) * weight >= self._plan.min_units)
+
+    def _first(self, reached: BoolArray) -> float:
         return float(self._times[reached.argmax()]) if reached.any() else np.inf
 
-    def _hours_to_accept(self, share: float) -> FloatArray:
+    def _hours_to_accept(self, weight: float) -> FloatArray:
         """Hours until equal arms are accepted, shape (M,); infinite: not in time."""
-        treatment, control, seen, units = self._arms(share, self._times)
+        treatment, control, seen, units = self._arms(weight, self._times)
         contrast = one_stratum(treatment, control)
         margin = worsening(self._metrics, lambda metric: metric.margin)
-        mde = self._mde(share)
-        log_e = acceptable_log_e(contrast, margin, seen, mde=mde)
+        log_e = acceptable_log_e(contrast, margin, seen, mde=self._mde(weight))
         passed = (log_e >= -np.log(self._plan.alpha)) & (units >= MIN_UNITS)
         first = self._times[passed.argmax(axis=1)]
         return np.where(passed.any(axis=1), first, np.inf)
 
-    def _smallest_harm(self, share: float, hours: float) -> FloatArray:
+    def _smallest_harm(self, weight: float, hours: float) -> FloatArray:
         """Worsening that nine of ten runs have found by then, shape (M,)."""
-        treatment, control, _, units = self._arms(share, np.array([hours]))
+        treatment, control, _, units = self._arms(weight, np.array([hours]))
         contrast = one_stratum(treatment, control)
         effect = contrast.difference
-        alpha = self._plan.budget.overall / max(len(self._metrics), 1)  # the last of Holm's steps
         z = critical_z(
             np.maximum(effect.standard_error, 1e-300),
             effect.degrees_of_freedom,
-            mde=self._mde(share),
-            alpha=alpha,
+            mde=self._mde(weight),
+            # Half of what is staked, for harm that begins later; the last of Holm's steps.
+            alpha=self._plan.budget.overall / 2.0 / self._family_size,
             one_sided=True,
         )
         tolerance = worsening(self._metrics, lambda metric: metric.tolerance).absolute(contrast)
         harm = tolerance + (z + _POWER) * effect.standard_error
-        return np.where(units >= MIN_UNITS, harm, np.inf)[:, 0]
+        return np.where((units >= MIN_UNITS) & np.isfinite(harm), harm, np.inf)[:, 0]
 
-    def _mde(self, share: float) -> FloatArray:
+    def _mde(self, weight: float) -> FloatArray:
         """As a readout fixes it, shape (M, 1)."""
-        treatment, control, _, units = self._arms(share, self._times[-1:])
+        treatment, control, _, units = self._arms(weight, self._times[-1:])
         contrast = one_stratum(treatment, control)
         mde = first_mde(self._metrics, contrast.difference, contrast.ratios[1], units)
         return np.where(np.isfinite(mde), mde, 1.0)
 
-    def _arms(self, share: float, hours: FloatArray) -> tuple[ArmRatio, ArmRatio, Seen, FloatArray]:
-        """Two equal arms at some times, fields of shape (M, T), and the units of the smaller one."""
-        units = self._traffic.units_in(hours)
-        treatment, control = (self._grown(units * part / self._traffic.units) for part in (share, 1 - share))
-        having = np.minimum(treatment.sum_x, units * share)
+    def _arms(self, weight: float, hours: FloatArray) -> tuple[ArmRatio, ArmRatio, Seen, FloatArray]:
+        """Two equal arms at some times, fields of shape (M, T), and the units with a value of the smaller."""
+        units = self._growth.units(hours)
+        treatment, control = (self._growth.arm(hours, part) for part in (weight, 1 - weight))
+        having = np.minimum(treatment.sum_x, units * weight)
         rate = np.array([[metric.kind == "rate"] for metric in self._metrics])
         per_unit = np.maximum(treatment.sum_x / np.maximum(having, 1e-9), 1.0)
-        smaller = np.minimum(having, np.minimum(control.sum_x, units * (1 - share)))
+        smaller = np.minimum(having, np.minimum(control.sum_x, units * (1 - weight)))
         return treatment, control, Seen(having, per_unit, rate), smaller
 
-    def _grown(self, times: FloatArray) -> ArmRatio:
-        """The traffic there was, as if so many times of it had come: the variance shrinks accordingly."""
-        arm = self._arm
-        sum_x, residual_ss = (each[:, None] * times for each in (arm.sum_x, arm.residual_ss))
-        groups = UNIT_GROUPS * -np.expm1(-times * self._traffic.units / UNIT_GROUPS)
-        clusters = np.maximum(np.minimum(arm.clusters[:, None], groups), 2.0)
-        return ArmRatio(np.broadcast_to(arm.ratio[:, None], sum_x.shape), sum_x, residual_ss, clusters)
+
+def _begun_at(stages: Sequence[Stage], weight: float) -> list[Stage]:
+    """The plan with another weight of its first stage."""
+    return [replace(stages[0], weight=weight), *(stage for stage in stages[1:] if stage.weight > weight)]
 
 
-_ACTING = ("must_prove", "must_not_harm")
-
-
-def _words(metric: Metric, hours: float, harm: float, value: float) -> str:
+def _words(metric: Metric, hours: float, harm: float, value: float, *, last: bool) -> str:
     found = "harm is not found"
     if np.isfinite(harm):
         relative = f" ({harm / abs(value):.0%})" if value and metric.kind != "rate" else ""
         found = f"finds harm of {harm:.3g}{relative} by its end"
-    if metric.role != "must_prove":
+    if metric.role != "must_prove" or not last:
         return found
     if not np.isfinite(hours):
         return f"an equal version is not shown to be within {metric.margin}; {found}"
-    return f"an equal version is shown to be within {metric.margin} after {_duration(hours)}; {found}"
+    return f"an equal version is shown to be within {metric.margin} after {duration(hours)}; {found}"
 
 
-def _duration(hours: float) -> str:
+def duration(hours: float) -> str:
+    """A time as people say it."""
     if hours < 1:
         return f"{max(hours * 60, 1):.0f} min"
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"

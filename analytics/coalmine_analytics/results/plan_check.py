@@ -16,7 +16,7 @@ class CheckedMetric:
     value: float | None
     """Its value in the traffic of late; null if it has none."""
     hours_to_accept: float | None
-    """Hours of the stage until an equal version is shown not to be worse, in half of the runs; null: not
+    """Hours of the last stage until an equal version is shown not to be worse, in half of the runs; null: not
     within the longest time, or not needed."""
     smallest_harm: float | None
     """Worsening, in the metric's unit, that nine of ten runs find by the end of the stage; null: none."""
@@ -28,14 +28,17 @@ class CheckedMetric:
 class CheckedStage:
     """One stage of a plan."""
 
-    share: float
+    weight: float
     """Share of units in the treatment, 0 to 1."""
+    min_time_h: float
+    min_units: int
     hours: float | None
-    """How long it lasts; null: until it is decided."""
+    """How long it lasts; null: beyond the longest time."""
     units: int
     """Units of the treatment by its end."""
     hours_to_min_units: float | None
-    """Hours until the treatment has the units that a promotion needs; null: not within the longest time."""
+    """Hours until there are the units that the stage, and any result, needs; of the last one those that a
+    promotion needs, too. Null: not within the longest time."""
     metrics: tuple[CheckedMetric, ...]
 
 
@@ -54,7 +57,9 @@ class PlanCheck:
     """True if an equal version is promoted within the longest time, in half of the runs."""
     hours: float | None
     """Hours until then; null: not within the longest time."""
-    longest_hours: float
+    longest_h: float
     words: str
     """The answer as a sentence, with what to change if it is no."""
+    first_weight: float | None
+    """Smallest first stage with which it would end; null: it ends, or none helps."""
     stages: tuple[CheckedStage, ...]
