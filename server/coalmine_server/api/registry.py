@@ -2,25 +2,22 @@
 
 import functools
 import inspect
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Header, Path, Request, Response
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts.errors import short
 from coalmine_server.api.auth import needs
-from coalmine_server.api.problems import TOO_MANY_REQUESTS, UNREADABLE, ProblemError, problem_responses
+from coalmine_server.api.plain_json import PlainJsonRoute
+from coalmine_server.api.problems import TOO_MANY_REQUESTS, ProblemError
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -72,33 +69,7 @@ def lane(name: Lane) -> Callable[[Endpoint], Endpoint]:
     return put
 
 
-class PlainJson(Request):
-    """A request whose body is JSON in which one reader finds what another one does."""
-
-    async def json(self) -> Any:  # noqa: ANN401 - whatever the body has
-        """Returns the body.
-
-        Raises:
-            HTTPException: A key stands twice, or a number is none (400).
-            JSONDecodeError: It is no JSON.
-        """
-        return json.loads(await self.body(), object_pairs_hook=_unique, parse_constant=_no_constant)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        detail = f"the key {short(twice)} stands twice in an object of the body: give it once"
-        raise HTTPException(UNREADABLE.status, detail)
-    return found
-
-
-def _no_constant(text: str) -> None:
-    raise HTTPException(UNREADABLE.status, f"{text} in the body is no JSON: give a number or null")
-
-
-class RegistryRoute(APIRoute):
+class RegistryRoute(PlainJsonRoute):
     """Runs its function in the registry's own threads, so that a long query does not delay a rollback."""
 
     limiters: Final = {name: CapacityLimiter(number) for name, number in THREADS.items()}
@@ -106,20 +77,9 @@ class RegistryRoute(APIRoute):
     """Heavy requests that are open, by token."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
-        if any(name == "body" for name in inspect.signature(endpoint).parameters):
-            options["responses"] = {**(options.get("responses") or {}), **problem_responses(400)}
         super().__init__(
             path, endpoint if inspect.iscoroutinefunction(endpoint) else _threaded(endpoint), **options
         )
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Reads bodies as `PlainJson`."""
-        handle = super().get_route_handler()
-
-        async def handle_plain_json(request: Request) -> Response:
-            return await handle(PlainJson(request.scope, request.receive))
-
-        return handle_plain_json
 
 
 def _threaded(endpoint: Callable[..., Any]) -> Callable[..., Any]:

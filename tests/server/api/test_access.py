@@ -347,3 +347,20 @@ def test_a_body_that_is_no_json_or_too_large_is_refused(busy_server: ServerProce
         response = busy_server.web.post("/v1/dead-letters/replay", headers=headers, content=content)
         assert response.status_code == 422, content
         assert response.headers["content-type"] == "application/problem+json"
+
+
+WITH_BODY = [name for name, row in BY_NAME.items() if row.body is not None]
+
+
+@pytest.mark.parametrize("name", WITH_BODY)
+def test_no_route_takes_a_body_with_a_key_twice(busy_server: ServerProcess, name: str) -> None:
+    row = BY_NAME[name]
+    response = busy_server.web.request(
+        row.method,
+        row.asked or row.path,
+        content=b'{"reason": "a", "reason": "b"}',
+        headers={**bearer(busy_server.token), "Content-Type": "application/json"},
+    )
+    assert response.status_code == 400, response.text
+    assert response.json()["type"] == "urn:coalmine:unreadable-body"
+    assert "400" in busy_server.json("/openapi.json")["paths"][row.path][row.method.lower()]["responses"]

@@ -22,12 +22,13 @@ from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
 from coalmine_server.api.parameters import Cursor, Limit, Owned, SeriesLimit
+from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.services.pipeline import audited, discarded, ingest_status, replayed
 
-router = APIRouter(prefix="/v1", tags=["pipeline"])
+router = APIRouter(prefix="/v1", tags=["pipeline"], route_class=PlainJsonRoute)
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -135,12 +136,12 @@ class DeadLetterChoice(BaseModel):
 
 
 @router.post("/dead-letters/replay", responses=problem_responses(), dependencies=[needs(Role.ADMIN)])
-def replay(owned: Owned, choice: DeadLetterChoice) -> DeadLettersChanged:
+def replay(owned: Owned, body: DeadLetterChoice) -> DeadLettersChanged:
     """Tries to store open dead letters again, once whatever made them fail is fixed."""
-    return replayed(owned, choice.filter())
+    return replayed(owned, body.filter())
 
 
 @router.post("/dead-letters/discard", responses=problem_responses(), dependencies=[needs(Role.ADMIN)])
-def discard(owned: Owned, choice: DeadLetterChoice) -> DeadLettersChanged:
+def discard(owned: Owned, body: DeadLetterChoice) -> DeadLettersChanged:
     """Gives up open dead letters. They remain visible as discarded, and the audit still balances."""
-    return discarded(owned, choice.filter())
+    return discarded(owned, body.filter())

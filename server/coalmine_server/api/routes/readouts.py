@@ -18,6 +18,7 @@ from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody
 from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
+from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
@@ -28,8 +29,8 @@ from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
 
-router = APIRouter(prefix="/v1", tags=["readouts"])
-changes = APIRouter(prefix="/v1", tags=["readouts"])
+router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
+changes = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
 """What takes more than reading."""
 
 

@@ -1,0 +1,58 @@
+"""Routes that read their bodies as JSON in which one reader finds what another one does."""
+
+import inspect
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from coalmine_schemas.prompts.errors import short
+from coalmine_server.api.problems import UNREADABLE, problem_responses
+
+
+class PlainJson(Request):
+    """A request whose body is JSON in which one reader finds what another one does."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - whatever the body has
+        """Returns the body.
+
+        Raises:
+            HTTPException: A key stands twice, or a number is none (400).
+            JSONDecodeError: It is no JSON.
+        """
+        return json.loads(await self.body(), object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        detail = f"the key {short(twice)} stands twice in an object of the body: give it once"
+        raise HTTPException(UNREADABLE.status, detail)
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise HTTPException(UNREADABLE.status, f"{text} in the body is no JSON: give a number or null")
+
+
+class PlainJsonRoute(APIRoute):
+    """Reads its body as `PlainJson`. Every route with a body is one."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
+        if any(name == "body" for name in inspect.signature(endpoint).parameters):
+            options["responses"] = {**(options.get("responses") or {}), **problem_responses(400)}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Reads bodies as `PlainJson`."""
+        handle = super().get_route_handler()
+
+        async def handle_plain_json(request: Request) -> Response:
+            return await handle(PlainJson(request.scope, request.receive))
+
+        return handle_plain_json
