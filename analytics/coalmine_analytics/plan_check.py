@@ -26,6 +26,8 @@ from coalmine_analytics.results.verdicts import ACTING
 from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_analytics.traffic_growth import TrafficGrowth
 from coalmine_consumers.experiments import PromptTraffic
+from coalmine_schemas.plain_number import hours_in_words
+from coalmine_schemas.prompts import percent
 
 WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 """Proposed for the first stage, where another would end in time."""
@@ -95,7 +97,7 @@ def check_plan(
         hours=hours if ends else None,
         longest_h=longest_h,
         words=(
-            f"an equal version is promoted after {duration(hours)}, in half of the runs"
+            f"an equal version is promoted after {hours_in_words(hours)}, in half of the runs"
             if ends
             else forecast.too_little(stages, longest_h)
         ),
@@ -180,7 +182,7 @@ class _Forecast:
         )
 
     def first_weight(self, stages: Sequence[Stage], longest_h: float) -> float | None:
-        """The smallest first stage with which it ends in time; later stages that are no larger are left out."""
+        """Smallest first stage with which it ends in time; later stages that are no larger are left out."""
         for weight in WEIGHTS:
             if weight > stages[0].weight and sum(self.lengths_h(_begun_at(stages, weight))) <= longest_h:
                 return weight
@@ -195,21 +197,18 @@ class _Forecast:
             if proven and not np.isfinite(hours)
         ]
         lengths = self.lengths_h(stages)
-        waiting = [
-            f"{stage.weight:.3g}"
-            for stage, hours in zip(stages[:-1], lengths, strict=False)
-            if hours > longest_h
-        ]
-        why = "it takes " + duration(sum(lengths)) if np.isfinite(sum(lengths)) else "too few units come"
         if blocking:
             why = f"too little traffic to prove {', '.join(blocking)}"
-        elif waiting:
-            why = f"too few units come for the stage of {float(waiting[0]):.3g} of the units"
-        found = f"not within {duration(longest_h)}: {why}"
+        elif np.isfinite(sum(lengths)):
+            why = f"it takes {hours_in_words(sum(lengths))}"
+        else:
+            stage = stages[int(np.argmax(lengths))]
+            why = f"too few units come for the stage of {percent(stage.weight)}"
+        found = f"not within {hours_in_words(longest_h)}: {why}"
         weight = self.first_weight(stages, longest_h)
         if weight is not None:
-            hours = sum(self.lengths_h(_begun_at(stages, weight)))
-            return f"{found}; with a first stage of {weight:.0%} it takes {duration(hours)}"
+            hours = hours_in_words(sum(self.lengths_h(_begun_at(stages, weight))))
+            return f"{found}; with a first stage of {percent(weight)} it takes {hours}"
         return f"{found}; larger margins, or a role of must_not_harm for what is rare, would let it end"
 
     def _hours_to_units(self, stage: Stage) -> float:
@@ -242,8 +241,9 @@ class _Forecast:
         treatment, control, _, units = self._arms(weight, np.array([hours]))
         contrast = one_stratum(treatment, control)
         effect = contrast.difference
+        known = effect.standard_error > 0  # what never happened has none
         z = critical_z(
-            np.maximum(effect.standard_error, 1e-300),
+            np.where(known, effect.standard_error, 1.0),
             effect.degrees_of_freedom,
             mde=self._mde(weight),
             # Half of what is staked, for harm that begins later; the last of Holm's steps.
@@ -251,8 +251,9 @@ class _Forecast:
             one_sided=True,
         )
         tolerance = worsening(self._metrics, lambda metric: metric.tolerance).absolute(contrast)
-        harm = tolerance + (z + _POWER) * effect.standard_error
-        return np.where((units >= MIN_UNITS) & np.isfinite(harm), harm, np.inf)[:, 0]
+        found = known & np.isfinite(z) & (units >= MIN_UNITS)
+        harm = tolerance + (np.where(found, z, 0.0) + _POWER) * effect.standard_error
+        return np.where(found, harm, np.inf)[:, 0]
 
     def _mde(self, weight: float) -> FloatArray:
         """As a readout fixes it, shape (M, 1)."""
@@ -286,14 +287,7 @@ def _words(metric: Metric, hours: float, harm: float, value: float, *, last: boo
         return found
     if not np.isfinite(hours):
         return f"an equal version is not shown to be within {metric.margin}; {found}"
-    return f"an equal version is shown to be within {metric.margin} after {duration(hours)}; {found}"
-
-
-def duration(hours: float) -> str:
-    """A time as people say it."""
-    if hours < 1:
-        return f"{max(hours * 60, 1):.0f} min"
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+    return f"an equal version is shown to be within {metric.margin} after {hours_in_words(hours)}; {found}"
 
 
 def _known(value: float) -> float | None:

@@ -22,7 +22,7 @@ class TrafficGrowth:
 
     def __init__(self, traffic: PromptTraffic, x: FloatArray, y: FloatArray) -> None:
         windows = x.shape[1]
-        self._hours = traffic.lengths * traffic.window_h
+        self._hours = traffic.lengths.astype(np.float64) * traffic.window_h
         self._units = traffic.units
         self.ratio = arm_ratio(y.sum(axis=1), x.sum(axis=1)).ratio
         """Value of each metric, shape (M,)."""

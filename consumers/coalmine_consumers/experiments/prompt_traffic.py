@@ -40,7 +40,7 @@ class PromptTraffic:
     @property
     def window_h(self) -> float:
         """Hours of one window."""
-        return (self.until - self.since).total_seconds() / 3_600.0 / self.x.shape[1]
+        return (self.until - self.since).total_seconds() / 3_600.0 / int(self.x.shape[1])
 
 
 def prompt_traffic(
@@ -70,10 +70,9 @@ def prompt_traffic(
     first, last = spans[0]["first_event_time"], spans[0]["last_event_time"]
     length_s = (last - first).total_seconds()
     windows = int(np.clip(np.ceil(length_s / 3_600.0), 1, _MOST_WINDOWS))
-    place = (
-        f"least(floor((epoch(event_time) - {first.timestamp()!r}) / {length_s / windows!r}), {windows - 1})"
-    )
-    columns = f"{place}::INTEGER::VARCHAR AS experiment, 0 AS allocation_epoch, '{_ALL}' AS variant"
+    place = f"floor((epoch(event_time) - {first.timestamp()!r}) / {length_s / windows!r})::INTEGER"
+    number = f"greatest(least({place}, {windows - 1}), 0)"
+    columns = f"{number}::VARCHAR AS experiment, 0 AS allocation_epoch, '{_ALL}' AS variant"
     create_view(cursor, _WINDOWS, f"SELECT * REPLACE ({columns}) FROM {_TRAFFIC}")  # noqa: S608
     lengths = [*(2**power for power in range(windows.bit_length()) if 2**power < windows), windows]
     query = statement("units_by_length", __package__).format(requests=_WINDOWS)

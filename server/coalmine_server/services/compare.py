@@ -47,11 +47,11 @@ class PlanQuestion:
 
     prompt: str
     environment: str
-    stages: Sequence[tuple[float, float | None]]
-    """Share of the treatment, and hours."""
+    stages: Sequence[tuple[float, float, int]]
+    """Of each: share of the treatment, least hours and units."""
     plan: ExperimentPlan
     days: int
-    longest_hours: float
+    longest_h: float
 
 
 def plan_checked(owned: OwnedStore, question: PlanQuestion) -> PlanCheck:
@@ -70,18 +70,19 @@ def plan_checked(owned: OwnedStore, question: PlanQuestion) -> PlanCheck:
     with owned.store.cursor() as cursor:
         traffic = prompt_traffic(cursor, question.prompt, question.environment, since, until)
     if traffic is None:
+        check_names(owned.store.reader(), question.prompt, (), question.environment)
         raise NotFound(
-            f"no raw requests stored for prompt {question.prompt} in {question.environment} in the last "
-            f"{question.days} days",
-            "`coalmine versions` shows what has traffic",
+            f"hardly any raw requests stored for prompt {question.prompt} in {question.environment} in the "
+            f"last {question.days} days",
+            "give more days, or wait until there is traffic",
         )
     return check_plan(
         traffic,
         plan_with(question.plan, owned.plan),
-        [Stage(share, hours) for share, hours in question.stages],
+        [Stage(*stage) for stage in question.stages],
         prompt=question.prompt,
         environment=question.environment,
-        longest_hours=question.longest_hours,
+        longest_h=question.longest_h,
     )
 
 
@@ -110,7 +111,7 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
     with owned.store.cursor() as cursor:
         sums = version_sums(cursor, pair, None if question.segment is None else tuple(question.segment))
     if sums is None:
-        check_names(owned.store.reader(), question)
+        check_names(owned.store.reader(), question.prompt, (a, b), question.environment)
         raise NotFound(
             f"no raw requests stored for version {a} or {b} of {question.prompt} in that period",
             "`coalmine versions` shows when there were requests",

@@ -99,8 +99,8 @@ def begin_anew(
 def plan_check(owned: Owned, body: PlanCheckBody) -> PlanCheck:
     """Will a plan ever end? A forecast from the prompt's own traffic; it changes nothing."""
     given = DEFAULT if body.plan is None else ExperimentPlan.from_json(body.plan)
-    stages = [(stage.share, stage.hours) for stage in body.stages]
-    question = PlanQuestion(body.prompt, body.environment, stages, given, body.days, body.longest_hours)
+    stages = [(stage.weight, stage.min_time_h, stage.min_units) for stage in body.stages]
+    question = PlanQuestion(body.prompt, body.environment, stages, given, body.days, body.longest_h)
     return plan_checked(owned, question)
 
 
