@@ -18,6 +18,7 @@ COPY producers ./producers
 COPY registry ./registry
 COPY consumers ./consumers
 COPY analytics ./analytics
+COPY rollouts ./rollouts
 COPY server ./server
 COPY dashboards ./dashboards
 RUN pip install --no-deps --no-build-isolation .

@@ -82,28 +82,41 @@ class DeploymentState:
         """
         target = to_version
         if target is None:
-            if self.experiments:
-                target = self.version
-            else:
-                earlier = [each for each in self.defaults if each != self.version and can_be_served(each)]
-                if not earlier:
-                    raise Conflict(
-                        f"nothing was served before {self.version}, or all of it is retired: name a version "
-                        "that served here"
-                    )
-                target = earlier[-1]
-        if target in self.defaults:
-            last = len(self.defaults) - 1 - self.defaults[::-1].index(target)
-            defaults = self.defaults[: last + 1]
-        else:
-            defaults = (*self.defaults, target)
-        return replace(
-            self,
-            defaults=defaults,
-            default=ServeVersion(target),
-            rules=_without_experiments(self.rules, replaced),
-            experiments={},
-        )
+            target = self.version if self.experiments else self.previous(can_be_served)
+        if target is None:
+            raise Conflict(
+                f"nothing was served before {self.version}, or all of it is retired: name a version "
+                "that served here"
+            )
+        rules = _without_experiments(self.rules, replaced)
+        return replace(self.returned(None, target), rules=rules, experiments={})
+
+    def previous(self, can_be_served: Callable[[str], bool]) -> str | None:
+        """Returns the latest default before this one that may still be served; None if there is none."""
+        earlier = [each for each in self.defaults if each != self.version and can_be_served(each)]
+        return earlier[-1] if earlier else None
+
+    def returned(self, rule: str | None, version: str) -> "DeploymentState":
+        """Returns the state with a version that served before in a place; what came after it is skipped.
+
+        Args:
+            rule: Name of a rule; None for the default.
+            version: The version.
+        """
+        serve = ServeVersion(version)
+        if rule is not None:
+            rules = tuple(replace(each, serve=serve) if each.name == rule else each for each in self.rules)
+            return replace(self, rules=rules)
+        defaults = (*self.defaults, version)
+        if version in self.defaults:
+            defaults = self.defaults[: len(self.defaults) - self.defaults[::-1].index(version)]
+        return replace(self, defaults=defaults, default=serve)
+
+    def serves(self, rule: str | None) -> Serve | None:
+        """Returns what a place serves; None if there is no such rule."""
+        if rule is None:
+            return self.default
+        return next((each.serve for each in self.rules if each.name == rule), None)
 
     def with_rules(self, rules: Sequence[Rule]) -> "DeploymentState":
         """Returns the state with other rules.
@@ -129,12 +142,9 @@ class DeploymentState:
             NotFound: The rule does not exist.
             Conflict: Another experiment runs there.
         """
-        serve = self.default
-        if rule is not None:
-            named = [each for each in self.rules if each.name == rule]
-            if not named:
-                raise NotFound(f"no rule {rule!r:.100} here: set it first")
-            serve = named[0].serve
+        serve = self.serves(rule)
+        if serve is None:
+            raise NotFound(f"no rule {rule!r:.100} here: set it first")
         if isinstance(serve, ServeExperiment):
             raise Conflict(f"experiment {serve.experiment} runs in that place: stop it first")
         return serve

@@ -108,6 +108,34 @@ class StaleRevision(Conflict):
         )
 
 
+class Frozen(Conflict):
+    """A freeze stands: what is served may only go back."""
+
+
+class EvidenceRefused(Conflict):
+    """Evidence that was given does not exist, did not pass, or is about something else."""
+
+
+class Steered(Conflict):
+    """A rollout steers the place that was to be changed.
+
+    Args:
+        what: The place, e.g. `support-refund in prod`.
+        rollout: The rollout.
+    """
+
+    def __init__(self, what: str, rollout: str) -> None:
+        super().__init__(what, rollout)
+        self.what = what
+        self.rollout = rollout
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} is steered by rollout {self.rollout}: `coalmine rollout abort {self.rollout}`, or "
+            "override with a reason"
+        )
+
+
 class BumpTooSmall(Conflict):
     """The change needs a larger version bump.
 

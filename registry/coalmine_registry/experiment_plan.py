@@ -45,6 +45,9 @@ class ExperimentPlan:
     """Probability of ever being wrong, for each kind of decision; null: that of the settings."""
     metrics: dict[str, MetricPlan]
     """By name of the metric."""
+    limits: dict[str, float]
+    """Shares of bad units, 0 to 1, by name of the rate: an arm with more is rolled back without a
+    comparison, unless control has more, too."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON, as `from_json` reads it."""
@@ -65,7 +68,8 @@ class ExperimentPlan:
         refuse_unknown(found, (each.name for each in fields(cls)), where)
         goals = list_of(found.get("goals") or (), f"{where}.goals")
         metrics = object_of(found.get("metrics") or {}, f"{where}.metrics")
-        for name, given in (("goals", goals), ("metrics", metrics)):
+        limits = object_of(found.get("limits") or {}, f"{where}.limits")
+        for name, given in (("goals", goals), ("metrics", metrics), ("limits", limits)):
             if len(given) > _MOST_METRICS:
                 raise InvalidPrompt(
                     f"{where}.{name}", f"{len(given)} of them", f"give at most {_MOST_METRICS}"
@@ -79,10 +83,15 @@ class ExperimentPlan:
         ):
             raise InvalidPrompt(f"{where}.alpha", alpha, "give a probability between 0 and 1, e.g. 0.05")
         judged = {name: _metric(each, f"{where}.metrics.{name}") for name, each in metrics.items()}
-        return cls(tuple(dict.fromkeys(goals)), None if alpha is None else float(alpha), judged)
+        return cls(
+            tuple(dict.fromkeys(goals)),
+            None if alpha is None else float(alpha),
+            judged,
+            {name: _share(each, f"{where}.limits.{name}") for name, each in limits.items()},
+        )
 
 
-DEFAULT: Final = ExperimentPlan((), None, {})
+DEFAULT: Final = ExperimentPlan((), None, {}, {})
 
 CheckPlan = Callable[[ExperimentPlan], None]
 """Raises InvalidParameter if metrics of the plan cannot be judged: the registry knows none of them."""
@@ -112,6 +121,16 @@ def _metric(value: object, where: str) -> MetricPlan:
         tolerance=_size(found, "tolerance", where),
         mde=_size(found, "mde", where),
     )
+
+
+def _share(value: object, where: str) -> float:
+    try:
+        share = Size.parse(value).value
+    except InvalidParameter:
+        share = 0.0
+    if not 0 < share < 1:
+        raise InvalidPrompt(where, value, "give a share between 0 and 1, such as 20% or 0.2")
+    return share
 
 
 def _one_of(found: Mapping[str, Any], key: str, where: str, known: tuple[str, ...]) -> Any:  # noqa: ANN401

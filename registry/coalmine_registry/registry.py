@@ -7,14 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
+from sqlalchemy import Connection
+
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.experiment_plan import CheckPlan, ExperimentPlan, accept_plan
+from coalmine_registry.freeze_records import FreezeRecord, Panic
 from coalmine_registry.operations import (
     audit,
+    checked_evidence,
     deployments,
     experiments,
+    freezes,
     lifecycle,
     outbox,
+    panic,
     policies,
     promotions,
     rollback,
@@ -22,8 +28,9 @@ from coalmine_registry.operations import (
     versions,
 )
 from coalmine_registry.operations.content_cache import ContentCache
-from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.operations.transaction import ArmsToPromote, Transaction, no_readouts
 from coalmine_registry.prompt_files.diff import Diff
+from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
@@ -69,6 +76,7 @@ class Registry:
         self._check_plan = check_plan
         self._clock = clock
         self._contents = ContentCache()
+        self._arms_to_promote: ArmsToPromote = no_readouts
         self._listeners: list[Callable[[str, int], None]] = []
         self._snapshots: dict[str, Snapshot] = {}
         self._lock = threading.Lock()
@@ -124,6 +132,26 @@ class Registry:
             What `work` returned.
         """
         return self._write(work)
+
+    def ask_readouts(self, arms_to_promote: ArmsToPromote) -> None:
+        """Has evidence of kind `readout` or `experiment` checked against readouts, too.
+
+        Until then it counts if the experiment exists and has shown the version.
+
+        Args:
+            arms_to_promote: Called with the name of an experiment, within a transaction that others wait for.
+                It returns the arms that the readout says to promote, or None if there is no readout to ask.
+        """
+        self._arms_to_promote = arms_to_promote
+
+    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
+        return self._read(work)
+
+    @property
+    def check_plan(self) -> CheckPlan:
+        """Checks the plan of an experiment before it starts."""
+        return self._check_plan
 
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
@@ -201,6 +229,34 @@ class Registry:
             lambda tx: policies.set_policy(tx, actor, environment, required_evidence, expected_revision)
         )
 
+    def record_evidence(
+        self,
+        actor: Actor,
+        kind: str,
+        prompt: str,
+        version: str,
+        *,
+        passed: bool,
+        summary: str,
+        url: str | None = None,
+    ) -> CheckedEvidence:
+        """Records what was found out about a version. See `checked_evidence.record`."""
+        return self._write(
+            lambda tx: checked_evidence.record(
+                tx, actor, kind, prompt, version, passed=passed, summary=summary, url=url
+            )
+        )
+
+    def evidence(self, evidence_id: str) -> CheckedEvidence:
+        """Returns evidence that was recorded; raises NotFound."""
+        return self._read(lambda tx: checked_evidence.found(tx, evidence_id))
+
+    def evidence_of(
+        self, prompt: str, version: str | None = None, *, limit: int = PAGE_SIZE, cursor: str | None = None
+    ) -> Page[CheckedEvidence]:
+        """Returns evidence about a prompt or one version of it, newest first; raises NotFound."""
+        return self._read(lambda tx: checked_evidence.page(tx, prompt, version, limit, cursor))
+
     def promote(  # noqa: PLR0917 - in the order of a sentence
         self,
         actor: Actor,
@@ -210,6 +266,8 @@ class Registry:
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
         expected_revision: int | None = None,
+        *,
+        override: bool = False,
     ) -> Promotion:
         """Requests that a version be served; applied if the actor may decide. See `promotions.promote`."""
         return self._write(
@@ -222,6 +280,7 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -282,6 +341,7 @@ class Registry:
         *,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
+        override: bool = False,
     ) -> DeploymentRecord:
         """Replaces all targeting rules. See `rules.set_rules`."""
         return self._write(
@@ -294,8 +354,48 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
+
+    def freeze(
+        self,
+        actor: Actor,
+        reason: str,
+        *,
+        environment: str | None = None,
+        prompt: str | None = None,
+        starts_at: datetime | None = None,
+        until: datetime | None = None,
+    ) -> FreezeRecord:
+        """Freezes what is served: it may only go back. See `freezes.freeze`."""
+        return self._write(
+            lambda tx: freezes.freeze(
+                tx, actor, reason, environment=environment, prompt=prompt, starts_at=starts_at, until=until
+            )
+        )
+
+    def unfreeze(self, actor: Actor, freeze_id: int, *, reason: str | None = None) -> FreezeRecord:
+        """Ends a freeze. See `freezes.unfreeze`."""
+        return self._write(lambda tx: freezes.unfreeze(tx, actor, freeze_id, reason))
+
+    def freezes(
+        self,
+        *,
+        environment: str | None = None,
+        prompt: str | None = None,
+        ended: bool = False,
+        limit: int = PAGE_SIZE,
+        cursor: str | None = None,
+    ) -> Page[FreezeRecord]:
+        """Returns freezes that are not over, newest first. See `freezes.page`."""
+        return self._read(
+            lambda tx: freezes.page(tx, environment, prompt, ended=ended, limit=limit, cursor=cursor)
+        )
+
+    def panic(self, actor: Actor, prompt: str, reason: str, *, environment: str | None = None) -> Panic:
+        """Goes back to what served before everywhere, and stays there. See `panic.panic`."""
+        return self._write(lambda tx: panic.panic(tx, actor, prompt, reason, environment))
 
     # Experiments
 
@@ -313,6 +413,7 @@ class Registry:
         plan: ExperimentPlan | None = None,
         evidence: Sequence[Evidence] = (),
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Starts an experiment in place of the default or of a rule's version. See `experiments.start`."""
         return self._write(
@@ -330,6 +431,7 @@ class Registry:
                 evidence=evidence,
                 reason=reason,
                 expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -341,11 +443,18 @@ class Registry:
         expected_revision: int | None = None,
         *,
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Changes weights, which starts the next allocation epoch. See `experiments.set_weights`."""
         return self._write(
             lambda tx: experiments.set_weights(
-                tx, actor, experiment_name, weights, reason=reason, expected_revision=expected_revision
+                tx,
+                actor,
+                experiment_name,
+                weights,
+                reason=reason,
+                expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -357,11 +466,18 @@ class Registry:
         expected_revision: int | None = None,
         *,
         reason: str | None = None,
+        override: bool = False,
     ) -> ExperimentRecord:
         """Stops an experiment. See `experiments.stop`."""
         return self._write(
             lambda tx: experiments.stop(
-                tx, actor, experiment_name, keep, reason=reason, expected_revision=expected_revision
+                tx,
+                actor,
+                experiment_name,
+                keep,
+                reason=reason,
+                expected_revision=expected_revision,
+                override=override,
             )
         )
 
@@ -443,17 +559,16 @@ class Registry:
             self._write(lambda tx: outbox.delivered(tx, ids))
 
     def _read(self, work: Callable[[Transaction], _Result]) -> _Result:
-        return self._database.read(
-            lambda connection: work(Transaction(connection, self._clock(), self._contents))
-        )
+        return self._database.read(lambda connection: work(self._transaction(connection)))
+
+    def _transaction(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self._clock(), self._contents, self._arms_to_promote)
 
     def _write(self, work: Callable[[Transaction], _Result]) -> _Result:
         def run(transaction: Transaction) -> tuple[_Result, dict[str, int]]:
             return work(transaction), transaction.changed
 
-        result, changed = self._database.write(
-            lambda connection: run(Transaction(connection, self._clock(), self._contents))
-        )
+        result, changed = self._database.write(lambda connection: run(self._transaction(connection)))
         for environment, revision in changed.items():
             for callback in tuple(self._listeners):
                 try:

@@ -7,6 +7,8 @@ from typing import Self
 from coalmine_registry.errors import Forbidden
 
 _SYSTEM = "system"
+_ROLLOUT = "rollout:"
+"""No token can have such a subject."""
 
 
 class Role(StrEnum):
@@ -46,21 +48,36 @@ class Actor:
         """Returns Coalmine itself, e.g. when a server creates its first token."""
         return cls(_SYSTEM, Role.ADMIN, _SYSTEM)
 
+    @classmethod
+    def of_rollout(cls, rollout: str) -> Self:
+        """Returns the controller of a rollout, which may only steer the experiment of that name."""
+        return cls(f"{_ROLLOUT}{rollout}", Role.APPROVER, f"{_ROLLOUT}{rollout}")
+
+    @property
+    def rollout(self) -> str | None:
+        """The rollout that it steers; None for anybody else."""
+        return self.subject.removeprefix(_ROLLOUT) if self.subject.startswith(_ROLLOUT) else None
+
     @property
     def is_system(self) -> bool:
         """True for Coalmine itself, which is no person and approves nothing."""
         return self.subject.casefold() == _SYSTEM
 
-    def require(self, needed: Role, action: str) -> None:
+    def require(self, needed: Role, action: str, *, rollout: str | None = None) -> None:
         """Checks that the role of the actor allows an action.
 
         Args:
             needed: Role that the action needs.
             action: The action, e.g. `register versions`.
+            rollout: The rollout whose controller may do it, too.
 
         Raises:
-            Forbidden: The role does not allow it.
+            Forbidden: The role does not allow it, or a controller would do more than steer its rollout.
         """
+        if self.rollout not in (None, rollout):
+            raise Forbidden(
+                f"the controller of {self.rollout} may not {action}: it only steers its own experiment"
+            )
         if not self.role.allows(needed):
             raise Forbidden(
                 f"{self.subject} is {self.role} and may not {action}: that needs the role {needed}; ask an "

@@ -46,8 +46,13 @@ _log = structlog.stdlib.get_logger("coalmine.serve")
 class Server:
     """One server: `start`, then `stop`. Used by `coalmine serve` and by the demonstration."""
 
-    def __init__(self, settings: Settings, part: Part = "all") -> None:
+    def __init__(self, settings: Settings, part: Part = "all", *, decides_rollouts: bool = True) -> None:
         """Binds the port; nothing else has begun.
+
+        Args:
+            settings: All of them.
+            part: What to run.
+            decides_rollouts: As for `IngestService`.
 
         Raises:
             AddressInUse: The port is taken.
@@ -56,7 +61,7 @@ class Server:
         self._part = part
         self._secret = secrets.token_hex(32)
         self._http = HttpServer(settings.server.host, settings.server.port)
-        self.ingest = IngestService(settings, on_owned=self._announce)
+        self.ingest = IngestService(settings, on_owned=self._announce, decides_rollouts=decides_rollouts)
         self.stores = ServerStores(self.ingest)
         self._metrics = process_registry()
         if part != "registry":
@@ -103,7 +108,9 @@ class Server:
             with_measures=self._part != "registry",
             prompts=None
             if self._part == "collector"
-            else RegistryParts(self._registry.registry, self._hub, self._last_used),
+            else RegistryParts(
+                self._registry.registry, self._hub, self._last_used, self.ingest.wake_rollouts
+            ),
             query_threads=settings.server.query_threads,
             secret=self._secret,
         )

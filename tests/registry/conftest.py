@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database
-from coalmine_registry.storage.tables import metadata
+from coalmine_registry.storage.rollout_tables import rollouts
 from tests.support.servers.postgres import PostgresServer
 
 _BOTH = [
@@ -133,7 +133,7 @@ def _empty(url: str) -> None:
     with psycopg.connect(plain) as connection:
         # Triggers forbid it, and foreign keys would want an order.
         connection.execute("SET session_replication_role = replica")
-        for table in metadata.tables:
+        for table in rollouts.metadata.tables:
             if table != "environments":
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
         connection.execute(

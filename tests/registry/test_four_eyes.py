@@ -2,13 +2,13 @@
 
 import pytest
 
-from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid
+from coalmine_registry.errors import Conflict, EvidenceMissing, EvidenceRefused, Forbidden, Invalid
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.prompts import Arm, PromptContent, Rule, ServeVersion
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, passed, push, serve
 
 _OWN = "1.1.0"
 
@@ -230,6 +230,8 @@ def test_an_arm_that_nobody_was_shown_is_no_evidence(own: Registry) -> None:
     for required in ("served_in:staging", "readout"):
         own.set_policy(ADMIN, "prod", [required])
         with pytest.raises(EvidenceMissing, match=required):
+            own.promote(CLEO, PROMPT, _OWN, "prod")
+        with pytest.raises(EvidenceRefused, match="readout=dev is no evidence"):
             own.promote(CLEO, PROMPT, _OWN, "prod", (Evidence("readout", "dev", "better"),))
     own.set_weights(CLEO, "staging", {"treatment": 0.01})
     assert [each.version for each in own.served_versions("staging", PROMPT)] == ["1.0.0", _OWN]
@@ -239,12 +241,10 @@ def test_an_arm_that_nobody_was_shown_is_no_evidence(own: Registry) -> None:
 
 def test_evidence_of_an_experiment_names_one_that_showed_the_version(own: Registry) -> None:
     own.set_policy(ADMIN, "prod", ["readout", "eval_run"])
-    run = Evidence("eval_run", "run-17", "")
+    run = passed(own, _OWN)
     for readout in ("looks fine", "tone", "another"):
-        with pytest.raises(EvidenceMissing, match="readout"):
+        with pytest.raises(EvidenceRefused, match=f"readout={readout} is no evidence: no experiment"):
             own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", readout, ""), run))
-    with pytest.raises(EvidenceMissing, match="eval_run"):
-        own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("eval_run", "I ran it, trust me", ""),))
     own.promote(CLEO, PROMPT, "1.0.0", "dev")
     own.start_experiment(CLEO, "dev", PROMPT, "tone", arms(_OWN, "1.0.0"))
     asked = own.promote(ANN, PROMPT, _OWN, "prod", (Evidence("readout", "tone", "better"), run))

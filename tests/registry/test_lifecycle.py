@@ -45,7 +45,7 @@ def test_what_is_served_anywhere_is_not_retired(registry: Registry) -> None:
         (PROMPT, "4.0.0", "in prod"),
         ("style", "1.0.0", r"in prod as a part of support-refund@1\.0\.0"),
     ]:
-        with pytest.raises(Conflict, match=f"is served: {where}"):
+        with pytest.raises(Conflict, match=f"is in use: {where}"):
             registry.retire(BOB, name, version)
     registry.stop_experiment(BOB, "tone")
     assert registry.retire(BOB, PROMPT, "4.0.0").status == "retired"

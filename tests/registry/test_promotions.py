@@ -4,17 +4,16 @@ from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Inval
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import ServeVersion
-from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
-
-_RUN = Evidence("eval_run", "run-17", "98 of 100")
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, passed, push, serve
 
 
 def test_an_approver_who_did_not_write_it_promotes_at_once(registry: Registry) -> None:
     push(registry, "1.0.0")
-    done = registry.promote(BOB, PROMPT, "1.0.0", "prod", (_RUN,), "looks good", 0)
+    run = passed(registry, "1.0.0")
+    done = registry.promote(BOB, PROMPT, "1.0.0", "prod", (run,), "looks good", 0)
     assert (done.status, done.revision) == ("applied", 1)
     assert (done.requested_by, done.decided_by) == ("bob", "bob")
-    assert done.evidence == (_RUN,)
+    assert done.evidence == (run,)
     assert registry.promotion(done.id) == done
     served = registry.deployment("prod", PROMPT)
     assert (served.version, served.default, served.revision) == ("1.0.0", ServeVersion("1.0.0"), 1)
@@ -95,8 +94,9 @@ def test_required_evidence_is_required(registry: Registry) -> None:
     assert caught.value.missing == ("eval_run", "served_in:staging")
     registry.promote(BOB, PROMPT, "1.0.0", "staging")
     with pytest.raises(EvidenceMissing, match="missing: eval_run;"):
-        registry.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("readout", "x", ""),))
-    assert registry.promote(BOB, PROMPT, "1.0.0", "prod", (_RUN,)).status == "applied"
+        registry.promote(ANN, PROMPT, "1.0.0", "prod", (Evidence("note", "x", ""),))
+    run = passed(registry, "1.0.0")
+    assert registry.promote(BOB, PROMPT, "1.0.0", "prod", (run,)).status == "applied"
 
 
 def test_evidence_that_became_required_is_asked_for_at_the_approval(registry: Registry) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from coalmine_registry.errors import Conflict, EvidenceMissing, Forbidden, Invalid, NotFound, StaleRevision
 from coalmine_registry.operations import deployments
-from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import (
     PromptContent,
@@ -16,7 +15,18 @@ from coalmine_schemas.prompts import (
     resolve,
 )
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, READER, arms, history, push, serve
+from tests.support.data.registry_case import (
+    ADMIN,
+    ANN,
+    BOB,
+    PROMPT,
+    READER,
+    arms,
+    history,
+    passed,
+    push,
+    serve,
+)
 
 _ENTERPRISE = Rule("enterprise", {"tier": ("enterprise",)}, ServeVersion("1.0.0"))
 
@@ -132,7 +142,7 @@ def test_versions_that_come_in_by_a_rule_need_the_evidence_too(registry: Registr
         registry.set_rules(BOB, "prod", PROMPT, [rule])
     with pytest.raises(EvidenceMissing):
         registry.start_experiment(BOB, "prod", PROMPT, "tone", arms("1.1.0", "1.0.0"))
-    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(Evidence("eval_run", "run-1", ""),))
+    registry.set_rules(BOB, "prod", PROMPT, [rule], evidence=(passed(registry, "1.1.0"),))
     registry.set_rules(BOB, "prod", PROMPT, [])
     registry.set_rules(BOB, "prod", PROMPT, [rule])
 

@@ -1,16 +1,16 @@
 """Kill limits: a share of bad units that no comparison is needed to condemn."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaln, xlog1py, xlogy
 
-from coalmine_analytics.arrays import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.core.harm import mixed_log_e
 from coalmine_analytics.errors import invalid
 
-CUT = 1_000.0
-"""A limit is broken from an e-value of this times the number of limits: all together err once in so many."""
 LEAST_UNITS = 3
 """Bad units without which none is: a client that retries must not stop a rollout alone."""
 _OF_BOTH = 20.0
@@ -21,7 +21,8 @@ def limit_log_e(bad: npt.ArrayLike, units: npt.ArrayLike, limit: npt.ArrayLike) 
     """Natural logarithm of the e-value against "at most `limit` of the units are bad", valid at every look.
 
     A likelihood ratio of a mixture, uniform over the shares above the limit, against the limit. Exact if
-    units are independent; each counts once.
+    units are independent; each counts once. As the ratio is convex in each unit's outcome, a unit may also
+    count in part, with the share of its requests that are bad.
 
     Args:
         bad: Bad units, shape (...), 0 to `units`.
@@ -49,24 +50,53 @@ def limit_log_e(bad: npt.ArrayLike, units: npt.ArrayLike, limit: npt.ArrayLike) 
     return np.asarray(mixture - xlogy(k, p) - xlog1py(good, -p))
 
 
-def broken(
-    treatment: tuple[npt.ArrayLike, npt.ArrayLike],
-    control: tuple[npt.ArrayLike, npt.ArrayLike],
-    limit: npt.ArrayLike,
-    *,
-    limits: int,
-) -> BoolArray:
-    """Where the treatment breaks a limit and control does not.
+@dataclass(frozen=True, slots=True, eq=False)
+class LimitEvidence:
+    """Of limits and arms; fields of shape (...)."""
+
+    log_e: FloatArray
+    """Against "at most so many", without times at which control was above the limit, too."""
+    hit: IntArray
+    """Groups of units that had something bad."""
+
+    def broken(self, budget: float, tests: int) -> BoolArray:
+        """Where a limit is broken.
+
+        Args:
+            budget: Chance that any of them ever is, if none is exceeded.
+            tests: Limits times arms that are watched.
+        """
+        return np.asarray((self.log_e >= math.log(tests / budget)) & (self.hit >= LEAST_UNITS))
+
+
+def limit_evidence(
+    treatment: tuple[FloatArray, FloatArray], control: tuple[FloatArray, FloatArray], limit: npt.ArrayLike
+) -> LimitEvidence:
+    """Evidence that an arm is above a limit and control is not, looked for anew from each stratum on.
+
+    A group of units counts once, with the share of its values that are bad: a unit that tries again and
+    again is still one. With more units than groups that asks for more than units would.
+
+    What breaks control as well is an outage, not the version's doing, and no evidence. It counts for the
+    time from a stratum on, so that an outage long ago does not excuse what comes later.
 
     Args:
-        treatment: Bad units and units, shape (...).
+        treatment: Bad values and all values, shape (..., S, K): S strata in the order of time, K groups.
         control: Likewise.
-        limit: As for `limit_log_e`.
-        limits: Number of limits that are watched.
+        limit: The share that is allowed, in (0, 1); broadcasts to (...).
 
     Returns:
-        Shape (...).
+        Fields of shape (...); log E is 0 without any value.
     """
-    alone = limit_log_e(*treatment, limit) >= math.log(CUT * limits)
-    both = limit_log_e(*control, limit) >= math.log(_OF_BOTH)
-    return np.asarray(alone & (np.asarray(treatment[0]) >= LEAST_UNITS) & ~both)
+    each, of_control = (_since_each(*arm, limit) for arm in (treatment, control))
+    alone = np.where(of_control >= math.log(_OF_BOTH), np.minimum(each, 0.0), each)
+    return LimitEvidence(mixed_log_e(alone), (treatment[0] > 0).any(axis=-2).sum(axis=-1))
+
+
+def _since_each(bad: FloatArray, values: FloatArray, limit: npt.ArrayLike) -> FloatArray:
+    """Evidence of the strata from the first, from the second on, and so forth: shape (..., S)."""
+    y, x = (np.flip(np.flip(sums, -2).cumsum(axis=-2), -2) for sums in (bad, values))
+    share = np.divide(y, x, out=np.zeros(x.shape), where=x > 0)
+    units = (x > 0).sum(axis=-1)
+    counted = np.clip(np.clip(share, 0.0, 1.0).sum(axis=-1), 0.0, units)
+    return limit_log_e(counted, units, np.asarray(limit, np.float64)[..., None])

@@ -36,6 +36,8 @@ class Circumstances:
     srm_mismatch: bool
     no_control_since: int | None
     """The epoch from which on control gets no units."""
+    broken_limits: Sequence[str]
+    """Absolute limits that each arm breaks, in words; empty where it breaks none."""
 
 
 def is_waiting(metric: Metric, cells: Collection[str]) -> bool:

@@ -135,12 +135,15 @@ class Judge:
         return MetricVerdict("undecided", words, adjusted, units)
 
     def arm(self, column: int, before: ArmReadout | None) -> ArmVerdict:
-        """Decide on one arm; an earlier decision stands, except that harm overrules a promotion."""
+        """Decide on one arm; an earlier decision stands, except that a rollback overrules a promotion."""
         p = known(self._acceptable[column])
         harmed = [row for row in self._acting if self._harm[row, column] <= self._plan.budget.overall]
-        if harmed or (before is not None and before.decision == "rollback"):
-            words = f"roll back: worse in {self._names(harmed)}"
-            return ArmVerdict("rollback", words if harmed or before is None else before.words, 0, p)
+        limits = self._here.broken_limits[column]
+        reasons = [each for each in (limits, f"worse in {self._names(harmed)}" if harmed else "") if each]
+        if reasons:
+            return ArmVerdict("rollback", f"roll back: {'; '.join(reasons)}", 0, p)
+        if before is not None and before.decision == "rollback":
+            return ArmVerdict("rollback", before.words, 0, p)
         # A promotion that was decided does not stand without a comparison.
         if blocked := self._blocked():
             return ArmVerdict("hold", f"hold: {blocked}", None, p)

@@ -20,6 +20,7 @@ from coalmine_analytics.readout.circumstances import (
 )
 from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
+from coalmine_analytics.readout.limits import broken_words, limits_of
 from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.rows import Observed, Rows
 from coalmine_analytics.readout.sample_ratio import sample_ratio
@@ -42,9 +43,9 @@ def read_out(
 
     Valid at all looks together: p-values are running minima, and decisions stand. Epochs are compared each by
     itself and then combined. Rollback: harm of any metric whose role is `must_prove` or `must_not_harm`, Holm
-    over these and arms. Promotion: each that is `must_prove` at alpha (intersection-union), and if there are
-    goals at least one better (Holm over goals and arms); Holm over arms; no signal harmed; no sample-ratio
-    mismatch.
+    over these and arms, or an absolute limit that is broken. Promotion: each that is `must_prove` at alpha
+    (intersection-union), and if there are goals at least one better (Holm over goals and arms); Holm over
+    arms; no signal harmed; no sample-ratio mismatch.
 
     Args:
         sums: The look.
@@ -69,7 +70,8 @@ def read_out(
     scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
-    parts = stratify(split_at(sums, borders), metrics, control, others) if borders else strata
+    cut = split_at(sums, borders) if borders else sums
+    parts = stratify(cut, metrics, control, others) if borders else strata
     weighed = weigh(metrics, strata, parts, scales.mde, alpha=plan.alpha)
     running = Running(
         difference=_continue(weighed.difference, known, "difference"),
@@ -83,6 +85,7 @@ def read_out(
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
     now_rare = rare(strata, units[others], int(units[control]), settled=settled, waiting=waiting)
+    limits = limits_of(sums, cut, plan, control, others)
     judge = Judge(
         metrics,
         plan,
@@ -96,6 +99,7 @@ def read_out(
             beyond_margin=beyond_margin(metrics, strata),
             srm_mismatch=srm.mismatch,
             no_control_since=no_control_since,
+            broken_limits=[broken_words(each) for each in limits],
         ),
         family_size=sum(metric.role in ACTING for metric in judged),
     )
@@ -114,6 +118,7 @@ def read_out(
                 units_needed=verdict.units_needed,
                 acceptable_p=verdict.acceptable_p,
                 metrics=tuple(rows.readout(row, column, known[row][column]) for row in range(len(metrics))),
+                limits=limits[column],
             )
         )
     return Readout(

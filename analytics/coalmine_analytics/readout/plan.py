@@ -33,6 +33,8 @@ class Plan:
     """Units that an arm must have before a promotion, and before it is settled what can be proven."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
     """By metric."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Shares of bad units, by rate: an arm with more is rolled back, unless control has more, too."""
     weights: Weights | None = None
     """Planned split in every epoch that `epoch_weights` does not name; None: unknown."""
     epoch_weights: Mapping[int, Weights] = field(default_factory=dict)
@@ -42,6 +44,9 @@ class Plan:
         check_alpha(self.alpha)
         if self.min_units < 1:
             raise invalid("min_units", self.min_units, "give a number of units of at least 1")
+        for name, limit in self.limits.items():
+            if not 0.0 < limit < 1.0:
+                raise invalid(f"limit of {name}", limit, "give a share between 0 and 1, such as 0.2")
 
     @property
     def budget(self) -> AlphaBudget:

@@ -106,6 +106,25 @@ class MetricReadout:
 
 
 @result
+class LimitReadout:
+    """An absolute limit on the share of bad units, which needs no comparison to roll an arm back."""
+
+    name: str
+    limit: float
+    """The share that is allowed, 0 to 1."""
+    bad_units: int
+    """Each unit counts once: with the share of its requests that are bad, added up."""
+    units: int
+    """Units with a value."""
+    control_bad_units: int
+    control_units: int
+    log_e: float | None
+    """Natural logarithm of the e-value against "no more than the limit", now."""
+    broken: bool
+    """True rolls the arm back; false as long as control is above the limit, too."""
+
+
+@result
 class ArmReadout:
     """One arm against control."""
 
@@ -122,6 +141,8 @@ class ArmReadout:
     acceptable_p: float | None
     """The largest of what must be proven, Holm-adjusted over arms; null while one has too little data."""
     metrics: tuple[MetricReadout, ...]
+    limits: tuple[LimitReadout, ...]
+    """Those of the plan, in its order."""
 
 
 @result

@@ -144,7 +144,7 @@ def _check_may_approve(
             f"{actor.subject} wrote {served} or a part of it{part} that nobody else has approved for so "
             f"many: another person has to {more}"
         )
-    if actor.is_system:
+    if actor.is_system or actor.rollout is not None:
         raise Forbidden(f"Coalmine itself approves nothing: a person other than the author has to {more}")
     actor.require(Role.APPROVER, f"{more}, which is more than was approved")
 

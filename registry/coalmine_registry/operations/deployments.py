@@ -74,8 +74,18 @@ def change(
     *,
     action: str,
     reason: str | None,
+    returns: bool = False,
 ) -> DeploymentRecord:
     """Changes a deployment: pointer, history, revision of the environment, event and audit entry together.
+
+    Args:
+        transaction: Where to do it.
+        actor: Who does it.
+        before: What is served, as it was read.
+        state: What is served from now on.
+        action: What is done.
+        reason: Why.
+        returns: True if everybody gets what served in that place before: nobody has to approve that again.
 
     Raises:
         Forbidden: It shows something to more people than approved, and the actor may not approve that.
@@ -83,7 +93,8 @@ def change(
         StaleRevision: The deployment has changed since `before` was read.
     """
     key = {"environment": before.environment, "prompt": before.prompt}
-    approval.check_shown(transaction, actor, **key, before=before.state, after=state)
+    if not returns:
+        approval.check_shown(transaction, actor, **key, before=before.state, after=state)
     revision = before.revision + 1
     served = state.served(revision).to_json()
     stamp = {"changed_at": transaction.now, "changed_by": actor.subject}
@@ -113,7 +124,7 @@ def change(
         },
     )
     _note_served(transaction, before, state, revision)
-    if action != "rollback":  # what reduces harm is never held up
+    if not (returns or action == "rollback"):  # what reduces harm is never held up
         _check_size(transaction, before, state)
     _count_up(transaction, before.environment)
     outbox.put(

@@ -1,13 +1,19 @@
-"""Evidence that an environment requires before it shows a version."""
+"""Evidence that an environment requires before it shows a version, and that is true.
 
-import re
+A `readout` or an `experiment` is the name of an experiment, which has shown the version and says to promote
+it. A `note` is free text for people, which proves nothing. Everything else, an `eval_run` say, was recorded
+about the same content and has passed.
+"""
+
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import select
 
-from coalmine_registry.errors import EvidenceMissing
+from coalmine_registry.errors import EvidenceMissing, EvidenceRefused
+from coalmine_registry.operations.checked_evidence import why_none
 from coalmine_registry.operations.deployments import has_served
+from coalmine_registry.operations.inputs import NOTE, OF_EXPERIMENTS
 from coalmine_registry.operations.policies import policy
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import check_servable
@@ -15,9 +21,6 @@ from coalmine_registry.records import Evidence
 from coalmine_registry.storage.tables import experiment_epochs, experiments
 
 _SERVED_IN: Final = "served_in:"
-_OF_EXPERIMENTS: Final = ("experiment", "readout")
-"""Kinds whose reference is the name of an experiment, which the registry knows."""
-_REFERENCE: Final = re.compile(r"[!-~]{1,500}")
 
 
 def check_new(
@@ -34,12 +37,33 @@ def check_new(
     Raises:
         NotFound: A version does not exist.
         Conflict: One is retired.
+        EvidenceRefused: Some evidence is about none of the versions, or not true.
         EvidenceMissing: One that never served there lacks evidence that the environment requires.
     """
-    for version in dict.fromkeys(served):
+    versions = list(dict.fromkeys(served))
+    for version in versions:
         check_servable(transaction, prompt, version)
+    check_true(transaction, prompt, versions, evidence)
+    for version in versions:
         if version not in known and not has_served(transaction, environment, prompt, version):
             check_evidence(transaction, environment, prompt, version, evidence)
+
+
+def check_true(
+    transaction: Transaction, prompt: str, versions: Sequence[str], evidence: Sequence[Evidence]
+) -> None:
+    """Checks that evidence exists and speaks for one of the versions that are to be shown.
+
+    Raises:
+        EvidenceRefused: Names what does not, and why.
+    """
+    for each in evidence if versions else ():
+        reasons = [_refusal(transaction, prompt, version, each) for version in versions]
+        if each.kind != NOTE and None not in reasons:
+            raise EvidenceRefused(
+                f"{each.kind}={each.reference:.100} is no evidence: {reasons[0]}. Text for people is a "
+                f"{NOTE}, which counts for no policy"
+            )
 
 
 def check_evidence(
@@ -50,7 +74,7 @@ def check_evidence(
     Raises:
         EvidenceMissing: Names what is missing.
     """
-    given = {each.kind for each in evidence if _counts(transaction, prompt, version, each)}
+    given = {each.kind for each in evidence if _refusal(transaction, prompt, version, each) is None}
     missing = [
         kind
         for kind in policy(transaction, environment).required_evidence
@@ -64,13 +88,23 @@ def check_evidence(
         raise EvidenceMissing(environment, missing)
 
 
-def _counts(transaction: Transaction, prompt: str, version: str, evidence: Evidence) -> bool:
-    """Returns True if it names an id or a URL, or an experiment that showed the version."""
-    if evidence.kind not in _OF_EXPERIMENTS:
-        return _REFERENCE.fullmatch(evidence.reference) is not None
+def _refusal(transaction: Transaction, prompt: str, version: str, evidence: Evidence) -> str | None:
+    """Returns why it does not speak for a version; None if it does."""
+    if evidence.kind == NOTE:
+        return "it is a note"
+    if evidence.kind not in OF_EXPERIMENTS:
+        return why_none(transaction, prompt, version, evidence)
     table = experiment_epochs
     query = select(table.c.arms).join(experiments, experiments.c.name == table.c.experiment)
     rows = transaction.all(
         query.where(experiments.c.name == evidence.reference, experiments.c.prompt == prompt)
     )
-    return any(arm["version"] == version and arm["weight"] > 0 for row in rows for arm in row.arms)
+    shown = {
+        arm["variant"] for row in rows for arm in row.arms if arm["version"] == version and arm["weight"] > 0
+    }
+    if not shown:
+        return f"no experiment of that name has shown {prompt}@{version}"
+    promoted = transaction.arms_to_promote(evidence.reference)
+    if promoted is not None and shown.isdisjoint(promoted):
+        return f"its readout does not say to promote {prompt}@{version}"
+    return None

@@ -9,7 +9,7 @@ from sqlalchemy import Row, and_, or_, select
 
 from coalmine_registry.errors import Conflict, Invalid, NameTaken, NotFound
 from coalmine_registry.experiment_plan import DEFAULT, CheckPlan, ExperimentPlan, plan_of_content
-from coalmine_registry.operations import deployments
+from coalmine_registry.operations import deployments, freezes, steering
 from coalmine_registry.operations.approval import withdraw
 from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import (
@@ -25,6 +25,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes
 from coalmine_registry.records import AllocationEpoch, Evidence, ExperimentRecord, ExperimentStatus
 from coalmine_registry.roles import Actor, Role
+from coalmine_registry.storage.rollout_tables import rollouts
 from coalmine_registry.storage.tables import experiment_epochs, experiments
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
@@ -53,17 +54,38 @@ def start(
     evidence: Sequence[Evidence],
     reason: str | None,
     expected_revision: int | None,
+    override: bool = False,
+    is_rollout: bool = False,
 ) -> ExperimentRecord:
     """Starts an experiment in place of the default or of a rule's version.
 
     Without a plan, that of the first arm's version counts (`experiment` in its metadata), else the default.
 
+    Args:
+        transaction: Where to do it.
+        actor: Who does it; of a rollout, the person who started that.
+        environment: Environment that runs it.
+        prompt: Prompt whose versions it compares.
+        name: A name never used before.
+        arms: The treatments, and the control.
+        rule: Rule whose version it replaces; None for the default.
+        control: Variant of the control; None: the arm called `control`, else the last one.
+        plan: How it is judged.
+        check_plan: Raises if the plan cannot be followed.
+        evidence: For versions that the environment has not served yet.
+        reason: Why.
+        expected_revision: Revision of the deployment that the actor has seen.
+        override: True to start it although a rollout steers the place.
+        is_rollout: True for the experiment of the rollout of that name.
+
     Raises:
         Forbidden: The actor is not an approver, or wrote a version that nobody else has approved there.
         NotFound: Nothing is served yet, or the rule or a version does not exist.
-        NameTaken: There is or was an experiment of that name.
+        NameTaken: There is or was an experiment or a rollout of that name.
         Conflict: Another experiment runs there, the version served there is a
             treatment, or a version is retired.
+        Steered: A rollout steers the place.
+        Frozen: A freeze stands.
         EvidenceMissing: A version not yet approved there lacks evidence.
         StaleRevision: The deployment has changed since.
         Invalid: Name or arms are not valid.
@@ -75,10 +97,10 @@ def start(
     before = deployments.current(transaction, environment, prompt)
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
-    if transaction.one(select(experiments.c.name).where(experiments.c.name == name)) is not None:
-        raise NameTaken(
-            f"an experiment {name} exists or existed: their events would mix; choose another name"
-        )
+    _check_name(transaction, name, is_rollout=is_rollout)
+    if not is_rollout:
+        steering.check_place(transaction, actor, environment, prompt, rule, override=override, reason=given)
+    freezes.check(transaction, environment, prompt)
     replaced = state.place(rule)
     _check_control(ordered, replaced.version)
     # Never chosen by a caller: two experiments of one salt would assign alike.
@@ -116,6 +138,7 @@ def set_weights(
     *,
     reason: str | None,
     expected_revision: int | None,
+    override: bool = False,
 ) -> ExperimentRecord:
     """Changes the weights of a running experiment, which starts its next allocation epoch.
 
@@ -128,15 +151,18 @@ def set_weights(
         weights: By arm, for all arms. The last one, the control, may be left out and gets the rest.
         reason: Why.
         expected_revision: Revision of the deployment that the actor has seen.
+        override: True to change them although a rollout steers the experiment.
 
     Raises:
         Forbidden: The actor is not an approver, or wrote an arm that would be shown to more than approved.
         NotFound: The experiment does not exist.
         Conflict: It is stopped.
+        Steered: A rollout steers it.
+        Frozen: A freeze stands, and a treatment would be shown to more.
         StaleRevision: The deployment has changed since.
         Invalid: Weights are not valid.
     """
-    actor.require(Role.APPROVER, "change weights")
+    actor.require(Role.APPROVER, "change weights", rollout=name)
     given = reason_given(reason)
     running = _running(transaction, name)
     before = deployments.current(transaction, running.environment, running.prompt)
@@ -144,12 +170,14 @@ def set_weights(
     arms = ordered_arms(_reweighted(running.arms, weights), running.arms[-1].variant)
     if arms == running.arms:
         return running  # published again: nothing changes, and an epoch less is to be combined
+    _check_steering(transaction, actor, running, override=override, reason=given)
+    pairs = list(zip(running.arms[:-1], arms[:-1], strict=True))
+    if any(new.weight > old.weight for old, new in pairs):
+        freezes.check(transaction, running.environment, running.prompt)
     epoch = running.allocation_epoch + 1
     after = before.deployed().with_arms(name, arms, epoch)
     deployments.change(transaction, actor, before, after, action="set_weights", reason=given)
-    less = [
-        old.version for old, new in zip(running.arms[:-1], arms[:-1], strict=True) if new.weight < old.weight
-    ]
+    less = [old.version for old, new in pairs if new.weight < old.weight]
     withdraw(transaction, actor, running.environment, running.prompt, shown_less=less, after=after)
     _begin_epoch(transaction, actor, name, epoch, arms)
     return experiment_record(transaction, name)
@@ -163,6 +191,7 @@ def stop(
     *,
     reason: str | None,
     expected_revision: int | None,
+    override: bool = False,
 ) -> ExperimentRecord:
     """Stops an experiment.
 
@@ -173,14 +202,17 @@ def stop(
         keep: The arm whose version replaces it; None for the version it had replaced.
         reason: Why.
         expected_revision: Revision of the deployment that the actor has seen.
+        override: True to stop it although a rollout steers it.
 
     Raises:
         Forbidden: The actor is not an approver, or wrote the arm, which was approved for fewer people.
         NotFound: The experiment or the arm does not exist.
         Conflict: It is stopped.
+        Steered: A rollout steers it.
+        Frozen: A freeze stands, and a treatment would be kept.
         StaleRevision: The deployment has changed since.
     """
-    actor.require(Role.APPROVER, "stop experiments")
+    actor.require(Role.APPROVER, "stop experiments", rollout=name)
     given = reason_given(reason)
     running = _running(transaction, name)
     before = deployments.current(transaction, running.environment, running.prompt)
@@ -191,9 +223,20 @@ def stop(
         if not kept:
             raise NotFound(f"{name} has no arm {keep!r:.100}: it has {_names(running.arms)}")
         version = kept[0]
+    _check_steering(transaction, actor, running, override=override, reason=given)
+    if version not in (running.replaced, running.arms[-1].version):
+        freezes.check(transaction, running.environment, running.prompt)
     after = before.deployed().without_experiment(name, version)
     end(transaction, actor, name, keep)
-    deployments.change(transaction, actor, before, after, action="stop_experiment", reason=given)
+    deployments.change(
+        transaction,
+        actor,
+        before,
+        after,
+        action="stop_experiment",
+        reason=given,
+        returns=keep is None and actor.rollout is not None,
+    )
     less = [arm.version for arm in running.arms[:-1] if arm.version != version]
     withdraw(transaction, actor, running.environment, running.prompt, shown_less=less, after=after)
     return experiment_record(transaction, name)
@@ -324,6 +367,21 @@ def _running(transaction: Transaction, name: str) -> ExperimentRecord:
     if found.status != "running":
         raise Conflict(f"experiment {name} is stopped: start another one")
     return found
+
+
+def _check_name(transaction: Transaction, name: str, *, is_rollout: bool) -> None:
+    names = [experiments.c.name] if is_rollout else [experiments.c.name, rollouts.c.id]
+    if any(transaction.one(select(each).where(each == name)) is not None for each in names):
+        raise NameTaken(
+            f"an experiment {name} exists or existed: their events would mix; choose another name"
+        )
+
+
+def _check_steering(
+    transaction: Transaction, actor: Actor, running: ExperimentRecord, *, override: bool, reason: str | None
+) -> None:
+    place = (running.environment, running.prompt, running.rule)
+    steering.check_place(transaction, actor, *place, override=override, reason=reason)
 
 
 def _begin_epoch(transaction: Transaction, actor: Actor, name: str, epoch: int, arms: Sequence[Arm]) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.records import ENVIRONMENTS, Evidence
@@ -13,6 +14,10 @@ _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 20
 _LONGEST_REFERENCE: Final = 500
 _LONGEST_SUMMARY: Final = 2000
+NOTE: Final = "note"
+"""The kind of evidence that is free text, for people."""
+OF_EXPERIMENTS: Final = ("experiment", "readout")
+"""Kinds of evidence whose reference is the name of an experiment."""
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _REQUIRED: Final = re.compile(rf"[a-z][a-z0-9_-]{{0,63}}|served_in:(?:{'|'.join(ENVIRONMENTS)})")
 _LARGEST_REVISION: Final = 2**53
@@ -115,8 +120,48 @@ def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
             raise Invalid(f"evidence[{place}].kind", each.kind, "give a word in lower case, e.g. eval_run")
         if not storable(f"evidence[{place}].reference", each.reference, _LONGEST_REFERENCE):
             raise Invalid(f"evidence[{place}].reference", each.reference, "give an id or a URL")
-        storable(f"evidence[{place}].summary", each.summary, _LONGEST_SUMMARY)
+        summary_given(f"evidence[{place}].summary", each.summary)
     return tuple(evidence)
+
+
+def summary_given(field: str, value: object) -> str:
+    """Returns what evidence says, for people.
+
+    Raises:
+        Invalid: It cannot be stored.
+    """
+    return storable(field, value, _LONGEST_SUMMARY)
+
+
+def kind_to_record(kind: str) -> str:
+    """Returns a kind of evidence that can be recorded.
+
+    Raises:
+        Invalid: It is not a kind, or one that is not recorded.
+    """
+    if not matches(_KIND, kind) or kind in (NOTE, *OF_EXPERIMENTS):
+        raise Invalid(
+            "kind", kind, "give a word in lower case, e.g. eval_run; notes and experiments are not recorded"
+        )
+    return kind
+
+
+def web_address(field: str, value: object) -> str:
+    """Returns an http or https address without user and password.
+
+    Raises:
+        Invalid: It is none.
+    """
+    text = storable(field, value, _LONGEST_REFERENCE)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or printable(text, lines=False) != text:
+        raise Invalid(field, text, "give an http or https address")
+    if parts.username is not None or parts.password is not None:
+        raise Invalid(field, f"{parts.scheme}://...@{parts.hostname}", "leave out user and password")
+    return text
 
 
 def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -135,6 +180,12 @@ def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
                 f"required_evidence[{place}]",
                 kind,
                 "give a word in lower case, e.g. eval_run, or served_in:ENVIRONMENT",
+            )
+        if plain == NOTE:
+            raise Invalid(
+                f"required_evidence[{place}]",
+                kind,
+                "a note is any text and proves nothing: require something that is checked, e.g. eval_run",
             )
         found[plain] = None
     return tuple(found)

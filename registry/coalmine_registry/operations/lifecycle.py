@@ -11,6 +11,7 @@ from coalmine_registry.deployment_state import state_of
 from coalmine_registry.errors import Conflict, Invalid
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import reason_given
+from coalmine_registry.operations.steering import LIVE
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes, version_record
 from coalmine_registry.records import (
@@ -21,6 +22,7 @@ from coalmine_registry.records import (
 )
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import newest_first
+from coalmine_registry.storage.rollout_tables import rollouts
 from coalmine_registry.storage.tables import deployments, experiments, versions
 from coalmine_schemas.prompts import PromptContent, reference_to
 
@@ -35,7 +37,8 @@ def retire(
     Raises:
         Forbidden: The actor is not an approver.
         NotFound: The version does not exist.
-        Conflict: It is served, or will be when an experiment ends; says where. Or it is already retired.
+        Conflict: It is served, will be when an experiment ends, or is part of a rollout that has not ended;
+            says where. Or it is already retired.
         Invalid: The reason cannot be stored.
     """
     actor.require(Role.APPROVER, "retire versions")
@@ -45,7 +48,7 @@ def retire(
     where = places(transaction, [found.reference]).get(found.reference)
     if where:
         raise Conflict(
-            f"{found.reference} is served: {'; '.join(where)}. Serve another version there, then retire it"
+            f"{found.reference} is in use: {'; '.join(where)}. Serve another version there, then retire it"
         )
     return _set_status(transaction, actor, found, "retired", action="retire", reason=reason)
 
@@ -117,7 +120,8 @@ def hygiene(
 def places(transaction: Transaction, references: Iterable[str]) -> dict[str, list[str]]:
     """Returns where versions are served, by `name@version`, without versions that are not served.
 
-    The version that a running experiment would return to counts as served, and so do included versions.
+    The version that a running experiment would return to counts as served, and so do included versions and
+    those of rollouts that have not ended.
     """
     wanted = set(references)
     replaced: dict[tuple[str, str], set[str]] = {}
@@ -128,12 +132,17 @@ def places(transaction: Transaction, references: Iterable[str]) -> dict[str, lis
     for row in transaction.all(select(deployments).order_by(deployments.c.environment, deployments.c.prompt)):
         state = state_of(row.served, row.defaults)
         standing = state.versions() | replaced.get((row.environment, row.prompt), set())
-        ready += [(row.environment, reference_to(row.prompt, version)) for version in sorted(standing)]
+        where = f"in {row.environment}"
+        ready += [(where, reference_to(row.prompt, version)) for version in sorted(standing)]
+    live = select(rollouts).where(rollouts.c.state.in_(LIVE)).order_by(rollouts.c.id)
+    for row in transaction.all(live):
+        where = f"in rollout {row.id}"
+        ready += [(where, reference_to(row.prompt, version)) for version in (row.treatment, row.control)]
     contents = contents_with_includes(transaction, {served for _, served in ready})
     found: dict[str, list[str]] = {}
-    for environment, served in ready:
+    for where, served in ready:
         for each in sorted(_with_included(served, contents) & wanted):
-            how = f"in {environment}" + ("" if each == served else f" as a part of {served}")
+            how = where + ("" if each == served else f" as a part of {served}")
             found.setdefault(each, []).append(how)
     return found
 

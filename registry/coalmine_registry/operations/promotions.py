@@ -12,8 +12,8 @@ from sqlalchemy import Row, select
 
 from coalmine_registry.deployment_state import DeploymentState, first_state
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound, StaleRevision
-from coalmine_registry.operations import approval, audit, deployments
-from coalmine_registry.operations.evidence import check_evidence
+from coalmine_registry.operations import approval, audit, deployments, freezes, steering
+from coalmine_registry.operations.evidence import check_evidence, check_true
 from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
@@ -44,6 +44,7 @@ def promote(
     evidence: Sequence[Evidence],
     reason: str | None,
     expected_revision: int | None,
+    override: bool = False,
 ) -> Promotion:
     """Requests that a version be served by default; applies it at once if the actor may decide that.
 
@@ -53,6 +54,9 @@ def promote(
         Forbidden: The actor is not an author.
         NotFound: The environment or the version does not exist.
         Conflict: The version is retired, an experiment replaces the default, or the same request is pending.
+        Steered: A rollout steers the default, and the actor does not override that.
+        Frozen: A freeze stands.
+        EvidenceRefused: Evidence does not exist, did not pass, or is about another content.
         EvidenceMissing: The environment requires evidence that was not given.
         StaleRevision: The deployment has changed since.
         Invalid: Evidence or reason cannot be stored.
@@ -78,6 +82,7 @@ def promote(
     before, after = _next_state(transaction, promotion)
     if before.state is not None and before.state.default == after.default:
         return replace(promotion, status="unchanged", revision=before.revision)
+    _check_open(transaction, actor, promotion, override=override)
     if _may_decide(transaction, actor, promotion):
         return _apply(transaction, actor, promotion, is_new=True)
     _check_not_waiting(transaction, promotion)
@@ -99,10 +104,14 @@ def approve(
         Forbidden: The actor is not an approver, or wrote the version.
         NotFound: The request does not exist.
         Conflict: It is already decided, the version is retired, or an experiment replaces the default.
+        Steered: A rollout steers the default.
+        Frozen: A freeze stands.
+        EvidenceRefused: Evidence does not speak for the version any more.
         EvidenceMissing: The environment requires evidence by now that was not given.
     """
     actor.require(Role.APPROVER, "approve promotions")
     found = _waiting(transaction, promotion_id)
+    _check_open(transaction, actor, found, override=False)
     try:
         may_decide = _may_decide(transaction, actor, found)
     except StaleRevision:
@@ -198,6 +207,7 @@ def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bo
 def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployments.Current, DeploymentState]:
     """Returns the deployment now and after the promotion, if everything the environment requires is there."""
     check_servable(transaction, wanted.prompt, wanted.version)
+    check_true(transaction, wanted.prompt, [wanted.version], wanted.evidence)
     check_evidence(transaction, wanted.environment, wanted.prompt, wanted.version, wanted.evidence)
     before = deployments.current(transaction, wanted.environment, wanted.prompt)
     check_revision(before.what, wanted.expected_revision, before.revision)
@@ -224,6 +234,13 @@ def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new:
         transaction.update(promotions, promotions.c.id == wanted.id, asdict(applied))
         _note(transaction, actor, "approve_promotion", applied, None)
     return applied
+
+
+def _check_open(transaction: Transaction, actor: Actor, wanted: Promotion, *, override: bool) -> None:
+    """Checks that neither a rollout nor a freeze keeps the default as it is."""
+    place = (wanted.environment, wanted.prompt, None)
+    steering.check_place(transaction, actor, *place, override=override, reason=wanted.reason)
+    freezes.check(transaction, wanted.environment, wanted.prompt)
 
 
 def _check_not_waiting(transaction: Transaction, wanted: Promotion) -> None:

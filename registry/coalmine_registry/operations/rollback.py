@@ -45,7 +45,7 @@ def rollback(
     before = deployments.current(transaction, environment, prompt)
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
-    replaced = _replaced(transaction, state)
+    replaced = replaced_by(transaction, state)
     target = to_version
     if target is None and isinstance(state.default, ServeExperiment):
         target = replaced[state.default.experiment]
@@ -53,7 +53,7 @@ def rollback(
         _check_target(transaction, environment, prompt, to_version, state)
     if target is not None and target not in state.defaults:
         actor.require(Role.APPROVER, "roll back to what was no default before, or was rolled back itself")
-    after = state.rolled_back(target, replaced, lambda version: _can_be_served(transaction, prompt, version))
+    after = state.rolled_back(target, replaced, lambda version: can_be_served(transaction, prompt, version))
     for name in state.experiments:
         experiments.end(transaction, actor, name, None)
     made = deployments.change(transaction, actor, before, after, action="rollback", reason=given)
@@ -79,7 +79,7 @@ def _check_target(
             )
 
 
-def _replaced(transaction: Transaction, state: DeploymentState) -> Mapping[str, str]:
+def replaced_by(transaction: Transaction, state: DeploymentState) -> Mapping[str, str]:
     """Returns the version that takes each experiment's place: the one it replaced, never a treatment."""
     running = experiments_table
     query = select(running.c.name, running.c.replaced).where(running.c.name.in_(list(state.experiments)))
@@ -91,6 +91,7 @@ def _replaced(transaction: Transaction, state: DeploymentState) -> Mapping[str, 
     return found
 
 
-def _can_be_served(transaction: Transaction, prompt: str, version: str) -> bool:
+def can_be_served(transaction: Transaction, prompt: str, version: str) -> bool:
+    """Returns True if neither the version nor what it includes was retired."""
     closure = contents_with_includes(transaction, [f"{prompt}@{version}"])
     return all(status == "active" for status in statuses(transaction, closure).values())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from coalmine_registry.errors import Invalid
-from coalmine_registry.operations import deployments
+from coalmine_registry.operations import deployments, freezes, steering
 from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import (
     check_revision,
@@ -35,6 +35,7 @@ def set_rules(
     evidence: Sequence[Evidence],
     reason: str | None,
     expected_revision: int | None,
+    override: bool = False,
 ) -> DeploymentRecord:
     """Replaces all rules.
 
@@ -43,6 +44,8 @@ def set_rules(
         NotFound: Nothing is served yet, or a version does not exist.
         Conflict: A version is retired, or an experiment does not run there or would lose its rule.
         EvidenceMissing: A version not yet approved there lacks evidence.
+        Steered: A rollout steers what a rule serves, and the rule would change.
+        Frozen: A freeze stands.
         StaleRevision: The deployment has changed since.
         Invalid: A rule is not valid.
     """
@@ -52,10 +55,30 @@ def set_rules(
     before = deployments.current(transaction, environment, prompt)
     after = before.deployed().with_rules(rules)
     check_revision(before.what, expected_revision, before.revision)
+    _check_steering(transaction, actor, before, rules, override=override, reason=given)
+    freezes.check(transaction, environment, prompt)
     served = [rule.serve.version for rule in rules if isinstance(rule.serve, ServeVersion)]
     known = before.deployed().versions()
     check_new(transaction, environment, prompt, served=served, known=known, evidence=attached)
     return deployments.change(transaction, actor, before, after, action="set_rules", reason=given)
+
+
+def _check_steering(
+    transaction: Transaction,
+    actor: Actor,
+    before: deployments.Current,
+    rules: Sequence[Rule],
+    *,
+    override: bool,
+    reason: str | None,
+) -> None:
+    old, new = ({rule.name: rule for rule in each} for each in (before.deployed().rules, rules))
+    environment, prompt = before.environment, before.prompt
+    for name in steering.steered_rules(transaction, environment, prompt):
+        if old.get(name) != new.get(name):
+            steering.check_place(
+                transaction, actor, environment, prompt, name, override=override, reason=reason
+            )
 
 
 def check_rules(rules: Sequence[Rule]) -> None:

@@ -1,6 +1,6 @@
 """The transaction that operations work in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
 from coalmine_registry.operations.content_cache import ContentCache
+
+ArmsToPromote = Callable[[str], Collection[str] | None]
+"""Returns the arms that the readout of an experiment says to promote; None if there is no readout to ask."""
+
+
+def no_readouts(_experiment: str) -> None:
+    """Returns None: a registry alone has no readouts."""
 
 
 @dataclass(slots=True)
@@ -18,6 +25,7 @@ class Transaction:
     now: datetime
     """Time of the transaction, which all its rows carry."""
     contents: ContentCache
+    arms_to_promote: ArmsToPromote = no_readouts
     changed: dict[str, int] = field(default_factory=dict)
     """New revision by environment that it changed."""
 

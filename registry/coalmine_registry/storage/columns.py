@@ -1,9 +1,13 @@
 """Column types that behave the same in SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime
+from typing import Final
 
-from sqlalchemy import DateTime, Dialect
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer
 from sqlalchemy.types import TypeDecorator
+
+COUNTER: Final = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite increments only columns of type INTEGER by itself."""
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from coalmine_registry.storage.columns import UtcTime
+from coalmine_registry.storage.columns import COUNTER, UtcTime
 
 metadata: Final = MetaData(
     naming_convention={
@@ -31,8 +31,6 @@ metadata: Final = MetaData(
     }
 )
 
-# SQLite increments only columns of type INTEGER by itself.
-_Counter: Final = BigInteger().with_variant(Integer, "sqlite")
 _Json: Final = JSON(none_as_null=True)
 
 prompts: Final = Table(
@@ -46,7 +44,7 @@ prompts: Final = Table(
 versions: Final = Table(
     "versions",
     metadata,
-    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
     Column("prompt", String(100), ForeignKey("prompts.name"), nullable=False),
     Column("version", String(100), nullable=False),
     # 1.0.0+a and 1.0.0+b would rank alike.
@@ -57,6 +55,8 @@ versions: Final = Table(
     Column("author", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("status", String(10), nullable=False),
+    # Where it came from, as the one who registered it said.
+    Column("source", _Json),
     CheckConstraint("status IN ('active', 'retired', 'archived')", name="status"),
     UniqueConstraint("prompt", "version"),
     UniqueConstraint("prompt", "precedence"),
@@ -117,7 +117,7 @@ served_versions: Final = Table(
 approved_shares: Final = Table(
     "approved_shares",
     metadata,
-    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
     Column("environment", String(20), ForeignKey("environments.name"), nullable=False),
     # Of the deployment; the content may be one that its versions include.
     Column("prompt", String(100), ForeignKey("prompts.name"), nullable=False),
@@ -186,7 +186,7 @@ experiment_epochs: Final = Table(
 audit: Final = Table(
     "audit",
     metadata,
-    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
     Column("at", UtcTime, nullable=False),
     Column("actor", Text, nullable=False),
     Column("token_id", Text, nullable=False),
@@ -205,8 +205,9 @@ audit: Final = Table(
 outbox: Final = Table(
     "outbox",
     metadata,
-    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
     Column("event", _Json, nullable=False),
+    Column("kind", String(40), nullable=False, server_default="deployment"),
     sqlite_autoincrement=True,
 )
 

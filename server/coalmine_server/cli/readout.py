@@ -158,6 +158,12 @@ def relative(lower: float | None, upper: float | None, *values: float | None) ->
 
 
 def _write_notes(arm: "ArmReadout") -> None:
+    for limit in arm.limits:
+        typer.echo(
+            f"  limit {limit.name} {limit.limit:.3g}: {limit.bad_units:,} of {limit.units:,} units, "
+            f"{limit.control_bad_units:,} of {limit.control_units:,} in control"
+            f"{': BROKEN' if limit.broken else ''}"
+        )
     for metric in arm.metrics:
         if metric.raw_value is not None and metric.clipped_share:
             typer.echo(

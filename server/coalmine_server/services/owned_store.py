@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
+    from coalmine_registry.registry import Registry
+    from coalmine_rollouts.controller import Controller
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -64,6 +66,8 @@ class OwnedStore:
     settings: Settings
     experiments: "ExperimentRegistry | None" = None
     """Knows how experiments were planned."""
+    registry: "Registry | None" = None
+    """The prompt registry; None where a command asks without a server."""
     ingest: Ingest | None = None
     """The collector; None where a command asks without a server."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -83,6 +87,37 @@ class OwnedStore:
         from coalmine_server.services.drift import make_drifts  # noqa: PLC0415
 
         return make_drifts(self.store, self.settings)
+
+    @cached_property
+    def controller(self) -> "Controller":
+        """Decides about rollouts.
+
+        Raises:
+            Unavailable: This process has no registry.
+        """
+        from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
+
+        return Controller(self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s)
+
+    @property
+    def known_registry(self) -> "Registry":
+        """The prompt registry.
+
+        Raises:
+            Unavailable: This process has none.
+        """
+        if self.registry is None:
+            raise Unavailable(f"no server runs in {self.settings.home}", "start one with `coalmine serve`")
+        return self.registry
+
+    def _source_lag_s(self) -> float | None:
+        """Seconds since everything that waits was committed; None if that is not known."""
+        health = None if self.ingest is None else self.ingest.health()
+        if health is None:
+            return None
+        if not health.lag.messages and health.state != "waiting":
+            return 0.0
+        return (datetime.now(UTC) - (health.last_commit_at or self.since)).total_seconds()
 
     @cached_property
     def plan(self) -> "Plan":

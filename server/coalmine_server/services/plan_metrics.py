@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from coalmine_analytics.metrics import BUILT_IN, MetricOverride
+from coalmine_analytics.metrics import BUILT_IN, MetricOverride, bad_values
 from coalmine_analytics.readout import FixedPlans, Plan
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_schemas.errors import InvalidParameter, nearest
@@ -47,6 +47,8 @@ def _override(setting: MetricSetting) -> MetricOverride:
 def check_metrics(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
     """Checks that every metric of a plan can be judged: a built-in one, or one whose direction is given.
 
+    What it limits must be a rate.
+
     Raises:
         InvalidParameter: One is not.
     """
@@ -61,6 +63,10 @@ def check_metrics(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
                 f"no metric {name!r:.100} is built in:{hint} For one of your own, say which direction is "
                 "better: higher, lower, or same"
             )
+    directions = {name: each.direction for name, each in settings.metrics.items()}
+    directions |= {name: each.direction for name, each in plan.metrics.items() if each.direction is not None}
+    for name in plan.limits:
+        bad_values(name, {own: MetricOverride(direction=way) for own, way in directions.items()})
 
 
 def plan_with(given: ExperimentPlan, plan: Plan) -> Plan:
@@ -79,4 +85,5 @@ def plan_with(given: ExperimentPlan, plan: Plan) -> Plan:
         alpha=given.alpha or plan.alpha,
         goals=frozenset(given.goals) or plan.goals,
         overrides=overrides,
+        limits=given.limits or plan.limits,
     )

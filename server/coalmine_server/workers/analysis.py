@@ -1,4 +1,4 @@
-"""Looks at experiments and sums up hours for drift, in the background."""
+"""Decides about rollouts, looks at experiments and sums up hours for drift, in the background."""
 
 import threading
 
@@ -6,10 +6,33 @@ import structlog
 
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
+from coalmine_rollouts.controller import Controller
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.workers.worker import Worker
 
+ROLLOUTS_EVERY_S = 5.0
+"""Longest time between two ticks of rollouts; they also come after commits and commands."""
+
 _log = structlog.stdlib.get_logger("coalmine.analysis")
+
+
+def rollouts_worker(controller: Controller) -> Worker:
+    """Decides about rollouts: takes a look at each, then acts on it."""
+
+    def tick(_stop: threading.Event) -> float:
+        for decided in controller.tick():
+            decision = decided.decision
+            _log.info(
+                "decided about a rollout",
+                rollout=decision.rollout,
+                kind=decision.kind,
+                state=decision.to_state,
+                stage=decision.to_stage,
+                reasons=list(decision.reasons),
+            )
+        return ROLLOUTS_EVERY_S
+
+    return Worker("rollouts", tick, again_after_s=ROLLOUTS_EVERY_S)
 
 
 def readouts_worker(readouts: Readouts, every_s: float) -> Worker:

@@ -18,14 +18,16 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
-from coalmine_server.workers.analysis import drift_worker, readouts_worker
+from coalmine_server.workers.analysis import drift_worker, readouts_worker, rollouts_worker
 from coalmine_server.workers.outbox import outbox_worker
 from coalmine_server.workers.worker import Worker
 
 DEAD_LETTERS_EVERY_S = 5.0
 
 
-def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Worker]:
+def store_workers(
+    owned: OwnedStore, housekeeping: Housekeeping, *, decides_rollouts: bool
+) -> Sequence[Worker]:
     """The workers that the settings call for."""
     settings = owned.settings
     workers = [
@@ -33,6 +35,8 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
         readouts_worker(owned.readouts, settings.readout.look_every_s),
         drift_worker(owned.drifts, settings.drift.sum_up_every_s),
     ]
+    if decides_rollouts:
+        workers.append(rollouts_worker(owned.controller))
     if settings.kafka.bootstrap_servers is not None:
         workers.append(spool_drain_worker(settings))
         workers.append(

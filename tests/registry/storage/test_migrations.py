@@ -14,14 +14,15 @@ from coalmine_registry.errors import DatabaseTooNew
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database, migrate
 from coalmine_registry.storage.migrate import HEAD, VERSION_TABLE
-from coalmine_registry.storage.tables import approved_shares, metadata
+from coalmine_registry.storage.rollout_tables import rollouts
+from coalmine_registry.storage.tables import approved_shares
 from tests.support.data.registry_case import PROMPT, serve
 from tests.support.servers.postgres import PostgresServer
 
 
 def _differences(connection: Connection) -> list[object]:
     options = {"version_table": VERSION_TABLE, "compare_type": True}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), rollouts.metadata))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from coalmine_registry.records import VersionRecord
+from coalmine_registry.records import Evidence, VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import deployment_revisions
@@ -38,6 +38,14 @@ def serve(registry: Registry, *versions: str, environment: str = "prod", prompt:
     push(registry, *versions, prompt=prompt)
     for version in versions:
         registry.promote(BOB, prompt, version, environment)
+
+
+def passed(
+    registry: Registry, version: str, kind: str = "eval_run", *, prompt: str = PROMPT, passed: bool = True
+) -> Evidence:
+    """Ann records evidence about a version."""
+    made = registry.record_evidence(ANN, kind, prompt, version, passed=passed, summary="98 of 100")
+    return Evidence(kind, made.id, "")
 
 
 def arms(treatment: str, control: str, weight: float = 0.1) -> list[Arm]:

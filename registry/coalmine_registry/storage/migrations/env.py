@@ -3,11 +3,11 @@
 from alembic import context
 
 from coalmine_registry.storage.migrate import VERSION_TABLE
-from coalmine_registry.storage.tables import metadata
+from coalmine_registry.storage.rollout_tables import rollouts
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=rollouts.metadata,
     version_table=VERSION_TABLE,
     transactional_ddl=True,
 )

@@ -1,6 +1,6 @@
 """What experiments and versions show: readouts, looks, comparisons, drift, explanations, the catalogue."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -14,10 +14,11 @@ from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import DayIgnored, ExperimentRow
 from coalmine_registry.experiment_plan import DEFAULT, ExperimentPlan
 from coalmine_registry.roles import Actor, Role
+from coalmine_rollouts.records import RolloutStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody
-from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
+from coalmine_server.api.parameters import ExperimentPath, Owned, RolloutPath, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
@@ -28,6 +29,7 @@ from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignor
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.timeline import TimelineItem, TimelineQuestion, timeline
 
 router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
 changes = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
@@ -140,6 +142,22 @@ def ignore_day(owned: Owned, actor: Annotated[Actor, needs(Role.APPROVER)], body
     is kept, and stands in every answer.
     """
     return day_ignored(owned.store, body, actor.subject)
+
+
+@router.get("/rollouts/{rollout}/status", tags=["rollouts"], responses=problem_responses(404))
+def rollout_status(owned: Owned, rollout: RolloutPath) -> RolloutStatus:
+    """Where a rollout stands, what it serves and what is seen of it, and one sentence on what is missing."""
+    return owned.controller.status(rollout)
+
+
+@router.get("/timeline", responses=problem_responses(404))
+def prompt_timeline(owned: Owned, question: Annotated[TimelineQuestion, Depends()]) -> Page[TimelineItem]:
+    """What happened to a prompt, oldest first: the newest items of a period, on one page.
+
+    Versions, changes of what is served, decisions of rollouts, freezes, models that began to answer, losses
+    of ingest and hours with far more thumbs down than usual.
+    """
+    return timeline(owned.store.reader(), owned.known_registry, question, datetime.now(UTC))
 
 
 @router.get("/explain", responses=problem_responses(404))

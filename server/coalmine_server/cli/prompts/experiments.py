@@ -11,6 +11,7 @@ from coalmine_server.cli.prompts.options import (
     DirectionOption,
     ExpectOption,
     GoalOption,
+    LimitOption,
     MarginOption,
     ReasonOption,
     RoleOption,
@@ -52,6 +53,7 @@ def start(
     tolerance: ToleranceOption = None,
     role: RoleOption = None,
     direction: DirectionOption = None,
+    limit: LimitOption = None,
     alpha: AlphaOption = None,
     rule: Annotated[
         str | None,
@@ -72,7 +74,7 @@ def start(
     body = {
         "name": name,
         "control": control,
-        "plan": plan_of(goal, alpha, given),
+        "plan": plan_of(goal, alpha, given, limit),
         "arms": [_arm(each) for each in arm],
         "rule": rule,
         "expected_revision": expect,
@@ -188,6 +190,7 @@ def _judged_by(plan: dict[str, Any]) -> str:
     for name, metric in plan["metrics"].items():
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
+    said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"

@@ -71,6 +71,14 @@ DirectionOption = Annotated[
         help="Which way a metric of your own is better: higher, lower, or same.",
     ),
 ]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="RATE=SHARE",
+        help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
+    ),
+]
 AlphaOption = Annotated[
     float | None,
     typer.Option(help="Probability of ever deciding wrongly; default: readout.alpha.", show_default=False),
@@ -92,20 +100,24 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
         yield client
 
 
-def plan_of(goal: list[str] | None, alpha: float | None, given: dict[str, list[str] | None]) -> object:
+def plan_of(
+    goal: list[str] | None, alpha: float | None, given: dict[str, list[str] | None], limit: list[str] | None
+) -> object:
     """What options say of how an experiment is judged, as the API takes it; None if they say nothing."""
     metrics: dict[str, dict[str, str]] = {}
     for part, texts in given.items():
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics}
+    limits = dict(_of_metric("limit", each) for each in limit or ())
+    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
     return planned if any(planned.values()) else None
 
 
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. --margin cost_per_request=40%")
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 
 

@@ -1,0 +1,45 @@
+"""Where a version came from, and what was found out about it."""
+
+from datetime import datetime
+
+from coalmine_schemas.results import result
+
+
+@result
+class VersionSource:
+    """Where a version came from, as the one who registered it said."""
+
+    repository: str | None
+    """URL of the git repository, without user and password; null if not known."""
+    commit: str | None
+    """Hash of the commit; null if not known."""
+    author: str | None
+    """Author of the commit; null if not known."""
+    pull_request: str | None
+    """URL or number of the pull request that brought it; null if there is none or it is not known."""
+
+
+@result
+class CheckedEvidence:
+    """What somebody found out about a version, e.g. by a run of evals; never changed."""
+
+    id: str
+    """Id of the evidence, for attaching it to a request: `KIND=ID`."""
+    kind: str
+    """Kind of evidence, e.g. `eval_run`."""
+    prompt: str
+    """Name of the prompt in the registry."""
+    version: str
+    """Version that it is about."""
+    digest: str
+    """Digest of the content that it is about."""
+    passed: bool
+    """Whether it speaks for the version; what did not pass is kept, too."""
+    summary: str
+    """What was found, for people."""
+    url: str | None
+    """Where more about it stands; null if nowhere."""
+    recorded_by: str
+    """Subject of the token that recorded it."""
+    recorded_at: datetime
+    """When it was recorded."""

@@ -1,0 +1,384 @@
+"""The controller: reads everything, decides, and carries it out, rollout by rollout.
+
+All state is in the registry's database. What is kept here between ticks (how far clocks are, which holds
+fade) only spares reading, so another process, or this one after a restart, goes on where it stands.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from coalmine_analytics.readout import Readouts
+from coalmine_analytics.results.readout import Readout
+from coalmine_consumers.store import Store
+from coalmine_registry.errors import Refused, StaleRevision
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.registry import Registry
+from coalmine_rollouts import storage
+from coalmine_rollouts.decide import TAKEN_BACK, decide, watched
+from coalmine_rollouts.decision import Decision, stays
+from coalmine_rollouts.evidence import evidence_of, figures_of
+from coalmine_rollouts.inputs import Held, Inputs, Row, Traffic
+from coalmine_rollouts.observed import Observed
+from coalmine_rollouts.place import Deployed, Key
+from coalmine_rollouts.reading import Registered, read_registered
+from coalmine_rollouts.records import SERVING, Decided, RolloutStatus
+from coalmine_rollouts.refusals import waiting_for
+from coalmine_rollouts.sentence import sentence
+from coalmine_rollouts.stage_clock import bucket_s
+from coalmine_rollouts.traffic import share_of_traffic, traffic_of, weight_observed
+from coalmine_rollouts.transition import Circumstances, carry_out
+from coalmine_schemas.errors import CoalmineError, Transient
+
+LONGEST_GAP_S: Final = 60.0
+"""Between ticks; of a longer one nothing counts as watched."""
+
+_TRIES: Final = 3
+_TRY_START_AGAIN: Final = timedelta(seconds=30)
+"""After the registry refused a start, which an approval or evidence may have made possible."""
+_TRY_STEP_AGAIN: Final = timedelta(minutes=15)
+"""After it refused another step, or a tick failed."""
+_READ_AGAIN: Final = timedelta(minutes=5)
+"""A readout is taken anew after this long, even if nothing came in: units grow old enough to count."""
+_STILL_WATCHED: Final = timedelta(hours=24)
+"""How long after its end it is watched whether the applications follow."""
+
+_log = logging.getLogger("coalmine.rollouts")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class _Live:
+    """What is kept of a rollout between ticks."""
+
+    row: Row
+    inputs: Inputs | None = None
+    readout: Readout | None = None
+    read_to: int = -1
+    """The last batch that the readout counts."""
+    read_at: datetime | None = None
+    refused: tuple[str, ...] = ()
+    refused_at: datetime | None = None
+    error: str | None = None
+    failed_at: datetime | None = None
+    kept_s: float = 0.0
+    """What the stored clock has seen."""
+
+
+class Controller:
+    """Steers the rollouts of one registry by the data of one store. Thread-safe: one tick at a time.
+
+    Args:
+        registry: The registry.
+        store: The store that its events are in.
+        readouts: Of that store.
+        clock: Returns the current time, with a time zone.
+        longest_gap_s: Between ticks; of a longer one nothing counts as watched.
+        source_lag_s: Returns how old the oldest event is that waits to be read; None if that is unknown.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        readouts: Readouts,
+        *,
+        clock: Callable[[], datetime] = _now,
+        longest_gap_s: float = LONGEST_GAP_S,
+        source_lag_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._registry = registry
+        self._readouts = readouts
+        self._clock = clock
+        self._longest_gap_s = longest_gap_s
+        self._source_lag_s = source_lag_s
+        self._observed = Observed(store.reader())
+        self._live: dict[str, _Live] = {}
+        self._ticking = threading.Lock()
+        self._deployed: dict[Key, Deployed] = {}
+
+    def tick(self) -> list[Decided]:
+        """Decides on every rollout once; what goes wrong with one stops no other.
+
+        Raises:
+            Transient: The registry does not respond: nothing was changed.
+        """
+        with self._ticking:
+            return self._tick()
+
+    def status(self, rollout_id: str) -> RolloutStatus:
+        """Returns where a rollout stands; raises NotFound."""
+        with self._ticking:
+            return self._status(rollout_id)
+
+    def _tick(self) -> list[Decided]:
+        now = self._clock()
+        registered = self._read(now)
+        error = self._observe(registered, now)
+        self._live = {row.rollout.id: self._known(row) for row in registered.rows}
+        # Those that may hurt somebody first.
+        order = sorted(self._live.values(), key=lambda each: each.row.rollout.state not in SERVING)
+        decided = []
+        for live in order:
+            try:
+                made = self._one(live, registered, now, error)
+            except Transient:
+                raise
+            except Exception as failure:  # noqa: BLE001 - one broken rollout must not delay another's rollback
+                made = self._failed(live, failure)
+            if made is not None:
+                decided.append(made)
+        self._keep_clocks()
+        return decided
+
+    def _status(self, rollout_id: str) -> RolloutStatus:
+        now = self._clock()
+        row = self._registry.read(lambda tx: storage.read_row(tx, rollout_id))
+        live = self._live.get(rollout_id)
+        if live is not None and live.row.rollout.row_version == row.rollout.row_version:
+            inputs = live.inputs
+            row = live.row
+        else:
+            inputs = None
+        if inputs is None:
+            registered = self._registry.read(lambda tx: read_registered(tx, [row], self._deployed))
+            live = _Live(row)
+            live.readout = self._readouts.current(rollout_id, max_age=_READ_AGAIN)
+            inputs = replace(
+                self._inputs(live, registered, now, self._observe(registered, now)), readout=live.readout
+            )
+        return _status(row, inputs, now)
+
+    def _read(self, now: datetime) -> Registered:
+        def work(tx: Transaction) -> Registered:
+            rows = storage.live_rows(tx, now - _STILL_WATCHED)
+            rows = [
+                row
+                for row in rows
+                if not row.rollout.is_terminal
+                or (row.rollout.state in TAKEN_BACK and row.effective_at is None)
+            ]
+            return read_registered(tx, rows, self._deployed)
+
+        registered = self._registry.read(work)
+        self._deployed = dict(registered.deployed)
+        return registered
+
+    def _observe(self, registered: Registered, now: datetime) -> str | None:
+        """Reads the store; what goes wrong is a reason to hold, and to go on with what people asked for."""
+        rows = [*registered.rows, *(live.row for live in self._live.values())]
+        keys = frozenset((row.rollout.environment, row.rollout.prompt) for row in rows)
+        try:
+            self._observed.read(keys, now)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, aborting has to work
+            _log.exception("what applications do could not be read")
+            return f"{type(failure).__name__}: {failure}"
+        return None
+
+    def _known(self, row: Row) -> _Live:
+        """What is kept of a rollout, unless somebody else has changed it."""
+        live = self._live.get(row.rollout.id)
+        if live is None:
+            return _Live(row, kept_s=row.clock.seen_s)
+        if live.row.rollout.row_version != row.rollout.row_version:
+            live.row, live.kept_s = row, row.clock.seen_s
+        return live
+
+    def _one(self, live: _Live, registered: Registered, now: datetime, error: str | None) -> Decided | None:
+        for attempt in range(_TRIES):
+            inputs = self._inputs(live, registered, now, error)
+            live.inputs = inputs
+            row = watched(live.row, inputs)
+            decision = decide(row, inputs)
+            if decision is None:
+                live.row = row
+                return None
+            try:
+                return self._carry_out(live, row, decision, inputs)
+            except StaleRevision:
+                if attempt + 1 == _TRIES:
+                    return None
+                registered = self._again(live)
+        return None
+
+    def _again(self, live: _Live) -> Registered:
+        def work(tx: Transaction) -> Registered:
+            return read_registered(tx, [storage.read_row(tx, live.row.rollout.id)], self._deployed)
+
+        registered = self._registry.read(work)
+        live.row = registered.rows[0]
+        return registered
+
+    def _carry_out(self, live: _Live, row: Row, decision: Decision, inputs: Inputs) -> Decided | None:
+        given = Circumstances(
+            revision=None if inputs.place is None else inputs.place.revision,
+            evidence=evidence_of(row, inputs),
+            figures=figures_of(row, inputs) if decision.to_state == "completed" else None,
+        )
+
+        def work(tx: Transaction) -> tuple[Decided, Row]:
+            made = carry_out(tx, row, decision, given, self._registry.check_plan)
+            return made, storage.read_row(tx, row.rollout.id)
+
+        try:
+            made, after = self._registry.transact(work)
+        except StaleRevision:
+            raise
+        except Refused as refusal:
+            return self._refused(live, row, decision, inputs, refusal)
+        live.row, live.kept_s = after, after.clock.seen_s
+        _log.info(
+            "rollout %s: %s to %s, %s", row.rollout.id, decision.kind, decision.to_state, decision.reasons
+        )
+        return made
+
+    def _refused(
+        self, live: _Live, row: Row, decision: Decision, inputs: Inputs, refusal: Refused
+    ) -> Decided | None:
+        """The registry does not allow it: a start waits for that, a command is answered, else it holds."""
+        if decision.command is not None:
+            answer = replace(
+                stays(row, "refuse", f"{decision.command.kind} refused: {refusal}"),
+                command=decision.command,
+                answer=str(refusal),
+            )
+            return self._carry_out(live, row, answer, inputs)
+        live.refused, live.refused_at = (waiting_for(refusal),), inputs.now
+        inputs = replace(inputs, refusals=live.refused)
+        again = decide(watched(row, inputs), inputs)
+        if again is None or again.act != "nothing":  # a step that harm asks for is tried again, and again
+            return None
+        return self._carry_out(live, watched(row, inputs), again, inputs)
+
+    def _failed(self, live: _Live, failure: Exception) -> Decided | None:
+        """A tick that failed holds its rollout, and says with what."""
+        text = f"{type(failure).__name__}: {failure}"[:500]
+        if live.error != text:
+            _log.error("rollout %s: the tick failed", live.row.rollout.id, exc_info=failure)
+        live.error, live.failed_at = text, self._clock()
+        rollout = live.row.rollout
+        if rollout.state not in SERVING or any(each.name == "controller_error" for each in rollout.holds):
+            return None
+        held = Held(text=f"the last tick failed: {text}", since=self._clock())
+        row = replace(live.row, held={**live.row.held, "controller_error": held})
+        decision = replace(stays(row, "hold", f"controller_error: {held.text}"), held=row.held)
+
+        def work(tx: Transaction) -> tuple[Decided, Row]:
+            given = Circumstances(revision=None, evidence={})
+            made = carry_out(tx, row, decision, given, self._registry.check_plan)
+            return made, storage.read_row(tx, rollout.id)
+
+        with suppress(CoalmineError):  # the next tick says it again
+            made, live.row = self._registry.transact(work)
+            return made
+        return None
+
+    def _inputs(self, live: _Live, registered: Registered, now: datetime, error: str | None) -> Inputs:
+        row, rollout = live.row, live.row.rollout
+        readout, failure = self._readout(live, now)
+        key = (rollout.environment, rollout.prompt)
+        deployed = registered.deployed.get(key)
+        place = None if deployed is None else deployed.place(rollout)
+        traffic = Traffic()
+        if error is None:
+            own = place is not None and place.experiment == rollout.id
+            traffic = traffic_of(
+                rollout,
+                self._observed.prompt(key),
+                now=now,
+                epoch=place.epoch if own and place is not None else None,
+                watermark=self._observed.watermark,
+                bucket_s=bucket_s(rollout.plan.min_time_s(rollout.stage)),
+                usual=self._observed.usual(key),
+                missing_metrics=self._observed.missing_metrics(key),
+                served=frozenset() if deployed is None else deployed.state.versions(),
+            )
+        pause = _TRY_STEP_AGAIN if rollout.state in SERVING else _TRY_START_AGAIN
+        if registered.commands.get(rollout.id) or not _is_within(live.refused_at, now, pause):
+            live.refused = ()
+        if not _is_within(live.failed_at, now, _TRY_STEP_AGAIN):
+            live.error = None
+        return Inputs(
+            now=now,
+            place=place,
+            readout=readout,
+            traffic=traffic,
+            source_lag_s=self._source_lag_s(),
+            frozen=registered.frozen.get(key),
+            commands=tuple(registered.commands.get(rollout.id, ())),
+            refusals=live.refused,
+            queued_behind=registered.queued_behind(row),
+            unfinished=tuple(registered.unfinished.get(rollout.id, ())),
+            treatment_gone=registered.treatment_gone(row, place),
+            same_model=registered.same_model.get(rollout.id, True),
+            error=error or failure or live.error,
+            longest_gap_s=self._longest_gap_s,
+        )
+
+    def _readout(self, live: _Live, now: datetime) -> tuple[Readout | None, str | None]:
+        """The readout of now, or that of before if nothing has come in since; and what went wrong."""
+        rollout = live.row.rollout
+        if rollout.state not in SERVING:
+            return None, None
+        if live.read_to == self._observed.ingest_id and _is_within(live.read_at, now, _READ_AGAIN):
+            return live.readout, None
+        try:
+            live.readout = self._readouts.current(rollout.id)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, aborting has to work
+            return live.readout, f"readout: {type(failure).__name__}: {failure}"
+        live.read_to, live.read_at = self._observed.ingest_id, now
+        return live.readout, None
+
+    def _keep_clocks(self) -> None:
+        """Stores clocks that have gone on, all in one transaction."""
+        moved = [
+            live
+            for live in self._live.values()
+            if live.row.rollout.state in SERVING and live.row.clock.seen_s != live.kept_s
+        ]
+        if not moved:
+            return
+
+        def work(tx: Transaction) -> None:
+            for live in moved:
+                storage.keep_clock(tx, live.row)
+
+        self._registry.transact(work)
+        for live in moved:
+            live.kept_s = live.row.clock.seen_s
+
+
+def _is_within(moment: datetime | None, now: datetime, length: timedelta) -> bool:
+    return moment is not None and timedelta(0) <= now - moment < length
+
+
+def _status(row: Row, inputs: Inputs, now: datetime) -> RolloutStatus:
+    rollout, place, arm = row.rollout, inputs.place, inputs.arm
+    commanded = 0.0
+    if place is not None:
+        if place.experiment == rollout.id:
+            commanded = place.weight or 0.0
+        elif place.version == rollout.treatment:
+            commanded = 1.0
+    return RolloutStatus(
+        rollout=rollout,
+        sentence=sentence(row, inputs),
+        weight_commanded=commanded,
+        weight_observed=weight_observed(inputs.traffic),
+        share_of_traffic=share_of_traffic(inputs.traffic),
+        units=0 if arm is None else arm.units,
+        control_units=0 if inputs.readout is None else inputs.readout.control_units,
+        seen_s=min(row.clock.seen_s, row.clock.watched_s),
+        min_time_s=rollout.plan.min_time_s(rollout.stage),
+        commanded_at=row.commanded_at,
+        effective_at=row.effective_at or (None if rollout.is_terminal else row.clock.observed_at),
+        behind=inputs.traffic.behind,
+        at=now,
+    )

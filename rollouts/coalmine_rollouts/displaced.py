@@ -1,0 +1,47 @@
+"""What became of a place that somebody else has changed: nothing is undone, and nothing fought."""
+
+from coalmine_rollouts.decision import Decision, ended, is_alone
+from coalmine_rollouts.inputs import Inputs, Place, Row
+from coalmine_schemas.prompts import percent
+
+
+def displaced(row: Row, inputs: Inputs) -> Decision | None:
+    """Returns the end of a rollout whose place serves something else, or its pause where weights differ."""
+    rollout, place = row.rollout, inputs.place
+    if place is None:
+        return ended(row, "supersede", "superseded", "nothing is served there any more")
+    if rollout.revision is not None and place.revision < rollout.revision:
+        text = f"the registry was set back to revision {place.revision}, before {rollout.revision}"
+        return None if rollout.state == "paused" else _paused(row, f"rewound: {text}")
+    if _serves(place, row):
+        return _weights(row, place)
+    what = place.version or f"experiment {place.experiment}"
+    return ended(
+        row, "supersede", "superseded", f"{_by(place)} made it serve {what}; the rollout changed nothing"
+    )
+
+
+def _serves(place: Place, row: Row) -> bool:
+    if is_alone(row):
+        return place.experiment is None and place.version == row.rollout.treatment
+    return place.experiment == row.rollout.id
+
+
+def _weights(row: Row, place: Place) -> Decision | None:
+    rollout = row.rollout
+    planned = rollout.plan.weight(rollout.stage)
+    if rollout.mode == "advise" or rollout.state == "paused" or place.weight is None:
+        return None
+    if abs(place.weight - planned) <= 1e-9:
+        return None
+    text = f"{_by(place)} gave the treatment {percent(place.weight)} instead of {percent(planned)}"
+    return _paused(row, f"manual_weights: {text}; resume with the stage that this is")
+
+
+def _paused(row: Row, reason: str) -> Decision:
+    return Decision(kind="pause", to_state="paused", to_stage=row.rollout.stage, reasons=(reason,), held={})
+
+
+def _by(place: Place) -> str:
+    at = "" if place.changed_at is None else f" at {place.changed_at:%Y-%m-%d %H:%M} UTC"
+    return f"{place.changed_by or 'somebody'}{at}"

@@ -1,0 +1,93 @@
+"""The numbers that a decision stands on, copied as they were."""
+
+from datetime import datetime
+from typing import Any
+
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
+from coalmine_rollouts.inputs import Inputs, Row
+
+
+def evidence_of(row: Row, inputs: Inputs) -> dict[str, Any]:
+    """Returns the evidence of a decision, as JSON."""
+    seen, clock = inputs.traffic, row.clock
+    return {
+        "at": inputs.now.isoformat(),
+        "look": _look(inputs.readout, inputs.arm),
+        "clock": {
+            "observed_at": _moment(clock.observed_at),
+            "seen_s": clock.seen_s,
+            "watched_s": clock.watched_s,
+        },
+        "traffic": {
+            "watermark": _moment(seen.watermark),
+            "assigned": seen.assigned,
+            "on_epoch": seen.on_epoch,
+            "others": seen.others,
+            "behind": [each.app for each in seen.behind],
+        },
+        "holds": {name: held.text for name, held in row.held.items()},
+    }
+
+
+def figures_of(row: Row, inputs: Inputs) -> dict[str, Any]:
+    """Returns what the version is like as it completes, as JSON; empty without a readout."""
+    readout, arm = inputs.readout, inputs.arm
+    if readout is None or arm is None:
+        return {}
+    return {
+        "units": arm.units,
+        "requests": arm.requests,
+        "against": row.rollout.control,
+        "through_ingest_id": readout.through_ingest_id,
+        "metrics": [_metric(each) for each in arm.metrics if each.value is not None],
+    }
+
+
+def _look(readout: Readout | None, arm: ArmReadout | None) -> dict[str, Any] | None:
+    if readout is None:
+        return None
+    found: dict[str, Any] = {
+        "taken_at": readout.taken_at.isoformat(),
+        "through_ingest_id": readout.through_ingest_id,
+        "control_units": readout.control_units,
+        "control_requests": readout.control_requests,
+        "alpha": readout.alpha,
+        "sample_ratio": readout.srm.words,
+    }
+    if arm is None:
+        return found
+    return {
+        **found,
+        "units": arm.units,
+        "requests": arm.requests,
+        "decision": arm.decision,
+        "words": arm.words,
+        "metrics": [_metric(each) for each in arm.metrics],
+        "limits": [
+            {
+                "name": each.name,
+                "limit": each.limit,
+                "bad_units": each.bad_units,
+                "units": each.units,
+                "control_bad_units": each.control_bad_units,
+                "control_units": each.control_units,
+                "log_e": each.log_e,
+                "broken": each.broken,
+            }
+            for each in arm.limits
+        ],
+    }
+
+
+def _metric(metric: MetricReadout) -> dict[str, Any]:
+    names = ("metric", "unit", "role", "verdict", "control_value", "value", "effect", "lower", "upper")
+    return {
+        **{name: getattr(metric, name) for name in names},
+        "log_e": metric.log_e,
+        "harm_p": metric.evidence.harm,
+        "acceptable_p": metric.evidence.acceptable,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -1,0 +1,114 @@
+"""Absolute limits: a broken version is stopped after a few units, an outage and one loud client stop nothing."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from coalmine_analytics.metrics import MetricOverride
+from coalmine_analytics.readout import Plan, read_out
+from coalmine_analytics.results.readout import ArmReadout, LimitReadout, Readout
+from coalmine_consumers.experiments import ExperimentSums
+from coalmine_schemas.errors import InvalidParameter
+
+AT = datetime(2026, 3, 10, tzinfo=UTC)
+METRICS = ("errors", "requests", "schema_valid", "sent")
+
+
+def sums(
+    *bad: float, control: float = 0.0, control_units: int = 200, requests: float = 1.0, metric: str = "errors"
+) -> ExperimentSums:
+    """One unit in a group; each of the treatment has a share of bad requests."""
+    shape = (len(METRICS), 1, 2, 256)
+    x, y = np.zeros(shape), np.zeros(shape)
+    x[:, 0, 1, : len(bad)], x[:, 0, 0, :control_units] = requests, requests
+    share = np.zeros(shape[1:])
+    share[0, 1, : len(bad)], share[0, 0, :control_units] = bad, control
+    y[METRICS.index("requests")] = x[0]
+    y[METRICS.index("schema_valid")] = x[0]
+    at = METRICS.index(metric)
+    y[at] = x[0] * (1.0 - share if metric == "schema_valid" else share)
+    units = (x[1] > 0).astype(np.int64)
+    binary = frozenset(("schema_valid",) if metric != "sent" else ("schema_valid", "sent"))
+    return ExperimentSums(
+        "exp", METRICS, (1,), ("control", "treatment"), x, y, units, 1, units.sum(axis=-1), binary
+    )
+
+
+def arm(found: ExperimentSums, plan: Plan, before: Readout | None = None) -> ArmReadout:
+    return read_out(found, plan, taken_at=AT, before=before).arms[0]
+
+
+LIMITED = Plan(limits={"error_rate": 0.2})
+
+
+def test_a_version_that_fails_is_rolled_back_within_ten_units_and_the_limit_is_named() -> None:
+    found = arm(sums(*[1] * 9, 0), LIMITED)
+    assert found.decision == "rollback"
+    assert (
+        found.words == "roll back: error_rate is above its limit of 20 %: 9 of 10 units, 0 of 200 in control"
+    )
+    (limit,) = found.limits
+    assert replace_log_e(limit) == LimitReadout("error_rate", 0.2, 9, 10, 0, 200, None, True)
+    assert limit.log_e is not None
+    assert arm(sums(*[1] * 9, 0), Plan()).decision == "hold"
+
+
+def replace_log_e(limit: LimitReadout) -> LimitReadout:
+    return replace(limit, log_e=None)
+
+
+def test_a_rollback_stands_when_later_units_are_good() -> None:
+    broken = read_out(sums(*[1] * 10), LIMITED, taken_at=AT)
+    later = arm(sums(*[1] * 10, *[0] * 240), LIMITED, broken)
+    assert (later.decision, later.words) == ("rollback", broken.arms[0].words)
+    assert not later.limits[0].broken
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(sums(*[1] * 9, 0, control=0.9), id="an outage of both arms"),
+        pytest.param(sums(1, 1, requests=500), id="two clients that try again and again"),
+        pytest.param(sums(*[1] * 40, *[0] * 200), id="below the limit"),
+        pytest.param(sums(*[0.15] * 250), id="all units fail now and then"),
+    ],
+)
+def test_what_is_not_the_versions_doing_stops_nothing(found: ExperimentSums) -> None:
+    read = arm(found, replace(LIMITED, overrides={"error_rate": MetricOverride(role="shown")}))
+    assert not read.limits[0].broken
+    assert read.decision != "rollback"
+
+
+def test_answers_that_break_their_schema_count_and_so_does_a_name_of_ones_own() -> None:
+    broken = sums(*[1] * 9, 0, metric="schema_valid")
+    found = arm(broken, Plan(limits={"schema_invalid_rate": 0.1, "error_rate": 0.1}))
+    assert [each.broken for each in found.limits] == [True, False]
+    own = {"sent": MetricOverride(direction="lower")}
+    (limit,) = arm(sums(*[1] * 9, 0, metric="sent"), Plan(limits={"sent": 0.1}, overrides=own)).limits
+    assert limit.broken
+    # Values other than 0 and 1 are no share of anything.
+    other = replace(sums(*[1] * 9, 0, metric="sent"), binary=frozenset())
+    (limit,) = arm(other, Plan(limits={"sent": 0.1}, overrides=own)).limits
+    assert (limit.units, limit.broken) == (0, False)
+
+
+def test_each_arm_has_its_own_and_more_arms_ask_for_more() -> None:
+    both = sums(*[1] * 3)
+    three = both.with_arms(["another"])
+    fifth = Plan(limits={"error_rate": 0.05})
+    assert arm(both, fifth).limits[0].broken
+    found = read_out(three, fifth, taken_at=AT)
+    assert [each.limits[0].broken for each in found.arms] == [False, False]
+
+
+@pytest.mark.parametrize("name", ["eror_rate", "quality", "thumbs_up_rate", "sent"])
+def test_only_a_rate_of_something_bad_has_a_limit(name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"limit is '{name}': limit one of .*error_rate"):
+        arm(sums(1), Plan(limits={name: 0.2}))
+
+
+def test_a_limit_is_a_share() -> None:
+    with pytest.raises(InvalidParameter, match="limit of error_rate is 20"):
+        Plan(limits={"error_rate": 20})
