@@ -40,8 +40,8 @@ PEAK_SDS: Final = 4.0
 """A peak is this many standard deviations of a Poisson count above the mean of the other hours."""
 
 _OF_VERSIONS: Final = ("register", "retire", "archive")
-_ELSEWHERE: Final = ("freeze", "unfreeze")
-"""Read from the freezes themselves: those of a whole environment are in no prompt's log."""
+_ELSEWHERE: Final = ("freeze", "unfreeze", "rollout_")
+"""Beginnings of actions that are read elsewhere: freezes of a whole environment are in no prompt's log."""
 
 
 @result
@@ -130,7 +130,7 @@ def _of_registry(
     )
     for entry in reversed(list(entries)):
         revision = (entry.after or {}).get("revision")
-        if entry.action not in _ELSEWHERE and (revision is None or (entry.environment, revision) not in made):
+        if not entry.action.startswith(_ELSEWHERE) and (revision is None or (entry.environment, revision) not in made):
             yield _of_entry(entry, revision)
     for freeze in _all(lambda cursor: registry.freezes(prompt=prompt, ended=True, cursor=cursor)):
         yield from _of_freeze(freeze)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.errors import NotFound
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, read_plan, template
@@ -151,7 +152,10 @@ def rollout_command(
     command_id: Annotated[int, Path(ge=1, le=2**53, description="Id of the command.")],
 ) -> RolloutCommand:
     """What became of something that a rollout was asked to do."""
-    return rollouts.command(command_id)
+    found = rollouts.command(command_id)
+    if found.rollout != rollout:
+        raise NotFound(f"no command {command_id} of rollout {rollout!r:.100}")
+    return found
 
 
 @router.post("/rollouts/{rollout}/pause", responses=problem_responses(404, 409, 412))

@@ -214,9 +214,9 @@ def _metrics(client: "Client", rollout: str) -> list[dict[str, Any]]:
 
 
 def _write_metrics(metrics: list[dict[str, Any]]) -> None:
-    if metrics:
+    rows = [[each[name] for name in _METRIC] for each in metrics if each["role"] != "shown"]
+    if rows:
         columns = ["metric", "role", "control", "treatment", "effect", "from", "to", "verdict"]
-        rows = [[each[name] for name in _METRIC] for each in metrics]
         write_table(columns, rows, empty="", wrapped=True)
 
 
