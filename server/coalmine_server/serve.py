@@ -167,7 +167,7 @@ class Server:
         owned = self.ingest.owned
         if owned is None:
             return None
-        from coalmine_server.services.readouts import arms_to_promote  # noqa: PLC0415 - numpy
+        from coalmine_server.services.experiment_plans import arms_to_promote  # noqa: PLC0415 - numpy
 
         return arms_to_promote(owned.readouts, experiment)
 

@@ -4,6 +4,7 @@ from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
 from coalmine_consumers.experiments.listing import allocations, experiments
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
+from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
 from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
@@ -13,6 +14,7 @@ __all__ = [
     "HeavyUnit",
     "Look",
     "Periods",
+    "PromptTraffic",
     "VersionPair",
     "VersionSpan",
     "VersionSums",
@@ -24,6 +26,7 @@ __all__ = [
     "last_look",
     "look_at",
     "looks",
+    "prompt_traffic",
     "side_by_side",
     "units_since",
     "version_sums",

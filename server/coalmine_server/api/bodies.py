@@ -310,6 +310,34 @@ class ExperimentBody(Body):
     override: Override = False
 
 
+class StageBody(Body):
+    """A stage of a plan that is checked."""
+
+    weight: float = Field(gt=0, lt=1, description="Share of units in the treatment.")
+    min_time_h: float = Field(default=0, ge=0, le=8_784, description="Hours it lasts at least.")
+    min_units: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Units that each arm has at its end, at least."
+    )
+
+
+class PlanCheckBody(Body):
+    """A plan to check before an experiment starts."""
+
+    prompt: PromptName = Field(description="Prompt whose traffic is to be split.")
+    environment: str = Field(default="prod", max_length=20, description="Environment of the traffic.")
+    stages: list[StageBody] = Field(
+        default=[StageBody(weight=0.1, min_time_h=2), StageBody(weight=0.5)],
+        min_length=1,
+        max_length=20,
+        description="In their order; the last lasts until it is decided.",
+    )
+    plan: Json | None = Field(default=None, description="As for an experiment to start.")
+    days: int = Field(default=14, ge=1, le=90, description="Days of traffic that the forecast rests on.")
+    longest_h: float = Field(
+        default=336, gt=0, le=8_784, description="Hours after which nobody waits any more."
+    )
+
+
 class WeightsBody(Body):
     """New weights of the arms."""
 

@@ -11,12 +11,11 @@ from coalmine_server.services.rebuild import RebuildTask
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
-    from coalmine_rollouts.controller import Controller
-
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_registry.registry import Registry
+    from coalmine_rollouts.controller import Controller
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -78,7 +77,7 @@ class OwnedStore:
     @cached_property
     def readouts(self) -> "Readouts":
         """The looks of this process at experiments."""
-        from coalmine_server.services.readouts import make_readouts  # noqa: PLC0415
+        from coalmine_server.services.experiment_plans import make_readouts  # noqa: PLC0415
 
         return make_readouts(self.store, self.settings.readout, self.experiments)
 
@@ -123,6 +122,6 @@ class OwnedStore:
     @cached_property
     def plan(self) -> "Plan":
         """The plan for versions that are not in an experiment."""
-        from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+        from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
 
         return plans_of(self.settings.readout).default

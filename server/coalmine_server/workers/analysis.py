@@ -3,10 +3,10 @@
 import threading
 
 import structlog
-from coalmine_rollouts.controller import Controller
 
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.readout import Readouts
+from coalmine_rollouts.controller import Controller
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.workers.worker import Worker
 

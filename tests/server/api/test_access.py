@@ -48,6 +48,7 @@ TABLE = (
     Row("GET", "/v1/deployment-marks", "reader"),
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("POST", "/v1/plan-check", "reader", body={"prompt": "support-refund"}),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
     Row(
         "POST",

@@ -71,7 +71,12 @@ class Application:
     resolution: str = "live"
 
     def requests(
-        self, served: ServedPrompt, prompt: str, begin: datetime, length: timedelta, random: np.random.Generator
+        self,
+        served: ServedPrompt,
+        prompt: str,
+        begin: datetime,
+        length: timedelta,
+        random: np.random.Generator,
     ) -> pa.Table:
         """The requests of a stretch of time."""
         served = self.frozen_at or served
@@ -128,9 +133,7 @@ class Rig:
         self.address = address or str(folder / "registry.db")
         self.registry = Registry.open(self.address, clock=self.clock)
         self.store = Store.open(folder / "store")
-        self.readouts = Readouts(
-            self.store, RegistryPlans(FixedPlans(), self.registry), clock=self.clock
-        )
+        self.readouts = Readouts(self.store, RegistryPlans(FixedPlans(), self.registry), clock=self.clock)
         self.rollouts = Rollouts(self.registry)
         self.applications: dict[str, list[Application]] = {}
         self.feed = Feed()
@@ -140,9 +143,7 @@ class Rig:
 
     def new_controller(self) -> Controller:
         """A controller that knows nothing yet, as after a restart."""
-        return Controller(
-            self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=120.0
-        )
+        return Controller(self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=120.0)
 
     def __enter__(self) -> Self:
         return self
@@ -160,9 +161,13 @@ class Rig:
         self.applications[prompt] = [application]
         return application
 
-    def start(self, version: str = "1.1.0", plan: RolloutPlan = QUICK, prompt: str = PROMPT, **given: Any) -> Rollout:
+    def start(
+        self, version: str = "1.1.0", plan: RolloutPlan = QUICK, prompt: str = PROMPT, **given: Any
+    ) -> Rollout:
         """Starts a rollout as Bob."""
-        return self.rollouts.start(given.pop("actor", BOB), prompt, version, plan, environment="prod", **given)
+        return self.rollouts.start(
+            given.pop("actor", BOB), prompt, version, plan, environment="prod", **given
+        )
 
     def send(self, length: timedelta = timedelta(minutes=1)) -> None:
         """Applications call for a while that ends now."""

@@ -9,20 +9,22 @@ from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.drift import Drift
 from coalmine_analytics.results.explain import Explanation
+from coalmine_analytics.results.plan_check import PlanCheck
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import DayIgnored, ExperimentRow
+from coalmine_registry.experiment_plan import DEFAULT, ExperimentPlan
 from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.records import RolloutStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
-from coalmine_server.api.bodies import BeginAnewBody
+from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody
 from coalmine_server.api.parameters import ExperimentPath, Owned, RolloutPath, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
-from coalmine_server.services.compare import CompareQuestion, catalogue, compared
+from coalmine_server.services.compare import CompareQuestion, PlanQuestion, catalogue, compared, plan_checked
 from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignored, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
@@ -93,6 +95,15 @@ def begin_anew(
     if found is None:
         raise _unknown(owned, experiment)
     return found
+
+
+@router.post("/plan-check", responses=problem_responses(404))
+def plan_check(owned: Owned, body: PlanCheckBody) -> PlanCheck:
+    """Will a plan ever end? A forecast from the prompt's own traffic; it changes nothing."""
+    given = DEFAULT if body.plan is None else ExperimentPlan.from_json(body.plan)
+    stages = [(stage.weight, stage.min_time_h, stage.min_units) for stage in body.stages]
+    question = PlanQuestion(body.prompt, body.environment, stages, given, body.days, body.longest_h)
+    return plan_checked(owned, question)
 
 
 @router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})
