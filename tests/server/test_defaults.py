@@ -75,7 +75,7 @@ _ASKED_WITHOUT = (
     (readout.compare, ("environment", "since", "until", "segment")),
     (timeline.timeline, ("environment", "since", "until")),
     (rollout_commands.start, ("environment", "plan", "template", "rule", "start_at")),
-    (rollout_commands.check, ("environment", "plan", "template", "rule")),
+    (rollout_commands.check, ("environment", "plan", "template")),
     (readout.drift, ("version", "environment", "metric")),
 )
 

@@ -217,7 +217,6 @@ class RolloutCheckBody(Body):
     version: VersionText = Field(description="Version to roll out.")
     plan: str | Json | None = Field(default=None, description="As for a start.")
     environment: str | None = Field(default=None, max_length=100, description="As for a start.")
-    rule: str | None = Field(default=None, max_length=100, description="As for a start.")
 
 
 class BeginAnewBody(Body):
