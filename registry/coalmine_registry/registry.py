@@ -520,6 +520,14 @@ class Registry:
         """Returns what an environment serves, by prompt; raises NotFound."""
         return self._read(lambda tx: deployments.all_deployments(tx, environment))
 
+    def deployment_at(self, environment: str, prompt: str, at: datetime) -> DeploymentRecord:
+        """Returns what an environment served of a prompt at a time; raises NotFound."""
+        return self._read(lambda tx: deployments.deployments_at(tx, environment, at, prompt)[0])
+
+    def deployments_at(self, environment: str, at: datetime) -> list[DeploymentRecord]:
+        """Returns what an environment served at a time, by prompt; raises NotFound."""
+        return self._read(lambda tx: deployments.deployments_at(tx, environment, at))
+
     def served_versions(self, environment: str, prompt: str) -> list[ServedVersion]:
         """Returns every version that is or was served there, oldest first; raises NotFound."""
         return self._read(lambda tx: deployments.versions_served(tx, environment, prompt))

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_schemas.discovery import announce_server, own_home, withdraw_server
+from coalmine_schemas.discovery import announce_server, end_start, own_home, withdraw_server
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
@@ -123,6 +123,7 @@ class Server:
             self._registry.start()
             # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
             announce_server(settings.home, self.url, "registry", self._secret, replace=False)
+        end_start(settings.home)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")

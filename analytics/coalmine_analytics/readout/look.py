@@ -7,7 +7,7 @@ import numpy as np
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
-from coalmine_analytics.metrics import Metric, metrics_in, planned
+from coalmine_analytics.metrics import metrics_in, planned
 from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
@@ -66,7 +66,11 @@ def read_out(
     names = [sums.arms[index] for index in others]
     earlier = _Earlier(before if before is not None and before.control == control_name else None)
     strata = stratify(sums, metrics, control, others)
-    known = [[earlier.metric(arm, metric) for arm in names] for metric in metrics]
+    hypotheses = [metric.hypothesis for metric in metrics]
+    known = [
+        [earlier.metric(arm, metric.name, hypothesis) for arm in names]
+        for metric, hypothesis in zip(metrics, hypotheses, strict=True)
+    ]
     scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
@@ -132,6 +136,10 @@ def read_out(
         control_units=int(units[control]),
         control_requests=int(requests[control]),
         epochs=sums.epochs,
+        epoch_since=taken_at
+        if before is None or before.epochs[-1:] != sums.epochs[-1:]
+        else before.epoch_since,
+        borders=() if before is None else before.borders,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),
         begun_anew=None if before is None else before.begun_anew,
@@ -150,10 +158,10 @@ class _Earlier:
             (arm.arm, metric.metric): metric for arm in self._arms.values() for metric in arm.metrics
         }
 
-    def metric(self, arm: str, metric: Metric) -> MetricReadout | None:
+    def metric(self, arm: str, metric: str, hypothesis: str) -> MetricReadout | None:
         """A metric of an arm, if its hypothesis is the same."""
-        found = self._metrics.get((arm, metric.name))
-        return found if found is not None and found.hypothesis == metric.hypothesis else None
+        found = self._metrics.get((arm, metric))
+        return found if found is not None and found.hypothesis == hypothesis else None
 
     def decided_at(self, arm: str, decision: Decision, now: datetime) -> datetime | None:
         """When this decision was made: then, if it stood already, or now."""

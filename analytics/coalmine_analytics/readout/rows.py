@@ -65,6 +65,9 @@ class Rows:
         }
         self._scales = {name: _plain(getattr(look.scales, name)) for name in ("mde", "margin", "tolerance")}
         self._units = look.sums.units.sum(axis=(0, 2)).tolist()
+        self._with_value = [
+            each.tolist() for each in (look.strata.latest_units_treatment, look.strata.latest_units_control)
+        ]
         self._hypotheses = [metric.hypothesis for metric in look.metrics]
 
     def readout(self, row: int, column: int, before: MetricReadout | None) -> MetricReadout:
@@ -107,6 +110,8 @@ class Rows:
             role=metric.role,
             required=look.judge.is_required(*at),
             goal=look.judge.is_goal(metric),
+            units=self._with_value[0][row][column],
+            control_units=self._with_value[1][row][column],
             verdict=verdict.verdict,
             words=words,
             shown=since,

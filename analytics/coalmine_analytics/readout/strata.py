@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.acceptance import Seen
 from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.ratio import ArmRatio
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
@@ -29,6 +30,9 @@ class Strata:
     most_units_treatment: IntArray
     """Units, in the epoch that comes closest to being enough, that have a value of the metric."""
     most_units_control: IntArray
+    latest_units_treatment: IntArray
+    """Units with a value of the metric in the latest epoch."""
+    latest_units_control: IntArray
     seen: Seen
 
 
@@ -55,6 +59,8 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
     rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in metrics])
     weight = stratified.weights(enough, rate)
     contrast = stratified.contrast(weight)
+    with_value, of_control = _with_value(stratified, sums, control, arms)
+    most = with_value.max(axis=-1)
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
         stratified,
@@ -64,30 +70,38 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         np.where(contrast.weight > 0, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
-        _seen(stratified, sums, control, arms, rate),
+        with_value[..., -1].round().astype(np.int64),
+        of_control[..., -1].round().astype(np.int64),
+        Seen(most, _per_unit(stratified, most + of_control.max(axis=-1)), rate),
     )
 
 
-def _seen(
-    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int], rate: BoolArray
-) -> Seen:
-    """Units with a value of each metric, in the epoch that has most.
+def _with_value(
+    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Units with a value of each metric, of arms and of control, shape (M, T, E).
 
     Every unit has requests. How many gave a thumb is estimated from how many groups have one, which counts
     ten units with twenty thumbs each as ten.
     """
     requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (E, A)
     units = sums.units.sum(axis=-1)
-    most = []
-    for arm, chosen in ((stratified.treatment, list(arms)), (stratified.control, [control] * len(arms))):
+
+    def of(arm: ArmRatio, chosen: Sequence[int]) -> FloatArray:
         of_arm, values = units[:, chosen].T[None].astype(np.float64), arm.sum_x
         with np.errstate(divide="ignore"):
             found = -UNIT_GROUPS * np.log1p(-arm.clusters / UNIT_GROUPS)  # infinite once every group has one
         found = np.minimum(np.minimum(np.maximum(found, arm.clusters), of_arm), values)
-        most.append(np.where(values == requests[:, chosen].T[None], of_arm, found).max(axis=-1))
-    of_both = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
-    per_unit = np.divide(of_both, most[0] + most[1], out=np.ones(of_both.shape), where=of_both > 0)
-    return Seen(most[0], np.maximum(per_unit, 1.0), rate)
+        return np.asarray(np.where(values == requests[:, chosen].T[None], of_arm, found))
+
+    return of(stratified.treatment, list(arms)), of(stratified.control, [control] * len(arms))
+
+
+def _per_unit(stratified: Stratified, units: FloatArray) -> FloatArray:
+    """Values of a unit on average, >= 1."""
+    values = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
+    per_unit = np.divide(values, units, out=np.ones(values.shape), where=values > 0)
+    return np.asarray(np.maximum(per_unit, 1.0))
 
 
 def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:

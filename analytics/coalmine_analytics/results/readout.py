@@ -66,6 +66,10 @@ class MetricReadout:
     the plan's minimum of units."""
     goal: bool
     """True if a promotion needs this metric, or another goal, to be better."""
+    units: int
+    """Units of the arm, in the latest epoch, with a value that counts: a late one is old enough."""
+    control_units: int
+    """Those of control."""
     verdict: Verdict
     words: str
     """The verdict as a sentence."""
@@ -201,6 +205,10 @@ class Readout:
     control_requests: int
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    epoch_since: datetime
+    """Time of the first look at the last of them."""
+    borders: tuple[datetime, ...]
+    """Times of looks within epochs from which on harm is looked for anew, oldest first."""
     final: bool
     """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None

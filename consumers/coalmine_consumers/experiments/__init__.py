@@ -1,7 +1,7 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
 from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
-from coalmine_consumers.experiments.listing import allocations, experiments
+from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
@@ -23,6 +23,7 @@ __all__ = [
     "experiment_sums",
     "experiments",
     "heavy_units",
+    "last_batch",
     "last_look",
     "look_at",
     "looks",

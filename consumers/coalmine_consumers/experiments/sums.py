@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
+from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.sql import Source, statement
 
 UNIT_GROUPS = 256
@@ -95,7 +96,6 @@ def experiment_sums(
             "apart_s": APART.total_seconds(),
         },
     )
-    last = source.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
     metrics, of_metric = _coded(cells["metric"])
     epochs, of_epoch = _coded(cells["epoch"])
     arms, of_arm = _coded(cells["arm"])
@@ -118,7 +118,7 @@ def experiment_sums(
         x,
         y,
         counts,
-        int(last["last"][0].as_py()),
+        last_batch(source),
         _first_units(source, experiment, epochs, arms),
         frozenset(metrics) - other - BUILT_IN,
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -85,6 +86,17 @@ def reason_given(reason: object) -> str | None:
         Invalid: It is not a text that can be stored.
     """
     return None if reason is None else (storable("reason", reason).strip() or None)
+
+
+def moment(field: str, value: object) -> datetime:
+    """Returns a time that has a time zone.
+
+    Raises:
+        Invalid: It has none, or is no time.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid(field, value, "give a time with its time zone")
+    return value
 
 
 def check_revision(what: str, expected: object, actual: int) -> None:

@@ -12,7 +12,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import outbox
-from coalmine_schemas.events import Deployment, DeploymentArm
+from coalmine_schemas.events import Deployment, DeploymentArm, DeploymentExperiment
 from coalmine_schemas.prompts import ServeExperiment
 
 
@@ -25,7 +25,9 @@ def put(
     action: str,
     reason: str | None,
 ) -> None:
-    """Adds the event of a change. With several experiments it names that of the default, else the first.
+    """Adds the event of a change, with all experiments that run.
+
+    Readers of version 1 know one: that of the default, else the first.
 
     Args:
         transaction: The transaction of the change.
@@ -36,26 +38,24 @@ def put(
         reason: Why.
     """
     environment, prompt, revision = which
-    name = state.default.experiment if isinstance(state.default, ServeExperiment) else None
-    name = name or next(iter(state.experiments), None)
-    experiment = None if name is None else state.experiments[name]
+    running = _experiments(state)
+    first = running[0] if running else None
+    rollout, decision = transaction.rollout or (None, None)
     event = Deployment(
         environment=environment,
         prompt=prompt,
         event_time=transaction.now,
         revision=revision,
         version=state.version,
-        experiment=name,
-        allocation_epoch=None if experiment is None else experiment.allocation_epoch,
-        arms=[]
-        if experiment is None
-        else [
-            DeploymentArm(variant=arm.variant, version=arm.version, weight=arm.weight)
-            for arm in experiment.arms
-        ],
+        experiment=None if first is None else first.name,
+        allocation_epoch=None if first is None else first.allocation_epoch,
+        arms=() if first is None else first.arms,
         action=action,
         changed_by=actor.subject,
         reason=reason,
+        experiments=running,
+        rollout=rollout,
+        rollout_decision=decision,
     )
     transaction.insert(outbox, {"event": {**event.to_record(), "event_time": event.event_time.isoformat()}})
 
@@ -75,6 +75,24 @@ def delivered(transaction: Transaction, ids: Sequence[int]) -> None:
     transaction.connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids))))
 
 
+def _experiments(state: DeploymentState) -> list[DeploymentExperiment]:
+    """Returns the experiments that run: that of the default first, then by the order of their rules."""
+    places = ((None, state.default), *((rule.name, rule.serve) for rule in state.rules))
+    found: dict[str, DeploymentExperiment] = {}
+    for rule, serve in places:
+        if isinstance(serve, ServeExperiment) and serve.experiment not in found:
+            experiment = state.experiments[serve.experiment]
+            found[serve.experiment] = DeploymentExperiment(
+                name=serve.experiment,
+                rule=rule,
+                allocation_epoch=experiment.allocation_epoch,
+                arms=[
+                    DeploymentArm(variant=arm.variant, version=arm.version, weight=arm.weight)
+                    for arm in experiment.arms
+                ],
+            )
+    return list(found.values())
+
+
 def _event(record: dict[str, Any]) -> Deployment:
-    arms = [DeploymentArm(**arm) for arm in record["arms"]]
-    return Deployment(**{**record, "arms": arms, "event_time": datetime.fromisoformat(record["event_time"])})
+    return Deployment.from_record({**record, "event_time": datetime.fromisoformat(record["event_time"])})

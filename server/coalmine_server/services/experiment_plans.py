@@ -1,8 +1,8 @@
 """Plans of experiments, from the prompt registry; settings fill in what it leaves open.
 
 The registry knows the weights of every allocation epoch and which arm is the control. Its deployment events
-carry the same, but late, not while Kafka is down, and for one experiment per prompt only. So both are used:
-the registry first, events for what it does not know (a collector that runs apart, a new registry).
+carry the same, but late, and not while Kafka is down. So both are used: the registry first, events for what
+it does not know (a collector that runs apart, a new registry).
 """
 
 import time

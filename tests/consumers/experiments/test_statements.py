@@ -138,12 +138,13 @@ def test_heavy_units(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
-    def change(epoch: int | None, revision: int, weight: float, **values: Any) -> dict[str, Any]:
-        arms = [{"variant": "a", "version": "1", "weight": weight}]
-        key = {"environment": "prod", "prompt": "p", "revision": revision, "experiment": "e"}
+    def change(epoch: int | None, revision: int, weight: float, name: str = "e", arms: int = 1) -> Any:
+        arm = {"variant": "a", "version": "1", "weight": weight}
+        running = {"name": name, "rule": None, "allocation_epoch": epoch, "arms": [arm] * arms}
+        other = {**running, "name": "of-default", "allocation_epoch": 9}
+        key = {"environment": "prod", "prompt": "p", "revision": revision, "experiments": [other, running]}
         times = dict.fromkeys(("event_time", "ingested_at"), f"2026-03-10 08:00:{revision:02d}+00")
-        rest = {"action": "x", "changed_by": "y", "ingest_id": 1, "arms": arms, "allocation_epoch": epoch}
-        return {**key, **times, **rest, **values}
+        return {**key, **times, "action": "x", "changed_by": "y", "ingest_id": 1}
 
     insert(
         connection,
@@ -152,8 +153,8 @@ def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
         change(2, 2, 0.5),
         change(2, 3, 0.75),  # the same epoch once more
         change(None, 4, 1.0),
-        change(3, 5, 1.0, arms=[]),  # over
-        change(1, 6, 1.0, experiment="f"),
+        change(3, 5, 1.0, arms=0),  # over
+        change(1, 6, 1.0, "f"),
     )
     rows = run(connection, "allocations", experiment="e")
     assert [(epoch, [arm["weight"] for arm in arms]) for epoch, arms in rows] == [

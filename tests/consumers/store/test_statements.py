@@ -346,7 +346,17 @@ def test_insert_deployments(connection: duckdb.DuckDBPyConnection) -> None:
         "event_time": at,
         "revision": 1,
         "version": "1.0.0",
-        "arms": [{"variant": "control", "version": "1.0.0", "weight": 1.0}],
+        "experiment": None,
+        "allocation_epoch": None,
+        "arms": [],
+        "experiments": [
+            {
+                "name": "tone",
+                "rule": "german",
+                "allocation_epoch": 1,
+                "arms": [{"variant": "control", "version": "1.0.0", "weight": 1.0}],
+            }
+        ],
         "action": "promote",
         "changed_by": "bob",
     }

@@ -106,12 +106,13 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         "cost_per_request": {"margin": "40%", "role": "signal"},
         "grounding": {"direction": "higher"},
     }
-    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics})
+    limits = {"error_rate": "20%"}
+    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics, "limits": limits})
     own = {"cost_per_request": MetricOverride(tolerance=Size(0.1)), "rating": MetricOverride(mde=Size(1))}
     settings = FixedPlans(Plan(alpha=0.01, goals=frozenset({"quality"}), overrides=own))
     start(registry, "tone", "new", "old", plan=plan)
     found = RegistryPlans(settings, registry).plan_of("tone")
-    assert (found.alpha, found.goals) == (0.01, frozenset({"rating"}))
+    assert (found.alpha, found.goals, found.limits) == (0.01, frozenset({"rating"}), {"error_rate": 0.2})
     assert found.overrides == {
         "rating": MetricOverride(mde=Size(1)),
         "cost_per_request": MetricOverride(
@@ -127,6 +128,8 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         ({"goals": ["qualty"]}, "no metric 'qualty' is built in: did you mean quality?"),
         ({"metrics": {"grounding": {"margin": "3%"}}}, "say which direction is better"),
         ({"metrics": {"grounding": {"direction": "higher"}}, "goals": ["grounding", "tone"]}, None),
+        ({"limits": {"error_rate": "20%", "schema_invalid_rate": 0.1, "tone": 0.5}}, None),
+        ({"limits": {"quality": 0.5}}, "limit is 'quality': limit one of"),
     ],
 )
 def test_a_plan_names_metrics_that_can_be_judged(
