@@ -133,6 +133,15 @@ class Registry:
         """
         return self._write(work)
 
+    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
+        return self._read(work)
+
+    @property
+    def check_plan(self) -> CheckPlan:
+        """Checks the plan of an experiment before it starts."""
+        return self._check_plan
+
     def ask_readouts(self, arms_to_promote: ArmsToPromote) -> None:
         """Has evidence of kind `readout` or `experiment` checked against readouts, too.
 
@@ -143,15 +152,6 @@ class Registry:
                 It returns the arms that the readout says to promote, or None if there is no readout to ask.
         """
         self._arms_to_promote = arms_to_promote
-
-    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
-        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
-        return self._read(work)
-
-    @property
-    def check_plan(self) -> CheckPlan:
-        """Checks the plan of an experiment before it starts."""
-        return self._check_plan
 
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
