@@ -130,7 +130,9 @@ def _of_registry(
     )
     for entry in reversed(list(entries)):
         revision = (entry.after or {}).get("revision")
-        if not entry.action.startswith(_ELSEWHERE) and (revision is None or (entry.environment, revision) not in made):
+        if not entry.action.startswith(_ELSEWHERE) and (
+            revision is None or (entry.environment, revision) not in made
+        ):
             yield _of_entry(entry, revision)
     for freeze in _all(lambda cursor: registry.freezes(prompt=prompt, ended=True, cursor=cursor)):
         yield from _of_freeze(freeze)
