@@ -8,7 +8,7 @@ it does not know (a collector that runs apart, a new registry).
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -125,11 +125,15 @@ class RegistryWhenAsked:
 
 
 def make_readouts(
-    store: Store, settings: ReadoutSettings, registry: ExperimentRegistry | None = None
+    store: Store,
+    settings: ReadoutSettings,
+    registry: ExperimentRegistry | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> "Readouts":
     """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
     from coalmine_analytics.readout import Readouts  # noqa: PLC0415 - numpy
     from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
 
     plans = plans_of(settings)
-    return Readouts(store, plans if registry is None else RegistryPlans(plans, registry))
+    known = plans if registry is None else RegistryPlans(plans, registry)
+    return Readouts(store, known) if clock is None else Readouts(store, known, clock=clock)

@@ -1,5 +1,6 @@
 """The store that this process owns, with what answers questions about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -58,6 +59,15 @@ class Ingest(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedTime:
+    """Time that stands still until a simulation moves it on: its driver takes looks and decides."""
+
+    clock: Callable[[], datetime]
+    step_s: float
+    """Simulated seconds between two decisions, at most."""
+
+
 @dataclass(frozen=True)
 class OwnedStore:
     """A store, and the looks, drift detectors and rebuild of this process."""
@@ -70,6 +80,8 @@ class OwnedStore:
     """The prompt registry; None where a command asks without a server."""
     ingest: Ingest | None = None
     """The collector; None where a command asks without a server."""
+    simulated: SimulatedTime | None = None
+    """None: the machine's time."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the store became ours."""
     rebuild: RebuildTask = field(default_factory=RebuildTask)
@@ -79,7 +91,8 @@ class OwnedStore:
         """The looks of this process at experiments."""
         from coalmine_server.services.experiment_plans import make_readouts  # noqa: PLC0415
 
-        return make_readouts(self.store, self.settings.readout, self.experiments)
+        clock = None if self.simulated is None else self.simulated.clock
+        return make_readouts(self.store, self.settings.readout, self.experiments, clock)
 
     @cached_property
     def drifts(self) -> "Drifts":
@@ -97,7 +110,12 @@ class OwnedStore:
         """
         from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
 
-        return Controller(self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s)
+        controller = partial(
+            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s
+        )
+        if self.simulated is None:
+            return controller()
+        return controller(clock=self.simulated.clock, longest_gap_s=self.simulated.step_s)
 
     @property
     def known_registry(self) -> "Registry":

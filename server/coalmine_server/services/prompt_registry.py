@@ -23,9 +23,12 @@ OLD_TOKENS_FILE = "tokens.json"
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
-def open_registry(
-    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Registry:
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
 
     Args:

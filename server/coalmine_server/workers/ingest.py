@@ -17,7 +17,7 @@ from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.errors import waiting_for_space
-from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.owned_store import OwnedStore, SimulatedTime
 from coalmine_server.services.wiring import (
     collector_settings,
     decoding,
@@ -53,17 +53,16 @@ class IngestService:
     """Runs a collector on the store of one home directory, on threads of its own."""
 
     def __init__(
-        self, settings: Settings, *, on_owned: Callable[[], None], decides_rollouts: bool = True
+        self, settings: Settings, *, on_owned: Callable[[], None], simulated: SimulatedTime | None = None
     ) -> None:
         """Prepares.
 
         Args:
             settings: All of them.
             on_owned: Called once, when the store is ours.
-            decides_rollouts: False if somebody else decides about them, such as a simulation with a clock of
-                its own.
+            simulated: Time of a simulation, whose driver has rollouts decided about.
         """
-        self._decides_rollouts = decides_rollouts
+        self._simulated = simulated
         self._settings = settings
         self._on_owned = on_owned
         self._retry = RetryPolicy(max_s=settings.ingest.retry_max_s)
@@ -193,7 +192,9 @@ class IngestService:
         self._waiting_for = None
         if store is None:
             return
-        owned = OwnedStore(store, self._settings, self._registry, self._registry, self)
+        owned = OwnedStore(
+            store, self._settings, self._registry, self._registry, self, simulated=self._simulated
+        )
         self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
@@ -225,9 +226,7 @@ class IngestService:
     def _run_collector(self, owned: OwnedStore, collector: Collector) -> None:
         policy = maintenance_policy(self._settings.store, self._settings.retention)
         self._housekeeping = Housekeeping(owned.store, policy)
-        workers = self._workers = store_workers(
-            owned, self._housekeeping, decides_rollouts=self._decides_rollouts
-        )
+        workers = self._workers = store_workers(owned, self._housekeeping)
         collector.start()
         for worker in workers:
             worker.start()

@@ -25,17 +25,15 @@ from coalmine_server.workers.worker import Worker
 DEAD_LETTERS_EVERY_S = 5.0
 
 
-def store_workers(
-    owned: OwnedStore, housekeeping: Housekeeping, *, decides_rollouts: bool
-) -> Sequence[Worker]:
+def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Worker]:
     """The workers that the settings call for."""
     settings = owned.settings
     workers = [
         _housekeeping_worker(housekeeping),
-        readouts_worker(owned.readouts, settings.readout.look_every_s),
         drift_worker(owned.drifts, settings.drift.sum_up_every_s),
     ]
-    if decides_rollouts:
+    if owned.simulated is None:
+        workers.append(readouts_worker(owned.readouts, settings.readout.look_every_s))
         workers.append(rollouts_worker(owned.controller))
     if settings.kafka.bootstrap_servers is not None:
         workers.append(spool_drain_worker(settings))
