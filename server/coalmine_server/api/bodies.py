@@ -118,6 +118,7 @@ class FreezeBody(Body):
     )
     prompt: PromptName | None = Field(default=None, description="Prompt to freeze; every one if omitted.")
     reason: str = Field(min_length=1, max_length=2000, description="Reason, shown to whoever is refused.")
+    starts_at: Moment | None = Field(default=None, description="When it begins; now if omitted.")
     until: Annotated[Moment, Field(examples=["2026-12-27T08:00:00Z"])] | None = Field(
         default=None, description="When it ends by itself; until somebody ends it if omitted."
     )
