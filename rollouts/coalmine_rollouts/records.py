@@ -208,7 +208,7 @@ class RolloutStatus:
     seen_s: float
     """Time with traffic that the stage has had."""
     min_time_s: float
-    """And needs."""
+    """Time with traffic that the stage needs."""
     commanded_at: datetime | None
     """When what is served was last changed."""
     effective_at: datetime | None
