@@ -9,7 +9,7 @@ from coalmine_registry.classify import Classification
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.roles import Role
-from coalmine_schemas.events import Deployment
+from coalmine_schemas.events import Deployment, EventName, RolloutTransition
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
 
@@ -339,4 +339,5 @@ class OutboxEntry:
     """An event that has not been sent yet."""
 
     id: int
-    event: Deployment
+    name: EventName
+    event: Deployment | RolloutTransition

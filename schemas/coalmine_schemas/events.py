@@ -1,4 +1,4 @@
-"""The six events as frozen values, one class per Avro record, field for field.
+"""The events as frozen values, one class per Avro record, field for field.
 
 Units and meanings stand in the Avro schemas (`avro/<event>/<version>.avsc`), whose field order this follows.
 """
@@ -11,7 +11,9 @@ from typing import Any, Literal, Self, cast
 
 from coalmine_schemas.identifiers import unit_group, uuid7
 
-EventName = Literal["requests", "feedback", "scores", "deployments", "alerts", "dead_letters"]
+EventName = Literal[
+    "requests", "feedback", "scores", "deployments", "rollout_transitions", "alerts", "dead_letters"
+]
 """Name of an event in code; `topics.topic_name` gives the topic."""
 
 ResolutionName = Literal["unknown", "live", "cached", "disk", "fallback", "fixed"]
@@ -192,6 +194,30 @@ class Deployment(_Event):
         ]
         arms = [DeploymentArm(**arm) for arm in record.get("arms", ())]
         return cls(**{**record, "arms": arms, "experiments": experiments})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutTransition(_Event):
+    """A decision about a rollout."""
+
+    rollout: str
+    decision: int
+    event_time: datetime
+    environment: str
+    prompt: str
+    rule: str | None = None
+    treatment: str
+    control: str
+    kind: str
+    from_state: str | None = None
+    state: str
+    from_stage: int | None = None
+    stage: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    reasons: str | None = None
+    evidence_json: str | None = None
+    actor: str
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

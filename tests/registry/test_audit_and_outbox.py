@@ -15,7 +15,17 @@ from coalmine_registry.storage import Database
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import DeploymentArm
 from coalmine_schemas.prompts import Rule, ServeVersion
-from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
+from tests.support.data.registry_case import (
+    ADMIN,
+    ANN,
+    BOB,
+    PROMPT,
+    arms,
+    deployment_events,
+    history,
+    push,
+    serve,
+)
 
 
 @pytest.fixture
@@ -117,7 +127,7 @@ def test_whole_tables_are_not_emptied_either(new_address: Callable[[str], str]) 
 
 
 def test_every_change_of_what_is_served_is_an_event(story: Registry) -> None:
-    events = [each.event for each in story.outbox_pending()]
+    events = deployment_events(story)
     assert [(each.action, each.revision) for each in events] == [
         ("promote", 1),
         ("set_rules", 2),
@@ -154,7 +164,7 @@ def test_an_event_tells_of_all_experiments_and_of_the_rollout(registry: Registry
         )
 
     registry.transact(decide)
-    *_, before, last = [each.event for each in registry.outbox_pending()]
+    *_, before, last = deployment_events(registry)
     assert [(each.name, each.rule, each.allocation_epoch) for each in last.experiments] == [
         ("of-default", None, 1),
         ("of-x", "x", 2),

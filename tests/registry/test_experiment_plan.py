@@ -56,7 +56,7 @@ def test_a_version_brings_the_plan_of_its_experiments(served: Registry) -> None:
     both = arms("2.0.0", "1.0.0")
     found = start(served, "from-metadata", arms=both)
     margin = MetricPlan(role=None, direction=None, margin="0.4", tolerance=None, mde=None)
-    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": margin}, {})
+    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": margin}, {}, ())
     served.stop_experiment(BOB, "from-metadata")
     assert start(served, "by-hand", arms=both, plan=PLAN) == PLAN
 

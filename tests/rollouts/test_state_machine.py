@@ -80,7 +80,7 @@ class _Machine(RuleBasedStateMachine):
         actor=st.sampled_from([ANN, BOB]),
     )
     def start(self, version: str, plan: Any, how: str, actor: Any) -> None:
-        options = {} if how == "plain" else {how: True}
+        options: dict[str, Any] = {} if how == "plain" else {how: True}
         with suppress(Refused):
             self.rollouts.start(actor, PROMPT, version, plan, environment="prod", **options)
 
@@ -115,7 +115,7 @@ class _Machine(RuleBasedStateMachine):
     @rule(act=st.sampled_from(["rollback", "weights", "stop", "rules"]))
     def somebody_changes_the_place(self, act: str) -> None:
         live = [each.id for each in self.all() if each.state in SERVING]
-        why = {"override": True, "reason": "by hand"}
+        why: dict[str, Any] = {"override": True, "reason": "by hand"}
         try:
             if act == "rollback":
                 self.registry.rollback(ANN, "prod", PROMPT)

@@ -19,6 +19,7 @@ CLASSES: dict[EventName, type[Any]] = {
     "feedback": events.PromptFeedback,
     "scores": events.PromptScore,
     "deployments": events.Deployment,
+    "rollout_transitions": events.RolloutTransition,
     "alerts": events.AlertTransition,
     "dead_letters": events.DeadLetter,
 }

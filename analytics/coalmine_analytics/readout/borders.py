@@ -14,7 +14,7 @@ import numpy as np
 
 from coalmine_analytics.arrays import IntArray
 from coalmine_analytics.results.readout import Readout
-from coalmine_consumers.experiments import ExperimentSums
+from coalmine_consumers.experiments import ExperimentSums, SegmentSums
 
 BORDER_EVERY = timedelta(days=1)
 MOST_BORDERS = 30
@@ -48,6 +48,7 @@ def with_sums(document: str, sums: ExperimentSums) -> str:
         epochs=np.array(sums.epochs),
         arms=np.array(sums.arms),
         **{name: getattr(sums, name) for name in _ARRAYS},
+        segments=np.frombuffer(b"" if sums.segments is None else sums.segments.to_bytes(), np.uint8),
     )
     return json.dumps({**json.loads(document), SUMS_THEN: base64.b85encode(packed.getvalue()).decode()})
 
@@ -59,8 +60,13 @@ def sums_in(document: str, experiment: str) -> ExperimentSums:
     with np.load(packed) as arrays:
         metrics, epochs, arms = (tuple(arrays[name].tolist()) for name in ("metrics", "epochs", "arms"))
         x, y, units, first_units = (arrays[name] for name in _ARRAYS)
+        # Looks of earlier versions have none.
+        packed_segments = arrays["segments"].tobytes() if "segments" in arrays else b""
     through = found["through_ingest_id"]
-    return ExperimentSums(experiment, metrics, epochs, arms, x, y, units, through, first_units)
+    segments = SegmentSums.from_bytes(packed_segments) if packed_segments else None
+    return ExperimentSums(
+        experiment, metrics, epochs, arms, x, y, units, through, first_units, segments=segments
+    )
 
 
 def since(sums: ExperimentSums, before: ExperimentSums, units: IntArray | None = None) -> ExperimentSums:
@@ -96,6 +102,7 @@ def since(sums: ExperimentSums, before: ExperimentSums, units: IntArray | None =
         y=np.where(x > 0, y, 0.0),
         units=units,
         first_units=np.maximum(first_units, 0),
+        segments=sums.segments and before.segments and sums.segments.since(before.segments),
     )
 
 
@@ -144,6 +151,7 @@ def _only(sums: ExperimentSums, epoch: int) -> ExperimentSums:
         y=sums.y[:, at],
         units=sums.units[at],
         first_units=sums.first_units[at],
+        segments=None,
     )
 
 

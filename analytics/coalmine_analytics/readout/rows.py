@@ -155,6 +155,17 @@ class Rows:
         return float(self._sums.y[at][:, arms].sum() / x) * factor if x > 0 else None
 
 
+def cache_saving(sums: ExperimentSums, arm: int) -> float | None:
+    """Share of an arm's cost at full prices that the provider's cache saved; None where it is unknown."""
+    names = ("cost_nano_usd", "cost_uncached_nano_usd")
+    if not set(names) <= set(sums.metrics):
+        return None
+    at = [sums.metrics.index(name) for name in names]
+    x, y = (each[at][:, :, arm].sum(axis=(1, 2)) for each in (sums.x, sums.y))
+    # Costs may be known of more requests than costs without a cache are.
+    return float(1.0 - (y[0] / x[0]) / (y[1] / x[1])) if (x > 0).all() and y[1] > 0 else None
+
+
 def _plain(values: FloatArray) -> list[list[float | None]]:
     """Numbers as a result carries them: None where NaN or infinite."""
     found = values.astype(object)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.errors import invalid
+from coalmine_analytics.metrics import planned
 from coalmine_analytics.readout.anew import plan_of_restart
 from coalmine_analytics.readout.borders import (
     SUMS_THEN,
@@ -19,6 +20,7 @@ from coalmine_analytics.readout.borders import (
 )
 from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans, Plan
+from coalmine_analytics.readout.segments import segmented_cells
 from coalmine_analytics.results.readout import BegunAnew, Readout
 from coalmine_consumers.experiments import (
     ExperimentSums,
@@ -31,6 +33,7 @@ from coalmine_consumers.experiments import (
     last_look,
     look_at,
     looks,
+    segment_sums,
     units_since,
 )
 from coalmine_consumers.results import ExperimentRow
@@ -139,7 +142,12 @@ class Readouts:
             number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
             sums, now = seen.sums, seen.at
             empty = replace(
-                sums, x=0.0 * sums.x, y=0.0 * sums.y, units=0 * sums.units, first_units=0 * sums.first_units
+                sums,
+                x=0.0 * sums.x,
+                y=0.0 * sums.y,
+                units=0 * sums.units,
+                first_units=0 * sums.first_units,
+                segments=None,
             )
             readout = replace(
                 read_out(empty, plan_of_restart(seen.plan, number), taken_at=now),
@@ -220,6 +228,14 @@ class Readouts:
                 return None
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
+            segments = segment_sums(
+                snapshot,
+                experiment,
+                metrics=segmented_cells(planned(plan.overrides)),
+                keys=plan.segments,
+                at=now,
+            )
+            sums = replace(sums, segments=segments)
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:

@@ -9,9 +9,11 @@ from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.acceptance import Seen
 from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.mix import same_mix
 from coalmine_analytics.core.ratio import ArmRatio
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.aggregation.cells import cached_name
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 
@@ -48,7 +50,7 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         control: Index of the control arm.
         arms: Indexes of the T others.
     """
-    y, x = _arrays(sums, metrics)
+    y, x = arrays_of(metrics, sums.metrics, sums.x, sums.y)
     stratified = side_by_side(y, x, control, arms)
     treatment, baseline = stratified.treatment, stratified.control  # (M, T, E)
     units = sums.units.sum(axis=-1)  # (E, A)
@@ -92,7 +94,7 @@ def _with_value(
         with np.errstate(divide="ignore"):
             found = -UNIT_GROUPS * np.log1p(-arm.clusters / UNIT_GROUPS)  # infinite once every group has one
         found = np.minimum(np.minimum(np.maximum(found, arm.clusters), of_arm), values)
-        return np.asarray(np.where(values == requests[:, chosen].T[None], of_arm, found))
+        return np.asarray(np.where(np.isclose(values, requests[:, chosen].T[None]), of_arm, found))
 
     return of(stratified.treatment, list(arms)), of(stratified.control, [control] * len(arms))
 
@@ -104,15 +106,35 @@ def _per_unit(stratified: Stratified, units: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(per_unit, 1.0))
 
 
-def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:
-    """Numerators and denominators of the metrics, shape (M, E, A, 256)."""
-    shape = (len(metrics), *sums.units.shape)
-    y, x = np.zeros(shape), np.zeros(shape)
-    place = {name: index for index, name in enumerate(sums.metrics)}
+def arrays_of(
+    metrics: Sequence[Metric], names: Sequence[str], x: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Numerators and denominators of metrics, shape (M, E, A, 256).
+
+    What depends on the provider's cache is compared in one mix of cached and other requests in each epoch: an
+    arm with less traffic is cached less often, and not slower for that.
+
+    Args:
+        metrics: M of them.
+        names: Of the cells.
+        x: Denominators by name, shape (N, E, A, 256).
+        y: Numerators, same shape.
+    """
+    shape = (len(metrics), *x.shape[1:])
+    numerators, denominators = np.zeros(shape), np.zeros(shape)
+    place = {name: index for index, name in enumerate(names)}
     for row, metric in enumerate(metrics):
         # A unit that has just arrived could not come back yet.
         cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
-        if (at := place.get(cells)) is not None:
-            np.multiply(sums.y[at], metric.scale, out=y[row])
-            x[row] = sums.x[at]
-    return y, x
+        if (at := place.get(cells)) is None:
+            continue
+        of_y, of_x = y[at], x[at]
+        if (cached := place.get(cached_name(cells) or "")) is not None:
+            other = np.maximum(x[at] - x[cached], 0.0)
+            of_y, of_x = same_mix(
+                np.stack([y[cached], np.where(other > 0, y[at] - y[cached], 0.0)], axis=1),
+                np.stack([x[cached], other], axis=1),
+            )
+        np.multiply(of_y, metric.scale, out=numerators[row])
+        denominators[row] = of_x
+    return numerators, denominators

@@ -1,6 +1,7 @@
-"""Events of deployments that have not been sent yet, written in the transaction of the change."""
+"""Events that have not been sent yet, written in the transaction of the change."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,13 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.tables import outbox
-from coalmine_schemas.events import Deployment, DeploymentArm, DeploymentExperiment
+from coalmine_schemas.events import (
+    Deployment,
+    DeploymentArm,
+    DeploymentExperiment,
+    EventName,
+    RolloutTransition,
+)
 from coalmine_schemas.prompts import ServeExperiment
 
 
@@ -57,7 +64,38 @@ def put(
         rollout=rollout,
         rollout_decision=decision,
     )
-    transaction.insert(outbox, {"event": {**event.to_record(), "event_time": event.event_time.isoformat()}})
+    _insert(transaction, "deployment", event)
+
+
+def put_transition(transaction: Transaction, rollout: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
+    """Adds the event of a decision about a rollout.
+
+    Args:
+        transaction: The transaction of the decision.
+        rollout: The rollout's row; of it only what never changes.
+        decision: The row of the decision.
+    """
+    event = RolloutTransition(
+        rollout=rollout["id"],
+        decision=decision["seq"],
+        event_time=decision["at"],
+        environment=rollout["environment"],
+        prompt=rollout["prompt"],
+        rule=rollout["rule"],
+        treatment=rollout["treatment"],
+        control=rollout["control"],
+        kind=decision["kind"],
+        from_state=decision["from_state"],
+        state=decision["to_state"],
+        from_stage=decision["from_stage"],
+        stage=decision["to_stage"],
+        weights=decision["weights"] or {},
+        reasons="; ".join(decision["reasons"]) or None,
+        evidence_json=json.dumps(decision["evidence"]) if decision["evidence"] else None,
+        actor=decision["actor"],
+        revision=decision["revision"],
+    )
+    _insert(transaction, "rollout_transition", event)
 
 
 def pending(transaction: Transaction, limit: int) -> list[OutboxEntry]:
@@ -67,7 +105,7 @@ def pending(transaction: Transaction, limit: int) -> list[OutboxEntry]:
         Invalid: `limit` is not a positive integer.
     """
     query = select(outbox).order_by(outbox.c.id).limit(page_size(limit))
-    return [OutboxEntry(row.id, _event(row.event)) for row in transaction.all(query)]
+    return [OutboxEntry(row.id, *_read(row.kind, row.event)) for row in transaction.all(query)]
 
 
 def delivered(transaction: Transaction, ids: Sequence[int]) -> None:
@@ -94,5 +132,13 @@ def _experiments(state: DeploymentState) -> list[DeploymentExperiment]:
     return list(found.values())
 
 
-def _event(record: dict[str, Any]) -> Deployment:
-    return Deployment.from_record({**record, "event_time": datetime.fromisoformat(record["event_time"])})
+def _insert(transaction: Transaction, kind: str, event: Deployment | RolloutTransition) -> None:
+    record = {**event.to_record(), "event_time": event.event_time.isoformat()}
+    transaction.insert(outbox, {"kind": kind, "event": record})
+
+
+def _read(kind: str, stored: dict[str, Any]) -> tuple[EventName, Deployment | RolloutTransition]:
+    record = {**stored, "event_time": datetime.fromisoformat(stored["event_time"])}
+    if kind == "deployment":
+        return "deployments", Deployment.from_record(record)
+    return "rollout_transitions", RolloutTransition(**record)

@@ -292,10 +292,10 @@ class ExperimentBody(Body):
     )
     plan: Json | None = Field(
         default=None,
-        description="How it is judged: goals, alpha, limits of rates such as error_rate, and role, "
-        "direction, margin and tolerance of metrics. "
+        description="How it is judged: goals, alpha, limits of rates such as error_rate, "
+        "declared segments, and role, direction, margin and tolerance of metrics. "
         "That of the first arm's version (`experiment` in its metadata) if omitted.",
-        examples=[{"goals": ["quality"], "metrics": {"cost_per_request": {"margin": "40%"}}}],
+        examples=[{"goals": ["quality"], "metrics": {"cost_per_request_uncached": {"margin": "40%"}}}],
     )
     rule: str | None = Field(
         default=None,

@@ -81,8 +81,10 @@ def open_registry_client(settings: Settings) -> Iterator[Client]:
         Unavailable: None runs or starts here and none is named.
     """
     patience, moment = _Patience(settings.store_dir), time.monotonic() + MOMENT_S
-    while (found := _endpoint(settings, "registry")) is None:
-        pid = starting_server(settings.home)
+    while True:
+        pid = starting_server(settings.home)  # looked for first: it may begin to listen at any moment
+        if (found := _endpoint(settings, "registry")) is not None:
+            break
         if pid is None and time.monotonic() < moment:
             time.sleep(RETRY_S)
             continue
@@ -138,7 +140,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     patience = _Patience(settings.store_dir)
     while True:
         try:
-            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout.ranges))
+            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout))
         except StoreLocked as locked:
             # A server that is starting has announced its registry already; it says itself that it starts.
             for kind in ("store", "registry"):

@@ -95,6 +95,23 @@ def test_a_server_that_starts_and_does_nothing_is_given_up(
     assert len(starting) <= LOOKS
 
 
+def test_a_server_that_begins_to_listen_while_it_is_looked_for_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce_start(tmp_path)
+    found = iter([None, Endpoint("http://127.0.0.1:1", None)])
+
+    def looked(*_: object) -> Endpoint | None:
+        end_start(tmp_path)
+        return next(found)
+
+    monkeypatch.setattr(connect, "MOMENT_S", 0.0)
+    monkeypatch.setattr(connect, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(connect, "_endpoint", looked)
+    with open_registry_client(Settings(home=tmp_path)) as client:
+        assert client.url == "http://127.0.0.1:1"
+
+
 def test_a_server_that_has_just_been_started_is_given_a_moment(
     starting: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

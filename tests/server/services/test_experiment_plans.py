@@ -23,7 +23,7 @@ from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, Re
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 from tests.server.registry_client import GOODBYE, HELLO, Person
-from tests.support.data.registry_case import BOB, PROMPT, push, serve
+from tests.support.data.registry_case import BOB, PROMPT, deployment_events, push, serve
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
@@ -143,14 +143,12 @@ def test_a_plan_names_metrics_that_can_be_judged(
             start(opened, "tone", "new", "old", plan=ExperimentPlan.from_json(plan))
 
 
-def test_an_experiment_in_the_place_of_a_rule_has_a_plan_though_no_event_tells_of_it(
-    registry: Registry,
-) -> None:
+def test_an_experiment_in_the_place_of_a_rule_has_a_plan(registry: Registry) -> None:
     registry.set_rules(BOB, "prod", PROMPT, [Rule("paid", {"tier": ("paid",)}, ServeVersion("1.0.0"))])
     start(registry, "main", "new", "old")
     start(registry, "aside", "new", "old", rule="paid")
-    events = [entry.event for entry in registry.outbox_pending(100)]
-    assert {event.experiment for event in events} == {None, "main"}
+    last = deployment_events(registry)[-1]
+    assert [each.name for each in last.experiments] == ["main", "aside"]
     assert RegistryPlans(FixedPlans(), registry).plan_of("aside").weights_of(1) == {"new": 0.1, "old": 0.9}
 
 

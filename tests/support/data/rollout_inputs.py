@@ -136,6 +136,8 @@ def metric(name: str = "quality", **changes: Any) -> MetricReadout:
         "role": "must_prove",
         "required": True,
         "goal": False,
+        "units": 5_000,
+        "control_units": 50_000,
         "verdict": "not worse",
         "words": "worse by less than 3%, if at all",
         "shown": None,
@@ -159,15 +161,7 @@ def metric(name: str = "quality", **changes: Any) -> MetricReadout:
         "raw_value": None,
         "clipped_share": None,
     }
-    fields = MetricReadout.__dataclass_fields__
-    return MetricReadout(
-        **{name: value for name, value in {**_units(), **known, **changes}.items() if name in fields}
-    )
-
-
-def _units() -> dict[str, Any]:
-    """Counts that later readouts have."""
-    return {"units": 5_000, "control_units": 50_000}
+    return MetricReadout(**{**known, **changes})
 
 
 def limit(**changes: Any) -> LimitReadout:
@@ -226,6 +220,8 @@ def a_readout(
         final=False,
         no_control_since=None,
         begun_anew=None,
+        epoch_since=NOW - timedelta(hours=30),
+        borders=(),
         srm=SrmReadout(0.5, 0.0, srm, "units arrive as planned" if not srm else "more in treatment"),
         arms=(ArmReadout(**{name: value for name, value in {**known, **arm}.items() if name in fields}),),
     )

@@ -121,6 +121,10 @@ class World:
         """See `Observed.prompt`."""
         return self.traffic.get(key, PromptTraffic())
 
+    def treated(self, _experiment: str) -> int:
+        """See `Observed.treated`."""
+        return 1_000 * self.ingest_id
+
     def usual(self, _key: Key) -> Usual | None:
         """See `Observed.usual`."""
         return None

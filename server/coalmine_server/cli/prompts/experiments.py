@@ -16,6 +16,7 @@ from coalmine_server.cli.prompts.options import (
     OverrideOption,
     ReasonOption,
     RoleOption,
+    SegmentOption,
     TokenOption,
     ToleranceOption,
     plan_of,
@@ -55,6 +56,7 @@ def start(
     role: RoleOption = None,
     direction: DirectionOption = None,
     limit: LimitOption = None,
+    segment: SegmentOption = None,
     alpha: AlphaOption = None,
     rule: Annotated[
         str | None,
@@ -77,7 +79,7 @@ def start(
     body = {
         "name": name,
         "control": control,
-        "plan": plan_of(goal, alpha, given, limit),
+        "plan": plan_of(goal, alpha, given, limit, segment),
         "arms": [_arm(each) for each in arm],
         "rule": rule,
         "reason": reason,
@@ -204,6 +206,8 @@ def _judged_by(plan: dict[str, Any]) -> str:
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
     said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
+    if plan["segments"]:
+        said.append(f"by {', '.join(plan['segments'])}")
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"

@@ -54,7 +54,7 @@ MarginOption = Annotated[
     typer.Option(
         "--margin",
         metavar="METRIC=SIZE",
-        help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
+        help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
     ),
 ]
 ToleranceOption = Annotated[
@@ -76,6 +76,14 @@ DirectionOption = Annotated[
         "--direction",
         metavar="METRIC=WAY",
         help="Which way a metric of your own is better: higher, lower, or same.",
+    ),
+]
+SegmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment",
+        metavar="KEY",
+        help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
     ),
 ]
 LimitOption = Annotated[
@@ -108,7 +116,11 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
 
 
 def plan_of(
-    goal: list[str] | None, alpha: float | None, given: dict[str, list[str] | None], limit: list[str] | None
+    goal: list[str] | None,
+    alpha: float | None,
+    given: dict[str, list[str] | None],
+    limit: list[str] | None = None,
+    segment: list[str] | None = None,
 ) -> object:
     """What options say of how an experiment is judged, as the API takes it; None if they say nothing."""
     metrics: dict[str, dict[str, str]] = {}
@@ -116,14 +128,20 @@ def plan_of(
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
     limits = dict(_of_metric("limit", each) for each in limit or ())
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
+    planned = {
+        "goals": goal or [],
+        "alpha": alpha,
+        "metrics": metrics,
+        "limits": limits,
+        "segments": segment or [],
+    }
     return planned if any(planned.values()) else None
 
 
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
         raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 

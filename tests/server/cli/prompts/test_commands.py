@@ -101,7 +101,10 @@ def test_a_used_name_of_an_experiment_ends_with_2_and_the_message_comes_first(
         admin.promote(name, "1.0.0", "dev")
     start = ("experiment", "start", f"of-{name}", "--prompt", name, "--environment", "dev")
     arms = ("--arm", "treatment=1.1.0:0.5", "--arm", "control=1.0.0:0.5")
-    assert run(registry_server, tmp_path, *start, *arms).returncode == 0
+    limits = ("--limit", "error_rate=20%", "--limit", "schema_invalid_rate=0.1")
+    started = run(registry_server, tmp_path, *start, *arms, *limits)
+    assert started.returncode == 0, started
+    assert "error_rate at most 0.2; schema_invalid_rate at most 0.1" in started.stderr
     again = run(registry_server, tmp_path, *start, *arms)
     assert again.returncode == 2, again
     assert again.stderr.startswith(f"coalmine: an experiment of-{name} exists or existed")
