@@ -1,7 +1,9 @@
 """Decides about rollouts, looks at experiments and sums up hours for drift, in the background."""
 
 import threading
+import time
 
+import httpx2
 import structlog
 
 from coalmine_analytics.drift import Drifts
@@ -60,6 +62,21 @@ def readouts_worker(readouts: Readouts, every_s: float) -> Worker:
 
 def _refused(experiment: str, error: InvalidParameter) -> None:
     _log.warning("the plan does not fit the experiment", experiment=experiment, reason=str(error))
+
+
+PING_EVERY_S = 60.0
+PING_TIMEOUT_S = 10.0
+
+
+def ping_worker(url: str, rollouts: Worker) -> Worker:
+    """Tells an alarm elsewhere that rollouts are decided about: it notices if this process is gone, too."""
+
+    def tick(_stop: threading.Event) -> float:
+        if time.monotonic() - rollouts.health().since <= PING_EVERY_S:
+            httpx2.get(url, timeout=PING_TIMEOUT_S).raise_for_status()
+        return PING_EVERY_S
+
+    return Worker("rollouts-ping", tick)
 
 
 FIRST_AFTER_S = 60.0

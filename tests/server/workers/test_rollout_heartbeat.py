@@ -5,7 +5,10 @@ from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from pytest_httpserver import HTTPServer
 
+from coalmine_server.workers import analysis
+from coalmine_server.workers.analysis import ping_worker
 from coalmine_server.workers.ingest import IngestService, Situation
 from coalmine_server.workers.ingest_metrics import IngestMetrics
 from coalmine_server.workers.state import ROLLOUTS_OVERDUE_S, ServerStores
@@ -53,6 +56,28 @@ def test_the_age_of_the_last_tick_is_a_gauge_where_somebody_decides(age_s: float
     registry.register(IngestMetrics(as_service(Ingest(age_s))))
     text = generate_latest(registry).decode()
     assert ("coalmine_rollout_tick_age_seconds 7.5" in text) is (age_s is not None)
+
+
+def test_an_alarm_elsewhere_is_told_while_rollouts_are_decided_about(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/ping").respond_with_data("ok")
+    ticking = Worker("rollouts", lambda _stop: 3600.0)
+    ping = ping_worker(httpserver.url_for("/ping"), ticking)
+    ping.start()
+    eventually(lambda: ping.health().ticks == 1, what="pinged")
+    assert (ping.health().failures, len(httpserver.log)) == (0, 1)
+    ping.ask_to_stop()
+    assert ping.wait_stopped(10)
+
+
+def test_nothing_is_told_if_nobody_decides(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "PING_EVERY_S", -1.0)
+    stuck = Worker("rollouts", lambda _stop: 3600.0)
+    ping = ping_worker(httpserver.url_for("/ping"), stuck)
+    ping.start()
+    eventually(lambda: ping.health().ticks >= 1, what="ticked")
+    ping.ask_to_stop()
+    assert ping.wait_stopped(10)
+    assert httpserver.log == []
 
 
 def test_a_tick_that_fails_does_not_count_and_is_tried_again_soon() -> None:
