@@ -83,7 +83,7 @@ ROLLOUTS: Final = (
 PLAYED: Final = ("requests", "feedback", "scores")
 """Events that services send."""
 _READ: Final = (
-    "SELECT coalesce(sum(consumed), 0) AS consumed FROM batches WHERE list_contains($events, event)"
+    "SELECT coalesce(sum(consumed), 0) AS events FROM batches WHERE list_contains($events, event)"
 )
 _FIRST: Final = ("3.1.0", "1.3.0", "2.0.1", "0.9.2")
 """Versions that are served from the start."""
@@ -195,7 +195,7 @@ class Story:
     def read(self) -> int:
         """Events of services that the server has read since its store was created."""
         (row,) = self._owned.store.reader().rows(_READ, {"events": list(PLAYED)})
-        return int(row["read"])
+        return int(row["events"])
 
     def rollouts(self) -> list[PlayedRollout]:
         """What became of the rollouts, oldest first."""

@@ -278,7 +278,9 @@ def test_everything_else_takes_a_known_token_of_a_role_that_suffices(
             assert (response.status_code, response.json()["type"]) == (403, "urn:coalmine:forbidden"), role
             assert str(row.role) in response.json()["detail"]
         else:
-            nothing_there = "nothing" in (row.asked or str(row.body)) or any(each in (row.asked or "") for each in (ANY_ID, NO_NUMBER))
+            nothing_there = "nothing" in (row.asked or str(row.body)) or any(
+                each in (row.asked or "") for each in (ANY_ID, NO_NUMBER)
+            )
             assert response.status_code in ((404,) if nothing_there else (200, 201, 202)), response.text
 
 
