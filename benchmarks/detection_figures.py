@@ -8,14 +8,18 @@ from scipy.stats import nct, t
 
 from benchmarks.detection_experiment import ALPHA, SHARE, Stop, Watched
 from benchmarks.detection_runs import look_times
+from coalmine_analytics.metrics import BUILT_IN
+from coalmine_analytics.readout import Plan
 from coalmine_simulator.services import search_stable
 
 EFFECT = -0.05
 """Of the worse version on quality, relative."""
+TOLERANCE = next(metric.tolerance.value for metric in BUILT_IN if metric.name == "quality")
+"""Harm means worse than this, relative; so what has to be found is the rest of the effect."""
 POWER = 0.8
 HORIZON = 3
 """A worse version has to be found within so many times the yardstick."""
-REQUESTS = 19_000
+REQUESTS = 34_000
 """Watched in each run at most: a little more than `HORIZON` times the decision's yardstick."""
 
 LEAST_FOUND = 0.97
@@ -88,22 +92,23 @@ def fixed_horizon(equal: Sequence[Watched], effect: float, alpha: float) -> floa
 
 def summarise(worse: Sequence[Watched], equal: Sequence[Watched]) -> Summary:
     """All figures from what was watched."""
-    effect = EFFECT * search_stable().quality
+    quality = search_stable().quality
     acting_metrics = max(run.acting_metrics for run in (*worse, *equal))
 
-    def method(name: str, attribute: str, family: int) -> Method:
+    def method(name: str, attribute: str, alpha: float, effect: float) -> Method:
         return _method(
             name,
             [getattr(run, attribute) for run in worse],
             [getattr(run, attribute) for run in equal],
-            fixed_horizon(equal, effect, ALPHA / family / 2),
-            fixed_horizon(equal, effect, ALPHA / family),
+            fixed_horizon(equal, effect * quality, alpha / 2),
+            fixed_horizon(equal, effect * quality, alpha),
         )
 
+    family, beyond = Plan(alpha=ALPHA).budget.overall / acting_metrics, EFFECT + TOLERANCE
     return Summary(
-        decision=method("decision of the readout", "rollback", acting_metrics),
-        quality=method("quality alone, running p", "quality", 1),
-        peeking=method("t-test of quality at each look", "peeking", 1),
+        decision=method("decision of the readout", "rollback", family, beyond),
+        quality=method("quality alone, running p", "quality", ALPHA, beyond),
+        peeking=method("t-test of quality at each look", "peeking", ALPHA, EFFECT),
         acting_metrics=acting_metrics,
         blamed_quality=sum(run.rollback is not None and "quality" in run.blamed for run in worse),
     )

@@ -32,7 +32,7 @@ from coalmine_consumers.sources.base import Positions
 from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, consumer_config
 from coalmine_consumers.sources.kafka_topics import ensure_topics
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.catalogue import latest
 from coalmine_schemas.framing import SINGLE_OBJECT_HEADER_SIZE
@@ -105,9 +105,11 @@ class _TimedSource(KafkaSource):
         super().start(noted, quiesce)
 
 
-def ingest(bootstrap_servers: str, group: str, events: int, directory: str) -> Side:
+def ingest(
+    bootstrap_servers: str, group: str, events: int, segments: tuple[str, ...], directory: str
+) -> Side:
     """Everything the collector does, into an empty store."""
-    store = Store.open(Path(directory))
+    store = Store.open(Path(directory), StoreSettings(segments=segments))
     source = _TimedSource(KafkaSourceSettings(bootstrap_servers, group_id=group, topic_prefix=PREFIX))
     collector = Collector(source, store, BatchDecoder(SchemaResolver()))
     collector.start()
@@ -183,21 +185,19 @@ def _used(events: int) -> tuple[float, float]:
     return usage.ru_maxrss / 1024, (usage.ru_utime + usage.ru_stime) * 1e6 / events
 
 
-SIDES = {"fetch": fetch_only, "ingest": ingest, "per_message": per_message}
+SIDES: dict[str, Callable[..., Side]] = {"fetch": fetch_only, "ingest": ingest, "per_message": per_message}
 
 
 def _run(answer: Connection, side: str, *arguments: Any) -> None:  # noqa: ANN401
     answer.send(SIDES[side](*arguments))
 
 
-def run_side(side: str, bootstrap_servers: str, group: str, events: int) -> Side:
+def run_side(side: str, *arguments: Any) -> Side:  # noqa: ANN401
     """Run one side in a new process, in an empty folder that is removed afterwards."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="coalmine-bench-") as directory:
-        process = context.Process(
-            target=_run, args=(send, side, bootstrap_servers, group, events, directory), daemon=True
-        )
+        process = context.Process(target=_run, args=(send, side, *arguments, directory), daemon=True)
         process.start()
         send.close()
         try:
@@ -209,7 +209,9 @@ def run_side(side: str, bootstrap_servers: str, group: str, events: int) -> Side
     return result
 
 
-def measure(events: int, rounds: int, unpriced: float, say: Callable[[str], None]) -> dict[str, float]:
+def measure(
+    events: int, rounds: int, unpriced: float, segments: tuple[str, ...], say: Callable[[str], None]
+) -> dict[str, float]:
     """Run all sides against one broker.
 
     Args:
@@ -217,6 +219,7 @@ def measure(events: int, rounds: int, unpriced: float, say: Callable[[str], None
         rounds: How often to fetch and to ingest, in turn; the best of each counts, since what else the
             machine does only ever makes a side slower.
         unpriced: Share of the events that come without a cost.
+        segments: Declared keys: events have `tier` with two values and `language` with one.
         say: Called with lines of progress.
     """
     with KafkaBroker(owned=False) as broker:
@@ -229,7 +232,7 @@ def measure(events: int, rounds: int, unpriced: float, say: Callable[[str], None
         for round_ in range(rounds):
             fetches.append(run_side("fetch", servers, f"fetch-{time.time_ns()}", events))
             say(f"round {round_ + 1}: fetched {fetches[-1]}")
-            ingests.append(run_side("ingest", servers, f"ingest-{time.time_ns()}", events))
+            ingests.append(run_side("ingest", servers, f"ingest-{time.time_ns()}", events, segments))
             say(f"round {round_ + 1}: ingested {ingests[-1]}")
         plain = run_side("per_message", servers, f"plain-{time.time_ns()}", min(events, PER_MESSAGE_EVENTS))
     fetch = max(fetches, key=lambda side: side.events_per_s)
@@ -237,6 +240,7 @@ def measure(events: int, rounds: int, unpriced: float, say: Callable[[str], None
     return {
         "events": events,
         "unpriced": unpriced,
+        "segments": len(segments),
         "fetch_only_events_per_s": round(fetch.events_per_s),
         "ingest_events_per_s": round(best.events_per_s),
         "per_message_events_per_s": round(plain.events_per_s),
@@ -276,12 +280,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--unpriced", type=float, default=0.5, help="share of the events without a cost (default: 0.5)"
     )
+    parser.add_argument("--segment", action="append", default=[], help="a declared segment, e.g. tier")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
     result = measure(
         options.events,
         options.rounds,
         options.unpriced,
+        tuple(options.segment),
         lambda text: print(text, file=sys.stderr, flush=True),
     )
     print(table(result))

@@ -12,7 +12,7 @@ from coalmine import Coalmine
 from tests.support.repository.markdown import blocks
 from tests.support.repository.tree import ROOT
 
-_PARTS = ("schemas", "producers", "registry", "consumers", "analytics", "server")
+_PARTS = ("schemas", "producers", "registry", "consumers", "analytics", "rollouts", "server")
 _MEASURE, _OPTION, _RESOURCE = [
     block.code for block in blocks(ROOT / "docs" / "how-to-add.md") if block.language == "diff"
 ]

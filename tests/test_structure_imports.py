@@ -36,6 +36,7 @@ def test_every_package_is_found() -> None:
     assert {
         "coalmine": "producers",
         "coalmine_analytics": "analytics",
+        "coalmine_rollouts": "rollouts",
         "coalmine_consumers": "consumers",
         "coalmine_dashboards": "dashboards",
         "coalmine_schemas": "schemas",

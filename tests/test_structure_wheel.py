@@ -43,7 +43,9 @@ def test_every_file_of_every_package_is_in_it(wheel: zipfile.Path) -> None:
     assert sorted(expected - _names(wheel)) == []
 
 
-@pytest.mark.parametrize("kind", ["py.typed", ".avsc", ".sql", "catalogue.json", "published_prices.toml"])
+@pytest.mark.parametrize(
+    "kind", ["py.typed", ".avsc", ".sql", ".yaml", "catalogue.json", "published_prices.toml"]
+)
 def test_data_files_of_each_kind_are_in_it(kind: str, wheel: zipfile.Path) -> None:
     assert [name for name in _names(wheel) if name.endswith(kind)] != []
 

@@ -14,7 +14,9 @@ BoolArray = npt.NDArray[np.bool_]
 IndexArray = npt.NDArray[np.intp]
 ByteArray = npt.NDArray[np.uint8]
 
-Index: TypeAlias = BoolArray | IndexArray | tuple[EllipsisType | slice | int | Sequence[int] | None, ...]
+Index: TypeAlias = (
+    BoolArray | IndexArray | tuple[EllipsisType | slice | int | Sequence[int] | IndexArray | None, ...]
+)
 """What selects comparisons: a mask, numbers, or a place on some axes."""
 
 

@@ -44,7 +44,7 @@ class Mistake(InvalidParameter):
 
 
 class Mistakes:
-    """Says what a service does wrong: one warning per kind, or an exception.
+    """Says what a service does wrong: one warning per kind and place, or an exception.
 
     Args:
         counters: Counts them.
@@ -100,7 +100,7 @@ class Mistakes:
         here = place_of_caller()
         where = in_words(place or here)
         if not self.strict:
-            self.log.report(f"mistake: {kind}", f"{message} (%s)", *args, where)
+            self.log.report(f"mistake: {kind} {where}", f"{message} (%s)", *args, where)
         elif here is not None:
             raise Mistake(f"{message} (%s)" % (*args, where))
         elif len(self._kept) < _KEPT_ERRORS:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final, Literal, Self, get_args
 
+from coalmine_schemas.declared_segments import check_keys
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -48,6 +49,8 @@ class ExperimentPlan:
     limits: dict[str, float]
     """Shares of bad units, 0 to 1, by name of the rate: an arm with more is rolled back without a
     comparison, unless control has more, too."""
+    segments: tuple[str, ...]
+    """Keys of declared segments that it is judged by; empty: all that the settings declare."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON, as `from_json` reads it."""
@@ -88,10 +91,11 @@ class ExperimentPlan:
             None if alpha is None else float(alpha),
             judged,
             {name: _share(each, f"{where}.limits.{name}") for name, each in limits.items()},
+            _segments(found.get("segments") or (), f"{where}.segments"),
         )
 
 
-DEFAULT: Final = ExperimentPlan((), None, {}, {})
+DEFAULT: Final = ExperimentPlan((), None, {}, {}, ())
 
 CheckPlan = Callable[[ExperimentPlan], None]
 """Raises InvalidParameter if metrics of the plan cannot be judged: the registry knows none of them."""
@@ -131,6 +135,18 @@ def _share(value: object, where: str) -> float:
     if not 0 < share < 1:
         raise InvalidPrompt(where, value, "give a share between 0 and 1, such as 20% or 0.2")
     return share
+
+
+def _segments(value: object, where: str) -> tuple[str, ...]:
+    keys = list_of(value, where)
+    for key in keys:
+        if not isinstance(key, str):
+            raise InvalidPrompt(where, key, "give keys of declared segments, e.g. language")
+    try:
+        check_keys(keys, where)
+    except InvalidParameter as error:
+        raise InvalidPrompt(where, keys, str(error)) from None
+    return tuple(keys)
 
 
 def _one_of(found: Mapping[str, Any], key: str, where: str, known: tuple[str, ...]) -> Any:  # noqa: ANN401

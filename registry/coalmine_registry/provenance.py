@@ -1,8 +1,13 @@
 """Where a version came from, and what was found out about it."""
 
+import re
 from datetime import datetime
+from typing import Final
 
 from coalmine_schemas.results import result
+
+_USER: Final = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)?[^/?#]*@", re.IGNORECASE)
+_QUERY: Final = re.compile(r"(?<!^)[?#].*", re.DOTALL)
 
 
 @result
@@ -43,3 +48,11 @@ class CheckedEvidence:
     """Subject of the token that recorded it."""
     recorded_at: datetime
     """When it was recorded."""
+
+
+def without_secrets(address: str) -> str:
+    """Returns the address of a repository or a page without user, password, query and fragment.
+
+    Tokens of CI stand in any of them.
+    """
+    return _QUERY.sub("", _USER.sub(lambda match: match[1] or "", address))

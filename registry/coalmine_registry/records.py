@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 
 from coalmine_registry.classify import Classification
 from coalmine_registry.experiment_plan import ExperimentPlan
+from coalmine_registry.provenance import VersionSource
 from coalmine_registry.roles import Role
-from coalmine_schemas.events import Deployment
+from coalmine_schemas.events import Deployment, EventName, RolloutTransition
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
 
@@ -38,6 +39,8 @@ class VersionRecord:
     """Only active versions can be served; retired and archived ones stay readable."""
     classification: Classification | None
     """Changes against the previous version; null for the first version of a prompt."""
+    source: VersionSource | None
+    """Where it came from, as the one who registered it first said; null if that was not said."""
     content: dict[str, Any]
     """The prompt itself: template or messages, variables, model, parameters, output schema, metadata."""
 
@@ -336,4 +339,5 @@ class OutboxEntry:
     """An event that has not been sent yet."""
 
     id: int
-    event: Deployment
+    name: EventName
+    event: Deployment | RolloutTransition

@@ -30,7 +30,7 @@ from coalmine_registry.operations import (
 from coalmine_registry.operations.content_cache import ContentCache
 from coalmine_registry.operations.transaction import ArmsToPromote, Transaction, no_readouts
 from coalmine_registry.prompt_files.diff import Diff
-from coalmine_registry.provenance import CheckedEvidence
+from coalmine_registry.provenance import CheckedEvidence, VersionSource
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
@@ -133,6 +133,15 @@ class Registry:
         """
         return self._write(work)
 
+    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
+        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
+        return self._read(work)
+
+    @property
+    def check_plan(self) -> CheckPlan:
+        """Checks the plan of an experiment before it starts."""
+        return self._check_plan
+
     def ask_readouts(self, arms_to_promote: ArmsToPromote) -> None:
         """Has evidence of kind `readout` or `experiment` checked against readouts, too.
 
@@ -144,15 +153,6 @@ class Registry:
         """
         self._arms_to_promote = arms_to_promote
 
-    def read(self, work: Callable[[Transaction], _Result]) -> _Result:
-        """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
-        return self._read(work)
-
-    @property
-    def check_plan(self) -> CheckPlan:
-        """Checks the plan of an experiment before it starts."""
-        return self._check_plan
-
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
 
@@ -163,12 +163,21 @@ class Registry:
 
     # Versions
 
-    def register(self, actor: Actor, name: str, version: str, content: PromptContent) -> Registered:
+    def register(
+        self,
+        actor: Actor,
+        name: str,
+        version: str,
+        content: PromptContent,
+        source: VersionSource | None = None,
+    ) -> Registered:
         """Registers a version; registering it again does nothing. See `versions.register`."""
         actor.require(Role.AUTHOR, "register versions")
         # Checking templates takes a while: it is done before the write transaction, which others wait for.
         self.classify(name, version, content)
-        return self._write(lambda tx: versions.register(tx, actor, name, version, content))
+        return self._write(
+            lambda tx: versions.register(tx, actor, name, version, content=content, source=source)
+        )
 
     def classify(self, name: str, version: str, content: PromptContent) -> Registered:
         """Returns what `register` would do, or raises what it would raise. See `versions.propose`."""
@@ -510,6 +519,14 @@ class Registry:
     def deployments(self, environment: str) -> list[DeploymentRecord]:
         """Returns what an environment serves, by prompt; raises NotFound."""
         return self._read(lambda tx: deployments.all_deployments(tx, environment))
+
+    def deployment_at(self, environment: str, prompt: str, at: datetime) -> DeploymentRecord:
+        """Returns what an environment served of a prompt at a time; raises NotFound."""
+        return self._read(lambda tx: deployments.deployments_at(tx, environment, at, prompt)[0])
+
+    def deployments_at(self, environment: str, at: datetime) -> list[DeploymentRecord]:
+        """Returns what an environment served at a time, by prompt; raises NotFound."""
+        return self._read(lambda tx: deployments.deployments_at(tx, environment, at))
 
     def served_versions(self, environment: str, prompt: str) -> list[ServedVersion]:
         """Returns every version that is or was served there, oldest first; raises NotFound."""

@@ -44,6 +44,13 @@ _TRY_STEP_AGAIN: Final = timedelta(minutes=15)
 """After it refused another step, or a tick failed."""
 _READ_AGAIN: Final = timedelta(minutes=5)
 """A readout is taken anew after this long, even if nothing came in: units grow old enough to count."""
+_LOOK_AGAIN: Final = timedelta(minutes=1)
+"""It is taken after this long if anything came in, be it for other prompts."""
+_GROWTH: Final = 0.02
+"""And at once if the treatment has had this share more requests, at least `_FEW`."""
+_FEW: Final = 3
+_LOOKS: Final = 4
+"""Looks per tick that are only due by time: they take turns."""
 _STILL_WATCHED: Final = timedelta(hours=24)
 """How long after its end it is watched whether the applications follow."""
 
@@ -64,6 +71,8 @@ class _Live:
     read_to: int = -1
     """The last batch that the readout counts."""
     read_at: datetime | None = None
+    treated: int = 0
+    """Requests of the treatment that it counts."""
     refused: tuple[str, ...] = ()
     refused_at: datetime | None = None
     error: str | None = None
@@ -102,6 +111,7 @@ class Controller:
         self._observed = Observed(store.reader())
         self._live: dict[str, _Live] = {}
         self._ticking = threading.Lock()
+        self._looks = 0
         self._deployed: dict[Key, Deployed] = {}
 
     def tick(self) -> list[Decided]:
@@ -119,12 +129,14 @@ class Controller:
             return self._status(rollout_id)
 
     def _tick(self) -> list[Decided]:
-        now = self._clock()
+        now, self._looks = self._clock(), 0
         registered = self._read(now)
         error = self._observe(registered, now)
         self._live = {row.rollout.id: self._known(row) for row in registered.rows}
         # Those that may hurt somebody first.
-        order = sorted(self._live.values(), key=lambda each: each.row.rollout.state not in SERVING)
+        order = sorted(
+            self._live.values(), key=lambda each: (each.row.rollout.state not in SERVING, each.read_at or now)
+        )
         decided = []
         for live in order:
             try:
@@ -323,18 +335,33 @@ class Controller:
         )
 
     def _readout(self, live: _Live, now: datetime) -> tuple[Readout | None, str | None]:
-        """The readout of now, or that of before if nothing has come in since; and what went wrong."""
+        """The readout of now, or the last one if not enough has come in since; and what went wrong."""
         rollout = live.row.rollout
         if rollout.state not in SERVING:
             return None, None
-        if live.read_to == self._observed.ingest_id and _is_within(live.read_at, now, _READ_AGAIN):
+        treated = self._observed.treated(rollout.id)
+        if not self._is_due(live, treated, now):
             return live.readout, None
         try:
             live.readout = self._readouts.current(rollout.id)
         except Exception as failure:  # noqa: BLE001 - whatever it is, aborting has to work
             return live.readout, f"readout: {type(failure).__name__}: {failure}"
-        live.read_to, live.read_at = self._observed.ingest_id, now
+        live.read_to, live.read_at, live.treated = self._observed.ingest_id, now, treated
         return live.readout, None
+
+    def _is_due(self, live: _Live, treated: int, now: datetime) -> bool:
+        """True if a look is worth its time: harm is seen at once, and the rest within a minute or two."""
+        if live.read_at is None or now < live.read_at:
+            return True
+        arm = None if live.inputs is None else live.inputs.arm
+        enough = max(_FEW, _GROWTH * (0 if arm is None else arm.requests))
+        if treated - live.treated >= enough:
+            return True
+        age = now - live.read_at
+        if age < (_LOOK_AGAIN if live.read_to != self._observed.ingest_id else _READ_AGAIN):
+            return False
+        self._looks += 1
+        return self._looks <= _LOOKS
 
     def _keep_clocks(self) -> None:
         """Stores clocks that have gone on, all in one transaction."""

@@ -69,7 +69,7 @@ def least_units(arm: ArmReadout, control_units: int) -> Iterator[tuple[str, int]
     yield "units", min(arm.units, control_units)
     for metric in arm.metrics:
         if metric.role == "must_prove" and metric.required:
-            yield metric.metric, min(arm.units, control_units)
+            yield metric.metric, min(metric.units, metric.control_units)
 
 
 def _acting_arm(row: Row, inputs: Inputs) -> ArmReadout | None:

@@ -1,12 +1,13 @@
 """Reads the store for all rollouts at once: what applications do, and what is usual."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from coalmine_consumers.sql import Source, statement
 from coalmine_consumers.store.reader import Reader
-from coalmine_rollouts.inputs import Usual
+from coalmine_rollouts.inputs import TREATMENT, Usual
 from coalmine_rollouts.place import Key
 from coalmine_rollouts.traffic import KEPT, PromptTraffic, seen
 
@@ -28,6 +29,7 @@ class Observed:
         self._usual_of: tuple[datetime, frozenset[Key]] | None = None
         self._values: dict[Key, dict[str, float]] = {}
         self._values_at: datetime | None = None
+        self._treated: Counter[str] = Counter()
         self.ingest_id = 0
         """The last batch that was read."""
         self.watermark: datetime | None = None
@@ -55,6 +57,10 @@ class Observed:
     def prompt(self, key: Key) -> PromptTraffic:
         """Requests for a prompt."""
         return self._prompts.get(key, PromptTraffic())
+
+    def treated(self, experiment: str) -> int:
+        """Requests of its treatment that were read so far: what matters is how many more they have become."""
+        return self._treated[experiment]
 
     def usual(self, key: Key) -> Usual | None:
         """Its usual traffic at this hour; None if none is known."""
@@ -89,6 +95,8 @@ class Observed:
             key = (row["environment"], row["prompt"])
             if key in keys:
                 self._prompts[key].add(seen(row))
+                if row["arm"] == TREATMENT:
+                    self._treated[row["experiment"]] += row["requests"]
 
     def _mark(self, source: Source, since: datetime, now: datetime) -> None:
         (row,) = source.rows(

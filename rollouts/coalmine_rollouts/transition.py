@@ -61,7 +61,10 @@ def carry_out(
     """
     storage.check_current(transaction, row.rollout)
     actor = _actor(row, decision)
+    seq = storage.next_seq(transaction, row.rollout.id)
+    transaction.rollout = (row.rollout.id, seq)  # what it changes tells so
     revision = _serve(transaction, row, decision, given, check_plan)
+    transaction.rollout = None
     after = _after(row, decision, given, revision, transaction.now)
     if after.rollout.occupies and not row.rollout.occupies:
         _check_free(transaction, row.rollout)
@@ -69,7 +72,7 @@ def carry_out(
     _note_people(transaction, row, decision)
     made = RolloutDecision(
         rollout=row.rollout.id,
-        seq=storage.next_seq(transaction, row.rollout.id),
+        seq=seq,
         kind=decision.kind,
         from_state=row.rollout.state,
         to_state=decision.to_state,

@@ -20,6 +20,7 @@ RECORD_NAMES: dict[EventName, str] = {
     "feedback": "prompt_feedback",
     "scores": "prompt_score",
     "deployments": "deployment",
+    "rollout_transitions": "rollout_transition",
     "alerts": "alert_transition",
     "dead_letters": "dead_letter",
 }

@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +33,8 @@ ServerKind = Literal["store", "registry"]
 """What a server has: the store with its measurements, or the prompt registry."""
 
 _FILES: Final[dict[ServerKind, str]] = {"store": "server.json", "registry": "registry.json"}
-
+_STARTING_FILE: Final = "starting.json"
+"""Names the process of a server that does not listen yet."""
 
 CHALLENGE_HEADER: Final = "Coalmine-Challenge"
 PROOF_HEADER: Final = "Coalmine-Proof"
@@ -229,7 +231,7 @@ def announce_server(home: Path, url: str, kind: ServerKind, secret: str, *, repl
         replace: Also replace the announcement of a process that still runs.
     """
     running = None if replace else find_server(home, kind)
-    if running is not None and _runs(running):
+    if running is not None and _runs(running.pid, running.process_started):
         return
     document = {
         "url": url,
@@ -242,11 +244,35 @@ def announce_server(home: Path, url: str, kind: ServerKind, secret: str, *, repl
     write_atomically(home / _FILES[kind], json.dumps(document) + "\n")
 
 
+def announce_start(home: Path) -> None:
+    """Announces that this process is about to be a server, so that commands wait for it."""
+    document = {"pid": os.getpid(), "process_started": _process_started(os.getpid())}
+    with suppress(OSError):  # a full disk, say: the server itself waits for room and says so
+        make_private_folder(home)
+        write_atomically(home / _STARTING_FILE, json.dumps(document) + "\n")
+
+
+def end_start(home: Path) -> None:
+    """Takes `announce_start` back: the server listens."""
+    if starting_server(home) == os.getpid():
+        (home / _STARTING_FILE).unlink(missing_ok=True)
+
+
+def starting_server(home: Path) -> int | None:
+    """Returns the process of the server that is starting in this home; None if there is none."""
+    try:
+        document = json.loads((home / _STARTING_FILE).read_text(encoding="utf-8"))
+        pid, started = int(document["pid"]), document["process_started"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return pid if _runs(pid, started) else None
+
+
 def withdraw_server(home: Path) -> None:
     """Removes what this process announced, unless another process has replaced it."""
     for kind, name in _FILES.items():
         running = _announced(home, kind)
-        if running is not None and running.pid == os.getpid() and _runs(running):
+        if running is not None and running.pid == os.getpid() and _runs(running.pid, running.process_started):
             (home / name).unlink(missing_ok=True)
 
 
@@ -263,15 +289,15 @@ def viewer_key(token: str) -> str:
     return hmac.new(token.encode(), b"coalmine dashboard", "sha256").hexdigest()[:32]
 
 
-def _runs(server: RunningServer) -> bool:
+def _runs(pid: int, started: int | None) -> bool:
     """Whether the very process that announced itself runs: its number may be another's by now."""
     try:
-        os.kill(server.pid, 0)  # signal 0 only asks
+        os.kill(pid, 0)  # signal 0 only asks
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user owns it
         pass
-    return server.process_started in (None, _process_started(server.pid))
+    return started in (None, _process_started(pid))
 
 
 def _process_started(pid: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The six events as frozen values, one class per Avro record, field for field.
+"""The events as frozen values, one class per Avro record, field for field.
 
 Units and meanings stand in the Avro schemas (`avro/<event>/<version>.avsc`), whose field order this follows.
 """
@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from coalmine_schemas.identifiers import unit_group, uuid7
 
-EventName = Literal["requests", "feedback", "scores", "deployments", "alerts", "dead_letters"]
+EventName = Literal[
+    "requests", "feedback", "scores", "deployments", "rollout_transitions", "alerts", "dead_letters"
+]
 """Name of an event in code; `topics.topic_name` gives the topic."""
 
 ResolutionName = Literal["unknown", "live", "cached", "disk", "fallback", "fixed"]
@@ -144,6 +146,20 @@ class DeploymentArm(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentExperiment(_Event):
+    """One experiment that runs."""
+
+    name: str
+    rule: str | None = None
+    allocation_epoch: int
+    arms: Sequence[DeploymentArm]
+
+    def to_record(self) -> dict[str, Any]:
+        """The experiment as the dictionary an Avro encoder takes."""
+        return {**_Event.to_record(self), "arms": [arm.to_record() for arm in self.arms]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment(_Event):
     """What one environment serves of one prompt from now on."""
 
@@ -158,12 +174,50 @@ class Deployment(_Event):
     action: str
     changed_by: str
     reason: str | None = None
+    experiments: Sequence[DeploymentExperiment] = ()
+    rollout: str | None = None
+    rollout_decision: int | None = None
 
     def to_record(self) -> dict[str, Any]:
         """The event as the dictionary an Avro encoder takes."""
         record = _Event.to_record(self)
-        record["arms"] = [arm.to_record() for arm in self.arms]
+        for field_name in ("arms", "experiments"):
+            record[field_name] = [each.to_record() for each in record[field_name]]
         return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what `to_record` wrote; a record of version 1 tells of no experiments but its own."""
+        experiments = [
+            DeploymentExperiment(**{**each, "arms": [DeploymentArm(**arm) for arm in each["arms"]]})
+            for each in record.get("experiments", ())
+        ]
+        arms = [DeploymentArm(**arm) for arm in record.get("arms", ())]
+        return cls(**{**record, "arms": arms, "experiments": experiments})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutTransition(_Event):
+    """A decision about a rollout."""
+
+    rollout: str
+    decision: int
+    event_time: datetime
+    environment: str
+    prompt: str
+    rule: str | None = None
+    treatment: str
+    control: str
+    kind: str
+    from_state: str | None = None
+    state: str
+    from_stage: int | None = None
+    stage: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    reasons: str | None = None
+    evidence_json: str | None = None
+    actor: str
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

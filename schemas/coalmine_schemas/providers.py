@@ -15,6 +15,7 @@ _PROVIDERS: Final = {
     "amazon": "aws",
     "azure": "azure",
     "azure_ai": "azure",
+    "azure_openai": "azure",
     "azure_text": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
@@ -67,7 +68,10 @@ _PROVIDERS: Final = {
 _BY_MODEL: Final = tuple(
     (re.compile(pattern), provider)
     for pattern, provider in (
-        (r"ft:|text-embedding-(3-|ada)|chatgpt-|codex-|davinci-|babbage-|dall-e-|omni-moderation", "openai"),
+        (
+            r"ft:|text-embedding-(3-|ada)|chatgpt-|codex-|davinci-|babbage-|dall-e-|omni-moderation|computer-use",
+            "openai",
+        ),
         (
             r"arn:aws:bedrock|([a-z-]{2,6}\.)?"
             r"(ai21|amazon|anthropic|cohere|deepseek|meta|mistral|openai|qwen|writer)\.[a-z]",
@@ -81,6 +85,9 @@ _BY_MODEL: Final = tuple(
 )
 """Beginnings of models' names that genai-prices does not tell the provider by."""
 
+_TAG: Final = re.compile(r"latest|instruct|text|v?[0-9]|$")
+"""What follows the colon in a name of Ollama's, such as `mistral:7b`."""
+
 
 def provider_id(name: str) -> str:
     """Returns genai-prices' id of a provider, or the name in lower case where it is not known."""
@@ -90,7 +97,7 @@ def provider_id(name: str) -> str:
 
 def named_provider(model: str) -> str | None:
     """Returns the provider that a model's name states, e.g. `groq/...`; genai-prices' id."""
-    name = model.strip().lower()
+    name = _normal(model)
     stated = _PROVIDERS.get(name.partition("/")[0]) if "/" in name else None
     return stated or next((provider for pattern, provider in _BY_MODEL if pattern.match(name)), None)
 
@@ -106,7 +113,7 @@ def readings(provider: str | None, model: str) -> Iterator[tuple[str | None, str
     Yields:
         genai-prices' id of the provider, or None to let genai-prices tell by the model; and the model.
     """
-    model = model.strip().lower().removeprefix("models/")
+    model = _normal(model)
     if provider:
         known = provider_id(provider)
         yield known, model
@@ -122,6 +129,13 @@ def readings(provider: str | None, model: str) -> Iterator[tuple[str | None, str
             return
         if prefix in _PROVIDERS:
             yield from _within(_PROVIDERS[prefix], rest)
+
+
+def _normal(model: str) -> str:
+    """In lower case, and with a slash behind the provider, where pydantic-ai and LangChain have a colon."""
+    model = model.strip().lower().removeprefix("models/")
+    prefix, _, rest = model.partition(":")
+    return f"{prefix}/{rest}" if prefix in _PROVIDERS and not _TAG.match(rest) else model
 
 
 def _within(provider: str, model: str) -> Iterator[tuple[str | None, str]]:

@@ -16,5 +16,10 @@ class Range(NamedTuple):
     high: float
 
 
-DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType({"quality": Range(0.0, 1.0)})
-"""Ranges that hold where nothing else is declared."""
+DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
+    dict.fromkeys(("quality", "schema_valid", "schema_invalid", "empty_answer"), Range(0.0, 1.0))
+)
+"""Ranges that hold where nothing else is declared.
+
+Values of a name with a range count from the first on, which absolute limits need.
+"""

@@ -160,7 +160,7 @@ class Items:
     """An array must be short, and every record of it keep rules of its own."""
 
     field: str
-    rules: tuple[Length | Number, ...]
+    rules: "tuple[Length | Number | Items, ...]"
 
     def problem(self, value: Any) -> str | None:  # noqa: ANN401
         """What is wrong with a value that is not null; None if nothing."""
@@ -168,13 +168,16 @@ class Items:
             return f"{self.field} has more than {NAMES_PER_EVENT} entries: {len(value)}"
         for index, item in enumerate(value):
             for rule in self.rules:
-                problem = rule.problem(item[rule.field])
+                value = item[rule.field]
+                problem = None if value is None else rule.problem(value)
                 if problem is not None:
                     return f"{self.field}[{index}].{problem}"
         return None
 
 
 Rule = Length | Uuid | Number | Instant | Numbers | Texts | Items
+
+_ARMS = Items("arms", (name("variant"), name("version"), Number("weight", 0)))
 
 RULES: Mapping[EventName, tuple[Rule, ...]] = {
     "requests": (
@@ -243,9 +246,29 @@ RULES: Mapping[EventName, tuple[Rule, ...]] = {
         Number("revision", 0),
         Length("version"),
         Length("experiment"),
-        Items("arms", (name("variant"), name("version"), Number("weight", 0))),
+        _ARMS,
         name("action"),
         Length("changed_by"),
+        Items("experiments", (name("name"), Length("rule"), _ARMS)),
+        Length("rollout"),
+    ),
+    "rollout_transitions": (
+        name("rollout"),
+        Number("decision", 1),
+        Instant("event_time"),
+        name("environment"),
+        name("prompt"),
+        Length("rule"),
+        name("treatment"),
+        name("control"),
+        name("kind"),
+        Length("from_state"),
+        name("state"),
+        Number("from_stage", 0),
+        Number("stage", 0),
+        Numbers("weights"),
+        Length("actor"),
+        Number("revision", 0),
     ),
     "alerts": (
         name("fingerprint"),

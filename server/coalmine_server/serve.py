@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_schemas.discovery import announce_server, own_home, withdraw_server
+from coalmine_schemas.discovery import announce_server, end_start, own_home, withdraw_server
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
@@ -99,6 +99,7 @@ class Server:
         self._registry = retry(
             lambda: waiting_for_space(self._open_registry), RetryPolicy(), stop or threading.Event(), _wait
         )
+        self._registry.registry.ask_readouts(self._arms_to_promote)
         verifier = Verifier(self._registry.registry.tokens)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
@@ -126,6 +127,7 @@ class Server:
             self._registry.start()
             # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
             announce_server(settings.home, self.url, "registry", self._secret, replace=False)
+        end_start(settings.home)
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
@@ -164,6 +166,15 @@ class Server:
             return None
         rows = queries.versions(owned.store.reader(), limit=MOST_VERSIONS).items
         return {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
+
+    def _arms_to_promote(self, experiment: str) -> list[str] | None:
+        """The arms that the readout of an experiment says to promote; None while there is no store here."""
+        owned = self.ingest.owned
+        if owned is None:
+            return None
+        from coalmine_server.services.experiment_plans import arms_to_promote  # noqa: PLC0415 - numpy
+
+        return arms_to_promote(owned.readouts, experiment)
 
     def _announce(self) -> None:
         announce_server(self._settings.home, self.url, "store", self._secret)

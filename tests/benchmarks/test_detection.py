@@ -68,8 +68,8 @@ def test_the_yardstick_is_the_textbook_sample_size() -> None:
 
 def test_what_is_found_late_is_not_found_and_false_alarms_count() -> None:
     equal = [equal_run(0.6) for _ in range(100)]
-    effect = EFFECT * search_stable().quality
-    plain, family = (fixed_horizon(equal, effect, alpha / 2) for alpha in (ALPHA, ALPHA / 11))
+    beyond = (EFFECT + 0.01) * search_stable().quality
+    plain, family = (fixed_horizon(equal, beyond, alpha / 2) for alpha in (ALPHA, 0.8 * ALPHA / 11))
     good = summarise([worse_run(round(plain))] * 100, equal)
     assert misses(good) == []
     assert good.decision.detected == 100

@@ -153,6 +153,16 @@ def test_each_kind_is_said_whatever_else_was_said(tmp_path: Path, caplog: pytest
         assert any(word in record.getMessage() for record in caplog.records), word
 
 
+def test_a_mistake_is_said_of_each_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Coalmine("bot", home=tmp_path) as cm:
+        for _ in range(2):
+            cm.score(_ID, "quality", "good")  # type: ignore[arg-type]
+            cm.score(_ID, "quality", 7.3)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "type str" in first
+    assert "7.3" in second
+
+
 def test_a_strict_client_raises_nothing_where_nothing_is_wrong(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path, strict=True, redact=lambda text, field: text) as cm:
         with cm.call(

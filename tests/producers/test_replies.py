@@ -90,6 +90,8 @@ def test_the_first_token_of_a_stream_is_its_first_piece_of_text(
     stream: list[dict[str, Any]], first: int
 ) -> None:
     assert [is_first_token(piece) for piece in stream].index(True) == first
+    helped = [{"type": "chunk", "chunk": piece} for piece in stream]
+    assert [is_first_token(piece) for piece in helped].index(True) == first
 
 
 def test_texts_are_not_read_unless_wanted() -> None:

@@ -123,6 +123,54 @@ def test_what_is_no_reply_is_not_taken_for_a_piece_of_one(reply: object) -> None
     assert facts is None or not facts.is_piece
 
 
+_HELPERS = ["content.delta", "content.done", "refusal.delta", "refusal.done", "logprobs.content.delta",
+            "logprobs.refusal.done", "tool_calls.function.arguments.delta", "text", "thinking", "signature",
+            "citation", "input_json"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _HELPERS)
+def test_events_that_helpers_of_streams_add_are_pieces(kind: str) -> None:
+    """OpenAI's and Anthropic's packages give them between the pieces that the provider sent."""
+    event: Any = type("Event", (), {"__module__": "openai.lib.streaming"})()
+    event.type, event.snapshot = kind, "Yes."
+    facts = read_reply(event, want_text=True)
+    assert facts is not None
+    assert facts.is_piece
+    assert (facts.usages, facts.text) == ((), None), "the provider's own piece says it"
+
+
+@pytest.mark.parametrize("module", ["openai._legacy_response", "anthropic._legacy_response"])
+def test_a_raw_response_is_parsed(module: str) -> None:
+    raw: Any = type("LegacyAPIResponse", (), {"__module__": module})()
+    raw.headers, raw.parse = {}, lambda: as_object(OPENAI_CHAT)
+    assert _counts(raw) == _counts(OPENAI_CHAT)
+
+
+@pytest.mark.parametrize("name", ["APIResponse", "AsyncAPIResponse"])
+def test_a_raw_response_that_is_not_read_yet_is_left_alone(name: str) -> None:
+    raw: Any = type(name, (), {"__module__": "openai._response"})()
+    raw.parse = pytest.fail
+    assert read_reply(raw, want_text=False) is None
+
+
+_TOKENS = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "Yes.", "usage_metadata": None, "response_metadata": {"token_usage": _TOKENS}},
+        {"generations": [[]], "llm_output": {"token_usage": _TOKENS, "model_name": "gpt-4o"}},
+        {"raw": "Yes.", "token_usage": SimpleNamespace(**_TOKENS)},
+        {"content": "Yes.", "raw": None, "token_usage": SimpleNamespace(input_tokens=12, output_tokens=5)},
+        {"_meta": {}, "meta": {"model": "gpt-4o", "usage": _TOKENS}},
+    ],
+    ids=["langchain message", "langchain result", "crewai", "smolagents", "haystack"],
+)
+def test_counts_are_found_where_libraries_keep_them(fields: dict[str, Any]) -> None:
+    assert _counts(SimpleNamespace(**fields)) == {"input_tokens": 12, "output_tokens": 5}
+
+
 def test_pydantic_ais_results_have_usage_as_a_method() -> None:
     result: Any = type("AgentRunResult", (), {"__module__": "pydantic_ai.run"})()
     result.usage = lambda: SimpleNamespace(input_tokens=12, output_tokens=5)

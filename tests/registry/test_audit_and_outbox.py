@@ -7,13 +7,25 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from coalmine_registry.errors import Conflict, Invalid
+from coalmine_registry.operations import experiments
+from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.events import DeploymentArm
 from coalmine_schemas.prompts import Rule, ServeVersion
-from tests.support.data.registry_case import ADMIN, ANN, BOB, PROMPT, arms, history, push, serve
+from tests.support.data.registry_case import (
+    ADMIN,
+    ANN,
+    BOB,
+    PROMPT,
+    arms,
+    deployment_events,
+    history,
+    push,
+    serve,
+)
 
 
 @pytest.fixture
@@ -115,7 +127,7 @@ def test_whole_tables_are_not_emptied_either(new_address: Callable[[str], str]) 
 
 
 def test_every_change_of_what_is_served_is_an_event(story: Registry) -> None:
-    events = [each.event for each in story.outbox_pending()]
+    events = deployment_events(story)
     assert [(each.action, each.revision) for each in events] == [
         ("promote", 1),
         ("set_rules", 2),
@@ -135,6 +147,33 @@ def test_every_change_of_what_is_served_is_an_event(story: Registry) -> None:
     assert first.event_time.tzinfo is not None
     encoder = Encoder(SingleObjectFraming())
     assert all(encoder.encode("deployments", each.to_record()) for each in events)
+
+
+def test_an_event_tells_of_all_experiments_and_of_the_rollout(registry: Registry) -> None:
+    serve(registry, "1.0.0")
+    push(registry, "1.1.0")
+    rules = [Rule(name, {"a": (name,)}, ServeVersion("1.0.0")) for name in ("x", "y")]
+    registry.set_rules(BOB, "prod", PROMPT, rules)
+    for name, rule in (("of-y", "y"), ("of-x", "x"), ("of-default", None)):
+        registry.start_experiment(BOB, "prod", PROMPT, name, arms("1.1.0", "1.0.0"), rule=rule)
+
+    def decide(transaction: Transaction) -> None:
+        transaction.rollout = ("of-x", 7)
+        experiments.set_weights(
+            transaction, BOB, "of-x", {"treatment": 0.5}, reason=None, expected_revision=None
+        )
+
+    registry.transact(decide)
+    *_, before, last = deployment_events(registry)
+    assert [(each.name, each.rule, each.allocation_epoch) for each in last.experiments] == [
+        ("of-default", None, 1),
+        ("of-x", "x", 2),
+        ("of-y", "y", 1),
+    ]
+    assert [arm.weight for arm in last.experiments[1].arms] == [0.5, 0.5]
+    assert (last.experiment, last.rollout, last.rollout_decision) == ("of-default", "of-x", 7)
+    assert (before.rollout, before.rollout_decision) == (None, None)
+    assert Encoder(SingleObjectFraming()).encode("deployments", last.to_record())
 
 
 def test_events_are_sent_until_they_were(story: Registry) -> None:

@@ -9,7 +9,16 @@ from itertools import pairwise
 from coalmine_registry.errors import Conflict, StaleRevision
 from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
-from tests.support.data.registry_case import BOB, CLEO, PROMPT, Revision, history, push, serve
+from tests.support.data.registry_case import (
+    BOB,
+    CLEO,
+    PROMPT,
+    Revision,
+    deployment_events,
+    history,
+    push,
+    serve,
+)
 
 _AT_ONCE = 50
 
@@ -53,7 +62,7 @@ def _check_history(registry: Registry, applied: list[_Applied], start: int) -> N
     assert [each.after["revision"] for each in audit if each.after] == [each.revision for each in written]
     for before, after in pairwise(audit):
         assert after.before == before.after
-    events = [each.event for each in registry.outbox_pending(500)][start:]
+    events = deployment_events(registry)[start:]
     assert [(each.action, each.revision, each.version) for each in events] == [
         (each.action, each.revision, each.version) for each in written
     ]

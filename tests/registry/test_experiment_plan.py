@@ -56,7 +56,7 @@ def test_a_version_brings_the_plan_of_its_experiments(served: Registry) -> None:
     both = arms("2.0.0", "1.0.0")
     found = start(served, "from-metadata", arms=both)
     margin = MetricPlan(role=None, direction=None, margin="0.4", tolerance=None, mde=None)
-    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": margin}, {})
+    assert found == ExperimentPlan(("quality",), 0.01, {"cost_per_request": margin}, {}, ())
     served.stop_experiment(BOB, "from-metadata")
     assert start(served, "by-hand", arms=both, plan=PLAN) == PLAN
 
@@ -81,6 +81,8 @@ def test_a_version_whose_plan_is_none_is_refused_at_registration(served: Registr
         ({"metrics": {f"m{number}": {} for number in range(51)}}, "at most 50"),
         ({"goals": [1]}, "names of metrics"),
         ({"goals": "quality"}, r"plan\.goals"),
+        ({"limits": {"error_rate": 20}}, r"plan\.limits\.error_rate is 20: give a share"),
+        ({"limits": {"error_rate": "half"}}, r"plan\.limits\.error_rate"),
         ({"alpha": 1}, r"plan\.alpha"),
         ({"alpha": "0.05"}, r"plan\.alpha"),
         ([], "plan"),

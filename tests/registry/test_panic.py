@@ -4,6 +4,8 @@ import pytest
 
 from coalmine_registry.errors import Forbidden, Frozen, Invalid, NotFound
 from coalmine_registry.registry import Registry
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.events import RolloutTransition
 from coalmine_schemas.prompts import Rule, ServeVersion
 from tests.support.data.registry_case import ANN, BOB, CLEO, PROMPT, READER, arms, push, serve
 from tests.support.data.rollout_rows import add_rollout, decisions, rollout
@@ -78,6 +80,16 @@ def test_nothing_stands_in_its_way(served: Registry) -> None:
     )
     assert (decision.reasons, decision.revision) == (["panic: bad"], only.revision)
     assert [rollout(served, each).state for each in ("waits", "over")] == ["cancelled", "completed"]
+    told = [each.event for each in served.outbox_pending() if isinstance(each.event, RolloutTransition)]
+    assert [(each.rollout, each.state, each.from_state) for each in told] == [
+        ("ro", "aborted", "running"),
+        ("waits", "cancelled", "pending"),
+    ]
+    first = told[0]
+    assert (first.decision, first.kind, first.actor, first.reasons) == (1, "panic", "ann", "panic: bad")
+    assert (first.treatment, first.control, first.stage) == ("1.0.2", "1.0.1", 1)
+    assert (first.event_time, first.revision) == (decision.at, only.revision)
+    assert Encoder(SingleObjectFraming()).encode("rollout_transitions", first.to_record())
 
 
 @pytest.mark.parametrize("rule", [None, "german"])

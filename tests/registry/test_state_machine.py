@@ -22,7 +22,7 @@ from coalmine_registry.errors import Conflict, NotFound, StaleRevision
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Arm, Snapshot
 from tests.support.campaign import size
-from tests.support.data.registry_case import BOB, PROMPT, history, push
+from tests.support.data.registry_case import BOB, PROMPT, deployment_events, history, push
 
 _VERSIONS = [f"1.{minor}.0" for minor in range(4)]
 _VERSION = st.sampled_from(_VERSIONS)
@@ -191,7 +191,7 @@ class _Lifecycle(RuleBasedStateMachine):
         changes = history(self.registry)[::-1]
         assert [each.revision for each in changes] == list(range(1, self.revision + 1))
         assert [each.action for each in changes] == self.actions
-        assert [each.event.action for each in self.registry.outbox_pending(500)] == self.actions
+        assert [each.action for each in deployment_events(self.registry)] == self.actions
         assert {each.version for each in self.registry.served_versions("prod", PROMPT)} == self.served
 
 

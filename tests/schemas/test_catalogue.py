@@ -43,7 +43,7 @@ def test_versions_count_from_one_and_the_last_is_the_latest(event: EventName) ->
 def test_records_live_in_one_namespace_and_have_an_owner(event: EventName) -> None:
     schema = latest(event)
     assert schema.record_name.startswith("coalmine.events.")
-    assert schema.owner in {"producers", "registry", "analytics", "consumers"}
+    assert schema.owner in {"producers", "registry", "rollouts", "analytics", "consumers"}
 
 
 @pytest.mark.parametrize("event", EVENT_NAMES)

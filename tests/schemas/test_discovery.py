@@ -14,11 +14,14 @@ from coalmine_schemas.discovery import (
     Endpoint,
     UntrustedHome,
     announce_server,
+    announce_start,
+    end_start,
     find_endpoint,
     find_server,
     home_of,
     own_home,
     read_local_token,
+    starting_server,
     withdraw_server,
 )
 from tests.support.doubles.deployment_server import DeploymentServer
@@ -172,3 +175,20 @@ def test_the_home_is_given_or_in_the_environment(tmp_path: Path, monkeypatch: py
     assert home_of(tmp_path / "a", {"COALMINE_HOME": "/b"}) == tmp_path / "a"
     assert home_of(None, {"COALMINE_HOME": "/b"}) == Path("/b")
     assert home_of(None, {"COALMINE_HOME": ""}) == home_of("~/.coalmine", {}) == tmp_path / ".coalmine"
+
+
+def test_a_server_that_starts_is_known_until_it_listens_or_ends(home: Path) -> None:
+    assert starting_server(home) is None
+    announce_start(home)
+    assert starting_server(home) == os.getpid()
+    document = json.loads((home / "starting.json").read_text(encoding="utf-8"))
+    end_start(home)
+    assert starting_server(home) is None
+    for gone in (
+        "",
+        "[]",
+        json.dumps({**document, "process_started": 1}),
+        json.dumps({**document, "pid": 2**30}),
+    ):
+        (home / "starting.json").write_text(gone, encoding="utf-8")
+        assert starting_server(home) is None

@@ -19,6 +19,7 @@ CLASSES: dict[EventName, type[Any]] = {
     "feedback": events.PromptFeedback,
     "scores": events.PromptScore,
     "deployments": events.Deployment,
+    "rollout_transitions": events.RolloutTransition,
     "alerts": events.AlertTransition,
     "dead_letters": events.DeadLetter,
 }
@@ -35,7 +36,7 @@ ENUMS: dict[str, Any] = {
 
 def _build(event: EventName, record: dict[str, Any]) -> Any:
     if event == "deployments":
-        record = {**record, "arms": [events.DeploymentArm(**arm) for arm in record["arms"]]}
+        return events.Deployment.from_record(record)
     return CLASSES[event](**record)
 
 
@@ -44,9 +45,17 @@ def test_a_class_has_the_fields_of_its_record_in_order(event: EventName) -> None
     assert [f.name for f in fields(CLASSES[event])] == [f["name"] for f in latest(event).parsed["fields"]]
 
 
-def test_an_arm_has_the_fields_of_its_record() -> None:
-    arms = next(f["type"]["items"] for f in latest("deployments").parsed["fields"] if f["name"] == "arms")
-    assert [f.name for f in fields(events.DeploymentArm)] == [f["name"] for f in arms["fields"]]
+def test_arms_and_experiments_have_the_fields_of_their_records() -> None:
+    items = {
+        f["name"]: f["type"]["items"]
+        for f in latest("deployments").parsed["fields"]
+        if f["name"] in ("arms", "experiments")
+    }
+    of_experiment = items["experiments"]["fields"]
+    inner = next(f["type"]["items"] for f in of_experiment if f["name"] == "arms")
+    assert [f.name for f in fields(events.DeploymentExperiment)] == [f["name"] for f in of_experiment]
+    for arms in (items["arms"], inner):
+        assert [f.name for f in fields(events.DeploymentArm)] == [f["name"] for f in arms["fields"]]
 
 
 def test_enum_types_have_the_symbols_of_the_schemas() -> None:
@@ -71,7 +80,7 @@ def test_an_event_survives_encoding_and_decoding(event: EventName) -> None:
 def test_what_avro_gives_a_default_may_be_left_out(event: EventName) -> None:
     needed = {f["name"] for f in latest(event).parsed["fields"] if "default" not in f}
     record = {name: value for name, value in load_examples(event)[0].items() if name in needed}
-    value = _build(event, {"arms": (), **record} if event == "deployments" else record)
+    value = _build(event, record)
     defaults = {f["name"]: f["default"] for f in latest(event).parsed["fields"] if "default" in f}
     assert {name: value.to_record()[name] for name in defaults} == defaults
 

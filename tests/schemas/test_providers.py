@@ -49,6 +49,17 @@ from coalmine_schemas.providers import named_provider, provider_id
         ("fireworks_ai/accounts/fireworks/models/llama-v3p3-70b-instruct", "fireworks"),
         ("accounts/fireworks/models/llama-v3p3-70b-instruct", "fireworks"),
         ("litellm_proxy/gpt-4o", "openai"),
+        ("openai:gpt-4o", "openai"),
+        ("anthropic:claude-sonnet-4-5", "anthropic"),
+        ("google-gla:gemini-2.5-flash", "google"),
+        ("google_vertexai:gemini-2.5-pro", "google"),
+        ("bedrock:us.anthropic.claude-3-haiku-20240307-v1:0", "aws"),
+        ("bedrock_converse:anthropic.claude-3-5-sonnet-20241022-v2:0", "aws"),
+        ("groq:llama-3.3-70b-versatile", "groq"),
+        ("azure_openai:gpt-4o", "azure"),
+        ("openrouter:anthropic/claude-sonnet-4.5", "openrouter"),
+        ("mistral:mistral-large-latest", "mistral"),
+        ("computer-use-preview", "openai"),
         ("gpt-4o", "openai"),
         ("claude-haiku-4-5", "anthropic"),
     ],
@@ -60,7 +71,10 @@ def test_a_name_alone_finds_provider_and_price(model: str, provider: str) -> Non
     assert cost.nano_usd > 0
 
 
-@pytest.mark.parametrize("model", ["my-llama", "acme/my-llama", "groq/my-llama", "", "/", "a//b", "ft:acme"])
+@pytest.mark.parametrize(
+    "model",
+    ["my-llama", "acme/my-llama", "groq/my-llama", "", "/", "a//b", "ft:acme", "mistral:7b", "openai:", ":"],
+)
 def test_a_name_that_says_nothing_finds_no_price(model: str) -> None:
     assert PriceTable().cost({"input_tokens": 1000, "output_tokens": 0}, models=(model,)) is None
 
@@ -86,3 +100,6 @@ def test_only_a_stated_provider_is_named() -> None:
     assert named_provider("groq/llama") == "groq"
     assert named_provider("acme/llama") is None
     assert named_provider("gpt-4o") is None
+    assert named_provider("anthropic:claude") == "anthropic"
+    for tag in ("mistral:latest", "mistral:7b-instruct-v0.3", "codestral:22b", "deepseek:v3"):
+        assert named_provider(tag) is None  # as Ollama names models

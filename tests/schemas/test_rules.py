@@ -20,6 +20,7 @@ from coalmine_schemas.validate import broken_rules
 from tests.support.data.example_events import example, frame, load_examples
 
 ARM = {"variant": "a", "version": "1.0.0", "weight": 0.5}
+RUNNING = {"name": "tone", "rule": None, "allocation_epoch": 1, "arms": [ARM]}
 
 LONG = "n" * 2_000
 MANY = {f"m{number}": 1.0 for number in range(1_000)}
@@ -122,6 +123,26 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("deployments", {"changed_by": LONG}, "changed_by is longer than 200 characters: 2000"),
     ("deployments", {"arms": [{**ARM, "version": LONG}]}, "arms[0].version is longer than 200"),
     ("deployments", {"arms": [ARM] * 1_000}, "arms has more than 100 entries: 1000"),
+    ("deployments", {"experiments": [{**RUNNING, "name": ""}]}, "experiments[0].name is empty"),
+    ("deployments", {"experiments": [RUNNING, {**RUNNING, "rule": LONG}]}, "experiments[1].rule is longer"),
+    (
+        "deployments",
+        {"experiments": [{**RUNNING, "arms": [ARM, {**ARM, "weight": -0.5}]}]},
+        "experiments[0].arms[1].weight is below 0: -0.5",
+    ),
+    ("deployments", {"rollout": LONG}, "rollout is longer than 200 characters: 2000"),
+    ("rollout_transitions", {"rollout": ""}, "rollout is empty"),
+    ("rollout_transitions", {"decision": 0}, "decision is below 1: 0"),
+    ("rollout_transitions", {"treatment": ""}, "treatment is empty"),
+    ("rollout_transitions", {"control": ""}, "control is empty"),
+    ("rollout_transitions", {"kind": ""}, "kind is empty"),
+    ("rollout_transitions", {"state": ""}, "state is empty"),
+    ("rollout_transitions", {"from_state": LONG}, "from_state is longer than 200 characters: 2000"),
+    ("rollout_transitions", {"from_stage": -1}, "from_stage is below 0: -1"),
+    ("rollout_transitions", {"stage": -1}, "stage is below 0: -1"),
+    ("rollout_transitions", {"weights": {"a": math.nan}}, "weights['a'] is not finite: nan"),
+    ("rollout_transitions", {"actor": LONG}, "actor is longer than 200 characters: 2000"),
+    ("rollout_transitions", {"revision": -1}, "revision is below 0: -1"),
     ("alerts", {"fingerprint": ""}, "fingerprint is empty"),
     ("alerts", {"value": math.nan}, "value is not finite: nan"),
     ("dead_letters", {"dead_letter_id": "x"}, "dead_letter_id is not a UUID: 'x'"),

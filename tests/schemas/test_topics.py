@@ -9,6 +9,7 @@ def test_topics_are_those_of_the_design() -> None:
         "coalmine.feedback",
         "coalmine.scores",
         "coalmine.deployments",
+        "coalmine.rollout-transitions",
         "coalmine.alerts",
         "coalmine.dead-letters",
     ]

@@ -45,7 +45,7 @@ _SAME = (
 
 _BY_SETTINGS = (
     (collector_settings(IngestSettings()), CollectorSettings()),
-    (store_settings(StoreSection()), StoreSettings()),
+    (store_settings(StoreSection(), ReadoutSettings()), StoreSettings()),
     (maintenance_policy(StoreSection(), RetentionSettings()), MaintenancePolicy()),
     (plans_of(ReadoutSettings()).default, Plan()),
     (drift_plan(Settings()), DriftPlan()),

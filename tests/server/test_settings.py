@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_schemas.client_variables import CLIENT_VARIABLES
+from coalmine_schemas.ranges import DEFAULT_RANGES
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings import SETTING_KEYS, LoadedSettings, load_settings, setting_rows
 
@@ -224,7 +225,8 @@ def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: 
     )
     readout = load(tmp_path, toml=toml).settings.readout
     zeal = readout.metrics["zeal"]
-    assert readout.ranges == {"quality": (0, 1), "zeal": (0, 10)}
+    assert readout.ranges == {**DEFAULT_RANGES, "zeal": (0, 10)}
+    assert set(DEFAULT_RANGES.values()) == {(0, 1)}
     assert zeal.margin is not None
     assert zeal.margin.value == pytest.approx(0.03)
     assert zeal.margin.relative

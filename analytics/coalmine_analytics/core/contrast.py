@@ -6,16 +6,17 @@ strata independent: the same users are in most of them, so the covariance of the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray
+from coalmine_analytics.arrays import BoolArray, FloatArray, Index, IntArray
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+from coalmine_analytics.core.ratio import BLOCK_ROWS, ArmRatio, arm_ratio
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, for what is kept once it was asked for
 class Contrast:
     """Two arms over S strata, to be compared as R_T - factor R_C."""
 
@@ -31,19 +32,25 @@ class Contrast:
     groups: FloatArray
     """Unit groups with a value in any stratum, shape (...)."""
 
-    ratios: tuple[FloatArray, FloatArray] = field(init=False)
-    """The weighted ratios of treatment and control, shape (...); NaN where nothing is to be compared."""
-    difference: Effect = field(init=False)
-    """Treatment minus control."""
-
-    def __post_init__(self) -> None:
+    @cached_property
+    def ratios(self) -> tuple[FloatArray, FloatArray]:
+        """The weighted ratios of treatment and control, shape (...); NaN where nothing is to be compared."""
         known = self.weight.any(axis=-1)
-        ratios = (
+        treatment, control = (
             np.where(known, np.where(self.weight > 0, self.weight * arm.ratio, 0.0).sum(axis=-1), np.nan)
             for arm in (self.treatment, self.control)
         )
-        object.__setattr__(self, "ratios", tuple(ratios))
-        object.__setattr__(self, "difference", self.effect(1.0))
+        return treatment, control
+
+    @cached_property
+    def difference(self) -> Effect:
+        """Treatment minus control."""
+        return self.effect(1.0)
+
+    def at(self, index: Index) -> "Contrast":
+        """The comparisons at an index of numpy's."""
+        arms = self.treatment.at(index), self.control.at(index)
+        return Contrast(*arms, self.weight[index], self.shared[index], self.groups[index])
 
     def effect(self, factor: FloatArray | float) -> Effect:
         """R_T - factor R_C, with the larger of the strata's variances and what their groups share on top.
@@ -192,33 +199,45 @@ def side_by_side(y: FloatArray, x: FloatArray, control: int, arms: Sequence[int]
     groups = (present[:, others] | present[:, same]).sum(axis=-1).astype(np.float64)
     covariance = np.zeros((len(y), len(others), 3, len(y[0]), len(y[0])))
     if len(y[0]) > 1:
-        between = shared_covariance(y, x, ratios)  # (M, S, A, S, A)
-        for part, (left, right) in enumerate(((others, others), (others, same), (same, same))):
-            covariance[:, :, part] = between[:, :, left, :, right].swapaxes(0, 1)
+        in_any = present.any(axis=1).sum(axis=-1)
+        own, beside = shared_covariance(y, x, ratios, in_any, control)  # (M, A, S, S)
+        covariance[:, :, 0], covariance[:, :, 1] = own[:, others], beside[:, others]
+        covariance[:, :, 2] = own[:, same]
     return Stratified(treatment, baseline, covariance, groups, y, x, (*arms, control))
 
 
-def shared_covariance(y: FloatArray, x: FloatArray, arms: ArmRatio) -> FloatArray:
+def shared_covariance(
+    y: FloatArray, x: FloatArray, arms: ArmRatio, groups: IntArray, control: int
+) -> tuple[FloatArray, FloatArray]:
     """Covariances between the ratios of different strata, from the unit groups they have in common.
 
     Args:
-        y: Numerators, shape (..., S, A, K): S strata, A arms, K groups.
+        y: Numerators, shape (M, S, A, K): S strata, A arms, K groups.
         x: Denominators, same shape.
-        arms: Their ratios, fields of shape (..., S, A).
+        arms: Their ratios, fields of shape (M, S, A).
+        groups: Those with a value in any stratum and arm, shape (M,).
+        control: Index of the control arm.
 
     Returns:
-        Shape (..., S, A, S, A), 0 within a stratum: there no unit is in two arms, and `ArmRatio.variance` is
-        that of one arm.
+        Of each arm with itself and with control, shape (M, A, S, S); 0 within a stratum: there no unit is in
+        two arms, and `ArmRatio.variance` is that of one arm.
     """
-    *lead, strata, count, groups = y.shape
-    present = arms.sum_x > 0
-    inverse = np.divide(1.0, arms.sum_x, out=np.zeros(present.shape), where=present)
-    influence = x * np.where(present, -arms.ratio, 0.0)[..., None]
-    influence += y
-    influence *= inverse[..., None]
-    flat = influence.reshape(*lead, strata * count, groups)
-    n = (x > 0).reshape(flat.shape).any(axis=-2).sum(axis=-1, keepdims=True)[..., None]
+    ratio = np.where(arms.sum_x > 0, arms.ratio, 0.0)[..., None]
+    inverse = np.divide(1.0, arms.sum_x, out=np.zeros(arms.sum_x.shape), where=arms.sum_x > 0)[..., None]
+    metrics, strata, count, _ = y.shape
+    own, beside = (np.empty((metrics, count, strata, strata)) for _ in range(2))
+    step = max(1, BLOCK_ROWS // (strata * count))
+    for start in range(0, metrics, step):  # as many as stay in the processor's cache
+        some = slice(start, start + step)
+        influence = ((y[some] - ratio[some] * x[some]) * inverse[some]).swapaxes(1, 2)  # (., A, S, K)
+        across = influence.swapaxes(-1, -2)
+        np.matmul(influence, across, out=own[some])
+        np.matmul(influence, across[:, control, None], out=beside[some])
+    n = groups[:, None, None, None]
+    within = np.arange(strata)
     with np.errstate(divide="ignore", invalid="ignore"):
-        both = (flat @ flat.swapaxes(-1, -2) * (n / (n - 1.0))).reshape(*lead, strata, count, strata, count)
-    both[..., np.arange(strata), :, np.arange(strata), :] = 0.0
-    return np.asarray(both)
+        scale = n / (n - 1.0)
+        own *= scale
+        beside *= scale
+    own[..., within, within] = beside[..., within, within] = 0.0
+    return own, beside

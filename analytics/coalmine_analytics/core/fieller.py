@@ -9,6 +9,9 @@ from coalmine_analytics.core.e_process import MIXTURE
 
 _STEPS = 40
 """At most so many rounds; the critical value hardly depends on the bound, so five suffice."""
+_ENOUGH = 1e-12
+"""How little a bound moves, relative to itself, when it is found: rounds go on for a tenth of that."""
+_SIDES = np.array([-1.0, 1.0])
 
 
 def relative_confidence_sequence(
@@ -42,23 +45,37 @@ def relative_confidence_sequence(
 def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatArray:
     """The ratios at which |R_T - ratio R_C| is its half-width, shape (2, ...); NaN where there is none."""
     r_t, r_c = contrast.ratios
-    side = np.array([-1.0, 1.0]).reshape(2, *(1,) * r_t.ndim)
+    usable = contrast.difference.usable
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(usable, r_t / r_c, np.nan) * np.ones((2, *(1,) * r_t.ndim))
+    widths: FloatArray = np.broadcast_to(np.asarray(mde, np.float64), r_t.shape)
+    at = np.nonzero(np.isfinite(ratio))
+    for _ in range(_STEPS):
+        if not at[0].size:
+            break
+        mine = at[1:]
+        moved = _moved(contrast.at(mine), ratio[at], _SIDES[at[0]], widths[mine], alpha)
+        with np.errstate(invalid="ignore"):
+            open_ = np.abs(moved - ratio[at]) > _ENOUGH * np.abs(moved)
+        ratio[at] = moved
+        at = tuple(axis[open_] for axis in at)
+    return ratio
+
+
+def _moved(
+    contrast: Contrast, ratio: FloatArray, side: FloatArray, mde: FloatArray, alpha: float
+) -> FloatArray:
+    """The bounds with the critical values at some ratios, shape (N,), each on its side, -1 or 1."""
+    r_t, r_c = contrast.ratios
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.broadcast_to(r_t / r_c, (2, *r_t.shape))
-        for _ in range(_STEPS):
-            effect = contrast.effect(ratio)
-            usable = effect.usable
-            se = np.where(usable, effect.standard_error, 1.0)
-            df = np.where(usable, effect.degrees_of_freedom, 1.0)
-            z = critical_z(se, df, mde=mde, alpha=alpha, mixture=MIXTURE)
-            z2 = np.where(usable, np.square(z), np.inf)
-            p, h, q = contrast.variance_parts(ratio)
-            lead = np.square(r_c) - z2 * q
-            root = np.sqrt(z2 * (q * np.square(r_t) + p * lead - h * (2.0 * r_t * r_c - z2 * h)))
-            # Of the two roots the one on this side; where r_c < 0 the division swaps none of them.
-            moved = np.where(lead > 0, (r_t * r_c - z2 * h + side * root) / lead, np.nan)
-            settled = ~(np.abs(moved - ratio) > 1e-14 * np.abs(moved))
-            ratio = moved
-            if settled.all():
-                break
-    return np.asarray(ratio)
+        effect = contrast.effect(ratio)
+        usable = effect.usable
+        se = np.where(usable, effect.standard_error, 1.0)
+        df = np.where(usable, effect.degrees_of_freedom, 1.0)
+        z = critical_z(se, df, mde=mde, alpha=alpha, mixture=MIXTURE)
+        z2 = np.where(usable, np.square(z), np.inf)
+        p, h, q = contrast.variance_parts(ratio)
+        lead = np.square(r_c) - z2 * q
+        root = np.sqrt(z2 * (q * np.square(r_t) + p * lead - h * (2.0 * r_t * r_c - z2 * h)))
+        # Of the two roots the one on this side; where r_c < 0 the division swaps none of them.
+        return np.asarray(np.where(lead > 0, (r_t * r_c - z2 * h + side * root) / lead, np.nan))

@@ -76,12 +76,13 @@ def harm_log_e(contrast: Contrast, tolerance: Worsening, *, mde: FloatArray | fl
     Raises:
         InvalidParameter: An mde is not positive and finite.
     """
-    side, both = tolerance.side, tolerance.both
-    found = _beyond(tolerance.room(contrast, side), mde)
-    if both.any():
-        other = _beyond(tolerance.room(contrast, -side), mde)
+    found = _beyond(tolerance.room(contrast, tolerance.side), mde)
+    if (rows := tolerance.rows_of_both(len(found))).size:
+        mine, some = tolerance.of_rows(rows), contrast.at(rows)
+        other = _beyond(mine.room(some, -mine.side), np.broadcast_to(mde, found.shape)[rows])
         with np.errstate(invalid="ignore"):  # NaN where there is no look
-            found = np.where(both, np.logaddexp(found, other) - math.log(2.0), found)
+            each = np.logaddexp(found[rows], other) - math.log(2.0)
+        found[rows] = np.where(mine.both, each, found[rows])
     return found
 
 

@@ -21,13 +21,16 @@ def same_mix(y: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     Returns:
         Numerators and denominators of shape (..., A, K), whose ratios and variances are those of the mix.
-        Parts that some arm hardly has are left out; all 0 if none remains.
+        Parts that some arm hardly has are left out, unless it hardly has anything; all 0 if none remains.
     """
     total = x.sum(axis=-1)  # (..., P, A)
-    counts = (total >= MIN_REQUESTS).all(axis=-1, keepdims=True)
+    hardly_any = total.sum(axis=-2, keepdims=True) < MIN_REQUESTS
+    counts = (hardly_any | (total >= MIN_REQUESTS)).all(axis=-1, keepdims=True)
     mine = np.where(counts, total, 0.0)
     of_all = mine.sum(axis=-1, keepdims=True)
-    weight = np.divide(of_all, of_all.sum(axis=-2, keepdims=True), out=np.zeros(of_all.shape), where=counts)
+    weight = np.divide(
+        of_all, of_all.sum(axis=-2, keepdims=True), out=np.zeros(of_all.shape), where=counts & (of_all > 0)
+    )
     size = mine.sum(axis=-2)  # (..., A)
     ratio = np.divide(y.sum(axis=-1), total, out=np.zeros(total.shape), where=mine > 0)
     share = np.divide(weight * size[..., None, :], total, out=np.zeros(total.shape), where=mine > 0)[

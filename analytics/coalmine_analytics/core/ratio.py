@@ -7,6 +7,7 @@ a mean per request has x = 1 per request, a thumbs-up rate has y = thumbs up and
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,11 @@ from coalmine_analytics.errors import invalid
 ROUNDING = 1e-12
 """Relative to the values: what differs by no more than this differs by rounding, so not at all."""
 
-_BLOCK_ROWS = 64
+BLOCK_ROWS = 64
 """Comparisons handled together: 64 of 256 groups are 128 KiB per array, within the cache of one core."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is kept once it was asked for
 class ArmRatio:
     """A ratio R = sum(y) / sum(x) of one arm; all fields share one shape, that of the comparisons."""
 
@@ -34,7 +35,7 @@ class ArmRatio:
     clusters: FloatArray
     """Clusters with a non-zero denominator."""
 
-    @property
+    @cached_property
     def variance(self) -> FloatArray:
         """Variance of `ratio`: n/(n-1) * residual_ss / sum_x^2; NaN below two clusters."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -48,7 +49,10 @@ class ArmRatio:
 
     def scaled(self, factor: FloatArray) -> "ArmRatio":
         """The arm as if each of its y were `factor` times as large."""
-        return ArmRatio(self.ratio * factor, self.sum_x, self.residual_ss * np.square(factor), self.clusters)
+        squared = np.square(factor)
+        arm = ArmRatio(self.ratio * factor, self.sum_x, self.residual_ss * squared, self.clusters)
+        arm.__dict__["variance"] = self.variance * squared
+        return arm
 
     @property
     def fields(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -83,8 +87,8 @@ def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
     rows = math.prod(shape)
     flat_y, flat_x = ys.reshape(rows, xs.shape[-1]), xs.reshape(rows, xs.shape[-1])
     ratio, sum_x, residual_ss, clusters = (np.empty(rows) for _ in range(4))
-    for start in range(0, rows, _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
+    for start in range(0, rows, BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
         _block(flat_y[block], flat_x[block], ratio[block], sum_x[block], residual_ss[block], clusters[block])
     with np.errstate(invalid="ignore", over="ignore"):
         residual_ss[residual_ss <= np.square(ROUNDING * ratio * sum_x)] = 0.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray, Index
+from coalmine_analytics.arrays import BoolArray, FloatArray, Index, IndexArray
 from coalmine_analytics.core.contrast import Contrast
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.errors import invalid
@@ -38,6 +38,15 @@ class Worsening:
     def both(self) -> BoolArray:
         """Where any change is worse."""
         return np.asarray(self.better == 0)
+
+    def rows_of_both(self, rows: int) -> IndexArray:
+        """Where, along the first axis of so many rows of comparisons, that is so."""
+        both = self.both.reshape(len(self.both), -1).any(axis=1)
+        return np.flatnonzero(np.broadcast_to(both, (rows,)))
+
+    def of_rows(self, rows: IndexArray) -> "Worsening":
+        """Some rows of comparisons; a size that is the same for all stays so."""
+        return self if len(self.size) == 1 else self.at(rows)
 
     def at(self, index: Index) -> "Worsening":
         """The comparisons at an index of numpy's."""

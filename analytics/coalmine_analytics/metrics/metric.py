@@ -50,7 +50,7 @@ class Metric:
         """
         if self.own_tolerance is not None:
             return self.own_tolerance
-        return replace(self.margin, value=self.margin.value / 3.0)
+        return Size(self.margin.value / 3.0, self.margin.relative)
 
     @property
     def hypothesis(self) -> str:

@@ -105,7 +105,7 @@ class Judge:
 
     def _shown(self, metric: Metric, at: tuple[int, int]) -> MetricVerdict:
         if self._running.difference[at] > self._plan.alpha:
-            units = _units(self._weighed.units_to_difference[at])
+            units = _units(self._weighed.forecasts.difference[at])
             words = "no difference shown yet; nothing depends on it"
             return MetricVerdict("no difference shown", words, None, units)
         # The sign at this look: that of the look that showed it may only differ where the effect is tiny.
@@ -124,11 +124,11 @@ class Judge:
         if self._better[at] <= alpha if goal else gained and self._running.acceptable[at] <= alpha:
             return MetricVerdict("better", "better than control", adjusted, 0)
         if goal:
-            units = _units(self._weighed.units_to_better[at])
+            units = _units(self._weighed.forecasts.better[at])
             return MetricVerdict("undecided", f"not shown to be better yet; {_more(units)}", adjusted, units)
         if self._running.acceptable[at] <= alpha:
             return MetricVerdict("not worse", f"worse by less than {metric.margin}, if at all", adjusted, 0)
-        units = _units(self._weighed.units_to_acceptable[at])
+        units = _units(self._weighed.forecasts.acceptable[at])
         waived = metric.role == "must_prove" and not self._required[at]
         rest = f"not required, for it had no values {self._when}" if waived else _more(units)
         words = f"neither harm nor its absence is shown yet; {rest}"
@@ -235,12 +235,12 @@ class Judge:
     def _to_acceptable(self, row: int, column: int) -> float:
         if self._running.acceptable[row, column] <= self._plan.alpha:
             return 0.0
-        return float(self._weighed.units_to_acceptable[row, column])
+        return float(self._weighed.forecasts.acceptable[row, column])
 
     def _to_better(self, row: int, column: int) -> float:
         if self._better[row, column] <= self._plan.alpha:
             return 0.0
-        return float(self._weighed.units_to_better[row, column])
+        return float(self._weighed.forecasts.better[row, column])
 
 
 def _family(p: FloatArray, rows: Sequence[int], size: int = 0) -> FloatArray:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from coalmine_analytics.arrays import FloatArray
-from coalmine_analytics.core.acceptance import acceptable_log_e, superior_log_e, units_to_acceptable
+from coalmine_analytics.arrays import FloatArray, IntArray
+from coalmine_analytics.core.acceptance import Seen, acceptable_log_e, superior_log_e, units_to_acceptable
 from coalmine_analytics.core.confidence_sequence import confidence_sequence
 from coalmine_analytics.core.contrast import Contrast
 from coalmine_analytics.core.e_process import log_e_value
@@ -14,6 +15,7 @@ from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.fieller import relative_confidence_sequence
 from coalmine_analytics.core.forecast import units_needed
 from coalmine_analytics.core.harm import lasting_harm_log_e
+from coalmine_analytics.core.worsening import Worsening
 from coalmine_analytics.metrics import Metric, Size
 from coalmine_analytics.readout.scales import BETTER, worsening
 from coalmine_analytics.readout.strata import Strata
@@ -37,10 +39,58 @@ class Weighed(Bounds):
     harm: FloatArray
     acceptable: FloatArray
     better: FloatArray
-    units_to_difference: FloatArray
-    """Further units; infinite: never."""
-    units_to_acceptable: FloatArray
-    units_to_better: FloatArray
+    forecasts: "Forecasts"
+
+
+class Forecasts:
+    """Further units until each question is answered, shape (M, T); infinite: never.
+
+    Computed when asked for: hardly a readout shows them all.
+
+    Args:
+        contrast: The look.
+        margin: Worsening that is not acceptable.
+        seen: Of the look.
+        units: Units of both arms.
+        mde: As for `weigh`.
+        alpha: Likewise.
+    """
+
+    def __init__(
+        self,
+        contrast: Contrast,
+        margin: Worsening,
+        seen: Seen,
+        units: IntArray,
+        *,
+        mde: FloatArray,
+        alpha: float,
+    ) -> None:
+        self._contrast, self._margin, self._seen, self._units = contrast, margin, seen, units
+        self._mde, self._alpha = mde, alpha
+
+    @cached_property
+    def difference(self) -> FloatArray:
+        """Until a difference is shown."""
+        return units_needed(self._contrast.difference, self._units, mde=self._mde, alpha=self._alpha)
+
+    @cached_property
+    def acceptable(self) -> FloatArray:
+        """Until it is shown that the arm is worse by less than the margin."""
+        return units_to_acceptable(
+            self._contrast, self._margin, self._seen, self._units, mde=self._mde, alpha=self._alpha
+        )
+
+    @cached_property
+    def better(self) -> FloatArray:
+        """Until a gain is shown."""
+        side = self._margin.side
+        gain = Effect(
+            side * self._contrast.difference.estimate,
+            self._contrast.difference.standard_error,
+            self._contrast.difference.degrees_of_freedom,
+        )
+        return units_needed(gain, self._units, mde=self._mde, alternative="greater", alpha=self._alpha)
 
 
 def weigh(
@@ -66,7 +116,6 @@ def weigh(
     harm = lasting_harm_log_e(parts.compared, parts.weight, tolerance, mde=mde)
     bounds = intervals(contrast, effect, mde, alpha=alpha)
     nothing = worsening(metrics, lambda _metric: Size(0.0))
-    gain = nothing.room(contrast, nothing.side)
     return Weighed(
         difference=np.where(effect.identical, 0.0, log_e_value(effect, mde=mde)),
         harm=np.where(unknown, np.nan, harm),
@@ -76,9 +125,7 @@ def weigh(
         upper=bounds.upper,
         relative_lower=bounds.relative_lower,
         relative_upper=bounds.relative_upper,
-        units_to_difference=units_needed(effect, strata.units, mde=mde, alpha=alpha),
-        units_to_acceptable=units_to_acceptable(contrast, margin, seen, strata.units, mde=mde, alpha=alpha),
-        units_to_better=units_needed(gain, strata.units, mde=mde, alternative="greater", alpha=alpha),
+        forecasts=Forecasts(contrast, margin, seen, strata.units, mde=mde, alpha=alpha),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.running_p import continue_p
-from coalmine_analytics.metrics import Metric, metrics_in, planned
+from coalmine_analytics.metrics import metrics_in, planned
 from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
@@ -22,11 +22,18 @@ from coalmine_analytics.readout.decisions import Judge, Running
 from coalmine_analytics.readout.evidence import weigh
 from coalmine_analytics.readout.limits import broken_words, limits_of
 from coalmine_analytics.readout.plan import Plan
-from coalmine_analytics.readout.rows import Observed, Rows
+from coalmine_analytics.readout.rows import Observed, Rows, cache_saving
 from coalmine_analytics.readout.sample_ratio import sample_ratio
 from coalmine_analytics.readout.scales import scales_of
+from coalmine_analytics.readout.segments import segments_of
 from coalmine_analytics.readout.strata import stratify
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
+from coalmine_analytics.results.readout import (
+    ArmReadout,
+    HeavyUnitReadout,
+    MetricReadout,
+    Readout,
+    SegmentReadout,
+)
 from coalmine_analytics.results.verdicts import ACTING, Decision
 from coalmine_consumers.experiments import ExperimentSums
 
@@ -66,7 +73,11 @@ def read_out(
     names = [sums.arms[index] for index in others]
     earlier = _Earlier(before if before is not None and before.control == control_name else None)
     strata = stratify(sums, metrics, control, others)
-    known = [[earlier.metric(arm, metric) for arm in names] for metric in metrics]
+    hypotheses = [metric.hypothesis for metric in metrics]
+    known = [
+        [earlier.metric(arm, metric.name, hypothesis) for arm in names]
+        for metric, hypothesis in zip(metrics, hypotheses, strict=True)
+    ]
     scales = scales_of(
         metrics, strata, [[None if each is None else each.scales for each in row] for row in known]
     )
@@ -86,6 +97,16 @@ def read_out(
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
     now_rare = rare(strata, units[others], int(units[control]), settled=settled, waiting=waiting)
     limits = limits_of(sums, cut, plan, control, others)
+    segments = segments_of(
+        sums,
+        metrics,
+        plan,
+        control,
+        others,
+        mde=scales.mde,
+        known=known,
+        before=[earlier.segments(name) for name in names],
+    )
     judge = Judge(
         metrics,
         plan,
@@ -119,6 +140,13 @@ def read_out(
                 acceptable_p=verdict.acceptable_p,
                 metrics=tuple(rows.readout(row, column, known[row][column]) for row in range(len(metrics))),
                 limits=limits[column],
+                segments=segments[column],
+                cache_saving=cache_saving(sums, index),
+                heavy_units=tuple(
+                    HeavyUnitReadout(unit_id=each.unit_id, requests=each.requests, share=each.share)
+                    for each in sums.heavy_units
+                    if each.arm == name
+                ),
             )
         )
     return Readout(
@@ -131,7 +159,12 @@ def read_out(
         control=control_name,
         control_units=int(units[control]),
         control_requests=int(requests[control]),
+        control_cache_saving=cache_saving(sums, control),
         epochs=sums.epochs,
+        epoch_since=taken_at
+        if before is None or before.epochs[-1:] != sums.epochs[-1:]
+        else before.epoch_since,
+        borders=() if before is None else before.borders,
         no_control_since=no_control_since,
         final=plan.stopped and before is not None and before.requests == int(requests.sum()),
         begun_anew=None if before is None else before.begun_anew,
@@ -150,10 +183,10 @@ class _Earlier:
             (arm.arm, metric.metric): metric for arm in self._arms.values() for metric in arm.metrics
         }
 
-    def metric(self, arm: str, metric: Metric) -> MetricReadout | None:
+    def metric(self, arm: str, metric: str, hypothesis: str) -> MetricReadout | None:
         """A metric of an arm, if its hypothesis is the same."""
-        found = self._metrics.get((arm, metric.name))
-        return found if found is not None and found.hypothesis == metric.hypothesis else None
+        found = self._metrics.get((arm, metric))
+        return found if found is not None and found.hypothesis == hypothesis else None
 
     def decided_at(self, arm: str, decision: Decision, now: datetime) -> datetime | None:
         """When this decision was made: then, if it stood already, or now."""
@@ -168,6 +201,11 @@ class _Earlier:
         if found is None or self.readout is None:
             return False
         return is_settled(found.units, self.readout, self.readout.taken_at, min_units)
+
+    def segments(self, arm: str) -> tuple[SegmentReadout, ...]:
+        """Segments of an arm at that look."""
+        found = self._arms.get(arm)
+        return () if found is None else found.segments
 
     def arm(self, arm: str) -> ArmReadout | None:
         """The arm at that look."""

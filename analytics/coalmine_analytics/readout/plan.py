@@ -35,6 +35,8 @@ class Plan:
     """By metric."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Shares of bad units, by rate: an arm with more is rolled back, unless control has more, too."""
+    segments: frozenset[str] = frozenset()
+    """Keys of declared segments that it is judged by; empty: all that are declared."""
     weights: Weights | None = None
     """Planned split in every epoch that `epoch_weights` does not name; None: unknown."""
     epoch_weights: Mapping[int, Weights] = field(default_factory=dict)

@@ -65,6 +65,9 @@ class Rows:
         }
         self._scales = {name: _plain(getattr(look.scales, name)) for name in ("mde", "margin", "tolerance")}
         self._units = look.sums.units.sum(axis=(0, 2)).tolist()
+        self._with_value = [
+            each.tolist() for each in (look.strata.latest_units_treatment, look.strata.latest_units_control)
+        ]
         self._hypotheses = [metric.hypothesis for metric in look.metrics]
 
     def readout(self, row: int, column: int, before: MetricReadout | None) -> MetricReadout:
@@ -107,6 +110,8 @@ class Rows:
             role=metric.role,
             required=look.judge.is_required(*at),
             goal=look.judge.is_goal(metric),
+            units=self._with_value[0][row][column],
+            control_units=self._with_value[1][row][column],
             verdict=verdict.verdict,
             words=words,
             shown=since,
@@ -148,6 +153,17 @@ class Rows:
         x = self._sums.x[at][:, arms].sum()
         factor = metric.scale if scale is None else scale
         return float(self._sums.y[at][:, arms].sum() / x) * factor if x > 0 else None
+
+
+def cache_saving(sums: ExperimentSums, arm: int) -> float | None:
+    """Share of an arm's cost at full prices that the provider's cache saved; None where it is unknown."""
+    names = ("cost_nano_usd", "cost_uncached_nano_usd")
+    if not set(names) <= set(sums.metrics):
+        return None
+    at = [sums.metrics.index(name) for name in names]
+    x, y = (each[at][:, :, arm].sum(axis=(1, 2)) for each in (sums.x, sums.y))
+    # Costs may be known of more requests than costs without a cache are.
+    return float(1.0 - (y[0] / x[0]) / (y[1] / x[1])) if (x > 0).all() and y[1] > 0 else None
 
 
 def _plain(values: FloatArray) -> list[list[float | None]]:

@@ -8,9 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.errors import invalid
-from coalmine_analytics.readout.anew import SUMS_BEFORE, SumsBefore, plan_of_restart, with_sums
+from coalmine_analytics.metrics import planned
+from coalmine_analytics.readout.anew import plan_of_restart
+from coalmine_analytics.readout.borders import (
+    SUMS_THEN,
+    is_border_due,
+    latest_epoch,
+    since,
+    sums_in,
+    with_sums,
+)
 from coalmine_analytics.readout.look import read_out
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans, Plan
+from coalmine_analytics.readout.segments import segmented_cells
 from coalmine_analytics.results.readout import BegunAnew, Readout
 from coalmine_consumers.experiments import (
     ExperimentSums,
@@ -19,19 +29,26 @@ from coalmine_consumers.experiments import (
     append_look,
     experiment_sums,
     experiments,
+    last_batch,
     last_look,
     look_at,
     looks,
+    segment_sums,
     units_since,
 )
 from coalmine_consumers.results import ExperimentRow
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Snapshot, Store
 from coalmine_schemas.errors import InvalidParameter
 
 GROWTH = 0.01
 """The background worker looks again once an experiment has this share more requests."""
 LONGEST = timedelta(hours=1)
 """Or after this long, if anything has changed."""
+STILL = timedelta(minutes=1)
+"""Nothing came in: what merely grows old enough to count need not be looked at sooner."""
+
+_KEPT_SUMS = 300
+"""Sums of earlier looks in memory, about 100 kB each; others are read again."""
 
 READOUT = TypeAdapter(Readout)
 """A readout as JSON and back, to the last digit: the next look goes on from the stored one."""
@@ -54,6 +71,8 @@ class _Observed:
     requests: int
     """Of the whole experiment."""
     at: datetime
+    borders: list[ExperimentSums]
+    """At each border of the readout before, oldest first."""
 
 
 class Readouts:
@@ -67,7 +86,12 @@ class Readouts:
         self._plans = plans or FixedPlans()
         self._clock = clock
         self._taking = threading.Lock()
-        self._unchanged: dict[str, datetime] = {}
+        self._known: dict[str, tuple[Look, Readout | None]] = {}
+        """The last look at each experiment, read."""
+        self._looked: dict[str, tuple[datetime, int]] = {}
+        """When each was looked at last, stored or not, and the last batch then."""
+        self._sums: dict[tuple[str, datetime], ExperimentSums] = {}
+        """Those that looks kept, by experiment and time."""
 
     def experiments(self) -> list[ExperimentRow]:
         """Every experiment that had requests."""
@@ -76,7 +100,9 @@ class Readouts:
     def current(self, experiment: str, *, max_age: timedelta = timedelta(0)) -> Readout | None:
         """Return the current readout, or None if there is no such experiment.
 
-        Every answer counts as a look: it is stored first, unless nothing has changed.
+        Every answer counts as a look: it is stored first, unless nothing has changed. As long as no batch
+        came in, there is nothing to look at but what grows old enough to count: that waits for `STILL`. So
+        it may be asked for every few seconds.
 
         Args:
             experiment: Its name.
@@ -87,7 +113,7 @@ class Readouts:
         """
         with self._taking:
             before, _ = self._last(experiment)
-            if before is not None and (before.final or self._clock() - before.taken_at <= max_age):
+            if before is not None and (before.final or self._will_do(before, max_age)):
                 return before
             return self._look(experiment, before)
 
@@ -116,7 +142,12 @@ class Readouts:
             number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
             sums, now = seen.sums, seen.at
             empty = replace(
-                sums, x=0.0 * sums.x, y=0.0 * sums.y, units=0 * sums.units, first_units=0 * sums.first_units
+                sums,
+                x=0.0 * sums.x,
+                y=0.0 * sums.y,
+                units=0 * sums.units,
+                first_units=0 * sums.first_units,
+                segments=None,
             )
             readout = replace(
                 read_out(empty, plan_of_restart(seen.plan, number), taken_at=now),
@@ -157,19 +188,38 @@ class Readouts:
 
     def _last(self, experiment: str) -> tuple[Readout | None, int]:
         """The last look, and the requests that the experiment had then."""
-        found = last_look(self._store.reader(), experiment)
-        return (None, 0) if found is None else (_read(found), found.requests)
+        known = self._known.get(experiment)
+        found = last_look(self._store.reader(), experiment, None if known is None else known[0])
+        if found is None:
+            return None, 0
+        if known is None or known[0] is not found:
+            known = self._known[experiment] = found, _read(found)
+        return known[1], found.requests
+
+    def _will_do(self, before: Readout, max_age: timedelta) -> bool:
+        """True if there is no need of another look now."""
+        now = self._clock()
+        if now - before.taken_at <= max_age:
+            return True
+        at, through = self._looked.get(before.experiment, (before.taken_at, before.through_ingest_id))
+        return now - at < STILL and last_batch(self._store.reader()) == through
 
     def _is_due(self, row: ExperimentRow, before: Readout, seen: int) -> bool:
         if before.final:
             return False
         grown = row.requests >= seen * (1.0 + GROWTH) and row.requests > seen
         # What was as before is not stored, and not due again at once.
-        last = max(before.taken_at, self._unchanged.get(row.experiment, before.taken_at))
+        last, _ = self._looked.get(row.experiment, (before.taken_at, 0))
         return grown or self._clock() - last >= LONGEST
 
-    def _observe(self, experiment: str, anew: BegunAnew | None) -> "_Observed | None":
-        """What there is; None without requests."""
+    def _observe(self, experiment: str, before: Readout | None) -> "_Observed | None":
+        """What there is; None without requests.
+
+        Args:
+            experiment: Its name.
+            before: The look to go on from.
+        """
+        anew, borders = (None, ()) if before is None else (before.begun_anew, before.borders)
         now = self._clock()
         with self._store.reader().snapshot() as snapshot:
             sums = experiment_sums(snapshot, experiment, at=now)
@@ -178,24 +228,49 @@ class Readouts:
                 return None
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
+            segments = segment_sums(
+                snapshot,
+                experiment,
+                metrics=segmented_cells(planned(plan.overrides)),
+                keys=plan.segments,
+                at=now,
+            )
+            sums = replace(sums, segments=segments)
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:
-                old = SumsBefore(look_at(snapshot, experiment, anew.at, containing=SUMS_BEFORE).document)
-                sums = old.subtracted_from(sums, units_since(snapshot, sums, anew.at))
-        return _Observed(plan, sums, requests, now)
+                old = self._sums_at(snapshot, experiment, anew.at)
+                sums = since(sums, old, units_since(snapshot, sums, anew.at))
+            old_sums = [self._sums_at(snapshot, experiment, at) for at in borders]
+        return _Observed(plan, sums, requests, now, old_sums)
+
+    def _sums_at(self, snapshot: Snapshot, experiment: str, at: datetime) -> ExperimentSums:
+        """The sums that the look of a moment kept."""
+        key = experiment, at
+        found = self._sums.pop(key, None)
+        if found is None:
+            found = sums_in(look_at(snapshot, experiment, at, containing=SUMS_THEN).document, experiment)
+        self._sums[key] = found  # the last, now
+        while len(self._sums) > _KEPT_SUMS:
+            del self._sums[next(iter(self._sums))]
+        return found
 
     def _look(self, experiment: str, before: Readout | None) -> Readout | None:
         anew = None if before is None else before.begun_anew
-        seen = self._observe(experiment, anew)
+        seen = self._observe(experiment, before)
         if seen is None:
             return None
         plan = plan_of_restart(seen.plan, 0 if anew is None else anew.number)
-        readout = read_out(seen.sums, plan, taken_at=seen.at, before=before)
+        readout = read_out(seen.sums, plan, taken_at=seen.at, before=before, borders=seen.borders)
+        self._looked[experiment] = readout.taken_at, readout.through_ingest_id
         if before is not None and _says_the_same(readout, before):
-            self._unchanged[experiment] = readout.taken_at
             return before
-        self._store_look(readout, seen.requests, READOUT.dump_json(readout).decode())
+        if not is_border_due(readout):
+            self._store_look(readout, seen.requests, READOUT.dump_json(readout).decode())
+            return readout
+        readout = replace(readout, borders=(*readout.borders, seen.at))
+        document = with_sums(READOUT.dump_json(readout).decode(), latest_epoch(seen.sums))
+        self._store_look(readout, seen.requests, document)
         return readout
 
     def _store_look(self, readout: Readout, requests: int, document: str) -> None:

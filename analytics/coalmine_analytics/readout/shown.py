@@ -46,7 +46,7 @@ def shown(
         return None
     agrees = _agrees(metric, verdict, now)
     if before is not None and before.shown is not None and before.verdict == verdict:
-        return replace(before.shown, agrees=agrees)
+        return before.shown if before.shown.agrees == agrees else replace(before.shown, agrees=agrees)
     return Shown(at=taken_at, units=units, effect=now.effect, lower=now.lower, upper=now.upper, agrees=agrees)
 
 

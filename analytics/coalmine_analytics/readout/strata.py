@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coalmine_analytics.arrays import BoolArray, FloatArray, IntArray
+from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.acceptance import Seen
 from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.mix import same_mix
+from coalmine_analytics.core.ratio import ArmRatio
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
+from coalmine_consumers.aggregation.cells import cached_name
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 
@@ -29,6 +32,9 @@ class Strata:
     most_units_treatment: IntArray
     """Units, in the epoch that comes closest to being enough, that have a value of the metric."""
     most_units_control: IntArray
+    latest_units_treatment: IntArray
+    """Units with a value of the metric in the latest epoch."""
+    latest_units_control: IntArray
     seen: Seen
 
 
@@ -44,7 +50,7 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         control: Index of the control arm.
         arms: Indexes of the T others.
     """
-    y, x = _arrays(sums, metrics)
+    y, x = arrays_of(metrics, sums.metrics, sums.x, sums.y)
     stratified = side_by_side(y, x, control, arms)
     treatment, baseline = stratified.treatment, stratified.control  # (M, T, E)
     units = sums.units.sum(axis=-1)  # (E, A)
@@ -55,6 +61,8 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
     rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in metrics])
     weight = stratified.weights(enough, rate)
     contrast = stratified.contrast(weight)
+    with_value, of_control = _with_value(stratified, sums, control, arms)
+    most = with_value.max(axis=-1)
     closest = np.minimum(having_t, having_c).argmax(axis=-1)[..., None]
     return Strata(
         stratified,
@@ -64,41 +72,69 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         np.where(contrast.weight > 0, units_t + units_c, 0).sum(axis=-1),
         np.take_along_axis(having_t, closest, axis=-1)[..., 0],
         np.take_along_axis(having_c, closest, axis=-1)[..., 0],
-        _seen(stratified, sums, control, arms, rate),
+        with_value[..., -1].round().astype(np.int64),
+        of_control[..., -1].round().astype(np.int64),
+        Seen(most, _per_unit(stratified, most + of_control.max(axis=-1)), rate),
     )
 
 
-def _seen(
-    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int], rate: BoolArray
-) -> Seen:
-    """Units with a value of each metric, in the epoch that has most.
+def _with_value(
+    stratified: Stratified, sums: ExperimentSums, control: int, arms: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Units with a value of each metric, of arms and of control, shape (M, T, E).
 
     Every unit has requests. How many gave a thumb is estimated from how many groups have one, which counts
     ten units with twenty thumbs each as ten.
     """
     requests = sums.x[sums.metrics.index("requests")].sum(axis=-1)  # (E, A)
     units = sums.units.sum(axis=-1)
-    most = []
-    for arm, chosen in ((stratified.treatment, list(arms)), (stratified.control, [control] * len(arms))):
+
+    def of(arm: ArmRatio, chosen: Sequence[int]) -> FloatArray:
         of_arm, values = units[:, chosen].T[None].astype(np.float64), arm.sum_x
         with np.errstate(divide="ignore"):
             found = -UNIT_GROUPS * np.log1p(-arm.clusters / UNIT_GROUPS)  # infinite once every group has one
         found = np.minimum(np.minimum(np.maximum(found, arm.clusters), of_arm), values)
-        most.append(np.where(values == requests[:, chosen].T[None], of_arm, found).max(axis=-1))
-    of_both = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
-    per_unit = np.divide(of_both, most[0] + most[1], out=np.ones(of_both.shape), where=of_both > 0)
-    return Seen(most[0], np.maximum(per_unit, 1.0), rate)
+        return np.asarray(np.where(np.isclose(values, requests[:, chosen].T[None]), of_arm, found))
+
+    return of(stratified.treatment, list(arms)), of(stratified.control, [control] * len(arms))
 
 
-def _arrays(sums: ExperimentSums, metrics: Sequence[Metric]) -> tuple[FloatArray, FloatArray]:
-    """Numerators and denominators of the metrics, shape (M, E, A, 256)."""
-    shape = (len(metrics), *sums.units.shape)
-    y, x = np.zeros(shape), np.zeros(shape)
-    place = {name: index for index, name in enumerate(sums.metrics)}
+def _per_unit(stratified: Stratified, units: FloatArray) -> FloatArray:
+    """Values of a unit on average, >= 1."""
+    values = stratified.treatment.sum_x.sum(axis=-1) + stratified.control.sum_x.sum(axis=-1)
+    per_unit = np.divide(values, units, out=np.ones(values.shape), where=values > 0)
+    return np.asarray(np.maximum(per_unit, 1.0))
+
+
+def arrays_of(
+    metrics: Sequence[Metric], names: Sequence[str], x: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Numerators and denominators of metrics, shape (M, E, A, 256).
+
+    What depends on the provider's cache is compared in one mix of cached and other requests in each epoch: an
+    arm with less traffic is cached less often, and not slower for that.
+
+    Args:
+        metrics: M of them.
+        names: Of the cells.
+        x: Denominators by name, shape (N, E, A, 256).
+        y: Numerators, same shape.
+    """
+    shape = (len(metrics), *x.shape[1:])
+    numerators, denominators = np.zeros(shape), np.zeros(shape)
+    place = {name: index for index, name in enumerate(names)}
     for row, metric in enumerate(metrics):
         # A unit that has just arrived could not come back yet.
         cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
-        if (at := place.get(cells)) is not None:
-            np.multiply(sums.y[at], metric.scale, out=y[row])
-            x[row] = sums.x[at]
-    return y, x
+        if (at := place.get(cells)) is None:
+            continue
+        of_y, of_x = y[at], x[at]
+        if (cached := place.get(cached_name(cells) or "")) is not None:
+            other = np.maximum(x[at] - x[cached], 0.0)
+            of_y, of_x = same_mix(
+                np.stack([y[cached], np.where(other > 0, y[at] - y[cached], 0.0)], axis=1),
+                np.stack([x[cached], other], axis=1),
+            )
+        np.multiply(of_y, metric.scale, out=numerators[row])
+        denominators[row] = of_x
+    return numerators, denominators

@@ -66,6 +66,10 @@ class MetricReadout:
     the plan's minimum of units."""
     goal: bool
     """True if a promotion needs this metric, or another goal, to be better."""
+    units: int
+    """Units of the arm, in the latest epoch, with a value that counts: a late one is old enough."""
+    control_units: int
+    """Those of control."""
     verdict: Verdict
     words: str
     """The verdict as a sentence."""
@@ -125,6 +129,46 @@ class LimitReadout:
 
 
 @result
+class HeavyUnitReadout:
+    """A unit behind a tenth or more of an arm's requests."""
+
+    unit_id: str
+    requests: int
+    share: float
+    """Of the arm's requests, 0 to 1."""
+
+
+@result
+class SegmentReadout:
+    """One metric of one arm against control, in one declared segment."""
+
+    key: str
+    """Of the segment."""
+    value: str
+    """Likewise; `(other)` stands for those that came once there were 20."""
+    metric: str
+    units: int
+    """Units of the arm in the segment, estimated from its requests and groups of units."""
+    control_units: int
+    """Units of control in the segment, likewise."""
+    effect: float | None
+    """Value minus that of control, metric's unit."""
+    lower: float | None
+    """Lower end of its confidence sequence."""
+    upper: float | None
+    """Upper end, likewise."""
+    relative_lower: float | None
+    """Lower end divided by the value of control."""
+    relative_upper: float | None
+    p: float
+    """Running p-value of harm: against being worse by no more than the tolerance."""
+    adjusted_p: float
+    """Holm-adjusted, over all segments, metrics and arms with enough units."""
+    harmed: bool
+    """True if harm is shown, with the alpha budget of segments; later looks do not take it back."""
+
+
+@result
 class ArmReadout:
     """One arm against control."""
 
@@ -143,6 +187,12 @@ class ArmReadout:
     metrics: tuple[MetricReadout, ...]
     limits: tuple[LimitReadout, ...]
     """Those of the plan, in its order."""
+    segments: tuple[SegmentReadout, ...]
+    """Metrics that act, in each declared segment in which both arms have enough units."""
+    cache_saving: float | None
+    """Share of the cost at full prices that the provider's cache saved, 0 to 1; null where it is unknown."""
+    heavy_units: tuple[HeavyUnitReadout, ...]
+    """Units with a tenth or more of the requests; harm never rests on one of them."""
 
 
 @result
@@ -199,8 +249,14 @@ class Readout:
     control: str
     control_units: int
     control_requests: int
+    control_cache_saving: float | None
+    """As in the arms."""
     epochs: tuple[int, ...]
     """Allocation epochs that had requests, ascending."""
+    epoch_since: datetime
+    """Time of the first look at the last of them."""
+    borders: tuple[datetime, ...]
+    """Times of looks within epochs from which on harm is looked for anew, oldest first."""
     final: bool
     """True if the experiment is stopped, and this its last look."""
     no_control_since: int | None

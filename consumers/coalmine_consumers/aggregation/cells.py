@@ -5,6 +5,7 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     requests                        x, y: 1 per request
     errors, refusals                x: 1 per request, y: 1 if so
     cost_nano_usd, input_tokens,
+    cost_uncached_nano_usd,
     output_tokens, latency_ms,
     time_to_first_token_ms          x: 1 per request where it is known, y: the value
     feedback, corrections           x: 1 per request, y: 1 per feedback (per feedback with a correction)
@@ -20,13 +21,17 @@ What comes after the request (feedback, scores) counts within a window and once 
 Once an experiment has frozen references (see `references.py`), its requests of later batches also add:
 
     cost_nano_usd.capped,
+    cost_uncached_nano_usd.capped,
     latency_ms.capped               x: 1 per request where it is known, y: the value, at most the reference
-    latency_ms.cached.capped,
-    latency_ms.uncached.capped      likewise, of requests with and without tokens from the provider's cache
     cost_nano_usd.over_cap,
+    cost_uncached_nano_usd.over_cap,
     latency_ms.over_cap,
     latency_ms.over_p95,
     time_to_first_token_ms.over_p95 x: likewise, y: 1 if the value exceeds the reference
+    latency_ms.cached.capped, ...   likewise for all of latency and time to first token, but only of requests
+                                    with tokens from the provider's cache
+
+Each declared segment has the same cells, but for `not_binary` (see `segments.py`).
 
 A custom name that equals one of the built-in ones, or begins with "not_binary.", gets the prefix "custom.".
 Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
@@ -51,7 +56,9 @@ from coalmine_consumers.aggregation.measures import spans
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, DELAYS, TAIL_QUANTILE, References
 from coalmine_consumers.aggregation.rollup import REFUSALS, negated
+from coalmine_consumers.aggregation.segments import COLUMN
 from coalmine_consumers.arrays import (
+    BoolArray,
     FloatArray,
     IntArray,
     Known,
@@ -65,15 +72,22 @@ from coalmine_consumers.arrays import (
 ARM = ("experiment", "allocation_epoch", "variant")
 """What the cells of one arm in one epoch share."""
 
-VALUES = ("cost_nano_usd", "input_tokens", "output_tokens", "latency_ms", "time_to_first_token_ms")
-CAPPED = ("cost_nano_usd", "latency_ms")
+VALUES = (
+    "cost_nano_usd",
+    "cost_uncached_nano_usd",
+    "input_tokens",
+    "output_tokens",
+    "latency_ms",
+    "time_to_first_token_ms",
+)
+CAPPED = ("cost_nano_usd", "cost_uncached_nano_usd", "latency_ms")
 """Measures that are counted capped, too."""
 TAILS = ("latency_ms", "time_to_first_token_ms")
 """Measures whose values beyond the reference are counted, too."""
 OF_UNITS = ("requests.aged", "returned")
 """Metrics made of units instead of cells."""
-BY_CACHE = ("latency_ms",)
-"""Measures that are counted capped apart for requests that the provider's cache served a part of, and others.
+BY_CACHE = ("latency_ms", "time_to_first_token_ms")
+"""Measures that are compared with their references apart for requests that the provider's cache served.
 
 An arm with less traffic finds its prompt in the cache less often, which is not the version's doing.
 """
@@ -83,8 +97,8 @@ BUILT_IN = frozenset(
         *OF_UNITS,
         *DELAYS.values(),
         *(f"{name}.{form}" for name in CAPPED for form in ("capped", "over_cap")),
-        *(f"{name}.{part}.capped" for name in BY_CACHE for part in ("cached", "uncached")),
         *(f"{name}.over_p95" for name in TAILS),
+        *(f"{name}.cached.{form}" for name in BY_CACHE for form in ("capped", "over_cap", "over_p95")),
     )
 )
 """Metric names with a meaning of their own."""
@@ -101,7 +115,55 @@ class CellRows:
     """Rows to append, by table; None where there are none."""
 
     experiment_cells: pa.Table | None = None
+    experiment_segment_cells: pa.Table | None = None
     experiment_units: pa.Table | None = None
+
+
+def cached_name(name: str) -> str | None:
+    """The metric of the cells that counts the same of cached requests alone, if there may be one."""
+    measure, _, form = name.partition(".")
+    return f"{measure}.cached.{form}" if measure in BY_CACHE and form else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Added:
+    """What some rows add to a metric."""
+
+    metric: str
+    rows: IntArray
+    y: FloatArray
+    """Of each of these rows."""
+    counts: bool = True
+    """True if each adds 1 to n and x; else its request did."""
+
+    def by(self, groups: Groups) -> "_Contribution":
+        """The same by groups of rows."""
+        of_row = groups.of_row[self.rows]
+        n = count_rows(of_row, groups.count)
+        sums = total(of_row, groups.count, _bounded(self.y))
+        group = np.flatnonzero(n)
+        metric = pa.repeat(pa.scalar(self.metric, pa.string()), len(group))
+        n = n[group] if self.counts else np.zeros(len(group), np.int64)
+        return _Contribution(metric, group, n, n.astype(np.float64), sums[group])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Named:
+    """Named values that count."""
+
+    row: IntArray
+    name: IntArray
+    values: FloatArray
+    names: pa.Array
+
+    def by(self, groups: Groups) -> "_Contribution":
+        """All names at once: a batch may hold as many as it has values."""
+        of_value = groups.of_row[self.row]
+        cells = group_by(Codes(of_value, groups.count), Codes(self.name, len(self.names)))
+        n = count_rows(cells.of_row, cells.count)
+        sums = total(cells.of_row, cells.count, _bounded(self.values))
+        metric = self.names.take(pa.array(self.name[cells.a_row]))
+        return _Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,78 +211,83 @@ def request_cells(
     """Cells and units of requests; those outside experiments add nothing.
 
     Args:
-        rows: Columns of a request; `ingest_id`, too, if there are references.
+        rows: Columns of a request; `ingest_id`, too, if there are references, and `segments`, if some are
+            declared.
         references: Of the requests' experiments.
         named: Named values of the requests, if all belong to experiments and the values are there already.
     """
     rows = in_experiments(rows)
     if not rows.num_rows:
         return CellRows()
-    groups = _groups(rows)
+    rows = references.segments.columns(rows)
     everything = _per_row(rows.num_rows)
-    contributions = [
-        _ratio("requests", groups, everything, np.ones(rows.num_rows)),
-        _ratio("errors", groups, everything, is_known(rows["error_type"]).astype(np.float64)),
-        _ratio("refusals", groups, everything, is_one_of(rows["finish_reason"], REFUSALS).astype(np.float64)),
+    added: list[_Added | _Named] = [
+        _Added("requests", everything, np.ones(rows.num_rows)),
+        _Added("errors", everything, is_known(rows["error_type"]).astype(np.float64)),
+        _Added("refusals", everything, is_one_of(rows["finish_reason"], REFUSALS).astype(np.float64)),
     ]
     for name in VALUES:
         values = known(rows[name])
         at = _known_rows(values, rows.num_rows)
-        contributions.append(_ratio(name, groups, at, values.floats))
-        contributions += _against_references(
-            name, rows, references, groups=groups, at=at, values=values.floats
-        )
+        added.append(_Added(name, at, values.floats))
+        added += _against_references(name, rows, references, at=at, values=values.floats)
     named = named_in_requests(rows) if named is None else named
-    tables = [*_late_denominators(rows, references), *_custom(rows, named, references, groups)]
-    return CellRows(pa.concat_tables([_cells(rows, groups, contributions), *tables], **_FILL), _units(rows))
+    custom, not_binary = _custom(rows, named, references)
+    cells = _cell_rows([(rows, [*added, *custom]), *_late_denominators(rows, references)], not_binary)
+    return replace(cells, experiment_units=_units(rows))
 
 
-def _late_denominators(rows: pa.Table, references: References) -> list[pa.Table]:
+def _late_denominators(rows: pa.Table, references: References) -> list["_RowsAdding"]:
     """Requests that feedback is counted of."""
     window = windows_us(rows, references, "feedback")
     counted = np.flatnonzero(~np.isnan(window))
     if not len(counted):
         return []
-    rows = _maturing(rows.select([*ARM, "event_time", "unit_group"]).take(counted), window[counted])
-    groups = _groups(rows)
+    names = [*ARM, "event_time", "unit_group", *_segment_columns(rows)]
+    rows = _maturing(rows.select(names).take(counted), window[counted])
     everything, none = _per_row(rows.num_rows), np.zeros(rows.num_rows)
-    denominators = [_ratio(metric, groups, everything, none) for metric in ("feedback", "corrections")]
-    return [_cells(rows, groups, denominators)]
+    return [(rows, [_Added(metric, everything, none) for metric in ("feedback", "corrections")])]
 
 
 def feedback_cells(rows: pa.Table, references: References) -> CellRows:
     """Cells of last words within their window.
 
     Args:
-        rows: As for `rollup_feedback`, and the request's `ingest_id`; of requests that have a window.
+        rows: As for `rollup_feedback`, and the request's `ingest_id` and `segments`; of requests that have a
+            window.
         references: Of their experiments.
     """
-    rows = in_experiments(rows)
+    rows = references.segments.columns(in_experiments(rows))
     rows = _maturing(rows, windows_us(rows, references, "feedback"))
     back = rows["takes_back"]
-    added, taken = _word_cells(rows.filter(pc.invert(back))), _word_cells(rows.filter(back))
-    if taken is not None:
-        taken = negated(taken, ("n", "sum_x", "sum_y"))
-    tables = [table for table in (added, taken) if table is not None]
-    return CellRows(pa.concat_tables(tables) if tables else None)
+    added, taken = (_word_cells(rows.filter(chosen)) for chosen in (pc.invert(back), back))
+    return CellRows(
+        *(
+            _together([getattr(added, name), _taken_back(getattr(taken, name))])
+            for name in ("experiment_cells", "experiment_segment_cells")
+        )
+    )
 
 
-def _word_cells(rows: pa.Table) -> pa.Table | None:
+def _taken_back(cells: pa.Table | None) -> pa.Table | None:
+    return None if cells is None else negated(cells, ("n", "sum_x", "sum_y"))
+
+
+def _word_cells(rows: pa.Table) -> CellRows:
     if not rows.num_rows:
-        return None
-    groups = _groups(rows)
+        return CellRows()
     everything = _per_row(rows.num_rows)
     corrected = np.flatnonzero(rows["has_correction"].to_numpy())
     thumbs = np.flatnonzero(is_known(rows["thumbs"]))
     up = is_one_of(rows["thumbs"], ("up",))[thumbs].astype(np.float64)
     rating = known(rows["rating"])
-    contributions = [
-        _numerator("feedback", groups, everything),
-        _numerator("corrections", groups, corrected),
-        _ratio("thumbs_up", groups, thumbs, up),
-        _ratio("rating", groups, _known_rows(rating, rows.num_rows), rating.floats),
+    added = [
+        _Added("feedback", everything, np.ones(len(everything)), counts=False),
+        _Added("corrections", corrected, np.ones(len(corrected)), counts=False),
+        _Added("thumbs_up", thumbs, up),
+        _Added("rating", _known_rows(rating, rows.num_rows), rating.floats),
     ]
-    return _cells(rows, groups, contributions)
+    return _cell_rows([(rows, added)])
 
 
 def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRows:
@@ -228,7 +295,8 @@ def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRo
 
     Args:
         rows: As for `rollup_scores`; if there are references, also the request's `ingest_id`, and
-            `attributed_in`, the batch that brought the later of score and request.
+            `attributed_in`, the batch that brought the later of score and request; `segments`, if some are
+            declared.
         references: Of their experiments.
     """
     rows = in_experiments(rows)
@@ -236,11 +304,39 @@ def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRo
         window = windows_us(rows, references, "scores")
         delay = microseconds(rows["said_at"]) - microseconds(rows["event_time"])
         in_time = np.flatnonzero(~(delay > window))
-        rows = _maturing(rows.take(in_time), window[in_time])
+        rows = _maturing(references.segments.columns(rows.take(in_time)), window[in_time])
     if not rows.num_rows:
         return CellRows()
-    tables = _custom(rows, named_in_scores(rows), references, _groups(rows))
-    return CellRows(pa.concat_tables(tables, **_FILL) if tables else None)
+    custom, not_binary = _custom(rows, named_in_scores(rows), references)
+    return _cell_rows([(rows, custom)], not_binary)
+
+
+_RowsAdding = tuple[pa.Table, Sequence[_Added | _Named]]
+"""Rows, and what they add."""
+
+
+def _cell_rows(adding: Sequence[_RowsAdding], more: Sequence[pa.Table] = ()) -> CellRows:
+    """Cells of rows as a whole and, where they have columns of segments, in these.
+
+    Args:
+        adding: Rows and what they add.
+        more: Cells beside these.
+    """
+    return CellRows(
+        _together([*(_cells(rows, added) for rows, added in adding), *more]),
+        _together(
+            [_cells(rows, added, column) for rows, added in adding for column in _segment_columns(rows)]
+        ),
+    )
+
+
+def _together(tables: Sequence[pa.Table | None]) -> pa.Table | None:
+    found = [table for table in tables if table is not None]
+    return pa.concat_tables(found, **_FILL) if found else None
+
+
+def _segment_columns(rows: pa.Table) -> list[str]:
+    return [name for name in rows.column_names if name.startswith(COLUMN)]
 
 
 def _maturing(rows: pa.Table, window_us: FloatArray) -> pa.Table:
@@ -252,10 +348,6 @@ def _key_names(rows: pa.Table) -> tuple[str, ...]:
     return (*ARM, "unit_group", *late)
 
 
-def _groups(rows: pa.Table) -> Groups:
-    return group_by(*(codes_of(rows[name]) for name in _key_names(rows)))
-
-
 def _per_row(rows: int) -> IntArray:
     return np.arange(rows)
 
@@ -264,39 +356,28 @@ def _known_rows(values: Known, rows: int) -> IntArray:
     return _per_row(rows) if values.rows is None else values.rows
 
 
-def _ratio(metric: str, groups: Groups, rows: IntArray, y: FloatArray) -> _Contribution:
-    """Each of `rows` adds 1 to x and its `y` to y."""
-    of_row = groups.of_row[rows]
-    n = count_rows(of_row, groups.count)
-    sums = total(of_row, groups.count, _bounded(y))
-    group = np.flatnonzero(n)
-    return _Contribution(
-        _repeated(metric, len(group)), group, n[group], n[group].astype(np.float64), sums[group]
-    )
-
-
-def _repeated(metric: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(metric, pa.string()), times)
-
-
 def _against_references(
-    name: str, rows: pa.Table, references: References, *, groups: Groups, at: IntArray, values: FloatArray
-) -> list[_Contribution]:
+    name: str, rows: pa.Table, references: References, *, at: IntArray, values: FloatArray
+) -> list[_Added]:
     """What known values add where they are compared with a frozen reference."""
     found = []
     if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
         held, mine, cap = _held(at, values, caps)
-        capped = np.minimum(mine, cap)
-        found.append(_ratio(f"{name}.capped", groups, held, capped))
-        found.append(_ratio(f"{name}.over_cap", groups, held, (mine > cap).astype(np.float64)))
-        if name in BY_CACHE:
-            hit = pc.greater(rows["cached_input_tokens"], 0).fill_null(fill_value=False).to_numpy()[held]
-            found.append(_ratio(f"{name}.cached.capped", groups, held[hit], capped[hit]))
-            found.append(_ratio(f"{name}.uncached.capped", groups, held[~hit], capped[~hit]))
+        found.append(_Added(f"{name}.capped", held, np.minimum(mine, cap)))
+        found.append(_Added(f"{name}.over_cap", held, (mine > cap).astype(np.float64)))
     if name in TAILS and (tails := references.thresholds(rows, name, TAIL_QUANTILE)) is not None:
         held, mine, tail = _held(at, values, tails)
-        found.append(_ratio(f"{name}.over_p95", groups, held, (mine > tail).astype(np.float64)))
+        found.append(_Added(f"{name}.over_p95", held, (mine > tail).astype(np.float64)))
+    if found and name in BY_CACHE:
+        hit = pc.greater(rows["cached_input_tokens"], 0).fill_null(fill_value=False).to_numpy()
+        if hit.any():
+            found += [_of_cached(each, hit) for each in found]
     return found
+
+
+def _of_cached(added: _Added, hit: BoolArray) -> _Added:
+    cached = hit[added.rows]
+    return _Added(cached_name(added.metric) or "", added.rows[cached], added.y[cached])
 
 
 def _held(
@@ -310,34 +391,18 @@ def _held(
     return at[~none], values[~none], mine[~none]
 
 
-def _numerator(metric: str, groups: Groups, rows: IntArray) -> _Contribution:
-    """Each of `rows` adds 1 to y; its request added to n and x."""
-    y = count_rows(groups.of_row[rows], groups.count)
-    group = np.flatnonzero(y)
-    none = np.zeros(len(group), np.int64)
-    return _Contribution(
-        _repeated(metric, len(group)), group, none, none.astype(np.float64), y[group].astype(np.float64)
-    )
-
-
-def _custom(rows: pa.Table, named: NamedValues, references: References, groups: Groups) -> list[pa.Table]:
-    """All names at once: a batch may hold as many as it has values."""
+def _custom(
+    rows: pa.Table, named: NamedValues, references: References
+) -> tuple[list[_Named], list[pa.Table]]:
+    """What named values add, and cells of those that are neither 0 nor 1."""
     counted, values = _within_bounds(rows, named, references)
     if not len(counted):
-        return []
+        return [], []
     row, name = named.row[counted], named.name[counted]
-    of_value = groups.of_row[row]
-    cells = group_by(Codes(of_value, groups.count), Codes(name, len(named.names)))
-    n = count_rows(cells.of_row, cells.count)
-    sums = total(cells.of_row, cells.count, _bounded(values))
-    metric = named.names.take(pa.array(name[cells.a_row]))
-    found = [_Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)]
-    tables = [_cells(rows, groups, found)]
     original = named.values[counted]
     other = np.flatnonzero((original != 0) & (original != 1))
-    if len(other):
-        tables.append(_not_binary(rows.select(ARM), row[other], name[other], named.names))
-    return tables
+    found = [_not_binary(rows.select(ARM), row[other], name[other], named.names)] if len(other) else []
+    return [_Named(row, name, values, named.names)], found
 
 
 def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) -> pa.Table:
@@ -354,7 +419,7 @@ def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) 
         n.astype(np.float64),
     )
     rows = arms.append_column("unit_group", pa.array(np.zeros(arms.num_rows, np.int32)))
-    return _cells(rows, groups, [counts])
+    return _table(_keys(rows, (*ARM, "unit_group"), groups), [counts])
 
 
 def _within_bounds(rows: pa.Table, named: NamedValues, references: References) -> tuple[IntArray, FloatArray]:
@@ -379,10 +444,24 @@ def _bounded(values: FloatArray) -> FloatArray:
     return np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
 
 
-def _cells(rows: pa.Table, groups: Groups, contributions: Sequence[_Contribution]) -> pa.Table:
-    keys = _keys(rows, _key_names(rows), groups)
-    group = np.concatenate([each.group for each in contributions])
-    keys = keys.take(group)
+def _cells(rows: pa.Table, added: Sequence[_Added | _Named], column: str | None = None) -> pa.Table | None:
+    """Cells of all rows, or of those with a value in a column of segments, by it; None without any."""
+    names = [*ARM, "unit_group"]
+    names += [name for name in ("matures_at", column) if name and name in rows.column_names]
+    groups = group_by(*(codes_of(rows[name]) for name in names))
+    if not added or not groups.count:
+        return None
+    cells = _table(_keys(rows, names, groups), [each.by(groups) for each in added])
+    if column is None:
+        return cells
+    cells = cells.filter(cells[column].is_valid())
+    key = pa.repeat(pa.scalar(column.removeprefix(COLUMN), pa.string()), cells.num_rows)
+    cells = cells.append_column("segment_key", key)
+    return cells.rename_columns({column: "segment_value"})
+
+
+def _table(keys: pa.Table, contributions: Sequence[_Contribution]) -> pa.Table:
+    keys = keys.take(np.concatenate([each.group for each in contributions]))
     return pa.table(
         {
             **{name: keys[name] for name in keys.column_names},
@@ -405,8 +484,8 @@ def _units(rows: pa.Table) -> pa.Table:
     return keys.append_column("last_event_time", timestamps(last))
 
 
-def _keys(rows: pa.Table, names: tuple[str, ...], groups: Groups) -> pa.Table:
-    keys = rows.select(names).take(groups.a_row)
+def _keys(rows: pa.Table, names: Sequence[str], groups: Groups) -> pa.Table:
+    keys = rows.select(list(names)).take(groups.a_row)
     for place, name in enumerate(names):
         if pa.types.is_dictionary(keys[name].type):
             keys = keys.set_column(place, name, keys[name].cast(pa.string()))

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from coalmine_consumers.aggregation.bounds import Bound
 from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.aggregation.histograms import RELATIVE_ERROR, quantiles
+from coalmine_consumers.aggregation.segments import Segments
 from coalmine_consumers.arrays import FloatArray, Int32Array, IntArray
 from coalmine_consumers.sql import fetch_table, lent, replace_rows, statement
 
@@ -57,6 +58,7 @@ DELAYS = MappingProxyType({"feedback": "feedback_delay_ms", "scores": "score_del
 
 REFERENCES: tuple[tuple[str, float], ...] = (
     ("cost_nano_usd", CAP_QUANTILE),
+    ("cost_uncached_nano_usd", CAP_QUANTILE),
     ("latency_ms", CAP_QUANTILE),
     ("latency_ms", TAIL_QUANTILE),
     ("time_to_first_token_ms", TAIL_QUANTILE),
@@ -108,11 +110,12 @@ class _Histogram(NamedTuple):
 
 
 class References:
-    """References and bounds of some experiments at one moment.
+    """What the cells of some experiments are counted by, at one moment.
 
     Args:
         references: Thresholds of measures.
         bounds: Of named values.
+        segments: Declared segments.
         as_they_are: True where named values count without bounds, and reactions whenever they came.
     """
 
@@ -120,10 +123,12 @@ class References:
         self,
         references: Iterable[Reference] = (),
         bounds: Iterable[Bound] = (),
+        segments: Segments | None = None,
         *,
         as_they_are: bool = False,
     ) -> None:
         self.as_they_are = as_they_are
+        self.segments = segments or Segments()
         self.bounds = {(each.experiment, each.metric): each for each in bounds}
         self._by_key: dict[tuple[str, float], dict[str, Reference]] = {}
         for each in references:

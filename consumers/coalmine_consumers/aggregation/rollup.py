@@ -19,7 +19,7 @@ REFUSALS = ("content_filter", "refusal")
 
 _COUNTED = ("input_tokens", "cached_input_tokens", "output_tokens")
 _OF_WORDS = ("feedback", "thumbs_up", "thumbs_down", "corrections", "rating_n", "rating_m2")
-_HISTOGRAMS = ("latency_ms", "time_to_first_token_ms", "cost_nano_usd")
+_HISTOGRAMS = ("latency_ms", "time_to_first_token_ms", "cost_nano_usd", "cost_uncached_nano_usd")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

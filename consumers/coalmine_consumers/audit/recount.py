@@ -4,7 +4,7 @@ from datetime import datetime
 
 import duckdb
 
-from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, AdditiveTable
+from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, BUCKET_KEYS, CELL_TABLES, AdditiveTable
 from coalmine_consumers.maintenance.horizon import raw_horizon, rollups_kept_from
 from coalmine_consumers.maintenance.rebuild import EXPIRED
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount
@@ -55,7 +55,7 @@ def check_recount(
 def _compare(cursor: duckdb.DuckDBPyConnection, table: AdditiveTable) -> AuditCheck:
     where = _where(cursor, table)
     # Folding forgets when a cell matured once it has, and the two were folded at different times.
-    columns = "* REPLACE (NULL::TIMESTAMPTZ AS matures_at)" if table == "experiment_cells" else "*"
+    columns = "* REPLACE (NULL::TIMESTAMPTZ AS matures_at)" if table in CELL_TABLES else "*"
     stored = f"SELECT {columns} FROM {table} {where}"  # noqa: S608 - closed set
     recounted = f"SELECT {columns} FROM {SCRATCH}.{table} {where}"  # noqa: S608 - closed set
     found = wrong = 0
@@ -89,7 +89,7 @@ def _count_differences(
     differs = " OR ".join(_differs(name, kind) for name, kind in columns if name not in keys)
     same = " AND ".join(f"stored.{name} IS NOT DISTINCT FROM recounted.{name}" for name in keys)
     fold = statement(f"fold_{table}", "coalmine_consumers.maintenance")
-    if table == "experiment_cells":
+    if table in CELL_TABLES:
         recounted = fold.format(source=f"({recounted})")
     query = (
         f"SELECT count(*) AS keys, count(*) FILTER (WHERE {differs}) AS wrong "  # noqa: S608 - closed set

@@ -2,6 +2,9 @@
 
 Rows are put together by what decides their price (provider, models, tier, time), and each price is multiplied
 with columns. Few rows of a price, and counts that do not fit columns, are priced one by one: the same costs.
+
+Beside what a call cost stands what it would have cost without the provider's cache. An arm with little
+traffic finds its prompt in the cache less often, so real costs say less of a version than of its share.
 """
 
 from collections.abc import Iterable
@@ -12,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_schemas.leaf_prices import LeafPrices, units
+from coalmine_schemas.limits import MAX_COST_NANO_USD
 from coalmine_schemas.own_prices import OwnPrice
 from coalmine_schemas.prices import LAST_US, MAX_COST, Listed, PriceTable
 from coalmine_schemas.usage import USAGE_KEYS, usage_of
@@ -20,6 +24,8 @@ from coalmine_schemas.vectorised.costs import MAX_COUNT, Counts, costs
 
 _KEYS: Final = ("provider", "response_model", "request_model", "service_tier")
 _COLUMNS: Final = (*_KEYS, *USAGE_KEYS, "other_usage", "cost_nano_usd", "event_time")
+_UNCACHED: Final = "cost_uncached_nano_usd"
+_OF_CACHE: Final = tuple(field for field, key in USAGE_KEYS.items() if key.startswith("cache_"))
 _BY_LIST: Final = pa.array(["price_list"])
 _FEW: Final = 16
 """Below so many rows of a price, one by one is faster."""
@@ -36,10 +42,13 @@ class Pricer:
         self._prices = PriceTable(own)
 
     def price_requests(self, table: pa.Table) -> pa.Table:
-        """Fills `cost_nano_usd` and `cost_source` where a price is known.
+        """Fills `cost_nano_usd` and `cost_source` where a price is known, and adds `cost_uncached_nano_usd`.
 
         That is where the client found no price, and, if there are prices of one's own for a model, where it
         took the list's. What a gateway or the service says stays. Unknown is never 0.
+
+        Added is what a call would have cost at the full price of every input token: its cost where it used no
+        cache; else, by prices, so many times its cost, whoever said that; null where no price is known.
 
         Args:
             table: Rows of the requests event.
@@ -51,10 +60,14 @@ class Pricer:
         if self._prices.has_own:
             wanted = pc.or_(wanted, pc.is_in(table.column("cost_source"), value_set=_BY_LIST))
         rows = np.flatnonzero(wanted.to_numpy())
-        if not len(rows):
-            return table
+        if len(rows):
+            table = self._priced(table, rows)
+        uncached = self._uncached(table)
+        return table.append_column(_UNCACHED, uncached)
+
+    def _priced(self, table: pa.Table, rows: IntArray) -> pa.Table:
         calls = table.select(_COLUMNS).take(pa.array(rows)).combine_chunks()
-        groups, listed, prices = self._grouped(calls)
+        groups, listed, prices = self._grouped(calls, own_only=calls.column("cost_nano_usd").is_valid())
         found = _costs(calls, groups, prices)
         known = np.flatnonzero(found >= 0)
         priced = np.zeros(table.num_rows, np.bool_)
@@ -63,9 +76,36 @@ class Pricer:
         table = _replaced(table, "cost_nano_usd", priced, found[known])
         return _replaced(table, "cost_source", priced, sources)
 
-    def _grouped(self, calls: pa.Table) -> tuple[IntArray, list[Listed | None], list[LeafPrices | None]]:
-        """The group of each call, and for each group whose price it is and the price."""
-        own_only = calls.column("cost_nano_usd").is_valid()
+    def _uncached(self, table: pa.Table) -> pa.ChunkedArray | pa.Array:
+        cost = table.column("cost_nano_usd")
+        if not table.num_rows:
+            return cost
+        rows = np.flatnonzero(_used_cache(table) & cost.is_valid().to_numpy())
+        if not len(rows):
+            return cost
+        calls = table.select(_COLUMNS).take(pa.array(rows)).combine_chunks()
+        groups, _, prices = self._grouped(calls, own_only=pa.repeat(pa.scalar(value=False), len(rows)))
+        mine = calls.column("cost_nano_usd").to_numpy()
+        listed, full = (_costs(each, groups, prices) for each in (calls, _without_cache(calls)))
+        scaled = np.rint(mine.astype(np.float64) * full / np.maximum(listed, 1))
+        known = (listed > 0) & (full >= 0) & (scaled <= MAX_COST_NANO_USD)
+        found = np.where(mine == listed, full, np.where(known, scaled, 0).astype(np.int64))
+        known |= (mine == listed) & (full >= 0)
+        at = np.zeros(table.num_rows, np.bool_)
+        at[rows] = True
+        return pc.replace_with_mask(
+            cost.combine_chunks(), pa.array(at), pa.array(found, cost.type, mask=~known)
+        )
+
+    def _grouped(
+        self, calls: pa.Table, *, own_only: pa.ChunkedArray | pa.Array
+    ) -> tuple[IntArray, list[Listed | None], list[LeafPrices | None]]:
+        """The group of each call, and for each group whose price it is and the price.
+
+        Args:
+            calls: What was called.
+            own_only: Which of them only the operator's own prices are for.
+        """
         groups = _together([*(calls.column(name) for name in _KEYS), own_only])
         first = np.unique(groups, return_index=True)[1]
         named = calls.select(_KEYS).take(pa.array(first)).to_pylist()
@@ -157,6 +197,40 @@ def _usage(calls: pa.Table) -> tuple[dict[str, Counts], BoolArray]:
         counts = np.where(known & ~is_large, counts, before.values)
         usage[key] = Counts(counts, known | before.known)
     return usage, odd
+
+
+def _used_cache(table: pa.Table) -> BoolArray:
+    """Which calls read from the provider's cache or wrote to it."""
+    used = np.zeros(table.num_rows, np.bool_)
+    for name in _OF_CACHE:
+        column = table.column(name)
+        if column.null_count < len(column):
+            used |= column.fill_null(0).to_numpy() != 0
+    used[_with_other_cache(table)] = True
+    return used
+
+
+def _with_other_cache(table: pa.Table) -> IntArray:
+    """Rows with counts of cached tokens that have no column of their own."""
+    other = table.column("other_usage")
+    named = pc.starts_with(pc.struct_field(pc.list_flatten(other), "key"), "cache_").to_numpy()
+    found: IntArray = pc.list_parent_indices(other).to_numpy()[named]
+    return found
+
+
+def _without_cache(calls: pa.Table) -> pa.Table:
+    """The same calls as if all input tokens had been sent for the first time."""
+    full: dict[str, Any] = {name: [None] * calls.num_rows for name in _OF_CACHE}
+    if len(_with_other_cache(calls)):
+        full["other_usage"] = [
+            [item for item in items if not item["key"].startswith("cache_")]
+            for items in calls.column("other_usage").to_pylist()
+        ]
+    for name, values in full.items():
+        field = calls.schema.field(name)
+        at = calls.schema.get_field_index(name)
+        calls = calls.set_column(at, field, pa.array(values, field.type))
+    return calls
 
 
 def _replaced(table: pa.Table, name: str, where: BoolArray, values: Any) -> pa.Table:  # noqa: ANN401 - a column

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from coalmine_consumers.drift.watched import VersionKey
 from coalmine_consumers.sql import Source, statement
@@ -26,7 +25,6 @@ class Reallocation:
 
     event_time: datetime
     version: str | None
-    arms: tuple[dict[str, Any], ...]
     action: str
 
 
@@ -70,7 +68,7 @@ def reallocations(source: Source, key: VersionKey, since: datetime) -> list[Real
     """Changes since a moment, oldest first."""
     parameters = {"prompt": key.prompt, "environment": key.environment, "since": since}
     rows = source.rows(statement("deployments_of", __package__), parameters)
-    return [Reallocation(**{**row, "arms": tuple(row["arms"])}) for row in rows]
+    return [Reallocation(**row) for row in rows]
 
 
 def touched_versions(source: Source, after: int, through: int) -> list[VersionKey]:

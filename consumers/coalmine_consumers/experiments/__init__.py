@@ -1,11 +1,17 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
-from coalmine_consumers.experiments.heavy_units import HeavyUnit, heavy_units
-from coalmine_consumers.experiments.listing import allocations, experiments
+from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
-from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, experiment_sums, units_since
+from coalmine_consumers.experiments.segment_sums import SegmentSums, segment_sums
+from coalmine_consumers.experiments.sums import (
+    UNIT_GROUPS,
+    ExperimentSums,
+    HeavyUnit,
+    experiment_sums,
+    units_since,
+)
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "Look",
     "Periods",
     "PromptTraffic",
+    "SegmentSums",
     "VersionPair",
     "VersionSpan",
     "VersionSums",
@@ -22,11 +29,12 @@ __all__ = [
     "append_look",
     "experiment_sums",
     "experiments",
-    "heavy_units",
+    "last_batch",
     "last_look",
     "look_at",
     "looks",
     "prompt_traffic",
+    "segment_sums",
     "side_by_side",
     "units_since",
     "version_sums",

@@ -25,3 +25,9 @@ def allocations(source: Source, experiment: str) -> dict[int, dict[str, float]]:
         if sum(weights.values()) > 0:
             found[row["epoch"]] = weights
     return found
+
+
+def last_batch(source: Source) -> int:
+    """Returns the last batch that was stored; 0 if there is none."""
+    (row,) = source.rows("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
+    return int(row["last"])

@@ -1,10 +1,10 @@
 """The sums of one experiment, as dense arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,11 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
+from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.sql import Source, statement
+
+if TYPE_CHECKING:
+    from coalmine_consumers.experiments.segment_sums import SegmentSums
 
 UNIT_GROUPS = 256
 """Hash groups of units: the first byte of the SHA-256 of a unit's id."""
@@ -20,6 +24,20 @@ TIME_TO_RETURN = timedelta(hours=24)
 """A unit first seen this long ago has had time to return."""
 APART = timedelta(hours=1)
 """A unit has returned if its first and last request are at least this far apart."""
+
+
+HEAVY_SHARE = 0.1
+"""Of an arm's requests: a unit with at least this share is heavy."""
+
+
+class HeavyUnit(NamedTuple):
+    """A unit with a large share of an arm's requests: one user's robot, not its users."""
+
+    arm: str
+    unit_id: str
+    requests: int
+    share: float
+    """Of the arm's requests in all epochs, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +63,10 @@ class ExperimentSums:
     """Units first exposed to the experiment in this epoch and arm, shape (E, A): each counts once."""
     binary: frozenset[str] = frozenset()
     """Of the metrics that are values of a name, those whose values were all 0 or 1: rates."""
+    heavy_units: tuple[HeavyUnit, ...] = ()
+    """The heaviest first."""
+    segments: "SegmentSums | None" = None
+    """The same in declared segments, if these were read."""
 
     @property
     def requests(self) -> int:
@@ -95,7 +117,6 @@ def experiment_sums(
             "apart_s": APART.total_seconds(),
         },
     )
-    last = source.table("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")
     metrics, of_metric = _coded(cells["metric"])
     epochs, of_epoch = _coded(cells["epoch"])
     arms, of_arm = _coded(cells["arm"])
@@ -118,9 +139,10 @@ def experiment_sums(
         x,
         y,
         counts,
-        int(last["last"][0].as_py()),
+        last_batch(source),
         _first_units(source, experiment, epochs, arms),
         frozenset(metrics) - other - BUILT_IN,
+        _heavy_units(units, _requests(cells)),
     )
 
 
@@ -139,6 +161,29 @@ def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArr
     at_epoch, at_arm = _places(found["epoch"], sums.epochs), _places(found["arm"], sums.arms)
     units[at_epoch, at_arm, found["unit_group"].to_numpy()] = found["units"].to_numpy()
     return units
+
+
+def _requests(cells: pa.Table) -> dict[str, float]:
+    """Requests of each arm."""
+    requests = cells.filter(pc.equal(cells["metric"], "requests"))
+    found = requests.group_by("arm").aggregate([("sum_x", "sum")])
+    return dict(zip(found["arm"].to_pylist(), found["sum_x_sum"].to_pylist(), strict=True))
+
+
+def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyUnit, ...]:
+    """Units with a large share of an arm's requests.
+
+    Args:
+        units: The unit of each epoch, arm and group that has most requests there.
+        requests: Of each arm.
+    """
+    found = units.group_by(["arm", "heaviest"]).aggregate([("most_requests", "sum")])
+    columns = (found[name].to_pylist() for name in ("arm", "heaviest", "most_requests_sum"))
+    each = (
+        HeavyUnit(arm, unit, most, most / requests[arm]) for arm, unit, most in zip(*columns, strict=True)
+    )
+    heavy = (one for one in each if one.share >= HEAVY_SHARE)
+    return tuple(sorted(heavy, key=lambda one: (-one.share, one.arm, one.unit_id)))
 
 
 def _first_units(source: Source, experiment: str, epochs: Sequence[int], arms: Sequence[str]) -> IntArray:

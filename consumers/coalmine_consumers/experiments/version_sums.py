@@ -215,6 +215,7 @@ def references_of(cursor: duckdb.DuckDBPyConnection, requests: str, mixes: Seque
     (row,) = _rows(cursor, "version_quantiles", requests, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
     thresholds = (
         ("cost_nano_usd", CAP_QUANTILE, row["cost_cap"]),
+        ("cost_uncached_nano_usd", CAP_QUANTILE, row["cost_uncached_cap"]),
         ("latency_ms", CAP_QUANTILE, row["latency_cap"]),
         ("latency_ms", TAIL_QUANTILE, row["latency_tail"]),
         ("time_to_first_token_ms", TAIL_QUANTILE, row["time_to_first_token_tail"]),

@@ -21,7 +21,12 @@ from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store import Store
 
 AdditiveTable = Literal[
-    "rollups", "rollup_histograms", "rollup_metrics", "experiment_cells", "experiment_units"
+    "rollups",
+    "rollup_histograms",
+    "rollup_metrics",
+    "experiment_cells",
+    "experiment_segment_cells",
+    "experiment_units",
 ]
 
 _SERIES = "prompt, version, variant, environment, app, model"
@@ -35,7 +40,10 @@ BUCKET_KEYS: Mapping[AdditiveTable, str] = MappingProxyType(
 )
 """Rollup tables, and the columns that tell the rows of one bucket apart."""
 
-ADDITIVE_TABLES: tuple[AdditiveTable, ...] = (*BUCKET_KEYS, "experiment_cells", "experiment_units")
+CELL_TABLES: tuple[AdditiveTable, ...] = ("experiment_cells", "experiment_segment_cells")
+"""Tables of cells, which mature."""
+
+ADDITIVE_TABLES: tuple[AdditiveTable, ...] = (*BUCKET_KEYS, *CELL_TABLES, "experiment_units")
 """Every table whose rows may share a key."""
 
 

@@ -32,6 +32,7 @@ MOST_ROUNDS = 20
 
 EXPIRED: dict[AdditiveTable, str] = {
     "experiment_cells": "expired_cells",
+    "experiment_segment_cells": "expired_segment_cells",
     "experiment_units": "expired_units",
 }
 """Where the share of expired requests is kept."""

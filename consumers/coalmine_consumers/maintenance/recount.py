@@ -17,6 +17,7 @@ from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, reque
 from coalmine_consumers.aggregation.last_words import last_words
 from coalmine_consumers.aggregation.references import DELAYS, LATE_QUANTILE, References, read_references
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
+from coalmine_consumers.aggregation.segments import UNREAD, read_segments
 from coalmine_consumers.maintenance.compact import AdditiveTable
 from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store.rows import with_model
@@ -80,22 +81,27 @@ def _recount(
     rollups: bool,
 ) -> Iterator[Counted]:
     if references is None:
-        references = References(read_references(connection), read_bounds(connection))
-    query = statement("requests_to_count", __package__).format(requests=relations.requests)
+        references = References(
+            read_references(connection), read_bounds(connection), read_segments(connection)
+        )
+    unread = None if references.segments.keys else UNREAD
+    query = statement("requests_to_count", __package__).format(
+        requests=relations.requests, segments=unread or "segments"
+    )
     for rows in _stream(connection, query, batches):
         facts = with_model(rows)
         yield _counted(
             rows.num_rows, [*([rollup_requests(facts)] if rollups else []), request_cells(facts, references)]
         )
     if rollups:
-        for rows in _words(connection, relations, batches):
+        for rows in _words(connection, relations, batches, UNREAD):
             yield _counted(pc.sum(rows["said"]).as_py(), [rollup_feedback(rows)])
     with lent(connection, late_windows=_late_windows(references)):
         in_time = "" if references.as_they_are else _IN_TIME
-        for rows in _words(connection, relations, batches, in_time):
+        for rows in _words(connection, relations, batches, unread or "request.segments", in_time):
             yield _counted(0, [feedback_cells(rows, references)])
     query = statement("scores_to_count", __package__).format(
-        requests=relations.requests, reactions=relations.scores
+        requests=relations.requests, reactions=relations.scores, segments=unread or "request.segments"
     )
     for rows in _stream(connection, query, batches):
         yield _counted(
@@ -112,12 +118,17 @@ _IN_TIME = """
 
 
 def _words(
-    connection: duckdb.DuckDBPyConnection, relations: Relations, batches: Batches, in_time: str = ""
+    connection: duckdb.DuckDBPyConnection,
+    relations: Relations,
+    batches: Batches,
+    segments: str,
+    in_time: str = "",
 ) -> Iterator[pa.Table]:
     """Last words, of all that was said or of what `in_time` leaves."""
     query = statement("feedback_to_count", __package__).format(
         requests=relations.requests,
         reactions=relations.feedback,
+        segments=segments,
         in_time=in_time,
         words=last_words("said"),
     )
@@ -165,5 +176,6 @@ _TABLE: dict[str, AdditiveTable] = {
     "rollup_histograms": "rollup_histograms",
     "rollup_metrics": "rollup_metrics",
     "experiment_cells": "experiment_cells",
+    "experiment_segment_cells": "experiment_segment_cells",
     "experiment_units": "experiment_units",
 }

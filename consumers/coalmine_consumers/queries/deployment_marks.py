@@ -1,7 +1,10 @@
 """Changes of what environments serve."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.results import DeploymentMark, MarkArm
+from coalmine_consumers.results import DeploymentMark, MarkArm, MarkExperiment
 from coalmine_consumers.sql import statement
 from coalmine_consumers.store.reader import Reader
 
@@ -22,4 +25,11 @@ def deployment_marks(reader: Reader, filters: Filters, limit: int) -> list[Deplo
         "limit": limit,
     }
     rows = reader.rows(statement("deployment_marks", __package__), parameters)
-    return [DeploymentMark(**{**row, "arms": [MarkArm(**arm) for arm in row["arms"]]}) for row in rows]
+    return [
+        DeploymentMark(**{**row, "experiments": [_experiment(each) for each in row["experiments"]]})
+        for row in rows
+    ]
+
+
+def _experiment(row: Mapping[str, Any]) -> MarkExperiment:
+    return MarkExperiment(**{**row, "arms": [MarkArm(**arm) for arm in row["arms"]]})

@@ -202,6 +202,20 @@ class MarkArm:
 
 
 @result
+class MarkExperiment:
+    """One experiment that an environment runs on a prompt."""
+
+    name: str
+    """Name of the experiment."""
+    rule: str | None
+    """Targeting rule whose version it replaces; null if it replaces the default, or if that is not known."""
+    allocation_epoch: int | None
+    """Epoch of its allocations, or null if that is not known."""
+    arms: list[MarkArm]
+    """Its arms, control last."""
+
+
+@result
 class DeploymentMark:
     """One change of what an environment serves of a prompt."""
 
@@ -215,15 +229,15 @@ class DeploymentMark:
     """Counts changes of this prompt in this environment, from 1."""
     version: str | None
     """Default version from then on; null if none is served."""
-    experiment: str | None
-    """Experiment that ran from then on, or null."""
-    allocation_epoch: int | None
-    """Epoch of the experiment's allocation, or null without an experiment."""
-    arms: list[MarkArm]
-    """Arms of the experiment, control last."""
+    experiments: list[MarkExperiment]
+    """Experiments that ran from then on: that of the default first, then by the order of their rules."""
     action: str
     """What was done, e.g. `promote`."""
     changed_by: str
     """Name of the token that made the change."""
     reason: str | None
     """Reason given for the change, or null."""
+    rollout: str | None
+    """Rollout that made the change, or null."""
+    rollout_decision: int | None
+    """Number of its decision, or null if no rollout made the change."""

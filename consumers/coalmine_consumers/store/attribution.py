@@ -17,6 +17,7 @@ from coalmine_consumers.aggregation.groups import distinct
 from coalmine_consumers.aggregation.last_words import last_words
 from coalmine_consumers.aggregation.late import windows_us
 from coalmine_consumers.aggregation.references import Reference, References, read_references
+from coalmine_consumers.aggregation.segments import read_segments
 from coalmine_consumers.arrays import IndexArray, microseconds
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids
@@ -121,11 +122,14 @@ def attribute_feedback(
     """Likewise for feedback, of which a unit's last word on a request counts."""
     parts = _attributed(connection, directory, "feedback", rows, arrivals)
     found = [_last_words(connection, directory, part, ingest_id) for part in parts if len(part.facts)]
-    references = References([each for words in found for each in words.references])
+    in_time = _concatenated("feedback", [words.in_time for words in found if words.in_time is not None])
     return Words(
         _concatenated("feedback", [words.all for words in found]),
-        _concatenated("feedback", [words.in_time for words in found if words.in_time is not None]),
-        references,
+        in_time,
+        References(
+            [each for words in found for each in words.references],
+            segments=read_segments(connection, distinct(in_time["experiment"].drop_null())),
+        ),
     )
 
 

@@ -27,6 +27,7 @@ from coalmine_consumers.aggregation.groups import distinct
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import References, read_references, references_for
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
+from coalmine_consumers.aggregation.segments import OTHER, read_segments, segments_for
 from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
@@ -43,7 +44,7 @@ from coalmine_consumers.store.ledger import (
 )
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
-from coalmine_consumers.store.names import OTHER, within_limits
+from coalmine_consumers.store.names import within_limits
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
@@ -182,7 +183,8 @@ class BatchWriter:
             inside = in_experiments(facts)
             named = named_in_requests(inside)
             bounds = self._bounds(inside, named, ingest_id, now)
-            self._append(request_cells(inside, References(references, bounds), named))
+            segments = segments_for(self.connection, inside)
+            self._append(request_cells(inside, References(references, bounds, segments), named))
         words = attribute_feedback(
             self.connection, self.directory, _rows(new.get("feedback")), arrivals, ingest_id
         )
@@ -193,10 +195,13 @@ class BatchWriter:
     def _score_cells(self, scores: pa.Table, ingest_id: int, now: datetime) -> CellRows:
         if not scores.num_rows:
             return CellRows()
-        references = read_references(self.connection, distinct(scores["experiment"]))
+        names = distinct(scores["experiment"])
+        references = read_references(self.connection, names)
+        segments = read_segments(self.connection, names)
         bounds = self._bounds(scores, named_in_scores(scores), ingest_id, now)
         batch = pa.repeat(pa.scalar(ingest_id, pa.int64()), scores.num_rows)
-        return score_cells(scores.append_column("attributed_in", batch), References(references, bounds))
+        scores = scores.append_column("attributed_in", batch)
+        return score_cells(scores, References(references, bounds, segments))
 
     def _bounds(self, inside: pa.Table, named: NamedValues, ingest_id: int, now: datetime) -> list[Bound]:
         declared = {cells_name(name): limits for name, limits in self.settings.ranges.items()}

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.segments import UNREAD, read_keys
 from coalmine_consumers.arrays import IndexArray
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.sql import fetch_table, lent, statement
@@ -31,6 +32,7 @@ FACTS = (
     ("allocation_epoch", pa.int32()),
     ("unit_group", pa.int32()),
     ("ingest_id", pa.int64()),
+    ("segments", pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))),
 )
 """What rollups and cells need to know of a request."""
 
@@ -79,11 +81,15 @@ def _search(
     least, greatest = ids.bounds() if len(ids) else (UUID(int=0), UUID(int=0))
     bounds = {"min_id": least, "max_id": greatest}
     wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
+    # Nested lists are read only where somebody asks for them.
+    declared = event == "requests" and bool(read_keys(connection))
+    names = {"event": event, "id": ID_COLUMN[event], "segments": "segments" if declared else UNREAD}
     with lent(connection, wanted=wanted):
-        found = [fetch_table(connection, _statement(in_hot, event), bounds)]
+        found = [fetch_table(connection, statement(in_hot, __package__).format(**names), bounds)]
         paths = _segments_with(connection, directory, event, ids)
         if paths:
-            found.append(fetch_table(connection, _statement(in_segments, event), {**bounds, "paths": paths}))
+            query = statement(in_segments, __package__).format(**names)
+            found.append(fetch_table(connection, query, {**bounds, "paths": paths}))
     return pa.concat_tables(found)
 
 
@@ -106,7 +112,3 @@ def _segments_with(
         < np.searchsorted(high, np.uint64(max_id.int >> 64), side="right")
         and (directory / path).is_file()
     ]
-
-
-def _statement(name: str, event: IngestedEvent) -> str:
-    return statement(name, __package__).format(event=event, id=ID_COLUMN[event])

@@ -11,12 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.segments import OTHER
 from coalmine_consumers.raw import ReadEvent
 from coalmine_consumers.sql import fetch_table, lent, statement
 from coalmine_consumers.store.settings import StoreSettings
 
-OTHER: Final = "(other)"
-"""Stands for every name that was one too many."""
 _COLUMNS: Final = {
     "environment": "environment",
     "prompt": "prompt",

@@ -43,6 +43,8 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
         for name in _CODED:
             coded = pc.dictionary_encode(rows[name])
             rows = rows.set_column(rows.column_names.index(name), name, coded)
+        if "cost_uncached_nano_usd" not in rows.column_names:  # nobody priced them
+            rows = rows.append_column("cost_uncached_nano_usd", pa.nulls(rows.num_rows, pa.int64()))
     count = rows.num_rows
     rows = rows.append_column("ingest_id", pa.array(np.full(count, ingest_id)))
     moment = pa.scalar(ingested_at, pa.timestamp("us", "UTC"))

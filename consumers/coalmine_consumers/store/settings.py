@@ -27,3 +27,5 @@ class StoreSettings:
     """An event further in the future than this counts as ahead of the clock; it is stored unchanged."""
     ranges: Mapping[str, Range] = field(default_factory=lambda: DEFAULT_RANGES)
     """Declared ranges of named values; experiments find bounds of their own for the others."""
+    segments: tuple[str, ...] = ()
+    """Keys of requests' segments that experiments are counted by, at most 4."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from coalmine_consumers.aggregation.segments import declare
 from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.store.commit import BatchWriter, CommitResult
@@ -58,6 +59,7 @@ class Store:
         Raises:
             StoreLocked: Another process owns it.
             StoreDamaged: A newer release wrote it.
+            InvalidParameter: Too many segments are declared.
         """
         settings = settings or StoreSettings()
         directory = directory.absolute()
@@ -72,6 +74,7 @@ class Store:
                 with store.transaction():
                     remove_strays(connection, directory, datetime.now(UTC))
                     refresh_views(connection, directory)
+                    declare(connection, settings.segments, last_ingest_id(connection))
             except BaseException:
                 connection.close()
                 raise

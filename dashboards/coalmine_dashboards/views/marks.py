@@ -60,8 +60,20 @@ def _legible(points: list[MarkPoint], ends: tuple[datetime, datetime] | None) ->
     return points
 
 
+def _served(mark: DeploymentMark) -> str:
+    """Returns what is served by default, and the experiments under rules."""
+    experiments = list(mark.experiments)
+    of_default = experiments.pop(0).name if experiments and experiments[0].rule is None else None
+    return ", ".join(
+        [
+            of_default or mark.version or "nothing",
+            *(f"{each.name} ({each.rule})" for each in experiments),
+        ]
+    )
+
+
 def _point(mark: DeploymentMark, *, with_prompt: bool) -> MarkPoint:
-    served = shown(mark.experiment or mark.version or "nothing")
+    served = shown(_served(mark))
     prompt = shown(mark.prompt)
     return {
         "time": mark.event_time.timestamp() * 1000.0,

@@ -15,6 +15,7 @@ _WITH_USAGE: Final = (
     "result",
     "usage_info",
     "tokenUsage",
+    "token_usage",
     "prompt_eval_count",
     "eval_count",
 )
@@ -24,6 +25,9 @@ _BEDROCK_PIECES: Final = frozenset(
 )
 _COHERE_PIECES: Final = ("message-", "content-", "tool-", "citation-", "text-generation", "stream-start")
 """What the kinds of Cohere's events begin with."""
+_OPENAI_HELPER: Final = ("content.", "refusal.", "logprobs.", "tool_calls.function.")
+_OF_HELPERS: Final = frozenset(("text", "thinking", "signature", "citation", "input_json"))
+"""Kinds of events that OpenAI's and Anthropic's packages make of a stream's pieces, and give beside them."""
 _MAX_VALUES: Final = 2_000
 _MAX_DEPTH: Final = 8
 """Bounds of what is looked at in a reply, which may be any object, even one that leads back to itself."""
@@ -52,10 +56,13 @@ def read_other(reply: object) -> ReplyFacts | None:
 
 
 def read_text_piece(reply: object) -> ReplyFacts | None:
-    """Reads a piece without counts of a stream by LangChain, Ollama, Gemini, Bedrock or Cohere."""
-    if type(reply).__name__.endswith("Chunk"):
+    """Reads a piece without counts of a stream by LangChain, Ollama, Gemini, Bedrock, Cohere or a helper."""
+    kind = get(reply, "type")
+    if isinstance(kind, str) and (kind in _OF_HELPERS or kind.startswith(_OPENAI_HELPER)):
+        is_piece = True
+    elif type(reply).__name__.endswith("Chunk"):
         is_piece = isinstance(get(reply, "content"), str | list)
-    elif isinstance(kind := get(reply, "type") or get(reply, "event_type"), str):
+    elif isinstance(kind := kind or get(reply, "event_type"), str):
         is_piece = kind.startswith(_COHERE_PIECES)
     elif isinstance(reply, Mapping) and not _BEDROCK_PIECES.isdisjoint(reply):
         is_piece = True
@@ -96,7 +103,8 @@ def extracted(reply: OtherReply, provider: str | None, counts_of: Callable[[obje
         provider: Who was called.
         counts_of: Reads counts of the shapes we know.
     """
-    for part in (reply.parts.get("usage"), reply.parts.get("usage_metadata"), reply.parts):
+    named = [reply.parts.get(name) for name in ("usage", "usage_metadata", "token_usage")]
+    for part in (*named, get(reply.parts.get("meta"), "usage"), reply.parts):
         known = counts_of(part)
         if known:
             return known

@@ -31,7 +31,18 @@ _BY_TYPE: Final[dict[str, _Reader]] = {
     "ping": read_message_event,
 }
 """Readers by what Anthropic calls the kind of a reply."""
-_WITHIN: Final = ("chunk", "metadata", "delta", "raw", "_raw_response", "context_wrapper")
+_RAW: Final = "LegacyAPIResponse"
+"""What `with_raw_response` of OpenAI's and Anthropic's packages returns: a whole reply with its headers."""
+_WITHIN: Final = (
+    "chunk",
+    "metadata",
+    "delta",
+    "raw",
+    "_raw_response",
+    "context_wrapper",
+    "response_metadata",
+    "llm_output",
+)
 """Where libraries and streams keep what the provider sent, in objects of their own."""
 
 
@@ -48,6 +59,8 @@ def read_reply(reply: object, *, want_text: bool) -> ReplyFacts | None:
     Returns:
         The facts, or None for a shape that has nothing that may have counts and is no piece of a stream.
     """
+    if type(reply).__name__ == _RAW and type(reply).__module__.startswith(("openai.", "anthropic.")):
+        reply = get(reply, "parse")()  # the packages keep what it returns
     facts = _read(reply, want_text=want_text)
     for name in _WITHIN:
         if facts is None and (inner := get(reply, name)) is not None:
@@ -70,7 +83,8 @@ def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:
 
 def is_first_token(piece: object) -> bool:
     """Returns True if a piece of a stream carries something the model wrote."""
-    return is_first_chat_token(piece) or is_first_message_token(piece) or is_first_response_token(piece)
+    sent = get(piece, "chunk") or piece  # a helper's event has what the provider sent
+    return is_first_chat_token(sent) or is_first_message_token(sent) or is_first_response_token(sent)
 
 
 def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:

@@ -1,6 +1,7 @@
 """Deployments: what each environment serves of each prompt. `change` is the only writer."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, select
@@ -8,7 +9,7 @@ from sqlalchemy import Row, and_, select
 from coalmine_registry.deployment_state import DeploymentState, state_of
 from coalmine_registry.errors import Conflict, NotFound, StaleRevision
 from coalmine_registry.operations import approval, audit, outbox
-from coalmine_registry.operations.inputs import environment_name
+from coalmine_registry.operations.inputs import environment_name, moment
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes, version_names
 from coalmine_registry.records import DeploymentRecord, ServedVersion
@@ -159,7 +160,7 @@ def deployment(transaction: Transaction, environment: str, prompt: str) -> Deplo
     if row is None:
         version_names(transaction, prompt)  # says so if there is no such prompt
         raise _not_served(environment, prompt)
-    return _record(row)
+    return _record(row, row.defaults[-1])
 
 
 def all_deployments(transaction: Transaction, environment: str) -> list[DeploymentRecord]:
@@ -169,7 +170,36 @@ def all_deployments(transaction: Transaction, environment: str) -> list[Deployme
         NotFound: The environment does not exist.
     """
     query = select(deployments).where(deployments.c.environment == environment_name(environment))
-    return [_record(row) for row in transaction.all(query.order_by(deployments.c.prompt))]
+    return [_record(row, row.defaults[-1]) for row in transaction.all(query.order_by(deployments.c.prompt))]
+
+
+def deployments_at(
+    transaction: Transaction, environment: str, at: datetime, prompt: str | None = None
+) -> list[DeploymentRecord]:
+    """Returns what an environment served at a time, by prompt.
+
+    Args:
+        transaction: Where to look.
+        environment: The environment.
+        at: The time.
+        prompt: Only this one.
+
+    Raises:
+        NotFound: The environment does not exist, or served no such prompt by then.
+        Invalid: The time has no time zone.
+    """
+    table = deployment_revisions
+    query = select(table).where(
+        table.c.environment == environment_name(environment),
+        table.c.changed_at <= moment("at", at),
+    )
+    if prompt is not None:
+        version_names(transaction, prompt)
+        query = query.where(table.c.prompt == prompt)
+    latest = {row.prompt: row for row in transaction.all(query.order_by(table.c.prompt, table.c.revision))}
+    if prompt is not None and not latest:
+        raise NotFound(f"{environment} served no prompt {prompt!r:.100} at {at.isoformat()}")
+    return [_record(row, row.version) for row in latest.values()]
 
 
 def versions_served(transaction: Transaction, environment: str, prompt: str) -> list[ServedVersion]:
@@ -242,13 +272,13 @@ def _not_served(environment: str, prompt: str) -> NotFound:
     return NotFound(f"{environment} serves no prompt {prompt!r:.100}: promote a version first")
 
 
-def _record(row: Row[Any]) -> DeploymentRecord:
+def _record(row: Row[Any], version: str) -> DeploymentRecord:
     served = ServedPrompt.from_json(row.served)
     return DeploymentRecord(
         environment=row.environment,
         prompt=row.prompt,
         revision=row.revision,
-        version=row.defaults[-1],
+        version=version,
         default=served.default,
         rules=served.rules,
         experiments=served.experiments,

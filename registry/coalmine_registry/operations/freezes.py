@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from coalmine_registry.errors import Frozen, Invalid, NotFound
 from coalmine_registry.freeze_records import FreezeRecord
 from coalmine_registry.operations import audit
-from coalmine_registry.operations.inputs import environment_name, reason_given
+from coalmine_registry.operations.inputs import environment_name, moment, reason_given
 from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import version_names
@@ -35,8 +35,8 @@ def freeze(
         Invalid: There is no reason, or a time has no time zone or is over.
     """
     actor.require(Role.APPROVER, "freeze what is served")
-    start = transaction.now if starts_at is None else _time("starts_at", starts_at)
-    if until is not None and _time("until", until) <= max(start, transaction.now):
+    start = transaction.now if starts_at is None else moment("starts_at", starts_at)
+    if until is not None and moment("until", until) <= max(start, transaction.now):
         raise Invalid("until", until.isoformat(), "give a time to come, after the start")
     return insert(transaction, actor, reason, environment, prompt, starts_at=start, until=until)
 
@@ -179,12 +179,6 @@ def _not_over(now: datetime) -> ColumnElement[bool]:
 
 def _is_or_all(column: Any, value: str) -> ColumnElement[bool]:  # noqa: ANN401 - a column
     return or_(column.is_(None), column == value)
-
-
-def _time(field: str, value: object) -> datetime:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise Invalid(field, value, "give a time with its time zone")
-    return value
 
 
 def _note(

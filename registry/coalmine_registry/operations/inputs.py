@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from coalmine_registry.errors import Invalid, NotFound, StaleRevision
+from coalmine_registry.provenance import VersionSource, without_secrets
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.safe_text import printable
@@ -85,6 +88,17 @@ def reason_given(reason: object) -> str | None:
     return None if reason is None else (storable("reason", reason).strip() or None)
 
 
+def moment(field: str, value: object) -> datetime:
+    """Returns a time that has a time zone.
+
+    Raises:
+        Invalid: It has none, or is no time.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid(field, value, "give a time with its time zone")
+    return value
+
+
 def check_revision(what: str, expected: object, actual: int) -> None:
     """Checks that the caller has seen the current state.
 
@@ -122,6 +136,22 @@ def evidence_given(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
             raise Invalid(f"evidence[{place}].reference", each.reference, "give an id or a URL")
         summary_given(f"evidence[{place}].summary", each.summary)
     return tuple(evidence)
+
+
+def source_given(source: VersionSource | None) -> dict[str, str | None] | None:
+    """Returns a source as it is stored, without secrets in its addresses; None if it says nothing.
+
+    Raises:
+        Invalid: Some of it cannot be stored.
+    """
+    if source is None:
+        return None
+    found: dict[str, str | None] = {}
+    for field, value in asdict(source).items():
+        if value is not None and field in ("repository", "pull_request"):
+            value = without_secrets(storable(f"source.{field}", value, _LONGEST_REFERENCE))  # noqa: PLW2901
+        found[field] = None if value is None else name_given(f"source.{field}", value, _LONGEST_REFERENCE)
+    return found if any(found.values()) else None
 
 
 def summary_given(field: str, value: object) -> str:

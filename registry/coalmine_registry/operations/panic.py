@@ -1,10 +1,12 @@
 """Panic: everything of a prompt goes back to what served before, at once, and stays there."""
 
-from sqlalchemy import func, select
+from typing import Any
+
+from sqlalchemy import Row, func, select
 
 from coalmine_registry.deployment_state import DeploymentState
 from coalmine_registry.freeze_records import FreezeRecord, Panic, PanicEnvironment
-from coalmine_registry.operations import deployments, experiments, freezes
+from coalmine_registry.operations import deployments, experiments, freezes, outbox
 from coalmine_registry.operations.approval import withdraw
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.rollback import can_be_served, replaced_by
@@ -75,7 +77,7 @@ def _go_back(
         withdraw(transaction, actor, environment, prompt, shown_less=sorted(less), after=after)
         revision = made.revision
     for row in live:
-        _end_rollout(transaction, actor, row.id, row.state, row.stage, revision=revision, reason=reason)
+        _end_rollout(transaction, actor, row, revision=revision, reason=reason)
     return PanicEnvironment(
         environment=environment,
         revision=revision or before.revision,
@@ -134,18 +136,16 @@ def _is_last(transaction: Transaction, before: deployments.Current) -> bool:
 def _end_rollout(
     transaction: Transaction,
     actor: Actor,
-    rollout: str,
-    state: str,
-    stage: int,
+    row: Row[Any],
     *,
     revision: int | None,
     reason: str,
 ) -> None:
-    ended = "cancelled" if state == "pending" else "aborted"  # the first never had traffic
+    ended = "cancelled" if row.state == "pending" else "aborted"  # the first never had traffic
     told = [f"panic: {reason}"]
     transaction.update(
         rollouts,
-        rollouts.c.id == rollout,
+        rollouts.c.id == row.id,
         {
             "state": ended,
             "reasons": told,
@@ -157,24 +157,24 @@ def _end_rollout(
         },
     )
     table = rollout_decisions
-    last = transaction.one(select(func.max(table.c.seq)).where(table.c.rollout == rollout))
-    transaction.insert(
-        table,
-        {
-            "rollout": rollout,
-            "seq": 1 + ((last[0] if last is not None else None) or 0),
-            "kind": _ACTION,
-            "from_state": state,
-            "to_state": ended,
-            "from_stage": stage,
-            "to_stage": stage,
-            "reasons": told,
-            "evidence": {},
-            "actor": actor.subject,
-            "at": transaction.now,
-            "revision": revision,
-        },
-    )
+    last = transaction.one(select(func.max(table.c.seq)).where(table.c.rollout == row.id))
+    decision = {
+        "rollout": row.id,
+        "seq": 1 + ((last[0] if last is not None else None) or 0),
+        "kind": _ACTION,
+        "from_state": row.state,
+        "to_state": ended,
+        "from_stage": row.stage,
+        "to_stage": row.stage,
+        "weights": None,
+        "reasons": told,
+        "evidence": {},
+        "actor": actor.subject,
+        "at": transaction.now,
+        "revision": revision,
+    }
+    transaction.insert(table, decision)
+    outbox.put_transition(transaction, row._asdict(), decision)
 
 
 def _freeze(

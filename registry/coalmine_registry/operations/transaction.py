@@ -26,6 +26,8 @@ class Transaction:
     """Time of the transaction, which all its rows carry."""
     contents: ContentCache
     arms_to_promote: ArmsToPromote = no_readouts
+    rollout: tuple[str, int] | None = None
+    """Rollout and number of its decision that makes the changes; None if none does."""
     changed: dict[str, int] = field(default_factory=dict)
     """New revision by environment that it changed."""
 

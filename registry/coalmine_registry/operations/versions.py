@@ -10,9 +10,11 @@ from coalmine_registry.classify import Change, Classification, classify
 from coalmine_registry.errors import Conflict, NotFound
 from coalmine_registry.experiment_plan import plan_of_content
 from coalmine_registry.operations import audit
+from coalmine_registry.operations.inputs import source_given
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.prompt_files.diff import Diff, diff_lines
+from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import ENVIRONMENTS, PromptSummary, Registered, VersionRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
@@ -57,16 +59,24 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
 
 
 def register(
-    transaction: Transaction, actor: Actor, name: str, version: str, content: PromptContent
+    transaction: Transaction,
+    actor: Actor,
+    name: str,
+    version: str,
+    *,
+    content: PromptContent,
+    source: VersionSource | None,
 ) -> Registered:
-    """Adds a version whose templates `propose` has checked.
+    """Adds a version whose templates `propose` has checked. Registered again, it keeps its first source.
 
     Raises:
         Forbidden: The actor is not an author.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
+        Invalid: The source cannot be stored.
     """
     actor.require(Role.AUTHOR, "register versions")
+    told = source_given(source)
     if _registered(transaction, name, version, content):
         known = version_record(transaction, name, version).classification
         return Registered(False, False, name, version, content.digest(), known)
@@ -88,6 +98,7 @@ def register(
             "author": actor.subject,
             "created_at": transaction.now,
             "status": "active",
+            "source": told,
         },
     )
     audit.record(
@@ -96,7 +107,11 @@ def register(
         "register",
         prompt=name,
         version=version,
-        after={"digest": content.digest(), "classification": _classification_json(classification)},
+        after={
+            "digest": content.digest(),
+            "classification": _classification_json(classification),
+            "source": told,
+        },
     )
     return Registered(True, False, name, version, content.digest(), classification)
 
@@ -143,11 +158,10 @@ def diff(transaction: Transaction, name: str, a: str, b: str) -> Diff:
     Raises:
         NotFound: One of them is not registered.
     """
-    old, new = (
-        PromptContent.from_json(version_record(transaction, name, version).content) for version in (a, b)
-    )
+    records = [version_record(transaction, name, version) for version in (a, b)]
+    old, new = (PromptContent.from_json(each.content) for each in records)
     lines = diff_lines(reference_to(name, a), old, reference_to(name, b), new)
-    return Diff(name, a, b, classify(a, old, new), lines)
+    return Diff(name, a, b, classify(a, old, new), lines, *(each.source for each in records))
 
 
 def prompt_summary(transaction: Transaction, name: str) -> PromptSummary:
@@ -255,6 +269,7 @@ def _record(row: Row[Any]) -> VersionRecord:
         created_at=row.created_at,
         status=row.status,
         classification=_classification_from(row.classification),
+        source=None if row.source is None else VersionSource(**row.source),
         content=row.content,
     )
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from coalmine_registry.classify import Classification
 from coalmine_registry.prompt_files.markdown import readable_text
 from coalmine_registry.prompt_files.matching_lines import Matcher
+from coalmine_registry.provenance import VersionSource
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.results import result
 
@@ -38,6 +39,10 @@ class Diff:
     """What changed from `a` to `b`, and the version bump that needs."""
     lines: list[DiffLine]
     """Unified diff of both versions as files; empty if they are the same."""
+    source_a: VersionSource | None
+    """Where `a` came from; null if that was not said."""
+    source_b: VersionSource | None
+    """Where `b` came from; null if that was not said."""
 
 
 def diff_lines(old_name: str, old: PromptContent, new_name: str, new: PromptContent) -> list[DiffLine]:

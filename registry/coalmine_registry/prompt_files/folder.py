@@ -58,10 +58,11 @@ def read_folder(directory: Path) -> list[PromptFile]:
     with `.md` are left out.
 
     Raises:
-        InvalidFiles: The folder does not exist, or some files are not valid prompts; names all of them.
+        InvalidFiles: Some files are not valid prompts; names all of them.
+        InvalidParameter: The folder does not exist.
     """
     if not directory.is_dir():
-        raise InvalidFiles([f"{directory}: no such folder; it should hold <name>/<version>.md"])
+        raise InvalidParameter(f"{directory}: no such folder; it should hold <name>/<version>.md")
     found: list[PromptFile] = []
     problems: list[str] = []
     for path in sorted(directory.rglob(f"*{SUFFIX}")):

@@ -3,23 +3,14 @@
 A version is published once the base of a change has it, or once it is committed.
 """
 
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
+from coalmine_registry.prompt_files.git import run_git
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
-_EXPORTED = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_OBJECT_DIRECTORY",
-)
 _VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}
 
 
@@ -58,7 +49,7 @@ def published_edits(directory: Path, *, base: str | None = None) -> list[Publish
         raise InvalidParameter(
             f"{base!r} is not a commit: name a branch, a tag or a commit, e.g. origin/main"
         )
-    top = _run(directory, "rev-parse", "--show-toplevel")
+    top = run_git(directory, "rev-parse", "--show-toplevel")
     if top.returncode != 0:
         raise InvalidParameter(
             f"{directory} is not in a git repository, which tells what is published: run `git init`, or only "
@@ -86,44 +77,12 @@ def published_edits(directory: Path, *, base: str | None = None) -> list[Publish
     return edits
 
 
-def _environment(directory: Path) -> dict[str, str]:
-    """Returns the environment for git, which has to look at the folder that was named.
-
-    In a hook git exports which repository it works on: in a linked worktree without its root, and the folder
-    may lie in another one. The index is kept where it is the folder's own: `git commit FILE` has a temporary
-    one.
-    """
-    plain = {name: value for name, value in os.environ.items() if name not in _EXPORTED}
-    index, exported = os.environ.get("GIT_INDEX_FILE"), os.environ.get("GIT_DIR")
-    if index is None:
-        return plain
-    own = _run(directory, "rev-parse", "--absolute-git-dir", environment=plain).stdout.strip()
-    if own and (exported is None or os.path.realpath(exported) == os.path.realpath(own)):
-        plain["GIT_INDEX_FILE"] = str(Path(index).absolute())
-    return plain
-
-
 def _has_commits(directory: Path) -> bool:
-    return _run(directory, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
+    return run_git(directory, "rev-parse", "--verify", "--quiet", "HEAD").returncode == 0
 
 
 def _git(directory: Path, *arguments: str) -> str:
-    done = _run(directory, *arguments)
+    done = run_git(directory, *arguments)
     if done.returncode != 0:
         raise InvalidParameter(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _run(
-    directory: Path, *arguments: str, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603 - our own arguments; a base that starts with a hyphen is refused
-            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
-            capture_output=True,
-            text=True,
-            check=False,
-            env=_environment(directory) if environment is None else environment,
-        )
-    except FileNotFoundError:
-        raise InvalidParameter("git is not installed, or not in PATH") from None

@@ -115,14 +115,14 @@ def _role(line: str) -> str | None:
     """Returns the role whose message begins with a line.
 
     Raises:
-        InvalidPrompt: It looks like a role, but is misspelt or has what nobody sees around it, and would
-            silently be text.
+        InvalidPrompt: It looks like a role, but is misspelt, indented or has what nobody sees around it, and
+            would silently be text.
     """
     if "<" not in line:
         return None
     match = _ROLE.fullmatch(line)
     if match is None:
-        match = _ROLE.fullmatch(_UNSEEN.sub("", line).rstrip())
+        match = _ROLE.fullmatch(_UNSEEN.sub("", line).strip())
         if match is None:
             return None
     elif match[1] in _ROLES:

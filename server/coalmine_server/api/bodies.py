@@ -15,6 +15,7 @@ PromptName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 # Not shorter than one: the registry says what is wrong with `1.3`, and what is near.
 VersionText = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Variant = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+SourceText = Annotated[str | None, StringConstraints(min_length=1, max_length=500)]
 Reason = Annotated[str | None, Field(max_length=2000, description="Reason, for the audit log.")]
 Expected = Annotated[
     int | None,
@@ -27,10 +28,30 @@ Expected = Annotated[
 ]
 
 
+Override = Annotated[
+    bool,
+    Field(
+        description="True to change it although a rollout steers it. Needs an approver and a reason; both go "
+        "into the audit log, and the rollout stops steering."
+    ),
+]
+
+
 class Body(BaseModel):
     """Base of all bodies: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceBody(Body):
+    """Where a version came from."""
+
+    repository: SourceText = Field(
+        default=None, description="URL of the git repository; user and password are left out."
+    )
+    commit: SourceText = Field(default=None, description="Hash of the commit that wrote the version.")
+    author: SourceText = Field(default=None, description="Author of that commit.")
+    pull_request: SourceText = Field(default=None, description="URL or number of its pull request.")
 
 
 class VersionBody(Body):
@@ -43,6 +64,9 @@ class VersionBody(Body):
         description="`template` or `messages`; variables, model, parameters, output_schema, metadata.",
         examples=[{"template": "Answer {{ question }}", "variables": {"question": {"type": "string"}}}],
     )
+    source: SourceBody | None = Field(
+        default=None, description="Where it came from; of a version registered again, the first stays."
+    )
 
 
 class EvidenceBody(Body):
@@ -53,7 +77,11 @@ class EvidenceBody(Body):
         description="Kind of evidence, a word in lower case.",
         examples=["eval_run", "readout"],
     )
-    reference: str = Field(min_length=1, max_length=500, description="Id or URL of the evidence.")
+    reference: str = Field(
+        min_length=1,
+        max_length=500,
+        description="Id of recorded evidence, name of an experiment, or the text of a `note`.",
+    )
     summary: str = Field(default="", max_length=2000, description="What the evidence says, for people.")
 
 
@@ -73,6 +101,7 @@ class PromotionBody(Body):
     )
     reason: Reason = None
     expected_revision: Expected = None
+    override: Override = False
 
 
 class ReasonBody(Body):
@@ -235,6 +264,7 @@ class RulesBody(Body):
     )
     reason: Reason = None
     expected_revision: Expected = None
+    override: Override = False
 
 
 class ArmBody(Body):
@@ -262,10 +292,10 @@ class ExperimentBody(Body):
     )
     plan: Json | None = Field(
         default=None,
-        description="How it is judged: goals, alpha, limits of rates such as error_rate, and role, "
-        "direction, margin and tolerance of metrics. "
+        description="How it is judged: goals, alpha, limits of rates such as error_rate, "
+        "declared segments, and role, direction, margin and tolerance of metrics. "
         "That of the first arm's version (`experiment` in its metadata) if omitted.",
-        examples=[{"goals": ["quality"], "metrics": {"cost_per_request": {"margin": "40%"}}}],
+        examples=[{"goals": ["quality"], "metrics": {"cost_per_request_uncached": {"margin": "40%"}}}],
     )
     rule: str | None = Field(
         default=None,
@@ -277,6 +307,7 @@ class ExperimentBody(Body):
     )
     reason: Reason = None
     expected_revision: Expected = None
+    override: Override = False
 
 
 class StageBody(Body):
@@ -313,6 +344,7 @@ class WeightsBody(Body):
     weights: dict[str, float] = Field(description="Weight by arm; they add up to 1.")
     reason: Reason = None
     expected_revision: Expected = None
+    override: Override = False
 
 
 class StopBody(Body):
@@ -323,6 +355,7 @@ class StopBody(Body):
     )
     reason: Reason = None
     expected_revision: Expected = None
+    override: Override = False
 
 
 class PolicyBody(Body):

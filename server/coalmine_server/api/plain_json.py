@@ -4,7 +4,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -12,6 +12,9 @@ from starlette.exceptions import HTTPException
 
 from coalmine_schemas.prompts.errors import short
 from coalmine_server.api.problems import UNREADABLE, problem_responses
+
+MAX_KEYS: Final = 20_000
+"""Keys of all objects in a body: each is checked, and complained of, while other requests wait."""
 
 
 class PlainJson(Request):
@@ -21,10 +24,21 @@ class PlainJson(Request):
         """Returns the body.
 
         Raises:
-            HTTPException: A key stands twice, or a number is none (400).
+            HTTPException: A key stands twice, a number is none, or there are too many keys (400).
             JSONDecodeError: It is no JSON.
         """
-        return json.loads(await self.body(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        seen = 0
+
+        def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            nonlocal seen
+            seen += len(pairs)
+            if seen > MAX_KEYS:
+                raise HTTPException(
+                    UNREADABLE.status, f"the body has more than {MAX_KEYS:,} keys: send fewer"
+                )
+            return _unique(pairs)
+
+        return json.loads(await self.body(), object_pairs_hook=unique, parse_constant=_no_constant)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -83,13 +83,29 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
         ProblemKind("bump-too-small", "The version bump is too small", 409),
     ),
     (registry_errors.EvidenceMissing, ProblemKind("evidence-missing", "Evidence is missing", 409)),
+    (
+        registry_errors.EvidenceRefused,
+        ProblemKind("evidence-refused", "Evidence is not true of the version", 409),
+    ),
+    (registry_errors.Frozen, ProblemKind("frozen", "A freeze stands", 409)),
+    (registry_errors.Steered, ProblemKind("steered", "A rollout steers it", 409)),
     (registry_errors.Conflict, CONFLICT),
     (InvalidParameter, INVALID_REQUEST),
 )
 """What an error becomes whose text says all there is to say."""
 
+_WORDS: Final = {
+    "missing": "it is missing: give it",
+    "extra_forbidden": "it has no such name: leave it out",
+    "uuid_parsing": "it is no identifier: give one such as 01a2226c-8b0f-7606-a212-c3f940cf2282",
+}
+"""What is said in place of pydantic's own text."""
+_MOST_NAMED: Final = 20
+"""Mistakes of one request that are named."""
+
 _MEANINGS: Final = {
-    400: "The body is JSON that not everybody reads alike: a key stands twice, or a number is none.",
+    400: "The body is JSON that not everybody reads alike: a key stands twice, or a number is none. "
+    "Or it has too many keys.",
     401: "The token is missing or unknown.",
     403: "The token does not allow this.",
     404: "Not found; `detail` names what exists.",
@@ -213,14 +229,16 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid_request(_request: Request, error: Any) -> JSONResponse:  # noqa: ANN401
+    found = error.errors()
     problems = [
         FieldProblem(
             name=".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]),
-            detail=item["msg"].removeprefix("Value error, "),
+            detail=_WORDS.get(item["type"]) or item["msg"].removeprefix("Value error, "),
         )
-        for item in error.errors()
+        for item in found[:_MOST_NAMED]
     ]
-    detail = "; ".join(f"{problem.name}: {problem.detail}" for problem in problems)
+    more = [f"and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+    detail = "; ".join([*(f"{problem.name}: {problem.detail}" for problem in problems), *more])
     return problem_response(INVALID_REQUEST, detail, problems)
 
 

@@ -164,6 +164,20 @@ def _write_notes(arm: "ArmReadout") -> None:
             f"{limit.control_bad_units:,} of {limit.control_units:,} in control"
             f"{': BROKEN' if limit.broken else ''}"
         )
+    for each in arm.segments:
+        if each.harmed:
+            typer.echo(
+                f"  {each.key}={each.value}: {each.metric} is worse by more than is accepted, "
+                f"{signed(each.effect)} ({interval(each.lower, each.upper)}), about {each.units:,} units and "
+                f"{each.control_units:,} in control"
+            )
+    if arm.segments:
+        judged = len({(each.key, each.value) for each in arm.segments})
+        typer.echo(f"  {judged} segments judged")
+    for unit in arm.heavy_units:
+        typer.echo(f"  unit {unit.unit_id} has {unit.share:.0%} of the requests")
+    if arm.cache_saving:
+        typer.echo(f"  the provider's cache saved {arm.cache_saving:.0%} of the cost here")
     for metric in arm.metrics:
         if metric.raw_value is not None and metric.clipped_share:
             typer.echo(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from coalmine_schemas.discovery import announce_start
 from coalmine_server.cli.invocation import invocation
 from coalmine_server.cli.output import note
 
@@ -46,11 +47,11 @@ def serve(
     While another process owns the store, this one is a standby: it says so and takes over. Stopping finishes
     and commits the batch at hand. With no Kafka configured, events come from the spool.
     """
-    from coalmine_server.serve import Server, serve_until_signal
-
     settings = invocation(context).settings(
         quiet=False, server__host=host, server__port=port, kafka__bootstrap_servers=kafka
     )
+    announce_start(settings.home)  # before the imports, which take seconds
+    from coalmine_server.serve import Server, serve_until_signal
 
     def started(server: Server) -> None:
         note(f"coalmine listens on {server.url} (home {settings.home}); Ctrl-C stops it")

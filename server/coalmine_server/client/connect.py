@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from coalmine_schemas.discovery import Endpoint, ServerKind, find_endpoint, find_server, own_home
+from coalmine_schemas.discovery import (
+    Endpoint,
+    ServerKind,
+    find_endpoint,
+    find_server,
+    own_home,
+    starting_server,
+)
 from coalmine_server.client.http import RETRY_S, SAY_AFTER_S, Client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
@@ -20,6 +27,8 @@ if TYPE_CHECKING:  # commands that ask a server need no database
 
 PATIENCE_S = 120.0
 """How long to wait for a store whose holder does nothing, or for a server that waits itself."""
+MOMENT_S = 1.0
+"""How long a server that was just started may take to say so."""
 
 _log = structlog.stdlib.get_logger("coalmine.client")
 
@@ -69,10 +78,18 @@ def open_registry_client(settings: Settings) -> Iterator[Client]:
         settings: All of them; their token, or that of the home, is asked with.
 
     Raises:
-        Unavailable: None runs here and none is named.
+        Unavailable: None runs or starts here and none is named.
     """
-    found = _endpoint(settings, "registry")
-    if found is None:
+    patience, moment = _Patience(settings.store_dir), time.monotonic() + MOMENT_S
+    while True:
+        pid = starting_server(settings.home)  # looked for first: it may begin to listen at any moment
+        if (found := _endpoint(settings, "registry")) is not None:
+            break
+        if pid is None and time.monotonic() < moment:
+            time.sleep(RETRY_S)
+            continue
+        if pid is not None and patience.wait(pid, f"process {pid} starts one", starts=True):
+            continue
         if find_server(settings.home, "registry") is not None:
             raise Unavailable(
                 f"the server that {settings.home} announces does not answer, or another one listens there",
@@ -120,11 +137,10 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
 
     own_home(settings.home)
-    began, said = time.monotonic(), False
-    seen, seen_at = None, began
+    patience = _Patience(settings.store_dir)
     while True:
         try:
-            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout.ranges))
+            return Store.open(settings.store_dir, store_settings(settings.store, settings.readout))
         except StoreLocked as locked:
             # A server that is starting has announced its registry already; it says itself that it starts.
             for kind in ("store", "registry"):
@@ -133,17 +149,33 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
                     endpoint = _endpoint(settings, kind)
                     if endpoint is not None:
                         return endpoint
-            now = time.monotonic()
-            if (signs := _signs_of_work(locked.pid, settings.store_dir)) != seen:
-                seen, seen_at = signs, now
-            if now - seen_at > PATIENCE_S:
+            if not patience.wait(locked.pid, str(locked)):
                 raise Unavailable(
                     str(locked), "it is no server that answers, and does nothing: stop it, and ask again"
                 ) from locked
-            if now - began > SAY_AFTER_S and not said:
-                said = True
-                _log.warning("waiting for the store", reason=str(locked))
-            time.sleep(RETRY_S)
+
+
+class _Patience:
+    """Waits for a process as long as it is at work, and a while longer."""
+
+    def __init__(self, store_dir: Path) -> None:
+        self._store_dir = store_dir
+        self._began = self._seen_at = time.monotonic()
+        self._seen: object = None
+        self._said = False
+
+    def wait(self, pid: int | None, reason: str, *, starts: bool = False) -> bool:
+        """Waits a moment; False, and no longer, once the process has done nothing for a while."""
+        now = time.monotonic()
+        if (signs := _signs_of_work(pid, self._store_dir)) != self._seen:
+            self._seen, self._seen_at = signs, now
+        if now - self._seen_at > PATIENCE_S:
+            return False
+        if now - self._began > SAY_AFTER_S and not self._said:
+            self._said = True
+            _log.warning("waiting for the server" if starts else "waiting for the store", reason=reason)
+        time.sleep(RETRY_S)
+        return True
 
 
 def _signs_of_work(pid: int | None, store_dir: Path) -> tuple[object, ...]:

@@ -1,14 +1,14 @@
 """Plans of experiments, from the prompt registry; settings fill in what it leaves open.
 
 The registry knows the weights of every allocation epoch and which arm is the control. Its deployment events
-carry the same, but late, not while Kafka is down, and for one experiment per prompt only. So both are used:
-the registry first, events for what it does not know (a collector that runs apart, a new registry).
+carry the same, but late, and not while Kafka is down. So both are used: the registry first, events for what
+it does not know (a collector that runs apart, a new registry).
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -131,3 +131,9 @@ def make_readouts(
     plans = plans_of(settings)
     known = plans if registry is None else RegistryPlans(plans, registry)
     return Readouts(store, known) if clock is None else Readouts(store, known, clock=clock)
+
+
+def arms_to_promote(readouts: "Readouts", experiment: str) -> list[str]:
+    """Returns the arms of an experiment that its latest look says to promote."""
+    readout = readouts.current(experiment, max_age=timedelta.max)
+    return [] if readout is None else [arm.arm for arm in readout.arms if arm.decision == "promote"]

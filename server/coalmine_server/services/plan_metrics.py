@@ -47,7 +47,7 @@ def _override(setting: MetricSetting) -> MetricOverride:
 def check_metrics(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
     """Checks that every metric of a plan can be judged: a built-in one, or one whose direction is given.
 
-    What it limits must be a rate.
+    What it limits must be a rate, and its segments declared.
 
     Raises:
         InvalidParameter: One is not.
@@ -62,6 +62,12 @@ def check_metrics(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
             raise InvalidParameter(
                 f"no metric {name!r:.100} is built in:{hint} For one of your own, say which direction is "
                 "better: higher, lower, or same"
+            )
+    for key in plan.segments:
+        if key not in settings.segments:
+            declared = ", ".join(settings.segments) or "none is"
+            raise InvalidParameter(
+                f"segment {key!r:.100} is not declared ({declared}): add it to the setting readout.segments"
             )
     directions = {name: each.direction for name, each in settings.metrics.items()}
     directions |= {name: each.direction for name, each in plan.metrics.items() if each.direction is not None}
@@ -84,6 +90,7 @@ def plan_with(given: ExperimentPlan, plan: Plan) -> Plan:
         plan,
         alpha=given.alpha or plan.alpha,
         goals=frozenset(given.goals) or plan.goals,
+        segments=frozenset(given.segments),
         overrides=overrides,
         limits=given.limits or plan.limits,
     )

@@ -1,6 +1,6 @@
 """From settings to the parts of the pipeline: the one place where their names meet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -20,11 +20,17 @@ from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.own_prices import read_own_prices
-from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
-from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
+from coalmine_server.settings import (
+    IngestSettings,
+    KafkaSettings,
+    RetentionSettings,
+    Settings,
+    StoreSection,
+)
+from coalmine_server.settings.readout import ReadoutSettings
 
 
 def make_source(settings: Settings) -> Source:
@@ -121,15 +127,16 @@ def collector_settings(settings: IngestSettings) -> CollectorSettings:
     return CollectorSettings(pace=pace, retry=RetryPolicy(max_s=settings.retry_max_s))
 
 
-def store_settings(settings: StoreSection, ranges: Mapping[str, Range] = DEFAULT_RANGES) -> StoreSettings:
-    """What the store may take."""
+def store_settings(settings: StoreSection, readout: ReadoutSettings) -> StoreSettings:
+    """What the store may take, and what experiments are counted by."""
     return StoreSettings(
         memory_limit_mb=settings.memory_limit_mb,
         threads=settings.threads,
         clock_tolerance_s=settings.clock_tolerance_s,
         names_per_day=settings.names_per_day,
         names_per_app=settings.names_per_app,
-        ranges=ranges,
+        ranges=readout.ranges,
+        segments=readout.segments,
     )
 
 

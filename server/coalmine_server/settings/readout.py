@@ -7,6 +7,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, field_validator
 
 from coalmine_analytics.results.verdicts import Direction, Role
 from coalmine_schemas.days import Days
+from coalmine_schemas.declared_segments import check_keys
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.size import Size
@@ -58,7 +59,8 @@ class MetricSetting(Section):
     range: tuple[float, float] | None = None
     """Least and greatest value of a name in requests' metrics and scores; an event beyond is a dead letter.
 
-    `quality` has 0 to 1. Values of a name without a range count within bounds that each experiment finds.
+    `quality` has 0 to 1, and so have `schema_valid`, `schema_invalid` and `empty_answer`. Values of a name
+    without a range count within bounds that each experiment finds.
     """
 
     @field_validator("range")
@@ -97,10 +99,21 @@ class ReadoutSettings(Section):
     """Probability of ever being wrong, for each kind of decision."""
     min_units: int = Field(default=600, ge=1)
     """Units that an arm must have before a promotion; a metric without values by then is not applicable."""
+    segments: tuple[str, ...] = ()
+    """Keys of requests' segments, at most 4, whose values experiments are counted and judged by, too."""
     metrics: dict[str, MetricSetting] = Field(default={})
     """Settings of single metrics, in `[readout.metrics.NAME]`."""
     experiments: dict[str, ExperimentSetting] = Field(default={})
     """Settings of single experiments, in `[readout.experiments.NAME]`."""
+
+    @field_validator("segments")
+    @classmethod
+    def _can_be_declared(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_keys(keys)
+        except InvalidParameter as error:
+            raise ValueError(str(error)) from None
+        return keys
 
     @property
     def ranges(self) -> dict[str, Range]:

@@ -178,7 +178,7 @@ class IngestService:
 
     def _live(self) -> None:
         directory = self._settings.store_dir
-        limits = store_settings(self._settings.store, self._settings.readout.ranges)
+        limits = store_settings(self._settings.store, self._settings.readout)
         store = retry(
             lambda: wait_for_lock(
                 lambda: waiting_for_space(lambda: Store.open(directory, limits)),

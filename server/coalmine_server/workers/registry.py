@@ -1,4 +1,4 @@
-"""The prompt registry in a server: opened, its `Deployment` events published, closed."""
+"""The prompt registry in a server: opened, its events published, closed."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
-from coalmine_schemas.events import Deployment
+from coalmine_schemas.events import Deployment, RolloutTransition
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -106,7 +106,8 @@ class _Spool:
 
     def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
         for entry in entries:
-            if entry.id in self._waiting:
+            # Nobody reads transitions from a spool; who wants them there has the registry itself.
+            if entry.id in self._waiting or not isinstance(entry.event, Deployment):
                 continue
             value = self._encoder.encode("deployments", entry.event.to_record())
             produced_at_us = int(entry.event.event_time.timestamp() * 1_000_000)
@@ -128,7 +129,6 @@ class _Kafka:
         self._settings = settings
         self._stop = stop
         self._has_topics = False
-        self._topic = topic_name("deployments", settings.kafka.topic_prefix)
         self._schemas = schema_registry(settings.schema_)
         self._encoder = Encoder(
             SingleObjectFraming()
@@ -165,8 +165,9 @@ class _Kafka:
             def on_delivery(error: KafkaError | None, _message: Message, number: int = entry.id) -> None:
                 report(error, number)
 
-            value = self._encoder.encode("deployments", entry.event.to_record())
-            self._producer.produce(self._topic, value, _key(entry.event), on_delivery=on_delivery)
+            value = self._encoder.encode(entry.name, entry.event.to_record())
+            topic = topic_name(entry.name, self._settings.kafka.topic_prefix)
+            self._producer.produce(topic, value, _key(entry.event), on_delivery=on_delivery)
         while len(delivered) + len(failures) < len(entries) and not self._stop.is_set():
             self._producer.poll(0.1)
         safe: list[int] = []
@@ -187,7 +188,9 @@ class _Kafka:
             self._schemas.close()
 
 
-def _key(event: Deployment) -> bytes:
+def _key(event: Deployment | RolloutTransition) -> bytes:
+    if isinstance(event, RolloutTransition):
+        return event.rollout.encode()
     return f"{event.environment}/{event.prompt}".encode()
 
 

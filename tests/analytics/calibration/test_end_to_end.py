@@ -111,7 +111,7 @@ def test_a_version_is_worse_by_what_its_change_says() -> None:
     even = Service(stages=((0.5, inf),), loyal=0.0, hours=48.0)
     changes = (
         ("quality", Change(quality=0.97), 0.97, 0.003),
-        ("cost_nano_usd.capped", dearer(1.1), 1.1, 0.02),
+        ("cost_uncached_nano_usd.capped", dearer(1.1), 1.1, 0.02),
         ("latency_ms.capped", slower(1.1), 1.1, 0.02),
         ("errors", Change(errors=0.01), 2.0, 0.2),
     )

@@ -215,7 +215,7 @@ def test_a_new_model_is_named_as_the_likely_cause() -> None:
 
 
 def test_who_gets_the_version_changing_is_a_warning() -> None:
-    change = Reallocation(after(16), "1.0.0", (), "weights changed")
+    change = Reallocation(after(16), "1.0.0", "weights changed")
     found = read_drift(version_series(Story()), PLAN, taken_at=after(24), reallocations=[change])
     (warning,) = found.warnings
     assert "changed once since" in warning

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
-from coalmine_analytics.readout.anew import SumsBefore, plan_of_restart, with_sums
+from coalmine_analytics.readout.anew import plan_of_restart
 from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.looked_at import CountedPlans, SetClock
-from tests.support.data.simulated_experiment import Service, looks
 from tests.support.data.store_feed import START, Feed, many_requests
 
 EVEN = {"control": 1, "treatment": 1}
@@ -98,13 +97,3 @@ def test_all_restarts_together_spend_no_more_than_alpha() -> None:
     assert sum(plan_of_restart(plan, number).alpha for number in range(1, 2_000)) == pytest.approx(
         0.05, rel=1e-3
     )
-
-
-def test_sums_from_before_are_subtracted_wherever_new_metrics_epochs_and_arms_stand() -> None:
-    early, *_, late = looks(Service(looks=4, ramp_to=0.5), 1)
-    wider = late.with_arms(["a third"])
-    old = SumsBefore(with_sums("{}", early))
-    left = old.subtracted_from(wider, wider.units)
-    assert left.x.sum() == pytest.approx(late.x.sum() - early.x.sum())
-    assert left.first_units.sum() == late.first_units.sum() - early.first_units.sum()
-    assert (left.x >= 0).all()

@@ -1,18 +1,25 @@
 """Borders cut epochs: harm that begins after one is found as if the experiment had begun there."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from coalmine_analytics.core.harm import lasting_harm_log_e
 from coalmine_analytics.metrics.catalogue import BUILT_IN
-from coalmine_analytics.readout import Plan, read_out
-from coalmine_analytics.readout.borders import split_at
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts, read_out
+from coalmine_analytics.readout.borders import MOST_BORDERS, since, split_at, sums_in, with_sums
 from coalmine_analytics.readout.scales import worsening
 from coalmine_analytics.readout.strata import stratify
-from coalmine_consumers.experiments import ExperimentSums
+from coalmine_analytics.results.readout import Readout
+from coalmine_consumers.experiments import ExperimentSums, experiment_sums
+from coalmine_consumers.store import Store
+from tests.support.data.looked_at import SetClock
 from tests.support.data.simulated_experiment import METRICS, Service, looks
+from tests.support.data.store_feed import START, Feed, many_requests
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 QUALITY = [metric for metric in BUILT_IN if metric.name == "quality"]
@@ -72,3 +79,79 @@ def test_harm_that_begins_at_a_border_is_found_sooner() -> None:
     assert harm(now) < np.log(20) < harm(split_at(now, [past]))
     decisions = [read_out(now, Plan(), taken_at=AT, borders=at).arms[0].decision for at in ((), (past,))]
     assert decisions == ["hold", "rollback"]
+
+
+def test_sums_are_kept_and_subtracted_wherever_new_metrics_epochs_and_arms_stand() -> None:
+    early, *_, late = looks(Service(looks=4, ramp_to=0.5), 1)
+    kept = sums_in(with_sums('{"through_ingest_id": 7}', early), early.experiment)
+    assert (kept.metrics, kept.epochs, kept.arms, kept.through_ingest_id) == (
+        early.metrics, early.epochs, early.arms, 7,
+    )  # fmt: skip
+    left = since(late.with_arms(["a third"]), kept)
+    for name in FIELDS:
+        assert getattr(left, name).sum() == pytest.approx(
+            getattr(late, name).sum() - getattr(early, name).sum()
+        ), name
+    assert (left.x >= 0).all()
+    taken_back = replace(late, x=np.zeros_like(late.x))
+    assert not since(taken_back, kept).x.any()
+    assert not since(taken_back, kept).y.any()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def day_by_day(store: Store, clock: SetClock, days: int, feed: Feed | None = None) -> Iterator[Readout]:
+    """The look at the end of each half a day."""
+    readouts, feed = Readouts(store, FixedPlans(), clock=clock), feed or Feed()
+    for seed in range(2 * days):
+        store.commit(feed.batch(many_requests(800, seed=seed, start=clock.now, hours=12)))
+        clock.move(hours=12)
+        found = readouts.current("exp-1")
+        assert found is not None
+        yield found
+
+
+def test_each_day_of_an_epoch_is_a_border_and_a_new_process_goes_on_from_them(
+    store: Store, tmp_path: Path
+) -> None:
+    clock, feed = SetClock(START), Feed()
+    every = list(day_by_day(store, clock, 3, feed))
+    assert every[-1].epoch_since == every[0].taken_at
+    assert [len(found.borders) for found in every] == [0, 0, 1, 1, 2, 2]
+    assert every[-1].borders == (every[2].taken_at, every[4].taken_at)
+    # As a look says that is taken of the same sums, by hand.
+    other, at = Store.open(tmp_path / "other"), SetClock(START)
+    sums = []
+    for _ in day_by_day(other, at, 3):
+        found = experiment_sums(other.reader(), "exp-1", at=at.now)
+        assert found is not None
+        sums.append(found)
+    other.close()
+    expected = read_out(sums[-1], Plan(), taken_at=clock.now, before=every[-2], borders=[sums[2], sums[4]])
+    assert expected == every[-1]
+    again = Readouts(store, FixedPlans(), clock=clock)
+    clock.move(hours=12)
+    store.commit(feed.batch(many_requests(10, seed=99, start=clock.now, hours=1)))
+    later = again.current("exp-1")
+    assert later is not None
+    assert later.borders == (*every[-1].borders, clock.now)
+
+
+def test_evidence_that_begins_anew_has_no_borders_yet(store: Store) -> None:
+    clock = SetClock(START)
+    *_, last = day_by_day(store, clock, 2)
+    assert last.borders
+    begun = Readouts(store, FixedPlans(), clock=clock).begin_anew("exp-1", "someone", "a broken scorer")
+    assert begun is not None
+    assert (begun.borders, begun.epoch_since) == ((), begun.taken_at)
+
+
+def test_borders_come_to_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MOST_BORDERS == 30
+    monkeypatch.setattr("coalmine_analytics.readout.borders.MOST_BORDERS", 1)
+    assert [len(found.borders) for found in day_by_day(store, SetClock(START), 3)] == [0, 0, 1, 1, 1, 1]

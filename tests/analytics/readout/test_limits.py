@@ -1,16 +1,21 @@
-"""Absolute limits: a broken version is stopped after a few units, an outage and one loud client stop nothing."""
+"""Absolute limits: a broken version is stopped after a few units; outages and loud clients stop nothing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from coalmine_analytics.metrics import MetricOverride
-from coalmine_analytics.readout import Plan, read_out
+from coalmine_analytics.readout import FixedPlans, Plan, Readouts, read_out
 from coalmine_analytics.results.readout import ArmReadout, LimitReadout, Readout
 from coalmine_consumers.experiments import ExperimentSums
+from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.data.looked_at import SetClock
+from tests.support.data.store_feed import Feed, many_requests
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 METRICS = ("errors", "requests", "schema_valid", "sent")
@@ -50,13 +55,9 @@ def test_a_version_that_fails_is_rolled_back_within_ten_units_and_the_limit_is_n
         found.words == "roll back: error_rate is above its limit of 20 %: 9 of 10 units, 0 of 200 in control"
     )
     (limit,) = found.limits
-    assert replace_log_e(limit) == LimitReadout("error_rate", 0.2, 9, 10, 0, 200, None, True)
+    assert replace(limit, log_e=None) == LimitReadout("error_rate", 0.2, 9, 10, 0, 200, None, True)
     assert limit.log_e is not None
     assert arm(sums(*[1] * 9, 0), Plan()).decision == "hold"
-
-
-def replace_log_e(limit: LimitReadout) -> LimitReadout:
-    return replace(limit, log_e=None)
 
 
 def test_a_rollback_stands_when_later_units_are_good() -> None:
@@ -112,3 +113,47 @@ def test_only_a_rate_of_something_bad_has_a_limit(name: str) -> None:
 def test_a_limit_is_a_share() -> None:
     with pytest.raises(InvalidParameter, match="limit of error_rate is 20"):
         Plan(limits={"error_rate": 20})
+
+
+def requests(units: list[str], arm: str, *, name: str, value: float, error: str | None) -> pa.Table:
+    """A request of each unit, with a named value."""
+    table = many_requests(len(units), seed=len(units))
+    entry = [[(name, value)]] * len(units)
+    given = {
+        "unit_id": units,
+        "variant": [arm] * len(units),
+        "metrics": entry,
+        "error_type": [error] * len(units),
+    }
+    for column, values in given.items():
+        at = table.schema.get_field_index(column)
+        field = table.schema.field(at)
+        table = table.set_column(at, field, pa.array(values, field.type))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("limit", "name", "good", "bad", "error"),
+    [
+        ("error_rate", "anything", 1.0, 1.0, "timeout"),
+        ("schema_invalid_rate", "schema_valid", 1.0, 0.0, None),
+        ("schema_invalid_rate", "schema_invalid", 0.0, 1.0, None),
+        ("empty_answer_rate", "empty_answer", 0.0, 1.0, None),
+    ],
+)
+def test_ten_units_suffice_from_events_to_the_decision(
+    tmp_path: Path, limit: str, name: str, good: float, bad: float, error: str | None
+) -> None:
+    store, feed = Store.open(tmp_path / "store"), Feed()
+    plan = Plan(limits={limit: 0.2}, weights={"control": 9, "treatment": 1})
+    users = [f"user-{number}" for number in range(100)]
+    store.commit(feed.batch(requests(users[:90], "control", name=name, value=good, error=None)))
+    store.commit(feed.batch(requests(users[90:99], "treatment", name=name, value=bad, error=error)))
+    store.commit(feed.batch(requests(users[99:], "treatment", name=name, value=good, error=None)))
+    found = Readouts(store, FixedPlans(plan), clock=SetClock()).current("exp-1")
+    store.close()
+    assert found is not None
+    (limited,) = found.arms[0].limits
+    assert (limited.bad_units, limited.units) == (9, 10)
+    assert (limited.control_bad_units, limited.control_units) == (0, 90)
+    assert found.arms[0].decision == "rollback"

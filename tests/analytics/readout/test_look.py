@@ -107,7 +107,7 @@ def test_decisions_and_p_values_stand() -> None:
     decided = [canary(each).decision for each in readouts]
     first = decided.index("rollback")
     assert set(decided[first:]) == {"rollback"}
-    for name in ("quality", "error_rate", "latency_ms", "cost_per_request"):
+    for name in ("quality", "error_rate", "latency_ms", "cost_per_request_uncached"):
         harm = [metric(each, name).evidence.harm for each in readouts]
         known = [p for p in harm if p is not None]
         assert known == sorted(known, reverse=True)

@@ -155,6 +155,43 @@ def test_a_recent_look_will_do_for_who_says_so(store: Store, clock: SetClock) ->
     assert readouts.current("exp-1", max_age=timedelta(seconds=10)) != first
 
 
+def test_nothing_is_computed_while_no_batch_comes_in(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    commit(store, feed, 0)
+    plans = CountedPlans(PLANS.default)
+    readouts = Readouts(store, plans, clock=clock)
+    first = readouts.current("exp-1")
+    for seconds in (5, 5, 30):
+        clock.move(seconds=seconds)
+        assert readouts.current("exp-1") is readouts.current("exp-1") == first
+    assert plans.looks == 1
+    commit(store, feed, 1, count=30)
+    second = readouts.current("exp-1")
+    assert (second != first, plans.looks) == (True, 2)
+    # What was looked at and said the same is not looked at again at once, either.
+    clock.move(seconds=61)
+    assert readouts.current("exp-1") == readouts.current("exp-1") == second
+    assert plans.looks == 3
+    assert len(readouts.path("exp-1")) == 2
+    # Another process took a look meanwhile.
+    commit(store, feed, 2, count=30)
+    third = Readouts(store, PLANS, clock=clock).current("exp-1")
+    assert readouts.current("exp-1", max_age=timedelta(seconds=1)) == third
+
+
+def test_units_with_a_value_are_counted_for_each_metric_in_the_latest_epoch(
+    store: Store, clock: SetClock
+) -> None:
+    freeze_windows(store, "exp-1", 3)
+    commit(store, Feed(), 0)
+    clock.move(days=1)
+    found = Readouts(store, PLANS, clock=clock).current("exp-1")
+    assert found is not None
+    errors, thumbs = metric(found, "error_rate"), metric(found, "thumbs_up_rate")
+    assert (errors.units, errors.control_units) == (found.arms[0].units, found.control_units)
+    assert 0 < thumbs.units < errors.units
+
+
 def test_a_restart_goes_on_where_the_last_look_stopped(tmp_path: Path, clock: SetClock) -> None:
     def watched(directory: Path, *, restart: bool) -> list[Readout | None]:
         store, feed, found = Store.open(directory), Feed(), []
@@ -267,10 +304,11 @@ def test_the_split_that_was_deployed_is_the_one_units_are_held_against(store: St
         """
         INSERT INTO deployments BY NAME
         SELECT 'prod' AS environment, 'refund' AS prompt, 1 AS revision, now() AS event_time,
-            'exp-1' AS experiment, 1 AS allocation_epoch, 'start' AS action, 'someone' AS changed_by,
-            1 AS ingest_id, now() AS ingested_at,
-            [{'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
-             {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}] AS arms
+            'start' AS action, 'someone' AS changed_by, 1 AS ingest_id, now() AS ingested_at,
+            [{'name': 'exp-1', 'rule': 'german', 'allocation_epoch': 1, 'arms': [
+                {'variant': 'control', 'version': '1.0.0', 'weight': 0.9},
+                {'variant': 'treatment', 'version': '1.1.0', 'weight': 0.1}
+            ]}] AS experiments
         """,
     )
     clock.move(minutes=1)

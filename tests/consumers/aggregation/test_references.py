@@ -100,7 +100,7 @@ def test_latencies_count_apart_by_whether_the_cache_of_the_provider_helped(store
     store.commit(feed.batch(inside(1, 7_000, latency_ms=700.0)))  # not known: no provider with a cache
     cells = sums(store)
     assert cells["latency_ms.cached.capped"] == (3, 150)
-    assert cells["latency_ms.uncached.capped"] == (3, 1_700)
+    assert cells["latency_ms.cached.over_p95"] == (3, 0)
     assert cells["latency_ms.capped"] == (6, 1_850)
 
 
@@ -175,6 +175,5 @@ def test_each_experiment_of_a_batch_has_its_own_references(store: Store) -> None
         ("exp", "latency_ms.capped", 20),
         ("exp", "latency_ms.over_cap", 20),
         ("exp", "latency_ms.over_p95", 20),
-        ("exp", "latency_ms.uncached.capped", 20),
         ("new", "latency_ms", 20),
     ]

@@ -43,7 +43,7 @@ def call(**fields: Any) -> dict[str, Any]:
 
 def priced(calls: Sequence[dict[str, Any]], *own: OwnPrice) -> list[tuple[int | None, str]]:
     table = pa.Table.from_pylist(list(calls), schema=_SCHEMA)
-    found = Pricer(own).price_requests(table)
+    found = Pricer(own).price_requests(table).drop_columns("cost_uncached_nano_usd")
     assert found.schema == _SCHEMA
     rest = [name for name in _SCHEMA.names if name not in ("cost_nano_usd", "cost_source")]
     assert found.select(rest) == table.select(rest)
@@ -234,4 +234,31 @@ def test_event_times_beyond_all_calendars_are_priced() -> None:
 def test_a_table_in_several_chunks_and_an_empty_one_are_priced() -> None:
     one = pa.Table.from_pylist([call()], schema=_SCHEMA)
     assert Pricer().price_requests(pa.concat_tables([one, one]))["cost_nano_usd"].to_pylist() == [210_000] * 2
-    assert Pricer().price_requests(_SCHEMA.empty_table()) == _SCHEMA.empty_table()
+    assert Pricer().price_requests(_SCHEMA.empty_table()).num_rows == 0
+
+
+def uncached(*calls: dict[str, Any]) -> list[int | None]:
+    table = pa.Table.from_pylist(list(calls), schema=_SCHEMA)
+    found: list[int | None] = Pricer().price_requests(table)["cost_uncached_nano_usd"].to_pylist()
+    return found
+
+
+@pytest.mark.parametrize("times", [1, 20])  # few calls of a price are priced in another way than many
+def test_uncached_costs_are_at_the_full_price_of_every_input_token(times: int) -> None:
+    half_price = call(cached_input_tokens=800)
+    assert costs([half_price]) == [150_000]
+    # A cost that somebody else stated is scaled by what prices say of the cache.
+    stated = call(cached_input_tokens=800, cost_nano_usd=75_000, cost_source="gateway")
+    written = call(provider="anthropic", request_model="claude-sonnet-4-5", cache_creation_input_tokens=900)
+    plain = call(provider="anthropic", request_model="claude-sonnet-4-5")
+    found = uncached(*[half_price, call(), stated, written] * times)
+    assert found == [210_000, 210_000, 105_000, *costs([plain])] * times
+
+
+def test_an_uncached_cost_is_unknown_where_prices_or_the_cost_are() -> None:
+    nobodys: dict[str, Any] = {"request_model": "a-model-nobody-knows", "provider": None}
+    stated: dict[str, Any] = {"cost_nano_usd": 7, "cost_source": "service", **nobodys}
+    found = uncached(call(**nobodys), call(**stated), call(**stated, cached_input_tokens=5))
+    assert found == [None, 7, None]
+    free = call(cached_input_tokens=800, cost_nano_usd=0, cost_source="service")
+    assert uncached(free) == [0]

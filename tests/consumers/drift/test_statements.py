@@ -363,7 +363,7 @@ def test_deployments_of(connection: duckdb.DuckDBPyConnection) -> None:
     def change(revision: int, time: str, **values: Any) -> dict[str, Any]:
         key = {"environment": "prod", "prompt": "p", "revision": revision, "version": "1", "action": "x"}
         times = dict.fromkeys(("event_time", "ingested_at"), at(time))
-        return {**key, **times, "arms": [], "changed_by": "y", "ingest_id": 1, **values}
+        return {**key, **times, "experiments": [], "changed_by": "y", "ingest_id": 1, **values}
 
     insert(
         connection,

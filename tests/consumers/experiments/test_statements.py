@@ -71,6 +71,35 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_segment_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
+    def of(key: str, value: str, *arguments: Any, **values: Any) -> dict[str, Any]:
+        return {**cell(*arguments, **values), "segment_key": key, "segment_value": value}
+
+    keys = [{"segment_key": each, "since_ingest_id": 0} for each in ("plan", "language")]
+    insert(connection, "segment_keys", *keys, {**keys[0], "segment_key": "gone", "until_ingest_id": 3})
+    insert(
+        connection,
+        "experiment_segment_cells",
+        of("plan", "pro", "e", 1, "a", sum_y=1.5),
+        of("plan", "pro", "e", 1, "a", n=0, sum_x=0.0, sum_y=2.0),
+        of("plan", "free", "e", None, "a"),
+        of("language", "pro", "e", 1, "a"),
+        of("gone", "x", "e", 1, "a"),
+        of("plan", "pro", "e", 1, None),
+        of("plan", "pro", "f", 1, "a"),
+        of("plan", "pro", "e", 1, "a", metric="errors"),
+        of("plan", "pro", "e", 1, "a", matures_at=LATE),
+    )
+    asked: dict[str, Any] = {"experiment": "e", "at": NINE, "metrics": ["requests"]}
+    expected = [
+        ("language", "pro", "requests", 1, "a", 3, 2.0, 2.0),
+        ("plan", "free", "requests", 0, "a", 3, 2.0, 2.0),
+        ("plan", "pro", "requests", 1, "a", 3, 2.0, 3.5),
+    ]
+    assert run(connection, "segment_cell_sums", **asked, keys=[]) == expected
+    assert run(connection, "segment_cell_sums", **asked, keys=["language", "gone"]) == expected[:1]
+
+
 def seen(first: str, last: str | None = None) -> dict[str, Any]:
     return {"first_event_time": first, "last_event_time": last or first}
 
@@ -91,10 +120,10 @@ def test_unit_counts(connection: duckdb.DuckDBPyConnection) -> None:
     )
     found = run(connection, "unit_counts", experiment="e", aged_before=NINE, apart_s=3600.0)
     assert found == [
-        (0, "a", 3, 1, 1, 1.0, 0),
-        (1, "a", 3, 3, 2, 3.0, 1),
-        (1, "a", 4, 1, 1, 1.0, 0),
-        (1, "b", 3, 1, 0, 0.0, 0),
+        (0, "a", 3, 1, 1, 1.0, 0, "x", 1),
+        (1, "a", 3, 3, 2, 3.0, 1, "x", 2),
+        (1, "a", 4, 1, 1, 1.0, 0, "z", 1),
+        (1, "b", 3, 1, 0, 0.0, 0, "x", 1),
     ]
 
 
@@ -115,35 +144,14 @@ def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:
     assert run(connection, "first_exposures", experiment="e", **places) == [(1, 1), (2, 1), (3, 1)]
 
 
-def test_heavy_units(connection: duckdb.DuckDBPyConnection) -> None:
-    insert(
-        connection,
-        "experiment_units",
-        unit("a", "robot", 7, requests=30),
-        unit("a", "robot", 7, requests=20, allocation_epoch=2),
-        *(unit("a", f"user-{number}") for number in range(50)),
-        unit("b", "robot", 7, requests=5),
-        unit("b", "other", requests=95),
-        unit("b", "elsewhere", requests=900, experiment="f"),
-        unit(None, "none", requests=900),
-    )
-    found = connection.sql(
-        statement("heavy_units", EXPERIMENTS), params={"experiment": "e", "share": 0.05, "limit": 10}
-    ).fetchall()
-    assert found == [
-        ("b", "other", 3, 95, 0.95),
-        ("a", "robot", 7, 50, 0.5),
-        ("b", "robot", 7, 5, 0.05),
-    ]
-
-
 def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
-    def change(epoch: int | None, revision: int, weight: float, **values: Any) -> dict[str, Any]:
-        arms = [{"variant": "a", "version": "1", "weight": weight}]
-        key = {"environment": "prod", "prompt": "p", "revision": revision, "experiment": "e"}
+    def change(epoch: int | None, revision: int, weight: float, name: str = "e", arms: int = 1) -> Any:
+        arm = {"variant": "a", "version": "1", "weight": weight}
+        running = {"name": name, "rule": None, "allocation_epoch": epoch, "arms": [arm] * arms}
+        other = {**running, "name": "of-default", "allocation_epoch": 9}
+        key = {"environment": "prod", "prompt": "p", "revision": revision, "experiments": [other, running]}
         times = dict.fromkeys(("event_time", "ingested_at"), f"2026-03-10 08:00:{revision:02d}+00")
-        rest = {"action": "x", "changed_by": "y", "ingest_id": 1, "arms": arms, "allocation_epoch": epoch}
-        return {**key, **times, **rest, **values}
+        return {**key, **times, "action": "x", "changed_by": "y", "ingest_id": 1}
 
     insert(
         connection,
@@ -152,8 +160,8 @@ def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
         change(2, 2, 0.5),
         change(2, 3, 0.75),  # the same epoch once more
         change(None, 4, 1.0),
-        change(3, 5, 1.0, arms=[]),  # over
-        change(1, 6, 1.0, experiment="f"),
+        change(3, 5, 1.0, arms=0),  # over
+        change(1, 6, 1.0, "f"),
     )
     rows = run(connection, "allocations", experiment="e")
     assert [(epoch, [arm["weight"] for arm in arms]) for epoch, arms in rows] == [
@@ -166,11 +174,11 @@ def test_allocations(connection: duckdb.DuckDBPyConnection) -> None:
 FREE, PAID = ("[{'key': 'tier', 'value': '" + tier + "'}]" for tier in ("free", "paid"))
 REQUESTS = (
     "(SELECT * FROM (VALUES "
-    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:30:00+00', 'e', 'a', {FREE}, 10, 1.0, NULL), "
-    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:40:00+00', 'e', NULL, {PAID}, 20, 2.0, 5.0), "
-    "('2', 'v', TIMESTAMPTZ '2026-03-10 09:10:00+00', NULL, NULL, [], 30, 3.0, NULL)) AS rows "
-    "(version, unit_id, event_time, experiment, variant, segments, cost_nano_usd, latency_ms, "
-    "time_to_first_token_ms))"
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:30:00+00', 'e', 'a', {FREE}, 10, 15, 1.0, NULL), "
+    f"('1', 'u', TIMESTAMPTZ '2026-03-10 08:40:00+00', 'e', NULL, {PAID}, 20, 20, 2.0, 5.0), "
+    "('2', 'v', TIMESTAMPTZ '2026-03-10 09:10:00+00', NULL, NULL, [], 30, 45, 3.0, NULL)) AS rows "
+    "(version, unit_id, event_time, experiment, variant, segments, cost_nano_usd, cost_uncached_nano_usd, "
+    "latency_ms, time_to_first_token_ms))"
 )
 
 
@@ -194,7 +202,7 @@ def test_version_spans(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_version_quantiles(connection: duckdb.DuckDBPyConnection) -> None:
     (row,) = run_on(connection, "version_quantiles", cap=1.0, tail=0.5)
-    assert list(row.values()) == [30, 3.0, 2.0, 5.0]
+    assert list(row.values()) == [30, 45, 3.0, 2.0, 5.0]
 
 
 def traffic(unit_id: str, at: str, window: int = 0) -> dict[str, Any]:

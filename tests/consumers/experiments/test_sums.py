@@ -119,3 +119,12 @@ def test_returning_is_judged_of_units_that_had_time_to_return(store: Store) -> N
     sums = sums_of(store, START + 24 * HOUR, time_to_return=2 * HOUR)
     assert metric(sums, "returned") == ([[3]], [[2]])
     assert np.all(sums.x[sums.metrics.index("requests")].sum() == len(RETURNING))
+
+
+def test_units_behind_a_tenth_of_an_arm_are_named(store: Store) -> None:
+    robot = [exposed(number, "robot", 1 + number % 2, "control") for number in range(6)]
+    users = [exposed(10 + number, f"user-{number}", 1, "control") for number in range(24)]
+    others = [exposed(100 + number, f"user-{number}", 1, "treatment") for number in range(11)]
+    store.commit(Feed().batch([*robot, *users, *others]))
+    (heavy,) = sums_of(store).heavy_units
+    assert heavy == ("control", "robot", 6, 0.2)

@@ -39,7 +39,7 @@ from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
 from tests.support.oracles.store_state import assert_same, by_hand, folded, freeze_windows, query
 
-SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1)
+SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1, segments=("language",))
 ENCODER = Encoder(SingleObjectFraming())
 BOUNDS = "INSERT INTO experiment_bounds VALUES ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now())"
 NUMBERS = st.integers(0, 30)
@@ -58,6 +58,7 @@ def numbered(number: int) -> dict[str, Any]:
         variant="treatment" if number % 2 else "control",
         cost_nano_usd=None if number % 5 == 0 else 7 * number,
         metrics=[("grounding", number / 7)],
+        segments=[("language", f"l{number % 23}")] if number % 6 else [],
     )
 
 

@@ -354,7 +354,7 @@ def test_latest_gaps(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_deployment_marks(connection: duckdb.DuckDBPyConnection) -> None:
-    known = {"ingest_id": 1, "ingested_at": HOUR, "action": "promote", "changed_by": "bob", "arms": []}
+    known = {"ingest_id": 1, "ingested_at": HOUR, "action": "promote", "changed_by": "bob", "experiments": []}
     insert(
         connection,
         "deployments",

@@ -376,6 +376,7 @@ def test_topics_are_created_once_with_room_for_large_messages(kafka: KafkaBroker
         "feedback": 3,
         "scores": 3,
         "deployments": 1,
+        "rollout-transitions": 1,
         "alerts": 1,
         "dead-letters": 1,
     }

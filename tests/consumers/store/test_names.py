@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from coalmine_consumers.aggregation.segments import OTHER
 from coalmine_consumers.queries import ingest_health, versions
 from coalmine_consumers.store import Store, StoreSettings
-from coalmine_consumers.store.names import OTHER
 from tests.support.data.store_feed import START, Feed, request, score
 
 

@@ -59,6 +59,7 @@ REQUEST = {
     "unit_id": "u",
     "request_model": "asked",
     "latency_ms": 1.0,
+    "segments": [{"key": "plan", "value": "pro"}],
 }
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "requests": ("request_id", REQUEST),
@@ -102,6 +103,7 @@ FACTS = {
     "allocation_epoch": None,
     "unit_group": 5,
     "ingest_id": 1,
+    "segments": [{"key": "plan", "value": "pro"}],
 }
 
 
@@ -118,7 +120,10 @@ def test_facts(connection: duckdb.DuckDBPyConnection, tmp_path: Path, place: str
         rows = rows.set_column(0, "request_id", Ids.from_arrow(rows["request_id"]).to_arrow())
         pq.write_table(rows, path)
         parameters["paths"] = [path]
-    found = sorted(run(connection, f"facts_in_{place}", **parameters), key=lambda row: row["position"])
+    facts = statement(f"facts_in_{place}", STORE)
+    found = sorted(
+        fetch_rows(connection, facts.format(segments="segments"), parameters), key=lambda row: row["position"]
+    )
     for row in found:
         row["event_time"] = str(row["event_time"])
     plain = {"position": 2, **FACTS}
@@ -346,7 +351,17 @@ def test_insert_deployments(connection: duckdb.DuckDBPyConnection) -> None:
         "event_time": at,
         "revision": 1,
         "version": "1.0.0",
-        "arms": [{"variant": "control", "version": "1.0.0", "weight": 1.0}],
+        "experiment": None,
+        "allocation_epoch": None,
+        "arms": [],
+        "experiments": [
+            {
+                "name": "tone",
+                "rule": "german",
+                "allocation_epoch": 1,
+                "arms": [{"variant": "control", "version": "1.0.0", "weight": 1.0}],
+            }
+        ],
         "action": "promote",
         "changed_by": "bob",
     }

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from coalmine_consumers.results import DeploymentMark
+from coalmine_consumers.results import DeploymentMark, MarkExperiment
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.marks import mark_points
 from coalmine_dashboards.views.panels import PANELS
@@ -10,27 +10,34 @@ from coalmine_dashboards.views.panels import PANELS
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def mark(minute: int, experiment: str | None = None) -> DeploymentMark:
+def mark(minute: int, *experiments: tuple[str, str | None]) -> DeploymentMark:
     return DeploymentMark(
         event_time=NOON + timedelta(minutes=minute),
         environment="prod",
         prompt="greet",
         revision=minute + 1,
         version=f"1.{minute}.0",
-        experiment=experiment,
-        allocation_epoch=None,
-        arms=[],
+        experiments=[MarkExperiment(name, rule, 1, []) for name, rule in experiments],
         action="promote",
         changed_by="bob",
         reason=None,
+        rollout=None,
+        rollout_decision=None,
     )
 
 
 def test_a_mark_says_what_is_served_from_then_on() -> None:
-    (version, experiment) = mark_points([mark(1), mark(2, "tone")], None, with_prompt=False)
+    (version, experiment) = mark_points([mark(1), mark(2, ("tone", None))], None, with_prompt=False)
     assert (version["label"], experiment["label"]) == ("1.1.0", "tone")
     assert version["time"] == (NOON + timedelta(minutes=1)).timestamp() * 1000
     assert (version["what"], version["who"]) == ("prod: promote greet 1.1.0", "bob")
+    (both, of_rule) = mark_points(
+        [mark(1, ("tone", None), ("warm", "german")), mark(2, ("warm", "german"))], None, with_prompt=False
+    )
+    assert (both["what"], of_rule["what"]) == (
+        "prod: promote greet tone, warm (german)",
+        "prod: promote greet 1.2.0, warm (german)",
+    )
     (named,) = mark_points([mark(1)], None, with_prompt=True)
     assert named["label"] == "greet 1.1.0"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from coalmine_registry.prompt_files.folder import InvalidFiles, file_of, read_folder
+from coalmine_schemas.errors import InvalidParameter
 
 
 def write(directory: Path, name: str, version: str, text: str = "Hello.\n") -> None:
@@ -66,5 +67,5 @@ def test_what_is_no_prompt_by_its_name_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidFiles, match="no such folder"):
+    with pytest.raises(InvalidParameter, match="no such folder"):
         read_folder(tmp_path / "prompts")

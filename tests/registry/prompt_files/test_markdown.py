@@ -82,6 +82,7 @@ def test_a_file_without_front_matter_is_a_template() -> None:
         ("---\rmodel: x\r---\rhi\r", "begin the file with a line of three hyphens"),
         ("<|user|>\nhi\n<|assisstant|>\nhello\n", "write <|assistant|>"),
         ("<|User|>\nhi\n", "write <|user|>"),
+        ("<|system|>\nkind\n  <|user|>\nhi\n", "write <|user|>"),
         ("---\nmetadata: {true: 1}\n---\n", "in quotes"),
         ("---\nmetadata: {<<: {a: 1}}\n---\n", "merges no mappings"),
         ("---\nmetadata: {a: &x 1, b: *x}\n---\n", "aliases .* are not supported"),

@@ -68,7 +68,7 @@ def test_texts_and_identifiers_of_users_are_for_admins(server: ServerProcess, re
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
-    [("01a00000-0000-7000-8000-000000000000", "is stored"), ("x' OR 1=1", "valid UUID")],
+    [("01a00000-0000-7000-8000-000000000000", "is stored"), ("x' OR 1=1", "it is no identifier: give one")],
 )
 def test_what_is_no_stored_call_ends_with_2(home: Path, wanted: str, message: str) -> None:
     done = coalmine("call", wanted, home=home)

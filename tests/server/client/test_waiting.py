@@ -12,7 +12,8 @@ import pytest
 
 from coalmine_consumers.errors import StoreLocked
 from coalmine_consumers.store import Store
-from coalmine_server.client import Client, connect, http, open_client
+from coalmine_schemas.discovery import Endpoint, announce_start, end_start
+from coalmine_server.client import Client, connect, http, open_client, open_registry_client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
 from tests.support.eventually import eventually
@@ -60,6 +61,65 @@ def test_a_holder_that_does_nothing_is_given_up(
     with pytest.raises(Unavailable, match="does nothing"), open_client(Settings(home=tmp_path)):
         pass
     assert len(held) <= LOOKS
+
+
+@pytest.fixture
+def starting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[int]]:
+    """A home whose server starts, which is looked at again and again, and listens after some looks."""
+    announce_start(tmp_path)
+    looks: list[int] = []
+
+    def found(*_: object) -> Endpoint | None:
+        looks.append(len(looks))
+        return None if len(looks) <= LOOKS else Endpoint("http://127.0.0.1:1", None)
+
+    monkeypatch.setattr(connect, "_endpoint", found)
+    yield looks
+
+
+def test_a_server_that_starts_is_waited_for_while_it_is_at_work(
+    starting: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_signs_of_work", lambda _pid, _folder: (len(starting),))
+    with open_registry_client(Settings(home=tmp_path)) as client:
+        assert client.url == "http://127.0.0.1:1"
+    assert len(starting) == LOOKS + 1
+
+
+def test_a_server_that_starts_and_does_nothing_is_given_up(
+    starting: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_signs_of_work", lambda _pid, _folder: ())
+    with pytest.raises(Unavailable, match="no server runs"), open_registry_client(Settings(home=tmp_path)):
+        pass
+    assert len(starting) <= LOOKS
+
+
+def test_a_server_that_begins_to_listen_while_it_is_looked_for_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce_start(tmp_path)
+    found = iter([None, Endpoint("http://127.0.0.1:1", None)])
+
+    def looked(*_: object) -> Endpoint | None:
+        end_start(tmp_path)
+        return next(found)
+
+    monkeypatch.setattr(connect, "MOMENT_S", 0.0)
+    monkeypatch.setattr(connect, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(connect, "_endpoint", looked)
+    with open_registry_client(Settings(home=tmp_path)) as client:
+        assert client.url == "http://127.0.0.1:1"
+
+
+def test_a_server_that_has_just_been_started_is_given_a_moment(
+    starting: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_start(tmp_path)
+    monkeypatch.setattr(connect, "MOMENT_S", 60.0)
+    with open_registry_client(Settings(home=tmp_path)) as client:
+        assert client.url
+    assert len(starting) == LOOKS + 1
 
 
 def differs(sign: Callable[[], object], before: object) -> bool:

@@ -23,7 +23,7 @@ from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, Re
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 from tests.server.registry_client import GOODBYE, HELLO, Person
-from tests.support.data.registry_case import BOB, PROMPT, push, serve
+from tests.support.data.registry_case import BOB, PROMPT, deployment_events, push, serve
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
@@ -106,12 +106,13 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         "cost_per_request": {"margin": "40%", "role": "signal"},
         "grounding": {"direction": "higher"},
     }
-    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics})
+    limits = {"error_rate": "20%"}
+    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics, "limits": limits})
     own = {"cost_per_request": MetricOverride(tolerance=Size(0.1)), "rating": MetricOverride(mde=Size(1))}
     settings = FixedPlans(Plan(alpha=0.01, goals=frozenset({"quality"}), overrides=own))
     start(registry, "tone", "new", "old", plan=plan)
     found = RegistryPlans(settings, registry).plan_of("tone")
-    assert (found.alpha, found.goals) == (0.01, frozenset({"rating"}))
+    assert (found.alpha, found.goals, found.limits) == (0.01, frozenset({"rating"}), {"error_rate": 0.2})
     assert found.overrides == {
         "rating": MetricOverride(mde=Size(1)),
         "cost_per_request": MetricOverride(
@@ -127,6 +128,8 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         ({"goals": ["qualty"]}, "no metric 'qualty' is built in: did you mean quality?"),
         ({"metrics": {"grounding": {"margin": "3%"}}}, "say which direction is better"),
         ({"metrics": {"grounding": {"direction": "higher"}}, "goals": ["grounding", "tone"]}, None),
+        ({"limits": {"error_rate": "20%", "schema_invalid_rate": 0.1, "tone": 0.5}}, None),
+        ({"limits": {"quality": 0.5}}, "limit is 'quality': limit one of"),
     ],
 )
 def test_a_plan_names_metrics_that_can_be_judged(
@@ -140,14 +143,12 @@ def test_a_plan_names_metrics_that_can_be_judged(
             start(opened, "tone", "new", "old", plan=ExperimentPlan.from_json(plan))
 
 
-def test_an_experiment_in_the_place_of_a_rule_has_a_plan_though_no_event_tells_of_it(
-    registry: Registry,
-) -> None:
+def test_an_experiment_in_the_place_of_a_rule_has_a_plan(registry: Registry) -> None:
     registry.set_rules(BOB, "prod", PROMPT, [Rule("paid", {"tier": ("paid",)}, ServeVersion("1.0.0"))])
     start(registry, "main", "new", "old")
     start(registry, "aside", "new", "old", rule="paid")
-    events = [entry.event for entry in registry.outbox_pending(100)]
-    assert {event.experiment for event in events} == {None, "main"}
+    last = deployment_events(registry)[-1]
+    assert [each.name for each in last.experiments] == ["main", "aside"]
     assert RegistryPlans(FixedPlans(), registry).plan_of("aside").weights_of(1) == {"new": 0.1, "old": 0.9}
 
 

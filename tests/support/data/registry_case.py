@@ -9,6 +9,7 @@ from coalmine_registry.records import Evidence, VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import deployment_revisions
+from coalmine_schemas.events import Deployment
 from coalmine_schemas.prompts import Arm
 from tests.support.data.prompt_examples import content
 
@@ -51,6 +52,11 @@ def passed(
 def arms(treatment: str, control: str, weight: float = 0.1) -> list[Arm]:
     """Two arms."""
     return [Arm("treatment", treatment, weight), Arm("control", control, 1 - weight)]
+
+
+def deployment_events(registry: Registry) -> list[Deployment]:
+    """The events of deployments that wait to be sent, oldest first."""
+    return [each.event for each in registry.outbox_pending(1000) if isinstance(each.event, Deployment)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -233,7 +234,5 @@ def _resolve(served: ServedPrompt, unit: str) -> tuple[str | None, str | None, s
 
 
 def _id(at: datetime, random: np.random.Generator) -> str:
-    from uuid import UUID
-
     number = int(random.integers(0, 1 << 62))
     return str(UUID(int=(int(at.timestamp() * 1000) << 80) | (0x7 << 76) | (0x2 << 62) | number))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 ARMS = ("canary", "control")
-METRICS = ("cost_nano_usd.capped", "errors", "latency_ms.capped", "quality", "requests")
+METRICS = ("cost_uncached_nano_usd.capped", "errors", "latency_ms.capped", "quality", "requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _unit_sums(
         "errors": random.binomial(requests, rate).astype(np.float64),
         "quality": requests * level + random.normal(0, 0.1 * np.sqrt(requests)),
         "latency_ms.capped": requests * random.lognormal(6, 0.5, len(arm)),
-        "cost_nano_usd.capped": requests * random.lognormal(13, 0.7, len(arm)),
+        "cost_uncached_nano_usd.capped": requests * random.lognormal(13, 0.7, len(arm)),
     }
 
 

@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.store import ID_COLUMN, Store
 
-ADDITIVE = ("rollups", "rollup_histograms", "rollup_metrics", "experiment_cells", "experiment_units")
+ADDITIVE = (
+    "rollups",
+    "rollup_histograms",
+    "rollup_metrics",
+    "experiment_cells",
+    "experiment_segment_cells",
+    "experiment_units",
+)
 
 
 def raw_rows(store: Store, event: IngestedEvent) -> list[dict[str, Any]]:
@@ -62,6 +69,7 @@ _KEYS = {
     "rollup_histograms": 9,
     "rollup_metrics": 9,
     "experiment_cells": 5,
+    "experiment_segment_cells": 7,
     "experiment_units": 5,
 }
 _MOMENTS = {

@@ -93,9 +93,7 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
             python += block.code
             script += f"python - <<'PYTHON'\n{python}PYTHON\n"
         elif block.language == "bash" and can_run(block.code.replace("coalmine serve &", "")):
-            # A reader is slower than a server that starts.
-            ready = "coalmine serve &\nuntil coalmine prompts >/dev/null 2>&1; do sleep 0.2; done"
-            script += block.code.replace("coalmine serve &", ready)
+            script += block.code
     environment = shell_environment(home)
     del environment["COALMINE_HOME"]
     environment |= {"HOME": str(home), "PYTHONPATH": str(packages), "COALMINE_SERVER_PORT": "0"}

@@ -2,7 +2,7 @@
 -- Grain: one row per change, oldest first.
 -- Parameters: $prompt, $environment; $since, a time.
 -- Units: times UTC.
-SELECT event_time, version, arms, "action"
+SELECT event_time, version, "action"
 FROM deployments
 WHERE prompt = $prompt AND environment = $environment AND event_time >= $since
 ORDER BY event_time, revision

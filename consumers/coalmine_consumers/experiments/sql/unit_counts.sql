@@ -2,7 +2,7 @@
 -- Grain: one row per allocation epoch, arm and unit group.
 -- Parameters: $experiment; $aged_before, units first seen until then had time; $apart_s. As in cell_sums.sql.
 -- Units: different units; a unit has a row for each batch it came with, until rows are folded. requests_of_aged
---   counts requests; returned, aged units with requests at least $apart_s seconds apart.
+--   counts requests; most_requests those of heaviest, the unit of the group with most; returned, aged units with requests at least $apart_s seconds apart.
 SELECT
     epoch,
     arm,
@@ -10,11 +10,14 @@ SELECT
     count(*) AS units,
     count(*) FILTER (is_aged) AS aged,
     coalesce(sum(requests) FILTER (is_aged), 0)::DOUBLE AS requests_of_aged,
-    count(*) FILTER (is_aged AND seconds >= $apart_s) AS returned
+    count(*) FILTER (is_aged AND seconds >= $apart_s) AS returned,
+    arg_max(unit_id, (requests, unit_id)) AS heaviest,
+    max(requests)::BIGINT AS most_requests
 FROM (
     SELECT
         coalesce(allocation_epoch, 0) AS epoch,
         variant AS arm,
+        unit_id,
         any_value(unit_group) AS unit_group,
         sum(requests) AS requests,
         coalesce(min(first_event_time) <= $aged_before, TRUE) AS is_aged,

@@ -1,6 +1,6 @@
 -- Purpose: read the last words of raw feedback together with what rollups and cells need of their requests.
 -- Grain: as last_words.sql, for feedback whose request is there and that batches in (after, through] attributed.
--- Parameters: {requests} and {reactions}, relations of raw rows; in_time, a join that leaves out some; words stands for
+-- Parameters: segments, the requests' column or a null in its place; {requests} and {reactions}, relations of raw rows; in_time, a join that leaves out some; words stands for
 --   last_words.sql over `said`; $after and $through, ingest ids.
 WITH said AS (
     SELECT
@@ -16,6 +16,7 @@ SELECT
     request.event_time, request.prompt, request.version, request.variant, request.environment, request.app,
     coalesce(request.response_model, request.request_model) AS model,
     request.experiment, request.allocation_epoch, request.unit_group, request.ingest_id,
+    {segments} AS segments,
     word.said, word.said_at, word.takes_back, word.thumbs, word.rating, word.has_correction
 FROM ({words}) AS word
 JOIN {requests} AS request ON request.request_id = word.request_id

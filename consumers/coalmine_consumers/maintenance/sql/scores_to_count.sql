@@ -1,10 +1,11 @@
 -- Purpose: read raw scores together with what rollups and cells need to know of their request.
 -- Grain: one row per score whose request is there and that was attributed by a batch in (after, through].
--- Parameters: {requests} and {reactions}, relations of raw rows; $after and $through, ingest ids.
+-- Parameters: segments, the requests' column or a null in its place; {requests} and {reactions}, relations of raw rows; $after and $through, ingest ids.
 SELECT
     request.event_time, request.prompt, request.version, request.variant, request.environment, request.app,
     coalesce(request.response_model, request.request_model) AS model,
     request.experiment, request.allocation_epoch, request.unit_group, request.ingest_id,
+    {segments} AS segments,
     greatest(reaction.ingest_id, request.ingest_id) AS attributed_in,
     reaction.event_time AS said_at, reaction.name, reaction.value
 FROM {reactions} AS reaction

@@ -3,8 +3,8 @@
 -- Parameters: $prompt, $environment (null leaves one open), $since, $until, $limit.
 -- Units: times UTC.
 SELECT
-    event_time, environment, prompt, revision, version, experiment, allocation_epoch, arms, "action",
-    changed_by, reason
+    event_time, environment, prompt, revision, version, experiments, "action", changed_by, reason, rollout,
+    rollout_decision
 FROM deployments
 WHERE ($prompt IS NULL OR prompt = $prompt)
     AND ($environment IS NULL OR environment = $environment)

@@ -4,7 +4,19 @@
 -- Units: times UTC.
 INSERT INTO deployments BY NAME
 SELECT DISTINCT ON (environment, prompt, revision, event_time)
-    arriving.*, $ingest_id AS ingest_id, $ingested_at AS ingested_at
+    -- Writers of version 1 tell of one experiment only.
+    arriving.* EXCLUDE (experiment, allocation_epoch, arms) REPLACE (
+        CASE
+            WHEN len(arriving.experiments) > 0 OR arriving.experiment IS NULL THEN arriving.experiments
+            ELSE [{
+                'name': arriving.experiment,
+                'rule': NULL::VARCHAR,
+                'allocation_epoch': arriving.allocation_epoch,
+                'arms': arriving.arms
+            }]
+        END AS experiments
+    ),
+    $ingest_id AS ingest_id, $ingested_at AS ingested_at
 FROM arriving
 WHERE NOT EXISTS (
     SELECT 1

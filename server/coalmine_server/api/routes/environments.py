@@ -145,6 +145,7 @@ def set_rules(
         evidence=given(body.evidence),
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
+        override=body.override,
     )
     tag(response, found.revision)
     return found

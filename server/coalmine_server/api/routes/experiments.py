@@ -57,6 +57,7 @@ def start_experiment(
         evidence=given(body.evidence),
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
+        override=body.override,
     )
     return _tagged(registry, found, response)
 
@@ -106,6 +107,7 @@ def set_weights(
         body.weights,
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
+        override=body.override,
     )
     return _tagged(registry, found, response)
 
@@ -128,6 +130,7 @@ def stop_experiment(
         keep=body.keep,
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
+        override=body.override,
     )
     return _tagged(registry, found, response)
 

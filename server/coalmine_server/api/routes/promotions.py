@@ -51,6 +51,7 @@ def promote(
         evidence=given(body.evidence),
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
+        override=body.override,
     )
     response.status_code = {"pending": 202, "unchanged": 200}.get(promotion.status, 201)
     return promotion

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
 from coalmine_registry.prompt_files.diff import Diff
+from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import (
     Hygiene,
     PromptSummary,
@@ -78,7 +79,8 @@ def register_version(
     if dry_run:
         found = registry.classify(name, body.version, content)
     else:
-        found = registry.register(actor, name, body.version, content)
+        source = None if body.source is None else VersionSource(**body.source.model_dump())
+        found = registry.register(actor, name, body.version, content, source)
     response.status_code = 201 if found.created and not dry_run else 200
     tag(response, found.digest)
     return found

@@ -13,8 +13,10 @@ from coalmine_server.cli.prompts.options import (
     GoalOption,
     LimitOption,
     MarginOption,
+    OverrideOption,
     ReasonOption,
     RoleOption,
+    SegmentOption,
     TokenOption,
     ToleranceOption,
     plan_of,
@@ -54,6 +56,7 @@ def start(
     role: RoleOption = None,
     direction: DirectionOption = None,
     limit: LimitOption = None,
+    segment: SegmentOption = None,
     alpha: AlphaOption = None,
     rule: Annotated[
         str | None,
@@ -61,7 +64,9 @@ def start(
             help="Targeting rule whose version to replace; default: replace the default.", show_default=False
         ),
     ] = None,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,10 +79,12 @@ def start(
     body = {
         "name": name,
         "control": control,
-        "plan": plan_of(goal, alpha, given, limit),
+        "plan": plan_of(goal, alpha, given, limit, segment),
         "arms": [_arm(each) for each in arm],
         "rule": rule,
+        "reason": reason,
         "expected_revision": expect,
+        "override": override,
     }
     with registry_client(context, token) as client:
         found = client.post(path_of("environments", environment, "prompts", prompt, "experiments"), body)
@@ -92,12 +99,19 @@ def set_weights(
         list[str], typer.Argument(metavar="VARIANT=WEIGHT...", help="One for each arm; they add up to 1.")
     ],
     *,
+    reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Change the weights of the arms. Starts a new epoch, whose measures are not pooled with older ones."""
-    body = {"weights": dict(map(_weight, weights)), "expected_revision": expect}
+    body = {
+        "weights": dict(map(_weight, weights)),
+        "reason": reason,
+        "expected_revision": expect,
+        "override": override,
+    }
     with registry_client(context, token) as client:
         found = client.put(path_of("experiments", name, "weights"), body)
     _show(found, as_json=as_json)
@@ -116,11 +130,12 @@ def stop(
     ] = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Stop an experiment: the version of one arm stays, or the replaced version returns."""
-    body = {"keep": keep, "reason": reason, "expected_revision": expect}
+    body = {"keep": keep, "reason": reason, "expected_revision": expect, "override": override}
     with registry_client(context, token) as client:
         found = client.post(path_of("experiments", name, "stop"), body)
     _show(found, as_json=as_json)
@@ -191,6 +206,8 @@ def _judged_by(plan: dict[str, Any]) -> str:
         parts = [f"{part} {value}" for part, value in metric.items() if value is not None]
         said.append(f"{name} {', '.join(parts)}")
     said += [f"{name} at most {share:g}" for name, share in plan["limits"].items()]
+    if plan["segments"]:
+        said.append(f"by {', '.join(plan['segments'])}")
     if plan["alpha"] is not None:
         said.append(f"alpha {plan['alpha']:g}")
     return "; ".join(said) or "the guardrails that `coalmine metrics` lists"

@@ -89,6 +89,8 @@ def show(
         return
     when = _moment(found["created_at"])
     note(f"{name}@{found['version']}, {found['status']}, by {found['author']} at {when} UTC")
+    if found["source"] is not None:
+        note(f"from {_from(found['source'])}")
     typer.echo(format_prompt(PromptContent.from_json(found["content"])), nl=False)
 
 
@@ -158,12 +160,13 @@ def log(
             item["environment"],
             item["version"],
             served_words(item["after"]),
+            _from((item["after"] or {}).get("source")),
             item["reason"],
         )
         for item in items
     ]
     write_table(
-        ["time", "actor", "action", "environment", "version", "serves then", "reason"],
+        ["time", "actor", "action", "environment", "version", "serves then", "from", "reason"],
         rows,
         empty="no entries",
         wrapped=True,
@@ -225,6 +228,9 @@ def diff(
     write_diff((line["kind"], line["text"]) for line in found["lines"])
     if not found["lines"]:
         note(f"{name}@{a} and {name}@{b} are the same")
+    for version, source in ((a, found["source_a"]), (b, found["source_b"])):
+        if source is not None:
+            note(f"{version} is from {_from(source)}")
     for reason in found["classification"]["reasons"]:
         note(f"{reason['what']}: {reason['needs']}")
 
@@ -265,6 +271,20 @@ def write_diff(lines: Iterable[tuple[str, str]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=True, highlight=False)
     for kind, text in lines:
         console.print(Text(text, style=_STYLES.get(kind, "")))
+
+
+def _from(source: dict[str, str | None] | None) -> str | None:
+    """Returns where a version came from, in a few words."""
+    if source is None:
+        return None
+    commit = source["commit"]
+    parts = (
+        source["repository"],
+        None if commit is None else f"commit {commit[:12]}",
+        None if source["author"] is None else f"by {source['author']}",
+        source["pull_request"],
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _moment(time: str) -> str:

@@ -12,6 +12,7 @@ from coalmine_server.cli.prompts.options import (
     EnvironmentArgument,
     ExpectOption,
     NameArgument,
+    OverrideOption,
     ReasonOption,
     TokenOption,
     VersionArgument,
@@ -79,6 +80,7 @@ def rules(
     ] = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
 ) -> None:
     """Print the targeting rules of a prompt as JSON, or replace them; the first rule that matches decides.
@@ -90,7 +92,12 @@ def rules(
         if file is None:
             found = client.get(place)
         else:
-            body = {"rules": _json_of(file), "reason": reason, "expected_revision": expect}
+            body = {
+                "rules": _json_of(file),
+                "reason": reason,
+                "expected_revision": expect,
+                "override": override,
+            }
             found = client.put(f"{place}/rules", body)
             note(f"{environment} serves {name} by {len(found['rules'])} rules (revision {found['revision']})")
     write_json(found["rules"])

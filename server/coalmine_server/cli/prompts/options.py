@@ -26,6 +26,13 @@ EnvironmentArgument = Annotated[str, typer.Argument(metavar="ENVIRONMENT", help=
 ReasonOption = Annotated[
     str | None, typer.Option("--reason", help="Reason, for the audit log.", show_default=False)
 ]
+OverrideOption = Annotated[
+    bool,
+    typer.Option(
+        "--override",
+        help="Change it although a rollout steers it. Needs an approver and --reason.",
+    ),
+]
 ExpectOption = Annotated[
     int | None,
     typer.Option(
@@ -47,7 +54,7 @@ MarginOption = Annotated[
     typer.Option(
         "--margin",
         metavar="METRIC=SIZE",
-        help="A worsening that is not acceptable, e.g. cost_per_request=40% or error_rate=0.02.",
+        help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
     ),
 ]
 ToleranceOption = Annotated[
@@ -79,6 +86,14 @@ LimitOption = Annotated[
         help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
     ),
 ]
+SegmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment",
+        metavar="KEY",
+        help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
+    ),
+]
 AlphaOption = Annotated[
     float | None,
     typer.Option(help="Probability of ever deciding wrongly; default: readout.alpha.", show_default=False),
@@ -101,7 +116,11 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
 
 
 def plan_of(
-    goal: list[str] | None, alpha: float | None, given: dict[str, list[str] | None], limit: list[str] | None
+    goal: list[str] | None,
+    alpha: float | None,
+    given: dict[str, list[str] | None],
+    limit: list[str] | None = None,
+    segment: list[str] | None = None,
 ) -> object:
     """What options say of how an experiment is judged, as the API takes it; None if they say nothing."""
     metrics: dict[str, dict[str, str]] = {}
@@ -109,14 +128,20 @@ def plan_of(
         for metric, value in (_of_metric(part, each) for each in texts or ()):
             metrics.setdefault(metric, {})[part] = value
     limits = dict(_of_metric("limit", each) for each in limit or ())
-    planned = {"goals": goal or [], "alpha": alpha, "metrics": metrics, "limits": limits}
+    planned = {
+        "goals": goal or [],
+        "alpha": alpha,
+        "metrics": metrics,
+        "limits": limits,
+        "segments": segment or [],
+    }
     return planned if any(planned.values()) else None
 
 
 def _of_metric(part: str, text: str) -> tuple[str, str]:
     metric, _, value = text.partition("=")
     if not (metric and value):
-        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request=40%"
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
         raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
     return metric, value
 

@@ -10,6 +10,7 @@ from coalmine_server.cli.prompts.options import (
     EnvironmentArgument,
     ExpectOption,
     NameArgument,
+    OverrideOption,
     ReasonOption,
     TokenOption,
     VersionArgument,
@@ -32,12 +33,14 @@ def promote(
         typer.Option(
             "--evidence",
             metavar="KIND=REFERENCE",
-            help="Evidence that it may be served, e.g. eval_run=42; may be repeated.",
+            help="Evidence that it may be served: KIND=ID of what was recorded, readout=EXPERIMENT, or "
+            "note=TEXT; may be repeated.",
             show_default=False,
         ),
     ] = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
+    override: OverrideOption = False,
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +56,7 @@ def promote(
         "evidence": [evidence_of(each) for each in evidence or ()],
         "reason": reason,
         "expected_revision": expect,
+        "override": override,
     }
     with registry_client(context, token) as client:
         _show(client.post("/v1/promotions", body), as_json=as_json)
@@ -133,5 +137,5 @@ def evidence_of(text: str) -> dict[str, str]:
     """Reads `KIND=REFERENCE`."""
     kind, separator, reference = text.partition("=")
     if not (separator and kind and reference):
-        raise typer.BadParameter(f"{text!r} is not evidence: write KIND=REFERENCE, e.g. eval_run=42")
+        raise typer.BadParameter(f"{text!r} is not evidence: write KIND=REFERENCE, e.g. readout=EXPERIMENT")
     return {"kind": kind, "reference": reference}

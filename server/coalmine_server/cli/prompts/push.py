@@ -1,5 +1,6 @@
 """`coalmine push` and `check-prompts`: registers the versions of a folder, and checks its files."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -65,6 +66,7 @@ def push(
 ) -> None:
     """Register the versions of a folder that are not registered yet. Pushing again changes nothing.
 
+    Says where each came from: repository, commit, author and pull request, as git and CI know them.
     Refuses a published version whose file was edited, and a version whose bump is too small for its changes;
     registers the others. Exits with 1 if any was refused.
     """
@@ -147,6 +149,7 @@ def check_prompts(
 
 
 def _push(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bool) -> Pushed:
+    from coalmine_registry.prompt_files.source import source_of
     from coalmine_server.errors import ServerError
 
     known = _find(client, file.name, file.version)
@@ -155,7 +158,12 @@ def _push(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bo
             return Pushed(file.name, file.version, "unchanged")
         why = "the file was edited since it was published: put it back and add a new version"
         return Pushed(file.name, file.version, "refused", reasons=(why,))
-    body = {"version": file.version, "content": file.content.to_json()}
+    source = source_of(file.path, os.environ)
+    body = {
+        "version": file.version,
+        "content": file.content.to_json(),
+        "source": None if source is None else asdict(source),
+    }
     try:
         found = client.post(path_of("prompts", file.name, "versions"), body, {"dry_run": dry_run})
     except ServerError as error:

@@ -45,3 +45,20 @@ def test_a_body_that_cannot_be_read_at_all_is_the_senders_fault(
         response = admin.client.post("/v1/promotions", content=deep.encode(), headers=headers)
         assert response.status_code in (400, 422), response.text
         assert len(response.text) < 2_000
+
+
+@pytest.mark.parametrize(("keys", "status"), [(20_001, 400), (10_000, 422)])
+def test_what_is_wrong_with_very_many_keys_is_said_in_short(
+    registry_server: ServerProcess, keys: int, status: int
+) -> None:
+    body = {"weights": {f"arm-{number}": "much" for number in range(keys)}}
+    with Person.local(registry_server) as admin:
+        response = admin.client.put("/v1/experiments/bodies/weights", json=body)
+        assert response.status_code == status, response.text[:2_000]
+        assert len(response.text) < 5_000
+        problem = response.json()
+        if status == 422:
+            assert len(problem["errors"]) == 20
+            assert problem["detail"].endswith("; and 9980 more")
+        else:
+            assert "20,000 keys" in problem["detail"]

@@ -58,7 +58,7 @@ def test_the_whole_story_of_a_prompt(people: People, name: str) -> None:
     assert bump["type"] == "urn:coalmine:bump-too-small"
     people.carol.register(name, "1.0.1", GOODBYE)
     asked = people.carol.promote(
-        name, "1.0.0", "prod", expect=202, evidence=[{"kind": "eval_run", "reference": "run-7"}]
+        name, "1.0.0", "prod", expect=202, evidence=[{"kind": "note", "reference": "run 7"}]
     )
     assert asked["status"] == "pending"
     people.carol.post(f"/v1/promotions/{asked['id']}/approve", expect=403)
@@ -141,15 +141,37 @@ def test_lists_come_in_parts(people: People, name: str) -> None:
     people.bob.get("/v1/audit-log?cursor=nonsense", expect=422)
 
 
+def test_where_a_version_came_from_is_told_without_secrets(people: People, name: str) -> None:
+    body = {
+        "version": "1.0.0",
+        "content": HELLO,
+        "source": {"repository": "https://ann:s3cret@git.example/prompts", "commit": "c0ffee"},
+    }
+    people.carol.post(f"/v1/prompts/{name}/versions", body, expect=201)
+    found = people.carol.get(f"/v1/prompts/{name}/versions/1.0.0")
+    assert found["source"] == {
+        "repository": "https://git.example/prompts",
+        "commit": "c0ffee",
+        "author": None,
+        "pull_request": None,
+    }
+    log = people.bob.get(f"/v1/prompts/{name}/log")["items"]
+    assert log[0]["after"]["source"] == found["source"]
+
+
 def test_missing_evidence_is_named(people: People, name: str) -> None:
     people.carol.register(name, "1.0.0", HELLO)
     policy = people.admin.put("/v1/environments/staging/policy", {"required_evidence": ["eval_run"]})
     try:
         missing = people.bob.promote(name, "1.0.0", "staging", expect=409)
         assert (missing["type"], "eval_run" in missing["detail"]) == ("urn:coalmine:evidence-missing", True)
-        people.bob.promote(
-            name, "1.0.0", "staging", evidence=[{"kind": "eval_run", "reference": "https://evals/7"}]
+        made_up = [{"kind": "eval_run", "reference": "https://evals/7"}]
+        refused = people.bob.promote(name, "1.0.0", "staging", evidence=made_up, expect=409)
+        assert refused["type"] == "urn:coalmine:evidence-refused"
+        note = people.admin.put(
+            "/v1/environments/staging/policy", {"required_evidence": ["note"]}, expect=422
         )
+        assert "proves nothing" in note["detail"]
     finally:
         people.admin.put(
             "/v1/environments/staging/policy",

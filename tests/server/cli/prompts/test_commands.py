@@ -101,10 +101,39 @@ def test_a_used_name_of_an_experiment_ends_with_2_and_the_message_comes_first(
         admin.promote(name, "1.0.0", "dev")
     start = ("experiment", "start", f"of-{name}", "--prompt", name, "--environment", "dev")
     arms = ("--arm", "treatment=1.1.0:0.5", "--arm", "control=1.0.0:0.5")
-    assert run(registry_server, tmp_path, *start, *arms).returncode == 0
+    limits = ("--limit", "error_rate=20%", "--limit", "schema_invalid_rate=0.1")
+    started = run(registry_server, tmp_path, *start, *arms, *limits)
+    assert started.returncode == 0, started
+    assert "error_rate at most 0.2; schema_invalid_rate at most 0.1" in started.stderr
     again = run(registry_server, tmp_path, *start, *arms)
     assert again.returncode == 2, again
     assert again.stderr.startswith(f"coalmine: an experiment of-{name} exists or existed")
     refused = run(registry_server, tmp_path, "promote", name, "1.2.0", "dev")
     assert refused.returncode == 1, refused
     assert refused.stderr.startswith(f"coalmine: experiment of-{name} replaces the default")
+
+
+def test_push_says_where_versions_came_from(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "prompts"
+    (folder / name).mkdir(parents=True)
+    for version, text in (("1.0.0", "Hello"), ("1.0.1", "Hi")):
+        (folder / name / f"{version}.md").write_text(f"{text}.\n")
+        env = {
+            "COALMINE_SERVER_URL": registry_server.url,
+            "COALMINE_TOKEN": registry_server.token,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_REPOSITORY": "acme/prompts",
+            "GITHUB_SHA": version[-1] * 40,
+            "GITHUB_ACTOR": "ann",
+            "GITHUB_REF": "refs/pull/12/merge",
+        }
+        assert coalmine("push", str(folder), home=tmp_path, env=env).returncode == 0
+    told = (
+        "from https://github.com/acme/prompts, commit 111111111111, by ann, "
+        "https://github.com/acme/prompts/pull/12"
+    )
+    assert told in run(registry_server, tmp_path, "prompts", "show", name).stderr
+    assert f"1.0.1 is {told}" in run(registry_server, tmp_path, "diff", name, "1.0.0", "1.0.1").stderr
+    assert "commit 000000000000, by ann" in run(registry_server, tmp_path, "log", name).stdout

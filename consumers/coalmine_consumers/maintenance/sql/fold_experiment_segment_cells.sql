@@ -1,0 +1,11 @@
+-- Purpose: fold cells of segments that share a key into one row.
+-- Grain: one row per experiment, epoch, arm, segment, metric and unit group, and per time of maturity that is still to come.
+-- Parameters: {source}, a table with the columns of experiment_segment_cells.
+SELECT
+    experiment, allocation_epoch, variant, segment_key, segment_value, metric, unit_group,
+    CASE WHEN matures_at > now() THEN matures_at END AS matures_at,
+    sum(n) AS n,
+    fsum(sum_x) AS sum_x,
+    fsum(sum_y) AS sum_y
+FROM {source}
+GROUP BY ALL

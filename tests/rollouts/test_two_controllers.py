@@ -1,0 +1,106 @@
+"""Two controllers on one registry: the later one loses, and nobody acts twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from coalmine_registry.registry import Registry
+from coalmine_rollouts.commands import Rollouts
+from coalmine_rollouts.records import Decided
+from tests.support.data.registry_case import BOB, PROMPT, history, push, serve
+from tests.support.data.rollout_case import QUICK
+from tests.support.data.rollout_inputs import a_readout
+from tests.support.doubles.rollout_world import World
+
+_PROGRAM = """
+import os, signal, sys
+from datetime import datetime
+from coalmine_registry.registry import Registry
+from tests.support.data.looked_at import SetClock
+from tests.support.data.rollout_inputs import a_readout
+from tests.support.doubles.rollout_world import World
+
+address, rollout, now = sys.argv[1:]
+clock = SetClock(datetime.fromisoformat(now))
+registry = Registry.open(address, clock=clock)
+world = World(registry, clock)
+world.readouts[rollout] = a_readout("rollback")
+transact = registry.transact
+
+def stopped_first(work):
+    # It has read everything and decided; now it sleeps.
+    registry.transact = transact
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return transact(work)
+
+registry.transact = stopped_first
+world.call()
+print("decided", *[each.decision.kind for each in world.controller.tick()])
+"""
+
+
+def _started(registry: Registry, world: World) -> tuple[Rollouts, str]:
+    serve(registry, "1.0.0")
+    push(registry, "1.1.0")
+    rollouts = Rollouts(registry)
+    made = rollouts.start(BOB, PROMPT, "1.1.0", QUICK, environment="prod")
+    world.minutes(2)
+    return rollouts, made.id
+
+
+def test_a_controller_that_slept_in_the_middle_of_a_tick_does_nothing_when_it_wakes_up(
+    registry: Registry, address: str, world: World
+) -> None:
+    rollouts, rollout = _started(registry, world)
+    now: datetime = world.clock.now
+    child = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, address, rollout, now.isoformat()], stdout=subprocess.PIPE, text=True
+    )
+    _, status = os.waitpid(child.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    world.readouts[rollout] = a_readout("rollback")
+    assert [each.decision.kind for each in world.minutes(1)] == ["roll_back"]
+    os.kill(child.pid, signal.SIGCONT)
+    said, _ = child.communicate(timeout=60)
+    assert said.split() == ["decided"]
+    assert [each.kind for each in rollouts.decisions(rollout).items] == ["create", "start", "roll_back"]
+    assert [each.action for each in history(registry)].count("stop_experiment") == 1
+
+
+def test_controllers_that_tick_at_once_decide_everything_once(registry: Registry, world: World) -> None:
+    rollouts, rollout = _started(registry, world)
+    controllers = [world.new_controller() for _ in range(3)]
+    made: list[Decided] = []
+    for _ in range(40):
+        world.clock.move(minutes=1)
+        world.call()
+        _together([lambda each=each: made.extend(each.tick()) for each in controllers])  # type: ignore[misc]
+    assert rollouts.rollout(rollout).state == "completed"
+    stored = rollouts.decisions(rollout, limit=100).items
+    assert [each.kind for each in stored] == ["create", "start", "advance", "bake", "complete"]
+    assert [each.decision.seq for each in made] == [3, 4, 5]
+    own = [each.revision for each in stored if each.revision is not None]
+    assert own == [each.revision for each in reversed(history(registry))][-len(own) :]
+
+
+def _together(works: list[Callable[[], Any]]) -> None:
+    failures: list[BaseException] = []
+
+    def guarded(work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
