@@ -182,7 +182,13 @@ class RolloutPlan:
 
     def experiment_plan(self) -> ExperimentPlan:
         """How its experiment is judged."""
-        return ExperimentPlan(goals=self.goals, alpha=self.alpha, metrics=self.metrics, limits=self.limits)
+        return ExperimentPlan(
+            goals=self.goals,
+            alpha=self.alpha,
+            metrics=self.metrics,
+            limits=self.limits,
+            segments=self.segments,
+        )
 
     @property
     def last(self) -> int:

@@ -118,6 +118,7 @@ class FreezeBody(Body):
     )
     prompt: PromptName | None = Field(default=None, description="Prompt to freeze; every one if omitted.")
     reason: str = Field(min_length=1, max_length=2000, description="Reason, shown to whoever is refused.")
+    starts_at: Moment | None = Field(default=None, description="When it begins; now if omitted.")
     until: Annotated[Moment, Field(examples=["2026-12-27T08:00:00Z"])] | None = Field(
         default=None, description="When it ends by itself; until somebody ends it if omitted."
     )
@@ -217,7 +218,6 @@ class RolloutCheckBody(Body):
     version: VersionText = Field(description="Version to roll out.")
     plan: str | Json | None = Field(default=None, description="As for a start.")
     environment: str | None = Field(default=None, max_length=100, description="As for a start.")
-    rule: str | None = Field(default=None, max_length=100, description="As for a start.")
 
 
 class BeginAnewBody(Body):

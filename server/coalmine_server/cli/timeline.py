@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coalmine_schemas.safe_text import markdown_text
 from coalmine_server.cli.options import EnvironmentOption, asking
 from coalmine_server.cli.output import AsJson, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument
@@ -61,7 +62,7 @@ _SHOWN = ("environment", "text", "actor")
 
 def markdown(prompt: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Items of a timeline as Markdown: a heading for each day, and a line for each item."""
-    lines = [f"# Timeline of {prompt}", ""]
+    lines = [f"# Timeline of {markdown_text(prompt)}", ""]
     day: str | None = None
     for row in rows:
         if day != (day := _day(row)):
@@ -77,9 +78,12 @@ def _line(row: Mapping[str, Any]) -> str:
     parts = [
         f"- **{_time(row)}** {_kind(row)}",
         "" if where is None else f" in {where}",
-        f": {_plain(row['text'])}",
+        f": {markdown_text(row['text'])}",
     ]
-    parts += ["" if who is None else f", by {_plain(who)}", "" if why is None else f" ({_plain(why)})"]
+    parts += [
+        "" if who is None else f", by {markdown_text(who)}",
+        "" if why is None else f" ({markdown_text(why)})",
+    ]
     return "".join(parts)
 
 
@@ -93,9 +97,3 @@ def _day(row: Mapping[str, Any]) -> str:
 
 def _time(row: Mapping[str, Any]) -> str:
     return str(row["at"])[11:19]
-
-
-def _plain(text: str) -> str:
-    """A text on one line, with what Markdown would read as its own escaped."""
-    flat = " ".join(text.split())
-    return "".join(f"\\{each}" if each in "\\`*_<>[]|#" else each for each in flat)

@@ -101,6 +101,12 @@ class RegistryPlans:
         return self._known.get(experiment)
 
 
+def arms_to_promote(readouts: "Readouts", experiment: str) -> list[str]:
+    """Returns the arms of an experiment that its latest look says to promote."""
+    readout = readouts.current(experiment, max_age=timedelta.max)
+    return [] if readout is None else [arm.arm for arm in readout.arms if arm.decision == "promote"]
+
+
 class RegistryWhenAsked:
     """The registry of a command without a server: opened for each question, if it exists."""
 
@@ -131,9 +137,3 @@ def make_readouts(
     plans = plans_of(settings)
     known = plans if registry is None else RegistryPlans(plans, registry)
     return Readouts(store, known) if clock is None else Readouts(store, known, clock=clock)
-
-
-def arms_to_promote(readouts: "Readouts", experiment: str) -> list[str]:
-    """Returns the arms of an experiment that its latest look says to promote."""
-    readout = readouts.current(experiment, max_age=timedelta.max)
-    return [] if readout is None else [arm.arm for arm in readout.arms if arm.decision == "promote"]

@@ -122,7 +122,11 @@ def _of_registry(
             raise
         return  # a service names its versions itself
     decisions = list(_decisions(registry, prompt, since))
-    made = {(environment, decision.revision) for environment, _, decision in decisions}
+    made = {
+        (environment, decision.revision)
+        for environment, _, decision in decisions
+        if decision.revision is not None
+    }
     for environment, version, decision in decisions:
         yield _of_decision(environment, version, decision)
     entries = _since(
@@ -130,9 +134,8 @@ def _of_registry(
     )
     for entry in reversed(list(entries)):
         revision = (entry.after or {}).get("revision")
-        if not entry.action.startswith(_ELSEWHERE) and (
-            revision is None or (entry.environment, revision) not in made
-        ):
+        is_told = entry.action.startswith(_ELSEWHERE) or (entry.environment, revision) in made
+        if not is_told:
             yield _of_entry(entry, revision)
     for freeze in _all(lambda cursor: registry.freezes(prompt=prompt, ended=True, cursor=cursor)):
         yield from _of_freeze(freeze)

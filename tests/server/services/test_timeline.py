@@ -20,6 +20,7 @@ from coalmine_server.services.timeline import (
 )
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import BOB, arms, push, serve
+from tests.support.data.rollout_case import BROKEN, Rig
 from tests.support.data.store_feed import PARTITION, START, Feed, feedback, request
 
 PROMPT = "refund"
@@ -114,6 +115,22 @@ def test_freezes_of_the_prompt_and_of_everything_are_told_with_their_end(
         (f"end of freeze {own.id}", None),
         (f"end of freeze {everything.id}", None),
     ]
+
+
+def test_what_a_rollout_did_is_told_once_as_its_decisions(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.serve("1.0.0", treatment="1.1.0").behaviours = {"1.1.0": BROKEN}
+        rollout = rig.start()
+        rig.until("rolled_back", rollout.id, within=30)
+        question = TimelineQuestion(prompt="support-refund", since=rig.clock.now - timedelta(days=1))
+        items = timeline(
+            rig.store.reader(), rig.registry, question, rig.clock.now + timedelta(minutes=1)
+        ).items
+    told = [item for item in items if item.kind == "rollout"]
+    assert [item.rollout for item in told] == [rollout.id] * len(told)
+    assert [item.revision for item in told if item.revision is not None] == [2, 3]
+    assert "rolled back" in told[-1].text
+    assert [item.text for item in items if item.kind == "deployment"] == ["promote: prod serves 1.0.0"]
 
 
 def test_losses_and_peaks_of_feedback_are_told(store: Store, registry: Registry) -> None:

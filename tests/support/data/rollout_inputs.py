@@ -216,6 +216,7 @@ def a_readout(
         control=CONTROL,
         control_units=control_units,
         control_requests=3 * control_units,
+        control_cache_saving=None,
         epochs=(1,),
         final=False,
         no_control_since=None,

@@ -23,7 +23,12 @@ def freeze(registry: Asked, actor: Approver, body: FreezeBody) -> FreezeRecord:
     Going back, stopping an experiment and showing a treatment to fewer remain possible.
     """
     return registry.freeze(
-        actor, body.reason, environment=body.environment, prompt=body.prompt, until=body.until
+        actor,
+        body.reason,
+        environment=body.environment,
+        prompt=body.prompt,
+        starts_at=body.starts_at,
+        until=body.until,
     )
 
 

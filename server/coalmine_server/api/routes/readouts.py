@@ -17,7 +17,7 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.records import RolloutStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
-from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody
+from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody, RolloutCheckBody
 from coalmine_server.api.parameters import ExperimentPath, Owned, RolloutPath, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
@@ -29,6 +29,7 @@ from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignor
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.rollout_plans import checked_rollout, chosen_plan, environment_of
 from coalmine_server.services.timeline import TimelineItem, TimelineQuestion, timeline
 
 router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
@@ -142,6 +143,13 @@ def ignore_day(owned: Owned, actor: Annotated[Actor, needs(Role.APPROVER)], body
     is kept, and stands in every answer.
     """
     return day_ignored(owned.store, body, actor.subject)
+
+
+@router.post("/rollouts/check", tags=["rollouts"], responses=problem_responses(404))
+def check_rollout(owned: Owned, body: RolloutCheckBody) -> PlanCheck:
+    """Will a rollout ever complete? A forecast from the prompt's own traffic; it changes nothing."""
+    plan = chosen_plan(owned.known_registry, body.prompt, body.version, body.plan)
+    return checked_rollout(owned, body.prompt, environment_of(plan, body.environment), plan)
 
 
 @router.get("/rollouts/{rollout}/status", tags=["rollouts"], responses=problem_responses(404))

@@ -8,11 +8,10 @@ from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.errors import NotFound
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
-from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, read_plan, template
+from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, template
 from coalmine_rollouts.records import AsShipped, Rollout, RolloutCommand, RolloutDecision, State
 from coalmine_schemas.results import Page, result
 from coalmine_server.api.bodies import (
-    Json,
     ReasonedCommandBody,
     ResumeBody,
     RolloutBody,
@@ -33,11 +32,9 @@ from coalmine_server.api.registry import (
     lane,
     tag,
 )
+from coalmine_server.services.rollout_plans import chosen_plan, environment_of
 
 router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=RegistryRoute)
-
-DEFAULT_TEMPLATE = "canary-standard"
-DEFAULT_ENVIRONMENT = "prod"
 
 
 @result
@@ -54,21 +51,6 @@ async def _rollouts_of(request: Request) -> Rollouts:
 
 
 Steered = Annotated[Rollouts, Depends(_rollouts_of)]
-
-
-def chosen_plan(registry: Registry, prompt: str, version: str, asked: str | Json | None) -> RolloutPlan:
-    """The plan that was asked for, else the one in the metadata of the version, else the standard one.
-
-    Raises:
-        InvalidParameter: It is not valid.
-        NotFound: There is no such version.
-    """
-    if asked is not None:
-        return read_plan(asked, "plan")
-    metadata = registry.version(prompt, version).content.get("metadata") or {}
-    if "rollout" in metadata:
-        return read_plan(metadata["rollout"], "metadata.rollout")
-    return template(DEFAULT_TEMPLATE)
 
 
 @router.get("/rollout-templates", responses=problem_responses())
@@ -99,7 +81,7 @@ def start_rollout(
         body.prompt,
         body.version,
         plan,
-        environment=body.environment or plan.environment or DEFAULT_ENVIRONMENT,
+        environment=environment_of(plan, body.environment),
         rule=body.rule,
         queue=body.if_taken == "queue",
         replace=body.if_taken == "replace",

@@ -149,6 +149,7 @@ def log(
 
     with registry_client(context, token) as client:
         items = client.items(path_of("prompts", name, "log"), most=limit)
+        shipped = [] if as_json else client.get(path_of("prompts", name, "as-shipped"))
     if as_json:
         write_json(items)
         return
@@ -171,6 +172,22 @@ def log(
         empty="no entries",
         wrapped=True,
     )
+    for each in shipped:
+        typer.echo(_as_shipped(each))
+
+
+def _as_shipped(shipped: dict[str, Any]) -> str:
+    """What a version was like when it was rolled out to everybody, in a line."""
+    from coalmine_schemas.plain_number import plain_number
+
+    figures = shipped["figures"]
+    values = [
+        f"{each['metric']} {plain_number(each['value'])}"
+        for each in figures.get("metrics", ())
+        if each["role"] != "shown"
+    ]
+    known = f", {figures['units']:,} units: {', '.join(values)}" if values else ""
+    return f"{shipped['version']} as shipped to {shipped['environment']} {_moment(shipped['at'])}{known}"
 
 
 @tabular

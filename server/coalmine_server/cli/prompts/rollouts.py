@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coalmine_server.cli.options import path_of
+from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_json
 from coalmine_server.cli.prompts import rollout_views
 from coalmine_server.cli.prompts.options import ReasonOption, TokenOption, registry_client
+from coalmine_server.cli.prompts.plan_check import write_plan_check
 from coalmine_server.cli.prompts.promotions import evidence_of
 from coalmine_server.cli.prompts.rollout_views import ENDS, RolloutArgument, note_state
-from coalmine_server.errors import CheckFailed, ConfigurationError
+from coalmine_server.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from coalmine_server.client import Client
@@ -133,7 +134,8 @@ def start(
     if queue and replace:
         raise ConfigurationError("--queue and --replace exclude each other", "give one of them")
     body = {
-        **_asked(prompt, version, environment, plan, template, rule),
+        **_asked(prompt, version, environment, plan, template),
+        "rule": rule,
         "if_taken": "queue" if queue else "replace" if replace else None,
         "advise": advise,
         "evidence": [evidence_of(each) for each in evidence or ()],
@@ -162,22 +164,24 @@ def check(
     environment: EnvironmentOption = None,
     plan: PlanOption = None,
     template: TemplateOption = None,
-    rule: RuleOption = None,
-    token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether a plan can end with the traffic that the prompt has, and when.
+    """Forecast from a prompt's own traffic whether a rollout would ever complete, and what harm it finds.
 
-    Exits with 1 if it cannot.
+    Changes nothing. Exits with 1 if an equal version would not be proven in time.
     """
-    with registry_client(context, token) as client:
-        found = client.post("/v1/rollouts/check", _asked(prompt, version, environment, plan, template, rule))
+    from coalmine_analytics.results.plan_check import PlanCheck
+    from coalmine_server.client import read_as
+
+    body = _asked(prompt, version, environment, plan, template)
+    with asking(context, quiet=as_json) as client:
+        document = client.post("/v1/rollouts/check", body)
     if as_json:
-        write_json(found)
+        write_json(document)
     else:
-        typer.echo(found["sentence"])
-    if not found["can_end"]:
-        raise CheckFailed("the plan cannot end")
+        write_plan_check(read_as(PlanCheck, document))
+    if not document["ends"]:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 @app.command()
@@ -294,13 +298,8 @@ def retry(
         note_state(found)
 
 
-def _asked(  # noqa: PLR0917 - the options that start and check share
-    prompt: str,
-    version: str,
-    environment: str | None,
-    plan: Path | None,
-    template: str | None,
-    rule: str | None,
+def _asked(
+    prompt: str, version: str, environment: str | None, plan: Path | None, template: str | None
 ) -> dict[str, Any]:
     """What to roll out where, and how, as the body of a request."""
     if plan is not None and template is not None:
@@ -313,7 +312,7 @@ def _asked(  # noqa: PLR0917 - the options that start and check share
             chosen = read_front_matter(plan.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"cannot read {plan}: {error}") from error
-    return {"prompt": prompt, "version": version, "environment": environment, "plan": chosen, "rule": rule}
+    return {"prompt": prompt, "version": version, "environment": environment, "plan": chosen}
 
 
 def _command(  # noqa: PLR0917 - what all commands share

@@ -29,6 +29,12 @@ def freeze(
     reason: Annotated[
         str | None, typer.Option(help="Reason, shown to whoever is refused.", show_default=False)
     ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="When it begins, ISO 8601; default: now.", show_default=False
+        ),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -56,13 +62,20 @@ def freeze(
                 "a freeze needs a reason",
                 'add --reason "..."; `coalmine freeze --list` lists those that hold',
             )
-        body = {"environment": environment, "prompt": prompt, "reason": reason, "until": until}
+        body = {
+            "environment": environment,
+            "prompt": prompt,
+            "reason": reason,
+            "starts_at": begin,
+            "until": until,
+        }
         found = client.post("/v1/freezes", body)
     if as_json:
         write_json(found)
         return
+    begins = f"from {found['starts_at']} " if begin is not None else ""
     end = f"until {found['until']}" if found["until"] else "until somebody ends it"
-    note(f"{_frozen(found)} is frozen {end}; `coalmine unfreeze {found['id']}` ends it")
+    note(f"{_frozen(found)} is frozen {begins}{end}; `coalmine unfreeze {found['id']}` ends it")
 
 
 def unfreeze(
