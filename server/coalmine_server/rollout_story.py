@@ -82,9 +82,7 @@ ROLLOUTS: Final = (
 )
 PLAYED: Final = ("requests", "feedback", "scores")
 """Events that services send."""
-_READ: Final = (
-    "SELECT coalesce(sum(consumed), 0) AS consumed FROM batches WHERE list_contains($events, event)"
-)
+_READ: Final = "SELECT coalesce(sum(consumed), 0) AS events FROM batches WHERE list_contains($events, event)"
 _FIRST: Final = ("3.1.0", "1.3.0", "2.0.1", "0.9.2")
 """Versions that are served from the start."""
 
@@ -102,7 +100,7 @@ class PlayedRollout:
     decisions: int
     """How many were made."""
     reason: str
-    """Of the last one."""
+    """Why it came into this state."""
 
 
 class StoryClock:
@@ -195,7 +193,7 @@ class Story:
     def read(self) -> int:
         """Events of services that the server has read since its store was created."""
         (row,) = self._owned.store.reader().rows(_READ, {"events": list(PLAYED)})
-        return int(row["read"])
+        return int(row["events"])
 
     def rollouts(self) -> list[PlayedRollout]:
         """What became of the rollouts, oldest first."""
@@ -211,7 +209,7 @@ class Story:
                     stage_weights=[each.plan.weight(stage) for stage in range(each.plan.last + 1)],
                     treated_units=self._owned.controller.status(each.id).units,
                     decisions=len(decisions),
-                    reason="; ".join(decisions[-1].reasons),
+                    reason="; ".join(next(one for one in decisions if one.to_state == each.state).reasons),
                 )
             )
         return found

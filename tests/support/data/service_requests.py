@@ -19,16 +19,18 @@ def request_rows(
     start: datetime,
     rng: np.random.Generator,
     *,
+    named: tuple[str, ...] = ("quality",),
     at: Index | None = None,
     prompt: str = "refund",
     **columns: pa.Array,
 ) -> pa.Table:
-    """Some requests as rows, with quality among their metrics.
+    """Some requests as rows.
 
     Args:
         requests: All of them.
         start: When they begin.
         rng: Of their ids.
+        named: Of their values those that are metrics of the requests.
         at: Which ones; None: all.
         prompt: Their prompt.
         columns: Others than those that an ordinary request of version 1.0.0 has.
@@ -58,7 +60,7 @@ def request_rows(
         "latency_ms": pa.array(values["latency_ms"][at]),
         "finish_reason": pa.array(np.where(refused, "content_filter", "stop")),
         "error_type": pa.array(np.full(count, "timeout"), mask=~failed),
-        "metrics": _maps({"quality": values["quality"][at]}, count),
+        "metrics": _maps({name: values[name][at] for name in named}, count),
         "segments": _maps({}, count),
     }
     known |= columns

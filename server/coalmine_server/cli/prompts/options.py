@@ -78,20 +78,20 @@ DirectionOption = Annotated[
         help="Which way a metric of your own is better: higher, lower, or same.",
     ),
 ]
-SegmentOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--segment",
-        metavar="KEY",
-        help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
-    ),
-]
 LimitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--limit",
         metavar="RATE=SHARE",
         help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
+    ),
+]
+SegmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment",
+        metavar="KEY",
+        help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
     ),
 ]
 AlphaOption = Annotated[

@@ -71,7 +71,7 @@ def check(
             {"weight": share, "min_time_h": wait, "min_units": min_units}
             for share, wait in zip(shares, waits, strict=True)
         ],
-        "plan": plan_of(goal, alpha, given, None),
+        "plan": plan_of(goal, alpha, given),
         "days": days,
         "longest_h": _hours("--longest", longest),
     }
