@@ -243,7 +243,6 @@ def a_readout(
         final=False,
         no_control_since=None,
         begun_anew=None,
-        control_cache_saving=None,
         epoch_since=NOW - timedelta(hours=30),
         borders=(),
         srm=SrmReadout(0.5, 0.0, srm, "units arrive as planned" if not srm else "more in treatment"),
