@@ -7,6 +7,7 @@ from typing import Any
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout, SegmentReadout
 from coalmine_rollouts.harm import SUSPICION
 from coalmine_rollouts.inputs import Inputs, Row
+from coalmine_rollouts.patterns import patterns
 
 
 def evidence_of(row: Row, inputs: Inputs) -> dict[str, Any]:
@@ -78,6 +79,7 @@ def _look(readout: Readout | None, arm: ArmReadout | None) -> dict[str, Any] | N
             }
             for each in arm.limits
         ],
+        "patterns": list(patterns(arm)),
         "segments": [_segment(each) for each in arm.segments if each.p <= SUSPICION],
     }
 
