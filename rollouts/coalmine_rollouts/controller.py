@@ -29,7 +29,7 @@ from coalmine_rollouts.reading import Registered, read_registered
 from coalmine_rollouts.records import SERVING, Decided, RolloutStatus
 from coalmine_rollouts.refusals import waiting_for
 from coalmine_rollouts.sentence import sentence
-from coalmine_rollouts.stage_clock import bucket_s
+from coalmine_rollouts.stage_clock import StageClock, bucket_s
 from coalmine_rollouts.traffic import share_of_traffic, traffic_of, weight_observed
 from coalmine_rollouts.transition import Circumstances, carry_out
 from coalmine_schemas.errors import CoalmineError, Transient
@@ -51,6 +51,8 @@ _GROWTH: Final = 0.02
 _FEW: Final = 3
 _LOOKS: Final = 4
 """Looks per tick that are only due by time: they take turns."""
+_KEPT_S: Final = 60.0
+"""Of what was watched since the clock was stored."""
 _STILL_WATCHED: Final = timedelta(hours=24)
 """How long after its end it is watched whether the applications follow."""
 
@@ -77,8 +79,8 @@ class _Live:
     refused_at: datetime | None = None
     error: str | None = None
     failed_at: datetime | None = None
-    kept_s: float = 0.0
-    """What the stored clock has seen."""
+    kept: StageClock | None = None
+    """The clock as it is stored."""
 
 
 class Controller:
@@ -153,14 +155,14 @@ class Controller:
     def _status(self, rollout_id: str) -> RolloutStatus:
         now = self._clock()
         row = self._registry.read(lambda tx: storage.read_row(tx, rollout_id))
+        registered = self._registry.read(lambda tx: read_registered(tx, [row], self._deployed))
         live = self._live.get(rollout_id)
-        if live is not None and live.row.rollout.row_version == row.rollout.row_version:
-            inputs = live.inputs
-            row = live.row
+        if live is not None and live.row.rollout.row_version == row.rollout.row_version and live.inputs:
+            key = (row.rollout.environment, row.rollout.prompt)
+            deployed = registered.deployed.get(key)
+            place = None if deployed is None else deployed.place(row.rollout)
+            row, inputs = live.row, replace(live.inputs, place=place)  # as it is after the tick
         else:
-            inputs = None
-        if inputs is None:
-            registered = self._registry.read(lambda tx: read_registered(tx, [row], self._deployed))
             live = _Live(row)
             live.readout = self._readouts.current(rollout_id, max_age=_READ_AGAIN)
             inputs = replace(
@@ -198,9 +200,9 @@ class Controller:
         """What is kept of a rollout, unless somebody else has changed it."""
         live = self._live.get(row.rollout.id)
         if live is None:
-            return _Live(row, kept_s=row.clock.seen_s)
+            return _Live(row, kept=row.clock)
         if live.row.rollout.row_version != row.rollout.row_version:
-            live.row, live.kept_s = row, row.clock.seen_s
+            live.row, live.kept = row, row.clock
         return live
 
     def _one(self, live: _Live, registered: Registered, now: datetime, error: str | None) -> Decided | None:
@@ -245,7 +247,7 @@ class Controller:
             raise
         except Refused as refusal:
             return self._refused(live, row, decision, inputs, refusal)
-        live.row, live.kept_s = after, after.clock.seen_s
+        live.row, live.kept = after, after.clock
         _log.info(
             "rollout %s: %s to %s, %s", row.rollout.id, decision.kind, decision.to_state, decision.reasons
         )
@@ -368,7 +370,7 @@ class Controller:
         moved = [
             live
             for live in self._live.values()
-            if live.row.rollout.state in SERVING and live.row.clock.seen_s != live.kept_s
+            if live.row.rollout.state in SERVING and _has_moved(live.row.clock, live.kept)
         ]
         if not moved:
             return
@@ -379,7 +381,16 @@ class Controller:
 
         self._registry.transact(work)
         for live in moved:
-            live.kept_s = live.row.clock.seen_s
+            live.kept = live.row.clock
+
+
+def _has_moved(clock: StageClock, kept: StageClock | None) -> bool:
+    """True if a restart would lose what matters: a minute at most is watched again."""
+    return (
+        kept is None
+        or (clock.observed_at, clock.seen_s) != (kept.observed_at, kept.seen_s)
+        or clock.watched_s - kept.watched_s >= _KEPT_S
+    )
 
 
 def _is_within(moment: datetime | None, now: datetime, length: timedelta) -> bool:

@@ -6,7 +6,6 @@ used up, hold or release, complete or advance. So nothing stands before harm, an
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from coalmine_rollouts.decide_commands import command
@@ -27,10 +26,9 @@ from coalmine_rollouts.inputs import Inputs, Row
 from coalmine_rollouts.quantities import in_words, seconds
 from coalmine_rollouts.records import SERVING
 from coalmine_rollouts.stage_clock import bucket_s, ticked
+from coalmine_rollouts.traffic import QUIET
 from coalmine_schemas.prompts import percent
 
-QUIET: Final = timedelta(minutes=5)
-"""A version of which nobody has asked for so long is gone."""
 TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 """Ends after which the treatment should not be seen any more."""
 

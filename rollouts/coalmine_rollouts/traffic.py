@@ -19,6 +19,8 @@ LATELY: Final = timedelta(minutes=10)
 """What counts as now for shares of models and errors, and for who is behind."""
 NOW: Final = timedelta(minutes=2)
 """What counts as now for who follows, if that is enough."""
+QUIET: Final = timedelta(minutes=5)
+"""A version of which nobody has asked for so long is gone."""
 
 _ENOUGH: Final = 20
 """Requests that say who follows."""
@@ -136,7 +138,11 @@ def traffic_of(
         assigned=assigned,
         on_epoch=on_epoch,
         others=sum(each.requests for each in lately if each.experiment != rollout.id),
-        behind=_apps(_late(rollout, lately, served) if ends else followed_by),
+        behind=_apps(
+            (each for each in _late(rollout, lately, served) if each.last_at > now - QUIET)
+            if ends
+            else followed_by
+        ),
         pinned=_apps(
             each for each in lately if each.resolution == _PINNED and each.version == rollout.treatment
         ),

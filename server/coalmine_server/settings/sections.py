@@ -110,8 +110,8 @@ class RolloutSettings(Section):
     """Rollouts."""
 
     ping_url: str | None = None
-    """URL that is asked once a minute while rollouts are decided about: of a service that raises an alarm when
-    it hears nothing. None is asked if unset."""
+    """URL that is asked once a minute while rollouts are decided about, of a service that raises an alarm
+    when it hears nothing; none if unset."""
 
 
 class LogSettings(Section):

@@ -49,10 +49,14 @@ class Behaviour:
     cost_nano_usd: float = 2e6
     latency_ms: float = 800.0
     model: str = "gpt-4o-mini"
+    spread: float = 0.2
+    """Of cost and latency; half of it of quality."""
 
 
 GOOD = Behaviour()
 BROKEN = Behaviour(errors=0.9)
+STEADY = Behaviour(errors=0.0, spread=0.05)
+"""So alike that little is needed to prove it."""
 
 
 @dataclass(slots=True)
@@ -107,12 +111,14 @@ class Application:
                     "response_model": is_like.model,
                     "input_tokens": int(random.integers(400, 600)),
                     "output_tokens": int(random.integers(80, 120)),
-                    "cost_nano_usd": int(is_like.cost_nano_usd * random.lognormal(0, 0.2)),
+                    "cost_nano_usd": int(is_like.cost_nano_usd * random.lognormal(0, is_like.spread)),
                     "cost_source": "price_list",
                     "outcome": "ok",
-                    "latency_ms": float(is_like.latency_ms * random.lognormal(0, 0.2)),
+                    "latency_ms": float(is_like.latency_ms * random.lognormal(0, is_like.spread)),
                     "error_type": "timeout" if random.random() < is_like.errors else None,
-                    "metrics": [("quality", float(np.clip(random.normal(is_like.quality, 0.1), 0, 1)))]
+                    "metrics": [
+                        ("quality", float(np.clip(random.normal(is_like.quality, is_like.spread / 2), 0, 1)))
+                    ]
                     if self.scored
                     else [],
                     "segments": [],
@@ -144,7 +150,7 @@ class Rig:
 
     def new_controller(self) -> Controller:
         """A controller that knows nothing yet, as after a restart."""
-        return Controller(self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=120.0)
+        return Controller(self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=240.0)
 
     def __enter__(self) -> Self:
         return self
@@ -183,12 +189,12 @@ class Rig:
         if tables:
             self.store.commit(self.feed.batch(pa.concat_tables(tables)))
 
-    def minutes(self, count: int) -> list[Decided]:
-        """Lets time pass, minute by minute: calls, then a tick."""
+    def minutes(self, count: int, *, step: int = 1) -> list[Decided]:
+        """Lets time pass: calls for a step of minutes, then a tick."""
         made = []
         for _ in range(count):
-            self.clock.move(minutes=1)
-            self.send()
+            self.clock.move(minutes=step)
+            self.send(timedelta(minutes=step))
             made += self.tick()
         return made
 
@@ -198,12 +204,12 @@ class Rig:
         self.decided += made
         return made
 
-    def until(self, state: str, rollout_id: str, *, within: int = 240) -> Rollout:
+    def until(self, state: str, rollout_id: str, *, within: int = 240, step: int = 1) -> Rollout:
         """Lets time pass until a rollout is in a state."""
         for _ in range(within):
             if self.rollouts.rollout(rollout_id).state == state:
                 break
-            self.minutes(1)
+            self.minutes(1, step=step)
         found = self.rollouts.rollout(rollout_id)
         assert found.state == state, (found.state, found.reasons, self.status(rollout_id).sentence)
         return found
