@@ -19,6 +19,7 @@ NAMES = (
     "readout",
     "commands",
     "detection",
+    "rollout",
     "prices",
 )
 

@@ -1,31 +1,26 @@
 """Makes docs/dashboard.png, the picture in the README: `python -m docs.dashboard_picture` from the root.
 
-Everything in it is real but the services: six simulated hours go through the client into the spool, a server
-ingests them, the dashboard shows them in a browser. Needs the `server` and `dashboards` extras, Playwright
-and a Chromium; takes about a minute.
+Everything in it is real but the services: the demonstration plays four hours through the client into the
+spool, a server ingests them, the controller decides, the dashboard shows them in a browser. Needs the
+`server` and `dashboards` extras, Playwright and a Chromium; takes about two minutes.
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from coalmine import Coalmine
-from coalmine_server.demonstration import demo_settings, register_story
-from coalmine_server.settings import load_settings
-from coalmine_simulator import Playback, Simulation, run, scenario
+from coalmine_schemas.simulated_home import simulated_words
+from coalmine_server.cli.demo import PLAYED
 from tests.support.eventually import eventually
 from tests.support.processes.browser import chromium
-from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.processes.dashboard_process import dashboard_process, link_of
 
-STORY_S = 6 * 3600.0
-REQUESTS_PER_S = 2.0
 SEED = 4
 SHOWN = "prompt=support-refund&time=6h"
 SCALE = 1.5
@@ -35,36 +30,25 @@ WITHIN_MS = 120_000
 
 
 @contextmanager
-def simulated_services(home: Path) -> Iterator[None]:
-    """Services with six hours behind them, which go on until the context ends."""
-    config = scenario("demo", STORY_S).with_rate(REQUESTS_PER_S)
-    stop = threading.Event()
-    with ExitStack() as clients:
-
-        def make(app: str, environment: str) -> Coalmine:
-            return clients.enter_context(Coalmine(app, environment, home=home, on_full="wait"))
-
-        def play() -> None:
-            run(Simulation(config, SEED), make, Playback(history_s=STORY_S, live_s=None), stop=stop)
-
-        services = threading.Thread(target=play, name="services")
-        services.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            services.join()
-
-
-def wait_until_caught_up(server: ServerProcess) -> None:
-    """Wait until the history has arrived and only what is new comes in."""
-    expected = int(0.9 * scenario("demo").with_rate(REQUESTS_PER_S).traffic.expected_requests(STORY_S))
-
-    def caught_up() -> bool:
-        status = server.json("/v1/ingest")
-        return bool(status["counts"]["stored"] > expected and status["events_per_s"] < 10 * REQUESTS_PER_S)
-
-    eventually(caught_up, within_s=300, what="catching up with the history")
+def demonstration(home: Path) -> Iterator[None]:
+    """The demonstration with its four hours behind it, which goes on until the context ends."""
+    command = [
+        "-c",
+        "from coalmine_server.cli import main; main()",
+        "--home",
+        str(home),
+        "demo",
+        "--headless",
+    ]
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, *command, "--seed", str(SEED)], stdin=subprocess.DEVNULL
+    )
+    try:
+        eventually(lambda: simulated_words(home) == PLAYED, within_s=600, what="the history")
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def photograph(page: Page, url: str, file: Path) -> None:
@@ -89,12 +73,8 @@ def main() -> int:
     arguments = parser.parse_args()
     file: Path = arguments.file
     with tempfile.TemporaryDirectory(prefix="coalmine-picture-") as folder, ExitStack() as stack:
-        home = Path(folder)
-        register_story(demo_settings(load_settings().settings, home, 0))
-        server = stack.enter_context(ServerProcess(home))
-        server.wait_ready()
-        stack.enter_context(simulated_services(home))
-        wait_until_caught_up(server)
+        home = Path(folder) / "home"
+        stack.enter_context(demonstration(home))
         url = stack.enter_context(dashboard_process(home))
         browser = stack.enter_context(chromium())
         page = browser.new_page(

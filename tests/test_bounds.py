@@ -55,6 +55,9 @@ class Stores:
     def why_not_ready(self) -> Exception | None:
         return None
 
+    def why_degraded(self) -> None:
+        return None
+
     def owned_store(self) -> Any:
         with self._lock:
             self.asking += 1

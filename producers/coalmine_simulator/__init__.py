@@ -8,9 +8,9 @@ from coalmine_simulator.clock import Clock, SystemClock, VirtualClock
 from coalmine_simulator.config import SimulationConfig
 from coalmine_simulator.config_file import load_config
 from coalmine_simulator.errors import InvalidConfig, InvalidTrace, SimulatorError
-from coalmine_simulator.playback import Playback, Progress, SimulationResult, run
+from coalmine_simulator.playback import Playback, Progress, SimulationResult, Steps, run
 from coalmine_simulator.profiles import Release
-from coalmine_simulator.registry_scenario import registry_scenario
+from coalmine_simulator.registry_scenario import registry_scenario, rollout_scenario
 from coalmine_simulator.replay import (
     ReplayOptions,
     ReplayProgress,
@@ -45,6 +45,7 @@ __all__ = [
     "SimulationConfig",
     "SimulationResult",
     "SimulatorError",
+    "Steps",
     "StoryChooser",
     "SystemClock",
     "TraceSummary",
@@ -55,6 +56,7 @@ __all__ = [
     "parse_speed",
     "registry_scenario",
     "replay_trace",
+    "rollout_scenario",
     "run",
     "sample_trace",
     "scenario",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from coalmine_simulator.simulation import Simulation
 
-__all__ = ["Playback", "Progress", "SimulationResult", "run"]
+__all__ = ["Playback", "Progress", "SimulationResult", "Steps", "run"]
 
 Kind = Literal["requests", "feedback", "scores"]
 
@@ -66,6 +66,18 @@ class Playback:
         if at_s < self.history_s:
             return present - timedelta(seconds=self.history_s - at_s)
         return present + timedelta(seconds=(at_s - self.history_s) / self.speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """Moments at which time stands still while somebody acts: all that happened until then has been sent."""
+
+    act: Callable[[float, datetime], None]
+    """Called with the simulated seconds that were played, and their date."""
+    history_s: float
+    """Simulated seconds between two moments of the history."""
+    live_s: float
+    """Real seconds between two moments while live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,7 @@ def run(
     clock: Clock | None = None,
     stop: Event | None = None,
     progress: Callable[[Progress], None] | None = None,
+    steps: Steps | None = None,
 ) -> SimulationResult:
     """Play a simulation through real clients.
 
@@ -169,6 +182,7 @@ def run(
         clock: Tells the time and waits.
         stop: Set it to end playing early, from a signal handler or another thread.
         progress: Called every now and then from the playing thread.
+        steps: Played in steps; what is still under way at the end of one was chosen before it.
     """
     playback = playback or Playback()
     clock = clock or SystemClock()
@@ -178,7 +192,17 @@ def run(
     present = clock.now()
     report_due = present
     played_s = 0.0
+    step_s = math.inf if steps is None else steps.history_s
     for action in simulation:
+        while steps is not None and step_s <= min(action.at_s, playback.end_s) and not stop.is_set():
+            moment = playback.moment(step_s, present)
+            if _wait_until(moment, clock, stop):
+                break
+            for client in player.clients.values():
+                client.flush(playback.flush_timeout_s)
+            steps.act(step_s, moment)
+            is_live = step_s >= playback.history_s
+            step_s += steps.live_s * playback.speed if is_live else steps.history_s
         if action.at_s >= playback.end_s:
             # What is left lies beyond the end; a live run still lasts as long as it was told to.
             if not _wait_until(playback.moment(playback.end_s, present), clock, stop):

@@ -404,7 +404,10 @@ def _status(row: Row, inputs: Inputs, now: datetime) -> RolloutStatus:
         elif place.version == rollout.treatment:
             commanded = 1.0
     return RolloutStatus(
-        rollout=rollout,
+        id=rollout.id,
+        state=rollout.state,
+        stage=rollout.stage,
+        holds=rollout.holds,
         sentence=sentence(row, inputs),
         weight_commanded=commanded,
         weight_observed=weight_observed(inputs.traffic),
@@ -416,6 +419,7 @@ def _status(row: Row, inputs: Inputs, now: datetime) -> RolloutStatus:
         commanded_at=row.commanded_at,
         effective_at=row.effective_at or (None if rollout.is_terminal else row.clock.observed_at),
         behind=inputs.traffic.behind,
+        rollout=rollout,
         patterns=patterns(arm),
         at=now,
     )

@@ -189,7 +189,12 @@ class AppBehind:
 class RolloutStatus:
     """Where a rollout stands, and what is missing to go on."""
 
-    rollout: Rollout
+    id: str
+    state: State
+    stage: int
+    """Index of the stage; one more than the last while it bakes."""
+    holds: tuple[RolloutHold, ...]
+    """Why it does not go on."""
     sentence: str
     weight_commanded: float
     """Share of the treatment that the registry serves, 0 to 1."""
@@ -203,13 +208,15 @@ class RolloutStatus:
     seen_s: float
     """Time with traffic that the stage has had."""
     min_time_s: float
-    """And needs."""
+    """Time with traffic that the stage needs."""
     commanded_at: datetime | None
     """When what is served was last changed."""
     effective_at: datetime | None
     """When the last application followed; null while some have not."""
     behind: tuple[AppBehind, ...]
     """Those that have not."""
+    rollout: Rollout
+    """All that is stored of it."""
     patterns: tuple[str, ...]
     """Segments in which the treatment is or may be worse, the surest first."""
     at: datetime

@@ -17,3 +17,10 @@ def plain_number(value: float, digits: int = 3, *, sign: bool = False) -> str:
     kept = max(digits, math.floor(math.log10(abs(value))) + 1) if value else digits
     number = Decimal(f"{value:.{kept}g}")
     return f"{number:+,f}" if sign else f"{number:,f}"
+
+
+def hours_in_words(hours: float) -> str:
+    """Writes a length of time."""
+    if hours < 1:
+        return f"{max(hours * 60, 1):.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"

@@ -68,3 +68,12 @@ class PrintableStream:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self.raw, name)
+
+
+def markdown_text(text: str) -> str:
+    """A text from anybody, on one line, with what Markdown would read as its own escaped."""
+    flat = " ".join(text.split())
+    return "".join(f"\\{each}" if each in _MARKDOWN else each for each in flat)
+
+
+_MARKDOWN = frozenset("\\`*_<>[]|#")

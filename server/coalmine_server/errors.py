@@ -50,6 +50,8 @@ class ExitCode(IntEnum):
     """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
     """No server, broker or store could be reached, or another process holds it."""
+    UNDECIDED = 4
+    """What was waited for ended without an answer: a rollout that expired, was superseded or cancelled."""
 
 
 class ServerError(CoalmineError):

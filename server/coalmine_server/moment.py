@@ -38,9 +38,20 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return moment
 
 
+def parse_length(text: str) -> timedelta:
+    """Reads a length of time.
+
+    Raises:
+        InvalidParameter: It is none.
+    """
+    if (found := _AGO.fullmatch(text.strip())) is None:
+        raise InvalidParameter(f"{text!r:.40} is not a length of time: write 90s, 15m, 2h, 7d or 2w")
+    return timedelta(seconds=int(found[1]) * _UNIT_S[found[2]])
+
+
 def _parse(text: str, now: datetime) -> datetime:
-    if (ago := _AGO.fullmatch(text)) is not None:
-        return now - timedelta(seconds=int(ago[1]) * _UNIT_S[ago[2]])
+    if _AGO.fullmatch(text) is not None:
+        return now - parse_length(text)
     # A plus sign that was not escaped in a URL arrives as a space.
     escaped = re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text) if "T" in text else text
     moment = datetime.fromisoformat(escaped)

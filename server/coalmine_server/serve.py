@@ -24,6 +24,7 @@ from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
+from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
@@ -46,17 +47,25 @@ _log = structlog.stdlib.get_logger("coalmine.serve")
 class Server:
     """One server: `start`, then `stop`. Used by `coalmine serve` and by the demonstration."""
 
-    def __init__(self, settings: Settings, part: Part = "all") -> None:
+    def __init__(
+        self, settings: Settings, part: Part = "all", *, simulated: SimulatedTime | None = None
+    ) -> None:
         """Binds the port; nothing else has begun.
+
+        Args:
+            settings: All of them.
+            part: What to run.
+            simulated: Time of a simulation, whose driver has rollouts decided about.
 
         Raises:
             AddressInUse: The port is taken.
         """
         self._settings = settings
         self._part = part
+        self._simulated = simulated
         self._secret = secrets.token_hex(32)
         self._http = HttpServer(settings.server.host, settings.server.port)
-        self.ingest = IngestService(settings, on_owned=self._announce)
+        self.ingest = IngestService(settings, on_owned=self._announce, simulated=simulated)
         self.stores = ServerStores(self.ingest)
         self._metrics = process_registry()
         if part != "registry":
@@ -104,7 +113,9 @@ class Server:
             with_measures=self._part != "registry",
             prompts=None
             if self._part == "collector"
-            else RegistryParts(self._registry.registry, self._hub, self._last_used),
+            else RegistryParts(
+                self._registry.registry, self._hub, self._last_used, self.ingest.wake_rollouts
+            ),
             query_threads=settings.server.query_threads,
             secret=self._secret,
         )
@@ -140,7 +151,7 @@ class Server:
         return in_time
 
     def _open_registry(self) -> RegistryService:
-        service = RegistryService(self._settings)
+        service = RegistryService(self._settings, self._simulated)
         try:
             ensure_local_token(self._settings.home, service.registry.tokens)
         except BaseException:
@@ -161,7 +172,7 @@ class Server:
         owned = self.ingest.owned
         if owned is None:
             return None
-        from coalmine_server.services.readouts import arms_to_promote  # noqa: PLC0415 - numpy
+        from coalmine_server.services.experiment_plans import arms_to_promote  # noqa: PLC0415 - numpy
 
         return arms_to_promote(owned.readouts, experiment)
 

@@ -19,6 +19,7 @@ PLAN = ExperimentPlan.from_json(
         "alpha": 0.01,
         "metrics": {"cost_per_request": {"margin": "40%", "role": "signal"}},
         "limits": {"error_rate": "20%", "schema_invalid_rate": 0.1},
+        "segments": ["plan", "language"],
     }
 )
 ASKED: dict[str, Any] = {
@@ -83,6 +84,10 @@ def test_a_version_whose_plan_is_none_is_refused_at_registration(served: Registr
         ({"goals": "quality"}, r"plan\.goals"),
         ({"limits": {"error_rate": 20}}, r"plan\.limits\.error_rate is 20: give a share"),
         ({"limits": {"error_rate": "half"}}, r"plan\.limits\.error_rate"),
+        ({"segments": ["a", "b", "c", "d", "e"]}, r"plan\.segments .* keep at most 4"),
+        ({"segments": ["a", "a"]}, r"plan\.segments .* name each key once"),
+        ({"segments": [1]}, r"plan\.segments is 1: give keys"),
+        ({"segments": "plan"}, r"plan\.segments"),
         ({"alpha": 1}, r"plan\.alpha"),
         ({"alpha": "0.05"}, r"plan\.alpha"),
         ([], "plan"),

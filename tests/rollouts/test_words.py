@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from coalmine_rollouts.export import timeline_markdown
 from coalmine_rollouts.inputs import Row
 from coalmine_rollouts.patterns import patterns
-from coalmine_rollouts.records import RolloutDecision
 from coalmine_rollouts.sentence import sentence
 from tests.support.data.rollout_inputs import (
     BEHIND,
@@ -101,27 +99,3 @@ def test_patterns_name_segments_that_are_or_may_be_worse_the_surest_first() -> N
         "quality may be worse by 0.01 where language is fr (p 0.15, 300 units)",
     )
     assert patterns(None) == ()
-
-
-def test_the_course_is_a_table() -> None:
-    decision = RolloutDecision(
-        rollout="ro-refund-1.1.0-1",
-        seq=2,
-        kind="roll_back",
-        from_state="running",
-        to_state="rolled_back",
-        from_stage=0,
-        to_stage=0,
-        weights={"treatment": 0.0, "control": 1.0},
-        reasons=("harm: worse in a|b",),
-        evidence={},
-        actor="rollout:ro-refund-1.1.0-1",
-        at=NOW,
-        revision=4,
-    )
-    text = timeline_markdown(a_row("rolled_back").rollout, [decision])
-    assert text.splitlines()[0] == "# ro-refund-1.1.0-1"
-    assert text.splitlines()[-1] == (
-        "| 2026-03-10 12:00:00 | roll back | rollout:ro-refund-1.1.0-1 | 0% | harm: worse in a\\|b | "
-        "revision 4 |"
-    )

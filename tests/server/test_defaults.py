@@ -13,11 +13,22 @@ from coalmine_consumers.maintenance.policy import MaintenancePolicy
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.store import StoreSettings
 from coalmine_registry.registry import Registry
-from coalmine_server.api.routes import access, experiments, pipeline, promotions, prompts
-from coalmine_server.cli import dead_letters, explain, readout, versions
+from coalmine_rollouts.commands import Rollouts
+from coalmine_server.api.routes import (
+    access,
+    evidence,
+    experiments,
+    freezes,
+    pipeline,
+    promotions,
+    prompts,
+    rollouts,
+)
+from coalmine_server.cli import dead_letters, explain, readout, timeline, versions
 from coalmine_server.cli.prompts import inspect as commands
+from coalmine_server.cli.prompts import rollouts as rollout_commands
 from coalmine_server.services.drift import drift_plan
-from coalmine_server.services.readouts import plans_of
+from coalmine_server.services.plan_metrics import plans_of
 from coalmine_server.services.wiring import collector_settings, maintenance_policy, store_settings
 from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
 from coalmine_server.settings.readout import ReadoutSettings
@@ -39,6 +50,11 @@ _SAME = (
     ("versions", (prompts.prompt_versions, "limit"), (Registry.versions, "limit")),
     ("promotions", (promotions.promotions, "limit"), (Registry.promotions, "limit")),
     ("experiments", (experiments.experiments, "limit"), (Registry.experiments, "limit")),
+    ("rollouts", (rollouts.rollouts, "limit"), (Rollouts.rollouts, "limit")),
+    ("decisions", (rollouts.rollout_decisions, "limit"), (Rollouts.decisions, "limit")),
+    ("freezes", (freezes.freezes, "limit"), (Registry.freezes, "limit")),
+    ("ended freezes", (freezes.freezes, "ended"), (Registry.freezes, "ended")),
+    ("evidence", (evidence.prompt_evidence, "limit"), (Registry.evidence_of, "limit")),
     ("log", (access.prompt_log, "limit"), (access.audit_log, "limit"), (Registry.audit_log, "limit")),
 )
 
@@ -57,6 +73,9 @@ _ASKED_WITHOUT = (
     (dead_letters.list_, ("status", "event", "stage")),
     (explain.explain, ("metric", "a", "b", "since", "until", "before_since", "before_until", "segment")),
     (readout.compare, ("environment", "since", "until", "segment")),
+    (timeline.timeline, ("environment", "since", "until")),
+    (rollout_commands.start, ("environment", "plan", "template", "rule", "start_at")),
+    (rollout_commands.check, ("environment", "plan", "template")),
     (readout.drift, ("version", "environment", "metric")),
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownEnvironment
-from tests.server.registry_client import HELLO, Person
+from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
 
 
@@ -90,3 +90,24 @@ def test_the_proxies_that_are_named_are_believed(tmp_path: Path) -> None:
             # The last one that is no proxy counts: what stands before it, anybody may have written.
             chain = {"X-Forwarded-For": f"203.0.113.{status % 250}, {address}, 10.0.0.7"}
             assert server.get("/v1/prompts", token="cm_guess", headers=chain).status_code == status
+
+
+def test_a_rollout_that_the_registry_starts_is_decided_about_by_the_collector(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with (
+        ServerProcess(home, name="registry", part="registry") as registry,
+        ServerProcess(home, name="collector", part="collector") as collector,
+    ):
+        registry.wait_ready()
+        collector.wait_ready()
+        with Person.local(registry) as admin, admin.make("writer", "author") as writer:
+            writer.register("greet", "1.0.0", HELLO)
+            writer.register("greet", "1.1.0", GOODBYE)
+            admin.promote("greet", "1.0.0", "prod")
+        started = coalmine_json("rollout", "start", "greet", "1.1.0", home=home)
+        status = coalmine_json("rollout", "status", home=home)
+        assert (status["id"], status["state"], status["weight_commanded"]) == (started["id"], "running", 0.1)
+        aborted = coalmine_json("rollout", "abort", started["id"], "--reason", "tidy", home=home)
+        assert aborted["state"] == "aborted"
+        kinds = [item["kind"] for item in coalmine_json("timeline", "greet", home=home)]
+        assert kinds.count("rollout") >= 3

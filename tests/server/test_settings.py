@@ -136,6 +136,13 @@ def test_a_wrong_value_names_the_setting_and_its_origin_but_not_the_value(tmp_pa
     assert "s3cr3t" not in str(caught.value)
 
 
+def test_a_fifth_segment_stops_the_start(tmp_path: Path) -> None:
+    keys = ["plan", "language", "region", "device"]
+    assert load(tmp_path, environ={"COALMINE_READOUT_SEGMENTS": json.dumps(keys)}).settings.readout.segments
+    with pytest.raises(ConfigurationError, match=r"segments has 5 keys, .* keep at most 4"):
+        load(tmp_path, environ={"COALMINE_READOUT_SEGMENTS": json.dumps([*keys, "age"])})
+
+
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     loaded = load(tmp_path, environ={"COALMINE_KAFKA_BOOTSTRAP_SERVERS": ""})
     assert loaded.settings.kafka.bootstrap_servers is None
@@ -181,6 +188,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.level": "debug",
             "log.format": "json",
             "server.trusted_proxies": "10.0.0.1",
+            "readout.segments": ["plan", "language"],
             "drift.special_days": ["2026-12-24", "2026-12-31/2027-01-02"],
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,

@@ -13,7 +13,7 @@ from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_analytics.sample_size import MIN_UNITS
 
-_RARE_SHARE = 0.01
+RARE_SHARE = 0.01
 """A metric that fewer than one in a hundred units have in both arms is not applicable."""
 SETTLED_AFTER = timedelta(hours=1)
 """From the first look on: scores and feedback come later than requests, and may count later still."""
@@ -80,8 +80,8 @@ def rare(
         settled: Of each arm.
         waiting: Of each metric: true if it has values that cannot be used yet.
     """
-    few = strata.most_units_treatment < np.minimum(MIN_UNITS, _RARE_SHARE * units)
-    few &= strata.most_units_control < min(MIN_UNITS, _RARE_SHARE * control_units)
+    few = strata.most_units_treatment < np.minimum(MIN_UNITS, RARE_SHARE * units)
+    few &= strata.most_units_control < min(MIN_UNITS, RARE_SHARE * control_units)
     return np.asarray(few & np.array(settled, np.bool_) & ~np.array(waiting, np.bool_)[:, None])
 
 

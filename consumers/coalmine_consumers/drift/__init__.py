@@ -7,6 +7,7 @@ from coalmine_consumers.drift.series import (
     DaySeries,
     HourSeries,
     VersionSeries,
+    answering_models,
     version_series,
 )
 from coalmine_consumers.drift.served_versions import (
@@ -35,6 +36,7 @@ __all__ = [
     "VersionKey",
     "VersionSeries",
     "Watched",
+    "answering_models",
     "days_of_requests",
     "ignored_days",
     "note_day",

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.drift.hourly_sums import DAY_GROUPS, HOUR_S
-from coalmine_consumers.drift.watched import KEY, Watched
+from coalmine_consumers.drift.watched import KEY, VersionKey, Watched
 from coalmine_consumers.sql import Source, statement
 
 _MATCHES = " AND ".join(f"{name} = ${name}" for name in KEY)
@@ -78,13 +78,18 @@ def version_series(source: Source, watched: Watched) -> VersionSeries:
         f"SELECT metric, day, x, y FROM drift_days WHERE {_MATCHES} ORDER BY metric, day",  # noqa: S608
         parameters,
     )
-    models = source.rows(statement("answering_models", __package__), parameters)
     return VersionSeries(
         watched,
         {metric: _hours(part) for metric, part in _by_metric(hours)},
         {metric: _days(part) for metric, part in _by_metric(days)},
-        tuple(AnsweringModel(**row) for row in models),
+        answering_models(source, watched.key),
     )
+
+
+def answering_models(source: Source, key: VersionKey) -> tuple[AnsweringModel, ...]:
+    """The models that answered a watched version's requests, by model asked for and first answer."""
+    rows = source.rows(statement("answering_models", __package__), key.parameters())
+    return tuple(AnsweringModel(**row) for row in rows)
 
 
 def _by_metric(table: pa.Table) -> list[tuple[str, pa.Table]]:

@@ -3,6 +3,7 @@
 from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
+from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
 from coalmine_consumers.experiments.segment_sums import SegmentSums, segment_sums
 from coalmine_consumers.experiments.sums import (
     UNIT_GROUPS,
@@ -19,6 +20,7 @@ __all__ = [
     "HeavyUnit",
     "Look",
     "Periods",
+    "PromptTraffic",
     "SegmentSums",
     "VersionPair",
     "VersionSpan",
@@ -31,6 +33,7 @@ __all__ = [
     "last_look",
     "look_at",
     "looks",
+    "prompt_traffic",
     "segment_sums",
     "side_by_side",
     "units_since",

@@ -105,8 +105,8 @@ def version_sums(
     periods = Periods.of(*spans, most=_MOST_MIXES // max(len(mixes), 1))
     if periods is not None:
         mixes = _mixes(cursor, keys, periods)
-    references = _references(cursor, mixes)
-    total = _Totals(mixes, (pair.a, pair.b))
+    references = references_of(cursor, _FIRST, mixes)
+    total = Totals(mixes, (pair.a, pair.b))
     for counted in recount_cells(cursor, Relations(requests=_MIXED), Batches(), references):
         if (cells := counted.tables.get("experiment_cells")) is not None:
             total.add(cells)
@@ -121,10 +121,10 @@ def _spans(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> tuple[Versio
     return (found[pair.a], found[pair.b]) if pair.a in found and pair.b in found else None
 
 
-class _Totals:
+class Totals:
     """Adds up cells, some thousand at a time."""
 
-    def __init__(self, mixes: Sequence[str], versions: tuple[str, str]) -> None:
+    def __init__(self, mixes: Sequence[str], versions: Sequence[str]) -> None:
         self._mixes = pa.array(mixes, pa.string())
         self._versions = pa.array(versions, pa.string())
         self._sums: dict[str, tuple[FloatArray, FloatArray]] = {}
@@ -140,7 +140,7 @@ class _Totals:
             if name.startswith(NOT_BINARY):  # of a metric, and none itself
                 continue
             at = np.flatnonzero(pc.equal(names, name).to_numpy())
-            shape = (len(self._mixes), 2, UNIT_GROUPS)
+            shape = (len(self._mixes), len(self._versions), UNIT_GROUPS)
             sums = self._sums.setdefault(name, (np.zeros(shape), np.zeros(shape)))
             place = (mix[at], version[at], group[at])
             np.add.at(sums[0], place, x[at])
@@ -171,8 +171,8 @@ def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, *more: st
         conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(pair.since.isoformat())}")
     if pair.until is not None:
         conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(pair.until.isoformat())}")
-    _create_view(cursor, _PAIR, f"SELECT * FROM requests WHERE {' AND '.join(conditions)}")  # noqa: S608
-    _create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
+    create_view(cursor, _PAIR, f"SELECT * FROM requests WHERE {' AND '.join(conditions)}")  # noqa: S608
+    create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
 
 
 def _mixes(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: Periods | None) -> list[str]:
@@ -189,12 +189,13 @@ def _mixes(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: 
     parts += [] if periods is None else [periods.expression]
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
     columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
-    _create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
+    create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
     found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
     return [mix for (mix,) in found]
 
 
-def _create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+def create_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    """Makes a view of the cursor's own."""
     # A view cannot have parameters, so its values are quoted literals.
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}").fetchall()
 
@@ -209,8 +210,9 @@ def _segments(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str] | None) -
     return tuple(row["key"] for row in rows if 1 < row["different"] <= MOST_VALUES)[:MOST_SEGMENTS]
 
 
-def _references(cursor: duckdb.DuckDBPyConnection, mixes: Sequence[str]) -> References:
-    (row,) = _rows(cursor, "version_quantiles", _FIRST, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
+def references_of(cursor: duckdb.DuckDBPyConnection, requests: str, mixes: Sequence[str]) -> References:
+    """Thresholds from the quantiles of some requests, for every mix alike."""
+    (row,) = _rows(cursor, "version_quantiles", requests, cap=CAP_QUANTILE, tail=TAIL_QUANTILE)
     thresholds = (
         ("cost_nano_usd", CAP_QUANTILE, row["cost_cap"]),
         ("cost_uncached_nano_usd", CAP_QUANTILE, row["cost_uncached_cap"]),

@@ -24,6 +24,7 @@ from coalmine_schemas.prompts.snapshot import (
     ServeExperiment,
     ServeVersion,
     Snapshot,
+    served_words,
 )
 from coalmine_schemas.prompts.variables import Variable, VariableType
 
@@ -62,4 +63,5 @@ __all__ = [
     "percent",
     "reference_to",
     "resolve",
+    "served_words",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias
 
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts.assignment import Arm, check_arms
+from coalmine_schemas.prompts.assignment import Arm, check_arms, percent
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt, InvalidSnapshot
 from coalmine_schemas.prompts.fields import integer, list_of, object_of, text
@@ -296,3 +296,19 @@ def serve_json(serve: Serve) -> JsonObject:
     if isinstance(serve, ServeVersion):
         return {"version": serve.version}
     return {"experiment": serve.experiment}
+
+
+def served_words(served: Mapping[str, Any] | None) -> str | None:
+    """What is served by default, in a few words; None for what is not a served prompt as JSON.
+
+    For people only: what cannot be read is left out, whatever wrote it.
+    """
+    match (served or {}).get("default"):
+        case {"version": str(version)}:
+            return version
+        case {"experiment": str(name)}:
+            experiment = (served or {}).get("experiments", {}).get(name, {})
+            arms = ", ".join(f"{a['version']} {percent(a['weight'])}" for a in experiment.get("arms", ()))
+            return f"{name}: {arms}" if arms else name
+        case _:
+            return None

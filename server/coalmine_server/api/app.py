@@ -1,7 +1,7 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -112,6 +112,10 @@ class Stores(Protocol):
         """None if questions can be answered, else the reason (a `NotReady`)."""
         ...
 
+    def why_degraded(self) -> str | None:
+        """None if everything behind the API works, else what does not."""
+        ...
+
     def owned_store(self) -> OwnedStore:
         """The store.
 
@@ -129,6 +133,8 @@ class RegistryParts:
     registry: "Registry"
     hub: "DeploymentHub"
     last_used: "LastUsed"
+    wake_rollouts: Callable[[], None] = lambda: None
+    """Has rollouts decided about now, if this process does that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +196,22 @@ def build_api(
             access,
             deployments,
             environments,
+            evidence,
             experiments,
+            freezes,
             promotions,
+            rollouts,
         )
         from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
 
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
-        for part in (prompt_routes, promotions, environments, experiments, deployments, access):
+        app.state.wake_rollouts = prompts.wake_rollouts
+        for part in (
+            *(prompt_routes, promotions, environments, experiments, rollouts),
+            *(freezes, evidence, deployments, access),
+        ):
             app.include_router(part.router, dependencies=[bearer, known])
     return app
 

@@ -1,11 +1,12 @@
 """Bodies of requests to the prompt registry."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from coalmine_registry.records import Evidence
 from coalmine_registry.roles import Role
+from coalmine_server.services.moment_parameter import Moment
 
 Json = dict[str, Any]
 
@@ -109,6 +110,116 @@ class ReasonBody(Body):
     reason: Reason = None
 
 
+class FreezeBody(Body):
+    """What to freeze, and why."""
+
+    environment: str | None = Field(
+        default=None, max_length=100, description="Environment to freeze; every one if omitted."
+    )
+    prompt: PromptName | None = Field(default=None, description="Prompt to freeze; every one if omitted.")
+    reason: str = Field(min_length=1, max_length=2000, description="Reason, shown to whoever is refused.")
+    starts_at: Moment | None = Field(default=None, description="When it begins; now if omitted.")
+    until: Annotated[Moment, Field(examples=["2026-12-27T08:00:00Z"])] | None = Field(
+        default=None, description="When it ends by itself; until somebody ends it if omitted."
+    )
+
+
+class PanicBody(Body):
+    """Why everything goes back."""
+
+    reason: str = Field(min_length=1, max_length=2000, description="Reason, for the audit log.")
+    environment: str | None = Field(
+        default=None, max_length=100, description="Only this environment; every one if omitted."
+    )
+
+
+class CheckedEvidenceBody(Body):
+    """The outcome of a check of one version."""
+
+    kind: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$", description="What was checked.", examples=["eval_run"]
+    )
+    prompt: PromptName = Field(description="Name of the prompt in the registry.")
+    version: VersionText = Field(description="Version that was checked.")
+    passed: bool = Field(description="True if the version passed.")
+    summary: str = Field(
+        min_length=1, max_length=2000, description="What was found, for people.", examples=["212 of 214 pass"]
+    )
+    url: str | None = Field(default=None, max_length=2000, description="Where the details are.")
+
+
+RowVersion = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=2**53,
+        description="`row_version` that the caller has seen; 409 if the rollout has changed since. Going "
+        "back is never refused for it.",
+    ),
+]
+
+
+class RolloutBody(Body):
+    """A version to roll out."""
+
+    prompt: PromptName = Field(description="Name of the prompt in the registry.")
+    version: VersionText = Field(description="Version to roll out.")
+    plan: str | Json | None = Field(
+        default=None,
+        description="Name of a template, or a plan. If omitted, `rollout` in the metadata of the version, "
+        "else `canary-standard`.",
+        examples=["canary-standard", {"rollout": "canary-fast", "bake": {"time": "1h"}}],
+    )
+    environment: str | None = Field(
+        default=None, max_length=100, description="Environment; that of the plan, else prod, if omitted."
+    )
+    rule: str | None = Field(
+        default=None, max_length=100, description="Targeting rule whose version it replaces; else the plan's."
+    )
+    if_taken: Literal["queue", "replace"] | None = Field(
+        default=None,
+        description="If another rollout holds the place: wait for it, or take its place; refused if omitted.",
+    )
+    advise: bool = Field(default=False, description="Decide and tell, but change nothing after the start.")
+    evidence: list[EvidenceBody] = Field(
+        default=[], max_length=50, description="Evidence that the version may be served."
+    )
+    start_at: Moment | None = Field(default=None, description="Not before this; at once if omitted.")
+    reason: Reason = None
+    expected_revision: Expected = None
+
+
+class RolloutCommandBody(Body):
+    """What a rollout is asked to do."""
+
+    reason: Reason = None
+    row_version: RowVersion = None
+
+
+class ResumeBody(RolloutCommandBody):
+    """How a rollout goes on."""
+
+    stage: int | None = Field(
+        default=None, ge=0, le=1000, description="Index of the stage to go on from; as it was if omitted."
+    )
+
+
+class ReasonedCommandBody(Body):
+    """What a rollout is asked to do against its own rules."""
+
+    reason: str = Field(min_length=1, max_length=2000, description="Reason, for the audit log.")
+    row_version: RowVersion = None
+
+
+class RolloutCheckBody(Body):
+    """A plan to check against the traffic that a prompt has."""
+
+    prompt: PromptName = Field(description="Name of the prompt in the registry.")
+    version: VersionText = Field(description="Version to roll out.")
+    plan: str | Json | None = Field(default=None, description="As for a start.")
+    environment: str | None = Field(default=None, max_length=100, description="As for a start.")
+
+
 class BeginAnewBody(Body):
     """Why the evidence of an experiment until now should not count."""
 
@@ -197,6 +308,34 @@ class ExperimentBody(Body):
     reason: Reason = None
     expected_revision: Expected = None
     override: Override = False
+
+
+class StageBody(Body):
+    """A stage of a plan that is checked."""
+
+    weight: float = Field(gt=0, lt=1, description="Share of units in the treatment.")
+    min_time_h: float = Field(default=0, ge=0, le=8_784, description="Hours it lasts at least.")
+    min_units: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Units that each arm has at its end, at least."
+    )
+
+
+class PlanCheckBody(Body):
+    """A plan to check before an experiment starts."""
+
+    prompt: PromptName = Field(description="Prompt whose traffic is to be split.")
+    environment: str = Field(default="prod", max_length=20, description="Environment of the traffic.")
+    stages: list[StageBody] = Field(
+        default=[StageBody(weight=0.1, min_time_h=2), StageBody(weight=0.5)],
+        min_length=1,
+        max_length=20,
+        description="In their order; the last lasts until it is decided.",
+    )
+    plan: Json | None = Field(default=None, description="As for an experiment to start.")
+    days: int = Field(default=14, ge=1, le=90, description="Days of traffic that the forecast rests on.")
+    longest_h: float = Field(
+        default=336, gt=0, le=8_784, description="Hours after which nobody waits any more."
+    )
 
 
 class WeightsBody(Body):

@@ -30,6 +30,8 @@ Cursor = Annotated[
 ]
 ExperimentPath = Annotated[str, Path(min_length=1, max_length=500, description="Name of the experiment.")]
 
+RolloutPath = Annotated[str, Path(min_length=1, max_length=100, description="Id of the rollout.")]
+
 
 def owned_store(request: Request) -> OwnedStore:
     """Returns the store of this process, while it has one."""

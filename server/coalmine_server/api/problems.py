@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from coalmine_registry import errors as registry_errors
 from coalmine_schemas.errors import InvalidParameter, Transient
-from coalmine_server.errors import NotFound
+from coalmine_server.errors import NotFound, Unavailable
 from coalmine_server.services.owned_store import NotReady, Phase
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -64,6 +64,7 @@ NOT_ACCEPTABLE: Final = ProblemKind("not-acceptable", "No such representation", 
 STALE: Final = ProblemKind("stale-revision", "Somebody changed it in the meantime", 409)
 PRECONDITION_FAILED: Final = ProblemKind("precondition-failed", "Somebody changed it in the meantime", 412)
 CONFLICT: Final = ProblemKind("conflict", "Conflicts with the current state", 409)
+UNAVAILABLE: Final = ProblemKind("unavailable", "What answers this does not run here", 503)
 INTERNAL: Final = ProblemKind("internal", "Internal server error", 500)
 
 NOT_READY: Final[Mapping[Phase, ProblemKind]] = {
@@ -189,6 +190,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Transient, _unavailable)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(NotReady, _not_ready)
+    app.add_exception_handler(Unavailable, _as(UNAVAILABLE))
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _fault)

@@ -16,13 +16,24 @@ from coalmine_server.cli import (
     setup,
     simulate,
     statistics,
+    timeline,
     versions,
 )
 from coalmine_server.cli.invocation import Invocation
-from coalmine_server.cli.prompts import experiments, inspect, lifecycle, promotions, pull, push
+from coalmine_server.cli.prompts import (
+    experiments,
+    inspect,
+    lifecycle,
+    promotions,
+    pull,
+    push,
+    rollouts,
+    safeguards,
+)
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
-wrong; 3 no server, broker or store could be reached, or another process holds it."""
+wrong; 3 no server, broker or store could be reached, or another process holds it; 4 what was waited for ended
+without an answer."""
 
 app = typer.Typer(
     name="coalmine",
@@ -92,6 +103,7 @@ app.command("readout", rich_help_panel=INSPECT)(readout.readout)
 app.command("compare", rich_help_panel=INSPECT)(readout.compare)
 app.command("explain", rich_help_panel=INSPECT)(explain.explain)
 app.command("drift", rich_help_panel=INSPECT)(readout.drift)
+app.command("timeline", rich_help_panel=INSPECT)(timeline.timeline)
 app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
 app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
 app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
@@ -108,6 +120,12 @@ app.command("approve", rich_help_panel=PROMPTS)(promotions.approve)
 app.command("reject", rich_help_panel=PROMPTS)(promotions.reject)
 app.command("rollback", rich_help_panel=PROMPTS)(promotions.rollback)
 app.add_typer(experiments.app, name="experiment", rich_help_panel=PROMPTS)
+app.add_typer(rollouts.app, name="rollout", rich_help_panel=PROMPTS)
+app.command("freeze", rich_help_panel=PROMPTS)(safeguards.freeze)
+app.command("unfreeze", rich_help_panel=PROMPTS)(safeguards.unfreeze)
+app.command("panic", rich_help_panel=PROMPTS)(safeguards.panic)
+app.add_typer(safeguards.evidence_app, name="evidence", rich_help_panel=PROMPTS)
+app.command("deployments", rich_help_panel=PROMPTS)(inspect.deployments)
 app.command("retire", rich_help_panel=PROMPTS)(lifecycle.retire)
 app.command("archive", rich_help_panel=PROMPTS)(lifecycle.archive)
 app.command("rules", rich_help_panel=PROMPTS)(lifecycle.rules)

@@ -10,6 +10,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from coalmine_simulator import Progress
 
 END_TIMEOUT_S = 10.0
-HISTORY_HOURS = 6
+HISTORY_HOURS = 4
 PLAYING = (
     f"Simulated services, no real traffic: the last {HISTORY_HOURS} hours are being played in, oldest first. "
     "Times are of that past until the history is complete."
@@ -59,7 +60,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch it work: simulated services, a good canary and a bad one, and the dashboard.
+    """Watch it work: simulated services, a rollout that completes, one that is rolled back, the dashboard.
 
     Needs neither Kafka nor anything else, and keeps everything in a temporary folder, or in the one that
     `coalmine --home FOLDER demo` or COALMINE_HOME names; but never simulated events beside real ones: a home
@@ -67,14 +68,8 @@ def demo(
     """
     note("Coalmine demonstration: simulated services, on this machine alone. Starting the server ...")
     from coalmine_schemas.simulated_home import mark_simulated
-    from coalmine_server.demonstration import (
-        consumed,
-        demo_settings,
-        play,
-        register_story,
-        report,
-        running_server,
-    )
+    from coalmine_server.demonstration import demo_settings, report, running_server
+    from coalmine_server.rollout_story import Story, StoryClock, register_prompts
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
@@ -85,26 +80,26 @@ def demo(
         settings = demo_settings(given, expanded(home), port)
         mark_simulated(settings.home, PLAYING)
         stop = stack.enter_context(stop_on_signals())
-        story = register_story(settings)
-        client = stack.enter_context(running_server(settings))
+        clock = StoryClock()
+        client, owned = stack.enter_context(running_server(settings, clock.simulated))
+        versions = register_prompts(owned.known_registry)
         note(f"HTTP API     {client.url}  (token in {settings.home / 'credentials'})")
-        if story.versions:
-            note(f"registry     {story.versions} prompt versions, two experiments, one of them taken back")
+        if versions:
+            note(f"registry     {versions} prompt versions; two of them are rolled out, by the controller")
         if not headless:
             url = stack.enter_context(_dashboard(settings, browser=not no_browser))
             note(f"dashboard    {url}" + ("" if no_browser else "  (your browser opens it)"))
         note(f"playing      {HISTORY_HOURS} hours of history, then live; Ctrl-C stops everything")
-        before = consumed(client, at_least=story.changes)
+        story = Story(settings, owned, clock)
         with progress_bar("playing", quiet=as_json, unit="simulated s") as advance:
-            result = play(
-                settings,
+            result = story.play(
                 seconds=seconds,
                 seed=seed,
                 stop=stop,
                 progress=_Narrator(settings.home, advance, seconds),
             )
         note("stopping: everything that was sent is counted first")
-        found = report(client, before + result.total)
+        found = report(client, story, story.before + result.total)
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
@@ -121,7 +116,7 @@ class _Narrator:
 
     def __call__(self, done: "Progress") -> None:
         from coalmine_schemas.simulated_home import mark_simulated
-        from coalmine_server.demonstration import STORY_S
+        from coalmine_server.rollout_story import STORY_S
 
         self._advance(round(done.at_s), None if self._endless else round(done.end_s))
         if self._live or done.at_s < STORY_S:
@@ -129,7 +124,7 @@ class _Narrator:
         self._live = True
         mark_simulated(self._home, PLAYED)
         note("live         about 4 events per second. Ask in another terminal, for example:")
-        for question in ("versions", "readout refund-1.4", "log search-answer"):
+        for question in ("versions", "rollout list", "log search-answer"):
             note(f"             coalmine --home {self._home} {question}")
 
 
@@ -201,11 +196,14 @@ def _write(found: "DemoReport", as_json: bool) -> None:
         "unattributed_feedback": found.unattributed_feedback,
     }
     if as_json:
-        write_json_line({**counts, "versions": found.versions})
+        rollouts = [asdict(each) for each in found.rollouts]
+        write_json_line({**counts, "versions": found.versions, "rollouts": rollouts})
         return
     from coalmine_consumers.results import VersionRow
     from coalmine_server.client import read_as
 
     write_versions(read_as(list[VersionRow], found.versions))
     typer.echo()
+    for each in found.rollouts:
+        typer.echo(f"{each.prompt} {each.control} to {each.treatment}: {each.state}; {each.reason}")
     write_facts(counts)

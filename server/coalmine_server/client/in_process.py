@@ -42,6 +42,9 @@ class _OneStore:
     def why_not_ready(self) -> None:
         return None
 
+    def why_degraded(self) -> None:
+        return None
+
     def owned_store(self) -> OwnedStore:
         return self._owned
 

@@ -45,7 +45,7 @@ class DriftQuestion:
 def drift_plan(settings: Settings) -> "DriftPlan":
     """How drift is judged, as the settings say."""
     from coalmine_analytics.drift import DriftPlan  # noqa: PLC0415 - numpy and scipy
-    from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+    from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
 
     own = settings.drift
     return DriftPlan(

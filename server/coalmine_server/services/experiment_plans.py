@@ -8,19 +8,20 @@ it does not know (a collector that runs apart, a new registry).
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from coalmine_consumers.store import Store
 from coalmine_registry.errors import NotFound
-from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
-from coalmine_schemas.size import Size
 from coalmine_server.settings import Settings
+from coalmine_server.settings.readout import ReadoutSettings
 
 if TYPE_CHECKING:  # numpy, which a question about measures does not need
-    from coalmine_analytics.readout import ExperimentPlans, Plan
+    from coalmine_analytics.readout import ExperimentPlans, Plan, Readouts
 
 AGAIN_S = 30.0
 """Seconds before asking a registry again that did not respond: readouts wait for the answer."""
@@ -71,7 +72,9 @@ class RegistryPlans:
         record = self._record(experiment)
         if record is None:
             return plan
-        plan = _planned(record.plan, plan)
+        from coalmine_server.services.plan_metrics import plan_with  # noqa: PLC0415 - numpy
+
+        plan = plan_with(record.plan, plan)
         splits = {
             epoch.allocation_epoch: {arm.variant: arm.weight for arm in epoch.arms} for epoch in record.epochs
         }
@@ -98,27 +101,10 @@ class RegistryPlans:
         return self._known.get(experiment)
 
 
-def _planned(given: ExperimentPlan, plan: "Plan") -> "Plan":
-    """The plan with what an experiment was started with."""
-    from coalmine_analytics.metrics import MetricOverride  # noqa: PLC0415 - numpy
-
-    overrides = dict(plan.overrides)
-    for name, metric in given.metrics.items():
-        sizes = {part: getattr(metric, part) for part in ("margin", "tolerance", "mde")}
-        changes: dict[str, Any] = {part: Size.parse(text) for part, text in sizes.items() if text is not None}
-        if metric.direction is not None:
-            changes["direction"] = metric.direction
-        if metric.role is not None:
-            changes["role"] = metric.role
-        overrides[name] = replace(overrides.get(name, MetricOverride()), **changes)
-    return replace(
-        plan,
-        alpha=given.alpha or plan.alpha,
-        goals=frozenset(given.goals) or plan.goals,
-        segments=frozenset(given.segments),
-        overrides=overrides,
-        limits=given.limits or plan.limits,
-    )
+def arms_to_promote(readouts: "Readouts", experiment: str) -> list[str]:
+    """Returns the arms of an experiment that its latest look says to promote."""
+    readout = readouts.current(experiment, max_age=timedelta.max)
+    return [] if readout is None else [arm.arm for arm in readout.arms if arm.decision == "promote"]
 
 
 class RegistryWhenAsked:
@@ -136,3 +122,18 @@ class RegistryWhenAsked:
 
         with open_registry(self._settings) as registry:
             return registry.experiment(name)
+
+
+def make_readouts(
+    store: Store,
+    settings: ReadoutSettings,
+    registry: ExperimentRegistry | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> "Readouts":
+    """Readouts of a store, judged as the settings say, and as the registry planned where they say nothing."""
+    from coalmine_analytics.readout import Readouts  # noqa: PLC0415 - numpy
+    from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
+
+    plans = plans_of(settings)
+    known = plans if registry is None else RegistryPlans(plans, registry)
+    return Readouts(store, known) if clock is None else Readouts(store, known, clock=clock)

@@ -1,5 +1,6 @@
 """Why a metric changed, from the store of this process."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,6 @@ from coalmine_server.services.moment_parameter import Moment
 if TYPE_CHECKING:
     from coalmine_analytics.metrics import Metric
     from coalmine_analytics.readout import Plan
-    from coalmine_server.services.compare import CompareQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def explained(store: Store, asked: ExplainQuestion, plan: "Plan", now: datetime 
 
     a, b = _sides(asked, now or datetime.now(UTC))
     reader = store.reader()
-    check_names(reader, asked)
+    check_names(reader, asked.prompt, (asked.a, asked.b), asked.environment)
     metric = _metric(reader, asked, plan)
     question = Question(
         prompt=asked.prompt,
@@ -126,22 +126,20 @@ def _sides(asked: ExplainQuestion, now: datetime) -> tuple[Side, Side]:
     return Side(None, before_since, before_until), Side(None, asked.since, until)
 
 
-def check_names(reader: Reader, asked: "ExplainQuestion | CompareQuestion") -> None:
-    """Raises NotFound, with the names there are, if nothing is recorded under a name of the question."""
+def check_names(reader: Reader, prompt: str, versions: Iterable[str | None], environment: str | None) -> None:
+    """Raises NotFound, with the names there are, if nothing is recorded under one of these names."""
     known = facets(reader)
-    if asked.prompt not in known.versions:
-        raise NotFound.among(f'no requests recorded for prompt "{asked.prompt}"', asked.prompt, known.prompts)
-    versions = known.versions[asked.prompt]
-    for version in (asked.a, asked.b):
-        if version is not None and version not in versions:
+    if prompt not in known.versions:
+        raise NotFound.among(f'no requests recorded for prompt "{prompt}"', prompt, known.prompts)
+    of_prompt = known.versions[prompt]
+    for version in versions:
+        if version is not None and version not in of_prompt:
             raise NotFound.among(
-                f"no requests recorded for version {version} of {asked.prompt}", version, versions
+                f"no requests recorded for version {version} of {prompt}", version, of_prompt
             )
-    if asked.environment is not None and asked.environment not in known.environments:
+    if environment is not None and environment not in known.environments:
         raise NotFound.among(
-            f'no requests recorded in environment "{asked.environment}"',
-            asked.environment,
-            known.environments,
+            f'no requests recorded in environment "{environment}"', environment, known.environments
         )
 
 

@@ -1,5 +1,6 @@
 """The store that this process owns, with what answers questions about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
+    from coalmine_registry.registry import Registry
+    from coalmine_rollouts.controller import Controller
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -56,6 +59,15 @@ class Ingest(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedTime:
+    """Time that stands still until a simulation moves it on: its driver takes looks and decides."""
+
+    clock: Callable[[], datetime]
+    step_s: float
+    """Simulated seconds between two decisions, at most."""
+
+
 @dataclass(frozen=True)
 class OwnedStore:
     """A store, and the looks, drift detectors and rebuild of this process."""
@@ -64,8 +76,12 @@ class OwnedStore:
     settings: Settings
     experiments: "ExperimentRegistry | None" = None
     """Knows how experiments were planned."""
+    registry: "Registry | None" = None
+    """The prompt registry; None where a command asks without a server."""
     ingest: Ingest | None = None
     """The collector; None where a command asks without a server."""
+    simulated: SimulatedTime | None = None
+    """None: the machine's time."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the store became ours."""
     rebuild: RebuildTask = field(default_factory=RebuildTask)
@@ -73,9 +89,10 @@ class OwnedStore:
     @cached_property
     def readouts(self) -> "Readouts":
         """The looks of this process at experiments."""
-        from coalmine_server.services.readouts import make_readouts  # noqa: PLC0415
+        from coalmine_server.services.experiment_plans import make_readouts  # noqa: PLC0415
 
-        return make_readouts(self.store, self.settings.readout, self.experiments)
+        clock = None if self.simulated is None else self.simulated.clock
+        return make_readouts(self.store, self.settings.readout, self.experiments, clock)
 
     @cached_property
     def drifts(self) -> "Drifts":
@@ -85,8 +102,44 @@ class OwnedStore:
         return make_drifts(self.store, self.settings)
 
     @cached_property
+    def controller(self) -> "Controller":
+        """Decides about rollouts.
+
+        Raises:
+            Unavailable: This process has no registry.
+        """
+        from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
+
+        controller = partial(
+            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s
+        )
+        if self.simulated is None:
+            return controller()
+        return controller(clock=self.simulated.clock, longest_gap_s=self.simulated.step_s)
+
+    @property
+    def known_registry(self) -> "Registry":
+        """The prompt registry.
+
+        Raises:
+            Unavailable: This process has none.
+        """
+        if self.registry is None:
+            raise Unavailable(f"no server runs in {self.settings.home}", "start one with `coalmine serve`")
+        return self.registry
+
+    def _source_lag_s(self) -> float | None:
+        """Seconds since everything that waits was committed; None if that is not known."""
+        health = None if self.ingest is None else self.ingest.health()
+        if health is None:
+            return None
+        if not health.lag.messages and health.state != "waiting":
+            return 0.0
+        return (datetime.now(UTC) - (health.last_commit_at or self.since)).total_seconds()
+
+    @cached_property
     def plan(self) -> "Plan":
         """The plan for versions that are not in an experiment."""
-        from coalmine_server.services.readouts import plans_of  # noqa: PLC0415
+        from coalmine_server.services.plan_metrics import plans_of  # noqa: PLC0415
 
         return plans_of(self.settings.readout).default

@@ -14,7 +14,6 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.discovery import CREDENTIALS_FILE, own_home, read_local_token
-from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.settings import Settings
 from coalmine_server.settings.readout import ReadoutSettings
@@ -24,9 +23,12 @@ OLD_TOKENS_FILE = "tokens.json"
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
 
-def open_registry(
-    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Registry:
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
 
     Args:
@@ -58,36 +60,9 @@ def open_registry(
 
 
 def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
-    """Checks that every metric of a plan can be judged: a built-in one, or one whose direction is given.
+    from coalmine_server.services.plan_metrics import check_metrics  # noqa: PLC0415 - numpy
 
-    What it limits must be a rate, and its segments declared.
-
-    Raises:
-        InvalidParameter: One is not.
-    """
-    from coalmine_analytics.metrics import BUILT_IN, MetricOverride, bad_values  # noqa: PLC0415 - numpy
-
-    known = {metric.name for metric in BUILT_IN}
-    known |= {name for name, each in settings.metrics.items() if each.direction is not None}
-    known |= {name for name, each in plan.metrics.items() if each.direction is not None}
-    for name in (*plan.goals, *plan.metrics):
-        if name not in known:
-            near = nearest(name, known)
-            hint = f" did you mean {near}?" if near else ""
-            raise InvalidParameter(
-                f"no metric {name!r:.100} is built in:{hint} For one of your own, say which direction is "
-                "better: higher, lower, or same"
-            )
-    for key in plan.segments:
-        if key not in settings.segments:
-            declared = ", ".join(settings.segments) or "none is"
-            raise InvalidParameter(
-                f"segment {key!r:.100} is not declared ({declared}): add it to the setting readout.segments"
-            )
-    directions = {name: each.direction for name, each in settings.metrics.items()}
-    directions |= {name: each.direction for name, each in plan.metrics.items() if each.direction is not None}
-    for name in plan.limits:
-        bad_values(name, {own: MetricOverride(direction=way) for own, way in directions.items()})
+    check_metrics(plan, settings)
 
 
 def _take_over_tokens(settings: Settings, registry: Registry) -> None:

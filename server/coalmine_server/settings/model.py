@@ -15,6 +15,7 @@ from coalmine_server.settings.sections import (
     PricingSettings,
     RegistrySettings,
     RetentionSettings,
+    RolloutSettings,
     SchemaSettings,
     ServerSettings,
     SpoolSettings,
@@ -67,6 +68,8 @@ class Settings(BaseSettings):
     """The store."""
     retention: RetentionSettings = RetentionSettings()
     """How long data is kept."""
+    rollouts: RolloutSettings = RolloutSettings()
+    """Rollouts."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()

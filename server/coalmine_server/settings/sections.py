@@ -106,6 +106,14 @@ class RegistrySettings(Section):
     """`postgresql+psycopg://user:password@host/database`; the file `<home>/registry.db` if unset."""
 
 
+class RolloutSettings(Section):
+    """Rollouts."""
+
+    ping_url: str | None = None
+    """URL that is asked once a minute while rollouts are decided about, of a service that raises an alarm
+    when it hears nothing; none if unset."""
+
+
 class LogSettings(Section):
     """Log lines that the server and the command write to standard error."""
 

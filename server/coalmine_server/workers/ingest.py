@@ -1,6 +1,7 @@
 """The collector's life in a server: wait for the store as a standby, take it over, run, stop."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +13,11 @@ from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
 from coalmine_consumers.store import Store
+from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.errors import waiting_for_space
-from coalmine_server.services.experiment_plans import ExperimentRegistry
-from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.owned_store import OwnedStore, SimulatedTime
 from coalmine_server.services.wiring import (
     collector_settings,
     decoding,
@@ -51,13 +52,17 @@ class Situation:
 class IngestService:
     """Runs a collector on the store of one home directory, on threads of its own."""
 
-    def __init__(self, settings: Settings, *, on_owned: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, *, on_owned: Callable[[], None], simulated: SimulatedTime | None = None
+    ) -> None:
         """Prepares.
 
         Args:
             settings: All of them.
             on_owned: Called once, when the store is ours.
+            simulated: Time of a simulation, whose driver has rollouts decided about.
         """
+        self._simulated = simulated
         self._settings = settings
         self._on_owned = on_owned
         self._retry = RetryPolicy(max_s=settings.ingest.retry_max_s)
@@ -65,7 +70,7 @@ class IngestService:
         self._ended = threading.Event()
         self._situation = Situation("starting")
         self._owned: OwnedStore | None = None
-        self._experiments: ExperimentRegistry | None = None
+        self._registry: Registry | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None
         self._waiting_for: str | None = None
@@ -76,13 +81,13 @@ class IngestService:
         self._workers: Sequence[Worker] = ()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
-    def start(self, experiments: ExperimentRegistry) -> None:
+    def start(self, registry: Registry) -> None:
         """Begins, and returns.
 
         Args:
-            experiments: Knows how experiments were planned.
+            registry: Knows how experiments were planned, and has the rollouts.
         """
-        self._experiments = experiments
+        self._registry = registry
         self._thread.start()
 
     @property
@@ -122,6 +127,20 @@ class IngestService:
     def workers(self) -> Mapping[str, WorkerHealth]:
         """Status of the workers beside the collector, by name."""
         return {worker.name: worker.health() for worker in self._workers}
+
+    def rollout_tick_age_s(self) -> float | None:
+        """Seconds since rollouts were last decided about without a failure; None where nobody does."""
+        worker = self._worker("rollouts")
+        return None if worker is None else time.monotonic() - worker.health().since
+
+    def wake_rollouts(self) -> None:
+        """Has rollouts decided about now. Any thread may call it."""
+        worker = self._worker("rollouts")
+        if worker is not None:
+            worker.wake()
+
+    def _worker(self, name: str) -> Worker | None:
+        return next((worker for worker in self._workers if worker.name == name), None)
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Waits until it has ended by itself. Returns True if it has."""
@@ -173,7 +192,9 @@ class IngestService:
         self._waiting_for = None
         if store is None:
             return
-        owned = OwnedStore(store, self._settings, self._experiments, self)
+        owned = OwnedStore(
+            store, self._settings, self._registry, self._registry, self, simulated=self._simulated
+        )
         self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
@@ -211,9 +232,13 @@ class IngestService:
             worker.start()
         self._collector = collector
         try:
+            committed = 0
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
+                if (batches := collector.health().batches) != committed:
+                    committed = batches
+                    self.wake_rollouts()
         finally:
             for worker in workers:
                 worker.ask_to_stop()

@@ -44,6 +44,12 @@ class IngestMetrics(Collector):
             yield from _of_housekeeping(housekeeping)
         if (health := self._ingest.health()) is not None:
             yield from _of_collector(health)
+        if (age_s := self._ingest.rollout_tick_age_s()) is not None:
+            yield GaugeMetricFamily(
+                "coalmine_rollout_tick_age_seconds",
+                "Seconds since rollouts were last decided about: alert when it passes a minute.",
+                value=age_s,
+            )
         yield from _of_workers(self._ingest.workers())
 
 

@@ -20,7 +20,8 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
 from coalmine_schemas.topics import topic_name
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
-from coalmine_server.services.prompt_registry import open_registry
+from coalmine_server.services.owned_store import SimulatedTime
+from coalmine_server.services.prompt_registry import open_registry, utc_now
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
 from coalmine_server.workers.outbox import outbox_worker
@@ -196,13 +197,14 @@ def _key(event: Deployment | RolloutTransition) -> bytes:
 class RegistryService:
     """A registry that is open, and the worker that sends its events."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, simulated: SimulatedTime | None = None) -> None:
         """Opens the registry.
 
         Raises:
             CoalmineError: Its database cannot be used.
         """
-        self.registry: Registry = open_registry(settings)
+        clock = utc_now if simulated is None else simulated.clock
+        self.registry: Registry = open_registry(settings, clock=clock)
         self._worker = deployment_events_worker(settings, self.registry)
 
     def start(self) -> None:

@@ -4,6 +4,9 @@ from coalmine_server.errors import NotFound
 from coalmine_server.services.owned_store import NotReady, OwnedStore
 from coalmine_server.workers.ingest import IngestService
 
+ROLLOUTS_OVERDUE_S = 60.0
+"""They are decided about every five seconds."""
+
 
 class ServerStores:
     """Implements `coalmine_server.api.app.Stores` over an ingest service."""
@@ -31,6 +34,13 @@ class ServerStores:
             case "running":
                 return None
 
+    def why_degraded(self) -> str | None:
+        """Says so if nobody decides about rollouts: traffic goes on, but nothing is taken back."""
+        age_s = self._ingest.rollout_tick_age_s()
+        if age_s is None or age_s <= ROLLOUTS_OVERDUE_S:
+            return None
+        return f"rollouts were last decided about {age_s:.0f} s ago: see the log for the worker rollouts"
+
     def _starting(self, work: str) -> NotReady:
         waiting_for = self._ingest.waiting_for
         return NotReady("starting", waiting_for or work, at_work=waiting_for is None)
@@ -48,6 +58,10 @@ class NoStore:
 
     def why_not_ready(self) -> None:
         """It is ready once it listens: its database was opened before."""
+        return
+
+    def why_degraded(self) -> None:
+        """Nothing runs here beside the API."""
         return
 
     def owned_store(self) -> OwnedStore:

@@ -1,8 +1,9 @@
 """Workers: threads that do one thing again and again beside the collector, until stopped."""
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -23,6 +24,8 @@ class WorkerHealth:
     failures: int
     error: str | None
     """Why the last tick failed; None if it did not."""
+    since: float
+    """When the last tick that did not fail ended, or else the worker began; monotonic seconds."""
 
 
 class Worker:
@@ -34,6 +37,7 @@ class Worker:
         tick: Tick,
         *,
         first_after_s: float = 0.0,
+        again_after_s: float | None = None,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares.
@@ -42,15 +46,17 @@ class Worker:
             name: Of the worker, in logs and metrics.
             tick: The work.
             first_after_s: Seconds before the first tick.
+            again_after_s: Seconds before a tick that failed is tried again; `AGAIN_AFTER_S` if None.
             close: Called on the worker's thread when it ends.
         """
         self.name = name
         self._tick = tick
         self._first_after_s = first_after_s
+        self._again_after_s = AGAIN_AFTER_S if again_after_s is None else again_after_s
         self._close = close
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._health = WorkerHealth(0, 0, None)
+        self._health = WorkerHealth(0, 0, None, time.monotonic())
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -90,8 +96,10 @@ class Worker:
         try:
             pause_s = self._tick(self._stop)
         except Exception as error:  # noqa: BLE001 - whatever it was, the process goes on
-            _log.exception("a worker failed", worker=self.name, again_in_s=AGAIN_AFTER_S)
-            self._health = WorkerHealth(ticks, failures + 1, f"{type(error).__name__}: {error}")
-            return AGAIN_AFTER_S
-        self._health = WorkerHealth(ticks, failures, None)
+            _log.exception("a worker failed", worker=self.name, again_in_s=self._again_after_s)
+            self._health = replace(
+                self._health, ticks=ticks, failures=failures + 1, error=f"{type(error).__name__}: {error}"
+            )
+            return self._again_after_s
+        self._health = WorkerHealth(ticks, failures, None, time.monotonic())
         return pause_s

@@ -205,6 +205,45 @@ def test_version_quantiles(connection: duckdb.DuckDBPyConnection) -> None:
     assert list(row.values()) == [30, 45, 3.0, 2.0, 5.0]
 
 
+def traffic(unit_id: str, at: str, window: int = 0) -> dict[str, Any]:
+    return {"unit_id": unit_id, "event_time": at, "experiment": str(window)}
+
+
+def create_traffic(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TEMP TABLE traffic (unit_id VARCHAR, event_time TIMESTAMPTZ, experiment VARCHAR)"
+    )
+
+
+def run_over(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    query = statement(file, EXPERIMENTS).format(requests="traffic")
+    return [
+        tuple(row.values())
+        for row in connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
+    ]
+
+
+def test_traffic_span(connection: duckdb.DuckDBPyConnection) -> None:
+    create_traffic(connection)
+    assert run_over(connection, "traffic_span") == []
+    insert(connection, "traffic", traffic("a", NINE), traffic("b", LATE), traffic("a", LATE))
+    ((first, last, requests),) = run_over(connection, "traffic_span")
+    assert (last - first, requests) == (timedelta(days=1), 3)
+
+
+def test_units_by_length(connection: duckdb.DuckDBPyConnection) -> None:
+    windows = {"a": (0, 1, 2, 4), "b": (0, 0, 3), "c": (2,), "d": (4,)}
+    rows = [traffic(unit, NINE, window) for unit, found in windows.items() for window in found]
+    create_traffic(connection)
+    insert(connection, "traffic", *rows)
+    # Windows 0 and 1 have a and b; 2 and 3 a, c and b; of five windows the last is no whole pair.
+    assert run_over(connection, "units_by_length", windows=5, lengths=[1, 2, 5]) == [
+        (1, 8 / 5),
+        (2, 5 / 2),
+        (5, 4.0),
+    ]
+
+
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
     mine = Path(__file__).read_text(encoding="utf-8")
     for entry in files(EXPERIMENTS).joinpath("sql").iterdir():

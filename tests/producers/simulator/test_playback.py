@@ -13,7 +13,7 @@ from coalmine_schemas.identifiers import unit_group
 from coalmine_simulator.client import RecordingClient
 from coalmine_simulator.clock import VirtualClock
 from coalmine_simulator.errors import InvalidConfig
-from coalmine_simulator.playback import Playback, Progress, SimulationResult, run
+from coalmine_simulator.playback import Playback, Progress, SimulationResult, Steps, run
 from coalmine_simulator.scenarios import scenario
 from coalmine_simulator.simulation import Simulation
 from coalmine_simulator.truth import truth_of
@@ -100,6 +100,31 @@ def test_history_and_live_join_without_a_seam() -> None:
     longest = max(after - before for before, after in pairwise(times))
     assert longest < timedelta(seconds=20)
     assert times[0] < NOON < times[-1]
+
+
+def test_at_each_step_everything_until_then_was_sent_and_nothing_later_was_chosen() -> None:
+    sent = RecordingClient()
+    steps: list[tuple[float, datetime, int]] = []
+    clock = VirtualClock(NOON)
+
+    def act(at_s: float, moment: datetime) -> None:
+        assert all(event.event_time <= moment for event in sent.requests)
+        assert all(event.event_time <= moment for event in sent.feedback)
+        steps.append((at_s, moment, len(sent.requests)))
+
+    run(
+        Simulation(scenario("demo", 1200.0), 1),
+        lambda _app, _environment: sent,
+        Playback(history_s=600.0, live_s=30.0),
+        clock=clock,
+        steps=Steps(act=act, history_s=200.0, live_s=10.0),
+    )
+    assert [at_s for at_s, _, _ in steps] == [200.0, 400.0, 600.0, 610.0, 620.0, 630.0]
+    assert [moment - NOON for _, moment, _ in steps] == [
+        timedelta(seconds=seconds) for seconds in (-400, -200, 0, 10, 20, 30)
+    ]
+    counts = [count for _, _, count in steps]
+    assert 0 < counts[0] < counts[1] < counts[2]
 
 
 def test_the_same_seed_sends_the_same_events_except_for_ids() -> None:

@@ -14,6 +14,7 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine, co
 ANY_ID = "01a00000-0000-7000-8000-000000000000"
 ROLES = ("service", "reader", "author", "approver", "admin")
 REASON = {"reason": "tidy"}
+NO_NUMBER = "999999999"
 LETTERS = {"ids": [ANY_ID]}
 ARMS = [
     {"variant": "treatment", "version": "1.1.0", "weight": 0.1},
@@ -47,6 +48,7 @@ TABLE = (
     Row("GET", "/v1/deployment-marks", "reader"),
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("POST", "/v1/plan-check", "reader", body={"prompt": "support-refund"}),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
     Row(
         "POST",
@@ -161,6 +163,40 @@ TABLE = (
         {"weights": {"control": 1}},
     ),
     Row("POST", "/v1/experiments/{experiment}/stop", "approver", "/v1/experiments/nothing/stop", {}),
+    Row("GET", "/v1/rollout-templates", "reader"),
+    Row("GET", "/v1/rollouts", "reader"),
+    Row("POST", "/v1/rollouts/check", "reader", body={"prompt": "nothing", "version": "1.0.0"}),
+    Row("POST", "/v1/rollouts", "author", body={"prompt": "nothing", "version": "1.0.0"}),
+    Row("GET", "/v1/rollouts/{rollout}", "reader", "/v1/rollouts/nothing"),
+    Row("GET", "/v1/rollouts/{rollout}/status", "reader", "/v1/rollouts/nothing/status"),
+    Row("GET", "/v1/rollouts/{rollout}/decisions", "reader", "/v1/rollouts/nothing/decisions"),
+    Row(
+        "GET",
+        "/v1/rollouts/{rollout}/commands/{command_id}",
+        "reader",
+        f"/v1/rollouts/nothing/commands/{NO_NUMBER}",
+    ),
+    Row("POST", "/v1/rollouts/{rollout}/pause", "approver", "/v1/rollouts/nothing/pause", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/resume", "approver", "/v1/rollouts/nothing/resume", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/approve", "approver", "/v1/rollouts/nothing/approve", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/rebase", "approver", "/v1/rollouts/nothing/rebase", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/promote", "approver", "/v1/rollouts/nothing/promote", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/abort", "author", "/v1/rollouts/nothing/abort", REASON),
+    Row("POST", "/v1/rollouts/{rollout}/retry", "author", "/v1/rollouts/nothing/retry", REASON),
+    Row("GET", "/v1/prompts/{name}/as-shipped", "reader", "/v1/prompts/nothing/as-shipped"),
+    Row("GET", "/v1/timeline", "reader", "/v1/timeline?prompt=support-refund"),
+    Row("GET", "/v1/freezes", "reader"),
+    Row("POST", "/v1/freezes", "approver", body={"prompt": "nothing", "reason": "tidy"}),
+    Row("POST", "/v1/freezes/{freeze_id}/end", "approver", f"/v1/freezes/{NO_NUMBER}/end", REASON),
+    Row("POST", "/v1/prompts/{name}/panic", "author", "/v1/prompts/nothing/panic", REASON),
+    Row(
+        "POST",
+        "/v1/evidence",
+        "author",
+        body={"kind": "eval_run", "prompt": "nothing", "version": "1.0.0", "passed": True, "summary": "ok"},
+    ),
+    Row("GET", "/v1/evidence/{evidence_id}", "reader", f"/v1/evidence/{ANY_ID}"),
+    Row("GET", "/v1/prompts/{name}/evidence", "reader", "/v1/prompts/nothing/evidence"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
     Row("GET", "/v1/audit-log", "approver"),
     Row("GET", "/v1/hygiene", "reader"),
@@ -243,7 +279,9 @@ def test_everything_else_takes_a_known_token_of_a_role_that_suffices(
             assert (response.status_code, response.json()["type"]) == (403, "urn:coalmine:forbidden"), role
             assert str(row.role) in response.json()["detail"]
         else:
-            nothing_there = "nothing" in (row.asked or str(row.body)) or ANY_ID in (row.asked or "")
+            nothing_there = "nothing" in (row.asked or str(row.body)) or any(
+                each in (row.asked or "") for each in (ANY_ID, NO_NUMBER)
+            )
             assert response.status_code in ((404,) if nothing_there else (200, 201, 202)), response.text
 
 

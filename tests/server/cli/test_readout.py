@@ -155,6 +155,32 @@ def test_a_comparison_of_arms_is_of_their_experiment(server: ServerProcess, shop
     assert "seems worse" in text.stdout
 
 
+def test_a_plan_is_checked_against_the_traffic_there_was(server: ServerProcess, shop: Path) -> None:
+    plan = ("greet", "--weights", "10%,25%,50%", "--min-time", "1h")
+    found = coalmine_json("experiment", "check", *plan, home=shop)
+    assert (found["ends"], found["first_weight"]) == (True, None)
+    assert [stage["weight"] for stage in found["stages"]] == [0.1, 0.25, 0.5]
+    assert [stage["min_time_h"] for stage in found["stages"]] == [1.0, 1.0, 0.0]
+    assert found["units"] >= UNITS  # another test may have sent more
+    assert found["requests"] == 2 * found["units"]
+    assert found["hours"] == pytest.approx(sum(stage["hours"] for stage in found["stages"]))
+    zeal = {metric["metric"]: metric for metric in found["stages"][-1]["metrics"]}["zeal"]
+    assert zeal["value"] == pytest.approx(0.7, abs=0.02)
+    assert zeal["hours_to_accept"] is not None
+    text = coalmine("experiment", "check", *plan, home=shop).stdout
+    assert f"greet in prod: {found['words']}" in text
+    assert "stage 3, 50% of the units" in text
+
+
+def test_a_plan_that_cannot_end_exits_with_1_and_says_why(server: ServerProcess) -> None:
+    hard = ("--margin", "error_rate=0.0000001", "--longest", "1h", "--min-time", "5m")
+    done = coalmine("experiment", "check", "greet", *hard, home=server.home)
+    assert done.returncode == 1
+    assert "not within 1.0 h: too little traffic to prove error_rate" in done.stdout
+    done = coalmine("experiment", "check", "greet", "--longest", "1h", "--min-time", "5h", home=server.home)
+    assert (done.returncode, "not within 1.0 h: it takes 5." in done.stdout) == (1, True)
+
+
 def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_have(
     server: ServerProcess,
 ) -> None:

@@ -107,12 +107,14 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         "grounding": {"direction": "higher"},
     }
     limits = {"error_rate": "20%"}
-    plan = ExperimentPlan.from_json({"goals": ["rating"], "metrics": metrics, "limits": limits})
+    given = {"goals": ["rating"], "metrics": metrics, "limits": limits, "segments": ["tier"]}
+    plan = ExperimentPlan.from_json(given)
     own = {"cost_per_request": MetricOverride(tolerance=Size(0.1)), "rating": MetricOverride(mde=Size(1))}
     settings = FixedPlans(Plan(alpha=0.01, goals=frozenset({"quality"}), overrides=own))
     start(registry, "tone", "new", "old", plan=plan)
     found = RegistryPlans(settings, registry).plan_of("tone")
     assert (found.alpha, found.goals, found.limits) == (0.01, frozenset({"rating"}), {"error_rate": 0.2})
+    assert found.segments == {"tier"}
     assert found.overrides == {
         "rating": MetricOverride(mde=Size(1)),
         "cost_per_request": MetricOverride(
@@ -130,12 +132,15 @@ def test_what_an_experiment_was_started_with_overrules_the_settings(registry: Re
         ({"metrics": {"grounding": {"direction": "higher"}}, "goals": ["grounding", "tone"]}, None),
         ({"limits": {"error_rate": "20%", "schema_invalid_rate": 0.1, "tone": 0.5}}, None),
         ({"limits": {"quality": 0.5}}, "limit is 'quality': limit one of"),
+        ({"segments": ["teir"]}, r"segment 'teir' is not declared \(tier, language\): add it to"),
+        ({"segments": ["tier"]}, None),
     ],
 )
 def test_a_plan_names_metrics_that_can_be_judged(
     tmp_path: Path, plan: dict[str, Any], told: str | None
 ) -> None:
-    settings = Settings(home=tmp_path, readout={"metrics": {"tone": {"direction": "lower"}}})  # type: ignore[arg-type]
+    readout = {"metrics": {"tone": {"direction": "lower"}}, "segments": ("tier", "language")}
+    settings = Settings(home=tmp_path, readout=readout)  # type: ignore[arg-type]
     with open_registry(settings) as opened:
         serve(opened, "1.0.0")
         push(opened, "1.0.1")

@@ -167,7 +167,7 @@ def many_requests(
         return pa.array(values, mask=random.random(count) < share)
 
     columns: dict[str, Any] = {
-        "request_id": _ids(times_us, random),
+        "request_id": ids_of_times(times_us, random),
         "event_time": pa.array(times_us).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")),
         "app": _repeated("support", count),
         "environment": pa.array(random.choice(["prod", "staging"], count, p=[0.9, 0.1])),
@@ -220,8 +220,8 @@ def reactions_to(requests: pa.Table, seed: int = 11, share: float = 0.2) -> tupl
     count = len(chosen)
     thumbs = pa.array(random.choice(["up", "down"], count), mask=random.random(count) < 0.3)
     given: dict[str, Any] = {
-        "feedback_id": _ids(times_us, random),
-        "score_id": _ids(times_us, random),
+        "feedback_id": ids_of_times(times_us, random),
+        "score_id": ids_of_times(times_us, random),
         "request_id": about["request_id"],
         "event_time": times,
         "app": about["app"],
@@ -255,7 +255,7 @@ def _maps(key: str, values: np.ndarray[Any, Any]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), entries)
 
 
-def _ids(times_us: np.ndarray[Any, Any], random: np.random.Generator) -> pa.Array:
+def ids_of_times(times_us: np.ndarray[Any, Any], random: np.random.Generator) -> pa.Array:
     """Ids as UUIDv7 text."""
     high = ((times_us // 1000).astype(np.uint64) << np.uint64(16)) | np.uint64(0x7000)
     high |= random.integers(0, 1 << 12, len(times_us), np.uint64)

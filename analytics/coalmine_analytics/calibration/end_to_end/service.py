@@ -127,7 +127,7 @@ def requests_of(service: Service, change: Change, rng: np.random.Generator) -> R
         if name != "quality" and service.bots:
             own[:odd] = np.minimum(own[:odd], -1.5)
         latent[name] = np.sqrt(_OF_USER) * own[unit] + np.sqrt(1.0 - _OF_USER) * rng.normal(size=len(at_s))
-    values = _values(service, change, at_s, treated, latent=latent, rng=rng)
+    values = values_of(service, change, at_s, treated, latent=latent, rng=rng)
     return Requests(at_s, unit, rng.integers(UNIT_GROUPS, size=units)[unit], stage, treated, values)
 
 
@@ -160,7 +160,7 @@ def _units(service: Service, count: int, rng: np.random.Generator) -> tuple[IntA
     return unit.astype(np.int64), odd + loyal + int(once.sum())
 
 
-def _values(
+def values_of(
     service: Service,
     change: Change,
     at_s: FloatArray,
@@ -169,6 +169,16 @@ def _values(
     latent: dict[str, FloatArray],
     rng: np.random.Generator,
 ) -> dict[str, FloatArray]:
+    """What requests are worth, cost and take, by metric of the cells.
+
+    Args:
+        service: The service.
+        change: How the treatment differs.
+        at_s: Times of the requests.
+        treated: Whether each is in the treatment.
+        latent: Standard normal values of quality, cost and latency.
+        rng: Of errors, refusals and incidents.
+    """
     count, level = len(at_s), service.season * _of_day(at_s)
     starts = rng.random(service.incidents) * service.hours * _HOUR_S
     incident = ((at_s[:, None] >= starts) & (at_s[:, None] < starts + _INCIDENT_S)).any(axis=1)

@@ -1,6 +1,8 @@
 """Environments: their policies, what each serves of each prompt, rollback and targeting rules."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from coalmine_registry.records import ENVIRONMENTS, DeploymentRecord, Policy, ServedVersion
 from coalmine_schemas.errors import InvalidParameter
@@ -21,6 +23,10 @@ from coalmine_server.api.registry import (
     lane,
     tag,
 )
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment
+
+At = Annotated[Moment | None, Query(description=f"What was served then: {MOMENT_HELP}. Now, if omitted.")]
 
 router = APIRouter(prefix="/v1/environments", tags=["environments"], route_class=RegistryRoute)
 
@@ -58,16 +64,26 @@ def set_policy(
 
 
 @router.get("/{environment}/prompts", responses=problem_responses(404))
-def deployments(registry: Asked, _actor: Reader, environment: EnvironmentPath) -> list[DeploymentRecord]:
-    """Everything that an environment serves, by prompt."""
-    return registry.deployments(environment)
+def deployments(
+    registry: Asked, _actor: Reader, environment: EnvironmentPath, at: At = None
+) -> list[DeploymentRecord]:
+    """Everything that an environment serves, or served at some time, by prompt."""
+    return registry.deployments(environment) if at is None else registry.deployments_at(environment, at)
 
 
 @router.get("/{environment}/prompts/{name}", responses=problem_responses(404))
 def deployment(
-    registry: Asked, _actor: Reader, environment: EnvironmentPath, name: PromptPath, response: Response
+    *,
+    registry: Asked,
+    _actor: Reader,
+    environment: EnvironmentPath,
+    name: PromptPath,
+    at: At = None,
+    response: Response,
 ) -> DeploymentRecord:
-    """What an environment serves of a prompt."""
+    """What an environment serves, or served at some time, of a prompt."""
+    if at is not None:
+        return registry.deployment_at(environment, name, at)
     found = registry.deployment(environment, name)
     tag(response, found.revision)
     return found

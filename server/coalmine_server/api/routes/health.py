@@ -15,14 +15,17 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """All is well."""
+    """It works."""
 
-    status: Literal["ok"] = Field(
-        default="ok", description="Always `ok`; otherwise there is a problem document."
+    status: Literal["ok", "degraded"] = Field(
+        default="ok",
+        description="`degraded`: it answers, but something behind it does not work, see `reason`. If it does "
+        "not answer questions there is a problem document.",
     )
+    reason: str | None = Field(default=None, description="What does not work; left out if all does.")
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model_exclude_none=True)
 async def healthz(
     request: Request,
     response: Response,
@@ -40,13 +43,18 @@ async def healthz(
     return Health()
 
 
-@router.get("/readyz", responses={503: {"model": Problem, "description": "Not ready, and why."}})
+@router.get(
+    "/readyz",
+    response_model_exclude_none=True,
+    responses={503: {"model": Problem, "description": "Not ready, and why."}},
+)
 async def readyz(request: Request) -> Health:
     """This process owns the store and can answer. Needs no token."""
     reason: Exception | None = request.app.state.stores.why_not_ready()
     if reason is not None:
         raise reason
-    return Health()
+    degraded: str | None = request.app.state.stores.why_degraded()
+    return Health() if degraded is None else Health(status="degraded", reason=degraded)
 
 
 @router.get("/metrics", response_class=Response, dependencies=[needs(Role.READER)])

@@ -1,6 +1,6 @@
 """What experiments and versions show: readouts, looks, comparisons, drift, explanations, the catalogue."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -9,23 +9,28 @@ from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.drift import Drift
 from coalmine_analytics.results.explain import Explanation
+from coalmine_analytics.results.plan_check import PlanCheck
 from coalmine_analytics.results.readout import Readout, ReadoutPath
 from coalmine_consumers.results import DayIgnored, ExperimentRow
+from coalmine_registry.experiment_plan import DEFAULT, ExperimentPlan
 from coalmine_registry.roles import Actor, Role
+from coalmine_rollouts.records import RolloutStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
-from coalmine_server.api.bodies import BeginAnewBody
-from coalmine_server.api.parameters import ExperimentPath, Owned, SeriesLimit
+from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody, RolloutCheckBody
+from coalmine_server.api.parameters import ExperimentPath, Owned, RolloutPath, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
-from coalmine_server.services.compare import CompareQuestion, catalogue, compared
+from coalmine_server.services.compare import CompareQuestion, PlanQuestion, catalogue, compared, plan_checked
 from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignored, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.rollout_plans import checked_rollout, chosen_plan, environment_of
+from coalmine_server.services.timeline import TimelineItem, TimelineQuestion, timeline
 
 router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
 changes = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
@@ -93,6 +98,15 @@ def begin_anew(
     return found
 
 
+@router.post("/plan-check", responses=problem_responses(404))
+def plan_check(owned: Owned, body: PlanCheckBody) -> PlanCheck:
+    """Will a plan ever end? A forecast from the prompt's own traffic; it changes nothing."""
+    given = DEFAULT if body.plan is None else ExperimentPlan.from_json(body.plan)
+    stages = [(stage.weight, stage.min_time_h, stage.min_units) for stage in body.stages]
+    question = PlanQuestion(body.prompt, body.environment, stages, given, body.days, body.longest_h)
+    return plan_checked(owned, question)
+
+
 @router.get("/compare", response_model=Comparison, responses={**problem_responses(404, 406), **ARROW_TOO})
 def compare(owned: Owned, wanted: Wanted, question: Annotated[CompareQuestion, Depends()]) -> Response:
     """Two versions side by side, from raw requests: not randomised, so its verdicts only suggest.
@@ -129,6 +143,29 @@ def ignore_day(owned: Owned, actor: Annotated[Actor, needs(Role.APPROVER)], body
     is kept, and stands in every answer.
     """
     return day_ignored(owned.store, body, actor.subject)
+
+
+@router.post("/rollouts/check", tags=["rollouts"], responses=problem_responses(404))
+def check_rollout(owned: Owned, body: RolloutCheckBody) -> PlanCheck:
+    """Will a rollout ever complete? A forecast from the prompt's own traffic; it changes nothing."""
+    plan = chosen_plan(owned.known_registry, body.prompt, body.version, body.plan)
+    return checked_rollout(owned, body.prompt, environment_of(plan, body.environment), plan)
+
+
+@router.get("/rollouts/{rollout}/status", tags=["rollouts"], responses=problem_responses(404))
+def rollout_status(owned: Owned, rollout: RolloutPath) -> RolloutStatus:
+    """Where a rollout stands, what it serves and what is seen of it, and one sentence on what is missing."""
+    return owned.controller.status(rollout)
+
+
+@router.get("/timeline", responses=problem_responses(404))
+def prompt_timeline(owned: Owned, question: Annotated[TimelineQuestion, Depends()]) -> Page[TimelineItem]:
+    """What happened to a prompt, oldest first: the newest items of a period, on one page.
+
+    Versions, changes of what is served, decisions of rollouts, freezes, models that began to answer, losses
+    of ingest and hours with far more thumbs down than usual.
+    """
+    return timeline(owned.store.reader(), owned.known_registry, question, datetime.now(UTC))
 
 
 @router.get("/explain", responses=problem_responses(404))

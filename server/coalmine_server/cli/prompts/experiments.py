@@ -7,14 +7,26 @@ import typer
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import (
+    AlphaOption,
+    DirectionOption,
     ExpectOption,
+    GoalOption,
+    LimitOption,
+    MarginOption,
     OverrideOption,
     ReasonOption,
+    RoleOption,
+    SegmentOption,
     TokenOption,
+    ToleranceOption,
+    plan_of,
     registry_client,
+    share_of,
 )
+from coalmine_server.cli.prompts.plan_check import check
 
 app = typer.Typer(help="Start, reweight and stop experiments between versions.", no_args_is_help=True)
+app.command()(check)
 
 ExperimentArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name of the experiment.")]
 
@@ -38,63 +50,14 @@ def start(
         str | None,
         typer.Option(help="Arm the others are compared with; default: the last.", show_default=False),
     ] = None,
-    goal: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--goal", metavar="METRIC", help="A promotion needs this metric, or another goal, to be better."
-        ),
-    ] = None,
-    margin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--margin",
-            metavar="METRIC=SIZE",
-            help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
-        ),
-    ] = None,
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option("--tolerance", metavar="METRIC=SIZE", help="A worsening that does not roll back."),
-    ] = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role",
-            metavar="METRIC=ROLE",
-            help="must_prove: no promotion without proof that it is not worse; must_not_harm: harm rolls "
-            "back; signal: harm only holds.",
-        ),
-    ] = None,
-    direction: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--direction",
-            metavar="METRIC=WAY",
-            help="Which way a metric of your own is better: higher, lower, or same.",
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--limit",
-            metavar="RATE=SHARE",
-            help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
-        ),
-    ] = None,
-    segment: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--segment",
-            metavar="KEY",
-            help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
-        ),
-    ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(
-            help="Probability of ever deciding wrongly; default: readout.alpha.", show_default=False
-        ),
-    ] = None,
+    goal: GoalOption = None,
+    margin: MarginOption = None,
+    tolerance: ToleranceOption = None,
+    role: RoleOption = None,
+    direction: DirectionOption = None,
+    limit: LimitOption = None,
+    segment: SegmentOption = None,
+    alpha: AlphaOption = None,
     rule: Annotated[
         str | None,
         typer.Option(
@@ -113,22 +76,10 @@ def start(
     arm's version.
     """
     given = {"role": role, "direction": direction, "margin": margin, "tolerance": tolerance}
-    metrics: dict[str, dict[str, str]] = {}
-    for part, texts in given.items():
-        for metric, value in (_of_metric(part, each) for each in texts or ()):
-            metrics.setdefault(metric, {})[part] = value
-    limits = dict(_of_metric("limit", each) for each in limit or ())
-    planned = {
-        "goals": goal or [],
-        "alpha": alpha,
-        "metrics": metrics,
-        "limits": limits,
-        "segments": segment or [],
-    }
     body = {
         "name": name,
         "control": control,
-        "plan": planned if any(planned.values()) else None,
+        "plan": plan_of(goal, alpha, given, limit, segment),
         "arms": [_arm(each) for each in arm],
         "rule": rule,
         "reason": reason,
@@ -275,26 +226,11 @@ def _arm(text: str) -> dict[str, object]:
         raise typer.BadParameter(
             f"{text!r} is not an arm: write VARIANT=VERSION:WEIGHT, e.g. treatment=1.1.0:0.1"
         )
-    return {"variant": variant, "version": version, "weight": _share(text, weight)}
-
-
-def _of_metric(part: str, text: str) -> tuple[str, str]:
-    metric, _, value = text.partition("=")
-    if not (metric and value):
-        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
-        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
-    return metric, value
+    return {"variant": variant, "version": version, "weight": share_of(text, weight)}
 
 
 def _weight(text: str) -> tuple[str, float]:
     variant, _, weight = text.partition("=")
     if not (variant and weight):
         raise typer.BadParameter(f"{text!r} is not a weight: write VARIANT=WEIGHT, e.g. treatment=0.25")
-    return variant, _share(text, weight)
-
-
-def _share(text: str, weight: str) -> float:
-    try:
-        return float(weight)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}: {weight!r} is not a number; give a share from 0 to 1") from None
+    return variant, share_of(text, weight)

@@ -10,6 +10,7 @@ from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
+from coalmine_server.moment import MOMENT_HELP
 
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of rows to show.")]
 
@@ -94,6 +95,47 @@ def show(
 
 
 @tabular
+def deployments(
+    context: typer.Context,
+    environment: Annotated[
+        str, typer.Argument(metavar="[ENVIRONMENT]", help="dev, staging or prod.")
+    ] = "prod",
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help=f"What was served then: {MOMENT_HELP}.", show_default=False),
+    ] = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what an environment serves, or served at some time, of each prompt."""
+    with registry_client(context, token) as client:
+        items = client.get(path_of("environments", environment, "prompts"), {"at": at})
+    if as_json:
+        write_json(items)
+        return
+    from coalmine_schemas.prompts import served_words
+
+    rows = [
+        (
+            item["prompt"],
+            served_words(item),
+            item["revision"],
+            item["changed_by"],
+            _moment(item["changed_at"]),
+        )
+        for item in items
+    ]
+    when = "" if at is None else f" at {at}"
+    write_table(
+        ["prompt", "serves", "revision", "by", "since"],
+        rows,
+        empty=f"{environment} served nothing{when}" if at else f"{environment} serves nothing",
+        wrapped=True,
+    )
+
+
+@tabular
 def log(
     context: typer.Context,
     name: NameArgument,
@@ -103,8 +145,11 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Show the history of a prompt, newest first: who registered, promoted, experimented, rolled back."""
+    from coalmine_schemas.prompts import served_words
+
     with registry_client(context, token) as client:
         items = client.items(path_of("prompts", name, "log"), most=limit)
+        shipped = [] if as_json else client.get(path_of("prompts", name, "as-shipped"))
     if as_json:
         write_json(items)
         return
@@ -115,7 +160,7 @@ def log(
             item["action"],
             item["environment"],
             item["version"],
-            _served(item["after"]),
+            served_words(item["after"]),
             _from((item["after"] or {}).get("source")),
             item["reason"],
         )
@@ -127,6 +172,22 @@ def log(
         empty="no entries",
         wrapped=True,
     )
+    for each in shipped:
+        typer.echo(_as_shipped(each))
+
+
+def _as_shipped(shipped: dict[str, Any]) -> str:
+    """What a version was like when it was rolled out to everybody, in a line."""
+    from coalmine_schemas.plain_number import plain_number
+
+    figures = shipped["figures"]
+    values = [
+        f"{each['metric']} {plain_number(each['value'])}"
+        for each in figures.get("metrics", ())
+        if each["role"] != "shown"
+    ]
+    known = f", {figures['units']:,} units: {', '.join(values)}" if values else ""
+    return f"{shipped['version']} as shipped to {shipped['environment']} {_moment(shipped['at'])}{known}"
 
 
 @tabular
@@ -245,18 +306,3 @@ def _from(source: dict[str, str | None] | None) -> str | None:
 
 def _moment(time: str) -> str:
     return time[:19].replace("T", " ")
-
-
-def _served(after: dict[str, Any] | None) -> str | None:
-    """Returns what an environment serves after a change, in a few words."""
-    match (after or {}).get("default"):
-        case {"version": str(version)}:
-            return version
-        case {"experiment": str(name)}:
-            experiment = (after or {}).get("experiments", {}).get(name, {})
-            from coalmine_schemas.prompts import percent
-
-            arms = ", ".join(f"{a['version']} {percent(a['weight'])}" for a in experiment.get("arms", ()))
-            return f"{name}: {arms}" if arms else name
-        case _:
-            return None

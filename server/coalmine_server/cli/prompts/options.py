@@ -43,6 +43,61 @@ ExpectOption = Annotated[
         show_default=False,
     ),
 ]
+GoalOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--goal", metavar="METRIC", help="A promotion needs this metric, or another goal, to be better."
+    ),
+]
+MarginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin",
+        metavar="METRIC=SIZE",
+        help="A worsening that is not acceptable, e.g. cost_per_request_uncached=40% or error_rate=0.02.",
+    ),
+]
+ToleranceOption = Annotated[
+    list[str] | None,
+    typer.Option("--tolerance", metavar="METRIC=SIZE", help="A worsening that does not roll back."),
+]
+RoleOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="METRIC=ROLE",
+        help="must_prove: no promotion without proof that it is not worse; must_not_harm: harm rolls "
+        "back; signal: harm only holds.",
+    ),
+]
+DirectionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--direction",
+        metavar="METRIC=WAY",
+        help="Which way a metric of your own is better: higher, lower, or same.",
+    ),
+]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="RATE=SHARE",
+        help="Bad units at which an arm is rolled back without a comparison, e.g. error_rate=20%.",
+    ),
+]
+SegmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment",
+        metavar="KEY",
+        help="Declared segment whose values it is judged by, too; may be repeated; default: all.",
+    ),
+]
+AlphaOption = Annotated[
+    float | None,
+    typer.Option(help="Probability of ever deciding wrongly; default: readout.alpha.", show_default=False),
+]
 
 
 @contextmanager
@@ -58,3 +113,42 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
     text = None if token is None else token.read().strip()
     with open_registry_client(invocation(context).settings(token=text)) as client:
         yield client
+
+
+def plan_of(
+    goal: list[str] | None,
+    alpha: float | None,
+    given: dict[str, list[str] | None],
+    limit: list[str] | None = None,
+    segment: list[str] | None = None,
+) -> object:
+    """What options say of how an experiment is judged, as the API takes it; None if they say nothing."""
+    metrics: dict[str, dict[str, str]] = {}
+    for part, texts in given.items():
+        for metric, value in (_of_metric(part, each) for each in texts or ()):
+            metrics.setdefault(metric, {})[part] = value
+    limits = dict(_of_metric("limit", each) for each in limit or ())
+    planned = {
+        "goals": goal or [],
+        "alpha": alpha,
+        "metrics": metrics,
+        "limits": limits,
+        "segments": segment or [],
+    }
+    return planned if any(planned.values()) else None
+
+
+def _of_metric(part: str, text: str) -> tuple[str, str]:
+    metric, _, value = text.partition("=")
+    if not (metric and value):
+        example = "--limit error_rate=20%" if part == "limit" else "--margin cost_per_request_uncached=40%"
+        raise typer.BadParameter(f"{text!r}: write --{part} METRIC=VALUE, e.g. {example}")
+    return metric, value
+
+
+def share_of(text: str, weight: str) -> float:
+    """The share that a part of an argument says."""
+    try:
+        return float(weight)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: {weight!r} is not a number; give a share from 0 to 1") from None

@@ -53,7 +53,7 @@ def promote(
         "prompt": name,
         "version": version,
         "environment": environment,
-        "evidence": [_evidence(each) for each in evidence or ()],
+        "evidence": [evidence_of(each) for each in evidence or ()],
         "reason": reason,
         "expected_revision": expect,
         "override": override,
@@ -133,7 +133,8 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion a
             note(f"the promotion of {what} to {where} is {status}")
 
 
-def _evidence(text: str) -> dict[str, str]:
+def evidence_of(text: str) -> dict[str, str]:
+    """Reads `KIND=REFERENCE`."""
     kind, separator, reference = text.partition("=")
     if not (separator and kind and reference):
         raise typer.BadParameter(f"{text!r} is not evidence: write KIND=REFERENCE, e.g. readout=EXPERIMENT")

@@ -9,7 +9,7 @@ import pytest
 from coalmine_registry.roles import Actor, Role
 from coalmine_server.api.problems import ProblemError
 from coalmine_server.api.registry import MOST_HEAVY, THREADS, RegistryRoute, lane
-from coalmine_server.api.routes import access, environments, experiments, prompts
+from coalmine_server.api.routes import access, environments, experiments, freezes, prompts, rollouts
 
 AUTHOR = Actor("ann", Role.AUTHOR, "token of ann")
 OTHER = Actor("bob", Role.AUTHOR, "token of bob")
@@ -29,7 +29,9 @@ def lane_of(endpoint: object) -> object:
 
 def test_what_stops_harm_is_urgent_and_what_compiles_is_heavy() -> None:
     plans = (experiments.set_weights, experiments.stop_experiment)
-    assert {lane_of(each) for each in (environments.rollback, access.revoke_token, *plans)} == {"urgent"}
+    stops = (rollouts.abort_rollout, rollouts.promote_rollout, freezes.panic, freezes.freeze)
+    urgent = (environments.rollback, access.revoke_token, *plans, *stops)
+    assert {lane_of(each) for each in urgent} == {"urgent"}
     assert {lane_of(each) for each in (prompts.register_version, prompts.diff)} == {"heavy"}
 
 
