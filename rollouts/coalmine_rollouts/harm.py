@@ -75,7 +75,8 @@ def least_units(arm: ArmReadout, control_units: int) -> Iterator[tuple[str, int]
     """The units that have a value, of the smaller arm, for everything that must be proven."""
     yield "units", min(arm.units, control_units)
     for metric in arm.metrics:
-        if metric.role == "must_prove" and metric.required:
+        nobody_sends_it = not metric.units and not metric.control_units  # it is not applicable
+        if metric.role == "must_prove" and metric.required and not nobody_sends_it:
             yield metric.metric, min(metric.units, metric.control_units)
 
 

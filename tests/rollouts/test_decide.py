@@ -231,6 +231,14 @@ def test_without_proof_of_data_or_while_it_is_closed_nothing_advances(
     assert reason
 
 
+def test_a_metric_that_nobody_sends_is_not_waited_for_and_one_that_an_arm_lacks_is() -> None:
+    unsent = metric("cost_per_request_uncached", units=0, control_units=0, verdict="not enough data")
+    decision = decided(a_row(), readout=a_readout("hold", metrics=(metric(), unsent)))
+    assert outcome(decision) == ("advance", "running", 1, "set_weight")
+    lacking = metric("cost_per_request_uncached", units=0, control_units=900, verdict="not enough data")
+    assert decided(a_row(), readout=a_readout("hold", metrics=(metric(), lacking))) is None
+
+
 def test_without_its_time_nothing_advances() -> None:
     assert decided(a_row(full=False)) is None
 
