@@ -1,6 +1,6 @@
 """Makes docs/dashboard.png, the picture in the README: `python -m docs.dashboard_picture` from the root.
 
-Everything in it is real but the services: the demonstration plays six hours through the client into the
+Everything in it is real but the services: the demonstration plays four hours through the client into the
 spool, a server ingests them, the controller decides, the dashboard shows them in a browser. Needs the
 `server` and `dashboards` extras, Playwright and a Chromium; takes about two minutes.
 """
@@ -31,7 +31,7 @@ WITHIN_MS = 120_000
 
 @contextmanager
 def demonstration(home: Path) -> Iterator[None]:
-    """The demonstration with its six hours behind it, which goes on until the context ends."""
+    """The demonstration with its four hours behind it, which goes on until the context ends."""
     command = [
         "-c",
         "from coalmine_server.cli import main; main()",

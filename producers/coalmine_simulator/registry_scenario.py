@@ -76,9 +76,9 @@ def rollout_scenario(story_s: float) -> SimulationConfig:
     search = search_stable()
     slow = Incident(
         "slow minutes",
-        0.05 * story_s,
+        0.12 * story_s,
         Effect(latency_factor=1.8),
-        0.07 * story_s,
+        0.15 * story_s,
         Target(provider=search.provider),
     )
     return SimulationConfig(

@@ -24,6 +24,7 @@ from coalmine_rollouts.decision import Decision, stays
 from coalmine_rollouts.evidence import evidence_of, figures_of
 from coalmine_rollouts.inputs import Held, Inputs, Row, Traffic
 from coalmine_rollouts.observed import Observed
+from coalmine_rollouts.patterns import patterns
 from coalmine_rollouts.place import Deployed, Key
 from coalmine_rollouts.reading import Registered, read_registered
 from coalmine_rollouts.records import SERVING, Decided, RolloutStatus
@@ -422,5 +423,6 @@ def _status(row: Row, inputs: Inputs, now: datetime) -> RolloutStatus:
         effective_at=row.effective_at or (None if rollout.is_terminal else row.clock.observed_at),
         behind=inputs.traffic.behind,
         rollout=rollout,
+        patterns=patterns(arm),
         at=now,
     )

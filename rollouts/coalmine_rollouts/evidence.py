@@ -1,10 +1,13 @@
 """The numbers that a decision stands on, copied as they were."""
 
+import math
 from datetime import datetime
 from typing import Any
 
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout, SegmentReadout
+from coalmine_rollouts.harm import SUSPICION
 from coalmine_rollouts.inputs import Inputs, Row
+from coalmine_rollouts.patterns import patterns
 
 
 def evidence_of(row: Row, inputs: Inputs) -> dict[str, Any]:
@@ -71,22 +74,39 @@ def _look(readout: Readout | None, arm: ArmReadout | None) -> dict[str, Any] | N
                 "units": each.units,
                 "control_bad_units": each.control_bad_units,
                 "control_units": each.control_units,
-                "log_e": each.log_e,
+                "log_e": _finite(each.log_e),
                 "broken": each.broken,
             }
             for each in arm.limits
         ],
+        "patterns": list(patterns(arm)),
+        "segments": [_segment(each) for each in arm.segments if each.p <= SUSPICION],
     }
 
 
 def _metric(metric: MetricReadout) -> dict[str, Any]:
-    names = ("metric", "unit", "role", "verdict", "control_value", "value", "effect", "lower", "upper")
+    texts = ("metric", "unit", "role", "verdict", "units", "control_units")
+    numbers = ("control_value", "value", "effect", "lower", "upper", "log_e")
     return {
-        **{name: getattr(metric, name) for name in names},
-        "log_e": metric.log_e,
+        **{name: getattr(metric, name) for name in texts},
+        **{name: _finite(getattr(metric, name)) for name in numbers},
         "harm_p": metric.evidence.harm,
         "acceptable_p": metric.evidence.acceptable,
     }
+
+
+def _segment(segment: SegmentReadout) -> dict[str, Any]:
+    texts = ("key", "value", "metric", "units", "control_units", "harmed")
+    numbers = ("effect", "lower", "upper", "p", "adjusted_p")
+    return {
+        **{name: getattr(segment, name) for name in texts},
+        **{name: _finite(getattr(segment, name)) for name in numbers},
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return value if value is None or math.isfinite(value) else None
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from coalmine_analytics.results.readout import ArmReadout, MetricReadout
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout, SegmentReadout
 from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.inputs import Inputs, Row
 
@@ -26,6 +26,8 @@ def shown_harm(row: Row, inputs: Inputs) -> tuple[str, ...]:
     if arm is None:
         return ()
     found = [f"harm: {arm.words.removeprefix('roll back: ')}"] if arm.decision == "rollback" else []
+    if row.rollout.plan.on_segment_harm == "rollback":
+        found += [f"harm: {segment_words(each)}" for each in arm.segments if each.harmed]
     return tuple(found)
 
 
@@ -52,6 +54,11 @@ def is_now_worse(metric: MetricReadout) -> bool:
         return False
     worsening = {"higher": -metric.effect, "lower": metric.effect}.get(metric.direction, abs(metric.effect))
     return worsening > metric.scales.tolerance
+
+
+def segment_words(segment: SegmentReadout) -> str:
+    """Returns a harm in one segment, in words."""
+    return f"{segment.metric} is worse where {segment.key} is {segment.value}"
 
 
 def extra_cost_usd(arm: ArmReadout) -> float:

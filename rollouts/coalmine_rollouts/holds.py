@@ -11,6 +11,7 @@ from typing import Final
 
 from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.alike import models_differ, share_is_above
+from coalmine_rollouts.harm import segment_words
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
 from coalmine_rollouts.quantities import in_words
 from coalmine_rollouts.records import AppBehind
@@ -203,5 +204,9 @@ def _evidence(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
     for metric in arm.metrics:
         if metric.role == "signal" and metric.verdict == "worse":
             yield f"signal:{metric.metric}", f"{metric.metric}, a signal, is {metric.words}"
+    if plan.on_segment_harm == "hold":
+        for segment in arm.segments:
+            if segment.harmed:
+                yield f"segment:{segment.key}={segment.value}", segment_words(segment)
     if row.rollout.state == "baking" and not plan.bake.rollback and arm.decision == "rollback":
         yield "harm", f"{arm.words}; the plan says that harm in the bake holds"

@@ -217,6 +217,8 @@ class RolloutStatus:
     """Those that have not."""
     rollout: Rollout
     """All that is stored of it."""
+    patterns: tuple[str, ...]
+    """Segments in which the treatment is or may be worse, the surest first."""
     at: datetime
     """When this was read."""
 

@@ -115,7 +115,7 @@ def begin(tx: Transaction, asked: Asked, check_plan: CheckPlan, most_at_once: in
     if holder is not None and asked.replace:
         _replace(tx, asked.actor, holder, rollout.id, check_plan)
     storage.insert(tx, row, asked.actor, attached)
-    insert_decision(tx, _created(rollout, asked.actor))
+    insert_decision(tx, rollout, _created(rollout, asked.actor))
     return _try(tx, row, check_plan)
 
 

@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from coalmine_registry.errors import Refused
 from coalmine_registry.experiment_plan import CheckPlan
-from coalmine_registry.operations import audit, deployments, experiments, promotions, steering
+from coalmine_registry.operations import (
+    audit,
+    deployments,
+    experiments,
+    outbox,
+    promotions,
+    steering,
+)
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import as_shipped, rollout_decisions
@@ -85,7 +92,7 @@ def carry_out(
         at=transaction.now,
         revision=revision,
     )
-    insert_decision(transaction, made)
+    insert_decision(transaction, after.rollout, made)
     if decision.kind not in _UNAUDITED:
         _audit(transaction, actor, row.rollout, made)
     if decision.to_state == "completed" and given.figures is not None:
@@ -94,10 +101,12 @@ def carry_out(
     return Decided(stored, made)
 
 
-def insert_decision(transaction: Transaction, made: RolloutDecision) -> None:
-    """Adds a decision."""
+def insert_decision(transaction: Transaction, rollout: Rollout, made: RolloutDecision) -> None:
+    """Adds a decision, and the event that tells of it."""
     values = {each.name: getattr(made, each.name) for each in fields(made)}
     transaction.insert(rollout_decisions, {**values, "reasons": list(made.reasons)})
+    names = ("id", "environment", "prompt", "rule", "treatment", "control")
+    outbox.put_transition(transaction, {name: getattr(rollout, name) for name in names}, values)
 
 
 def _actor(row: Row, decision: Decision) -> Actor:

@@ -11,6 +11,7 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import RolloutPlan
 from coalmine_rollouts.records import Rollout
+from coalmine_schemas.events import Deployment, RolloutTransition
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
 from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, push, serve
 from tests.support.data.rollout_case import QUICK
@@ -74,8 +75,18 @@ def test_what_was_approved_at_the_start_needs_no_approval_later(
     found = rollouts.rollout(made.id)
     assert found.state == "completed", (found.state, found.reasons, found.holds)
     assert registry.deployment("prod", PROMPT).version == "1.1.0"
-    kinds = [each.kind for each in rollouts.decisions(made.id).items]
+    decisions = rollouts.decisions(made.id).items
+    kinds = [each.kind for each in decisions]
     assert kinds == ["create", "start", "advance", "bake", "complete"]
+    events = [each.event for each in registry.outbox_pending(500)]
+    told = [each for each in events if isinstance(each, RolloutTransition)]
+    assert [(each.decision, each.kind, each.state) for each in told] == [
+        (each.seq, each.kind, each.to_state) for each in decisions
+    ]
+    changes = [each for each in events if isinstance(each, Deployment) and each.rollout == made.id]
+    assert [(each.rollout_decision, each.revision) for each in changes] == [
+        (each.seq, each.revision) for each in decisions if each.revision is not None
+    ]
 
 
 def test_evidence_that_the_environment_requires_is_waited_for(registry: Registry, rollouts: Rollouts) -> None:

@@ -25,6 +25,7 @@ from tests.support.data.rollout_inputs import (
     limit,
     metric,
     plan_of,
+    segment,
     the_inputs,
 )
 
@@ -78,6 +79,18 @@ def test_harm_and_broken_limits_roll_back_wherever_it_is_shown(state: str, stage
     assert outcome(decision) == wanted
     assert decision is not None
     assert decision.reasons == ("limit: error_rate of 9 in 9 units, allowed is 20%",)
+
+
+def test_harm_in_a_segment_rolls_back_or_holds_as_the_plan_says() -> None:
+    harmed = a_readout("hold", segments=(segment(harmed=True), segment(value="en")))
+    decision = decided(a_row(), readout=harmed)
+    assert outcome(decision) == ("roll_back", "rolled_back", 0, "stop")
+    assert decision is not None
+    assert decision.reasons == ("harm: quality is worse where language is de",)
+    holding = decided(a_row(plan=plan_of(on_segment_harm="hold")), readout=harmed)
+    assert outcome(holding) == ("hold", "running", 0, "nothing")
+    assert holding is not None
+    assert holding.reasons == ("segment:language=de: quality is worse where language is de",)
 
 
 def test_harm_in_a_bake_holds_if_the_plan_says_so() -> None:

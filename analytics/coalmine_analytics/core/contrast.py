@@ -123,6 +123,16 @@ class Stratified:
     arms: tuple[int, ...]
     """Where the treatments stand in these, T of them, and then control."""
 
+    def at(self, index: Index) -> "Stratified":
+        """The comparisons at an index of numpy's; the sums stay those of all."""
+        return replace(
+            self,
+            treatment=self.treatment.at(index),
+            control=self.control.at(index),
+            covariance=self.covariance[index],
+            groups=self.groups[index],
+        )
+
     def contrast(self, weight: FloatArray) -> Contrast:
         """The strata combined by weights of shape (..., S), which are scaled to sum to 1."""
         total = weight.sum(axis=-1, keepdims=True)

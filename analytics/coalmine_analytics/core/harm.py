@@ -8,7 +8,6 @@ from coalmine_analytics.arrays import FloatArray, IndexArray
 from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect
-from coalmine_analytics.core.ratio import arm_ratio
 from coalmine_analytics.core.worsening import Worsening
 
 
@@ -116,8 +115,7 @@ def _without_one_group(  # noqa: PLR0917 - of those harmed, and which
     y, x = (sums.swapaxes(1, 2)[rows[:, None], pair].swapaxes(1, 2) for sums in (strata.y, strata.x))
     mine = tolerance.at(rows)
     since = np.arange(weight.shape[-1]) >= begun[:, None]
-    pairs = side_by_side(y, x, 0, (1,))
-    group = _most_influential(y, x, pairs.contrast((weight[at] * since)[:, None]), mine)
+    group = _most_influential(y, x, strata.at(at).contrast(weight[at] * since), mine.at((slice(None), 0)))
     for sums in (y, x):
         sums[np.arange(len(rows)), :, :, group] = 0.0
     found, _ = _mixed(side_by_side(y, x, 0, (1,)), weight[at][:, None], mine, mde[at][:, None])
@@ -130,13 +128,16 @@ def _most_influential(y: FloatArray, x: FloatArray, contrast: Contrast, toleranc
     room = tolerance.room(contrast, side)
     # (N, S, 2): side times weight for the treatment, minus that times the factor for control
     share = side[..., None] * contrast.weight
-    signed = np.stack([-share * tolerance.factor(contrast, side)[..., None], share], axis=-1)[:, 0]
-    arms = arm_ratio(y, x)
+    signed = np.stack([-share * tolerance.factor(contrast, side)[..., None], share], axis=-1)
+    arms = contrast.control, contrast.treatment
+    ratio, total = (
+        np.stack([getattr(arm, name) for arm in arms], axis=-1)[..., None] for name in ("ratio", "sum_x")
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        residual = (y - arms.ratio[..., None] * x) * signed[..., None]
+        residual = (y - ratio * x) * signed[..., None]
         residual[signed == 0] = 0.0
-        moved = -(residual / (arms.sum_x[..., None] - x)).sum(axis=(1, 2))
-        own = (residual / arms.sum_x[..., None]).sum(axis=(1, 2))
-        left = np.maximum(np.square(room.standard_error) - np.square(own), 1e-6 * np.square(own))
-        z = (room.estimate + moved) / np.sqrt(left)
+        moved = -(residual / (total - x)).sum(axis=(1, 2))
+        own = (residual / total).sum(axis=(1, 2))
+        left = np.square(room.standard_error)[:, None] - np.square(own)
+        z = (room.estimate[:, None] + moved) / np.sqrt(np.maximum(left, 1e-6 * np.square(own)))
     return np.asarray(np.where(np.isnan(z), np.inf, z).argmax(axis=-1))

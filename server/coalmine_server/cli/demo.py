@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from coalmine_simulator import Progress
 
 END_TIMEOUT_S = 10.0
-HISTORY_HOURS = 6
+HISTORY_HOURS = 4
 PLAYING = (
     f"Simulated services, no real traffic: the last {HISTORY_HOURS} hours are being played in, oldest first. "
     "Times are of that past until the history is complete."

@@ -13,6 +13,7 @@ from coalmine_analytics.results.readout import (
     MetricReadout,
     Readout,
     Scales,
+    SegmentReadout,
     SrmReadout,
 )
 from coalmine_registry.roles import Actor, Role
@@ -179,6 +180,26 @@ def limit(**changes: Any) -> LimitReadout:
     return LimitReadout(**{**known, **changes})
 
 
+def segment(**changes: Any) -> SegmentReadout:
+    """A metric that is not harmed in a segment."""
+    known: dict[str, Any] = {
+        "key": "language",
+        "value": "de",
+        "metric": "quality",
+        "units": 300,
+        "control_units": 3_000,
+        "effect": -0.01,
+        "lower": -0.02,
+        "upper": 0.0,
+        "relative_lower": -0.03,
+        "relative_upper": 0.0,
+        "p": 0.9,
+        "adjusted_p": 0.9,
+        "harmed": False,
+    }
+    return SegmentReadout(**{**known, **changes})
+
+
 def a_readout(
     decision: str = "promote",
     *,
@@ -204,8 +225,9 @@ def a_readout(
         "metrics": (metric(),),
         "limits": (limit(),),
         "segments": (),
+        "cache_saving": None,
+        "heavy_units": (),
     }
-    fields = ArmReadout.__dataclass_fields__
     return Readout(
         experiment=ID,
         taken_at=NOW,
@@ -224,7 +246,7 @@ def a_readout(
         epoch_since=NOW - timedelta(hours=30),
         borders=(),
         srm=SrmReadout(0.5, 0.0, srm, "units arrive as planned" if not srm else "more in treatment"),
-        arms=(ArmReadout(**{name: value for name, value in {**known, **arm}.items() if name in fields}),),
+        arms=(ArmReadout(**{**known, **arm}),),
     )
 
 

@@ -38,6 +38,7 @@ def request_rows(
     at = np.arange(len(requests.at_s)) if at is None else at
     count, values = len(at), requests.values
     times_us = int(start.timestamp() * 1e6) + (requests.at_s[at] * 1e6).astype(np.int64)
+    cost = pa.array(values["cost_uncached_nano_usd"][at].astype(np.int64))
     failed, refused = values["errors"][at] > 0, values["refusals"][at] > 0
     known: dict[str, Any] = {
         "request_id": ids_of_times(times_us, rng),
@@ -54,7 +55,7 @@ def request_rows(
         "other_usage": _maps({}, count),
         "input_tokens": pa.array(np.full(count, 1_000)),
         "output_tokens": pa.array(np.full(count, 200)),
-        "cost_nano_usd": pa.array(values["cost_nano_usd"][at].astype(np.int64)),
+        "cost_nano_usd": cost,
         "cost_source": _repeated("price_list", count),
         "outcome": pa.array(np.where(failed, "error", np.where(refused, "refused", "ok"))),
         "latency_ms": pa.array(values["latency_ms"][at]),
@@ -65,13 +66,14 @@ def request_rows(
     }
     known |= columns
     schema = arrow_schema("requests")
-    return pa.table(
+    table = pa.table(
         [
             known[one.name].cast(one.type) if one.name in known else pa.nulls(count, one.type)
             for one in schema
         ],
         schema=schema,
     )
+    return table.append_column("cost_uncached_nano_usd", cost)  # as pricing adds it
 
 
 def _repeated(value: str, count: int) -> pa.Array:

@@ -131,7 +131,6 @@ def export(
 ) -> None:
     """Write the story of a rollout as Markdown, or with --json as JSON: for a post-mortem."""
     from coalmine_rollouts.export import timeline_markdown
-
     from coalmine_rollouts.records import Rollout, RolloutDecision
     from coalmine_server.client import read_as
 
