@@ -19,7 +19,7 @@ from coalmine_registry.errors import Refused, StaleRevision
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.registry import Registry
 from coalmine_rollouts import storage
-from coalmine_rollouts.decide import TAKEN_BACK, decide, watched
+from coalmine_rollouts.decide import decide, is_watched_still, watched
 from coalmine_rollouts.decision import Decision, stays
 from coalmine_rollouts.evidence import evidence_of, figures_of
 from coalmine_rollouts.inputs import Held, Inputs, Row, Traffic
@@ -174,12 +174,7 @@ class Controller:
     def _read(self, now: datetime) -> Registered:
         def work(tx: Transaction) -> Registered:
             rows = storage.live_rows(tx, now - _STILL_WATCHED)
-            rows = [
-                row
-                for row in rows
-                if not row.rollout.is_terminal
-                or (row.rollout.state in TAKEN_BACK and row.effective_at is None)
-            ]
+            rows = [row for row in rows if not row.rollout.is_terminal or is_watched_still(row)]
             return read_registered(tx, rows, self._deployed)
 
         registered = self._registry.read(work)
@@ -340,7 +335,7 @@ class Controller:
     def _readout(self, live: _Live, now: datetime) -> tuple[Readout | None, str | None]:
         """The readout of now, or the last one if not enough has come in since; and what went wrong."""
         rollout = live.row.rollout
-        if rollout.state not in SERVING:
+        if rollout.state not in SERVING and rollout.state != "completed":
             return None, None
         treated = self._observed.treated(rollout.id)
         if not self._is_due(live, treated, now):
@@ -357,10 +352,12 @@ class Controller:
         if live.read_at is None or now < live.read_at:
             return True
         arm = None if live.inputs is None else live.inputs.arm
+        age = now - live.read_at
+        if live.row.rollout.is_terminal:
+            return age >= _READ_AGAIN
         enough = max(_FEW, _GROWTH * (0 if arm is None else arm.requests))
         if treated - live.treated >= enough:
             return True
-        age = now - live.read_at
         if age < (_LOOK_AGAIN if live.read_to != self._observed.ingest_id else _READ_AGAIN):
             return False
         self._looks += 1

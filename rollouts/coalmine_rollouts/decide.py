@@ -32,6 +32,9 @@ from coalmine_schemas.prompts import percent
 TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 """Ends after which the treatment should not be seen any more."""
 
+LATE_HARM: Final = "late_harm"
+"""Notice of harm that was shown only after a rollout had completed."""
+
 _INCOMPLETE: Final = "rollback_incomplete"
 
 
@@ -191,11 +194,23 @@ def _passed(row: Row, inputs: Inputs) -> str:
     return f"{in_words(row.clock.seen_s)} seen, {units:,} units{words}"
 
 
+def is_watched_still(row: Row) -> bool:
+    """Returns True if something may be left to say of a rollout that has ended."""
+    if row.rollout.state == "completed":
+        return LATE_HARM not in row.told
+    return row.rollout.state in TAKEN_BACK and row.effective_at is None
+
+
 def _after_the_end(row: Row, inputs: Inputs) -> Decision | None:
-    """Nothing changes any more: only when the last application has followed is said, or that one does not."""
+    """Nothing changes any more: what is left to say is who has followed, and harm that late data show."""
     rollout, seen = row.rollout, inputs.traffic
-    if rollout.ended_at is None or row.effective_at is not None or rollout.state not in TAKEN_BACK:
+    if rollout.ended_at is None or not is_watched_still(row):
         return None
+    if rollout.state == "completed":
+        if inputs.arm is None or inputs.arm.decision != "rollback":
+            return None
+        said = f"{LATE_HARM}: {inputs.arm.words}; nothing was changed: `coalmine rollback` goes back"
+        return replace(stays(row, "notice", said), told=LATE_HARM)
     last = max(seen.treated_at or rollout.ended_at, rollout.ended_at)
     if inputs.now - last >= QUIET and seen.watermark is not None and seen.watermark >= last:
         said = f"effective: nobody was served it after {last:%H:%M:%S} UTC"

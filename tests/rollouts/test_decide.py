@@ -336,9 +336,19 @@ def test_where_it_only_advises_people_can_still_abort() -> None:
     "state", ["completed", "rolled_back", "aborted", "expired", "superseded", "cancelled"]
 )
 def test_what_has_ended_stays_so(state: str) -> None:
-    row = a_row(state, 1, ended_at=NOW - timedelta(minutes=1))
+    row = a_row(state, 1, ended_at=NOW - timedelta(minutes=1), told=("late_harm",))
     place = a_place(row, experiment=None, version="1.0.0")
     assert decided(row, place=place, readout=a_readout("rollback"), commands=(a_command("abort"),)) is None
+
+
+def test_harm_that_late_data_show_is_said_once_and_changes_nothing() -> None:
+    row = a_row("completed", 3, ended_at=NOW - timedelta(hours=1))
+    decision = decided(row, readout=a_readout("rollback"))
+    assert outcome(decision) == ("notice", "completed", 3, "nothing")
+    assert decision is not None
+    assert decision.reasons[0].startswith("late_harm: roll back: worse in quality; nothing was changed")
+    assert decision.told == "late_harm"
+    assert decided(row) is None
 
 
 def test_when_a_rollback_has_reached_everybody_it_is_said() -> None:

@@ -3,8 +3,16 @@ from typing import Any
 
 import pytest
 
-from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, read_plan, read_plan_text, template
+from coalmine_rollouts.plan import (
+    TEMPLATES,
+    RolloutPlan,
+    plan_of_content,
+    read_plan,
+    read_plan_text,
+    template,
+)
 from coalmine_schemas.prompts.errors import InvalidPrompt
+from tests.support.data.prompt_examples import content
 
 ONE = {"stages": [{"weight": "50%", "min_time": "1h"}]}
 
@@ -62,6 +70,15 @@ def test_metrics_may_be_given_in_points_and_as_change() -> None:
     judged = plan.experiment_plan()
     assert judged.metrics == plan.metrics
     assert judged.limits == plan.limits
+
+
+def test_a_version_may_bring_its_plan() -> None:
+    assert plan_of_content(content()) is None
+    asked = plan_of_content(content(metadata={"rollout": {"rollout": "canary-fast", "goals": ["quality"]}}))
+    assert asked is not None
+    assert (asked.template, asked.goals) == ("canary-fast", ("quality",))
+    with pytest.raises(InvalidPrompt, match=r"metadata\.rollout"):
+        plan_of_content(content(metadata={"rollout": "canary-fats"}))
 
 
 @pytest.mark.parametrize(
