@@ -65,8 +65,8 @@ RevisionOption = Annotated[
         show_default=False,
     ),
 ]
-for _name in ("status", "why", "export", "templates"):
-    app.command(_name)(getattr(rollout_views, _name))
+for _view in (rollout_views.status, rollout_views.why, rollout_views.export, rollout_views.templates):
+    app.command()(_view)
 app.command("list")(rollout_views.list_)
 
 WhyOption = Annotated[str, typer.Option("--reason", help="Reason, for the audit log.")]
