@@ -8,7 +8,8 @@ from typing import get_args
 
 import pytest
 
-from coalmine_rollouts.plan import TEMPLATES, Gate, RolloutPlan, read_plan_text, template
+from coalmine_registry.prompt_files.front_matter import read_front_matter
+from coalmine_rollouts.plan import TEMPLATES, Gate, RolloutPlan, read_plan, template
 from coalmine_rollouts.records import State
 from tests.support.repository.markdown import blocks
 from tests.support.repository.shell_commands import coalmine_command
@@ -45,7 +46,7 @@ def test_the_plan_that_it_shows_is_the_standard_one_with_every_key() -> None:
     (shown,) = [block for block in blocks(PAGE) if block.language == "yaml"]
     keys = {field.name for field in fields(RolloutPlan)} - {"template"}
     assert set(re.findall(r"^(\w+):", shown.code, re.MULTILINE)) == keys | {"rollout"}
-    assert read_plan_text(shown.code) == template("canary-standard")
+    assert read_plan(read_front_matter(shown.code)) == template("canary-standard")
     assert set(names("key")) == keys
 
 

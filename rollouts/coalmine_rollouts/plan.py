@@ -237,15 +237,6 @@ def read_plan(value: object, where: str = "rollout") -> RolloutPlan:
     return _plan({**_DEFAULTS, **base, **given}, name, where)
 
 
-def read_plan_text(text: str) -> RolloutPlan:
-    """Reads a plan from YAML or JSON.
-
-    Raises:
-        InvalidPrompt: It is not valid.
-    """
-    return read_plan(read_front_matter(text), "plan")
-
-
 def plan_of_content(content: PromptContent) -> RolloutPlan | None:
     """Returns the plan that a version asks for, under `rollout` of its metadata; None if it names none.
 

@@ -3,16 +3,16 @@ from typing import Any
 
 import pytest
 
-from coalmine_rollouts.plan import (
-    TEMPLATES,
-    RolloutPlan,
-    plan_of_content,
-    read_plan,
-    read_plan_text,
-    template,
-)
+from coalmine_registry.prompt_files.front_matter import read_front_matter
+from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, plan_of_content, read_plan, template
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from tests.support.data.prompt_examples import content
+
+
+def plan_of_text(text: str) -> RolloutPlan:
+    """A plan as a file has it."""
+    return read_plan(read_front_matter(text), "plan")
+
 
 ONE = {"stages": [{"weight": "50%", "min_time": "1h"}]}
 
@@ -49,7 +49,7 @@ def test_a_plan_is_a_template_and_what_it_changes() -> None:
 
 def test_yaml_and_json_are_read_alike() -> None:
     yaml = "rollout: canary-fast\nalpha: 0.01\nwindow: Mon-Fri 09:00-17:00 Europe/Berlin\n"
-    assert read_plan_text(yaml) == read_plan_text(
+    assert plan_of_text(yaml) == plan_of_text(
         json.dumps({"rollout": "canary-fast", "alpha": 0.01, "window": "Mon-Fri 09:00-17:00 Europe/Berlin"})
     )
 

@@ -343,11 +343,6 @@ def _maturing(rows: pa.Table, window_us: FloatArray) -> pa.Table:
     return rows.append_column("matures_at", maturities(rows, window_us))
 
 
-def _key_names(rows: pa.Table) -> tuple[str, ...]:
-    late = ("matures_at",) if "matures_at" in rows.column_names else ()
-    return (*ARM, "unit_group", *late)
-
-
 def _per_row(rows: int) -> IntArray:
     return np.arange(rows)
 

@@ -1,6 +1,6 @@
 -- Purpose: all experiments that an environment runs on a prompt, where one was known; and the rollout that made
 -- a change.
--- Grain: none; a table that is there gets other columns. What is stored knows one experiment at most.
+-- Grain: one row per change of what an environment serves of a prompt, as before. What is stored knows one experiment at most.
 ALTER TABLE deployments ADD COLUMN experiments STRUCT(
     name VARCHAR,
     rule VARCHAR,

@@ -65,8 +65,8 @@ RevisionOption = Annotated[
         show_default=False,
     ),
 ]
-for _name in ("status", "why", "export", "templates"):
-    app.command(_name)(getattr(rollout_views, _name))
+for _view in (rollout_views.status, rollout_views.why, rollout_views.export, rollout_views.templates):
+    app.command()(_view)
 app.command("list")(rollout_views.list_)
 
 WhyOption = Annotated[str, typer.Option("--reason", help="Reason, for the audit log.")]
@@ -252,7 +252,9 @@ def promote(
     context: typer.Context,
     rollout: RolloutArgument,
     *,
-    force: Annotated[bool, typer.Option("--force", help="Needed: there is no proof that it is not worse.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Needed: there is no proof that it is not worse.")
+    ] = False,
     reason: WhyOption,
     revision: RevisionOption = None,
     token: TokenOption = None,
@@ -332,7 +334,10 @@ def _command(  # noqa: PLR0917 - what all commands share
             ANSWERED_WITHIN_S,
         )
         if found["done_at"] is None:
-            note("noted, and carried out as soon as somebody decides about rollouts: is a collector running?")
+            note(
+                "noted, and carried out as soon as a collector runs; `coalmine rollback` and "
+                "`coalmine panic` need none"
+            )
         state = client.get(path_of("rollouts", rollout))
     if as_json:
         write_json({**found, "state": state["state"], "row_version": state["row_version"]})

@@ -22,10 +22,10 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine
 _NUMBERS = count()
 QUICK = """
 stages:
-  - {weight: 50%, min_time: 0s, min_units: 5, gate: no_harm}
+  - {weight: 50%, min_time: 0s, min_units: 0, gate: no_harm}
 bake: {time: 0s}
 """
-"""Completes as soon as both arms had a few units."""
+"""Completes as soon as both arms had requests."""
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,10 @@ def test_a_rollout_is_started_fed_by_the_simulator_and_tells_where_it_stands(
     why = answer(server, "rollout", "why", rollout)
     assert [each["seq"] for each in why] == list(range(1, len(why) + 1))
     assert {each["kind"] for each in why} >= {"create", "start"}
+    checked = run(server, "rollout", "check", name, "1.1.0", "--template", "canary-fast", "--json")
+    forecast = json.loads(checked.stdout)
+    assert (forecast["prompt"], len(forecast["stages"])) == (name, 1)
+    assert checked.returncode == (0 if forecast["ends"] else 1)
     shown = run(server, "rollout", "status", rollout)
     assert shown.stdout.startswith(f"{rollout}: ")
     assert "50% commanded" in shown.stdout
@@ -186,6 +190,7 @@ def test_a_job_can_wait_for_the_end(
         eventually(has_ended, what=end)
     done = waiting.result()
     assert (done.returncode, json.loads(done.stdout)["state"]) == (code, end), done.stderr
+    assert ("1.1.0 as shipped to prod" in run(server, "log", name).stdout) is (end == "completed")
 
 
 def test_pause_resume_and_a_stale_view(server: ServerProcess, name: str) -> None:
@@ -200,6 +205,8 @@ def test_pause_resume_and_a_stale_view(server: ServerProcess, name: str) -> None
     assert state(server, rollout) == "running"
     refused = run(server, "rollout", "resume", rollout)
     assert refused.returncode == 1
+    unforced = run(server, "rollout", "promote", rollout, "--reason", "no proof")
+    assert (unforced.returncode, "add --force" in unforced.stderr) == (2, True)
     forced = answer(server, "rollout", "promote", rollout, "--force", "--reason", "the old one is broken")
     assert forced["state"] == "baking"
     assert server.json(f"/v1/environments/prod/prompts/{name}")["default"] == {"version": "1.1.0"}
