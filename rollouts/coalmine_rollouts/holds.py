@@ -204,9 +204,10 @@ def _evidence(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
     for metric in arm.metrics:
         if metric.role == "signal" and metric.verdict == "worse":
             yield f"signal:{metric.metric}", f"{metric.metric}, a signal, is {metric.words}"
-    if plan.on_segment_harm == "hold":
+    only_holds = row.rollout.state == "baking" and not plan.bake.rollback
+    if plan.on_segment_harm == "hold" or only_holds:
         for segment in arm.segments:
             if segment.harmed:
                 yield f"segment:{segment.key}={segment.value}", segment_words(segment)
-    if row.rollout.state == "baking" and not plan.bake.rollback and arm.decision == "rollback":
+    if only_holds and arm.decision == "rollback":
         yield "harm", f"{arm.words}; the plan says that harm in the bake holds"

@@ -93,7 +93,9 @@ def test_a_bake_without_holdback_sees_the_requests_that_carry_no_experiment_any_
     application.per_minute = 120
     application.behaviours = {"1.0.0": STEADY, "1.1.0": STEADY}
     stages = [{"weight": "50%", "min_time": "3m", "min_units": 30, "gate": "no_harm"}]
-    plan = read_plan({"stages": stages, "bake": {"time": "5m", "holdback": "0%"}, "limits": {}, "metrics": {}})
+    plan = read_plan(
+        {"stages": stages, "bake": {"time": "5m", "holdback": "0%"}, "limits": {}, "metrics": {}}
+    )
     made = rig.start(plan=plan)
     rig.until("completed", made.id, within=25)
     assert rig.kinds(made.id) == ["create", "start", "bake", "complete"]
