@@ -127,7 +127,7 @@ def _expired(row: Row, inputs: Inputs) -> Decision | None:
 
 
 def _stands_against(row: Row, inputs: Inputs) -> bool:
-    """True if more people must not get it now: no proof is needed then, but data, and that nothing forbids it."""
+    """True if more people must not get it now: that needs no proof then, but data, and no ban."""
     rollout = row.rollout
     unseen = row.clock.observed_at is None or inputs.arm is None
     closed = any(not_now(row, inputs, rollout.plan.last + 1))
