@@ -48,7 +48,7 @@ def tracked(held: Mapping[str, Held], found: Mapping[str, str], now: datetime) -
         if name in found:
             after[name] = replace(before, text=found[name], clear_since=None, clear_ticks=0)
             continue
-        since = before.clear_since or now
+        since = min(before.clear_since or now, now)  # a clock that was set back keeps none
         ticks = before.clear_ticks + 1
         if ticks <= _CLEAR_TICKS or now - since < timedelta(seconds=_CLEAR_S):
             after[name] = replace(before, clear_since=since, clear_ticks=ticks)

@@ -145,6 +145,8 @@ def test_a_hold_is_released_once_its_reason_was_gone_for_two_ticks_and_half_a_mi
     assert set(once) == set(twice) == {"srm"}
     assert set(tracked(twice, {}, NOW + timedelta(seconds=29))) == {"srm"}
     assert tracked(twice, {}, NOW + timedelta(seconds=31)) == {}
+    ahead = tracked(once, {}, NOW - timedelta(days=1))  # the clock was set back
+    assert tracked(ahead, {}, NOW - timedelta(days=1) + timedelta(seconds=31)) == {}
     back = tracked(twice, {"srm": "again"}, NOW + timedelta(seconds=10))
     assert set(tracked(back, {}, NOW + timedelta(seconds=31))) == {"srm"}
 
