@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from coalmine_analytics.results.verdicts import ACTING
-from coalmine_rollouts.alike import models_differ, share_is_above
+from coalmine_rollouts.alike import LEAST_REQUESTS, models_differ, share_is_above
 from coalmine_rollouts.harm import segment_words
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
 from coalmine_rollouts.quantities import in_words
@@ -32,6 +32,8 @@ _FEW: Final = 5
 _FOLLOW_S: Final = 120.0
 """Time that applications have to follow before it is said that some do not."""
 _SLOWER: Final = 1.5
+_ONE_UNIT: Final = 0.5
+"""Of the requests of an arm: what is compared is that unit, and not the version."""
 
 
 def held_for(row: Row, inputs: Inputs) -> dict[str, str]:
@@ -200,6 +202,13 @@ def _evidence(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
             "srm",
             "units do not arrive in the planned proportions, so the arms cannot be compared: see `why` for "
             "counts; abort, or retry with a new salt",
+        )
+    most = max((each.share for each in arm.heavy_units), default=0.0)
+    if most >= _ONE_UNIT and arm.units >= LEAST_REQUESTS:
+        yield (
+            "one_unit",
+            f"a single unit makes {most:.0%} of the treatment's requests: the comparison is about it and "
+            "not about the others; see `readout`, and promote by force or abort",
         )
     for metric in arm.metrics:
         if metric.role == "signal" and metric.verdict == "worse":
