@@ -12,7 +12,7 @@ from coalmine_rollouts.decide_commands import command
 from coalmine_rollouts.decide_pending import decide_pending
 from coalmine_rollouts.decision import Act, Decision, ended, is_alone, stays, to_everybody
 from coalmine_rollouts.displaced import displaced
-from coalmine_rollouts.gates import gate_of, is_suspected_for_long, missing
+from coalmine_rollouts.gates import gate_of, is_suspected_for_long, missing, not_now
 from coalmine_rollouts.harm import broken_limits, extra_cost_usd, shown_harm
 from coalmine_rollouts.holds import (
     CLOCK_GOES_ON,
@@ -72,9 +72,15 @@ def decide(row: Row, inputs: Inputs) -> Decision | None:
         return decide_pending(row, inputs)
     if row.rollout.is_terminal:
         return _after_the_end(row, inputs)
+    advised = False
     for step in _STEPS:
-        if (decision := step(row, inputs)) is not None:
-            return _as_advice(row, decision)
+        if advised and step is _forward:
+            return None  # what was advised stands against it
+        if (decision := step(row, inputs)) is None:
+            continue
+        if (said := _as_advice(row, decision)) is not None:
+            return said
+        advised = True  # and that is all: what people ask for, and holds, go on
     return None
 
 
@@ -115,7 +121,17 @@ def _expired(row: Row, inputs: Inputs) -> Decision | None:
         return None
     if plan.when_inconclusive == "stop":
         return ended(row, "expire", "expired", used_up)
+    if _stands_against(row, inputs):
+        return None
     return to_everybody(row, f"without proof: {used_up}")
+
+
+def _stands_against(row: Row, inputs: Inputs) -> bool:
+    """True if more people must not get it now: that needs no proof then, but data, and no ban."""
+    rollout = row.rollout
+    unseen = row.clock.observed_at is None or inputs.arm is None
+    closed = any(not_now(row, inputs, rollout.plan.last + 1))
+    return rollout.state == "paused" or bool(row.held.keys() - {"inconclusive"}) or unseen or closed
 
 
 def _used_up(row: Row, inputs: Inputs) -> str | None:

@@ -86,7 +86,7 @@ def _resumed(row: Row, given: Command) -> Decision:
     if named is None and manual:
         return refused(row, given, "weights were set by hand: say which stage this is, from 0")
     stage = rollout.stage if named is None else int(named)
-    if not 0 <= stage <= plan.last + 1:
+    if not 0 <= stage <= max(plan.last, rollout.stage):
         return refused(row, given, f"there is no stage {stage}: give 0 to {plan.last}")
     if stage > max(rollout.stage, 0) and not manual:
         return refused(row, given, "resuming does not skip stages: use promote with a reason")

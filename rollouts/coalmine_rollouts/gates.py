@@ -25,7 +25,7 @@ class Missing(NamedTuple):
 
 def missing(row: Row, inputs: Inputs) -> tuple[Missing, ...]:
     """Returns what is missing to leave the stage of a rollout that runs or bakes; holds are not among it."""
-    return (*_of_stage(row, inputs), *_of_moment(row, inputs))
+    return (*_of_stage(row, inputs), *not_now(row, inputs, row.rollout.stage + 1))
 
 
 def is_suspected_for_long(row: Row, inputs: Inputs) -> bool:
@@ -96,10 +96,12 @@ def _time(row: Row, inputs: Inputs) -> Iterator[Missing]:
         yield Missing("time", f"{clock.hours.bit_count()} of 24 hours of the day seen")
 
 
-def _of_moment(row: Row, inputs: Inputs) -> Iterator[Missing]:
-    plan, stage = row.rollout.plan, row.rollout.stage
+def not_now(row: Row, inputs: Inputs, to_stage: int) -> Iterator[Missing]:
+    """What is closed now, and what a person has to approve on the way to a later stage."""
+    rollout, plan = row.rollout, row.rollout.plan
     yield from closed(plan, inputs.frozen, inputs.now)
-    if stage <= plan.last and plan.needs_approval(stage + 1):
-        what = COMPLETE if stage == plan.last else percent(plan.weight(stage + 1))
-        if what not in [approval.what for approval in row.rollout.approvals]:
+    given = [approval.what for approval in rollout.approvals]
+    for stage in range(rollout.stage + 1, min(to_stage, plan.last + 1) + 1):
+        what = COMPLETE if stage > plan.last else percent(plan.weight(stage))
+        if plan.needs_approval(stage) and what not in given:
             yield Missing("approval", f"a person has to approve {what}")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from coalmine_analytics.results.verdicts import ACTING
-from coalmine_rollouts.alike import models_differ, share_is_above
+from coalmine_rollouts.alike import LEAST_REQUESTS, models_differ, share_is_above
 from coalmine_rollouts.harm import segment_words
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
 from coalmine_rollouts.quantities import in_words
@@ -32,6 +32,8 @@ _FEW: Final = 5
 _FOLLOW_S: Final = 120.0
 """Time that applications have to follow before it is said that some do not."""
 _SLOWER: Final = 1.5
+_ONE_UNIT: Final = 0.5
+"""Of the requests of an arm: what is compared is that unit, and not the version."""
 
 
 def held_for(row: Row, inputs: Inputs) -> dict[str, str]:
@@ -48,7 +50,7 @@ def tracked(held: Mapping[str, Held], found: Mapping[str, str], now: datetime) -
         if name in found:
             after[name] = replace(before, text=found[name], clear_since=None, clear_ticks=0)
             continue
-        since = before.clear_since or now
+        since = min(before.clear_since or now, now)  # a clock that was set back keeps none
         ticks = before.clear_ticks + 1
         if ticks <= _CLEAR_TICKS or now - since < timedelta(seconds=_CLEAR_S):
             after[name] = replace(before, clear_since=since, clear_ticks=ticks)
@@ -201,12 +203,20 @@ def _evidence(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
             "units do not arrive in the planned proportions, so the arms cannot be compared: see `why` for "
             "counts; abort, or retry with a new salt",
         )
+    most = max((each.share for each in arm.heavy_units), default=0.0)
+    if most >= _ONE_UNIT and arm.units >= LEAST_REQUESTS:
+        yield (
+            "one_unit",
+            f"a single unit makes {most:.0%} of the treatment's requests: the comparison is about it and "
+            "not about the others; see `readout`, and promote by force or abort",
+        )
     for metric in arm.metrics:
         if metric.role == "signal" and metric.verdict == "worse":
             yield f"signal:{metric.metric}", f"{metric.metric}, a signal, is {metric.words}"
-    if plan.on_segment_harm == "hold":
+    only_holds = row.rollout.state == "baking" and not plan.bake.rollback
+    if plan.on_segment_harm == "hold" or only_holds:
         for segment in arm.segments:
             if segment.harmed:
                 yield f"segment:{segment.key}={segment.value}", segment_words(segment)
-    if row.rollout.state == "baking" and not plan.bake.rollback and arm.decision == "rollback":
+    if only_holds and arm.decision == "rollback":
         yield "harm", f"{arm.words}; the plan says that harm in the bake holds"

@@ -342,7 +342,11 @@ def _stages(value: object, where: str) -> tuple[Stage, ...]:
     given = list_of(value, where)
     if not 1 <= len(given) <= _MOST_STAGES:
         raise InvalidPrompt(where, f"{len(given)} of them", f"give 1 to {_MOST_STAGES} stages")
-    stages = tuple(_stage(each, f"{where}[{place}]") for place, each in enumerate(given))
+    last = len(given) - 1
+    stages = tuple(
+        _stage(each, f"{where}[{place}]", "not_worse" if place == last else "no_harm")
+        for place, each in enumerate(given)
+    )
     for place, (before, stage) in enumerate(pairwise(stages), 1):
         if stage.weight <= before.weight:
             raise InvalidPrompt(
@@ -351,7 +355,7 @@ def _stages(value: object, where: str) -> tuple[Stage, ...]:
     return stages
 
 
-def _stage(value: object, where: str) -> Stage:
+def _stage(value: object, where: str, gate: Gate) -> Stage:
     found = object_of(value, where)
     refuse_unknown(found, (each.name for each in fields(Stage)), where)
     weight = read_share(found.get("weight"), f"{where}.weight")
@@ -365,7 +369,7 @@ def _stage(value: object, where: str) -> Stage:
         weight=weight,
         min_time=read_duration(found.get("min_time", "1h"), f"{where}.min_time"),
         min_units=integer({"min_units": 100, **found}, "min_units", where, at_least=0),
-        gate=_choice({"gate": "no_harm", **found}, "gate", where, get_args(Gate)),
+        gate=_choice({"gate": gate, **found}, "gate", where, get_args(Gate)),
         every_hour_of_day=optional_bool(found, "every_hour_of_day", where, default=False),
     )
 

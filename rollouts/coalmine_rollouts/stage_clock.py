@@ -93,7 +93,7 @@ def ticked(
         return replace(clock, observed_at=now, ticked_at=now, counted_to=now)
     passed_s = (now - clock.ticked_at).total_seconds()
     if passed_s < 0 or passed_s > longest_gap_s:
-        return replace(clock, ticked_at=now, counted_to=max(now, clock.counted_to))
+        return replace(clock, ticked_at=now, counted_to=now)
     fresh = sorted({begin for begin in buckets if begin >= clock.counted_to})
     counted_to = fresh[-1] + timedelta(seconds=length_s) if fresh else clock.counted_to
     if stopped:

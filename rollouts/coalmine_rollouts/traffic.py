@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from coalmine_rollouts.inputs import CONTROL, TREATMENT, ArmTraffic, Traffic, Usual
-from coalmine_rollouts.records import AppBehind, Rollout
+from coalmine_rollouts.records import SERVING, AppBehind, Rollout
 
 KEPT: Final = timedelta(minutes=70)
 """How far back requests are kept."""
@@ -126,7 +126,12 @@ def traffic_of(
         missing_metrics: Metrics without new values.
         served: Versions that the environment serves of the prompt, wherever.
     """
-    mine = [each for each in prompt.minutes if each.experiment == rollout.id]
+    alone = epoch is None and rollout.state in SERVING
+    mine = [
+        replace(each, arm=TREATMENT) if alone and each.experiment is None else each
+        for each in prompt.minutes
+        if each.experiment == rollout.id or (alone and _is_of_alone(each, rollout))
+    ]
     lately = [each for each in prompt.minutes if each.minute > now - LATELY]
     assigned, on_epoch, followed_by = _following(mine, now, epoch)
     ends = rollout.is_terminal
@@ -134,10 +139,11 @@ def traffic_of(
         watermark=watermark,
         treatment=_arm([each for each in mine if each.arm == TREATMENT], now),
         control=_arm([each for each in mine if each.arm == CONTROL], now),
-        buckets=_buckets(mine, bucket_s, watermark, alone=epoch is None),
+        buckets=_buckets(mine, bucket_s, watermark, alone=alone),
         assigned=assigned,
         on_epoch=on_epoch,
-        others=sum(each.requests for each in lately if each.experiment != rollout.id),
+        others=sum(each.requests for each in lately if each.experiment != rollout.id)
+        - sum(each.requests for each in mine if each.experiment is None and each.minute > now - LATELY),
         behind=_apps(
             (each for each in _late(rollout, lately, served) if each.last_at > now - QUIET)
             if ends
@@ -170,9 +176,14 @@ def _following(mine: Iterable[Seen], now: datetime, epoch: int | None) -> tuple[
     latest = [each for each in rows if each.minute > now - NOW]
     if sum(each.requests for each in latest) >= _ENOUGH:
         rows = latest
-    old = [each for each in rows if each.epoch != epoch]
+    old = [each for each in rows if (each.experiment is not None if epoch is None else each.epoch != epoch)]
     total = sum(each.requests for each in rows)
     return total, total - sum(each.requests for each in old), old
+
+
+def _is_of_alone(each: Seen, rollout: Rollout) -> bool:
+    """True for requests on a treatment that everybody gets: they carry no experiment any more."""
+    return each.experiment is None and each.version == rollout.treatment and each.resolution != _PINNED
 
 
 def _late(rollout: Rollout, rows: Iterable[Seen], served: frozenset[str]) -> Iterable[Seen]:

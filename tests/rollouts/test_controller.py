@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coalmine_registry.errors import DatabaseUnavailable
+from coalmine_rollouts.plan import read_plan
 from coalmine_rollouts.transition import carry_out
 from tests.support.data.registry_case import BOB, PROMPT
 from tests.support.data.rollout_case import BROKEN, QUICK, STEADY, Application, Behaviour, Rig
@@ -85,6 +86,19 @@ def test_harm_that_begins_in_the_bake_is_rolled_back(rig: Rig) -> None:
     application.behaviours = {"1.1.0": BROKEN}
     rig.until("rolled_back", made.id)
     assert rig.registry.deployment("prod", PROMPT).version == "1.0.0"
+
+
+def test_a_bake_without_holdback_sees_the_requests_that_carry_no_experiment_any_more(rig: Rig) -> None:
+    application = rig.serve("1.0.0", treatment="1.1.0")
+    application.per_minute = 120
+    application.behaviours = {"1.0.0": STEADY, "1.1.0": STEADY}
+    stages = [{"weight": "50%", "min_time": "3m", "min_units": 30, "gate": "no_harm"}]
+    plan = read_plan(
+        {"stages": stages, "bake": {"time": "5m", "holdback": "0%"}, "limits": {}, "metrics": {}}
+    )
+    made = rig.start(plan=plan)
+    rig.until("completed", made.id, within=25)
+    assert rig.kinds(made.id) == ["create", "start", "bake", "complete"]
 
 
 def test_nobody_calls_at_night_and_nothing_happens(rig: Rig) -> None:

@@ -99,6 +99,12 @@ def test_harm_in_a_bake_holds_if_the_plan_says_so() -> None:
     assert outcome(decision) == ("hold", "baking", 3, "nothing")
 
 
+def test_harm_of_a_segment_in_a_bake_holds_if_the_plan_says_so() -> None:
+    plan = plan_of(bake={"time": "24h", "holdback": "5%", "rollback": False})
+    decision = decided(a_row("baking", 3, plan=plan), readout=a_readout(segments=(segment(harmed=True),)))
+    assert outcome(decision) == ("hold", "baking", 3, "nothing")
+
+
 def test_harm_comes_before_what_people_ask_for_and_before_holds() -> None:
     row = a_row(held={"srm": "no"})
     decision = decided(
@@ -140,6 +146,8 @@ def test_resuming_skips_no_stage(stage: int) -> None:
 def test_resuming_after_weights_were_set_by_hand_asks_which_stage_this_is() -> None:
     row = a_row("paused", 0, reasons=("manual_weights: dana gave 30%",))
     assert outcome(decided(row, commands=(a_command("resume"),))) == ("refuse", "paused", 0, "nothing")
+    beyond = a_command("resume", arguments={"stage": 3})  # the bake: everybody, of which there is no proof
+    assert outcome(decided(row, commands=(beyond,))) == ("refuse", "paused", 0, "nothing")
     named = a_command("resume", arguments={"stage": 1})
     assert outcome(decided(row, commands=(named,))) == ("resume", "running", 1, "set_weight")
 
@@ -172,6 +180,27 @@ def test_a_command_on_a_stale_view_is_refused_with_what_changed() -> None:
 def test_time_that_is_used_up_ends_as_the_plan_says(when: str, wanted: tuple[str, str, int, str]) -> None:
     plan = plan_of(max_duration="1d", when_inconclusive=when)
     assert outcome(decided(a_row(plan=plan), readout=a_readout("hold"))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("row", "changes"),
+    [
+        ({"state": "paused"}, {}),
+        ({}, {"frozen": "by dana: holidays"}),
+        ({}, {"readout": None}),
+        ({}, {"readout": a_readout("hold", srm=True)}),
+        ({"window": "Wed 09:00-17:00 Europe/Berlin"}, {}),  # it is a Tuesday
+        ({"approve_before": ["complete"]}, {}),
+        ({"approve_before": ["50%"]}, {}),
+    ],
+)
+def test_time_that_is_used_up_shows_it_to_nobody_else_while_something_forbids_that(
+    row: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    state = row.pop("state", "running")
+    plan = plan_of(max_duration="1d", when_inconclusive="complete", **row)
+    decision = decided(a_row(state, plan=plan), **{"readout": a_readout("hold"), **changes})
+    assert decision is None or (decision.kind, decision.act) == ("hold", "nothing")
 
 
 @pytest.mark.parametrize(
@@ -334,6 +363,14 @@ def test_where_it_only_advises_it_says_once_what_it_would_do() -> None:
 
 def test_where_it_only_advises_people_can_still_abort() -> None:
     decision = decided(a_row(plan=plan_of(mode="advise")), commands=(a_command("abort"),))
+    assert outcome(decision) == ("abort", "aborted", 0, "stop")
+
+
+def test_advice_that_was_given_keeps_nobody_from_aborting_and_advises_nothing_else() -> None:
+    row = a_row(plan=plan_of(mode="advise"), told=("roll_back 0",))
+    harmed = a_readout("rollback")
+    assert decided(row, readout=harmed) is None
+    decision = decided(row, readout=harmed, commands=(a_command("abort"),))
     assert outcome(decision) == ("abort", "aborted", 0, "stop")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coalmine_analytics.results.readout import HeavyUnitReadout
 from coalmine_rollouts.decide import decide, watched
 from coalmine_rollouts.holds import held_for, tracked
 from coalmine_rollouts.inputs import Held, Inputs, Row, Usual
@@ -145,6 +146,8 @@ def test_a_hold_is_released_once_its_reason_was_gone_for_two_ticks_and_half_a_mi
     assert set(once) == set(twice) == {"srm"}
     assert set(tracked(twice, {}, NOW + timedelta(seconds=29))) == {"srm"}
     assert tracked(twice, {}, NOW + timedelta(seconds=31)) == {}
+    ahead = tracked(once, {}, NOW - timedelta(days=1))  # the clock was set back
+    assert tracked(ahead, {}, NOW - timedelta(days=1) + timedelta(seconds=31)) == {}
     back = tracked(twice, {"srm": "again"}, NOW + timedelta(seconds=10))
     assert set(tracked(back, {}, NOW + timedelta(seconds=31))) == {"srm"}
 
@@ -190,3 +193,11 @@ def test_a_plan_may_end_what_it_would_hold(
     assert decision is not None
     assert (decision.kind, decision.to_state, decision.act) == ("expire", "expired", "stop")
     assert decision.reasons == (reason,)
+
+
+@pytest.mark.parametrize(("share", "units", "holds"), [(0.5, 30, True), (0.49, 30, False), (0.9, 29, False)])
+def test_one_unit_proves_nothing_for_all(share: float, units: int, holds: bool) -> None:
+    row = a_row()
+    heavy = HeavyUnitReadout(unit_id="user-1", requests=900, share=share)
+    readout = a_readout(units=units, heavy_units=(heavy,))
+    assert ("one_unit" in held_for(row, the_inputs(row, readout=readout))) is holds

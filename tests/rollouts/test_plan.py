@@ -39,6 +39,11 @@ def test_the_standard_template_is_the_one_that_was_measured() -> None:
     assert plan.stages[1].min_units == 600
 
 
+def test_the_last_stage_asks_for_proof_unless_its_gate_is_named() -> None:
+    stages = [{"weight": "5%"}, {"weight": "50%"}]
+    assert [stage.gate for stage in read_plan({"stages": stages}).stages] == ["no_harm", "not_worse"]
+
+
 def test_a_plan_is_a_template_and_what_it_changes() -> None:
     plan = read_plan({"rollout": "canary-classic", "max_duration": "14d", "goals": ["quality"]})
     assert plan.template == "canary-classic"

@@ -69,6 +69,11 @@ def test_a_clock_that_jumps_back_adds_nothing() -> None:
     assert tick(clock, -3_570).watched_s == 60
 
 
+def test_a_clock_that_was_ahead_for_a_while_does_not_stand_until_then() -> None:
+    clock = tick(tick(OBSERVED, 86_400), 30)
+    assert tick(clock, 60, 300).seen_s == 300
+
+
 def test_it_stands_while_it_is_stopped_and_what_came_meanwhile_is_lost() -> None:
     clock = tick(OBSERVED, 30, 0, 300, stopped=True)
     assert (clock.seen_s, clock.watched_s) == (0, 0)

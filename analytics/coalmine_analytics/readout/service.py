@@ -199,10 +199,10 @@ class Readouts:
     def _will_do(self, before: Readout, max_age: timedelta) -> bool:
         """True if there is no need of another look now."""
         now = self._clock()
-        if now - before.taken_at <= max_age:
+        if timedelta(0) <= now - before.taken_at <= max_age:
             return True
         at, through = self._looked.get(before.experiment, (before.taken_at, before.through_ingest_id))
-        return now - at < STILL and last_batch(self._store.reader()) == through
+        return timedelta(0) <= now - at < STILL and last_batch(self._store.reader()) == through
 
     def _is_due(self, row: ExperimentRow, before: Readout, seen: int) -> bool:
         if before.final:

@@ -155,6 +155,20 @@ def test_a_recent_look_will_do_for_who_says_so(store: Store, clock: SetClock) ->
     assert readouts.current("exp-1", max_age=timedelta(seconds=10)) != first
 
 
+def test_a_clock_that_was_set_back_hides_nothing_that_came_in(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    commit(store, feed, 0)
+    readouts = Readouts(store, PLANS, clock=clock)
+    clock.move(days=1)
+    first = readouts.current("exp-1")
+    clock.move(days=-1)
+    commit(store, feed, 1)
+    second = readouts.current("exp-1")
+    assert first is not None
+    assert second is not None
+    assert second.requests > first.requests
+
+
 def test_nothing_is_computed_while_no_batch_comes_in(store: Store, clock: SetClock) -> None:
     feed = Feed()
     commit(store, feed, 0)
