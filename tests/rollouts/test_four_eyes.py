@@ -60,6 +60,15 @@ def test_who_wrote_it_neither_forces_nor_rebases_it_nor_names_its_stage(
     assert rollouts.rollout(made.id).state == "running"
 
 
+def test_who_wrote_it_does_not_override_its_rollout(registry: Registry, rollouts: Rollouts) -> None:
+    made = start(rollouts)
+    mine: dict[str, Any] = {"override": True, "reason": "mine"}
+    with pytest.raises(Forbidden, match="another person has to override it"):
+        registry.set_weights(ANN, made.id, {"treatment": 1.0}, **mine)
+    with pytest.raises(Forbidden, match="another person has to override it"):
+        registry.stop_experiment(ANN, made.id, "treatment", **mine)
+
+
 def test_who_wrote_it_does_not_rebase_it(registry: Registry, rollouts: Rollouts, world: World) -> None:
     made = start(rollouts, start_at=world.clock.now + timedelta(hours=1))
     registry.promote(CLEO, PROMPT, "1.2.0", "prod", override=True, reason="a repair")
@@ -94,7 +103,9 @@ def test_weights_by_hand_are_no_way_around_an_approval(
     registry: Registry, rollouts: Rollouts, world: World
 ) -> None:
     made = start(rollouts, asking("complete"))
-    registry.set_weights(BOB, made.id, {"treatment": 0.2}, override=True, reason="faster")
+    with pytest.raises(Forbidden, match="another person has to override it"):
+        registry.set_weights(BOB, made.id, {"treatment": 1.0}, override=True, reason="all")
+    registry.set_weights(CLEO, made.id, {"treatment": 0.2}, override=True, reason="faster")
     world.minutes(1)
     refused = rollouts.resume(BOB, made.id, stage=2)
     world.minutes(1)

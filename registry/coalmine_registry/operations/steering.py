@@ -44,11 +44,12 @@ def check_place(
 
     Raises:
         Steered: Names the rollout.
-        Forbidden: Only an approver may override one.
+        Forbidden: Only an approver may override one, who neither wrote what it rolls out nor started one
+            that asks another person.
         Invalid: An override has no reason.
     """
     row = transaction.one(
-        select(rollouts.c.id, rollouts.c.state).where(
+        select(rollouts).where(
             rollouts.c.environment == environment,
             rollouts.c.prompt == prompt,
             rollouts.c.rule.is_(None) if rule is None else rollouts.c.rule == rule,
@@ -62,6 +63,12 @@ def check_place(
         where = "" if rule is None else f" under rule {rule}"
         raise Steered(f"{prompt} in {environment}{where}", row.id)
     actor.require(Role.APPROVER, "override a rollout")
+    asks = row.plan.get("approve_before") and actor.is_any_of(frozenset({row.started_by}))
+    if asks or approval.is_author(transaction, actor, prompt, row.treatment):
+        did = f"started {row.id}, which asks for approval" if asks else f"wrote {prompt}@{row.treatment}"
+        raise Forbidden(
+            f"{actor.subject} {did}: another person has to override it; to abort it needs nobody else"
+        )
     audit.record(
         transaction,
         actor,
