@@ -51,6 +51,7 @@ DEFAULT_PLACE: Final = "default"
 
 _MOST_STAGES: Final = 20
 _MOST_ENTRIES: Final = 50
+_DEEPEST: Final = 5
 _LEAST_ALPHA: Final = 1e-6
 _LEAST_WEIGHT: Final = 1e-4
 _LARGEST: Final = 10**12
@@ -237,6 +238,7 @@ def read_plan(value: object, where: str = "rollout") -> RolloutPlan:
     if isinstance(value, str):
         return template(value, where)
     given = dict(object_of(value, where))
+    _check_texts(given, where)
     name = given.pop("rollout", None)
     base = _document("canary-standard" if name is None else _known_template(name, f"{where}.rollout"))
     refuse_unknown(given, _DEFAULTS, where)
@@ -338,7 +340,6 @@ def _plan(found: Mapping[str, Any], name: str | None, where: str) -> RolloutPlan
         request_promotion=_environments(found, where),
         notify=_notify(found["notify"], f"{where}.notify"),
     )
-    _check_texts(plan.to_json(), where)
     least_s = sum(stage.min_time_s for stage in plan.stages)
     if plan.max_duration_s < least_s:
         raise InvalidPrompt(
@@ -347,18 +348,20 @@ def _plan(found: Mapping[str, Any], name: str | None, where: str) -> RolloutPlan
     return plan
 
 
-def _check_texts(value: object, where: str) -> None:
+def _check_texts(value: object, where: str, depth: int = 0) -> None:
     """Refuses texts that a database cannot hold, or that would not be seen where they are shown."""
+    if depth > _DEEPEST:
+        raise InvalidPrompt(where, "nested too deep", "nest fewer lists and mappings")
     match value:
         case str() if printable(value, lines=False) != value:
             raise InvalidPrompt(where, value, "leave out control characters and invisible ones")
         case dict():
             for key, each in value.items():
-                _check_texts(key, f"a key of {where}")
-                _check_texts(each, f"{where}.{key}")
-        case list() | tuple():
+                _check_texts(_name(key, f"a key of {where}"), f"a key of {where}")
+                _check_texts(each, f"{where}.{key}", depth + 1)
+        case list():
             for place, each in enumerate(value):
-                _check_texts(each, f"{where}[{place}]")
+                _check_texts(each, f"{where}[{place}]", depth + 1)
 
 
 def _stages(value: object, where: str) -> tuple[Stage, ...]:
@@ -488,8 +491,7 @@ def _freezes(value: object, where: str) -> tuple[Freeze, ...]:
 
 
 def _notify(value: object, where: str) -> dict[str, str]:
-    found = _few(value, where)
-    return {_name(key, f"a key of {where}"): _name(each, f"{where}.{key}") for key, each in found.items()}
+    return {key: _name(each, f"{where}.{key}") for key, each in _few(value, where).items()}
 
 
 def _environments(found: Mapping[str, Any], where: str) -> tuple[str, ...]:
