@@ -247,8 +247,9 @@ def announce_server(home: Path, url: str, kind: ServerKind, secret: str, *, repl
 def announce_start(home: Path) -> None:
     """Announces that this process is about to be a server, so that commands wait for it."""
     document = {"pid": os.getpid(), "process_started": _process_started(os.getpid())}
-    with suppress(OSError):  # a full disk, say: the server itself waits for room and says so
+    with suppress(OSError, UntrustedHome):  # a full disk, say: the server itself says what is the matter
         make_private_folder(home)
+        _check_owner(home)
         write_atomically(home / _STARTING_FILE, json.dumps(document) + "\n")
 
 

@@ -56,7 +56,8 @@ def test_every_metric_is_what_experiment_cells_make_of_it(store: Store) -> None:
     names = [name for name in sums.metrics if name != "requests"]
     assert {"quality", "grounding", "thumbs_up", "rating", "cost_nano_usd.capped", "refusals"} <= set(names)
     assert set(names) <= set(known_cells(store.reader(), "refund"))
-    for name in [each for each in names if not each.endswith(".capped")]:
+    # Caps differ, and what counts cached requests alone is a part of a comparison and no metric.
+    for name in [each for each in names if not each.endswith(".capped") and ".cached." not in each]:
         found = read(store, replace(VERSIONS, cells=name)).cells
         at = sums.metrics.index(name)
         for theirs, ours in ((sums.x[at], found.x), (sums.y[at], found.y)):
