@@ -11,7 +11,7 @@ from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.provenance import VersionSource, without_secrets
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 from coalmine_schemas.errors import nearest
-from coalmine_schemas.safe_text import printable
+from coalmine_schemas.safe_text import masked, printable
 
 _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 20
@@ -185,7 +185,10 @@ def web_address(field: str, value: object) -> str:
     Raises:
         Invalid: It is none.
     """
-    text = storable(field, value, _LONGEST_REFERENCE)
+    storable(
+        field, masked(value) if isinstance(value, str) else value, _LONGEST_REFERENCE
+    )  # errors repeat it
+    text = str(value)
     try:
         parts = urlsplit(text)
     except ValueError:
