@@ -125,10 +125,12 @@ def test_a_stage_begins_when_clients_have_followed_and_those_behind_are_named(ri
     rig.applications[PROMPT].append(
         Application(per_minute=120, app="billing", frozen_at=old, resolution="cached", units=300)
     )
-    while rig.rollouts.rollout(made.id).stage == 0:
-        rig.minutes(1)
+    for _ in range(60):
+        if rig.rollouts.rollout(made.id).stage == 0:
+            rig.minutes(1)
     rig.minutes(5)
     found = rig.rollouts.rollout(made.id)
+    assert found.stage == 1
     assert [each.name for each in found.holds] == ["clients_behind"]
     assert "billing (cached)" in found.holds[0].text
     assert rig.status(made.id).seen_s == 0
