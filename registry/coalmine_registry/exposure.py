@@ -24,7 +24,7 @@ class Audience:
     def holds(self, other: "Audience") -> bool:
         """Returns True if everybody in the other audience is certainly in this one, too."""
         return _implies(other.when, self.when) and all(
-            _disjoint(other.when, each) or any(_implies(each, left_out) for left_out in other.excluded)
+            disjoint(other.when, each) or any(_implies(each, left_out) for left_out in other.excluded)
             for each in self.excluded
         )
 
@@ -76,7 +76,7 @@ def _implies(narrow: When, wide: When) -> bool:
     return all(segment in narrow and set(narrow[segment]) <= set(values) for segment, values in wide.items())
 
 
-def _disjoint(one: When, other: When) -> bool:
+def disjoint(one: When, other: When) -> bool:
     """Returns True if nobody can match both."""
     return any(segment in one and not set(one[segment]) & set(values) for segment, values in other.items())
 

@@ -6,8 +6,13 @@ from typing import Final
 
 from coalmine_schemas.results import result
 
-_USER: Final = re.compile(r"^((?:[a-z][a-z0-9+.-]*:)?//)?[^/?#]*@", re.IGNORECASE)
-_QUERY: Final = re.compile(r"(?<!^)[?#].*", re.DOTALL)
+# The second form is a password with what a URL may not hold as it is; `host:8321/` is a port.
+_USER: Final = re.compile(
+    r"^((?:[a-z][a-z0-9+.:-]*:)?//+|[a-z][a-z0-9+.-]*:/)?"
+    r"(?:[^/?#]*@|(?<=/)[^/?#@:]*:(?!\d{1,5}(?:[/?#]|$))[^@]*@(?:[^/?#]*@)?)",
+    re.IGNORECASE,
+)
+_QUERY: Final = re.compile(r"(?<!^)[?#].*|^\?.*", re.DOTALL)
 
 
 @result
@@ -55,4 +60,4 @@ def without_secrets(address: str) -> str:
 
     Tokens of CI stand in any of them.
     """
-    return _QUERY.sub("", _USER.sub(lambda match: match[1] or "", address))
+    return _QUERY.sub("", _USER.sub(lambda match: match[1] or "", address.strip(" \t\r\n<>\"'")))

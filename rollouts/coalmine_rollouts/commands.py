@@ -37,6 +37,9 @@ MOST_AT_ONCE: Final = 5
 _ROLES: Final[dict[CommandKind, Role]] = {"abort": Role.AUTHOR, "cancel": Role.AUTHOR}
 """What reduces harm needs less than the rest, for which an approver is needed."""
 
+_OF_OTHERS: Final[tuple[CommandKind, ...]] = ("approve", "promote_force", "rebase")
+"""What nobody does with a version of their own, and neither naming a stage to go on from."""
+
 
 class Rollouts:
     """Rollouts of one registry. Thread-safe; every method is one transaction.
@@ -124,7 +127,9 @@ class Rollouts:
             NotFound: There is no such rollout.
             Conflict: It has not ended, or is completed; or as for `start`.
         """
-        before = self.rollout(rollout_id)
+        before, attached = self._registry.read(
+            lambda tx: (storage.read_row(tx, rollout_id).rollout, storage.starter_of(tx, rollout_id)[1])
+        )
         if not before.is_terminal or before.state == "completed":
             raise Conflict(
                 f"{rollout_id} is {before.state}: only what ended without completing is tried again"
@@ -137,7 +142,7 @@ class Rollouts:
             environment=before.environment,
             rule=before.rule,
             mode=before.mode,
-            evidence=evidence,
+            evidence=tuple(dict.fromkeys((*attached, *evidence))),
             reason=reason,
             retry_of=before.id,
         )
@@ -228,7 +233,8 @@ class Rollouts:
             row = storage.read_row(tx, rollout_id)
             if (refused := refusal(kind, row.rollout, row_version)) is not None:
                 raise Conflict(refused)
-            _check_approver(tx, actor, row.rollout, kind)
+            if kind in _OF_OTHERS or stage is not None:
+                _check_other(tx, actor, row.rollout, kind)
             values = {
                 "rollout": rollout_id,
                 "kind": kind,
@@ -314,10 +320,11 @@ class Rollouts:
         return self._registry.read(work)
 
 
-def _check_approver(tx: Transaction, actor: Actor, rollout: Rollout, kind: CommandKind) -> None:
-    if kind == "approve" and approval.is_author(tx, actor, rollout.prompt, rollout.treatment):
+def _check_other(tx: Transaction, actor: Actor, rollout: Rollout, kind: CommandKind) -> None:
+    if approval.is_author(tx, actor, rollout.prompt, rollout.treatment):
+        verb = "promote" if kind == "promote_force" else kind
         raise Forbidden(
-            f"{actor.subject} wrote {rollout.prompt}@{rollout.treatment}: another person has to approve it"
+            f"{actor.subject} wrote {rollout.prompt}@{rollout.treatment}: another person has to {verb} it"
         )
 
 

@@ -63,6 +63,8 @@ def command(row: Row, inputs: Inputs) -> Decision | None:
         case "approve":
             return _approved(row, given)
         case "promote_force":
+            if (why := _unapproved(row, given, row.rollout.plan.last + 1)) is not None:
+                return refused(row, given, why)
             decision = to_everybody(row, f"without proof: {_reason(given)}")
         case _:
             decision = ended(row, "abort", "aborted", _reason(given))
@@ -90,6 +92,8 @@ def _resumed(row: Row, given: Command) -> Decision:
         return refused(row, given, f"there is no stage {stage}: give 0 to {plan.last}")
     if stage > max(rollout.stage, 0) and not manual:
         return refused(row, given, "resuming does not skip stages: use promote with a reason")
+    if (why := _unapproved(row, given, stage)) is not None:
+        return refused(row, given, why)
     return Decision(
         kind="resume",
         to_state="running" if stage <= plan.last else "baking",
@@ -104,12 +108,30 @@ def _resumed(row: Row, given: Command) -> Decision:
     )
 
 
+def _unapproved(row: Row, given: Command, stage: int) -> str | None:
+    """Returns why a person may not go to a stage at once: who started it approves no step of its plan."""
+    rollout, plan = row.rollout, row.rollout.plan
+    if not is_same_person(given.actor.subject, rollout.started_by):
+        return None
+    approved = [each.what for each in rollout.approvals]
+    for each in range(rollout.stage + 1, stage + 1):
+        what = COMPLETE if each > plan.last else percent(plan.weight(each))
+        if plan.needs_approval(each) and what not in approved:
+            return f"{rollout.started_by} started it: another person has to approve {what}"
+    return None
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Returns True if two subjects are one person: `Ann` and `ann` are."""
+    return one.casefold() == other.casefold()
+
+
 def _approved(row: Row, given: Command) -> Decision:
     plan, stage = row.rollout.plan, row.rollout.stage
     if not plan.needs_approval(stage + 1):
         return refused(row, given, "nothing waits for an approval: the plan asks for none here")
     what = COMPLETE if stage == plan.last else percent(plan.weight(stage + 1))
-    if given.actor.subject.casefold() == row.rollout.started_by.casefold():
+    if is_same_person(given.actor.subject, row.rollout.started_by):
         return refused(
             row, given, f"{row.rollout.started_by} started it: another person has to approve {what}"
         )

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from coalmine_rollouts.decide_commands import next_command, refusal, refused
+from coalmine_rollouts.decide_commands import is_same_person, next_command, refusal, refused
 from coalmine_rollouts.decision import Decision, stays
 from coalmine_rollouts.gates import closed
 from coalmine_rollouts.inputs import Inputs, Row
 from coalmine_rollouts.records import Command
+from coalmine_schemas.prompts import percent
 
 START: Final = "start"
 """What is approved so that it may start."""
@@ -55,6 +56,10 @@ def _waits_for(row: Row, inputs: Inputs) -> Iterator[str]:
             f"base_changed: the place serves {serves}, and the plan compares with {rollout.control}; rebase "
             "it, which needs approval again, or cancel it"
         )
+    others = [each for each in rollout.approvals if not is_same_person(each.by, rollout.started_by)]
+    if rollout.plan.needs_approval(0) and START not in [each.what for each in others]:
+        share = percent(rollout.plan.weight(0))
+        yield f"approval: another person than {rollout.started_by} has to approve {share}"
     for name in inputs.unfinished:
         yield f"after: {name} is not completed"
     for each in closed(rollout.plan, inputs.frozen, inputs.now):
@@ -68,8 +73,7 @@ def _command(row: Row, inputs: Inputs, given: Command) -> Decision:
     by = given.actor.subject
     match given.kind:
         case "approve":
-            decision = stays(row, "approve", f"{by} approves the start")
-            return replace(decision, command=given, answer="done", approved=START)
+            return _approved(row, given)
         case "rebase":
             place = inputs.place
             if place is None or place.version is None:
@@ -85,6 +89,14 @@ def _command(row: Row, inputs: Inputs, given: Command) -> Decision:
         case _:
             reason = f"{by}: {given.reason}" if given.reason else f"asked for by {by}"
             return replace(_cancelled(row, reason), command=given, answer="done")
+
+
+def _approved(row: Row, given: Command) -> Decision:
+    by, starter = given.actor.subject, row.rollout.started_by
+    if row.rollout.plan.needs_approval(0) and is_same_person(by, starter):
+        return refused(row, given, f"{starter} started it: another person has to approve that")
+    decision = stays(row, "approve", f"{by} approves the start")
+    return replace(decision, command=given, answer="done", approved=START)
 
 
 def _cancelled(row: Row, reason: str) -> Decision:

@@ -1,7 +1,7 @@
 """The plan of a rollout: fixed once it starts, and kept with it whole."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from functools import cache
@@ -9,7 +9,9 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Any, Final, Literal, Self, get_args
 
+from coalmine_registry.errors import Invalid
 from coalmine_registry.experiment_plan import ExperimentPlan, MetricPlan
+from coalmine_registry.operations.inputs import required_evidence
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_rollouts.quantities import read_duration, read_share, seconds
@@ -26,6 +28,7 @@ from coalmine_schemas.prompts.fields import (
     refuse_unknown,
 )
 from coalmine_schemas.results import result
+from coalmine_schemas.safe_text import printable
 
 Gate = Literal["no_harm", "not_worse", "no_harm_if_known"]
 WhenInconclusive = Literal["hold", "stop", "complete"]
@@ -48,6 +51,10 @@ DEFAULT_PLACE: Final = "default"
 
 _MOST_STAGES: Final = 20
 _MOST_ENTRIES: Final = 50
+_DEEPEST: Final = 5
+_LEAST_ALPHA: Final = 1e-6
+_LEAST_WEIGHT: Final = 1e-4
+_LARGEST: Final = 10**12
 _LARGEST_HOLDBACK: Final = 0.5
 
 
@@ -231,6 +238,7 @@ def read_plan(value: object, where: str = "rollout") -> RolloutPlan:
     if isinstance(value, str):
         return template(value, where)
     given = dict(object_of(value, where))
+    _check_texts(given, where)
     name = given.pop("rollout", None)
     base = _document("canary-standard" if name is None else _known_template(name, f"{where}.rollout"))
     refuse_unknown(given, _DEFAULTS, where)
@@ -300,8 +308,10 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 
 def _plan(found: Mapping[str, Any], name: str | None, where: str) -> RolloutPlan:
     alpha = found["alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
-        raise InvalidPrompt(f"{where}.alpha", alpha, "give a probability between 0 and 1, e.g. 0.05")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not _LEAST_ALPHA <= alpha <= 0.5:
+        raise InvalidPrompt(
+            f"{where}.alpha", alpha, f"give a probability from {_LEAST_ALPHA} to 0.5, e.g. 0.05"
+        )
     stages = _stages(found["stages"], f"{where}.stages")
     plan = RolloutPlan(
         template=name,
@@ -324,7 +334,7 @@ def _plan(found: Mapping[str, Any], name: str | None, where: str) -> RolloutPlan
         approve_before=_approvals(found["approve_before"], stages, f"{where}.approve_before"),
         window=None if found["window"] is None else read_window(found["window"], f"{where}.window"),
         freezes=_freezes(found["freezes"], f"{where}.freezes"),
-        requires=_names(found, "requires", where),
+        requires=_kinds(found, where),
         after=_names(found, "after", where),
         mode=_choice(found, "mode", where, get_args(Mode)),
         request_promotion=_environments(found, where),
@@ -338,6 +348,22 @@ def _plan(found: Mapping[str, Any], name: str | None, where: str) -> RolloutPlan
     return plan
 
 
+def _check_texts(value: object, where: str, depth: int = 0) -> None:
+    """Refuses texts that a database cannot hold, or that would not be seen where they are shown."""
+    if depth > _DEEPEST:
+        raise InvalidPrompt(where, "nested too deep", "nest fewer lists and mappings")
+    match value:
+        case str() if printable(value, lines=False) != value:
+            raise InvalidPrompt(where, value, "leave out control characters and invisible ones")
+        case dict():
+            for key, each in value.items():
+                _check_texts(_name(key, f"a key of {where}"), f"a key of {where}")
+                _check_texts(each, f"{where}.{key}", depth + 1)
+        case list():
+            for place, each in enumerate(value):
+                _check_texts(each, f"{where}[{place}]", depth + 1)
+
+
 def _stages(value: object, where: str) -> tuple[Stage, ...]:
     given = list_of(value, where)
     if not 1 <= len(given) <= _MOST_STAGES:
@@ -348,7 +374,7 @@ def _stages(value: object, where: str) -> tuple[Stage, ...]:
         for place, each in enumerate(given)
     )
     for place, (before, stage) in enumerate(pairwise(stages), 1):
-        if stage.weight <= before.weight:
+        if stage.weight <= before.weight or percent(stage.weight) == percent(before.weight):
             raise InvalidPrompt(
                 f"{where}[{place}].weight", percent(stage.weight), "give more than the stage before has"
             )
@@ -359,16 +385,18 @@ def _stage(value: object, where: str, gate: Gate) -> Stage:
     found = object_of(value, where)
     refuse_unknown(found, (each.name for each in fields(Stage)), where)
     weight = read_share(found.get("weight"), f"{where}.weight")
-    if not 0 < weight < 1:
+    if not _LEAST_WEIGHT <= weight <= 1 - _LEAST_WEIGHT:
         raise InvalidPrompt(
             f"{where}.weight",
             found.get("weight"),
-            "give a share above 0% and below 100%: both arms need units",
+            "give a share from 0.01% to 99.99%: both arms need units",
         )
     return Stage(
         weight=weight,
         min_time=read_duration(found.get("min_time", "1h"), f"{where}.min_time"),
-        min_units=integer({"min_units": 100, **found}, "min_units", where, at_least=0),
+        min_units=_at_most(
+            integer({"min_units": 100, **found}, "min_units", where, at_least=0), f"{where}.min_units"
+        ),
         gate=_choice({"gate": gate, **found}, "gate", where, get_args(Gate)),
         every_hour_of_day=optional_bool(found, "every_hour_of_day", where, default=False),
     )
@@ -413,7 +441,7 @@ def _with_points(value: object, where: str) -> dict[str, Any]:
 
 
 def _limits(value: object, where: str) -> dict[str, float]:
-    limits = {name: read_share(each, f"{where}.{name}") for name, each in object_of(value, where).items()}
+    limits = {name: read_share(each, f"{where}.{name}") for name, each in _few(value, where).items()}
     for name, limit in limits.items():
         if not 0 < limit < 1:
             raise InvalidPrompt(f"{where}.{name}", limit, "give a share above 0% and below 100%")
@@ -433,7 +461,7 @@ def _when_blind(value: object, where: str) -> WhenBlind:
 def _approvals(value: object, stages: tuple[Stage, ...], where: str) -> tuple[str, ...]:
     weights = [percent(stage.weight) for stage in stages]
     found = []
-    for place, each in enumerate(list_of(value, where)):
+    for place, each in enumerate(_some(value, where)):
         name = each if each == COMPLETE else percent(read_share(each, f"{where}[{place}]"))
         if name not in (*weights, COMPLETE):
             raise InvalidPrompt(
@@ -445,7 +473,7 @@ def _approvals(value: object, stages: tuple[Stage, ...], where: str) -> tuple[st
 
 def _freezes(value: object, where: str) -> tuple[Freeze, ...]:
     found = []
-    for place, each in enumerate(list_of(value, where)):
+    for place, each in enumerate(_some(value, where)):
         here = f"{where}[{place}]"
         given = object_of(each, here)
         refuse_unknown(given, (one.name for one in fields(Freeze)), here)
@@ -467,7 +495,7 @@ def _freezes(value: object, where: str) -> tuple[Freeze, ...]:
 
 
 def _notify(value: object, where: str) -> dict[str, str]:
-    return {key: _name(each, f"{where}.{key}") for key, each in object_of(value, where).items()}
+    return {key: _name(each, f"{where}.{key}") for key, each in _few(value, where).items()}
 
 
 def _environments(found: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -481,10 +509,34 @@ def _environments(found: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _names(found: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    given = list_of(found[key], f"{where}.{key}")
-    if len(given) > _MOST_ENTRIES:
-        raise InvalidPrompt(f"{where}.{key}", f"{len(given)} of them", f"give at most {_MOST_ENTRIES}")
+    given = _some(found[key], f"{where}.{key}")
     return tuple(dict.fromkeys(_name(each, f"{where}.{key}[{place}]") for place, each in enumerate(given)))
+
+
+def _kinds(found: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    try:
+        return required_evidence(_names(found, "requires", where))
+    except Invalid as error:
+        raise InvalidPrompt(f"{where}.requires", found["requires"], str(error)) from None
+
+
+def _some(value: object, where: str) -> Sequence[Any]:
+    given = list_of(value, where)
+    if len(given) > _MOST_ENTRIES:
+        raise InvalidPrompt(where, f"{len(given)} of them", f"give at most {_MOST_ENTRIES}")
+    return given
+
+
+def _few(value: object, where: str) -> Mapping[str, Any]:
+    given = object_of(value, where)
+    _some([*given], where)
+    return given
+
+
+def _at_most(value: int, where: str) -> int:
+    if value > _LARGEST:
+        raise InvalidPrompt(where, value, f"give at most {_LARGEST}")
+    return value
 
 
 def _name(value: object, where: str) -> str:
@@ -494,15 +546,17 @@ def _name(value: object, where: str) -> str:
 
 
 def _count(found: Mapping[str, Any], key: str, where: str) -> int | None:
-    return None if found[key] is None else integer(found, key, where, at_least=1)
+    if found[key] is None:
+        return None
+    return _at_most(integer(found, key, where, at_least=1), f"{where}.{key}")
 
 
 def _amount(found: Mapping[str, Any], key: str, where: str) -> float | None:
     value = found[key]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidPrompt(f"{where}.{key}", value, "give an amount above 0, e.g. 50")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
+        raise InvalidPrompt(f"{where}.{key}", value, f"give an amount above 0, e.g. 50, at most {_LARGEST}")
     return float(value)
 
 

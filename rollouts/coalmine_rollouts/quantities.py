@@ -8,7 +8,8 @@ from typing import Any, Final
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 _SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION: Final = re.compile(r"(?=\d)" + "".join(rf"(?:(\d{{1,6}}){unit})?" for unit in _SECONDS))
+_DURATION: Final = re.compile(r"(?=[0-9])" + "".join(rf"(?:([0-9]{{1,8}}){unit})?" for unit in _SECONDS))
+_LONGEST_S: Final = 366 * 86_400
 
 
 @lru_cache(maxsize=1_000)
@@ -44,6 +45,8 @@ def read_duration(value: Any, field: str) -> str:  # noqa: ANN401 - from YAML
         return "0s"
     if not _DURATION.fullmatch(text):
         raise InvalidPrompt(field, value, "write a duration such as 90s, 30m, 1h, 1h30m, 2d or 1w")
+    if seconds(text) > _LONGEST_S:
+        raise InvalidPrompt(field, value, f"give at most {_LONGEST_S // _SECONDS['d']}d")
     return text
 
 

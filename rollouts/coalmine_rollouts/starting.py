@@ -15,6 +15,7 @@ from coalmine_registry.operations.inputs import (
     check_revision,
     environment_name,
     evidence_given,
+    moment,
     reason_given,
 )
 from coalmine_registry.operations.transaction import Transaction
@@ -66,8 +67,7 @@ def begin(tx: Transaction, asked: Asked, check_plan: CheckPlan, most_at_once: in
     environment = _environment(asked)
     plan, prompt = asked.plan, asked.prompt
     rule = asked.rule or (None if plan.place == DEFAULT_PLACE else plan.place)
-    if asked.start_at is not None and asked.start_at.tzinfo is None:
-        raise Invalid("start_at", asked.start_at.isoformat(), "give a time with its time zone")
+    start_at = None if asked.start_at is None else moment("start_at", asked.start_at)
     before = deployments.current(tx, environment, prompt)
     check_revision(before.what, asked.expected_revision, before.revision)
     place = _place(before, rule)
@@ -110,7 +110,7 @@ def begin(tx: Transaction, asked: Asked, check_plan: CheckPlan, most_at_once: in
         rollout=rollout,
         clock=StageClock(began_at=tx.now),
         known=_is_known(tx, rollout),
-        start_at=asked.start_at,
+        start_at=start_at,
     )
     if holder is not None and asked.replace:
         _replace(tx, asked.actor, holder, rollout.id, check_plan)

@@ -19,10 +19,12 @@ from coalmine_registry.operations import (
     promotions,
     steering,
 )
+from coalmine_registry.operations.evidence import check_kinds
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import as_shipped, rollout_decisions
 from coalmine_rollouts import storage
+from coalmine_rollouts.decide_commands import ALWAYS
 from coalmine_rollouts.decide_pending import START
 from coalmine_rollouts.decision import Decision
 from coalmine_rollouts.inputs import CONTROL, TREATMENT, Row
@@ -67,6 +69,8 @@ def carry_out(
         Refused: The registry does not allow it.
     """
     storage.check_current(transaction, row.rollout)
+    if decision.command is not None and decision.command.kind not in ALWAYS and decision.kind != "refuse":
+        steering.check_still_allowed(transaction, decision.command.actor)
     actor = _actor(row, decision)
     seq = storage.next_seq(transaction, row.rollout.id)
     transaction.rollout = (row.rollout.id, seq)  # what it changes tells so
@@ -129,10 +133,12 @@ def _serve(
             _start(transaction, row, check_plan)
         case "set_weight":
             assert decision.weight is not None
+            resumes = decision.command if decision.kind == "resume" else None
+            if resumes is not None:  # somebody may have shown it to fewer, which withdrew approvals
+                _approve(transaction, row, resumes.actor)
             experiments.set_weights(transaction, steers, rollout.id, {TREATMENT: decision.weight}, **told)
-            if decision.command is not None and decision.kind == "resume":
-                # Going back a stage withdraws approvals: who resumes approves again.
-                _approve(transaction, row, decision.command.actor)
+            if resumes is not None:  # as does going back a stage
+                _approve(transaction, row, resumes.actor)
         case "stop":
             experiments.stop(transaction, steers, rollout.id, None, **told)
         case "keep":
@@ -153,7 +159,16 @@ def _start(transaction: Transaction, row: Row, check_plan: CheckPlan) -> None:
     starter, attached = storage.starter_of(transaction, rollout.id)
     given = [each for each in rollout.approvals if each.what == START]
     person = Actor(given[-1].by, Role(given[-1].role), given[-1].token_id) if given else starter
+    steering.check_still_allowed(transaction, person)
     _approve(transaction, row, person)
+    check_kinds(
+        transaction,
+        f"the plan of {rollout.id}",
+        rollout.prompt,
+        rollout.treatment,
+        attached,
+        required=rollout.plan.requires,
+    )
     experiments.start(
         transaction,
         person,

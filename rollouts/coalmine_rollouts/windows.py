@@ -15,6 +15,7 @@ _WINDOW: Final = re.compile(
     rf"(?P<days>(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)*)"
     r" +(?P<begin>\d\d:\d\d) *- *(?P<end>\d\d:\d\d) +(?P<zone>\S+)"
 )
+_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,14 @@ def read_window(text: object, field: str) -> str:
         InvalidPrompt: It is none.
     """
     remedy = "write days, hours and a time zone: Mon-Fri 09:00-17:00 Europe/Berlin"
-    if not isinstance(text, str) or not (found := _WINDOW.fullmatch(text.strip())):
+    if not isinstance(text, str) or len(text) > _LONGEST or not (found := _WINDOW.fullmatch(text.strip())):
         raise InvalidPrompt(field, text, remedy)
     try:
         window(text.strip())
-    except (ZoneInfoNotFoundError, IsADirectoryError, ValueError):
-        raise InvalidPrompt(field, text, f"{found['zone']} or the hours are not known: {remedy}") from None
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # a folder, a name that is too long
+        raise InvalidPrompt(
+            field, text, f"{found['zone']!r:.60} or the hours are not known: {remedy}"
+        ) from None
     return text.strip()
 
 

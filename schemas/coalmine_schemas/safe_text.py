@@ -72,7 +72,7 @@ class PrintableStream:
 
 def markdown_text(text: str) -> str:
     """A text from anybody, on one line, with what Markdown would read as its own escaped."""
-    flat = " ".join(text.split())
+    flat = printable(" ".join(text.split()), lines=False)
     return "".join(f"\\{each}" if each in _MARKDOWN else each for each in flat)
 
 

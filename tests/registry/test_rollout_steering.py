@@ -191,7 +191,13 @@ def test_rules_are_locked_where_a_rollout_runs_under_one(served: Registry) -> No
     with pytest.raises(Steered):
         served.set_rules(BOB, "prod", PROMPT, [GERMAN])
     french = Rule("french", {"language": ("fr",)}, ServeVersion("1.0.0"))
-    served.set_rules(BOB, "prod", PROMPT, [*kept, french])
+    served.set_rules(BOB, "prod", PROMPT, [french, *kept])  # nobody of the rule's own
+    shadow = Rule("all", {"language": ("de", "fr")}, ServeVersion("1.0.0"))
+    with pytest.raises(Steered):
+        served.set_rules(BOB, "prod", PROMPT, [shadow, *kept])
+    served.set_rules(BOB, "prod", PROMPT, [*kept, shadow])
+    with pytest.raises(Steered):
+        served.set_rules(BOB, "prod", PROMPT, [shadow, *kept])
     served.set_rules(BOB, "prod", PROMPT, [], override=True, reason="no rules any more")
     served.promote(BOB, PROMPT, "1.0.1", "prod")  # another place
 

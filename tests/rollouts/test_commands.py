@@ -240,6 +240,14 @@ def test_what_waits_when_it_ends_is_answered(rollouts: Rollouts, world: World) -
         rollouts.abort(BOB, made.id)
 
 
+def test_what_waits_when_panic_ends_it_is_answered(registry: Registry, rollouts: Rollouts) -> None:
+    made = start(rollouts)
+    asked = rollouts.pause(BOB, made.id)
+    registry.panic(ANN, PROMPT, "bad")
+    found = rollouts.command(asked.id)
+    assert (found.answer, found.done_at is None) == ("it is aborted already", False)
+
+
 def test_forcing_promotes_without_proof(registry: Registry, rollouts: Rollouts, world: World) -> None:
     made = start(rollouts)
     world.readouts[made.id] = a_readout("hold")

@@ -44,6 +44,11 @@ def decision(seq: int, kind: str, before: str | None, after: str, **changes: obj
     return RolloutDecision(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def test_no_text_moves_a_cursor_or_a_word() -> None:
+    told = timeline_markdown(replace(ROLLOUT, reason="\x1b[2J\u202e<b>[a](b)"), [])
+    assert "- Reason: \\\\u001b\\[2J\\\\u202e\\<b\\>\\[a\\](b)" in told
+
+
 DECISIONS = [
     decision(1, "create", None, "pending", actor="bob", from_stage=None),
     decision(2, "start", "pending", "running", weights={"treatment": 0.05, "control": 0.95}, revision=2),

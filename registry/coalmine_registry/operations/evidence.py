@@ -74,10 +74,36 @@ def check_evidence(
     Raises:
         EvidenceMissing: Names what is missing.
     """
+    required = policy(transaction, environment).required_evidence
+    check_kinds(transaction, environment, prompt, version, evidence, required=required)
+
+
+def check_kinds(
+    transaction: Transaction,
+    by: str,
+    prompt: str,
+    version: str,
+    evidence: Sequence[Evidence],
+    *,
+    required: Sequence[str],
+) -> None:
+    """Checks that there is evidence of each kind.
+
+    Args:
+        transaction: Where to look.
+        by: Who requires it, for the error.
+        prompt: The prompt.
+        version: The version that it must speak for.
+        evidence: What was given.
+        required: The kinds.
+
+    Raises:
+        EvidenceMissing: Names what is missing.
+    """
     given = {each.kind for each in evidence if _refusal(transaction, prompt, version, each) is None}
     missing = [
         kind
-        for kind in policy(transaction, environment).required_evidence
+        for kind in required
         if not (
             has_served(transaction, kind.removeprefix(_SERVED_IN), prompt, version)
             if kind.startswith(_SERVED_IN)
@@ -85,7 +111,7 @@ def check_evidence(
         )
     ]
     if missing:
-        raise EvidenceMissing(environment, missing)
+        raise EvidenceMissing(by, missing)
 
 
 def _refusal(transaction: Transaction, prompt: str, version: str, evidence: Evidence) -> str | None:

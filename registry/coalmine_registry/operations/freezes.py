@@ -36,9 +36,10 @@ def freeze(
     """
     actor.require(Role.APPROVER, "freeze what is served")
     start = transaction.now if starts_at is None else moment("starts_at", starts_at)
-    if until is not None and moment("until", until) <= max(start, transaction.now):
+    end = None if until is None else moment("until", until)
+    if until is not None and end is not None and end <= max(start, transaction.now):
         raise Invalid("until", until.isoformat(), "give a time to come, after the start")
-    return insert(transaction, actor, reason, environment, prompt, starts_at=start, until=until)
+    return insert(transaction, actor, reason, environment, prompt, starts_at=start, until=end)
 
 
 def insert(

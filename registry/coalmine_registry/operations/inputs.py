@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from coalmine_registry.errors import Invalid, NotFound, StaleRevision
 from coalmine_registry.provenance import VersionSource, without_secrets
 from coalmine_registry.records import ENVIRONMENTS, Evidence
 from coalmine_schemas.errors import nearest
-from coalmine_schemas.safe_text import printable
+from coalmine_schemas.safe_text import masked, printable
 
 _LONGEST_NOTE: Final = 4000
 _MOST_EVIDENCE: Final = 20
@@ -89,14 +89,17 @@ def reason_given(reason: object) -> str | None:
 
 
 def moment(field: str, value: object) -> datetime:
-    """Returns a time that has a time zone.
+    """Returns a time that has a time zone, in UTC.
 
     Raises:
         Invalid: It has none, or is no time.
     """
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise Invalid(field, value, "give a time with its time zone")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(field, value.isoformat(), "give a time between the years 1 and 9999") from None
 
 
 def check_revision(what: str, expected: object, actual: int) -> None:
@@ -148,8 +151,8 @@ def source_given(source: VersionSource | None) -> dict[str, str | None] | None:
         return None
     found: dict[str, str | None] = {}
     for field, value in asdict(source).items():
-        if value is not None and field in ("repository", "pull_request"):
-            value = without_secrets(storable(f"source.{field}", value, _LONGEST_REFERENCE))  # noqa: PLW2901
+        if isinstance(value, str) and field in ("repository", "pull_request"):
+            value = without_secrets(value) or None  # noqa: PLW2901 - first: an error repeats the value
         found[field] = None if value is None else name_given(f"source.{field}", value, _LONGEST_REFERENCE)
     return found if any(found.values()) else None
 
@@ -182,7 +185,10 @@ def web_address(field: str, value: object) -> str:
     Raises:
         Invalid: It is none.
     """
-    text = storable(field, value, _LONGEST_REFERENCE)
+    storable(
+        field, masked(value) if isinstance(value, str) else value, _LONGEST_REFERENCE
+    )  # errors repeat it
+    text = str(value)
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, func, select
 
 from coalmine_registry.deployment_state import DeploymentState
 from coalmine_registry.freeze_records import FreezeRecord, Panic, PanicEnvironment
@@ -15,7 +15,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import version_names
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.roles import Actor, Role
-from coalmine_registry.storage.rollout_tables import rollout_decisions, rollouts
+from coalmine_registry.storage.rollout_tables import rollout_commands, rollout_decisions, rollouts
 from coalmine_registry.storage.tables import deployment_revisions
 from coalmine_schemas.prompts import ServeExperiment, ServeVersion
 
@@ -155,6 +155,11 @@ def _end_rollout(
             "row_version": rollouts.c.row_version + 1,
             **({} if revision is None else {"revision": revision}),
         },
+    )
+    transaction.update(
+        rollout_commands,
+        and_(rollout_commands.c.rollout == row.id, rollout_commands.c.done_at.is_(None)),
+        {"done_at": transaction.now, "answer": f"it is {ended} already"},
     )
     table = rollout_decisions
     last = transaction.one(select(func.max(table.c.seq)).where(table.c.rollout == row.id))

@@ -1,9 +1,10 @@
 """Targeting rules: they serve something else to some segments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coalmine_registry.errors import Invalid
+from coalmine_registry.exposure import disjoint
 from coalmine_registry.operations import deployments, freezes, steering
 from coalmine_registry.operations.evidence import check_new
 from coalmine_registry.operations.inputs import (
@@ -72,13 +73,24 @@ def _check_steering(
     override: bool,
     reason: str | None,
 ) -> None:
-    old, new = ({rule.name: rule for rule in each} for each in (before.deployed().rules, rules))
+    old, new = (_with_audiences(each) for each in (before.deployed().rules, rules))
     environment, prompt = before.environment, before.prompt
     for name in steering.steered_rules(transaction, environment, prompt):
         if old.get(name) != new.get(name):
             steering.check_place(
                 transaction, actor, environment, prompt, name, override=override, reason=reason
             )
+
+
+def _with_audiences(
+    rules: Sequence[Rule],
+) -> dict[str, tuple[Rule, tuple[Mapping[str, tuple[str, ...]], ...]]]:
+    """Returns each rule by name, with what rules before it match that it could: users it never gets."""
+    found = {}
+    for place, rule in enumerate(rules):
+        earlier = tuple(each.when for each in rules[:place] if not disjoint(each.when, rule.when))
+        found[rule.name] = (rule, earlier)
+    return found
 
 
 def check_rules(rules: Sequence[Rule]) -> None:

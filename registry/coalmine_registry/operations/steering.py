@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select
 
-from coalmine_registry.errors import Conflict, NotFound, Steered
+from coalmine_registry.errors import Conflict, Forbidden, NotFound, Steered
 from coalmine_registry.operations import approval, audit, deployments
 from coalmine_registry.operations.freezes import needed_reason
 from coalmine_registry.operations.inputs import check_revision, is_storable, reason_given
@@ -12,6 +12,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import DeploymentRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import rollouts
+from coalmine_registry.storage.tables import tokens
 from coalmine_schemas.prompts import ServeExperiment, ServeVersion
 
 LIVE: Final = ("pending", "running", "paused", "baking")
@@ -43,11 +44,12 @@ def check_place(
 
     Raises:
         Steered: Names the rollout.
-        Forbidden: Only an approver may override one.
+        Forbidden: Only an approver may override one, who neither wrote what it rolls out nor started one
+            that asks another person.
         Invalid: An override has no reason.
     """
     row = transaction.one(
-        select(rollouts.c.id, rollouts.c.state).where(
+        select(rollouts).where(
             rollouts.c.environment == environment,
             rollouts.c.prompt == prompt,
             rollouts.c.rule.is_(None) if rule is None else rollouts.c.rule == rule,
@@ -61,6 +63,12 @@ def check_place(
         where = "" if rule is None else f" under rule {rule}"
         raise Steered(f"{prompt} in {environment}{where}", row.id)
     actor.require(Role.APPROVER, "override a rollout")
+    asks = row.plan.get("approve_before") and actor.is_any_of(frozenset({row.started_by}))
+    if asks or approval.is_author(transaction, actor, prompt, row.treatment):
+        did = f"started {row.id}, which asks for approval" if asks else f"wrote {prompt}@{row.treatment}"
+        raise Forbidden(
+            f"{actor.subject} {did}: another person has to override it; to abort it needs nobody else"
+        )
     audit.record(
         transaction,
         actor,
@@ -69,6 +77,25 @@ def check_place(
         environment=environment,
         after={"rollout": row.id, "state": row.state, "rule": rule},
         reason=needed_reason(reason),
+    )
+
+
+def check_still_allowed(transaction: Transaction, person: Actor) -> None:
+    """Checks that what a person asked for earlier may still be done in the name of that person.
+
+    A token that was replaced by another one of at least the same role does not matter.
+
+    Raises:
+        Forbidden: The token was revoked, and the person has none that allows as much.
+    """
+    own = transaction.one(select(tokens.c.revoked_at).where(tokens.c.id == person.token_id))
+    if own is None or own.revoked_at is None:
+        return
+    for other in transaction.all(select(tokens).where(tokens.c.revoked_at.is_(None))):
+        if person.is_any_of(frozenset({other.subject})) and Role(other.role).allows(person.role):
+            return
+    raise Forbidden(
+        f"the token with which {person.subject} asked for this was revoked: another has to approve it"
     )
 
 

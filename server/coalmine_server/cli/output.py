@@ -63,8 +63,14 @@ def write_json_line(value: object) -> None:
     typer.echo(json.dumps(value, default=_encode, ensure_ascii=False))
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def _write_csv(rows: Sequence[Mapping[str, object]]) -> None:
-    """The rows under a line of names; what is no single value is written as JSON."""
+    """The rows under a line of names; what is no single value is written as JSON.
+
+    A text that a spreadsheet would compute is written as one: behind an apostrophe.
+    """
     if not rows:
         return
     writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n", extrasaction="ignore")
@@ -73,6 +79,10 @@ def _write_csv(rows: Sequence[Mapping[str, object]]) -> None:
         plain = {
             name: json.dumps(each, ensure_ascii=False) if isinstance(each, list | dict) else each
             for name, each in row.items()
+        }
+        plain = {
+            name: f"'{each}" if isinstance(each, str) and each.startswith(_FORMULA) else each
+            for name, each in plain.items()
         }
         writer.writerow(plain)
 

@@ -134,6 +134,17 @@ def test_ci_knows_the_pull_request_and_git_the_commit(tmp_path: Path, git: Git) 
         ("HTTPS://u:p@host/", "HTTPS://host/"),
         ("/srv/git/a.git", "/srv/git/a.git"),
         ("#12", "#12"),
+        ("  https://u:p@host/a\n", "https://host/a"),
+        ("git::https://u:p@host/a", "git::https://host/a"),
+        ("scm:git:https://u:p@host/a", "scm:git:https://host/a"),
+        ("https:/u:p@host/a", "https:/host/a"),
+        ("https:///u:p@host/a", "https:///host/a"),
+        ("https://u:p/w@host/a", "https://host/a"),
+        ("https://u:p#w@host/a", "https://host/a"),
+        ("https://u:p?w@host/a", "https://host/a"),
+        ("https://host:8443/a@b", "https://host:8443/a@b"),
+        ("host:acme/a@b", "host:acme/a@b"),
+        ("?private_token=p", ""),
     ],
 )
 def test_addresses_carry_no_secrets(address: str, clean: str) -> None:

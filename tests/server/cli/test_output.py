@@ -124,6 +124,16 @@ def test_csv_has_the_fields_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row == {"prompt": 'a,"b', "cost": "1.05e-05", "models": '["x", "y"]', "none": ""}
 
 
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_csv_has_no_formulas(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(output._FORMAT, "csv", True)
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written):
+        output.write_json([{"reason": text, "change": -1.5}])
+    (row,) = csv.DictReader(io.StringIO(written.getvalue(), newline=""))
+    assert row == {"reason": f"'{text}", "change": "-1.5"}
+
+
 NAMED = re.compile(r"[`\'](?:coalmine)(?: --home \S+)? ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?(?=[` \'\\\\n])")
 
 
