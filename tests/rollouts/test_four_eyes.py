@@ -102,14 +102,14 @@ def test_forcing_is_no_way_around_an_approval(rollouts: Rollouts, world: World) 
 def test_weights_by_hand_are_no_way_around_an_approval(
     registry: Registry, rollouts: Rollouts, world: World
 ) -> None:
-    made = start(rollouts, asking("complete"))
+    made = start(rollouts, asking("50%"))
     with pytest.raises(Forbidden, match="another person has to override it"):
         registry.set_weights(BOB, made.id, {"treatment": 1.0}, override=True, reason="all")
     registry.set_weights(CLEO, made.id, {"treatment": 0.2}, override=True, reason="faster")
     world.minutes(1)
-    refused = rollouts.resume(BOB, made.id, stage=2)
+    refused = rollouts.resume(BOB, made.id, stage=1)
     world.minutes(1)
-    assert "another person has to approve complete" in (rollouts.command(refused.id).answer or "")
+    assert "another person has to approve 50%" in (rollouts.command(refused.id).answer or "")
     assert rollouts.rollout(made.id).state == "paused"
 
 
@@ -185,3 +185,11 @@ def test_a_time_to_begin_is_told_in_utc(rollouts: Rollouts) -> None:
     rollouts.abort(BOB, made.id)
     with pytest.raises(Invalid, match="between the years"):
         start(rollouts, start_at=datetime.fromisoformat("9999-12-31T23:59:59-12:00"))
+
+
+def test_a_rollout_that_waits_keeps_nobody_from_changing_what_is_served(
+    registry: Registry, rollouts: Rollouts
+) -> None:
+    made = rollouts.start(ANN, PROMPT, "1.1.0", QUICK, environment="prod")
+    assert made.state == "pending"
+    assert registry.promote(BOB, PROMPT, "1.2.0", "prod").status == "applied"

@@ -31,7 +31,8 @@ def check_place(
 ) -> None:
     """Checks that no rollout steers a place, except for its own controller.
 
-    One that only advises steers nothing: people follow it by hand.
+    One that only advises steers nothing: people follow it by hand. Nor does one that waits: whoever asks for
+    one keeps nobody from changing what is served, and it sees that its base has changed.
 
     Args:
         transaction: Where to look.
@@ -54,6 +55,7 @@ def check_place(
             rollouts.c.prompt == prompt,
             rollouts.c.rule.is_(None) if rule is None else rollouts.c.rule == rule,
             rollouts.c.occupies,
+            rollouts.c.state != "pending",
             rollouts.c.mode == "act",
         )
     )
