@@ -104,7 +104,7 @@ def start(
     replaced = state.place(rule)
     _check_control(ordered, replaced.version)
     # Never chosen by a caller: two experiments of one salt would assign alike.
-    experiment = Experiment(secrets.token_hex(_SALT_BYTES), 1, ordered)
+    experiment = Experiment(_new_salt(), 1, ordered)
     after = state.with_experiment(name, rule, experiment)
     served = [arm.version for arm in ordered]
     check_new(transaction, environment, prompt, served=served, known=state.versions(), evidence=attached)
@@ -335,6 +335,10 @@ def ordered_arms(arms: Sequence[Arm], control: str | None = None) -> tuple[Arm, 
     except InvalidParameter as error:
         raise Invalid("arms", _names(ordered), str(error)) from error
     return ordered
+
+
+def _new_salt() -> str:
+    return secrets.token_hex(_SALT_BYTES)
 
 
 def _check_control(arms: Sequence[Arm], served: str) -> None:
