@@ -99,6 +99,5 @@ def test_topics_are_made_once_a_fault_is_over(
         return True
 
     eventually(made, what="topics")
-    assert (
-        topic_name("requests", settings.kafka.topic_prefix) in broker.admin().list_topics(timeout=30).topics
-    )
+    name, admin = topic_name("requests", settings.kafka.topic_prefix), broker.admin()
+    eventually(lambda: name in admin.list_topics(timeout=30).topics, what="the broker to list them")

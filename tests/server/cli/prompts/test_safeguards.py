@@ -19,8 +19,9 @@ def name(registry_server: ServerProcess) -> str:
     """A prompt of the test's own: prod serves 1.0.0, written by somebody else, and 1.0.1 is there."""
     name = f"safeguards-{next(_NUMBERS)}"
     with Person.local(registry_server) as admin, admin.make("writer", "author") as writer:
-        writer.register(name, "1.0.0", HELLO)
-        writer.register(name, "1.0.1", GOODBYE)
+        # Of its own: who has registered the same content under any name is an author of it, too.
+        writer.register(name, "1.0.0", {**HELLO, "template": f"{name}: {HELLO['template']}"})
+        writer.register(name, "1.0.1", {**GOODBYE, "template": f"{name}: {GOODBYE['template']}"})
         admin.promote(name, "1.0.0", "prod")
     return name
 
