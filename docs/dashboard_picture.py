@@ -61,7 +61,7 @@ def photograph(page: Page, url: str, file: Path) -> None:
     expect(last_line).not_to_have_text(before, timeout=WITHIN_MS)  # one refresh later nothing moves any more
     expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=WITHIN_MS)  # the old fades
     box = last_line.bounding_box()
-    height = 900.0 if box is None else min(900.0, box["y"] + box["height"] + 24)
+    height = 960.0 if box is None else min(960.0, box["y"] + box["height"] + 24)
     page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1400, "height": height})
 
 
@@ -78,7 +78,7 @@ def main() -> int:
         url = stack.enter_context(dashboard_process(home))
         browser = stack.enter_context(chromium())
         page = browser.new_page(
-            viewport={"width": 1400, "height": 900},
+            viewport={"width": 1400, "height": 960},
             device_scale_factor=SCALE,
             color_scheme="dark" if arguments.dark else "light",
         )
