@@ -80,7 +80,7 @@ class Registry:
         self._listeners: list[Callable[[str, int], None]] = []
         self._snapshots: dict[str, Snapshot] = {}
         self._lock = threading.Lock()
-        self.tokens = Tokens(self._read, self._write)
+        self.tokens = Tokens(self.read, self.transact)
 
     @classmethod
     def open(
@@ -131,11 +131,22 @@ class Registry:
         Returns:
             What `work` returned.
         """
-        return self._write(work)
+
+        def run(transaction: Transaction) -> tuple[_Result, dict[str, int]]:
+            return work(transaction), transaction.changed
+
+        result, changed = self._database.write(lambda connection: run(self._transaction(connection)))
+        for environment, revision in changed.items():
+            for callback in tuple(self._listeners):
+                try:
+                    callback(environment, revision)
+                except Exception:  # noqa: BLE001 - the change is committed, whether or not a listener fails
+                    _log.exception("a listener failed on %s at revision %d", environment, revision)
+        return result
 
     def read(self, work: Callable[[Transaction], _Result]) -> _Result:
         """Reads several things on one consistent state; `work` may be called again. Others do not wait."""
-        return self._read(work)
+        return self._database.read(lambda connection: work(self._transaction(connection)))
 
     @property
     def check_plan(self) -> CheckPlan:
@@ -175,41 +186,41 @@ class Registry:
         actor.require(Role.AUTHOR, "register versions")
         # Checking templates takes a while: it is done before the write transaction, which others wait for.
         self.classify(name, version, content)
-        return self._write(
+        return self.transact(
             lambda tx: versions.register(tx, actor, name, version, content=content, source=source)
         )
 
     def classify(self, name: str, version: str, content: PromptContent) -> Registered:
         """Returns what `register` would do, or raises what it would raise. See `versions.propose`."""
-        return self._read(lambda tx: versions.propose(tx, name, version, content))
+        return self.read(lambda tx: versions.propose(tx, name, version, content))
 
     def version(self, name: str, version: str) -> VersionRecord:
         """Returns one version, whatever its status; raises NotFound."""
-        return self._read(lambda tx: versions.version_record(tx, name, version))
+        return self.read(lambda tx: versions.version_record(tx, name, version))
 
     def versions(self, name: str, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[VersionRecord]:
         """Returns versions of a prompt, highest first by precedence; raises NotFound."""
-        return self._read(lambda tx: versions.version_page(tx, name, limit, cursor))
+        return self.read(lambda tx: versions.version_page(tx, name, limit, cursor))
 
     def diff(self, name: str, a: str, b: str) -> Diff:
         """Compares two versions of a prompt; raises NotFound."""
-        return self._read(lambda tx: versions.diff(tx, name, a, b))
+        return self.read(lambda tx: versions.diff(tx, name, a, b))
 
     def prompt(self, name: str) -> PromptSummary:
         """Returns one prompt; raises NotFound."""
-        return self._read(lambda tx: versions.prompt_summary(tx, name))
+        return self.read(lambda tx: versions.prompt_summary(tx, name))
 
     def prompts(self, limit: int = PAGE_SIZE, cursor: str | None = None) -> Page[PromptSummary]:
         """Returns prompts by name."""
-        return self._read(lambda tx: versions.prompt_page(tx, limit, cursor))
+        return self.read(lambda tx: versions.prompt_page(tx, limit, cursor))
 
     def retire(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
         """Retires a version for good. See `lifecycle.retire`."""
-        return self._write(lambda tx: lifecycle.retire(tx, actor, name, version, reason))
+        return self.transact(lambda tx: lifecycle.retire(tx, actor, name, version, reason))
 
     def archive(self, actor: Actor, name: str, version: str, reason: str | None = None) -> VersionRecord:
         """Archives a retired version. See `lifecycle.archive`."""
-        return self._write(lambda tx: lifecycle.archive(tx, actor, name, version, reason))
+        return self.transact(lambda tx: lifecycle.archive(tx, actor, name, version, reason))
 
     def hygiene(
         self,
@@ -218,13 +229,13 @@ class Registry:
         idle_days: int = IDLE_DAYS,
     ) -> Hygiene:
         """Lists active versions that are not used. See `lifecycle.hygiene`."""
-        return self._read(lambda tx: lifecycle.hygiene(tx, last_used, keep_newest, idle_days))
+        return self.read(lambda tx: lifecycle.hygiene(tx, last_used, keep_newest, idle_days))
 
     # Environments
 
     def policy(self, environment: str) -> Policy:
         """Returns what an environment requires; raises NotFound."""
-        return self._read(lambda tx: policies.policy(tx, environment))
+        return self.read(lambda tx: policies.policy(tx, environment))
 
     def set_policy(
         self,
@@ -234,7 +245,7 @@ class Registry:
         expected_revision: int | None = None,
     ) -> Policy:
         """Changes which evidence an environment requires. See `policies.set_policy`."""
-        return self._write(
+        return self.transact(
             lambda tx: policies.set_policy(tx, actor, environment, required_evidence, expected_revision)
         )
 
@@ -250,7 +261,7 @@ class Registry:
         url: str | None = None,
     ) -> CheckedEvidence:
         """Records what was found out about a version. See `checked_evidence.record`."""
-        return self._write(
+        return self.transact(
             lambda tx: checked_evidence.record(
                 tx, actor, kind, prompt, version, passed=passed, summary=summary, url=url
             )
@@ -258,13 +269,13 @@ class Registry:
 
     def evidence(self, evidence_id: str) -> CheckedEvidence:
         """Returns evidence that was recorded; raises NotFound."""
-        return self._read(lambda tx: checked_evidence.found(tx, evidence_id))
+        return self.read(lambda tx: checked_evidence.found(tx, evidence_id))
 
     def evidence_of(
         self, prompt: str, version: str | None = None, *, limit: int = PAGE_SIZE, cursor: str | None = None
     ) -> Page[CheckedEvidence]:
         """Returns evidence about a prompt or one version of it, newest first; raises NotFound."""
-        return self._read(lambda tx: checked_evidence.page(tx, prompt, version, limit, cursor))
+        return self.read(lambda tx: checked_evidence.page(tx, prompt, version, limit, cursor))
 
     def promote(  # noqa: PLR0917 - in the order of a sentence
         self,
@@ -279,7 +290,7 @@ class Registry:
         override: bool = False,
     ) -> Promotion:
         """Requests that a version be served; applied if the actor may decide. See `promotions.promote`."""
-        return self._write(
+        return self.transact(
             lambda tx: promotions.promote(
                 tx,
                 actor,
@@ -299,24 +310,24 @@ class Registry:
         Raises:
             StaleRevision: The deployment has changed since the request, which is `stale` from now on.
         """
-        promotion, stale = self._write(lambda tx: promotions.approve(tx, actor, promotion_id))
+        promotion, stale = self.transact(lambda tx: promotions.approve(tx, actor, promotion_id))
         if stale is not None:
             raise stale
         return promotion
 
     def reject(self, actor: Actor, promotion_id: str, reason: str | None = None) -> Promotion:
         """Rejects a pending request. See `promotions.reject`."""
-        return self._write(lambda tx: promotions.reject(tx, actor, promotion_id, reason))
+        return self.transact(lambda tx: promotions.reject(tx, actor, promotion_id, reason))
 
     def promotion(self, promotion_id: str) -> Promotion:
         """Returns one request; raises NotFound."""
-        return self._read(lambda tx: promotions.promotion(tx, promotion_id))
+        return self.read(lambda tx: promotions.promotion(tx, promotion_id))
 
     def promotions(
         self, status: PromotionStatus | None = None, limit: int = PAGE_SIZE, cursor: str | None = None
     ) -> Page[Promotion]:
         """Returns requests, newest first."""
-        return self._read(lambda tx: promotions.page(tx, status, limit, cursor))
+        return self.read(lambda tx: promotions.page(tx, status, limit, cursor))
 
     def rollback(  # noqa: PLR0917 - in the order of a sentence
         self,
@@ -328,7 +339,7 @@ class Registry:
         expected_revision: int | None = None,
     ) -> DeploymentRecord:
         """Serves an earlier version again, and stops experiments. See `rollback.rollback`."""
-        return self._write(
+        return self.transact(
             lambda tx: rollback.rollback(
                 tx,
                 actor,
@@ -353,7 +364,7 @@ class Registry:
         override: bool = False,
     ) -> DeploymentRecord:
         """Replaces all targeting rules. See `rules.set_rules`."""
-        return self._write(
+        return self.transact(
             lambda tx: rules.set_rules(
                 tx,
                 actor,
@@ -378,7 +389,7 @@ class Registry:
         until: datetime | None = None,
     ) -> FreezeRecord:
         """Freezes what is served: it may only go back. See `freezes.freeze`."""
-        return self._write(
+        return self.transact(
             lambda tx: freezes.freeze(
                 tx, actor, reason, environment=environment, prompt=prompt, starts_at=starts_at, until=until
             )
@@ -386,7 +397,7 @@ class Registry:
 
     def unfreeze(self, actor: Actor, freeze_id: int, *, reason: str | None = None) -> FreezeRecord:
         """Ends a freeze. See `freezes.unfreeze`."""
-        return self._write(lambda tx: freezes.unfreeze(tx, actor, freeze_id, reason))
+        return self.transact(lambda tx: freezes.unfreeze(tx, actor, freeze_id, reason))
 
     def freezes(
         self,
@@ -398,13 +409,13 @@ class Registry:
         cursor: str | None = None,
     ) -> Page[FreezeRecord]:
         """Returns freezes that are not over, newest first. See `freezes.page`."""
-        return self._read(
+        return self.read(
             lambda tx: freezes.page(tx, environment, prompt, ended=ended, limit=limit, cursor=cursor)
         )
 
     def panic(self, actor: Actor, prompt: str, reason: str, *, environment: str | None = None) -> Panic:
         """Goes back to what served before everywhere, and stays there. See `panic.panic`."""
-        return self._write(lambda tx: panic.panic(tx, actor, prompt, reason, environment))
+        return self.transact(lambda tx: panic.panic(tx, actor, prompt, reason, environment))
 
     # Experiments
 
@@ -425,7 +436,7 @@ class Registry:
         override: bool = False,
     ) -> ExperimentRecord:
         """Starts an experiment in place of the default or of a rule's version. See `experiments.start`."""
-        return self._write(
+        return self.transact(
             lambda tx: experiments.start(
                 tx,
                 actor,
@@ -455,7 +466,7 @@ class Registry:
         override: bool = False,
     ) -> ExperimentRecord:
         """Changes weights, which starts the next allocation epoch. See `experiments.set_weights`."""
-        return self._write(
+        return self.transact(
             lambda tx: experiments.set_weights(
                 tx,
                 actor,
@@ -478,7 +489,7 @@ class Registry:
         override: bool = False,
     ) -> ExperimentRecord:
         """Stops an experiment. See `experiments.stop`."""
-        return self._write(
+        return self.transact(
             lambda tx: experiments.stop(
                 tx,
                 actor,
@@ -492,7 +503,7 @@ class Registry:
 
     def experiment(self, name: str) -> ExperimentRecord:
         """Returns one experiment with the history of its weights; raises NotFound."""
-        return self._read(lambda tx: experiments.experiment_record(tx, name))
+        return self.read(lambda tx: experiments.experiment_record(tx, name))
 
     def experiments(
         self,
@@ -504,7 +515,7 @@ class Registry:
         cursor: str | None = None,
     ) -> Page[ExperimentRecord]:
         """Returns experiments, newest first; raises NotFound."""
-        return self._read(
+        return self.read(
             lambda tx: experiments.experiment_page(
                 tx, environment, prompt, status, limit=limit, cursor=cursor
             )
@@ -514,27 +525,27 @@ class Registry:
 
     def deployment(self, environment: str, prompt: str) -> DeploymentRecord:
         """Returns what an environment serves of a prompt; raises NotFound."""
-        return self._read(lambda tx: deployments.deployment(tx, environment, prompt))
+        return self.read(lambda tx: deployments.deployment(tx, environment, prompt))
 
     def deployments(self, environment: str) -> list[DeploymentRecord]:
         """Returns what an environment serves, by prompt; raises NotFound."""
-        return self._read(lambda tx: deployments.all_deployments(tx, environment))
+        return self.read(lambda tx: deployments.all_deployments(tx, environment))
 
     def deployment_at(self, environment: str, prompt: str, at: datetime) -> DeploymentRecord:
         """Returns what an environment served of a prompt at a time; raises NotFound."""
-        return self._read(lambda tx: deployments.deployments_at(tx, environment, at, prompt)[0])
+        return self.read(lambda tx: deployments.deployments_at(tx, environment, at, prompt)[0])
 
     def deployments_at(self, environment: str, at: datetime) -> list[DeploymentRecord]:
         """Returns what an environment served at a time, by prompt; raises NotFound."""
-        return self._read(lambda tx: deployments.deployments_at(tx, environment, at))
+        return self.read(lambda tx: deployments.deployments_at(tx, environment, at))
 
     def served_versions(self, environment: str, prompt: str) -> list[ServedVersion]:
         """Returns every version that is or was served there, oldest first; raises NotFound."""
-        return self._read(lambda tx: deployments.versions_served(tx, environment, prompt))
+        return self.read(lambda tx: deployments.versions_served(tx, environment, prompt))
 
     def environment_revision(self, environment: str) -> int:
         """Returns a number that grows with every change of what the environment serves. Cheap."""
-        return self._read(lambda tx: deployments.environment_revision(tx, environment))
+        return self.read(lambda tx: deployments.environment_revision(tx, environment))
 
     def revocations(self) -> int:
         """Returns how many tokens have been revoked. Cheap."""
@@ -547,7 +558,7 @@ class Registry:
             known = self._snapshots.get(environment)
         if known is not None and known.revision == revision:
             return known
-        made = self._read(lambda tx: deployments.snapshot(tx, environment))
+        made = self.read(lambda tx: deployments.snapshot(tx, environment))
         with self._lock:
             known = self._snapshots.get(environment)
             if known is None or known.revision < made.revision:
@@ -564,32 +575,16 @@ class Registry:
         cursor: str | None = None,
     ) -> Page[AuditEntry]:
         """Returns entries of the audit log, newest first."""
-        return self._read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
+        return self.read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
 
     def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""
-        return self._read(lambda tx: outbox.pending(tx, limit))
+        return self.read(lambda tx: outbox.pending(tx, limit))
 
     def outbox_delivered(self, ids: Sequence[int]) -> None:
         """Deletes events that were sent."""
         if ids:
-            self._write(lambda tx: outbox.delivered(tx, ids))
-
-    def _read(self, work: Callable[[Transaction], _Result]) -> _Result:
-        return self._database.read(lambda connection: work(self._transaction(connection)))
+            self.transact(lambda tx: outbox.delivered(tx, ids))
 
     def _transaction(self, connection: Connection) -> Transaction:
         return Transaction(connection, self._clock(), self._contents, self._arms_to_promote)
-
-    def _write(self, work: Callable[[Transaction], _Result]) -> _Result:
-        def run(transaction: Transaction) -> tuple[_Result, dict[str, int]]:
-            return work(transaction), transaction.changed
-
-        result, changed = self._database.write(lambda connection: run(self._transaction(connection)))
-        for environment, revision in changed.items():
-            for callback in tuple(self._listeners):
-                try:
-                    callback(environment, revision)
-                except Exception:  # noqa: BLE001 - the change is committed, whether or not a listener fails
-                    _log.exception("a listener failed on %s at revision %d", environment, revision)
-        return result

@@ -86,4 +86,9 @@ class Actor:
 
     def is_any_of(self, subjects: frozenset[str]) -> bool:
         """Returns True if the actor is one of them. `Ann` and `ann` are the same person."""
-        return self.subject.casefold() in {subject.casefold() for subject in subjects}
+        return any(is_same_person(self.subject, subject) for subject in subjects)
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Returns True if two subjects are one person: `Ann` and `ann` are."""
+    return one.casefold() == other.casefold()

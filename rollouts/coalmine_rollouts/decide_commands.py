@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+from coalmine_registry.roles import is_same_person
 from coalmine_rollouts.decision import Decision, ended, stays, to_everybody
 from coalmine_rollouts.inputs import Inputs, Row
 from coalmine_rollouts.plan import COMPLETE
@@ -119,11 +120,6 @@ def _unapproved(row: Row, given: Command, stage: int) -> str | None:
         if plan.needs_approval(each) and what not in approved:
             return f"{rollout.started_by} started it: another person has to approve {what}"
     return None
-
-
-def is_same_person(one: str, other: str) -> bool:
-    """Returns True if two subjects are one person: `Ann` and `ann` are."""
-    return one.casefold() == other.casefold()
 
 
 def _approved(row: Row, given: Command) -> Decision:

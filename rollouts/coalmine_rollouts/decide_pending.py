@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from coalmine_rollouts.decide_commands import is_same_person, next_command, refusal, refused
+from coalmine_registry.roles import is_same_person
+from coalmine_rollouts.decide_commands import next_command, refusal, refused
 from coalmine_rollouts.decision import Decision, stays
 from coalmine_rollouts.gates import closed
 from coalmine_rollouts.inputs import Inputs, Row

@@ -17,7 +17,7 @@ from coalmine_registry.records import ENVIRONMENTS
 from coalmine_rollouts.quantities import read_duration, read_share, seconds
 from coalmine_rollouts.windows import read_window
 from coalmine_schemas.errors import nearest
-from coalmine_schemas.prompts import PromptContent, canonical_json, percent
+from coalmine_schemas.prompts import canonical_json, percent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import (
     integer,
@@ -245,14 +245,13 @@ def read_plan(value: object, where: str = "rollout") -> RolloutPlan:
     return _plan({**_DEFAULTS, **base, **given}, name, where)
 
 
-def plan_of_content(content: PromptContent) -> RolloutPlan | None:
+def plan_of_metadata(metadata: Mapping[str, Any]) -> RolloutPlan | None:
     """Returns the plan that a version asks for, under `rollout` of its metadata; None if it names none.
 
     Raises:
         InvalidPrompt: What stands there is no plan.
     """
-    found = content.metadata.get("rollout")
-    return None if found is None else read_plan(found, "metadata.rollout")
+    return read_plan(metadata["rollout"], "metadata.rollout") if "rollout" in metadata else None
 
 
 def template(name: str, where: str = "template") -> RolloutPlan:

@@ -1,7 +1,6 @@
 """Adds a rollout, and starts it in the same transaction if nothing is missing."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -140,19 +139,6 @@ def frozen_words(by: str, until: datetime | None, reason: str) -> str:
     return f"by {by}{end}: {reason}"
 
 
-@contextmanager
-def savepoint(tx: Transaction) -> Iterator[None]:
-    """Undoes what is done in the block if that raises, and nothing else."""
-    changed = dict(tx.changed)
-    try:
-        with tx.connection.begin_nested():
-            yield
-    except BaseException:
-        tx.changed.clear()
-        tx.changed.update(changed)
-        raise
-
-
 def _try(tx: Transaction, row: Row, check_plan: CheckPlan) -> Rollout:
     before = deployments.current(tx, row.rollout.environment, row.rollout.prompt)
     inputs = pending_inputs(tx, row, _place(before, row.rollout.rule))
@@ -160,7 +146,7 @@ def _try(tx: Transaction, row: Row, check_plan: CheckPlan) -> Rollout:
     decision = decide_pending(row, inputs)
     if decision is not None and decision.act == "start":
         try:
-            with savepoint(tx):
+            with tx.savepoint():
                 return carry_out(tx, row, decision, given, check_plan).rollout
         except Refused as error:
             decision = decide_pending(row, replace(inputs, refusals=(waiting_for(error),)))

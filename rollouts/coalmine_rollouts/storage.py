@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
-from coalmine_registry.errors import NotFound, StaleRevision
-from coalmine_registry.operations.inputs import is_storable
+from coalmine_registry.errors import StaleRevision
+from coalmine_registry.operations import steering
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import Evidence
 from coalmine_registry.roles import Actor, Role
-from coalmine_registry.storage.rollout_tables import rollout_commands, rollout_decisions, rollouts
+from coalmine_registry.storage.rollout_tables import rollout_commands, rollouts
 from coalmine_rollouts.inputs import Held, Row
 from coalmine_rollouts.plan import RolloutPlan
 from coalmine_rollouts.records import (
@@ -161,11 +161,7 @@ def read_row(transaction: Transaction, rollout_id: str) -> Row:
     Raises:
         NotFound: There is none of that id.
     """
-    query = select(rollouts).where(rollouts.c.id == rollout_id)
-    found = transaction.one(query) if is_storable(rollout_id) else None
-    if found is None:
-        raise NotFound(f"no rollout {rollout_id!r:.100}: `coalmine rollout list` lists all")
-    return row_of(found)
+    return row_of(steering.rollout_row(transaction, rollout_id))
 
 
 def starter_of(transaction: Transaction, rollout_id: str) -> tuple[Actor, tuple[Evidence, ...]]:
@@ -209,27 +205,13 @@ def live_rows(transaction: Transaction, ended_since: datetime) -> list[Row]:
 
 def holder_of(transaction: Transaction, environment: str, prompt: str, rule: str | None) -> Row | None:
     """Returns the rollout that holds a place."""
-    table = rollouts.c
-    query = select(rollouts).where(
-        table.environment == environment,
-        table.prompt == prompt,
-        table.rule.is_(None) if rule is None else table.rule == rule,
-        table.occupies,
-    )
-    found = transaction.one(query)
+    found = transaction.one(select(rollouts).where(steering.is_held(environment, prompt, rule)))
     return None if found is None else row_of(found)
 
 
 def decision_of(found: SqlRow[Any]) -> RolloutDecision:
     """Returns a stored decision."""
     return RolloutDecision(**{**found._mapping, "reasons": tuple(found.reasons)})
-
-
-def next_seq(transaction: Transaction, rollout_id: str) -> int:
-    """Returns the number of the next decision."""
-    table = rollout_decisions.c
-    found = transaction.one(select(func.max(table.seq)).where(table.rollout == rollout_id))
-    return 1 + ((found[0] if found is not None else None) or 0)
 
 
 def open_commands(transaction: Transaction, rollout_ids: Sequence[str]) -> dict[str, list[Command]]:
@@ -248,17 +230,6 @@ def command_of(found: SqlRow[Any]) -> RolloutCommand:
     """Returns a stored command."""
     fields = ("id", "rollout", "kind", "actor", "reason", "asked_at", "done_at", "answer")
     return RolloutCommand(**{name: getattr(found, name) for name in fields})
-
-
-def close_commands(
-    transaction: Transaction, rollout_id: str, answer: str, *, command_id: int | None = None
-) -> None:
-    """Answers a command, or all that wait."""
-    table = rollout_commands.c
-    where = and_(table.rollout == rollout_id, table.done_at.is_(None))
-    if command_id is not None:
-        where = and_(where, table.id == command_id)
-    transaction.update(rollout_commands, where, {"done_at": transaction.now, "answer": answer})
 
 
 def unfinished(transaction: Transaction, names: Sequence[str]) -> dict[str, str]:

@@ -15,14 +15,14 @@ from coalmine_registry.operations import (
     audit,
     deployments,
     experiments,
-    outbox,
     promotions,
+    rollout_log,
     steering,
 )
 from coalmine_registry.operations.evidence import check_kinds
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.roles import Actor, Role
-from coalmine_registry.storage.rollout_tables import as_shipped, rollout_decisions
+from coalmine_registry.storage.rollout_tables import as_shipped
 from coalmine_rollouts import storage
 from coalmine_rollouts.decide_commands import ALWAYS
 from coalmine_rollouts.decide_pending import START
@@ -72,7 +72,7 @@ def carry_out(
     if decision.command is not None and decision.command.kind not in ALWAYS and decision.kind != "refuse":
         steering.check_still_allowed(transaction, decision.command.actor)
     actor = _actor(row, decision)
-    seq = storage.next_seq(transaction, row.rollout.id)
+    seq = rollout_log.next_seq(transaction, row.rollout.id)
     transaction.rollout = (row.rollout.id, seq)  # what it changes tells so
     revision = _serve(transaction, row, decision, given, check_plan)
     transaction.rollout = None
@@ -108,9 +108,12 @@ def carry_out(
 def insert_decision(transaction: Transaction, rollout: Rollout, made: RolloutDecision) -> None:
     """Adds a decision, and the event that tells of it."""
     values = {each.name: getattr(made, each.name) for each in fields(made)}
-    transaction.insert(rollout_decisions, {**values, "reasons": list(made.reasons)})
     names = ("id", "environment", "prompt", "rule", "treatment", "control")
-    outbox.put_transition(transaction, {name: getattr(rollout, name) for name in names}, values)
+    rollout_log.insert_decision(
+        transaction,
+        {name: getattr(rollout, name) for name in names},
+        {**values, "reasons": list(made.reasons)},
+    )
 
 
 def _actor(row: Row, decision: Decision) -> Actor:
@@ -264,9 +267,9 @@ def _note_people(transaction: Transaction, row: Row, decision: Decision) -> None
         storage.add_approval(transaction, rollout.id, None)
     if command is not None:
         answer = decision.answer or "done"
-        storage.close_commands(transaction, rollout.id, answer, command_id=command.id)
+        rollout_log.close_commands(transaction, rollout.id, answer, command_id=command.id)
     if decision.to_state in TERMINAL:
-        storage.close_commands(transaction, rollout.id, f"it is {decision.to_state} already")
+        rollout_log.close_commands(transaction, rollout.id, f"it is {decision.to_state} already")
 
 
 def _requested(transaction: Transaction, row: Row, decision: Decision) -> tuple[str, ...]:
@@ -279,7 +282,7 @@ def _requested(transaction: Transaction, row: Row, decision: Decision) -> tuple[
     told = []
     for environment in rollout.plan.request_promotion:
         try:
-            with transaction.connection.begin_nested():
+            with transaction.savepoint():
                 made = promotions.promote(
                     transaction,
                     author,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from coalmine_registry.prompt_files.front_matter import read_front_matter
-from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, plan_of_content, read_plan, template
+from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, plan_of_metadata, read_plan, template
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from tests.support.data.prompt_examples import content
 
@@ -78,12 +78,12 @@ def test_metrics_may_be_given_in_points_and_as_change() -> None:
 
 
 def test_a_version_may_bring_its_plan() -> None:
-    assert plan_of_content(content()) is None
-    asked = plan_of_content(content(metadata={"rollout": {"rollout": "canary-fast", "goals": ["quality"]}}))
+    assert plan_of_metadata(content().metadata) is None
+    asked = plan_of_metadata({"rollout": {"rollout": "canary-fast", "goals": ["quality"]}})
     assert asked is not None
     assert (asked.template, asked.goals) == ("canary-fast", ("quality",))
     with pytest.raises(InvalidPrompt, match=r"metadata\.rollout"):
-        plan_of_content(content(metadata={"rollout": "canary-fats"}))
+        plan_of_metadata({"rollout": "canary-fats"})
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, select
 
 from coalmine_registry.deployment_state import DeploymentState
 from coalmine_registry.freeze_records import FreezeRecord, Panic, PanicEnvironment
-from coalmine_registry.operations import deployments, experiments, freezes, outbox
+from coalmine_registry.operations import deployments, experiments, freezes, rollout_log
 from coalmine_registry.operations.approval import withdraw
 from coalmine_registry.operations.inputs import environment_name
 from coalmine_registry.operations.rollback import can_be_served, replaced_by
@@ -15,7 +15,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import version_names
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.roles import Actor, Role
-from coalmine_registry.storage.rollout_tables import rollout_commands, rollout_decisions, rollouts
+from coalmine_registry.storage.rollout_tables import rollouts
 from coalmine_registry.storage.tables import deployment_revisions
 from coalmine_schemas.prompts import ServeExperiment, ServeVersion
 
@@ -156,16 +156,10 @@ def _end_rollout(
             **({} if revision is None else {"revision": revision}),
         },
     )
-    transaction.update(
-        rollout_commands,
-        and_(rollout_commands.c.rollout == row.id, rollout_commands.c.done_at.is_(None)),
-        {"done_at": transaction.now, "answer": f"it is {ended} already"},
-    )
-    table = rollout_decisions
-    last = transaction.one(select(func.max(table.c.seq)).where(table.c.rollout == row.id))
+    rollout_log.close_commands(transaction, row.id, f"it is {ended} already")
     decision = {
         "rollout": row.id,
-        "seq": 1 + ((last[0] if last is not None else None) or 0),
+        "seq": rollout_log.next_seq(transaction, row.id),
         "kind": _ACTION,
         "from_state": row.state,
         "to_state": ended,
@@ -178,8 +172,7 @@ def _end_rollout(
         "at": transaction.now,
         "revision": revision,
     }
-    transaction.insert(table, decision)
-    outbox.put_transition(transaction, row._asdict(), decision)
+    rollout_log.insert_decision(transaction, row._asdict(), decision)
 
 
 def _freeze(

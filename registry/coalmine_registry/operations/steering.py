@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, and_, select
 
 from coalmine_registry.errors import Conflict, Forbidden, NotFound, Steered
 from coalmine_registry.operations import approval, audit, deployments
@@ -51,10 +51,7 @@ def check_place(
     """
     row = transaction.one(
         select(rollouts).where(
-            rollouts.c.environment == environment,
-            rollouts.c.prompt == prompt,
-            rollouts.c.rule.is_(None) if rule is None else rollouts.c.rule == rule,
-            rollouts.c.occupies,
+            is_held(environment, prompt, rule),
             rollouts.c.state != "pending",
             rollouts.c.mode == "act",
         )
@@ -165,7 +162,7 @@ def to_control(
     """
     actor.require(Role.AUTHOR, "go back to the control", rollout=rollout)
     given = reason_given(reason)
-    row = _rollout(transaction, rollout)
+    row = rollout_row(transaction, rollout)
     before = deployments.current(transaction, row.environment, row.prompt)
     state = before.deployed()
     check_revision(before.what, expected_revision, before.revision)
@@ -184,7 +181,23 @@ def to_control(
     return made
 
 
-def _rollout(transaction: Transaction, rollout: str) -> Row[Any]:
+def is_held(environment: str, prompt: str, rule: str | None) -> ColumnElement[bool]:
+    """Returns the condition of the rollout that holds a place."""
+    table = rollouts.c
+    return and_(
+        table.environment == environment,
+        table.prompt == prompt,
+        table.rule.is_(None) if rule is None else table.rule == rule,
+        table.occupies,
+    )
+
+
+def rollout_row(transaction: Transaction, rollout: str) -> Row[Any]:
+    """Returns the row of a rollout.
+
+    Raises:
+        NotFound: There is none of that id.
+    """
     row = None
     if is_storable(rollout):
         row = transaction.one(select(rollouts).where(rollouts.c.id == rollout))

@@ -1,6 +1,7 @@
 """The transaction that operations work in."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,18 @@ class Transaction:
     """Rollout and number of its decision that makes the changes; None if none does."""
     changed: dict[str, int] = field(default_factory=dict)
     """New revision by environment that it changed."""
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undoes what is done in the block if that raises, and nothing else."""
+        changed = dict(self.changed)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.changed.clear()
+            self.changed.update(changed)
+            raise
 
     def one(self, query: Select[Any]) -> Row[Any] | None:
         """Returns the first row, or None."""

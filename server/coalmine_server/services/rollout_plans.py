@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from coalmine_analytics.results.plan_check import PlanCheck
-from coalmine_rollouts.plan import RolloutPlan, read_plan, template
+from coalmine_rollouts.plan import RolloutPlan, plan_of_metadata, read_plan, template
 from coalmine_server.services.compare import PlanQuestion, plan_checked
 from coalmine_server.services.owned_store import OwnedStore
 
@@ -27,9 +27,7 @@ def chosen_plan(
     if asked is not None:
         return read_plan(asked, "plan")
     metadata = registry.version(prompt, version).content.get("metadata") or {}
-    if "rollout" in metadata:
-        return read_plan(metadata["rollout"], "metadata.rollout")
-    return template(DEFAULT_TEMPLATE)
+    return plan_of_metadata(metadata) or template(DEFAULT_TEMPLATE)
 
 
 def environment_of(plan: RolloutPlan, asked: str | None) -> str:

@@ -76,5 +76,5 @@ def history(registry: Registry, environment: str = "prod", prompt: str = PROMPT)
     query = select(table).where(table.c.environment == environment, table.c.prompt == prompt)
     return [
         Revision(row.revision, row.action, row.version, row.reason, row.served)
-        for row in registry._read(lambda tx: tx.all(query.order_by(table.c.revision.desc())))
+        for row in registry.read(lambda tx: tx.all(query.order_by(table.c.revision.desc())))
     ]
