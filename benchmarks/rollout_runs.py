@@ -14,10 +14,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from coalmine_analytics.arrays import BoolArray
+from coalmine_analytics.arrays import BoolArray, IntArray
 from coalmine_analytics.calibration.end_to_end.service import Change, Requests, Service, values_of
 from coalmine_analytics.readout import FixedPlans, Readouts
-from coalmine_consumers.store import Store
+from coalmine_consumers.maintenance import CompactionPolicy
+from coalmine_consumers.maintenance.compact import CompactionState, compact
+from coalmine_consumers.store import Store, StoreSettings
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.controller import Controller
@@ -38,6 +40,8 @@ LOYAL: Final = 0.5
 """Share of requests from users who return; the others come once."""
 LOYAL_PER_S: Final = 10_000
 """Of these users, for each request a second."""
+SEGMENTS: Final = {"language": ("en", "de", "fr", "es"), "plan": ("free", "pro")}
+"""Declared segments: each user has one value of each key."""
 _OF_USER: Final = 0.3
 """Share of the variance that lies between users."""
 _FINE_TICKS: Final = 15
@@ -139,7 +143,13 @@ class Users:
         values["schema_invalid"] = invalid.astype(np.float64)
         requests = Requests(at_s, unit, np.zeros(count, np.int64), np.zeros(count, np.int64), treated, values)
         return request_rows(
-            requests, begin, rng, named=("quality", "schema_invalid"), prompt=self.prompt, **columns
+            requests,
+            begin,
+            rng,
+            named=("quality", "schema_invalid"),
+            prompt=self.prompt,
+            segments=_segments(unit),
+            **columns,
         )
 
     def _point(self, salt: str, unit: int) -> float:
@@ -190,7 +200,7 @@ class _World:
         self.users = [Users(f"prompt-{n}", task.kind, task.per_s, rng) for n, rng in enumerate(rngs)]
         self.live = {each.prompt: each for each in self.users}
         self._registry = Registry.open(str(folder / "registry.db"), clock=self.clock)
-        self._store = Store.open(folder / "store")
+        self._store = Store.open(folder / "store", StoreSettings(segments=tuple(SEGMENTS)))
         self._rollouts = Rollouts(self._registry, most_at_once=task.runs)
         self._controller = Controller(
             self._registry,
@@ -200,6 +210,7 @@ class _World:
             longest_gap_s=2 * COARSE.total_seconds(),
             source_lag_s=lambda: 0.0,
         )
+        self._policy, self._compacted = CompactionPolicy(), CompactionState()
         self._feed = Feed()
         self._harmful_from = datetime.max.replace(tzinfo=UTC) if task.kind.from_bake else BEGIN
         self._ids: dict[str, str] = {}
@@ -231,6 +242,7 @@ class _World:
             harmful = now >= self._harmful.get(prompt, self._harmful_from)
             tables.append(each.rows(now, length, experiment, harmful=harmful))
         self._commit(tables)
+        compact(self._store, self._policy, self._compacted)  # as the server's maintenance does
         self.clock.move(seconds=length.total_seconds())
         began_s = time.process_time()
         decided = self._controller.tick()
@@ -264,3 +276,21 @@ class _World:
 
     def _commit(self, tables: Sequence[pa.Table]) -> None:
         self._store.commit(self._feed.batch(pa.concat_tables(tables)))
+
+
+def _segments(unit: IntArray) -> pa.Array:
+    """The segments of each request's user."""
+    columns = [
+        pa.DictionaryArray.from_arrays(unit // 7**place % len(values), list(values)).cast(pa.string())
+        for place, values in enumerate(SEGMENTS.values())
+    ]
+    count = len(unit)
+    pairs = pa.StructArray.from_arrays(
+        [
+            pa.array(np.tile(np.array(list(SEGMENTS)), count)),
+            pa.array(np.stack([each.to_numpy(zero_copy_only=False) for each in columns], -1).ravel()),
+        ],
+        ["key", "value"],
+    )
+    offsets = np.arange(count + 1, dtype=np.int32) * len(SEGMENTS)
+    return pa.ListArray.from_arrays(pa.array(offsets), pairs)

@@ -1,7 +1,7 @@
 """Harm in declared segments at one look: a version may be fine for nearly everybody and bad for some."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -143,28 +143,35 @@ def _compared(
     if sums.segments is None or not metrics:
         return
     cells = sorted(segmented_cells(metrics))
-    mde = np.where(np.isfinite(mde), mde, 1.0)
-    tolerance = worsening(metrics, lambda metric: metric.tolerance)
-    rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in metrics])
+    names, y, x, groups, requests = [], [], [], [], []
     for key, value in sums.segments.names():
         of_cells = sums.segments.of(key, value, cells, sums)
-        requests = of_cells[0][cells.index("requests")]  # (E, A, 256)
-        if not _enough((requests > 0).sum(axis=-1), control, arms).any():
+        asked = of_cells[0][cells.index("requests")]  # (E, A, 256)
+        if not _enough((asked > 0).sum(axis=-1), control, arms).any():
             continue
-        y, x = arrays_of(metrics, cells, *of_cells)
-        strata = side_by_side(y, x, control, arms)
-        enough = np.minimum(strata.treatment.clusters, strata.control.clusters) >= MIN_UNITS
-        weight = strata.weights(enough, rate)
-        contrast = strata.contrast(weight)
-        yield _Segment(
-            key,
-            value,
-            lasting_harm_log_e(strata, weight, tolerance, mde=mde),
-            contrast.difference.estimate,
-            intervals(contrast, contrast.difference, mde, alpha=alpha),
-            (requests > 0).any(axis=0).sum(axis=-1),
-            requests.sum(axis=(0, 2)),
-        )
+        of_y, of_x = arrays_of(metrics, cells, *of_cells)
+        names.append((key, value))
+        y.append(of_y)
+        x.append(of_x)
+        groups.append((asked > 0).any(axis=0).sum(axis=-1))
+        requests.append(asked.sum(axis=(0, 2)))
+    if not names:
+        return
+    # All segments in one call, one below the other: shape (N M, ...).
+    many = list(metrics) * len(names)
+    mde = np.tile(np.where(np.isfinite(mde), mde, 1.0), (len(names), 1))
+    rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in many])
+    strata = side_by_side(np.concatenate(y), np.concatenate(x), control, arms)
+    enough = np.minimum(strata.treatment.clusters, strata.control.clusters) >= MIN_UNITS
+    weight = strata.weights(enough, rate)
+    contrast = strata.contrast(weight)
+    log_e = lasting_harm_log_e(strata, weight, worsening(many, lambda metric: metric.tolerance), mde=mde)
+    estimate = contrast.difference.estimate
+    bounds = intervals(contrast, contrast.difference, mde, alpha=alpha)
+    for at, (key, value) in enumerate(names):
+        mine = slice(at * len(metrics), (at + 1) * len(metrics))
+        own = Bounds(*(getattr(bounds, field.name)[mine] for field in fields(bounds)))
+        yield _Segment(key, value, log_e[mine], estimate[mine], own, groups[at], requests[at])
 
 
 def _enough(groups: IntArray, control: int, arms: Sequence[int]) -> BoolArray:
