@@ -19,6 +19,7 @@ COPY registry ./registry
 COPY consumers ./consumers
 COPY analytics ./analytics
 COPY rollouts ./rollouts
+COPY alerts ./alerts
 COPY server ./server
 COPY dashboards ./dashboards
 RUN pip install --no-deps --no-build-isolation .

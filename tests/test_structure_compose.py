@@ -179,7 +179,16 @@ def test_the_image_copies_what_exists_and_what_dockerignore_lets_through() -> No
 def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
     text = compose.DOCKERFILE.read_text(encoding="utf-8")
     parts = set(compose.copied_from_the_repository())
-    assert {"schemas", "producers", "consumers", "analytics", "rollouts", "server", "dashboards"} <= parts
+    assert {
+        "schemas",
+        "producers",
+        "consumers",
+        "analytics",
+        "rollouts",
+        "alerts",
+        "server",
+        "dashboards",
+    } <= parts
     last_stage = text.rpartition("\nFROM ")[2]
     assert re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE) == ["coalmine"]
     assert "--require-hashes" in text

@@ -43,20 +43,23 @@ _Result = TypeVar("_Result")
 class Database:
     """One SQLite file or PostgreSQL database. Thread-safe."""
 
-    def __init__(self, address: str | Path, *, wait_s: float = WAIT_S) -> None:
+    def __init__(self, address: str | Path, *, name: str = "registry", wait_s: float = WAIT_S) -> None:
         """Prepares to connect.
 
         Args:
             address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
+            name: Whose it is, in errors.
             wait_s: How long a writer waits for others.
 
         Raises:
             DatabaseMisconfigured: The address is not a usable database URL.
         """
-        self._wait_s = wait_s
-        url = _url(address)
+        self._name, self._wait_s = name, wait_s
+        url = _url(address, name)
         self.is_sqlite: Final = url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url, wait_s) if self.is_sqlite else _postgresql_engine(url, wait_s)
+        self._engine = (
+            _sqlite_engine(url, name, wait_s) if self.is_sqlite else _postgresql_engine(url, wait_s)
+        )
         self._writers = threading.Lock()
 
     def close(self) -> None:
@@ -105,7 +108,7 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
                 yield connection
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise _translated(error, self._name) from error
 
     @contextmanager
     def _turn(self, writes: bool) -> Iterator[None]:
@@ -129,21 +132,21 @@ class Database:
                 raise self._busy() from error
             except DBAPIError as error:
                 if not _changed_nothing(error):
-                    raise _translated(error) from error
+                    raise _translated(error, self._name) from error
                 if time.monotonic() > deadline:
                     raise self._busy() from error
             time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, hides nothing
             pause_s = min(pause_s * 2, 0.2)
 
     def _busy(self) -> RegistryBusy:
-        return RegistryBusy(f"other writers kept the registry busy for {self._wait_s:.0f} s: try again")
+        return RegistryBusy(f"other writers kept the {self._name} busy for {self._wait_s:.0f} s: try again")
 
 
 _MIGRATION_KEY: Final = 0x636F616C
 """`coal`: any number that other programs on the same database are unlikely to lock."""
 
 
-def _url(address: str | Path) -> URL:
+def _url(address: str | Path, name: str) -> URL:
     if isinstance(address, Path) or "://" not in address:
         return URL.create("sqlite", database=str(Path(address).absolute()))
     remedy = "give a path, sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE"
@@ -158,18 +161,18 @@ def _url(address: str | Path) -> URL:
     if url.drivername not in ("sqlite", "postgresql+psycopg") or (
         url.drivername == "sqlite" and url.database in (None, "", ":memory:")
     ):
-        raise DatabaseMisconfigured(f"the registry cannot use {url.drivername}: {remedy}")
+        raise DatabaseMisconfigured(f"the {name} cannot use {url.drivername}: {remedy}")
     return url
 
 
-def _sqlite_engine(url: URL, wait_s: float) -> Engine:
+def _sqlite_engine(url: URL, name: str, wait_s: float) -> Engine:
     assert url.database is not None
     folder = Path(url.database).parent
     try:
         make_private_folder(folder)
     except OSError as error:
         raise DatabaseMisconfigured(
-            f"the registry cannot use {folder} ({error.strerror}): name a folder that can be written to"
+            f"the {name} cannot use {folder} ({error.strerror}): name a folder that can be written to"
         ) from error
     engine = create_engine(
         url,
@@ -223,13 +226,13 @@ def _changed_nothing(error: DBAPIError) -> bool:
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _translated(error: DBAPIError) -> Exception:
+def _translated(error: DBAPIError, database: str) -> Exception:
     """Returns the error to raise instead: one of ours, or the same if it is a bug of ours."""
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return DatabaseDamaged(
-            f"the registry's file is not a database or is damaged ({error.orig}): restore a copy of it"
+            f"the {database}'s file is not a database or is damaged ({error.orig}): restore a copy of it"
         )
     if isinstance(error, OperationalError | InterfaceError):
-        return DatabaseUnavailable(f"the registry's database cannot be used now: {error.orig}")
+        return DatabaseUnavailable(f"the {database}'s database cannot be used now: {error.orig}")
     return error

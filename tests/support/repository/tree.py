@@ -14,17 +14,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("producers", "registry", "consumers"),
     ("analytics",),
     ("rollouts", "evals"),
+    ("alerts",),
     ("server",),
 )
 """The parts from the bottom up; each may import those below it, and none beside it.
 
-`schemas <- producers, registry, consumers <- analytics <- rollouts, evals <- server`
+`schemas <- producers, registry, consumers <- analytics <- rollouts, evals <- alerts <- server`
 """
 
 APART = ("dashboards",)
 """Parts that talk to the server over HTTP: they import `schemas` and the packages in `RESULTS`."""
 
-RESULTS = ("coalmine_consumers.results", "coalmine_analytics.results")
+RESULTS = ("coalmine_consumers.results", "coalmine_analytics.results", "coalmine_alerts.results")
 """Packages of the dataclasses that the API serves."""
 
 PARTS = (*(part for layer in LAYERS for part in layer), *APART)

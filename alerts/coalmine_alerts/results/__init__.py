@@ -1,0 +1,1 @@
+"""Results that the API serves; importing them loads nothing else."""
