@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.controller import Controller
+    from coalmine_server.services.alerting import Alerting
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -116,6 +117,18 @@ class OwnedStore:
         if self.simulated is None:
             return controller()
         return controller(clock=self.simulated.clock, longest_gap_s=self.simulated.step_s)
+
+    @cached_property
+    def alerts(self) -> "Alerting":
+        """The alerts of this process."""
+        from coalmine_server.services.alerting import Alerting  # noqa: PLC0415 - imports SQLAlchemy
+
+        return Alerting(self)
+
+    def close_alerts(self) -> None:
+        """Closes the database of alerts, if it was opened."""
+        if "alerts" in self.__dict__:
+            self.alerts.close()
 
     @property
     def known_registry(self) -> "Registry":
