@@ -133,13 +133,14 @@ class Channel(Protocol):
 
     @property
     def one_by_one(self) -> bool:
-        """True: it gets every transition, for programs. False: transitions that wait together are one message,
-        and there are at most so many messages a minute, for people.
+        """Whether each transition is sent by itself, to a program.
+
+        For people, transitions that wait together are one message, and messages a minute are limited.
         """
         ...
 
-    def send(self, telling: Telling) -> SentMessage:
-        """Sends or changes a message.
+    def send(self, telling: Telling) -> SentMessage | None:
+        """Sends or changes a message; None: there was nothing in it to tell here.
 
         Raises:
             Later: It was certainly not taken.
