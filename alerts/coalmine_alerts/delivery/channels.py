@@ -53,6 +53,8 @@ class PagerDutySettings:
     """Name of the environment variable that holds the routing key."""
     url: str = PAGERDUTY_URL
     """For accounts in the EU `https://events.eu.pagerduty.com`."""
+    incidents: Literal["pages", "all"] = "pages"
+    """What becomes an incident: pages only, or all that is routed here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

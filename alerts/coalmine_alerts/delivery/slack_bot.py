@@ -4,6 +4,7 @@ Slack takes no key that would make a message unique. So each message carries in 
 last transition that it tells; after an attempt that may have been taken, it is looked up before it is sent.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from coalmine_alerts.delivery.channels import SentMessage, SlackBotSettings, Telling
 from coalmine_alerts.delivery.posting import Poster
-from coalmine_alerts.delivery.slack_webhook import HEADERS, encoded, is_about_blocks
+from coalmine_alerts.delivery.slack_webhook import HEADERS, is_about_blocks
 from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_alerts.messages.slack import FALLBACKS, SlackMessage, slack_message, slack_thread_line
 from coalmine_alerts.results.alerts import Transition
@@ -20,7 +21,9 @@ from coalmine_alerts.results.alerts import Transition
 _EVENT_TYPE: Final = "coalmine_alert"
 _MAY_BE_TAKEN: Final = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
 _NOT_NOW: Final = frozenset({"rate_limited", "ratelimited", "message_limit_exceeded"})
-_GONE: Final = frozenset({"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"})
+_GONE: Final = frozenset(
+    {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
+)
 """The message cannot be changed any more: a new one is sent."""
 _WORD: Final = re.compile(r"[a-z0-9_]{1,80}")
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -28,7 +31,8 @@ _PAGE: Final = 100
 _MOST_PAGES: Final = 20
 _SILENT: Final = frozenset({"acknowledge", "inhibit", "silence", "update"})
 """Kinds of transitions that the changed message shows, and that get no line in the thread."""
-_LONGEST_LINE: Final = 3_000
+_MOST_LINES: Final = 5
+_LONGEST_GROUP: Final = 500
 
 
 class SlackError(Refused):
@@ -68,7 +72,7 @@ class SlackBot:
             return self._first(telling)
         try:
             changed = self._write("chat.update", telling, ts=ts)
-            line = self._line(telling.told)
+            line = _line(telling)
             if line and not self._has_line(telling, ts, last):
                 self._call(
                     "chat.postMessage",
@@ -77,7 +81,7 @@ class SlackBot:
                         "thread_ts": ts,
                         "text": line,
                         "reply_broadcast": _is_for_the_channel(telling.told),
-                        "metadata": self._metadata(telling, None),
+                        "metadata": _metadata(telling),
                         "unfurl_links": False,
                     },
                 )
@@ -121,10 +125,10 @@ class SlackBot:
                 without=without,
             )
             # An empty list takes away the blocks that a message had.
-            body: dict[str, Any] = {"text": drawn.text, "blocks": list(drawn.blocks)}
+            body = {"blocks": [], **drawn.body(), "metadata": _metadata(telling, drawn)}
             place = {"channel": self._settings.channel, **({} if ts is None else {"ts": ts})}
             try:
-                answer = self._call(method, {**place, **body, "metadata": self._metadata(telling, drawn)})
+                answer = self._call(method, {**place, **body})
             except SlackError as error:
                 if without != FALLBACKS[-1] and is_about_blocks(error.error):
                     continue
@@ -135,24 +139,12 @@ class SlackBot:
             return SentMessage(external_id=sent_ts, text=drawn.text, body=body)
         raise AssertionError("the last fallback returns or raises")
 
-    def _metadata(self, telling: Telling, drawn: SlackMessage | None) -> dict[str, Any]:
-        given = dict(drawn.metadata or {}) if drawn is not None else {}
-        payload = {
-            **given.get("event_payload", {}),
-            "group": telling.notice.group,
-            "transition": telling.told[-1].seq,
-        }
-        return {"event_type": given.get("event_type", _EVENT_TYPE), "event_payload": payload}
-
-    def _line(self, told: Sequence[Transition]) -> str:
-        raise NotImplementedError
-
     def _sent_message(self, telling: Telling, since: datetime) -> tuple[str, int] | None:
         """Returns id and last transition of the message that an earlier attempt made, if there is one."""
         first = telling.told[0].seq
         oldest = f"{(since - _CLOCKS_DIFFER).timestamp():.6f}"
         for message in self._messages("conversations.history", {"oldest": oldest}):
-            until = _told_until(message, telling.notice.group)
+            until = _told_until(message, telling)
             if until is not None and until >= first and message.get("thread_ts") in (None, message["ts"]):
                 return str(message["ts"]), until
         return None
@@ -163,7 +155,7 @@ class SlackBot:
             return False
         try:
             return any(
-                (_told_until(message, telling.notice.group) or 0) >= last
+                (_told_until(message, telling) or 0) >= last
                 for message in self._messages("conversations.replies", {"ts": ts})
                 if message.get("ts") != ts
             )
@@ -202,7 +194,7 @@ class SlackBot:
             SlackError: The answer is an error that no repetition changes.
         """
         url = f"{self._settings.url}/{method}"
-        answer = self._poster.post(url, encoded(dict(arguments)), self._headers).json()
+        answer = self._poster.post(url, json.dumps(dict(arguments)).encode(), self._headers).json()
         if answer.get("ok") is True:
             return answer
         error = str(answer.get("error"))
@@ -215,14 +207,35 @@ class SlackBot:
         raise SlackError(method, error)
 
 
-def _told_until(message: Mapping[str, Any], group: str) -> int | None:
+def _metadata(telling: Telling, drawn: SlackMessage | None = None) -> dict[str, Any]:
+    given = dict(drawn.metadata or {}) if drawn is not None else {}
+    payload = {**given.get("event_payload", {}), **_key(telling), "transition": telling.told[-1].seq}
+    return {"event_type": _EVENT_TYPE, "event_payload": payload}
+
+
+def _key(telling: Telling) -> dict[str, Any]:
+    return {"group": telling.notice.group[:_LONGEST_GROUP]}
+
+
+def _told_until(message: Mapping[str, Any], telling: Telling) -> int | None:
     """Returns the last transition that a message of ours tells, if it is one and of this group."""
     metadata = message.get("metadata")
     payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    if not isinstance(payload, dict) or payload.get("group") != group:
+    if not isinstance(payload, dict) or {**payload, **_key(telling)} != payload:
         return None
     until = payload.get("transition")
     return until if isinstance(until, int) else None
+
+
+def _line(telling: Telling) -> str:
+    """Returns what is new, as the text of a line in the thread; empty if the changed message says it all."""
+    told = [each for each in telling.told if each.kind not in _SILENT]
+    latest = {each.fingerprint: each for each in told}
+    shown = sorted(latest.values(), key=lambda each: each.seq)[:_MOST_LINES]
+    lines = [slack_thread_line(replace(telling.notice, history=(each,))) for each in shown]
+    if len(latest) > len(shown):
+        lines.append(f"and {len(latest) - len(shown)} more")
+    return "\n".join(lines)
 
 
 def _is_for_the_channel(told: Sequence[Transition]) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from coalmine_alerts.delivery.channels import SentMessage, SlackWebhookSettings, Telling
 from coalmine_alerts.delivery.posting import Poster, Rejected
@@ -41,9 +41,9 @@ class SlackWebhook:
                 texts=self._settings.texts == "redacted",
                 without=without,
             )
-            body: dict[str, Any] = {"text": drawn.text, "blocks": list(drawn.blocks)}
+            body = drawn.body()
             try:
-                answer = self._poster.post(self._url, encoded(body), HEADERS)
+                answer = self._poster.post(self._url, json.dumps(body).encode(), HEADERS)
             except Rejected as error:
                 if without != FALLBACKS[-1] and is_about_blocks(error.body):
                     continue
@@ -61,8 +61,3 @@ class SlackWebhook:
 def is_about_blocks(error: str) -> bool:
     """Returns True if Slack says that it does not take these blocks."""
     return any(each in error for each in _TOO_MUCH)
-
-
-def encoded(body: dict[str, Any]) -> bytes:
-    """Returns a body as JSON; blocks that are empty are left out."""
-    return json.dumps({name: value for name, value in body.items() if value not in (None, [])}).encode()
