@@ -241,7 +241,7 @@ def preview(
         for name, notice in chosen.items()
     }
     if html is not None:
-        html.write_text(slack_page(tuple(drawn.values())), encoding="utf-8")
+        html.write_text(slack_page(drawn.items()), encoding="utf-8")
     if as_json:
         write_json({name: {"text": one.text, "blocks": one.blocks} for name, one in drawn.items()})
         return
