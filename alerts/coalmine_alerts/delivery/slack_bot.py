@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from coalmine_alerts.delivery.channels import SentMessage, SlackBotSettings, Telling
 from coalmine_alerts.delivery.posting import Poster
@@ -165,36 +166,38 @@ class SlackBot:
             # No right to read the channel. The message itself is changed: a line too few rather than twice.
             return True
 
-    def _messages(self, method: str, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _messages(self, method: str, arguments: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         cursor = ""
         for _ in range(_MOST_PAGES):
-            answer = self._call(
-                method,
-                {
-                    "channel": self._settings.channel,
-                    "include_all_metadata": True,
-                    "inclusive": True,
-                    "limit": _PAGE,
-                    **arguments,
-                    **({"cursor": cursor} if cursor else {}),
-                },
-            )
+            wanted = {
+                "channel": self._settings.channel,
+                "include_all_metadata": "1",
+                "inclusive": "1",
+                "limit": str(_PAGE),
+                **arguments,
+                **({"cursor": cursor} if cursor else {}),
+            }
+            # Slack takes JSON only where something is written.
+            form = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}
+            answer = self._answer(method, urlencode(wanted).encode(), form)
             found = answer.get("messages")
             if not isinstance(found, list):
-                raise Later(f"{method}: the answer holds no messages")
+                raise Ambiguous(f"{method}: the answer holds no messages")
             yield from (each for each in found if isinstance(each, dict) and isinstance(each.get("ts"), str))
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return
 
     def _call(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return self._answer(method, json.dumps(dict(arguments)).encode(), self._headers)
+
+    def _answer(self, method: str, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         """Calls a method of Slack's API.
 
         Raises:
             SlackError: The answer is an error that no repetition changes.
         """
-        url = f"{self._settings.url}/{method}"
-        answer = self._poster.post(url, json.dumps(dict(arguments)).encode(), self._headers).json()
+        answer = self._poster.post(f"{self._settings.url}/{method}", content, headers).json()
         if answer.get("ok") is True:
             return answer
         error = str(answer.get("error"))
