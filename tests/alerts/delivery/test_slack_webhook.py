@@ -10,6 +10,7 @@ from coalmine_alerts.delivery.channels import SlackWebhookSettings
 from coalmine_alerts.delivery.open import open_channels
 from coalmine_alerts.delivery.sender import Sender
 from coalmine_registry.storage.database import Database
+from tests.support.campaign import size
 from tests.support.doubles.alert_outbox import AlertOutbox
 from tests.support.servers.receiver import Fault, Receiver
 
@@ -176,15 +177,16 @@ def test_what_was_over_while_nobody_sent_is_told(
 def test_a_thousand_alerts_at_once_are_five_messages_and_one_that_counts(
     outbox: AlertOutbox, sender: Sender, server: Receiver
 ) -> None:
-    outbox.tell_all([f"prompt-{number}" for number in range(700)])
-    outbox.tell_all([f"app-{number}" for number in range(300)], rule="cost_jump")
+    many = size(100, 1_000)
+    outbox.tell_all([f"prompt-{number}" for number in range(many - 30)])
+    outbox.tell_all([f"app-{number}" for number in range(30)], rule="cost_jump")
     outbox.tell("the page", severity="page", rule="kill_limit")
     assert sender.send_due() == 6
     outbox.wait(1)
     assert sender.send_due() == 0
     assert "the page" in texts(server)[0]
-    assert "996 more alerts" in texts(server)[5]
-    assert "quality_drift 696, cost_jump 300" in texts(server)[5]
+    assert f"{many - 4} more alerts" in texts(server)[5]
+    assert f"quality_drift {many - 34}, cost_jump 30" in texts(server)[5]
     assert "waiting" not in outbox.states("hook")
     # The next ones wait for the next minute.
     outbox.tell("another")
