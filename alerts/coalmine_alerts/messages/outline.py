@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
@@ -94,11 +95,21 @@ def headline(notice: Notice) -> str:
 
 
 def _counted(notice: Notice) -> str:
-    over = sum(standing(alert) == "resolved" for alert in notice.alerts)
+    """What the alerts of a group have in common: `Quality fell · 12 prompts`."""
     total = len(notice.alerts)
+    over = sum(standing(alert) == "resolved" for alert in notice.alerts)
+    prompts = len({alert.labels.get("prompt") for alert in notice.alerts})
+    counted = f"{total} prompts" if prompts == total else f"{total} alerts"
     if 0 < over < total:
-        return f"{total - over} of {total} alerts still firing"
-    return f"{total} alerts, one cause"
+        counted = f"{total - over} of {counted} still firing"
+    words = [_what(alert).split() for alert in notice.alerts]
+    same = [group[0] for group in takewhile(lambda group: len({*group}) == 1, zip(*words, strict=False))]
+    return f"{' '.join(same)} · {counted}" if len(same) > 1 else f"{counted}, one cause"
+
+
+def _what(alert: Alert) -> str:
+    """The first part of a title: `Quality fell 5.2 %`."""
+    return one_line(alert.story.title, 200).partition(" · ")[0]
 
 
 def cause_name(notice: Notice) -> str:
@@ -139,6 +150,16 @@ def _resolved(notice: Notice) -> str:
     return f"Resolved {moment(ended)}; it fired for {took}, since {moment(began)}."
 
 
+def summary(notice: Notice) -> str:
+    """Returns what happened, of a group first how much of it; with moments as a story has them."""
+    story = lead(notice)
+    if story is None or not story.summary.strip():
+        return ""
+    if len(notice.alerts) == 1:
+        return story.summary
+    return f"{len(notice.alerts)} alerts have one cause: {cause_name(notice)}. The first: {story.summary}"
+
+
 def members(notice: Notice) -> StoryTable | None:
     """Returns the alerts of a group as a table; None if there is but one."""
     if len(notice.alerts) < 2:
@@ -146,15 +167,15 @@ def members(notice: Notice) -> StoryTable | None:
     now = as_of(notice)
     rows = []
     for alert in notice.alerts[:_MOST_ROWS]:
-        what = one_line(alert.story.title, 200).partition(" · ")[0]
         labels = [alert.labels.get(name, "") for name in ("prompt", "app", "source", "version")]
         about = one_line(" ".join(filter(None, labels)), 60) or one_line(alert.cause.id, 60)
-        rows.append(
-            (about, what, standing(alert).replace("_", " "), clock(alert.began_at or alert.since, now))
-        )
+        state = standing(alert).replace("_", " ")
+        rows.append((about, _what(alert), clock(alert.began_at or alert.since, now), state))
+    # Where all stand alike, that is said above.
+    columns = 4 if len({row[3] for row in rows}) > 1 else 3
     if len(notice.alerts) > _MOST_ROWS:
         rows.append((f"{len(notice.alerts) - _MOST_ROWS:,} more", "", "", ""))
-    return StoryTable(columns=("About", "What", "State", "Since"), rows=tuple(rows))
+    return StoryTable(("About", "What", "Since", "State")[:columns], tuple(row[:columns] for row in rows))
 
 
 def limited(notice: Notice) -> str | None:

@@ -24,7 +24,7 @@ def plain_text(notice: Notice, dashboard_url: str | None) -> PlainMessage:
     story, now = outline.lead(notice), outline.as_of(notice)
     parts = [flat(outline.status(notice) or "", 400, now)]
     if story is not None:
-        parts += [flat(story.summary, outline.SUMMARY_LIMIT, now), flat(story.why or "", 700, now)]
+        parts += [flat(outline.summary(notice), outline.SUMMARY_LIMIT, now), flat(story.why or "", 700, now)]
         shown = outline.members(notice) or story.table
         rows = cells(shown) if shown is not None else ()
         if len(rows) > 1:

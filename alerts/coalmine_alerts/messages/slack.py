@@ -140,23 +140,18 @@ def _mrkdwn(text: str, limit: int, now: datetime) -> str:
 
 
 def _first_lines(notice: Notice, where: tuple[outline.Link, ...]) -> str:
-    story, now = outline.lead(notice), outline.as_of(notice)
-    said = [outline.headline(notice) if story is None or not story.summary.strip() else ""]
-    if story is not None and story.summary.strip():
-        if notice.test:
-            said.append("TEST:")
-        state = outline.group_standing(notice)
-        if state == "resolved":
-            said.append("Resolved:")
-        said.append(one_line(story.summary, outline.SUMMARY_LIMIT, now))
-        if len(notice.alerts) > 1:
-            said.append(f"({len(notice.alerts)} alerts, one cause: {outline.cause_name(notice)})")
-    said.append(outline.limited(notice) or "")
+    said = one_line(outline.summary(notice), outline.SUMMARY_LIMIT, outline.as_of(notice))
+    parts = [said or outline.headline(notice)]
+    if said and outline.group_standing(notice) == "resolved":
+        parts.insert(0, "Resolved:")
+    if said and notice.test:
+        parts.insert(0, "TEST:")
+    parts.append(outline.limited(notice) or "")
     if notice.may_be_repeat:
-        said.append("(may be a repeat)")
+        parts.append("(may be a repeat)")
     if where:
-        said.append(where[0].url)
-    return " ".join(filter(None, said)) or "Alert"
+        parts.append(where[0].url)
+    return " ".join(filter(None, parts))
 
 
 def _metadata(notice: Notice) -> dict[str, Any]:
@@ -183,17 +178,15 @@ def _parts(
     state = outline.group_standing(notice)
     yield "header", draw.header(outline.headline(notice))
     status = outline.status(notice)
-    told = draw.rich_text(
-        draw.lines(
-            (
-                draw.spans(status or "", 400, now, bold=True),
-                draw.spans(story.summary if story else "", outline.SUMMARY_LIMIT, now),
-                draw.spans(story.why or "" if story else "", 700, now),
-            )
-        )
-    )
-    if told:
-        yield "told", told
+    paragraphs = {
+        "status": draw.spans(status or "", 400, now, bold=True),
+        "told": draw.spans(outline.summary(notice), outline.SUMMARY_LIMIT, now),
+        "why": draw.spans(story.why or "" if story else "", 700, now),
+    }
+    for name, elements in paragraphs.items():
+        paragraph = draw.rich_text(draw.lines([elements]))
+        if paragraph:
+            yield name, paragraph
     if story is not None:
         yield from _evidence(notice, story, now, without)
         if len(notice.alerts) == 1:
