@@ -23,6 +23,8 @@ from coalmine_schemas.safe_text import printable
 TIMEOUT_S: Final = 10.0
 """For a connection, for each part that is read or written, and for an answer as a whole."""
 _LARGEST_ANSWER: Final = 4 * 2**20
+_LOOKED_AT: Final = 20_000
+_LONGEST_REASON: Final = 200
 _LONGEST_S: Final = 86_400.0
 """No channel is left alone for longer, whatever it asks for."""
 _AGAIN: Final = frozenset({408, 425})
@@ -86,7 +88,7 @@ class Poster:
             backend: Decides which addresses may be connected to; None: any.
             timeout_s: As `TIMEOUT_S`.
         """
-        self._secrets = tuple(secrets)
+        self._secrets = sorted(secrets, key=len, reverse=True)
         self._pool = httpcore2.ConnectionPool(
             ssl_context=_ssl_context(),
             network_backend=backend,
@@ -123,10 +125,10 @@ class Poster:
             raise Refused("has no usable URL: it begins with https://") from error
         if 200 <= response.status < 300:
             return Answer(bytes(received))
-        said = printable(received[:300].decode("utf-8", "replace"), lines=False)
+        said = received[:_LOOKED_AT].decode("utf-8", "replace")
         for secret in self._secrets:
             said = said.replace(secret, "***")
-        _raise(response.status, response.headers, said.strip())
+        _raise(response.status, response.headers, printable(said.strip(), lines=False)[:_LONGEST_REASON])
 
     def close(self) -> None:
         """Closes its connections."""
