@@ -1,6 +1,7 @@
 """Alerts of this process: rules, channels and owners as configured, and what works with them."""
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,9 +17,12 @@ from coalmine_alerts.delivery.channels import (
 from coalmine_alerts.delivery.open import open_channels
 from coalmine_alerts.delivery.sender import Sender
 from coalmine_alerts.engine import Engine
+from coalmine_alerts.facts import Facts, Health
+from coalmine_alerts.reading.reader import FactReader, Sources
 from coalmine_alerts.results.alerts import Alert
 from coalmine_alerts.storage.open import open_database
 from coalmine_registry.storage.database import Database
+from coalmine_server.services.drift import drift_plan
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,9 +65,21 @@ class Alerting:
         return Commands(self.database, self._route, self.clock)
 
     @cached_property
-    def engine(self) -> Engine[datetime]:
+    def engine(self) -> Engine[Facts]:
         """Evaluates the rules."""
-        return Engine(self.database, (), lambda now: now, self._route)
+        owned, rules = self._owned, default_rules()
+        sources = Sources(
+            store=owned.store,
+            registry=owned.registry,
+            # Detectors keep the machine's time; sums that are kept can be judged as of any.
+            drifts=owned.drifts if owned.simulated is None else None,
+            readouts=owned.readouts,
+            health=self._health,
+            plan=owned.plan,
+            drift_plan=drift_plan(owned.settings),
+        )
+        needed = frozenset(source for rule in rules for source in rule.needs)
+        return Engine(self.database, rules, FactReader(sources, needed), self._route)
 
     @cached_property
     def sender(self) -> Sender:
@@ -78,6 +94,19 @@ class Alerting:
         """Closes the database, if it was opened."""
         if "database" in self.__dict__:
             self.database.close()
+
+    def _health(self) -> Health:
+        """What only this process knows."""
+        owned, ingest = self._owned, self._owned.ingest
+        health = None if ingest is None else ingest.health()
+        disk = shutil.disk_usage(owned.settings.home)
+        return Health(
+            waiting_for=None if ingest is None else ingest.waiting_for,
+            lag_messages=None if health is None else health.lag.messages,
+            lag_s=owned.source_lag_s(),
+            rollouts_tick_age_s=None if ingest is None else ingest.rollout_tick_age_s(),
+            disk_free=disk.free / disk.total,
+        )
 
     def _route(self, alert: Alert) -> Sequence[str]:
         """Every channel; PagerDuty only gets what pages, or what changed."""

@@ -59,6 +59,10 @@ class Ingest(Protocol):
         """Collector status, once there is a collector."""
         ...
 
+    def rollout_tick_age_s(self) -> float | None:
+        """Seconds since rollouts were last decided about; None where nobody does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedTime:
@@ -112,7 +116,7 @@ class OwnedStore:
         from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
 
         controller = partial(
-            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s
+            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self.source_lag_s
         )
         if self.simulated is None:
             return controller()
@@ -141,7 +145,7 @@ class OwnedStore:
             raise Unavailable(f"no server runs in {self.settings.home}", "start one with `coalmine serve`")
         return self.registry
 
-    def _source_lag_s(self) -> float | None:
+    def source_lag_s(self) -> float | None:
         """Seconds since everything that waits was committed; None if that is not known."""
         health = None if self.ingest is None else self.ingest.health()
         if health is None:
