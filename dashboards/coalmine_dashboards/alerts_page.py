@@ -8,6 +8,7 @@ import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert, Silence
 from coalmine_alerts.results.messages import Message
+from coalmine_alerts.results.story import readable
 from coalmine_dashboards.api import ApiClient, ApiError
 from coalmine_dashboards.views.alerts import alerts_table, changes_table, message_page
 from coalmine_dashboards.views.markup import plain, shown
@@ -98,9 +99,9 @@ def _label(alert: Alert) -> str:
 
 def _of_alert(client: ApiClient, alert: Alert) -> None:
     name = alert.fingerprint
-    st.markdown(plain(alert.story.summary))
+    st.markdown(plain(readable(alert.story.summary)))
     for each in alert.story.could:
-        st.markdown(f"- {plain(each)}")
+        st.markdown(f"- {plain(readable(each))}")
     if alert.acknowledged_by is not None:
         st.caption(f"{plain(alert.acknowledged_by)} looks after it.")
     reason = st.text_input("Reason", key=f"reason-{name}", max_chars=2000)

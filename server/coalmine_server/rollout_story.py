@@ -15,6 +15,7 @@ from importlib.resources import as_file, files
 from typing import Final
 
 from coalmine import Coalmine
+from coalmine_alerts.results.story import readable
 from coalmine_alerts.storage.sent import told_transitions
 from coalmine_registry.prompt_files.folder import read_folder
 from coalmine_registry.registry import Registry
@@ -244,7 +245,7 @@ class Story:
                 state=each.transition.to_state,
                 severity=each.transition.severity,
                 at=each.transition.at,
-                summary=each.transition.summary,
+                summary=readable(each.transition.summary),
                 delivered=[one.channel for one in each.deliveries if one.state in ("delivered", "merged")],
             )
             for each in reversed(found)

@@ -5,6 +5,7 @@ from typing import Final
 
 from coalmine_alerts.results.alerts import Alert, AlertState
 from coalmine_alerts.results.messages import ToldTransition
+from coalmine_alerts.results.story import readable
 from coalmine_dashboards.views.markup import escape
 
 __all__ = ["alerts_table", "changes_table", "message_page"]
@@ -26,7 +27,7 @@ def alerts_table(alerts: Sequence[Alert]) -> str:
         title = escape(alert.story.title)
         hidden = alert.silenced_until is not None or alert.inhibited_by is not None
         rows.append(
-            f'<tr data-alert="{escape(alert.fingerprint)}" title="{escape(alert.story.summary)}">'
+            f'<tr data-alert="{escape(alert.fingerprint)}" title="{escape(readable(alert.story.summary))}">'
             f'<td class="cm-left">{mark}{escape(_WORDS.get(alert.state, alert.state))}</td>'
             f'<td class="cm-left">{escape(alert.severity)}</td>'
             f'<td class="cm-left">{f"<s>{title}</s>" if hidden else title}</td>'
@@ -48,7 +49,7 @@ def changes_table(changes: Sequence[ToldTransition]) -> str:
             f'<tr><td class="cm-left">{each.at:%m-%d %H:%M:%S}</td>'
             f'<td class="cm-left">{escape(each.kind.replace("_", " ") + by)}</td>'
             f'<td class="cm-left">{escape(_WORDS.get(each.to_state, each.to_state))}</td>'
-            f'<td class="cm-left cm-wrap">{escape(each.summary)}</td>'
+            f'<td class="cm-left cm-wrap">{escape(readable(each.summary))}</td>'
             f'<td class="cm-left">{escape(told)}</td></tr>'
         )
     return _table(("At (UTC)", "Kind", "State", "What", "Told"), rows, "Changes of alerts")

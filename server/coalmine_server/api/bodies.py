@@ -113,7 +113,7 @@ class ReasonBody(Body):
 class ReasonedBody(Body):
     """A reason, without which it is not done."""
 
-    reason: str = Field(min_length=1, max_length=2000, description="Reason, kept with what was done.")
+    reason: str = Field(min_length=1, max_length=1000, description="Reason, kept with what was done.")
 
 
 class SilenceBody(Body):
@@ -128,7 +128,7 @@ class SilenceBody(Body):
     until: Annotated[Moment, Field(examples=["2026-12-27T08:00:00Z"])] = Field(
         description="When it ends by itself, within 30 days."
     )
-    reason: str = Field(min_length=1, max_length=2000, description="Reason, shown wherever the alerts are.")
+    reason: str = Field(min_length=1, max_length=1000, description="Reason, shown wherever the alerts are.")
 
 
 class MarkBody(Body):

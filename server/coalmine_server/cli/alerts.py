@@ -83,6 +83,7 @@ def show(context: typer.Context, fingerprint: FingerprintArgument, *, as_json: A
     from coalmine_alerts.messages.plain import plain_text
     from coalmine_alerts.records import Notice
     from coalmine_alerts.results.alerts import Alert
+    from coalmine_alerts.results.story import readable
     from coalmine_server.client import read_as
     from coalmine_server.services.alerting import dashboard_url
 
@@ -114,7 +115,7 @@ def show(context: typer.Context, fingerprint: FingerprintArgument, *, as_json: A
             _minute(each["transition"]["at"]),
             each["transition"]["kind"],
             each["transition"]["to_state"],
-            each["transition"]["summary"],
+            readable(each["transition"]["summary"]),
             ", ".join(f"{one['channel']}: {one['state']}" for one in each["deliveries"]) or "nobody",
         )
         for each in history

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from coalmine_alerts.delivery.channels import ChannelSettings
-from coalmine_alerts.messages.html import slack_html
+from coalmine_alerts.messages.html import STYLE, slack_html
 from coalmine_alerts.messages.slack import SlackMessage
 from coalmine_alerts.results.messages import Message
 
@@ -23,7 +23,12 @@ def drawn(message: Message, channels: Mapping[str, ChannelSettings], *, private:
     blocks = message.body.get("blocks")
     if not isinstance(blocks, list | tuple):
         return message
-    return replace(message, html=slack_html(SlackMessage(text=message.text, blocks=tuple(blocks))))
+    sent_at = f"{message.changed_at:%H:%M} UTC"
+    try:
+        html = slack_html(SlackMessage(text=message.text, blocks=tuple(blocks)), sent_at=sent_at)
+    except (KeyError, TypeError, ValueError):  # blocks that another version of ours has sent
+        return message
+    return replace(message, html=f"<style>{STYLE}</style>{html}")
 
 
 def _is_without_texts(channel: ChannelSettings) -> bool:

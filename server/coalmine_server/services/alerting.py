@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coalmine_alerts.commands import Commands
 from coalmine_alerts.delivery.channels import (
@@ -20,6 +20,18 @@ from coalmine_alerts.engine import Engine
 from coalmine_alerts.facts import Facts, Health
 from coalmine_alerts.reading.reader import FactReader, Sources
 from coalmine_alerts.results.alerts import Alert
+from coalmine_alerts.rules.drift import DRIFT_RULES
+from coalmine_alerts.rules.ingest import (
+    ControllerSilent,
+    DeadLetters,
+    DiskFull,
+    IngestStale,
+    SourceGap,
+    SourceUnavailable,
+    UnattributedFeedback,
+)
+from coalmine_alerts.rules.limits import KillLimit
+from coalmine_alerts.rules.rollouts import RollbackIncomplete, RolloutDecided, RolloutHeld
 from coalmine_alerts.storage.open import open_database
 from coalmine_registry.storage.database import Database
 from coalmine_server.services.drift import drift_plan
@@ -34,6 +46,22 @@ _SECRETS: Final = (
     "slack_app_token",
     "pagerduty_routing_key",
     "webhook_secret",
+)
+
+
+RULES: Final[Sequence[Any]] = (
+    *DRIFT_RULES,
+    KillLimit(),
+    RolloutDecided(),
+    RolloutHeld(),
+    RollbackIncomplete(),
+    IngestStale(),
+    SourceGap(),
+    DeadLetters(),
+    UnattributedFeedback(),
+    DiskFull(),
+    ControllerSilent(),
+    SourceUnavailable(),
 )
 
 
@@ -67,7 +95,7 @@ class Alerting:
     @cached_property
     def engine(self) -> Engine[Facts]:
         """Evaluates the rules."""
-        owned, rules = self._owned, default_rules()
+        owned, rules = self._owned, RULES
         sources = Sources(
             store=owned.store,
             registry=owned.registry,

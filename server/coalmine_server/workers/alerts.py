@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from coalmine_alerts.results.alerts import Transition
+from coalmine_alerts.results.story import readable
 from coalmine_server.services.alerting import Alerting
 from coalmine_server.workers.worker import Worker
 
@@ -48,5 +49,5 @@ def log_transitions(changed: Sequence[Transition]) -> None:
             severity=each.severity,
             told=each.told,
             alert=each.fingerprint,
-            summary=each.summary,
+            summary=readable(each.summary),
         )

@@ -1,62 +1,36 @@
-"""Alerts over HTTP: what fires, what was told, and who may see texts of users."""
+"""Alerts over HTTP and by command: what fires, what was told, what people do, who may see texts of users."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from coalmine_alerts.results.alerts import Alert, Cause
 from coalmine_alerts.results.story import Excerpt, Story
-from coalmine_alerts.storage.open import open_database
-from coalmine_alerts.storage.rows import alert_values
-from coalmine_alerts.storage.tables import alerts, deliveries, messages, transitions
+from coalmine_alerts.storage.tables import deliveries, messages
 from tests.server.registry_client import Person
+from tests.support.data.alert_case import AlertCase, SaidRule, finding, name_of
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-FIRST, SECOND = "0" * 16, "1" * 16
 SECRET_TEXT = "my order 1234"
+EXCERPT = Excerpt("r1", NOW, SECRET_TEXT, None, None, None)
 
 
-def alert(fingerprint: str, prompt: str, **changes: object) -> Alert:
-    """One that fires."""
-    excerpt = Excerpt("r1", NOW, SECRET_TEXT, None, None, None)
-    made = Alert(
-        fingerprint=fingerprint,
-        rule="quality_drift",
-        labels={"environment": "prod", "prompt": prompt, "version": "1.1.0"},
-        state="firing",
-        severity="warning",
-        cause=Cause("prompt", prompt),
-        since=NOW,
-        began_at=NOW - timedelta(hours=1),
-        fired_at=NOW,
-        firing=1,
-        value=-0.05,
-        story=Story(title=f"Quality fell 5 % · {prompt}", summary="It fell.", excerpts=(excerpt,)),
-        evaluated_at=NOW,
-        true_since=NOW,
-        false_since=None,
-        no_data_since=None,
-        acknowledged_by=None,
-        acknowledged_at=None,
-        silenced_until=None,
-        inhibited_by=None,
-        flapping_since=None,
-        last_notice=None,
-        accepted_by=None,
-        accepted_at=None,
-        accepted_value=None,
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
+def said(prompt: str, condition: bool = True) -> Any:
+    """What a rule says of a prompt."""
+    story = Story(title=f"Quality fell 5 % · {prompt}", summary="It fell.", excerpts=(EXCERPT,))
+    return finding(condition, labels={"prompt": prompt}, story=story)
+
+
+FIRST, SECOND, THIRD = (name_of(said(prompt)) for prompt in ("summarize", "support", "extract"))
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One that has told of two alerts before."""
+    """One that has told of alerts before."""
     home = tmp_path_factory.mktemp("alerts") / "home"
     fill(home)
     with ServerProcess(home, {"COALMINE_ALERTS_EVALUATE_EVERY_S": "300"}) as found:
@@ -65,30 +39,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def fill(home: Path) -> None:
-    """Puts what an earlier server would have left into its database."""
+    """Leaves what an earlier server would have left: two that fire, one that did, a message, what waits."""
     home.mkdir(parents=True, mode=0o700)
-    database = open_database(home / "alerts.db")
-    rows = [alert(FIRST, "summarize"), alert(SECOND, "support", state="resolved")]
-    blocks = [{"type": "section", "text": {"type": "plain_text", "text": "<b>It fell</b>"}}]
-    with database.exclusive() as connection:
-        for each in rows:
-            group = {"group_key": f"prod|prompt|{each.cause.id}"}
-            connection.execute(insert(alerts).values(**alert_values(each), **group))
-            done = {"from_state": "pending", "to_state": each.state, "severity": "warning", "firing": 1}
-            told = {"kind": "state", "summary": "It fell.", "told": True, "at": NOW}
-            connection.execute(insert(transitions).values(fingerprint=each.fingerprint, **done, **told))
-        sent = {"group_key": "prod|prompt|summarize", "open": True, "created_at": NOW, "changed_at": NOW}
+    case = AlertCase(home, SaidRule(), channels={"warning": ["gone"]})
+    case.now = NOW - timedelta(minutes=20)
+    all_fire = (said("summarize"), said("support"), said("extract"))
+    case.tick(*all_fire)
+    one_is_over = (said("summarize"), said("support", condition=False), said("extract"))
+    case.tick(*one_is_over, after=timedelta(minutes=1))
+    case.tick(*one_is_over, after=timedelta(minutes=15))
+    blocks = [{"type": "header", "text": {"type": "plain_text", "text": "<b>It fell</b>"}}]
+    sent = {"group_key": "prod|prompt|summarize", "open": True, "created_at": NOW, "changed_at": NOW}
+    with case.database.exclusive() as connection:
         connection.execute(
             insert(messages).values(channel="gone", text=SECRET_TEXT, body={"blocks": blocks}, **sent)
         )
-        waiting = {"created_at": NOW, "due_at": NOW, "attempts": 1, "ambiguous": False, "severity": "warning"}
-        for state in ("delivered", "parked"):
-            connection.execute(
-                insert(deliveries).values(
-                    transition=1, channel="gone", group_key="g", state=state, message=1, **waiting
-                )
-            )
-    database.close()
+        connection.execute(update(deliveries).values(state="parked", message=1))
+    case.database.close()
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +74,15 @@ def test_alerts_are_listed_by_state_prompt_and_rule(reader: Person) -> None:
     def found(question: str) -> list[str]:
         return [each["labels"]["prompt"] for each in reader.get(f"/v1/alerts{question}")["items"]]
 
-    assert sorted(found("")) == ["summarize", "support"]
-    assert found("?state=firing") == ["summarize"]
-    assert sorted(found("?state=firing&state=resolved")) == ["summarize", "support"]
+    assert sorted(found("")) == ["extract", "summarize", "support"]
+    assert sorted(found("?state=firing")) == ["extract", "summarize"]
+    assert found("?state=resolved") == ["support"]
+    assert len(found("?state=firing&state=resolved")) == 3
     assert found("?prompt=support&environment=prod&rule=quality_drift") == ["support"]
     assert found("?rule=budget") == []
     first = reader.get("/v1/alerts?limit=1")
     second = reader.get(f"/v1/alerts?limit=1&cursor={first['next_cursor']}")
-    assert {each["items"][0]["fingerprint"] for each in (first, second)} == {FIRST, SECOND}
+    assert first["items"][0]["fingerprint"] != second["items"][0]["fingerprint"]
     reader.get("/v1/alerts?state=burning", expect=422)
     reader.get("/v1/alerts?cursor=x", expect=422)
 
@@ -132,30 +100,66 @@ def test_texts_of_users_are_for_admins(admin: Person, reader: Person) -> None:
 
 def test_each_change_says_who_was_told(reader: Person) -> None:
     changes = reader.get("/v1/alerts/transitions")["items"]
-    assert [each["labels"]["prompt"] for each in changes] == ["support", "summarize"]
+    assert changes[0]["labels"]["prompt"] == "support"
+    assert changes[0]["transition"]["to_state"] == "resolved"
     (told,) = reader.get(f"/v1/alerts/{FIRST}/transitions")["items"]
-    assert [(each["channel"], each["state"]) for each in told["deliveries"]] == [
-        ("gone", "delivered"),
-        ("gone", "parked"),
-    ]
+    assert [(each["channel"], each["state"]) for each in told["deliveries"]] == [("gone", "parked")]
     reader.get("/v1/alerts/nothing/transitions", expect=404)
 
 
 def test_commands_show_the_same(server: ServerProcess) -> None:
     listed = coalmine_json("alerts", "list", home=server.home)
-    assert {each["fingerprint"] for each in listed} == {FIRST, SECOND}
+    assert {each["fingerprint"] for each in listed} == {FIRST, SECOND, THIRD}
     table = coalmine("alerts", "list", "--state", "firing", home=server.home).stdout
     assert "Quality fell 5 % · summarize" in table
     assert "support" not in table
     shown = coalmine("alerts", "show", FIRST, home=server.home)
     assert shown.returncode == 0, shown.stderr
-    assert "gone: delivered, gone: parked" in shown.stdout
+    assert "gone: parked" in shown.stdout
     assert coalmine("alerts", "show", "nothing", home=server.home).returncode == 2
 
 
 def test_gauges_count_alerts_and_what_waits(server: ServerProcess) -> None:
     lines = server.get("/metrics").text.splitlines()
-    assert 'coalmine_alerts{rule="quality_drift",severity="warning",state="firing"} 1.0' in lines
+    assert 'coalmine_alerts{rule="quality_drift",severity="warning",state="firing"} 2.0' in lines
     firing = 'environment="prod",prompt="summarize",rule="quality_drift",severity="warning"'
     assert f"coalmine_alert_firing{{{firing}}} 1.0" in lines
-    assert 'coalmine_alert_deliveries{channel="gone",state="parked"} 1.0' in lines
+    assert 'coalmine_alert_deliveries{channel="gone",state="parked"} 4.0' in lines
+
+
+def test_what_people_do_is_kept_with_their_names(server: ServerProcess, admin: Person) -> None:
+    with admin.make("dana", "author") as dana, admin.make("lee", "approver") as lee:
+        dana.post(f"/v1/alerts/{THIRD}/accept", {"reason": "as meant"}, expect=403)
+        assert dana.post(f"/v1/alerts/{FIRST}/acknowledge")["acknowledged_by"] == "dana"
+        assert lee.post(f"/v1/alerts/{FIRST}/acknowledge")["acknowledged_by"] == "dana"
+        dana.post(f"/v1/alerts/{SECOND}/acknowledge", expect=409)
+        assert lee.post(f"/v1/alerts/{FIRST}/mark", {"useful": True})["fingerprint"] == FIRST
+        accepted = lee.post(f"/v1/alerts/{THIRD}/accept", {"reason": "as meant"})
+        assert (accepted["state"], accepted["accepted_by"]) == ("resolved", "lee")
+        lee.post(f"/v1/alerts/{THIRD}/accept", {"reason": ""}, expect=422)
+        history = dana.get(f"/v1/alerts/{THIRD}/transitions")["items"]
+        assert (history[0]["transition"]["actor"], history[0]["transition"]["reason"]) == ("lee", "as meant")
+    assert coalmine("alerts", "mark", FIRST, "--noise", home=server.home).returncode == 0
+    assert "only what is firing" in coalmine("alerts", "ack", SECOND, home=server.home).stderr
+
+
+def test_a_silence_has_a_reason_and_an_end_and_can_be_ended(server: ServerProcess, reader: Person) -> None:
+    made = coalmine_json(
+        "alerts", "silence", "prompt=summ*", "--for", "2h", "--reason", "tests", home=server.home
+    )
+    assert made["matchers"] == {"prompt": "summ*"}
+    listed = coalmine("alerts", "list", "--silences", home=server.home).stdout
+    assert "prompt=summ*" in listed
+    assert [each["id"] for each in reader.get("/v1/alerts/silences")["items"]] == [made["id"]]
+    assert coalmine("alerts", "unsilence", str(made["id"]), home=server.home).returncode == 0
+    assert coalmine("alerts", "unsilence", str(made["id"]), home=server.home).returncode != 0
+    assert reader.get("/v1/alerts/silences")["items"] == []
+    (ended,) = reader.get("/v1/alerts/silences?ended=true")["items"]
+    assert ended["ended_by"] == "local"
+    for wrong in (["prompt"], ["=x"], []):
+        assert coalmine(
+            "alerts", "silence", *wrong, "--for", "2h", "--reason", "x", home=server.home
+        ).returncode
+    too_long = coalmine("alerts", "silence", "prompt=a", "--for", "31d", "--reason", "x", home=server.home)
+    assert too_long.returncode == 2
+    assert "30" in too_long.stderr
