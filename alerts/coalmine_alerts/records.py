@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from coalmine_alerts.results.alerts import Alert, Cause, Severity, Transition
 from coalmine_alerts.results.story import Story
@@ -24,12 +25,34 @@ class Finding:
     """When it began, as far as the rule can tell."""
     value: float | None = None
     """Measured, in the rule's own unit."""
-    recovered: bool = True
-    """False: not so any more, but no evidence either that it is well again; a firing alert stays."""
+    recovered: bool | None = None
+    """Where the condition is False: True, there is evidence that it is well again; False, there is none, so a
+    firing alert stays; None, the rule does not ask for evidence (an alert that latches stays)."""
     ended: bool = False
     """True: the thing is gone (another version is served): a firing alert is over at once."""
     notice: str | None = None
-    """Id of something that happened once: it is told once, and never resolved."""
+    """Id of something that happened once: it is told once, and never resolved. The condition is True then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inhibition:
+    """Holds alerts back, as long as a rule yields it: they are evaluated, but nobody is told."""
+
+    by: str
+    """Because of what: id of a rollout, name of a rule, `provider/response model`."""
+    labels: Mapping[str, str]
+    """Alerts with all of these labels; empty: every alert."""
+    rules: frozenset[str] = frozenset()
+    """Alerts of these rules; empty: all whose `Timing.metric` is True. Never of the rule that yields this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remember:
+    """What a rule wants to know at later evaluations (`facts` read it); stored together with its findings."""
+
+    name: str
+    value: Any
+    """As JSON; None: forget it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

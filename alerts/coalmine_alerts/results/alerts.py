@@ -10,8 +10,22 @@ from coalmine_schemas.results import result
 Severity = Literal["info", "warning", "page"]
 AlertState = Literal["ok", "pending", "firing", "resolved", "no_data"]
 CauseKind = Literal["rollout", "model", "prompt", "app", "budget", "ingest", "suite", "system"]
-TransitionKind = Literal["state", "severity", "update", "acknowledge", "accept", "flapping", "notice"]
-"""`state`: another state. `update`: firing on, with other figures. `notice`: something happened, once."""
+TransitionKind = Literal[
+    "state",
+    "severity",
+    "update",
+    "repeat",
+    "no_data",
+    "flapping",
+    "notice",
+    "acknowledge",
+    "accept",
+    "silence",
+    "inhibit",
+]
+"""`state`: another state. `update`: firing on, with other figures, or told now because it was held back.
+`repeat`: a page that nobody has acknowledged. `no_data`: it fires on, without data. `notice`: something
+happened, once."""
 
 
 @result
@@ -49,7 +63,9 @@ class Alert:
     true_since: datetime | None
     """Since when the condition has held without a break."""
     false_since: datetime | None
-    """Since when it has not, while firing."""
+    """Since when it has not; null: it has, or there is nothing to say (any more)."""
+    no_data_since: datetime | None
+    """Since when there is no data, while firing."""
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     silenced_until: datetime | None
@@ -57,7 +73,11 @@ class Alert:
     """Fingerprint or rollout because of which nobody is told of it now."""
     flapping_since: datetime | None
     last_notice: str | None
-    """Of notices: the id of the last one."""
+    """Of notices: the id of the last one. The state of what is only noticed is `ok`."""
+    accepted_by: str | None
+    """Who accepted it as the new normal: it does not fire again before its condition has been False."""
+    accepted_at: datetime | None
+    accepted_value: float | None
 
 
 @result

@@ -17,6 +17,15 @@ def moment(at: datetime) -> str:
     return MOMENT.format(int(at.timestamp()))
 
 
+CODE: Final = "\x0e{}\x0f"
+"""How a text holds what one may type or copy as it is."""
+
+
+def code(text: str) -> str:
+    """Returns a command or a name as it stands in the texts of a story, where a channel sets it apart."""
+    return CODE.format(text)
+
+
 @result
 class StoryTable:
     """Rows of text; the first column says what, and is aligned left as the last one is if it holds words."""

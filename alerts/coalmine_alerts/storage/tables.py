@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from coalmine_registry.storage.columns import UtcTime
 
@@ -36,7 +49,17 @@ alerts: Final = Table(
     Column("inhibited_by", Text),
     Column("flapping_since", UtcTime),
     Column("last_notice", Text),
+    Column("no_data_since", UtcTime),
+    Column("accepted_by", Text),
+    Column("accepted_at", UtcTime),
+    Column("accepted_value", Float),
+    # What only the state machine needs: what people have heard, and when.
+    Column("heard", _Json, nullable=False),
+    # True: to be looked at even when no rule says anything about it.
+    Column("live", Boolean, nullable=False),
     Index("ix_alerts_group_key", "group_key"),
+    Index("ix_alerts_live", "live"),
+    Index("ix_alerts_since", "since", "fingerprint"),
 )
 
 transitions: Final = Table(
@@ -57,9 +80,9 @@ transitions: Final = Table(
     Column("told", Boolean, nullable=False),
     # The event for Kafka, until it is published.
     Column("event", _Json),
-    Column("published_at", UtcTime),
     Index("ix_transitions_fingerprint", "fingerprint", "seq"),
     Index("ix_transitions_at", "at"),
+    Index("ix_transitions_unpublished", "seq", sqlite_where=text("event IS NOT NULL")),
 )
 
 silences: Final = Table(

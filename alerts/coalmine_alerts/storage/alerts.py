@@ -1,0 +1,192 @@
+"""Alerts and their transitions, as they are read."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, select
+
+from coalmine_alerts.results.alerts import Alert, AlertState, Transition
+from coalmine_alerts.storage.pages import DEFAULT_LIMIT, page_of
+from coalmine_alerts.storage.rows import alert_of, transition_of
+from coalmine_alerts.storage.tables import alerts, memory, transitions
+from coalmine_registry.errors import Invalid, NotFound
+from coalmine_registry.storage.database import Database
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.paging import decode_cursor
+from coalmine_schemas.results import Page
+
+LIVE: Final[tuple[AlertState, ...]] = ("pending", "firing", "no_data")
+"""States of what is not over."""
+
+
+def list_alerts(
+    database: Database,
+    *,
+    states: Collection[AlertState] = (),
+    environment: str | None = None,
+    prompt: str | None = None,
+    rule: str | None = None,
+    cursor: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Alert]:
+    """Lists alerts, those that changed their state last first.
+
+    Args:
+        database: Of alerts.
+        states: Only alerts in these states; empty: in any.
+        environment: Only alerts with this label.
+        prompt: Only alerts with this label.
+        rule: Only alerts of this rule.
+        cursor: `next_cursor` of the page before.
+        limit: Maximum number of alerts.
+
+    Raises:
+        Invalid: `cursor` or `limit` is not valid.
+    """
+    query = select(alerts).order_by(alerts.c.since.desc(), alerts.c.fingerprint)
+    if states:
+        query = query.where(alerts.c.state.in_(sorted(states)))
+    for label, value in (("environment", environment), ("prompt", prompt)):
+        if value is not None:
+            query = query.where(alerts.c.labels[label].as_string() == value)
+    if rule is not None:
+        query = query.where(alerts.c.rule == rule)
+    if cursor is not None:
+        since, fingerprint = _alert_cursor(cursor)
+        same = (alerts.c.since == since) & (alerts.c.fingerprint > fingerprint)
+        query = query.where((alerts.c.since < since) | same)
+
+    def read(connection: Connection) -> Page[Alert]:
+        return page_of(
+            connection, query, limit, alert_of, lambda row: (row.since.isoformat(), row.fingerprint)
+        )
+
+    return database.read(read)
+
+
+def alert(database: Database, fingerprint: str) -> Alert:
+    """Returns one alert.
+
+    Raises:
+        NotFound: There is none of this fingerprint.
+    """
+    return database.read(lambda connection: read_alert(connection, fingerprint))
+
+
+def read_alert(connection: Connection, fingerprint: str) -> Alert:
+    """Returns one alert.
+
+    Raises:
+        NotFound: There is none of this fingerprint.
+    """
+    row = connection.execute(select(alerts).where(alerts.c.fingerprint == fingerprint)).first()
+    if row is None:
+        raise not_found(fingerprint)
+    return alert_of(row)
+
+
+def not_found(fingerprint: str) -> NotFound:
+    """Returns the error for an alert that does not exist."""
+    return NotFound(f"there is no alert {fingerprint}: `coalmine alerts list` shows those there are")
+
+
+def alerts_of_group(connection: Connection, group_key: str) -> list[Alert]:
+    """Returns the alerts of a group, whatever their state, the latest change first."""
+    query = select(alerts).where(alerts.c.group_key == group_key)
+    return [alert_of(row) for row in connection.execute(query.order_by(alerts.c.since.desc()))]
+
+
+def transitions_of(
+    database: Database,
+    fingerprint: str | None = None,
+    *,
+    since: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Transition]:
+    """Lists transitions, the latest first.
+
+    Args:
+        database: Of alerts.
+        fingerprint: Only of this alert; None: of all.
+        since: Only those from then on.
+        cursor: `next_cursor` of the page before.
+        limit: Maximum number of transitions.
+
+    Raises:
+        NotFound: There is no alert of this fingerprint.
+        Invalid: `cursor` or `limit` is not valid.
+    """
+    query = select(transitions).order_by(transitions.c.seq.desc())
+    if fingerprint is not None:
+        query = query.where(transitions.c.fingerprint == fingerprint)
+    if since is not None:
+        query = query.where(transitions.c.at >= since)
+    if cursor is not None:
+        query = query.where(transitions.c.seq < seq_of_cursor(cursor))
+
+    def read(connection: Connection) -> Page[Transition]:
+        if fingerprint is not None:
+            read_alert(connection, fingerprint)
+        return page_of(connection, query, limit, transition_of, lambda row: (row.seq,))
+
+    return database.read(read)
+
+
+def history(connection: Connection, fingerprints: Sequence[str], since: datetime) -> list[Transition]:
+    """Returns the transitions of some alerts since a moment, oldest first."""
+    query = select(transitions).where(
+        transitions.c.fingerprint.in_(list(fingerprints)), transitions.c.at >= since
+    )
+    return [transition_of(row) for row in connection.execute(query.order_by(transitions.c.seq))]
+
+
+def read_memory(database: Database) -> Mapping[str, Any]:
+    """Returns what rules wanted remembered, by name."""
+    query = select(memory.c.name, memory.c.value)
+    return database.read(lambda connection: {row.name: row.value for row in connection.execute(query)})
+
+
+def accepted(database: Database) -> Mapping[str, Alert]:
+    """Returns the alerts that somebody accepted as the new normal and that still are, by fingerprint.
+
+    A rule takes `accepted_value` for its new reference: once its condition does not hold against that, the
+    alert may fire again.
+    """
+    query: Select[Any] = select(alerts).where(alerts.c.accepted_at.is_not(None))
+
+    def read(connection: Connection) -> dict[str, Alert]:
+        return {row.fingerprint: alert_of(row) for row in connection.execute(query)}
+
+    return database.read(read)
+
+
+def seq_of_cursor(cursor: str) -> int:
+    """Returns the number that a cursor holds.
+
+    Raises:
+        Invalid: It is not one of a list with such keys.
+    """
+    try:
+        (seq,) = decode_cursor(cursor, [int])
+    except InvalidParameter as error:
+        raise _invalid_cursor(cursor) from error
+    if not 0 <= seq < 2**63:
+        raise _invalid_cursor(cursor)
+    return int(seq)
+
+
+def _alert_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        since, fingerprint = decode_cursor(cursor, [str, str])
+        moment = datetime.fromisoformat(since)
+    except (InvalidParameter, ValueError) as error:
+        raise _invalid_cursor(cursor) from error
+    if moment.tzinfo is None:
+        raise _invalid_cursor(cursor)
+    return moment, fingerprint
+
+
+def _invalid_cursor(cursor: str) -> Invalid:
+    return Invalid("cursor", cursor, "pass the `next_cursor` of the previous page")
