@@ -33,6 +33,9 @@ _NOT_TAKEN: Final = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2
 _UNKNOWN: Final = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
 
 
+Exchanged = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a channel responded with status 200 to 299."""
@@ -105,17 +108,8 @@ class Poster:
             Ambiguous: It may have been taken.
             Refused: It never will be; `Rejected` with the answer if there was one.
         """
-        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        deadline = time.monotonic() + self._timeout_s
         try:
-            with self._pool.stream(
-                "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
-            ) as response:
-                received = bytearray()
-                for part in response.iter_stream():
-                    received += part
-                    if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
-                        break
+            status, answered, received = self._exchange(url, body, headers)
         except _NOT_TAKEN as error:
             raise Later(f"cannot be reached ({_words(error)})") from error
         except _UNKNOWN as error:
@@ -123,12 +117,26 @@ class Poster:
         except (httpcore2.UnsupportedProtocol, ValueError, TypeError) as error:
             # Not the URL itself: it may be a secret.
             raise Refused("has no usable URL: it begins with https://") from error
-        if 200 <= response.status < 300:
-            return Answer(bytes(received))
+        if 200 <= status < 300:
+            return Answer(received)
         said = received[:_LOOKED_AT].decode("utf-8", "replace")
         for secret in self._secrets:
             said = said.replace(secret, "***")
-        _raise(response.status, response.headers, printable(said.strip(), lines=False)[:_LONGEST_REASON])
+        _raise(status, answered, printable(said.strip(), lines=False)[:_LONGEST_REASON])
+
+    def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Exchanged:
+        """Posts, and returns status, headers and body of the answer."""
+        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
+        deadline = time.monotonic() + self._timeout_s
+        with self._pool.stream(
+            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
+        ) as response:
+            received = bytearray()
+            for part in response.iter_stream():
+                received += part
+                if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
+                    break
+            return response.status, response.headers, bytes(received)
 
     def close(self) -> None:
         """Closes its connections."""
