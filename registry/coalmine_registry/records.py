@@ -9,7 +9,7 @@ from coalmine_registry.classify import Classification
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.roles import Role
-from coalmine_schemas.events import Deployment, EventName, RolloutTransition
+from coalmine_schemas.events import AlertTransition, Deployment, EventName, RolloutTransition
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
 
@@ -165,6 +165,8 @@ class DeploymentRecord:
     """Targeting rules in order; the first that matches decides."""
     experiments: Mapping[str, Experiment]
     """Experiments that run here, by name."""
+    offered: tuple[str, ...]
+    """Versions that services may prefer for a user; they are assigned to nobody."""
     changed_at: datetime
     """When the deployment last changed."""
     changed_by: str
@@ -340,4 +342,4 @@ class OutboxEntry:
 
     id: int
     name: EventName
-    event: Deployment | RolloutTransition
+    event: Deployment | RolloutTransition | AlertTransition

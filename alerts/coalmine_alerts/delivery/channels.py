@@ -53,6 +53,8 @@ class PagerDutySettings:
     """Name of the environment variable that holds the routing key."""
     url: str = PAGERDUTY_URL
     """For accounts in the EU `https://events.eu.pagerduty.com`."""
+    incidents: Literal["pages", "all"] = "pages"
+    """What becomes an incident: pages only, or all that is routed here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +135,14 @@ class Channel(Protocol):
 
     @property
     def one_by_one(self) -> bool:
-        """True: it gets every transition, for programs. False: transitions that wait together are one message,
-        and there are at most so many messages a minute, for people.
+        """Whether each transition is sent by itself, to a program.
+
+        For people, transitions that wait together are one message, and messages a minute are limited.
         """
         ...
 
-    def send(self, telling: Telling) -> SentMessage:
-        """Sends or changes a message.
+    def send(self, telling: Telling) -> SentMessage | None:
+        """Sends or changes a message; None: there was nothing in it to tell here.
 
         Raises:
             Later: It was certainly not taken.

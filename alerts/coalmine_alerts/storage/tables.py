@@ -65,7 +65,7 @@ alerts: Final = Table(
 transitions: Final = Table(
     "transitions",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Integer, primary_key=True),
     Column("fingerprint", String(16), ForeignKey("alerts.fingerprint"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("kind", String(12), nullable=False),
@@ -148,7 +148,7 @@ messages: Final = Table(
     Column("text", Text, nullable=False),
     # As sent last: blocks of Slack, payload of others.
     Column("body", _Json, nullable=False),
-    Index("ix_messages_group", "channel", "group_key", "open"),
+    Index("ix_messages_group", "group_key", "channel", "open"),
 )
 
 # What rules remember from one evaluation to the next, by name.

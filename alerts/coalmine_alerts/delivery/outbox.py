@@ -1,0 +1,257 @@
+"""The outbox: what waits for a channel is taken, sent by the channel, and settled.
+
+Each of the two steps here is one transaction. Before a message is sent it is noted that it may have been: a
+crash at any moment leaves rows that wait, and that say so. Rows of one group go in order; what waits together
+is one message, which tells the group as it stands then.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from coalmine_alerts.delivery.channels import Channel, SentMessage, Telling
+from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.records import Notice
+from coalmine_alerts.results.alerts import Alert, Cause, Severity
+from coalmine_alerts.storage import deliveries as stored
+from coalmine_alerts.storage.alerts import history
+from coalmine_alerts.storage.deliveries import Waiting
+from coalmine_schemas.retry import RetryPolicy
+from coalmine_schemas.safe_text import masked, printable
+
+PER_MINUTE: Final = 5
+"""Messages of a channel in a minute; then one that counts the rest."""
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+PAUSES: Final = RetryPolicy(first_s=1.0, max_s=300.0, jitter=0.2)
+"""After a failure, for a group."""
+LIMIT_GROUP: Final = "limit"
+"""Group of the messages that count the rest."""
+
+_MINUTE: Final = timedelta(minutes=1)
+_LONGEST_HISTORY: Final = 200
+_LONGEST_ERROR: Final = 300
+_RANK: Final[Mapping[Severity, int]] = {"page": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows of the outbox that go out as one message."""
+
+    channel: str
+    edits: bool
+    group: str
+    rows: tuple[Waiting, ...]
+    """As they were before this attempt, in order."""
+    telling: Telling
+    messages: tuple[int, ...]
+    """The group's open messages, the latest last."""
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts failed before this one."""
+        return max(row.attempts for row in self.rows)
+
+
+def take(connection: Connection, channel: Channel, now: datetime) -> Batch | None:
+    """Takes what is to be sent next; None: nothing is due.
+
+    What began and was over before anybody was to be told of it is dropped here.
+    """
+    held = stored.held_until(connection, channel.name)
+    if held is not None and held > now:
+        return None
+    groups = _due(stored.waiting(connection, channel.name), one_by_one=channel.one_by_one, now=now)
+    if not groups:
+        return None
+    free, counted = _budget(connection, channel, now)
+    opened = stored.groups_with_open_messages(connection, channel.name)
+    beyond: list[Sequence[Waiting]] = []
+    for rows in groups:
+        group = rows[0].group_key
+        if not channel.one_by_one and free <= 0 and not (channel.edits and group in opened):
+            beyond.append(rows)
+            continue
+        batch = _batch(connection, channel, rows)
+        if not channel.one_by_one and _nobody_needs_to_know(batch):
+            stored.change(connection, [row.id for row in rows], state="merged", done_at=now)
+            continue
+        stored.mark_attempt(connection, rows)
+        return batch
+    if not beyond or counted:
+        return None
+    batch = _rest(connection, channel, [row for rows in beyond for row in rows])
+    stored.mark_attempt(connection, batch.rows)
+    return batch
+
+
+def settle_sent(connection: Connection, batch: Batch, sent: SentMessage | None, now: datetime) -> None:
+    """Notes that a batch was taken; None: there was nothing in it to tell on this channel."""
+    message = None
+    if sent is not None:
+        message = _store(connection, batch, sent, now)
+    last = {each.fingerprint: each.seq for each in batch.telling.told}
+    delivered = set() if sent is None or batch.group == LIMIT_GROUP else set(last.values())
+    for state, ids in (
+        ("delivered", [row.id for row in batch.rows if row.transition in delivered]),
+        ("merged", [row.id for row in batch.rows if row.transition not in delivered]),
+    ):
+        stored.change(connection, ids, state=state, message=message, done_at=now, error=None, ambiguous=False)
+
+
+def settle_failed(
+    connection: Connection, batch: Batch, error: Exception, now: datetime, rng: random.Random
+) -> None:
+    """Notes that a batch was not taken: it waits, or is parked if it never will be."""
+    text = masked(printable(str(error) or type(error).__name__, lines=False))[:_LONGEST_ERROR]
+    ids = [row.id for row in batch.rows]
+    if not isinstance(error, Later | Ambiguous):
+        reason = text if isinstance(error, Refused) else f"{type(error).__name__}: {text}"[:_LONGEST_ERROR]
+        stored.change(connection, ids, state="parked", error=reason, done_at=now)
+        return
+    old = [row.id for row in batch.rows if row.created_at <= now - GIVE_UP_AFTER]
+    stored.change(
+        connection,
+        old,
+        state="parked",
+        error=f"given up after 24 hours: {text}"[:_LONGEST_ERROR],
+        done_at=now,
+    )
+    due_at = now + timedelta(seconds=PAUSES.pause_s(batch.attempts, rng))
+    if isinstance(error, Later) and error.retry_after_s is not None:
+        due_at = now + timedelta(seconds=error.retry_after_s)
+        stored.hold(connection, batch.channel, due_at)
+    waits = [row for row in batch.rows if row.id not in set(old)]
+    stored.change(connection, [row.id for row in waits], due_at=due_at, error=text)
+    if isinstance(error, Later):
+        # Of this attempt nothing is left; of an earlier one there may be.
+        certain = [row.id for row in waits if not row.ambiguous]
+        stored.change(connection, certain, ambiguous=False)
+
+
+def retry_parked(connection: Connection, channel: str, now: datetime) -> int:
+    """Lets what was parked wait again: the channel was mended. Returns how many rows."""
+    ids = stored.parked(connection, channel)
+    stored.change(connection, ids, state="waiting", due_at=now, created_at=now, done_at=None, attempts=0)
+    return len(ids)
+
+
+def _due(rows: Sequence[Waiting], *, one_by_one: bool, now: datetime) -> list[Sequence[Waiting]]:
+    """Returns what is due of each group, pages first, then what has waited longest."""
+    groups: dict[str, list[Waiting]] = defaultdict(list)
+    for row in rows:
+        groups[row.group_key].append(row)
+    due = [found[:1] if one_by_one else found for found in groups.values() if _due_at(found) <= now]
+    return sorted(due, key=lambda each: (min(_RANK[row.severity] for row in each), each[0].id))
+
+
+def _due_at(rows: Sequence[Waiting]) -> datetime:
+    """When a group is due: with its first row; after a failure not before the pause is over."""
+    failed = [row.due_at for row in rows if row.attempts]
+    return max(failed) if failed else min(row.due_at for row in rows)
+
+
+def _budget(connection: Connection, channel: Channel, now: datetime) -> tuple[int, bool]:
+    """Returns how many messages may be made now, and whether the rest was counted within this minute."""
+    made = stored.sent_since(connection, channel.name, now - _MINUTE)
+    counted = made.pop(LIMIT_GROUP, 0)
+    return PER_MINUTE - sum(made.values()), counted > 0
+
+
+def _batch(connection: Connection, channel: Channel, rows: Sequence[Waiting]) -> Batch:
+    group = rows[0].group_key
+    told = stored.told_transitions(connection, [row.transition for row in rows])
+    opened = stored.open_messages(connection, channel.name, group)
+    fingerprints = {each.fingerprint for each in told}
+    if not channel.one_by_one:
+        fingerprints |= stored.told_in(connection, [each.id for each in opened])
+    found = stored.alerts_by_fingerprint(connection, fingerprints)
+    alerts = tuple(sorted(found.values(), key=_worst_and_latest_first))
+    since = min([each.at for each in told] + [each.fired_at for each in alerts if each.fired_at])
+    seqs = {each.seq for each in told}
+    passed = [
+        each
+        for each in history(connection, sorted(found), since)
+        if each.seq in seqs or each.firing == found[each.fingerprint].firing
+    ]
+    notice = Notice(
+        group=group,
+        cause=alerts[0].cause,
+        environment=alerts[0].labels.get("environment"),
+        alerts=alerts,
+        history=tuple(passed[-_LONGEST_HISTORY:]),
+    )
+    return Batch(
+        channel=channel.name,
+        edits=channel.edits,
+        group=group,
+        rows=tuple(rows),
+        telling=Telling(
+            notice=notice,
+            told=tuple(told),
+            message=opened[-1].message if opened else None,
+            uncertain_since=min((row.created_at for row in rows if row.ambiguous), default=None),
+        ),
+        messages=tuple(each.id for each in opened),
+    )
+
+
+def _rest(connection: Connection, channel: Channel, rows: Sequence[Waiting]) -> Batch:
+    """One message that only counts."""
+    told = stored.told_transitions(connection, [row.transition for row in rows])
+    found = stored.alerts_by_fingerprint(connection, {each.fingerprint for each in told})
+    counts = Counter(each.rule for each in found.values())
+    notice = Notice(
+        group=LIMIT_GROUP,
+        cause=Cause("system", LIMIT_GROUP),
+        environment=None,
+        alerts=(),
+        limited=dict(counts.most_common()),
+    )
+    return Batch(
+        channel=channel.name,
+        edits=channel.edits,
+        group=LIMIT_GROUP,
+        rows=tuple(rows),
+        telling=Telling(
+            notice=notice,
+            told=tuple(told),
+            uncertain_since=min((row.created_at for row in rows if row.ambiguous), default=None),
+        ),
+        messages=(),
+    )
+
+
+def _nobody_needs_to_know(batch: Batch) -> bool:
+    """True for what was over before it was to be told, and of which nobody has heard."""
+    if batch.telling.message is not None or batch.attempts or not _over(batch.telling.notice):
+        return False
+    due_at = min(row.due_at for row in batch.rows)
+    only_states = all(each.kind == "state" for each in batch.telling.told)
+    return only_states and all(each.since <= due_at for each in batch.telling.notice.alerts)
+
+
+def _store(connection: Connection, batch: Batch, sent: SentMessage, now: datetime) -> int:
+    if batch.edits and batch.messages:
+        message = batch.messages[-1]
+        stored.change_message(connection, message, sent, now=now)
+    else:
+        message = stored.add_message(connection, batch.channel, batch.group, sent, now=now)
+    notice = batch.telling.notice
+    # A rollout has one message from its beginning to its end.
+    if _over(notice) and notice.cause.kind != "rollout":
+        stored.close_messages(connection, batch.channel, batch.group)
+    return message
+
+
+def _over(notice: Notice) -> bool:
+    return all(each.state in ("ok", "resolved") for each in notice.alerts)
+
+
+def _worst_and_latest_first(alert: Alert) -> tuple[bool, int, float, str]:
+    over = alert.state in ("ok", "resolved")
+    return over, _RANK[alert.severity], -alert.since.timestamp(), alert.fingerprint

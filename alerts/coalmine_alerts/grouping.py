@@ -1,0 +1,64 @@
+"""What is told together, and when: alerts of one environment and cause are one message."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from coalmine_alerts.results.alerts import Alert, Severity, TransitionKind
+from coalmine_alerts.timing import Timing
+
+DIGEST_HOUR: Final = 9
+"""Of the day, in UTC."""
+
+
+def group_key(alert: Alert) -> str:
+    """Returns the group that an alert is told in."""
+    return f"{alert.labels.get('environment', '')}|{alert.cause.kind}|{alert.cause.id}"
+
+
+def digest_key(digest_at: datetime) -> str:
+    """Returns the group of what a day's digest tells."""
+    return f"digest|{digest_at:%Y-%m-%d}"
+
+
+def next_digest(now: datetime) -> datetime:
+    """Returns when the next daily digest is told."""
+    today = now.astimezone(UTC).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+    return today if today > now else today + timedelta(days=1)
+
+
+def last_digest(now: datetime) -> datetime:
+    """Returns when the latest daily digest was told."""
+    return next_digest(now) - timedelta(days=1)
+
+
+def is_for_digest(severity: Severity, kind: TransitionKind, timing: Timing) -> bool:
+    """Returns True if a transition is told in the daily digest, not by itself."""
+    return (severity == "info" and timing.info == "digest") or (kind == "repeat" and severity != "page")
+
+
+def due_at(
+    now: datetime,
+    severity: Severity,
+    kind: TransitionKind,
+    timing: Timing,
+    *,
+    sent_at: datetime | None,
+    waiting_until: datetime | None,
+) -> datetime:
+    """Returns when a transition is told.
+
+    Args:
+        now: When it happened.
+        severity: Of the alert.
+        kind: Of the transition.
+        timing: Of the alert's rule.
+        sent_at: When the channel was last sent a message of the group.
+        waiting_until: When the channel will be sent the next one, if one waits.
+    """
+    wait = timing.group_wait
+    if severity == "page" or kind in ("acknowledge", "accept") or wait <= timedelta(0):
+        return now
+    due = now + wait
+    if sent_at is not None and now < sent_at + timing.group_interval:
+        due = max(now, sent_at + timing.group_interval)
+    return due if waiting_until is None else max(now, min(due, waiting_until))

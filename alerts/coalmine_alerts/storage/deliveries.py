@@ -1,0 +1,174 @@
+"""Rows of the outbox and of what was sent."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from coalmine_alerts.delivery.channels import SentMessage
+from coalmine_alerts.results.alerts import Alert, Severity, Transition
+from coalmine_alerts.storage.rows import alert_of, transition_of
+from coalmine_alerts.storage.tables import alerts, deliveries, memory, messages, transitions
+
+_MOST_AT_ONCE: Final = 500
+"""Of bound values in one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A row of the outbox that waits."""
+
+    id: int
+    transition: int
+    group_key: str
+    severity: Severity
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A message of a group that is not closed."""
+
+    id: int
+    message: SentMessage
+
+
+def waiting(connection: Connection, channel: str) -> list[Waiting]:
+    """Returns what waits for a channel, in order."""
+    columns = [deliveries.c[name] for name in Waiting.__slots__]
+    query = select(*columns).where(deliveries.c.state == "waiting", deliveries.c.channel == channel)
+    return [Waiting(**row._mapping) for row in connection.execute(query.order_by(deliveries.c.id))]
+
+
+def mark_attempt(connection: Connection, rows: Sequence[Waiting]) -> None:
+    """Notes, before it is made, that an attempt may be taken."""
+    for ids in _pieces([row.id for row in rows]):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(ids))
+            .values(attempts=deliveries.c.attempts + 1, ambiguous=True)
+        )
+
+
+def change(connection: Connection, ids: Sequence[int], **values: Any) -> None:  # noqa: ANN401 - columns
+    """Changes columns of rows."""
+    for piece in _pieces(ids):
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(piece)).values(**values))
+
+
+def parked(connection: Connection, channel: str) -> list[int]:
+    """Returns the ids of a channel's rows that were refused for good, in order."""
+    query = select(deliveries.c.id).where(deliveries.c.state == "parked", deliveries.c.channel == channel)
+    return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
+
+
+def told_transitions(connection: Connection, seqs: Sequence[int]) -> list[Transition]:
+    """Returns transitions, oldest first."""
+    found = [
+        transition_of(row)
+        for piece in _pieces(seqs)
+        for row in connection.execute(select(transitions).where(transitions.c.seq.in_(piece)))
+    ]
+    return sorted(found, key=lambda each: each.seq)
+
+
+def alerts_by_fingerprint(connection: Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
+    """Returns alerts as they stand."""
+    return {
+        row.fingerprint: alert_of(row)
+        for piece in _pieces(sorted(fingerprints))
+        for row in connection.execute(select(alerts).where(alerts.c.fingerprint.in_(piece)))
+    }
+
+
+def open_messages(connection: Connection, channel: str, group_key: str) -> list[Open]:
+    """Returns the messages of a group that are not closed, the latest last."""
+    query = select(messages).where(
+        messages.c.channel == channel, messages.c.group_key == group_key, messages.c.open
+    )
+    return [
+        Open(id=row.id, message=SentMessage(external_id=row.external_id, text=row.text, body=row.body))
+        for row in connection.execute(query.order_by(messages.c.id))
+    ]
+
+
+def groups_with_open_messages(connection: Connection, channel: str) -> frozenset[str]:
+    """Returns the groups of a channel that have an open message."""
+    query = select(messages.c.group_key).where(messages.c.channel == channel, messages.c.open)
+    return frozenset(connection.execute(query).scalars())
+
+
+def told_in(connection: Connection, message_ids: Sequence[int]) -> frozenset[str]:
+    """Returns the fingerprints of the alerts that messages told of."""
+    query = (
+        select(transitions.c.fingerprint)
+        .join(deliveries, deliveries.c.transition == transitions.c.seq)
+        .where(deliveries.c.message.in_(message_ids))
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def sent_since(connection: Connection, channel: str, moment: datetime) -> dict[str, int]:
+    """Returns how many messages were made since a moment, by group."""
+    query = (
+        select(messages.c.group_key, func.count())
+        .where(messages.c.channel == channel, messages.c.created_at > moment)
+        .group_by(messages.c.group_key)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def add_message(
+    connection: Connection, channel: str, group_key: str, sent: SentMessage, *, now: datetime
+) -> int:
+    """Stores a new message and returns its id."""
+    values = {"channel": channel, "group_key": group_key, "open": True, "created_at": now, "changed_at": now}
+    statement = insert(messages).values(**values, **_sent_values(sent)).returning(messages.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def change_message(connection: Connection, message_id: int, sent: SentMessage, *, now: datetime) -> None:
+    """Stores what a message says now."""
+    connection.execute(
+        update(messages).where(messages.c.id == message_id).values(changed_at=now, **_sent_values(sent))
+    )
+
+
+def close_messages(connection: Connection, channel: str, group_key: str) -> None:
+    """Closes the messages of a group: the next one is a new one."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.channel == channel, messages.c.group_key == group_key, messages.c.open)
+        .values(open=False)
+    )
+
+
+def held_until(connection: Connection, channel: str) -> datetime | None:
+    """Returns until when a channel wants no messages at all, if it said so."""
+    stored = connection.execute(select(memory.c.value).where(memory.c.name == _hold(channel))).scalar()
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+def hold(connection: Connection, channel: str, until: datetime) -> None:
+    """Notes until when a channel wants no messages."""
+    value = until.isoformat()
+    statement = upsert(memory).values(name=_hold(channel), value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def _hold(channel: str) -> str:
+    return f"delivery/held/{channel}"
+
+
+def _sent_values(sent: SentMessage) -> Mapping[str, Any]:
+    return {"external_id": sent.external_id, "text": sent.text, "body": dict(sent.body)}
+
+
+def _pieces(values: Sequence[Any]) -> list[Sequence[Any]]:
+    return [values[start : start + _MOST_AT_ONCE] for start in range(0, len(values), _MOST_AT_ONCE)]
