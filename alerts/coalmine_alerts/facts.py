@@ -15,6 +15,7 @@ from coalmine_rollouts.records import SERVING, AppBehind, Rollout, RolloutDecisi
 
 Source = Literal[
     "apps",
+    "budgets",
     "changes",
     "comparisons",
     "drift",
