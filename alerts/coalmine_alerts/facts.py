@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_analytics.results.drift import VersionDrift
 from coalmine_analytics.results.explain import Explanation
@@ -15,6 +16,7 @@ from coalmine_rollouts.records import SERVING, AppBehind, Rollout, RolloutDecisi
 Source = Literal[
     "apps",
     "changes",
+    "channels",
     "comparisons",
     "drift",
     "evaluations",
@@ -305,6 +307,7 @@ class Facts:
     changes: Sequence[Change] = ()
     """Of the last day, oldest first."""
     evaluations: Sequence[Evaluation] = ()
+    channels: Sequence[ChannelHealth] = ()
     readouts: Sequence[tuple[Place, Readout]] = ()
     """The last look at each experiment that runs."""
 
