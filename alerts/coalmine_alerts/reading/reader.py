@@ -1,7 +1,7 @@
 """Reads facts, source by source: what fails is noted, and leaves the others as they are."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args
@@ -19,6 +19,7 @@ from coalmine_alerts.reading.traffic import (
     read_limits,
     read_served,
 )
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.readout import Readouts
@@ -53,6 +54,7 @@ class Sources:
     """None: drift is judged by the sums that are kept, as of the time that is asked for."""
     readouts: Readouts | None = None
     health: Callable[[], Health] = Health
+    channels: Callable[[datetime], Sequence[ChannelHealth]] = lambda _: ()
     plan: Plan = DEFAULT_PLAN
     drift_plan: DriftPlan = DEFAULT_DRIFT_PLAN
     limits: Mapping[str, float] = field(default_factory=lambda: DEFAULT_LIMITS)
@@ -133,6 +135,7 @@ class FactReader:
             ),
             "rollouts": lambda known: replace(known, rollouts=self._rollouts(now)),
             "changes": self._changes,
+            "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "evaluations": self._evaluations,
             "drift": self._drift,
             "comparisons": self._comparisons,
