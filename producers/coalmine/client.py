@@ -257,6 +257,7 @@ class Coalmine(EventSender):
         segments: Mapping[str, str] | None = None,
         environment: str | None = None,
         version: str | None = None,
+        prefer: str | None = None,
     ) -> Prompt:
         """The version of a prompt that a unit is served, from memory: no network, some microseconds.
 
@@ -272,6 +273,9 @@ class Coalmine(EventSender):
             segments: Named properties that targeting rules look at, e.g. `{"tier": "enterprise"}`.
             environment: Whose version; the client's own unless given.
             version: Exactly this version, which the environment must hold, e.g. as an arm.
+            prefer: Version that this user has chosen among those that the environment offers (`coalmine
+                offer`). It is served outside of experiments, as variant `preferred`. One that is not
+                offered, or not any more, changes nothing.
 
         Returns:
             The version, to be rendered and called.
@@ -289,6 +293,7 @@ class Coalmine(EventSender):
             segments=segments,
             environment=environment,
             version=version,
+            prefer=prefer,
         )
 
     def wait_for_registry(

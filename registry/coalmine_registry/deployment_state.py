@@ -1,6 +1,6 @@
 """State machine of a deployment: what an environment serves of one prompt. Pure, without storage."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,8 @@ class DeploymentState:
     rules: tuple[Rule, ...] = ()
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     """Running experiments by name."""
+    offered: tuple[str, ...] = ()
+    """Versions that services may prefer for a user, sorted."""
 
     @property
     def version(self) -> str:
@@ -35,15 +37,19 @@ class DeploymentState:
 
     def served(self, revision: int) -> ServedPrompt:
         """Returns the state as it stands in a snapshot."""
-        return ServedPrompt(revision, self.default, self.rules, self.experiments)
+        return ServedPrompt(revision, self.default, self.rules, self.experiments, self.offered)
 
     def versions(self) -> frozenset[str]:
         """Returns every version that it can serve now."""
         return frozenset(self.served(0).versions())
 
+    def assigned(self) -> frozenset[str]:
+        """Returns those of them that it serves by itself, to who has preferred nothing."""
+        return replace(self, offered=()).versions()
+
     def shown(self) -> frozenset[str]:
-        """Returns those of them that anybody can be shown: an arm without weight has shown nothing."""
-        everybody = replace(self, experiments={}).versions()
+        """Returns those of them that anybody can be assigned: an arm without weight has shown nothing."""
+        everybody = replace(self, experiments={}).assigned()
         arms = (arm for each in self.experiments.values() for arm in each.arms)
         return everybody | {arm.version for arm in arms if arm.weight > 0}
 
@@ -89,7 +95,8 @@ class DeploymentState:
                 "that served here"
             )
         rules = _without_experiments(self.rules, replaced)
-        return replace(self.returned(None, target), rules=rules, experiments={})
+        after = replace(self.returned(None, target), rules=rules, experiments={})
+        return after.without_offers(self.assigned() - after.assigned())
 
     def previous(self, can_be_served: Callable[[str], bool]) -> str | None:
         """Returns the latest default before this one that may still be served; None if there is none."""
@@ -190,6 +197,14 @@ class DeploymentState:
             experiments={each: what for each, what in self.experiments.items() if each != name},
         )
 
+    def with_offer(self, version: str) -> "DeploymentState":
+        """Returns the state with another version that services may prefer."""
+        return replace(self, offered=tuple(sorted({*self.offered, version})))
+
+    def without_offers(self, versions: Collection[str]) -> "DeploymentState":
+        """Returns the state without some of the versions that services may prefer."""
+        return replace(self, offered=tuple(each for each in self.offered if each not in versions))
+
     def _experiments_placed(self) -> frozenset[str]:
         serves = (self.default, *(rule.serve for rule in self.rules))
         return frozenset(each.experiment for each in serves if isinstance(each, ServeExperiment))
@@ -203,7 +218,7 @@ def first_state(version: str) -> DeploymentState:
 def state_of(served: Any, defaults: Sequence[str]) -> DeploymentState:  # noqa: ANN401 - JSON
     """Reads a stored state."""
     found = ServedPrompt.from_json(served)
-    return DeploymentState(tuple(defaults), found.default, found.rules, found.experiments)
+    return DeploymentState(tuple(defaults), found.default, found.rules, found.experiments, found.offered)
 
 
 def _without_experiments(rules: Sequence[Rule], replaced: Mapping[str, str]) -> tuple[Rule, ...]:

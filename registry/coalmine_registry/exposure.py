@@ -13,6 +13,9 @@ _TOLERANCE: Final = 1e-9
 When = Mapping[str, tuple[str, ...]]
 """Values by segment, as a rule names them; empty for everybody."""
 
+_ASKING: Final[When] = {"": ("preferred",)}
+"""Users who ask for a version that is offered: a part of everybody, and no rule names such a segment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Audience:
@@ -63,6 +66,9 @@ def exposures(state: DeploymentState | None) -> Iterator[tuple[str, Exposure]]:
             if share > 0:
                 yield version, Exposure(audience, share)
         before = (*before, when)
+    asking = Audience(_ASKING)
+    for version in state.offered:
+        yield version, Exposure(asking, 1.0)
 
 
 def _shares(state: DeploymentState, serve: Serve) -> list[tuple[str, float]]:

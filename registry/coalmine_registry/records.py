@@ -165,6 +165,8 @@ class DeploymentRecord:
     """Targeting rules in order; the first that matches decides."""
     experiments: Mapping[str, Experiment]
     """Experiments that run here, by name."""
+    offered: tuple[str, ...]
+    """Versions that services may prefer for a user; they are assigned to nobody."""
     changed_at: datetime
     """When the deployment last changed."""
     changed_by: str

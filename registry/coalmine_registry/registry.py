@@ -19,6 +19,7 @@ from coalmine_registry.operations import (
     experiments,
     freezes,
     lifecycle,
+    offers,
     outbox,
     panic,
     policies,
@@ -375,6 +376,54 @@ class Registry:
                 reason=reason,
                 expected_revision=expected_revision,
                 override=override,
+            )
+        )
+
+    def offer(
+        self,
+        actor: Actor,
+        environment: str,
+        prompt: str,
+        version: str,
+        *,
+        evidence: Sequence[Evidence] = (),
+        reason: str | None = None,
+        expected_revision: int | None = None,
+    ) -> DeploymentRecord:
+        """Lets services prefer a version. See `offers.offer`."""
+        return self.transact(
+            lambda tx: offers.offer(
+                tx,
+                actor,
+                environment,
+                prompt,
+                version,
+                evidence=evidence,
+                reason=reason,
+                expected_revision=expected_revision,
+            )
+        )
+
+    def withdraw(
+        self,
+        actor: Actor,
+        environment: str,
+        prompt: str,
+        version: str,
+        *,
+        reason: str | None = None,
+        expected_revision: int | None = None,
+    ) -> DeploymentRecord:
+        """Offers a version no longer. See `offers.withdraw`."""
+        return self.transact(
+            lambda tx: offers.withdraw(
+                tx,
+                actor,
+                environment,
+                prompt,
+                version,
+                reason=reason,
+                expected_revision=expected_revision,
             )
         )
 

@@ -308,7 +308,7 @@ class Controller:
                 bucket_s=bucket_s(rollout.plan.min_time_s(rollout.stage)),
                 usual=self._observed.usual(key),
                 missing_metrics=self._observed.missing_metrics(key),
-                served=frozenset() if deployed is None else deployed.state.versions(),
+                served=frozenset() if deployed is None else deployed.state.assigned(),
             )
         pause = _TRY_STEP_AGAIN if rollout.state in SERVING else _TRY_START_AGAIN
         if registered.commands.get(rollout.id) or not _is_within(live.refused_at, now, pause):

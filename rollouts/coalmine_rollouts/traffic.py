@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from coalmine_rollouts.inputs import CONTROL, TREATMENT, ArmTraffic, Traffic, Usual
 from coalmine_rollouts.records import SERVING, AppBehind, Rollout
+from coalmine_schemas.prompts import PREFERRED
 
 KEPT: Final = timedelta(minutes=70)
 """How far back requests are kept."""
@@ -124,7 +125,7 @@ def traffic_of(
         bucket_s: Length of the buckets that the clock of its stage counts.
         usual: Usual traffic of the prompt.
         missing_metrics: Metrics without new values.
-        served: Versions that the environment serves of the prompt, wherever.
+        served: Versions that the environment assigns of the prompt, wherever.
     """
     alone = epoch is None and rollout.state in SERVING
     mine = [
@@ -183,7 +184,7 @@ def _following(mine: Iterable[Seen], now: datetime, epoch: int | None) -> tuple[
 
 def _is_of_alone(each: Seen, rollout: Rollout) -> bool:
     """True for requests on a treatment that everybody gets: they carry no experiment any more."""
-    return each.experiment is None and each.version == rollout.treatment and each.resolution != _PINNED
+    return each.experiment is None and each.version == rollout.treatment and not _is_asked_for(each)
 
 
 def _late(rollout: Rollout, rows: Iterable[Seen], served: frozenset[str]) -> Iterable[Seen]:
@@ -193,9 +194,14 @@ def _late(rollout: Rollout, rows: Iterable[Seen], served: frozenset[str]) -> Ite
         each
         for each in rows
         if each.version == rollout.treatment
-        and each.resolution != _PINNED
+        and not _is_asked_for(each)
         and (each.experiment == rollout.id or not elsewhere)
     )
+
+
+def _is_asked_for(each: Seen) -> bool:
+    """True for requests whose version a service named or a user preferred, instead of being assigned it."""
+    return each.resolution == _PINNED or (each.experiment is None and each.arm == PREFERRED)
 
 
 def _arm(rows: list[Seen], now: datetime) -> ArmTraffic:

@@ -25,7 +25,7 @@ class AppriseChannel:
             import apprise  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise InvalidParameter(
-                f"channel {settings.name} needs apprise: pip install 'coalmine[alerts]'"
+                f"channel {settings.name} needs apprise: pip install 'coalmine[notify]'"
             ) from error
         self.name: Final = settings.name
         self._dashboard_url = dashboard_url

@@ -77,7 +77,7 @@ def take(connection: Connection, channel: Channel, now: datetime) -> Batch | Non
             beyond.append(rows)
             continue
         batch = _batch(connection, channel, rows)
-        if _nobody_needs_to_know(batch):
+        if not channel.one_by_one and _nobody_needs_to_know(batch):
             stored.change(connection, [row.id for row in rows], state="merged", done_at=now)
             continue
         stored.mark_attempt(connection, rows)

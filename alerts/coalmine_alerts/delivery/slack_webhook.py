@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from coalmine_alerts.delivery.channels import SentMessage, SlackWebhookSettings, Telling
 from coalmine_alerts.delivery.posting import Poster, Rejected
@@ -28,7 +29,8 @@ class SlackWebhook:
         """Prepares; nothing is connected to."""
         self.name: Final = settings.name
         self._settings, self._url, self._dashboard_url = settings, url, dashboard_url
-        self._poster = Poster(secrets=(url,))
+        path = urlsplit(url).path
+        self._poster = Poster(secrets=[url, path, *(each for each in path.split("/") if len(each) >= 8)])
 
     def send(self, telling: Telling) -> SentMessage:
         """Sends a message; see `Channel`."""

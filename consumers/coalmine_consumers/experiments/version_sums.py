@@ -22,6 +22,7 @@ from coalmine_consumers.experiments.overlap import Periods, VersionSpan, beside,
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
+from coalmine_schemas.prompts import PREFERRED
 
 MOST_VALUES = 12
 """Segments with more values are not used: too little is left in each."""
@@ -163,6 +164,7 @@ def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, *more: st
     conditions = [
         f"prompt = {quote_literal(pair.prompt)}",
         f"version IN ({quote_literal(pair.a)}, {quote_literal(pair.b)})",
+        f"variant IS DISTINCT FROM {quote_literal(PREFERRED)}",  # who chose a version is not like the others
         *more,
     ]
     if pair.environment is not None:

@@ -21,6 +21,8 @@ class Filters:
     """Requests that began at or after this, rounded down to the finest resolution kept for that time."""
     until: datetime | None = None
     """Requests that began before this, rounded up likewise."""
+    preferred: bool | None = None
+    """Only requests whose user preferred the version among those offered, or none of them."""
 
     def __post_init__(self) -> None:
         """Moves ends that lie beyond all events closer, so that no calculation overflows.

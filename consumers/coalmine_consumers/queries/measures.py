@@ -153,6 +153,7 @@ def _parameters(
         "environment": filters.environment,
         "app": filters.app,
         "model": filters.model,
+        "preferred": filters.preferred,
         "pieces": piece_rows(pieces),
         "versions": [{"prompt": prompt, "version": version} for prompt, version in names],
         "bucket_s": bucket_s,

@@ -10,6 +10,7 @@ from coalmine_consumers.results import VersionRow
 from coalmine_consumers.store.reader import Reader
 from coalmine_schemas.limits import NAME_CHARS
 from coalmine_schemas.paging import decode_cursor, encode_cursor
+from coalmine_schemas.prompts import PREFERRED
 from coalmine_schemas.results import Page
 
 MOST_ROWS = 10_000
@@ -25,6 +26,8 @@ def versions(
     cursor: str | None = None,
 ) -> Page[VersionRow]:
     """Returns measures of every version that had requests, by prompt and by precedence of the version.
+
+    Requests whose users preferred a version are a row of their own: they are others than those assigned it.
 
     Args:
         reader: Of the store.
@@ -46,11 +49,17 @@ def versions(
         if after is not None:
             names = names[place_after(names, after) :]
         groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)
-        found = [groups]
+        parts = [filters]
         if by_model:
             models = sorted({model for group in groups.values() for model in group.totals["models"]})
-            each = [replace(filters, model=model) for model in models]
-            found = [measured_groups(snapshot, one, pieces, names[:limit], bucket_s=None) for one in each]
+            parts = [replace(filters, model=model) for model in models]
+        if any(PREFERRED in group.totals["variants"] for group in groups.values()):
+            parts = [replace(part, preferred=each) for part in parts for each in (False, True)]
+        found = [
+            (part, measured_groups(snapshot, part, pieces, names[:limit], bucket_s=None))
+            for part in parts
+            if part is not filters
+        ] or [(filters, groups)]
     rows = [
         VersionRow(
             prompt=prompt,
@@ -58,12 +67,13 @@ def versions(
             environments=group.totals["environments"],
             models=group.totals["models"],
             variants=group.totals["variants"],
+            preferred=bool(part.preferred),
             first_event_time=group.totals["first_event_time"],
             last_event_time=group.totals["last_event_time"],
             **group.measures,
         )
         for prompt, version in names[:limit]
-        for measured in found
+        for part, measured in found
         if (group := measured.get((None, prompt, version))) is not None
     ]
     return Page(rows, encode_cursor(cursor_name(names[limit - 1])) if len(names) > limit else None)

@@ -91,6 +91,8 @@ class VersionRow(Measures, _OfVersion):
     """Models that answered, sorted: the response's name where there is one, else the request's."""
     variants: list[str]
     """Arms of experiments that chose it, sorted; empty where none did."""
+    preferred: bool
+    """True for the row of requests whose users preferred it among the versions offered."""
     first_event_time: datetime | None
     """Start of its first call in the buckets read, UTC; a bucket of rollups is never split."""
     last_event_time: datetime | None

@@ -66,7 +66,7 @@ def table_rows(
     return tuple(
         TableRow(
             prompt=row.prompt,
-            version=row.version,
+            version=f"{row.version} (preferred)" if row.preferred else row.version,
             models=", ".join(row.models),
             colour=style_of(slots[row.prompt, row.version], mode).colour,
             cells=_cells(row, now),

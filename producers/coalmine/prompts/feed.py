@@ -90,7 +90,11 @@ class EnvironmentFeed:
     # What requests call.
 
     def choose(
-        self, prompt: str, unit_id: str | None, segments: Mapping[str, str] | None
+        self,
+        prompt: str,
+        unit_id: str | None,
+        segments: Mapping[str, str] | None,
+        prefer: str | None = None,
     ) -> tuple[Choice, ResolutionName, LoadedSnapshot]:
         """What a unit is served, where the answer came from, and the snapshot it came from.
 
@@ -102,12 +106,16 @@ class EnvironmentFeed:
         if self._thread is None or loaded is None:
             loaded = self._begin()
         try:
-            return resolve(loaded.snapshot, prompt, unit_id, segments), self._resolution(loaded), loaded
+            return (
+                resolve(loaded.snapshot, prompt, unit_id, segments, prefer),
+                self._resolution(loaded),
+                loaded,
+            )
         except UnknownPrompt:
             other = self._look_further(loaded, prompt)
             if other is None:
                 raise
-        return resolve(other.snapshot, prompt, unit_id, segments), self._resolution(other), other
+        return resolve(other.snapshot, prompt, unit_id, segments, prefer), self._resolution(other), other
 
     def loaded_with(self, prompt: str, version: str) -> LoadedSnapshot:
         """The snapshot that holds one exact version.

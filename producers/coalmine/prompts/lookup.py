@@ -1,6 +1,7 @@
 """Looks prompts up in memory, and finds the registry for that."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from coalmine.call import Call
 from coalmine.prompts.feed import EnvironmentFeed
@@ -10,7 +11,9 @@ from coalmine.values import optional_text, text_map
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import Choice
+from coalmine_schemas.prompts import PREFERRED, Choice
+
+_MOST_TOLD: Final = 1000
 
 
 class PromptLookup:
@@ -29,6 +32,7 @@ class PromptLookup:
         self._misuse = misuse
         self._log = log
         self._feeds: dict[str, EnvironmentFeed] = {}
+        self._told: set[tuple[str, str]] = set()
         self._is_closed = False
 
     def prompt(
@@ -41,6 +45,7 @@ class PromptLookup:
         segments: Mapping[str, str] | None,
         environment: str | None,
         version: str | None,
+        prefer: str | None,
     ) -> Prompt:
         """What `Coalmine.prompt` promises."""
         environment = environment or self._settings.environment
@@ -53,7 +58,10 @@ class PromptLookup:
         else:
             # Rules name texts, and events hold them; what is no mapping, the call complains about.
             named = text_map(segments) if isinstance(segments, Mapping) else None
-            choice, resolution, loaded = feed.choose(name, unit_id or session_id, named)
+            wanted = optional_text(prefer)
+            choice, resolution, loaded = feed.choose(name, unit_id or session_id, named, wanted)
+            if wanted is not None and choice.variant != PREFERRED:
+                self._not_offered(f"{name}@{wanted}", environment)
         return Prompt(
             begin,
             loaded,
@@ -64,6 +72,19 @@ class PromptLookup:
             session_id=session_id,
             segments=segments,
             misuse=self._misuse,
+        )
+
+    def _not_offered(self, reference: str, environment: str) -> None:
+        """Says so once: offers come and go, and requests go on."""
+        key = (reference, environment)
+        if key in self._told or len(self._told) >= _MOST_TOLD:
+            return
+        self._told.add(key)
+        self._log.report(
+            f"prefer {reference} {environment}",
+            "environment %s does not offer %.200s: it is served as if nothing was preferred",
+            environment,
+            reference,
         )
 
     def feed(self, environment: str) -> EnvironmentFeed:

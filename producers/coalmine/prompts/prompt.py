@@ -58,7 +58,7 @@ class Prompt:
 
     @property
     def variant(self) -> str | None:
-        """Arm of the experiment, where one chose."""
+        """Arm of the experiment, where one chose; `preferred` for a version that was preferred."""
         return self._choice.variant
 
     @property

@@ -282,6 +282,7 @@ def _record(row: Row[Any], version: str) -> DeploymentRecord:
         default=served.default,
         rules=served.rules,
         experiments=served.experiments,
+        offered=served.offered,
         changed_at=row.changed_at,
         changed_by=row.changed_by,
     )

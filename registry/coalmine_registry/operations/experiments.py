@@ -28,7 +28,7 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import rollouts
 from coalmine_registry.storage.tables import experiment_epochs, experiments
 from coalmine_schemas.errors import InvalidParameter, nearest
-from coalmine_schemas.prompts import Arm, Experiment, check_arms, check_prompt_name
+from coalmine_schemas.prompts import PREFERRED, Arm, Experiment, check_arms, check_prompt_name
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.snapshot import arm_json, parse_arm
 from coalmine_schemas.results import Page
@@ -227,6 +227,8 @@ def stop(
     if version not in (running.replaced, running.arms[-1].version):
         freezes.check(transaction, running.environment, running.prompt)
     after = before.deployed().without_experiment(name, version)
+    if keep is None:  # what is taken back is not offered either
+        after = after.without_offers({arm.version for arm in running.arms} - after.assigned())
     end(transaction, actor, name, keep)
     deployments.change(
         transaction,
@@ -324,6 +326,10 @@ def ordered_arms(arms: Sequence[Arm], control: str | None = None) -> tuple[Arm, 
         raise Invalid("arms", f"a list of {len(arms)}", f"give 2 to {_MOST_ARMS}, the control last")
     for place, arm in enumerate(arms):
         name_given(f"arms[{place}].variant", arm.variant, _LONGEST_NAME)
+        if arm.variant == PREFERRED:
+            raise Invalid(
+                f"arms[{place}].variant", arm.variant, "choose another name: it means users who opted in"
+            )
         if not _is_number(arm.weight):
             raise Invalid(f"arms[{place}].weight", arm.weight, "give a share from 0 to 1")
     if control is not None and control not in [arm.variant for arm in arms]:

@@ -1,5 +1,6 @@
 """Panic: everything of a prompt goes back to what served before, at once, and stays there."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -65,7 +66,9 @@ def _go_back(
         .order_by(rollouts.c.id)
     )
     controls = {row.rule: (row.treatment, row.control) for row in live if row.state != "pending"}
-    after = state if _is_last(transaction, before) else _earlier(transaction, prompt, state, controls)
+    after = state
+    if not _is_last(transaction, before):
+        after = replace(_earlier(transaction, prompt, state, controls), offered=())
     revision = None
     if after != state:
         for name in state.experiments:

@@ -172,7 +172,7 @@ def to_control(
     if serve != ServeVersion(row.treatment):
         what = f"experiment {serve.experiment}" if isinstance(serve, ServeExperiment) else "another version"
         raise Conflict(f"{before.what} serves {what} where {rollout} ran: stop or change that instead")
-    after = state.returned(row.rule, row.control)
+    after = state.returned(row.rule, row.control).without_offers([row.treatment])
     made = deployments.change(
         transaction, actor, before, after, action="rollback", reason=given, returns=True
     )

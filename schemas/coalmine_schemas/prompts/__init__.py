@@ -15,7 +15,7 @@ from coalmine_schemas.prompts.errors import (
 )
 from coalmine_schemas.prompts.json_values import JsonValue, canonical_json
 from coalmine_schemas.prompts.names import check_prompt_name, check_version, parse_reference, reference_to
-from coalmine_schemas.prompts.resolve import Choice, resolve
+from coalmine_schemas.prompts.resolve import PREFERRED, Choice, resolve
 from coalmine_schemas.prompts.snapshot import (
     Experiment,
     Rule,
@@ -29,6 +29,7 @@ from coalmine_schemas.prompts.snapshot import (
 from coalmine_schemas.prompts.variables import Variable, VariableType
 
 __all__ = [
+    "PREFERRED",
     "Arm",
     "Choice",
     "Experiment",

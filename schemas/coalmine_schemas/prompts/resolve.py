@@ -1,7 +1,7 @@
-"""From what an environment serves to the version one unit gets: rules first, then the split."""
+"""From what an environment serves to the version one unit gets: what it prefers, rules, then the split."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.identifiers import uuid7
@@ -10,6 +10,9 @@ from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import UnknownPrompt
 from coalmine_schemas.prompts.snapshot import Rule, Serve, ServedPrompt, ServeVersion, Snapshot
 
+PREFERRED: Final = "preferred"
+"""Variant of requests on a version that was preferred among those offered: no arm of an experiment."""
+
 
 class Choice(NamedTuple):
     """What one unit is served, and why. A tuple: one is made for every prompt, in a third of the time."""
@@ -17,7 +20,7 @@ class Choice(NamedTuple):
     version: str
     content: PromptContent
     variant: str | None = None
-    """Arm of the experiment; None where no experiment chose."""
+    """Arm of the experiment, or `preferred`; None where neither chose."""
     experiment: str | None = None
     allocation_epoch: int | None = None
     unit_id: str | None = None
@@ -25,7 +28,11 @@ class Choice(NamedTuple):
 
 
 def resolve(
-    snapshot: Snapshot, prompt: str, unit_id: str | None, segments: Mapping[str, str] | None
+    snapshot: Snapshot,
+    prompt: str,
+    unit_id: str | None,
+    segments: Mapping[str, str] | None,
+    prefer: str | None = None,
 ) -> Choice:
     """What a unit is served.
 
@@ -37,6 +44,7 @@ def resolve(
         prompt: Name of the prompt.
         unit_id: Who is served: the user, else the session, else None.
         segments: Named properties that rules look at.
+        prefer: Version to serve if the environment offers it; else it changes nothing.
 
     Raises:
         UnknownPrompt: The environment does not serve the prompt.
@@ -44,6 +52,8 @@ def resolve(
     served = snapshot.prompts.get(prompt)
     if served is None:
         raise UnknownPrompt(_unknown(snapshot, prompt))
+    if prefer is not None and prefer in served.offered:
+        return Choice(prefer, snapshot.contents[f"{prompt}@{prefer}"], PREFERRED, unit_id=unit_id)
     serve = _serve_of(served, segments)
     if isinstance(serve, ServeVersion):
         return Choice(serve.version, snapshot.contents[f"{prompt}@{serve.version}"], unit_id=unit_id)

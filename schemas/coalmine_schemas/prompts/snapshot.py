@@ -72,11 +72,14 @@ class ServedPrompt:
     """The first that matches wins."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     """Running experiments by name."""
+    offered: tuple[str, ...] = ()
+    """Versions that a service may prefer for a user, sorted; they are assigned to nobody."""
 
     def versions(self) -> tuple[str, ...]:
         """Every version it can serve, each once."""
         found = [serve.version for serve in self._serves() if isinstance(serve, ServeVersion)]
         found += [arm.version for each in self.experiments.values() for arm in each.arms]
+        found += self.offered
         return tuple(dict.fromkeys(found))
 
     def to_json(self) -> JsonObject:
@@ -192,6 +195,10 @@ def _prompt(value: object, where: str) -> ServedPrompt:
             name: _experiment(each, f"{where}.experiments.{name}")
             for name, each in object_of(found.get("experiments") or {}, f"{where}.experiments").items()
         },
+        offered=tuple(
+            check_version(each, f"{where}.offered[{place}]")
+            for place, each in enumerate(list_of(found.get("offered") or (), f"{where}.offered"))
+        ),
     )
 
 
@@ -274,6 +281,7 @@ def _prompt_json(served: ServedPrompt) -> JsonObject:
             }
             for name, each in served.experiments.items()
         },
+        **({"offered": list(served.offered)} if served.offered else {}),
     }
 
 

@@ -267,6 +267,22 @@ class RulesBody(Body):
     override: Override = False
 
 
+class WithdrawalBody(Body):
+    """A version that is offered no longer."""
+
+    version: VersionText = Field(description="Version that users may opt in to.")
+    reason: Reason = None
+    expected_revision: Expected = None
+
+
+class OfferBody(WithdrawalBody):
+    """A version that services may prefer."""
+
+    evidence: list[EvidenceBody] = Field(
+        default=[], max_length=50, description="Evidence, if the version has not served there yet."
+    )
+
+
 class ArmBody(Body):
     """One arm of an experiment."""
 

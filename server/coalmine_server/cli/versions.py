@@ -96,12 +96,16 @@ def versions(
 
 def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
     """The table of versions, for people; models come before the measures where they tell rows apart."""
-    keys: Cells[VersionRow] = {"prompt": lambda row: row.prompt, "version": lambda row: row.version}
+    keys: Cells[VersionRow] = {"prompt": lambda row: row.prompt, "version": _version}
     models: Cells[VersionRow] = {"models": lambda row: row.models}
     if by_model:
         _write(rows, {**keys, "model": lambda row: row.models, **MEASURES})
     else:
         _write(rows, {**keys, **MEASURES, **models})
+
+
+def _version(row: "VersionRow") -> str:
+    return f"{row.version} (preferred)" if row.preferred else row.version
 
 
 def _write(rows: "Sequence[Row]", columns: "Cells[Row]") -> None:

@@ -40,7 +40,7 @@ def piece(resolution: str, since: datetime, until: datetime) -> dict[str, Any]:
 
 
 MINUTES = [piece("minute", HOUR, HOUR + 2 * MINUTE)]
-CHOSEN: dict[str, Any] = {**ANY, "versions": BOTH, "pieces": MINUTES}
+CHOSEN: dict[str, Any] = {**ANY, "preferred": None, "versions": BOTH, "pieces": MINUTES}
 
 
 def row(minute: int, version: str = "1", resolution: str = "minute", **values: Any) -> dict[str, Any]:
@@ -92,13 +92,19 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
     in_sixths = run(connection, "totals", **CHOSEN, bucket_s=21_600)
     assert {found["bucket"] for found in in_sixths} == {HOUR.replace(hour=6)}
     mixed = [piece("minute", HOUR + 2 * MINUTE, HOUR + 3 * MINUTE), piece("day", HOUR, HOUR + MINUTE)]
-    (found,) = run(connection, "totals", **ANY, versions=BOTH, pieces=mixed, bucket_s=None)
+    (found,) = run(connection, "totals", **ANY, preferred=None, versions=BOTH, pieces=mixed, bucket_s=None)
     assert found["requests"] == 10_100
 
 
 @pytest.mark.parametrize(
     ("name", "value", "requests"),
-    [("environment", "dev", 2), ("app", "b", 2), ("model", "n", 2), ("versions", BOTH[1:], 2)],
+    [
+        ("environment", "dev", 2),
+        ("app", "b", 2),
+        ("model", "n", 2),
+        ("versions", BOTH[1:], 2),
+        ("preferred", True, 2),
+    ],
 )
 def test_totals_of_one_value(
     connection: duckdb.DuckDBPyConnection, name: str, value: object, requests: int
@@ -107,9 +113,9 @@ def test_totals_of_one_value(
         connection,
         "rollups",
         row(0, requests=1),
-        row(0, "2", requests=2, environment="dev", app="b", model="n"),
+        row(0, "2", requests=2, environment="dev", app="b", model="n", variant="preferred"),
     )
-    chosen = {**ANY, "versions": BOTH, name: value}
+    chosen = {**ANY, "preferred": None, "versions": BOTH, name: value}
     found = run(connection, "totals", **chosen, pieces=MINUTES, bucket_s=None)
     assert sum(each["requests"] for each in found) == requests
 

@@ -129,6 +129,24 @@ def test_what_is_not_known_is_null_and_not_zero(store: Store) -> None:
     assert (row.feedback, row.thumbs_up, row.thumbs_down) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("by_model", [False, True])
+def test_who_preferred_a_version_is_a_row_of_its_own(store: Store, by_model: bool) -> None:
+    chosen = request(1, variant="preferred", cost_nano_usd=7, latency_ms=1.0)
+    others = [request(number, variant="control", experiment="tone", cost_nano_usd=1) for number in (2, 3)]
+    rows = [chosen, *others, request(4, version="0.9.0")]
+    scores = [score(5, chosen, 1.0), score(6, others[0], 0.5)]
+    store.commit(Feed().batch(rows, [], scores))
+    found = versions(store.reader(), by_model=by_model).items
+    shown = [(row.version, row.preferred, row.requests, row.cost_nano_usd, row.quality_mean) for row in found]
+    assert shown == [
+        ("0.9.0", False, 1, None, None),
+        ("1.0.0", False, 2, 2, 0.5),
+        ("1.0.0", True, 1, 7, 1.0),
+    ]
+    assert (found[1].variants, found[2].variants) == (["control"], ["preferred"])
+    assert found[2].latency_ms_p50 == pytest.approx(1.0, rel=0.01)
+
+
 def test_a_known_zero_is_zero(store: Store) -> None:
     known = request(1, input_tokens=0, output_tokens=0, cached_input_tokens=0, cost_nano_usd=0)
     store.commit(Feed().batch([known], [feedback(2, known, thumbs="down")], [score(3, known, 0.0)]))

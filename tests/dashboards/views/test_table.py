@@ -36,6 +36,7 @@ ROW = VersionRow(
     environments=["prod", "staging"],
     models=["gpt-4o-mini"],
     variants=[],
+    preferred=False,
     first_event_time=NOW - timedelta(hours=2),
     last_event_time=NOW - timedelta(seconds=5),
 )
@@ -65,6 +66,7 @@ UNKNOWN = VersionRow(
     environments=[],
     models=[],
     variants=[],
+    preferred=False,
     first_event_time=None,
     last_event_time=None,
 )

@@ -54,6 +54,36 @@ def test_a_rule_chooses_before_the_experiment(make_client: MakeClient) -> None:
     assert (prompt.version, prompt.variant, prompt.experiment) == ("0.9.0", None, None)
 
 
+def test_who_prefers_an_offered_version_gets_it_outside_of_the_experiment(
+    tmp_path: Path, make_client: MakeClient
+) -> None:
+    offering = experiment_json()
+    offering["prompts"]["support-refund"]["offered"] = ["0.9.0"]
+    cm = make_client(fallback=offering)
+    prompt = cm.prompt("support-refund", unit_id=TREATED, prefer="0.9.0")
+    assert (prompt.version, prompt.variant, prompt.experiment) == ("0.9.0", "preferred", None)
+    assert prompt.render(question="x") == "v0.9.0 x"
+    with prompt.call():
+        pass
+    assert cm.prompt("support-refund", unit_id=TREATED).variant == "treatment"  # going back
+    cm.close(30)
+    (sent,) = requests_of(spooled(tmp_path))
+    named = ("version", "variant", "experiment", "allocation_epoch", "unit_id")
+    assert [sent[name] for name in named] == ["0.9.0", "preferred", None, None, TREATED]
+
+
+@pytest.mark.parametrize("prefer", ["1.1.0", "7.0.0", "", 3, object()])
+def test_what_is_not_offered_changes_nothing_and_is_said_once(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture, prefer: Any
+) -> None:
+    cm = make_client(fallback=experiment_json(), strict=True)
+    for unit in (TREATED, CONTROL, TREATED):
+        with_it = cm.prompt("support-refund", unit_id=unit, prefer=prefer)
+        assert with_it.variant == cm.prompt("support-refund", unit_id=unit).variant
+    told = [record for record in caplog.records if "does not offer" in record.getMessage()]
+    assert len(told) == (prefer != "")
+
+
 @pytest.mark.parametrize(("given", "text"), [(3, "3"), (True, "true"), (False, "false"), ("DE", "DE")])
 def test_units_and_segments_are_text_for_rules_arms_and_events(
     tmp_path: Path, make_client: MakeClient, given: Any, text: str

@@ -115,6 +115,16 @@ TABLE = (
     Row(
         "POST", "/v1/promotions/{promotion_id}/reject", "approver", f"/v1/promotions/{ANY_ID}/reject", REASON
     ),
+    *(
+        Row(
+            "POST",
+            f"/v1/environments/{{environment}}/prompts/{{name}}/{verb}",
+            "author",
+            f"/v1/environments/prod/prompts/nothing/{verb}",
+            {"version": "1.0.0"},
+        )
+        for verb in ("offer", "withdraw")
+    ),
     Row("GET", "/v1/environments", "reader"),
     Row("GET", "/v1/environments/{environment}/policy", "reader", "/v1/environments/prod/policy"),
     Row(

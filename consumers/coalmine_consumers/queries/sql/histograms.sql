@@ -20,6 +20,7 @@ WITH entries AS (
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)
       AND ($model IS NULL OR model = $model)
+      AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 )
 SELECT bucket, prompt, version, metric, histogram_bucket, sum(n)::BIGINT AS n
 FROM entries

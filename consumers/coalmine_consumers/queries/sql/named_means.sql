@@ -17,5 +17,6 @@ WHERE name = $name
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
   AND ($model IS NULL OR model = $model)
+  AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 GROUP BY ALL
 ORDER BY bucket, prompt, version

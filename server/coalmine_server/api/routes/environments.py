@@ -1,4 +1,4 @@
-"""Environments: their policies, what each serves of each prompt, rollback and targeting rules."""
+"""Environments: their policies, what each serves of each prompt, rollback, targeting rules and offers."""
 
 from typing import Annotated
 
@@ -7,7 +7,15 @@ from fastapi import APIRouter, Query, Response
 from coalmine_registry.records import ENVIRONMENTS, DeploymentRecord, Policy, ServedVersion
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import Rule, Serve, ServeExperiment, ServeVersion
-from coalmine_server.api.bodies import PolicyBody, RollbackBody, RuleBody, RulesBody, given
+from coalmine_server.api.bodies import (
+    OfferBody,
+    PolicyBody,
+    RollbackBody,
+    RuleBody,
+    RulesBody,
+    WithdrawalBody,
+    given,
+)
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import (
     Admin,
@@ -146,6 +154,55 @@ def set_rules(
         reason=body.reason,
         expected_revision=expected(if_match, body.expected_revision),
         override=body.override,
+    )
+    tag(response, found.revision)
+    return found
+
+
+@router.post("/{environment}/prompts/{name}/offer", responses=problem_responses(404, 409, 412))
+def offer(
+    *,
+    registry: Asked,
+    actor: Author,
+    environment: EnvironmentPath,
+    name: PromptPath,
+    body: OfferBody,
+    if_match: IfMatch,
+    response: Response,
+) -> DeploymentRecord:
+    """Lets services prefer a version for users who ask for it. Needs what showing it to them needs."""
+    found = registry.offer(
+        actor,
+        environment,
+        name,
+        body.version,
+        evidence=given(body.evidence),
+        reason=body.reason,
+        expected_revision=expected(if_match, body.expected_revision),
+    )
+    tag(response, found.revision)
+    return found
+
+
+@router.post("/{environment}/prompts/{name}/withdraw", responses=problem_responses(404, 409, 412))
+def withdraw(
+    *,
+    registry: Asked,
+    actor: Author,
+    environment: EnvironmentPath,
+    name: PromptPath,
+    body: WithdrawalBody,
+    if_match: IfMatch,
+    response: Response,
+) -> DeploymentRecord:
+    """Offers a version no longer: who preferred it is served like everybody else. Needs no approval."""
+    found = registry.withdraw(
+        actor,
+        environment,
+        name,
+        body.version,
+        reason=body.reason,
+        expected_revision=expected(if_match, body.expected_revision),
     )
     tag(response, found.revision)
     return found

@@ -1,6 +1,6 @@
-"""`coalmine promote`, `approve`, `reject` and `rollback`: change which version an environment serves."""
+"""`coalmine promote`, `approve`, `reject`, `rollback`, `offer`, `withdraw`: which versions are served."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -22,22 +22,25 @@ PromotionArgument = Annotated[
 ]
 
 
+EvidenceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--evidence",
+        metavar="KIND=REFERENCE",
+        help="Evidence that it may be served: KIND=ID of what was recorded, readout=EXPERIMENT, or "
+        "note=TEXT; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
 def promote(
     context: typer.Context,
     name: NameArgument,
     version: VersionArgument,
     environment: EnvironmentArgument,
     *,
-    evidence: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--evidence",
-            metavar="KIND=REFERENCE",
-            help="Evidence that it may be served: KIND=ID of what was recorded, readout=EXPERIMENT, or "
-            "note=TEXT; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    evidence: EvidenceOption = None,
     reason: ReasonOption = None,
     expect: ExpectOption = None,
     override: OverrideOption = False,
@@ -114,6 +117,61 @@ def rollback(
         write_json(found)
     else:
         note(f"{environment} serves {name}@{found['version']} again (revision {found['revision']})")
+
+
+def offer(
+    context: typer.Context,
+    name: NameArgument,
+    version: VersionArgument,
+    environment: EnvironmentArgument,
+    *,
+    evidence: EvidenceOption = None,
+    reason: ReasonOption = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let users opt in to a version: `cm.prompt(NAME, prefer=VERSION)` serves it. Others keep theirs."""
+    body = {"evidence": [evidence_of(each) for each in evidence or ()], "reason": reason}
+    _change_offer(
+        context, "offer", (environment, name), {**body, "version": version, "expected_revision": expect},
+        token=token, as_json=as_json,
+    )  # fmt: skip
+
+
+def withdraw(
+    context: typer.Context,
+    name: NameArgument,
+    version: VersionArgument,
+    environment: EnvironmentArgument,
+    *,
+    reason: ReasonOption = None,
+    expect: ExpectOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw a version that users could opt in to: they get what everybody gets."""
+    body = {"version": version, "reason": reason, "expected_revision": expect}
+    _change_offer(context, "withdraw", (environment, name), body, token=token, as_json=as_json)
+
+
+def _change_offer(
+    context: typer.Context,
+    verb: str,
+    place: tuple[str, str],
+    body: dict[str, Any],
+    *,
+    token: TextIO | None,
+    as_json: bool,
+) -> None:
+    environment, name = place
+    with registry_client(context, token) as client:
+        found = client.post(path_of("environments", environment, "prompts", name, verb), body)
+    if as_json:
+        write_json(found)
+    else:
+        offered = ", ".join(found["offered"]) or "no version"
+        note(f"{environment} offers {offered} of {name} (revision {found['revision']})")
 
 
 def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion as JSON
