@@ -287,6 +287,7 @@ _IMPORT_NAMES = {
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
     "pyyaml": "yaml",
+    "slack-sdk": "slack_sdk",
 }
 # Imported together with the declared distribution that needs them and fixes their version.
 _COMES_WITH = {
