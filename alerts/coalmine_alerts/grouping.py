@@ -20,6 +20,11 @@ def digest_key(digest_at: datetime) -> str:
     return f"digest|{digest_at:%Y-%m-%d}"
 
 
+def is_digest(group: str) -> bool:
+    """Returns True for the group of a day's digest."""
+    return group.startswith("digest|")
+
+
 def next_digest(now: datetime) -> datetime:
     """Returns when the next daily digest is told."""
     today = now.astimezone(UTC).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)

@@ -57,6 +57,7 @@ class SlackBot:
 
     edits: Final = True
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: SlackBotSettings, token: str, *, dashboard_url: str | None) -> None:
         """Prepares; nothing is connected to."""
