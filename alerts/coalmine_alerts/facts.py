@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_analytics.results.drift import VersionDrift
@@ -28,6 +29,9 @@ Source = Literal[
     "traffic",
 ]
 """What is read from one place: each by itself, so that one that fails leaves the others readable."""
+
+DEFAULT_LIMITS: Final[Mapping[str, float]] = MappingProxyType({"error_rate": 0.2})
+"""Absolute limits of versions that everybody gets, as a rollout has them."""
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
-from coalmine_alerts.facts import Facts, Health, RolloutFacts, Source
+from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, Health, RolloutFacts, Source
 from coalmine_alerts.reading.analysis import Analysis
 from coalmine_alerts.reading.kept import Kept
 from coalmine_alerts.reading.registry import FromRegistry, versions_of
@@ -29,8 +29,6 @@ from coalmine_registry.registry import Registry
 from coalmine_rollouts.records import AppBehind
 
 SOURCES: Final[frozenset[Source]] = frozenset(get_args(Source))
-DEFAULT_LIMITS: Final[Mapping[str, float]] = {"error_rate": 0.2}
-"""As a rollout has them by default."""
 TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 GRACE: Final = timedelta(minutes=5)
 """What is taken back may be seen for so long."""
