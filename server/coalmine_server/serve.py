@@ -28,9 +28,11 @@ from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
+from coalmine_server.workers.alert_metrics import AlertMetrics
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
 from coalmine_server.workers.registry import RegistryService
+from coalmine_server.workers.served_metrics import ServedMetrics
 from coalmine_server.workers.state import NoStore, ServerStores
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -70,6 +72,8 @@ class Server:
         self._metrics = process_registry()
         if part != "registry":
             self._metrics.register(IngestMetrics(self.ingest))
+            self._metrics.register(ServedMetrics(self.ingest))
+            self._metrics.register(AlertMetrics(self.ingest))
         self._registry: RegistryService | None = None
 
     @property
