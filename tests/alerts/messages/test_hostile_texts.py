@@ -14,7 +14,7 @@ from coalmine_alerts.messages.own_webhook import own_webhook_body
 from coalmine_alerts.messages.pagerduty import pagerduty_change_event, pagerduty_event
 from coalmine_alerts.messages.plain import plain_text
 from coalmine_alerts.messages.samples import samples
-from coalmine_alerts.messages.slack import FALLBACKS, slack_message, slack_thread_line
+from coalmine_alerts.messages.slack import FALLBACKS, Part, slack_message, slack_thread_line
 from coalmine_alerts.results.story import Excerpt, Story, StoryTable
 from tests.support.data.slack_rules import check_slack_message, texts
 from tests.support.data.stories import HOSTILE, NOW, Stories
@@ -65,7 +65,8 @@ def _check_html(fragment: str) -> None:
 def test_slack_takes_any_notice(seed: int) -> None:
     notice, chosen = Stories(seed).notice(), random.Random(seed)
     mode: Literal["bot", "webhook"] = chosen.choice(("bot", "webhook"))
-    without = chosen.choice((*FALLBACKS[:3], *FALLBACKS, frozenset({"buttons"})))
+    no_buttons: frozenset[Part] = frozenset({"buttons"})
+    without = chosen.choice((*FALLBACKS[:3], *FALLBACKS, no_buttons))
     url = chosen.choice((URL, URL, None))
     message = slack_message(notice, dashboard_url=url, mode=mode, texts=True, without=without)
     check_slack_message(message)
