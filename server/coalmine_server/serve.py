@@ -24,6 +24,7 @@ from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
+from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
@@ -198,6 +199,8 @@ def serve_until_signal(
     """
     # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    if part != "registry":
+        check_alerts(settings)
     server = Server(settings, part)
     told_to_stop = threading.Event()
 

@@ -18,6 +18,7 @@ from coalmine_alerts.results.alerts import Severity
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.models import Deprecation, shipped_deprecations
 from coalmine_alerts.rules.money import Budget, Period
+from coalmine_alerts.timing import Timing
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_rollouts.quantities import read_duration, read_share, seconds
@@ -106,12 +107,33 @@ def read_configuration(source: str) -> Configuration:
     for name, rule in DEFAULT_RULES.items():
         with mistakes.noted():
             with_lists = _with_lists(rule, tuple(budgets.values()), ends)
-            made = _rule(with_lists, given.get(name), f"rules.{name}", cares)
+            made = _rule(with_lists, given.get(name), f"rules.{name}", cares, rule.timing)
             if made is not None:
                 rules.append(made)
     if mistakes.found:
         raise InvalidConfiguration(mistakes.found)
     return Configuration(rules=tuple(rules), channels=tuple(channels.values()), route=route, prompts=cares)
+
+
+def rule_with(rule: ConfiguredRule, settings: Mapping[str, str]) -> ConfiguredRule:
+    """Returns a rule with other thresholds.
+
+    Args:
+        rule: As it is configured.
+        settings: By name, as texts that could stand in the file.
+
+    Raises:
+        InvalidPrompt: There is no such threshold, or its value is not valid.
+    """
+    given = {}
+    for name, value in settings.items():
+        try:
+            given[name] = read_front_matter(f"value: {value}")["value"]
+        except InvalidPrompt as mistake:
+            raise InvalidPrompt(f"{rule.name}.{name}", value, mistake.remedy) from None
+    made = _rule(rule.rule, {**given, "on": True}, rule.name, rule.cares, rule.timing)
+    assert made is not None
+    return replace(made, severity=made.severity or rule.severity)
 
 
 def _each(
@@ -216,7 +238,13 @@ def _with_lists(rule: Any, budgets: tuple[Budget, ...], ends: Sequence[Deprecati
     return rule
 
 
-def _rule(rule: Any, value: object, where: str, cares: Mapping[str, Care]) -> ConfiguredRule | None:  # noqa: ANN401
+def _rule(
+    rule: Any,  # noqa: ANN401 - any of the default rules
+    value: object,
+    where: str,
+    cares: Mapping[str, Care],
+    timing: Timing,
+) -> ConfiguredRule | None:
     """The rule with its thresholds; None if it is off."""
     given = dict(object_of({} if value is None else value, where))
     thresholds = [each.name for each in fields(rule) if each.name not in _NOT_SET]
@@ -225,10 +253,10 @@ def _rule(rule: Any, value: object, where: str, cares: Mapping[str, Care]) -> Co
     severity = given.pop("severity", None)
     if severity is not None:
         severity = _choice(severity, f"{where}.severity", get_args(Severity))
-    timing = rule.timing
     for key, name in (("for", "for_"), ("keep_firing_for", "keep_firing_for")):
         if key in given:
-            timing = replace(timing, **{name: _duration(given.pop(key), f"{where}.{key}")})
+            changed: dict[str, Any] = {name: _duration(given.pop(key), f"{where}.{key}")}
+            timing = replace(timing, **changed)
     hints = get_type_hints(type(rule))
     values = {
         key: _limits(each, f"{where}.{key}")
@@ -236,8 +264,8 @@ def _rule(rule: Any, value: object, where: str, cares: Mapping[str, Care]) -> Co
         else _typed(each, hints[key], f"{where}.{key}", is_share=key.endswith(_SHARES))
         for key, each in given.items()
     }
-    changed = replace(rule, **values) if values else rule
-    return ConfiguredRule(rule=changed, timing=timing, severity=severity, cares=cares) if on else None
+    rule = replace(rule, **values) if values else rule
+    return ConfiguredRule(rule=rule, timing=timing, severity=severity, cares=cares) if on else None
 
 
 def _limits(value: object, where: str) -> dict[str, float]:

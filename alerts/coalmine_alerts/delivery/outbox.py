@@ -58,6 +58,11 @@ class Batch:
         return max(row.attempts for row in self.rows)
 
 
+def may_be_due(connection: Connection, channel: Channel, now: datetime) -> bool:
+    """Returns False if there is certainly nothing to take."""
+    return stored.waits(connection, channel.name, None if channel.at_once else now)
+
+
 def take(connection: Connection, channel: Channel, now: datetime) -> Batch | None:
     """Takes what is to be sent next; None: nothing is due.
 

@@ -252,7 +252,7 @@ def links(notice: Notice, dashboard_url: str | None) -> tuple[Link, ...]:
 def _alert_path(notice: Notice) -> str:
     if len(notice.alerts) == 1:
         return f"/alerts?fingerprint={notice.alerts[0].fingerprint}"
-    return f"/alerts?group={quote(notice.group, safe='')}"
+    return f"/alerts?group={quote(notice.group.encode('utf-8', 'replace'), safe='')}"
 
 
 def _url(dashboard_url: str, path: str) -> str | None:

@@ -5,6 +5,8 @@ The fields are those of the event `AlertTransition` on Kafka's topic `alerts`; `
 
 from typing import Any, Final
 
+from coalmine_alerts.events import stored_event
+from coalmine_alerts.grouping import group_key
 from coalmine_alerts.messages.texts import flat, one_line
 from coalmine_alerts.results.alerts import Alert, Transition
 
@@ -19,28 +21,9 @@ def own_webhook_body(transition: Transition, alert: Alert) -> dict[str, Any]:
     return {
         "event": "alert_transition",
         "event_version": VERSION,
-        "fingerprint": transition.fingerprint,
-        "event_time": transition.at.isoformat(),
-        "rule": alert.rule,
-        "state": transition.to_state,
-        "severity": transition.severity,
+        **stored_event(transition, alert, group_key(alert)),
         "summary": flat(transition.summary, _LIMIT, now),
-        "labels": dict(alert.labels),
-        "value": transition.value,
-        "transition": transition.seq,
-        "kind": transition.kind,
-        "from_state": transition.from_state,
-        "firing": transition.firing,
-        "fired_at": alert.fired_at.isoformat() if alert.fired_at else None,
-        "told": transition.told,
-        "acknowledged_by": alert.acknowledged_by,
-        "silenced_until": alert.silenced_until.isoformat() if alert.silenced_until else None,
-        "inhibited_by": alert.inhibited_by,
         "cause": {"kind": alert.cause.kind, "id": alert.cause.id},
-        "rollout": alert.cause.id if alert.cause.kind == "rollout" else None,
-        "actor": transition.actor,
-        "reason": transition.reason,
-        "links": [{"text": link.text, "path": link.path} for link in story.links],
         "story": {
             "title": one_line(story.title, 150),
             "summary": flat(story.summary, _LIMIT, now),

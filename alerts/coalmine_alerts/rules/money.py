@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import ClassVar, Final, Literal
 
-from coalmine_alerts.facts import Facts, HourSpend
+from coalmine_alerts.facts import Facts, HourSpend, Source
 from coalmine_alerts.forecast import Forecast, forecast
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Cause, Severity
@@ -70,16 +70,20 @@ class BudgetSpent(DefaultRule):
 
     name: ClassVar[str] = "budget"
     timing: ClassVar[Timing] = Timing(keep_firing_for=timedelta(0), info="at_once")
-    needs: ClassVar = frozenset(("spend",))
     summary: ClassVar[str] = "half, most, or all of a budget is spent"
 
     budgets: tuple[Budget, ...] = ()
     info_share: float = 0.5
     warning_share: float = 0.8
 
+    @property
+    def needs(self) -> frozenset[Source]:  # type: ignore[override]
+        """Nothing has to be read for no budget."""
+        return frozenset(("budgets",)) if self.budgets else frozenset()
+
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each budget and period; the period before is over."""
-        if "spend" not in facts.read:
+        if "budgets" not in facts.read:
             return
         for budget in self.budgets:
             begin, end = budget.bounds(facts.now.date())
@@ -129,14 +133,18 @@ class BudgetForecast(DefaultRule):
 
     name: ClassVar[str] = "budget_forecast"
     timing: ClassVar[Timing] = Timing(for_=timedelta(minutes=30), latch=True)
-    needs: ClassVar = frozenset(("spend",))
     summary: ClassVar[str] = "if things go on, more than a budget will be spent"
 
     budgets: tuple[Budget, ...] = ()
 
+    @property
+    def needs(self) -> frozenset[Source]:  # type: ignore[override]
+        """Nothing has to be read for no budget."""
+        return frozenset(("budgets",)) if self.budgets else frozenset()
+
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each budget and period, as long as it is not passed."""
-        if "spend" not in facts.read:
+        if "budgets" not in facts.read:
             return
         for budget in self.budgets:
             begin, end = budget.bounds(facts.now.date())

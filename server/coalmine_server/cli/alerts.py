@@ -15,6 +15,7 @@ from coalmine_server.cli.options import (
     path_of,
 )
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
+from coalmine_server.errors import ConfigurationError
 
 app = typer.Typer(
     help="See what fires, say that you look after it, silence it, and try rules and channels.",
@@ -210,6 +211,86 @@ def unsilence(
         write_json(found)
     else:
         note(f"silence {silence_id} has ended")
+
+
+@app.command("send-test")
+def send_test_(
+    context: typer.Context,
+    channel: Annotated[
+        str, typer.Argument(metavar="CHANNEL", help="Name of the channel, such as slack or pagerduty.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Send one message of each kind to a channel, marked as a test; where it can, change it to be resolved.
+
+    Asks no server: secrets are those of this command's settings and environment.
+    """
+    from coalmine_alerts.delivery.send_test import send_test
+    from coalmine_alerts.messages.samples import samples
+    from coalmine_server.errors import NotFound
+    from coalmine_server.services.alerting import configuration_of, opened_channels
+
+    settings = invocation(context).settings()
+    known = {each.name: each for each in configuration_of(settings).channels}
+    if channel not in known:
+        if not known:
+            raise ConfigurationError(
+                "no channel is configured", "set COALMINE_ALERTS_SLACK_WEBHOOK_URL, or see docs/alerts.md"
+            )
+        raise NotFound.among(f'no channel is called "{channel}"', channel, list(known))
+    opened = opened_channels(settings, [known[channel]])[channel]
+    try:
+        sent = send_test(opened, samples(datetime.now(UTC)))
+    finally:
+        opened.close()
+    if as_json:
+        write_json({kind: {"text": each.text, "body": each.body} for kind, each in sent.items()})
+        return
+    write_table(
+        ["kind", "sent"], [(kind, each.text) for kind, each in sent.items()], empty="nothing was sent"
+    )
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Default: alerts.file, else alerts.yaml in the home."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a file of rules, channels and owners, and say what it comes to. Secrets are not needed."""
+    from coalmine_alerts.rules.defaults import DEFAULT_RULES
+    from coalmine_server.services.alerting import configuration_of
+
+    settings = invocation(context).settings(alerts__file=None if file is None else str(file))
+    found = configuration_of(settings)
+    on = {each.name: each for each in found.rules}
+    rules = [
+        {
+            "rule": name,
+            "on": name in on,
+            "severity": on[name].severity if name in on else None,
+            "what": rule.summary,
+        }
+        for name, rule in DEFAULT_RULES.items()
+    ]
+    channels = [{"name": each.name, "kind": each.kind} for each in found.channels]
+    if as_json:
+        write_json({"file": str(settings.alerts_file or ""), "rules": rules, "channels": channels})
+        return
+    note(f"{settings.alerts_file} is valid" if settings.alerts_file else "no file: what holds by default")
+    rows = [(each["rule"], each["on"], each["severity"] or "its own", each["what"]) for each in rules]
+    write_table(["rule", "on", "severity", "what it tells"], rows, empty="", wrapped=True)
+    typer.echo()
+    write_table(
+        ["channel", "kind"],
+        [(each["name"], each["kind"]) for each in channels],
+        empty="no channel: nobody is told",
+    )
 
 
 @app.command()

@@ -129,6 +129,9 @@ class AlertsSettings(Section):
     """Token of a Slack bot (`xoxb-...`): messages that change as their alerts do."""
     slack_app_token: SecretStr | None = None
     """Token of a Slack app (`xapp-...`) for buttons, over Socket Mode."""
+    slack_users: dict[str, str] = Field(default={})
+    """Who presses buttons: a Slack member's id to the subject of that person's token. Others may only
+    acknowledge."""
     pagerduty_routing_key: SecretStr | None = None
     """Integration key of a PagerDuty service, Events API v2."""
     webhook_secret: SecretStr | None = None

@@ -19,7 +19,7 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
-from coalmine_server.workers.alerts import alert_workers
+from coalmine_server.workers.alerts import alert_workers, buttons_worker
 from coalmine_server.workers.analysis import drift_worker, ping_worker, readouts_worker, rollouts_worker
 from coalmine_server.workers.outbox import outbox_worker
 from coalmine_server.workers.registry import alert_events_worker
@@ -41,6 +41,8 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
         rollouts = rollouts_worker(owned.controller, on_decided=alerts.wake)
         events = alert_events_worker(settings, lambda: AlertOutbox(owned.alerts.database))
         workers += (rollouts, alerts, messages, events)
+        if (buttons := buttons_worker(owned.alerts, settings.alerts)) is not None:
+            workers.append(buttons)
         if settings.rollouts.ping_url is not None:
             workers.append(ping_worker(settings.rollouts.ping_url, rollouts))
     if settings.kafka.bootstrap_servers is not None:

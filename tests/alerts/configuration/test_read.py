@@ -70,7 +70,8 @@ def test_a_full_configuration_is_read() -> None:
 def test_without_a_configuration_every_rule_is_on_and_reads_what_it_needs() -> None:
     found = read_configuration("")
     assert [each.name for each in found.rules] == list(DEFAULT_RULES)
-    assert found.needs == SOURCES
+    assert found.needs == SOURCES - {"budgets"}
+    assert read_configuration("budgets: {a: {usd: 5}}").needs == SOURCES
     assert found == default_configuration()
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from coalmine_alerts.commands import Commands
 from coalmine_alerts.engine import Engine
@@ -17,11 +17,15 @@ from coalmine_alerts.results.story import Story
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.open import open_database
-from coalmine_alerts.storage.tables import deliveries
+from coalmine_alerts.storage.tables import deliveries, metadata
 from coalmine_alerts.timing import Timing
+from coalmine_registry.storage.database import Database
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+
+Tables = dict[str, list[tuple[Any, ...]]]
+"""Rows by table."""
 
 
 def finding(condition: bool | None = True, **changes: Any) -> Finding:
@@ -94,6 +98,16 @@ class AlertCase:
         return self.database.read(
             lambda connection: [dict(row._mapping) for row in connection.execute(query)]
         )
+
+
+def tables_of(database: Database) -> Tables:
+    """Everything that is stored."""
+    return database.read(
+        lambda connection: {
+            table.name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {table.name}"))), key=repr)
+            for table in metadata.sorted_tables
+        }
+    )
 
 
 def told(transitions: Sequence[Transition]) -> list[tuple[str, str]]:
