@@ -133,7 +133,7 @@ _HEAVY_STANDARD = (
 )
 _CLIENT_MODULES = (
     *("coalmine", "coalmine.call", "coalmine.chains", "coalmine.client", "coalmine.prompts"),
-    *("coalmine.event_sender", "coalmine.mistakes", "coalmine.reactions"),
+    *("coalmine.event_sender", "coalmine.input_length", "coalmine.mistakes", "coalmine.reactions"),
     *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
     *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
     *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.client_variables"),

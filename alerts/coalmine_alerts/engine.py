@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
 
 from coalmine_alerts.fingerprint import fingerprint
 from coalmine_alerts.grouping import last_digest
@@ -28,6 +29,7 @@ from coalmine_alerts.results.story import Story
 from coalmine_alerts.rule import Rule
 from coalmine_alerts.standing import Standing, Step, Surroundings, first_standing
 from coalmine_alerts.states import step
+from coalmine_alerts.storage.pruning import prune
 from coalmine_alerts.storage.silences import active_silences, silenced_until
 from coalmine_alerts.storage.tables import memory
 from coalmine_alerts.timing import Timing
@@ -39,6 +41,7 @@ RULE_FAILED: Final = "rule_failed"
 """The rule about rules that raise."""
 FACTS: Final = "facts"
 """In its labels, where what rules judge cannot be read."""
+_PRUNED_EVERY: Final = timedelta(hours=6)
 MOST_ANSWERS: Final = 20_000
 """Of one rule at one evaluation; one that says more has failed."""
 
@@ -86,6 +89,7 @@ class Engine(Generic[Facts]):
         """
         self._database, self._rules = database, tuple(rules)
         self._read_facts, self._channels = read_facts, channels
+        self._pruned_at: datetime | None = None
         self._failing: set[str] = set()
         """Rules that raised at the last evaluation: each is logged once."""
         self._timings: Mapping[str, Timing] = {
@@ -103,8 +107,20 @@ class Engine(Generic[Facts]):
             Transient: The database of alerts cannot be used now; nothing was changed.
         """
         answers = self._ask(now)
+        self._prune(now)
         # May run several times, where another process writes too: it must not change `answers`.
         return self._database.write(lambda connection: self._advance(connection, answers, now))
+
+    def _prune(self, now: datetime) -> None:
+        if self._pruned_at is not None and timedelta(0) <= now - self._pruned_at < _PRUNED_EVERY:
+            return
+        try:
+            has_more = self._database.write(lambda connection: prune(connection, now))
+        except SQLAlchemyError as error:
+            # That old rows cannot be forgotten must not keep new alerts from being told.
+            _log.error("old alerts cannot be forgotten", reason=type(error).__name__)
+            has_more = False
+        self._pruned_at = None if has_more else now
 
     def _ask(self, now: datetime) -> _Answers:
         answers = _Answers()

@@ -70,5 +70,6 @@ def due_at(
         return now
     due = now + wait
     if sent_at is not None and now < sent_at + timing.group_interval:
-        due = max(now, sent_at + timing.group_interval)
+        # Sent in the future: the clock was set back since.
+        due = min(sent_at, now) + timing.group_interval
     return due if waiting_until is None else max(now, min(due, waiting_until))

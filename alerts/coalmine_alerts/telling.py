@@ -46,7 +46,7 @@ def notice(standing: Standing, flags: Alert, finding: Finding, now: datetime) ->
     heard = standing.heard
     assert finding.notice is not None
     if finding.notice in heard.notices:
-        return Step(standing)
+        return Step(Standing(replace(standing.alert, evaluated_at=now), heard))
     is_told = flags.silenced_until is None and flags.inhibited_by is None
     alert = replace(flags, evaluated_at=now, last_notice=finding.notice)
     heard = replace(heard, notices=(*heard.notices, finding.notice)[-_NOTICES:])

@@ -87,8 +87,8 @@ class Alerts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.rules = [SaidRule(name, timing) for name, timing in TIMINGS.items()]
-        self.case = AlertCase(Path(self.folder.name), *self.rules)
+        self.speakers = [SaidRule(name, timing) for name, timing in TIMINGS.items()]
+        self.case = AlertCase(Path(self.folder.name), *self.speakers)
         self.watched: dict[str, Watched] = defaultdict(Watched)
         self.inhibited: set[str] = set()
         self.was_set_back = False
@@ -120,7 +120,7 @@ class Alerts(RuleBasedStateMachine):
                 answers[name].append(each)
                 heard[name_of(each)] = each
         answers["waits"] += [Inhibition(by="ro-1", labels={"version": each}) for each in self.inhibited]
-        for one in self.rules:
+        for one in self.speakers:
             one.answers = answers[one.name]
             one.error = ValueError() if one.name == failing else None
         before = self._alerts()
@@ -293,7 +293,7 @@ def test_alerts_keep_their_promises_whatever_happens() -> None:
     run_state_machine_as_test(
         Alerts,
         settings=settings(
-            max_examples=size(20, 1_500),
+            max_examples=size(20, 400),
             stateful_step_count=size(20, 60),
             deadline=None,
             phases=[Phase.reuse, Phase.generate],

@@ -1,5 +1,6 @@
 """What an alert becomes, and what people are told of it, one finding after the other."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,7 +46,7 @@ class One:
         return list(made.transitions)
 
     def states(self, *conditions: bool | None, after: timedelta = MINUTE) -> list[str]:
-        found = []
+        found: list[str] = []
         for condition in conditions:
             self.say(None if condition is None else finding(condition), after)
             found.append(self.alert.state)
@@ -284,5 +285,4 @@ def test_a_pause_of_evaluations_is_not_time_in_which_it_was_so() -> None:
 
 
 def _acknowledged(alert: Alert) -> Alert:
-    values: dict[str, Any] = {name: getattr(alert, name) for name in alert.__slots__}
-    return Alert(**{**values, "acknowledged_by": "ann", "acknowledged_at": START})
+    return replace(alert, acknowledged_by="ann", acknowledged_at=START)

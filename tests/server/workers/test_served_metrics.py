@@ -66,7 +66,7 @@ def text(server: ServerProcess) -> str:
 def samples(text: str) -> Samples:
     """By name, as a scraper reads them."""
     found: Samples = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
     return found

@@ -92,6 +92,11 @@ class AlertCase:
         (found,) = list_alerts(self.database).items
         return found
 
+    def only_one(self, prompt: str) -> Alert:
+        """The only alert about a prompt."""
+        (found,) = list_alerts(self.database, prompt=prompt).items
+        return found
+
     def deliveries(self) -> list[dict[str, Any]]:
         """All rows of the outbox, in order."""
         query = select(deliveries).order_by(deliveries.c.id)
