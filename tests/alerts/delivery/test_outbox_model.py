@@ -252,7 +252,7 @@ class _Machine(RuleBasedStateMachine):
             body = request.json()
             if request.headers["Coalmine-Delivery"] not in seen:
                 seen.add(request.headers["Coalmine-Delivery"])
-                by_group.setdefault(body["fingerprint"], []).append(body["seq"])
+                by_group.setdefault(body["fingerprint"], []).append(body["transition"])
         assert all(seqs == sorted(seqs) for seqs in by_group.values())
         assert len(seen) == len(self.outbox.rows("own"))
 
