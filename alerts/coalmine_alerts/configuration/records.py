@@ -11,6 +11,7 @@ from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Alert, Severity
 from coalmine_alerts.results.story import StoryLink
 from coalmine_alerts.rule import Answer
+from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.timing import Timing
 
@@ -96,7 +97,13 @@ class Configuration:
         return frozenset(source for rule in self.rules for source in rule.needs)
 
     def channels_of(self, alert: Alert) -> Sequence[str]:
-        """Returns the channels that an alert is told in: those of its prompt, else of its severity."""
+        """Returns the channels that an alert is told in: those of its prompt, else of its severity.
+
+        What is about a channel is told in all others.
+        """
+        if alert.rule == ChannelFailing.name:
+            others = [each for each in self.channels if each.name != alert.labels["channel"]]
+            return [each.name for each in others if _takes(each, alert)]
         care = care_of(self.prompts, alert.labels.get("prompt"))
         every = tuple(each.name for each in self.channels)
         wanted = care.channels or self.route.get(alert.severity, every)

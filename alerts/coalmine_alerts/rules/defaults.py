@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.drift import DRIFT_RULES
 from coalmine_alerts.rules.feedback import FEEDBACK_RULES
 from coalmine_alerts.rules.ingest import INGEST_RULES
@@ -24,6 +25,7 @@ DEFAULT_RULES: Final[dict[str, Any]] = {
         *INGEST_RULES,
         *PLACE_RULES,
         *FEEDBACK_RULES,
+        ChannelFailing(),
     )
 }
 """By name."""

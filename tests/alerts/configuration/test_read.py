@@ -89,24 +89,34 @@ def test_without_a_configuration_every_rule_is_on_and_reads_what_it_needs() -> N
 def test_alerts_are_told_by_prompt_and_by_severity(
     prompt: str, rule_name: str, severity: Severity, told_in: list[str]
 ) -> None:
+    alert = an_alert(rule_name, severity, prompt=prompt)
+    assert read_configuration(FULL).channels_of(alert) == told_in
+
+
+def an_alert(rule_name: str, severity: Severity, **labels: str) -> Alert:
     now = datetime(2026, 3, 20, tzinfo=UTC)
     nothing = {each.name: None for each in fields(Alert)}
-    alert = Alert(
+    return Alert(
         **{
             **nothing,
             "fingerprint": "0" * 16,
             "rule": rule_name,
-            "labels": {"prompt": prompt},
+            "labels": labels,
             "state": "firing",
             "severity": severity,
-            "cause": Cause("prompt", prompt),
+            "cause": Cause("prompt", ""),
             "since": now,
             "firing": 1,
             "story": Story("", ""),
             "evaluated_at": now,
         }  # type: ignore[arg-type]
     )
-    assert read_configuration(FULL).channels_of(alert) == told_in
+
+
+def test_what_is_about_a_channel_is_told_in_the_others() -> None:
+    found = read_configuration(FULL)
+    assert found.channels_of(an_alert("channel_failing", "warning", channel="team")) == ["support"]
+    assert found.channels_of(an_alert("channel_failing", "page", channel="support")) == ["team", "pager"]
 
 
 def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -> None:
