@@ -37,6 +37,11 @@ def show_alerts(client: ApiClient) -> None:
     if not alerts and not changes:
         st.info("No alerts so far. Rules are evaluated all the time; docs/alerts.md lists them.")
         return
+    if (rule := st.query_params.get("runbook")) is not None:
+        _runbook(client, rule)
+    if (group := st.query_params.get("group")) is not None:
+        st.caption(f"Only alerts of the group {plain(group)}: a message leads here.")
+        alerts = [each for each in alerts if _group(each) == group]
     st.html(alerts_table(alerts))
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -46,6 +51,22 @@ def show_alerts(client: ApiClient) -> None:
         _actions(client, alerts, silences)
     st.subheader("What happened", anchor=False)
     st.html(changes_table(changes))
+
+
+def _runbook(client: ApiClient, rule: str) -> None:
+    """What to do about the alerts of a rule, to which messages link."""
+    try:
+        found = client.runbook(rule)
+    except ApiError:
+        st.warning(f"There is no runbook for {plain(rule)}.")
+        return
+    with st.expander(f"Runbook: {plain(found.rule)}", expanded=True):
+        st.markdown(found.text)
+
+
+def _group(alert: Alert) -> str:
+    """What a message is about, as links name it."""
+    return f"{alert.labels.get('environment', '')}|{alert.cause.kind}|{alert.cause.id}"
 
 
 def _messages(messages: Sequence[Message]) -> None:
