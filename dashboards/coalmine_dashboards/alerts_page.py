@@ -96,8 +96,8 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
             format_func=lambda name: (
                 f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}"
             ),
+            index=_place(list(by_fingerprint)),
             key="alert",
-            bind="query-params",
             label_visibility="collapsed",
         )
         if chosen is not None:
@@ -112,6 +112,12 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
         )
         if st.button("End it", key=f"unsilence-{each.id}"):
             _try(lambda number=each.id: client.unsilence(number), "The silence has ended.")  # type: ignore[misc]
+
+
+def _place(fingerprints: Sequence[str]) -> int:
+    """Where the alert is that the page's address names. Bound to it, it would be named by its title."""
+    named = st.query_params.get("alert")
+    return fingerprints.index(named) if named in fingerprints else 0
 
 
 def _label(alert: Alert) -> str:
