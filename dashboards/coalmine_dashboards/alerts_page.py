@@ -15,6 +15,7 @@ from coalmine_dashboards.views.markup import plain, shown
 
 __all__ = ["show_alerts"]
 
+_FRAME_PX: Final = 900
 _LENGTHS: Final = {
     "1 hour": timedelta(hours=1),
     "8 hours": timedelta(hours=8),
@@ -42,7 +43,10 @@ def show_alerts(client: ApiClient) -> None:
     if (group := st.query_params.get("group")) is not None:
         st.caption(f"Only alerts of the group {plain(group)}: a message leads here.")
         alerts = [each for each in alerts if _group(each) == group]
-    st.html(alerts_table(alerts))
+    if alerts:
+        st.html(alerts_table(alerts))
+    else:
+        st.caption("Nothing fires.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Messages", anchor=False)
@@ -80,10 +84,8 @@ def _messages(messages: Sequence[Message]) -> None:
             else "No message was sent to people yet. Set up a channel: docs/alerts.md says how."
         )
         return
-    for each in drawn:
-        when = f"{each.changed_at:%Y-%m-%d %H:%M} UTC"
-        st.caption(f"{plain(each.channel)}, {when}" + (", changes with its alerts" if each.open else ""))
-        st.iframe(message_page(each.html or ""), alt=f"Message of {when}")
+    # In one frame, which scrolls: no script may run in it that would tell how high it is.
+    st.iframe(message_page(drawn), height=_FRAME_PX, alt="Messages as people saw them")
 
 
 def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:

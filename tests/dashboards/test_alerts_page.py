@@ -150,7 +150,7 @@ def test_hostile_texts_are_shown_as_text_and_what_is_silenced_is_struck_through(
 
 
 def test_a_message_may_neither_run_nor_fetch_anything() -> None:
-    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in message_page("x")
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in message_page([])
 
 
 def test_a_link_chooses_its_alert_its_group_or_its_runbook(open_page: Open) -> None:
