@@ -25,6 +25,11 @@ def digest_of(now: datetime, kind: TransitionKind) -> tuple[str, datetime]:
     return f"digest|{at:%Y-%m-%d}", max(now, at + timedelta(minutes=1))
 
 
+def is_digest(group: str) -> bool:
+    """Returns True for the group of a day's digest."""
+    return group.startswith("digest|")
+
+
 def next_digest(now: datetime) -> datetime:
     """Returns the time of the next daily digest."""
     today = now.astimezone(UTC).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
