@@ -1,6 +1,7 @@
 """What a message tells, in its order: what and how much; why; what was done; what one can do; how sure.
 
-A story is plain text without any channel's markup. Each channel draws it in its own way, and escapes it.
+A story is plain text without any channel's markup. Each channel draws it in its own way, and escapes it. Two
+things are set apart: moments, and between back-ticks what one may type or copy as it is.
 """
 
 from datetime import datetime
@@ -15,15 +16,6 @@ MOMENT: Final = "\x02{}\x03"
 def moment(at: datetime) -> str:
     """Returns a moment as it stands in the texts of a story."""
     return MOMENT.format(int(at.timestamp()))
-
-
-CODE: Final = "\x0e{}\x0f"
-"""How a text holds what one may type or copy as it is."""
-
-
-def code(text: str) -> str:
-    """Returns a command or a name as it stands in the texts of a story, where a channel sets it apart."""
-    return CODE.format(text)
 
 
 @result
