@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_analytics.results.drift import VersionDrift
 from coalmine_analytics.results.explain import Explanation
@@ -14,7 +16,9 @@ from coalmine_rollouts.records import SERVING, AppBehind, Rollout, RolloutDecisi
 
 Source = Literal[
     "apps",
+    "budgets",
     "changes",
+    "channels",
     "comparisons",
     "drift",
     "evaluations",
@@ -28,6 +32,9 @@ Source = Literal[
     "traffic",
 ]
 """What is read from one place: each by itself, so that one that fails leaves the others readable."""
+
+DEFAULT_LIMITS: Final[Mapping[str, float]] = MappingProxyType({"error_rate": 0.2})
+"""Absolute limits of versions that everybody gets, as a rollout has them."""
 
 
 class Place(NamedTuple):
@@ -305,6 +312,7 @@ class Facts:
     changes: Sequence[Change] = ()
     """Of the last day, oldest first."""
     evaluations: Sequence[Evaluation] = ()
+    channels: Sequence[ChannelHealth] = ()
     readouts: Sequence[tuple[Place, Readout]] = ()
     """The last look at each experiment that runs."""
 

@@ -32,7 +32,7 @@ from coalmine_consumers.store import Store
 MOST_WATCHED: Final = 200
 """Versions that are watched for drift, those with the most requests first."""
 SETTLES_IN: Final = timedelta(days=3)
-"""A version that took over is compared with the one before it for so long."""
+"""A version that took over is compared with the one before it, again and again, for so long."""
 _HOUR: Final = timedelta(hours=1)
 _EXPLAINED_AGAIN: Final = timedelta(hours=6)
 _COMPARED: Final = timedelta(days=3)
@@ -143,14 +143,16 @@ class Analysis:
             proven: Versions that a rollout has compared already.
             now: The time.
         """
-        wanted = {
-            (new.key, old.key.version): new for new, old in took_over(served, now) if new.key not in proven
-        }
+        wanted = {(new.key, old.key.version): new for new, old in took_over(served) if new.key not in proven}
         self._pairs = {key: found for key, found in self._pairs.items() if key in wanted}
         due = [
             key
             for key in wanted
-            if key not in self._pairs or not timedelta(0) <= now - self._pairs[key][0] < _HOUR
+            if key not in self._pairs
+            or (
+                now - wanted[key].first_at <= SETTLES_IN
+                and not timedelta(0) <= now - self._pairs[key][0] < _HOUR
+            )
         ]
         if due:
             oldest = min(due, key=lambda key: self._pairs[key][0].timestamp() if key in self._pairs else 0.0)
@@ -231,7 +233,7 @@ def drift_at(store: Store, key: VersionKey, plan: DriftPlan, now: datetime) -> V
     )
 
 
-def took_over(served: Sequence[Served], now: datetime) -> list[tuple[Served, Served]]:
+def took_over(served: Sequence[Served]) -> list[tuple[Served, Served]]:
     """Versions that lately came to be served to everybody, each with the one before it."""
     found = []
     for new in served:
@@ -243,8 +245,7 @@ def took_over(served: Sequence[Served], now: datetime) -> list[tuple[Served, Ser
             and each.first_at < new.first_at
             and each.requests >= _LEAST
         ]
-        is_new = new.share >= _EVERYBODY and now - new.first_at <= SETTLES_IN and new.requests >= _LEAST
-        if is_new and others:
+        if new.share >= _EVERYBODY and new.requests >= _LEAST and others:
             found.append((new, max(others, key=lambda each: each.last_at)))
     return found
 

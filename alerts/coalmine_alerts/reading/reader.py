@@ -1,12 +1,12 @@
 """Reads facts, source by source: what fails is noted, and leaves the others as they are."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
-from coalmine_alerts.facts import Facts, Health, RolloutFacts, Source
+from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, Health, RolloutFacts, Source
 from coalmine_alerts.reading.analysis import Analysis
 from coalmine_alerts.reading.kept import Kept
 from coalmine_alerts.reading.registry import FromRegistry, versions_of
@@ -19,18 +19,18 @@ from coalmine_alerts.reading.traffic import (
     read_limits,
     read_served,
 )
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.readout import Readouts
 from coalmine_analytics.readout.plan import DEFAULT_PLAN, Plan
 from coalmine_consumers.experiments.listing import last_batch
+from coalmine_consumers.queries.cover import floor
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.records import AppBehind
 
 SOURCES: Final[frozenset[Source]] = frozenset(get_args(Source))
-DEFAULT_LIMITS: Final[Mapping[str, float]] = {"error_rate": 0.2}
-"""As a rollout has them by default."""
 TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 GRACE: Final = timedelta(minutes=5)
 """What is taken back may be seen for so long."""
@@ -40,6 +40,7 @@ _log = logging.getLogger("coalmine.alerts")
 _SOON: Final = timedelta(seconds=5)
 _MINUTE: Final = timedelta(minutes=1)
 _FIVE: Final = timedelta(minutes=5)
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Sources:
     """None: drift is judged by the sums that are kept, as of the time that is asked for."""
     readouts: Readouts | None = None
     health: Callable[[], Health] = Health
+    channels: Callable[[datetime], Sequence[ChannelHealth]] = lambda _: ()
     plan: Plan = DEFAULT_PLAN
     drift_plan: DriftPlan = DEFAULT_DRIFT_PLAN
     limits: Mapping[str, float] = field(default_factory=lambda: DEFAULT_LIMITS)
@@ -65,10 +67,14 @@ class FactReader:
     Args:
         sources: What to read from.
         wanted: What to read; the others stay empty.
+        explains: False: why metrics changed is not found out, which takes its time.
     """
 
-    def __init__(self, sources: Sources, wanted: Collection[Source] = SOURCES) -> None:
+    def __init__(
+        self, sources: Sources, wanted: Collection[Source] = SOURCES, *, explains: bool = True
+    ) -> None:
         self._sources = sources
+        self._explains = explains
         self._wanted = frozenset(wanted)
         self._reader = sources.store.reader()
         self._registry = None if sources.registry is None else FromRegistry(sources.registry)
@@ -77,8 +83,8 @@ class FactReader:
         )
         self._kept: dict[str, Kept[Any]] = {
             "apps": Kept(_MINUTE, _MINUTE),
-            "spend": Kept(_FIVE, _FIVE),
-            "days": Kept(_FIVE, _FIVE),
+            "spend": Kept(_FIVE, _HOUR),
+            "budgets": Kept(_FIVE, _FIVE),
             "evaluations": Kept(_FIVE, _FIVE),
             "experiments": Kept(_FIVE, _FIVE),
             "feedback": Kept(_SOON, _MINUTE),
@@ -120,11 +126,16 @@ class FactReader:
             ),
             "spend": lambda known: replace(
                 known,
-                hours=self._get("spend", now, batch, lambda: read_hours(self._reader, now)),
-                days=self._get("days", now, batch, lambda: read_days(self._reader, now)),
+                hours=self._get(
+                    "spend", now, (batch, floor(now, "hour")), lambda: read_hours(self._reader, now)
+                ),
+            ),
+            "budgets": lambda known: replace(
+                known, days=self._get("budgets", now, batch, lambda: read_days(self._reader, now))
             ),
             "rollouts": lambda known: replace(known, rollouts=self._rollouts(now)),
             "changes": self._changes,
+            "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "evaluations": self._evaluations,
             "drift": self._drift,
             "comparisons": self._comparisons,
@@ -147,7 +158,7 @@ class FactReader:
                 self._logged.pop(source, None)
         return replace(facts, read=frozenset(read), failed=failed)
 
-    def _get(self, name: str, now: datetime, batch: int, read: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def _get(self, name: str, now: datetime, batch: object, read: Callable[[], Any]) -> Any:  # noqa: ANN401
         return self._kept.setdefault(name, Kept()).get(now, batch, read)
 
     def _note(self, source: Source, text: str, failure: Exception) -> None:
@@ -195,7 +206,8 @@ class FactReader:
 
     def _drift(self, known: Facts) -> Facts:
         drifts = self._analysis.drift(known.served, known.now)
-        return replace(known, drifts=drifts, explanations=self._analysis.explained(drifts, known.now))
+        explanations = self._analysis.explained(drifts, known.now) if self._explains else {}
+        return replace(known, drifts=drifts, explanations=explanations)
 
     def _comparisons(self, known: Facts) -> Facts:
         proven = frozenset(

@@ -201,7 +201,7 @@ def named_models(summaries: Sequence[str], known: Iterable[str]) -> frozenset[st
     """Returns those models that a text names as a whole word."""
     text = "\n".join(summaries)
     return frozenset(
-        model for model in known if re.search(rf"(?<![\w.:/-]){re.escape(model)}(?![\w:/-]|\.\w)", text)
+        model for model in known if re.search(rf"(?<![\w.:/-]){re.escape(model)}(?![\w/-]|[.:]\w)", text)
     )
 
 

@@ -4,7 +4,8 @@ A story is plain text without any channel's markup. Each channel draws it in its
 things are set apart: moments, and between back-ticks what one may type or copy as it is.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Final
 
 from coalmine_schemas.results import result
@@ -16,6 +17,14 @@ MOMENT: Final = "\x02{}\x03"
 def moment(at: datetime) -> str:
     """Returns a moment as it stands in the texts of a story."""
     return MOMENT.format(int(at.timestamp()))
+
+
+_MOMENT: Final = re.compile("\x02([0-9]{1,11})\x03")
+
+
+def readable(text: str) -> str:
+    """Returns a text of a story as it is read where moments are not set apart."""
+    return _MOMENT.sub(lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC", text)
 
 
 @result

@@ -1,11 +1,11 @@
 """A version that everybody gets breaks an absolute limit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from coalmine_alerts.facts import Facts, LimitWatch
+from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, LimitWatch
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.story import Story
 from coalmine_alerts.rules.base import DefaultRule, of_prompt
@@ -24,6 +24,8 @@ class KillLimit(DefaultRule):
     needs: ClassVar = frozenset(("traffic", "limits", "rollouts"))
     summary: ClassVar[str] = "so many calls fail that no comparison is needed"
 
+    limits: Mapping[str, float] = field(default_factory=lambda: DEFAULT_LIMITS)
+    """The share allowed, by rate."""
     log_e: float = 16.0
     """Evidence from which on a limit is broken: e to this, 1 in 9 million for each hour and version, which
     begins anew every hour: 1 in 1,000 a year."""

@@ -19,7 +19,7 @@ URL = "https://coalmine.example.com"
 
 
 @pytest.mark.parametrize(
-    "without", [*FALLBACKS, frozenset({"buttons"})], ids=lambda one: "+".join(one) or "all"
+    "without", [*FALLBACKS, frozenset({"buttons"})], ids=lambda one: "+".join(sorted(one)) or "all"
 )
 @pytest.mark.parametrize("mode", ["bot", "webhook"])
 @pytest.mark.parametrize("name", SAMPLES)
