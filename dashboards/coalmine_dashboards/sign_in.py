@@ -5,6 +5,7 @@ the websocket that carries the figures. What a viewer signed in with is what the
 """
 
 import hmac
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -40,6 +41,7 @@ input,button{{font:inherit;padding:.4em}}input{{width:100%;box-sizing:border-box
 <h1>Coalmine</h1><p>Open the link that <code>coalmine dashboard</code> printed, or sign in with a token of the
 server (<code>coalmine token create NAME</code> makes one).</p>
 <form method="post" action="sign-in">
+<input type="hidden" name="wanted" value="{wanted}">
 <input type="password" name="token" aria-label="Token" required autofocus><button>Sign in</button></form>
 <p role="alert">{problem}</p></html>"""
 
@@ -115,6 +117,8 @@ class SignIn:
         connection = HTTPConnection(scope)
         path = connection.url.path
         if scope["type"] == "http":
+            if (view := _view_of(path, connection.url.query)) is not None:
+                return RedirectResponse(view, 303)
             given = connection.query_params.get("key")
             if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
                 rest = [(name, value) for name, value in parse_qsl(connection.url.query) if name != "key"]
@@ -126,7 +130,7 @@ class SignIn:
         if connection.cookies.get(COOKIE) in self._sessions:
             return None
         if "text/html" in connection.headers.get("accept", ""):
-            return HTMLResponse(_FORM.format(problem=""), 401)
+            return HTMLResponse(_FORM.format(problem="", wanted=escape(connection.url.query)), 401)
         return PlainTextResponse("sign in first", 401)
 
     async def _check(self, request: Request) -> Response:
@@ -135,17 +139,30 @@ class SignIn:
             body += chunk
             if len(body) > LONGEST_FORM:
                 return PlainTextResponse("too long", 413)
-        token = dict(parse_qsl(body.decode("utf-8", "replace"))).get("token", "").strip()
+        given = dict(parse_qsl(body.decode("utf-8", "replace")))
+        token, wanted = given.get("token", "").strip(), given.get("wanted", "")
         try:
             await run_in_threadpool(_ask_with, token)
         except ApiError as error:
-            return HTMLResponse(_FORM.format(problem=escape(str(error))), 401)
-        return self._begin("./", token)
+            form = _FORM.format(problem=escape(str(error)), wanted=escape(wanted))
+            return HTMLResponse(form, 401)
+        query = urlencode(parse_qsl(wanted))
+        return self._begin(f"./?{query}" if query else "./", token)
 
     def _begin(self, location: str, token: str | None) -> Response:
         response = RedirectResponse(location, 303)
         response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="strict", path="/")
         return response
+
+
+def _view_of(path: str, query: str) -> str | None:
+    """The address of what a link in a message leads to: this page, with its view in the query."""
+    found = parse_qsl(query)
+    if path == "/alerts":
+        return f"./?{urlencode([('view', 'alerts'), *found])}"
+    if (runbook := re.fullmatch(r"/runbooks/([a-z0-9_-]{1,100})", path)) is not None:
+        return f"../?{urlencode({'view': 'alerts', 'runbook': runbook[1].replace('-', '_')})}"
+    return None
 
 
 def _ask_with(token: str) -> None:

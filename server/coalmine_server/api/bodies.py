@@ -137,6 +137,21 @@ class MarkBody(Body):
     useful: bool = Field(description="True if it was useful, false if it was noise.")
 
 
+class RuleTestBody(Body):
+    """A rule to try on the past."""
+
+    rule: str = Field(min_length=1, max_length=100, description="Name of the rule.")
+    since: Annotated[Moment, Field(examples=["14d"])] = Field(description="Begin; ISO 8601, or how long ago.")
+    until: Moment | None = Field(default=None, description="End; now if omitted.")
+    variants: list[dict[str, str]] = Field(
+        default=[{}],
+        min_length=1,
+        max_length=5,
+        description="Thresholds by name, as the file would have them; `{}`: as configured.",
+        examples=[[{}, {"tolerance": "5%"}]],
+    )
+
+
 class FreezeBody(Body):
     """What to freeze, and why."""
 

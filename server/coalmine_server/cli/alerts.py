@@ -213,6 +213,53 @@ def unsilence(
         note(f"silence {silence_id} has ended")
 
 
+@app.command("test")
+def test_(
+    context: typer.Context,
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="Name of the rule.")],
+    *,
+    since: Annotated[str, typer.Option(metavar="TIME", help="How far to go back; 90 days at most.")] = "14d",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Compare with this threshold; the same name again begins another variant.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a rule on the past: when it would have fired, and how many messages that would have been."""
+    variants: list[dict[str, str]] = [{}]
+    for each in setting or ():
+        name, _, value = each.partition("=")
+        if not (name and value):
+            raise typer.BadParameter(f"{each!r}: write NAME=VALUE, e.g. tolerance=5%")
+        if len(variants) == 1 or name in variants[-1]:
+            variants.append({})
+        variants[-1][name] = value
+    body = {"rule": rule, "since": since, "variants": variants}
+    with asking(context, quiet=as_json) as client:
+        found = client.post("/v1/alerts/test", body, slow=True)
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            ", ".join(f"{name}={value}" for name, value in each["settings"].items()) or "as configured",
+            len(each["firings"]),
+            each["messages"],
+            f"{each['share_firing']:.1%}",
+        )
+        for each in found
+    ]
+    write_table(["thresholds", "fired", "messages", "time firing"], rows, empty="")
+    _write_firings(found[-1]["firings"])
+    for remark in dict.fromkeys(text for each in found for text in each["notes"]):
+        note(remark)
+
+
 @app.command("send-test")
 def send_test_(
     context: typer.Context,
@@ -330,6 +377,21 @@ def preview(
     for name, notice in chosen.items():
         message = plain_text(notice, EXAMPLE_URL)
         typer.echo(printable(f"--- {name}\n{message.title}\n\n{message.body}\n"))
+
+
+def _write_firings(firings: list[dict[str, Any]]) -> None:
+    from coalmine_alerts.results.story import readable
+
+    rows = [
+        (
+            _minute(each["fired_at"]),
+            _minute(each["resolved_at"] or "") or "-",
+            each["severity"],
+            readable(each["summary"]),
+        )
+        for each in firings
+    ]
+    write_table(["fired", "until", "severity", "what"], rows, empty="it would not have fired", wrapped=True)
 
 
 def _act(context: typer.Context, path: str, body: dict[str, object], as_json: bool, done: str) -> None:

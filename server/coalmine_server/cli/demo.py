@@ -80,6 +80,10 @@ def demo(
         home = _unused(shared.home)
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
+        host, page_port = dashboard_address(given.dashboard)
+        given = given.model_copy(
+            update={"dashboard": given.dashboard.model_copy(update={"host": host, "port": page_port})}
+        )
         slack = stack.enter_context(SlackStandIn(None if as_json else _tell).running())
         settings = demo_settings(given, expanded(home), port, slack.url)
         mark_simulated(settings.home, PLAYING)

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from coalmine_alerts.replay import replay
 from coalmine_alerts.results.alerts import Alert, AlertState, Silence
 from coalmine_alerts.results.messages import Message, ToldTransition
+from coalmine_alerts.results.replay import Replay
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.pages import DEFAULT_LIMIT
@@ -14,10 +16,10 @@ from coalmine_alerts.storage.sent import list_messages, told_transitions
 from coalmine_alerts.storage.silences import list_silences
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.results import Page
-from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, SilenceBody
+from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, RuleTestBody, SilenceBody
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute
+from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute, lane
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.alert_messages import drawn
 from coalmine_server.services.moment_parameter import Moment
@@ -114,6 +116,21 @@ def silence(owned: Owned, actor: Author, body: SilenceBody) -> Silence:
 def unsilence(owned: Owned, actor: Author, silence_id: SilencePath) -> Silence:
     """Ends a silence before its time."""
     return owned.alerts.commands.unsilence(silence_id, actor=actor.subject)
+
+
+@router.post("/alerts/test", responses=problem_responses())
+@lane("heavy")
+def test_rule(owned: Owned, _actor: Reader, body: RuleTestBody) -> list[Replay]:
+    """What a rule would have told of the past, with these thresholds: the same code, at the times of then."""
+    alerting = owned.alerts
+    return replay(
+        alerting.sources,
+        alerting.configuration,
+        body.rule,
+        since=body.since,
+        until=body.until or alerting.clock(),
+        variants=body.variants,
+    )
 
 
 @router.get("/alerts/{fingerprint}", responses=problem_responses(404))
