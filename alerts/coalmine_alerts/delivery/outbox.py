@@ -139,13 +139,6 @@ def settle_failed(
         stored.change(connection, certain, ambiguous=False)
 
 
-def retry_parked(connection: Connection, channel: str, now: datetime) -> int:
-    """Lets what was parked wait again: the channel was mended. Returns how many rows."""
-    ids = stored.parked(connection, channel)
-    stored.change(connection, ids, state="waiting", due_at=now, created_at=now, done_at=None, attempts=0)
-    return len(ids)
-
-
 def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Sequence[Waiting]]:
     """Returns what is due of each group, pages first, then what has waited longest."""
     groups: dict[str, list[Waiting]] = defaultdict(list)

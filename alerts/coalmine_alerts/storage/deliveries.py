@@ -70,12 +70,6 @@ def change(connection: Connection, ids: Sequence[int], **values: Any) -> None:  
         connection.execute(update(deliveries).where(deliveries.c.id.in_(piece)).values(**values))
 
 
-def parked(connection: Connection, channel: str) -> list[int]:
-    """Returns the ids of a channel's rows that were refused for good, in order."""
-    query = select(deliveries.c.id).where(deliveries.c.state == "parked", deliveries.c.channel == channel)
-    return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
-
-
 def told_transitions(connection: Connection, seqs: Sequence[int]) -> list[Transition]:
     """Returns transitions, oldest first."""
     found = [

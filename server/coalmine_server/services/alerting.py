@@ -12,6 +12,7 @@ from coalmine_alerts.commands import Commands
 from coalmine_alerts.configuration.read import read_configuration
 from coalmine_alerts.configuration.records import Configuration, default_configuration
 from coalmine_alerts.delivery.channels import ChannelSettings, PagerDutySettings, SlackWebhookSettings
+from coalmine_alerts.delivery.health import channel_health
 from coalmine_alerts.delivery.open import open_channels
 from coalmine_alerts.delivery.sender import Sender
 from coalmine_alerts.engine import Engine
@@ -87,6 +88,7 @@ class Alerting:
             plan=owned.plan,
             drift_plan=drift_plan(owned.settings),
             limits=self.configuration.limits,
+            channels=lambda now: channel_health(self.database, [*self.channels], now),
         )
 
     @cached_property
