@@ -27,7 +27,7 @@ def _of(connection: Connection, name: str, now: datetime) -> ChannelHealth:
     lately = mine & (_row.state == "parked") & (_row.done_at > now - LATELY)
     tried = waits & (_row.attempts > 0)
     waiting = connection.execute(select(func.count()).where(waits)).scalar_one()
-    failing_since = connection.execute(select(func.min(_row.created_at)).where(tried)).scalar()
+    failing_since = connection.execute(select(func.min(_row.tried_at)).where(tried)).scalar()
     parked, parked_at = connection.execute(select(func.count(), func.max(_row.done_at)).where(lately)).one()
     delivered = mine & _row.message.is_not(None)
     failed = lately | tried

@@ -7,7 +7,7 @@ is one message, which tells the group as it stands then.
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,6 +33,7 @@ PAUSES: Final = RetryPolicy(first_s=1.0, max_s=300.0, jitter=0.2)
 LIMIT_GROUP: Final = "limit"
 """Group of the messages that count the rest."""
 
+_OVER: Final = ("ok", "resolved")
 _MINUTE: Final = timedelta(minutes=1)
 _LONGEST_HISTORY: Final = 200
 _LONGEST_ERROR: Final = 300
@@ -86,12 +87,16 @@ def take(connection: Connection, channel: Channel, now: datetime) -> Batch | Non
         if not channel.at_once and _nobody_needs_to_know(batch):
             stored.change(connection, [row.id for row in rows], state="merged", done_at=now)
             continue
-        stored.mark_attempt(connection, rows)
+        stored.mark_attempt(connection, rows, now)
         return batch
     if not beyond or counted:
         return None
-    batch = _rest(connection, channel, [row for rows in beyond for row in rows])
-    stored.mark_attempt(connection, batch.rows)
+    rest = [row for rows in beyond for row in rows]
+    batch = _rest(connection, channel, rest, opened)
+    if not batch.telling.notice.limited:
+        stored.change(connection, [row.id for row in rest], state="merged", done_at=now)
+        return None
+    stored.mark_attempt(connection, batch.rows, now)
     return batch
 
 
@@ -100,6 +105,10 @@ def settle_sent(connection: Connection, batch: Batch, sent: SentMessage | None, 
     message = None
     if sent is not None:
         message = _store(connection, batch, sent, now)
+    if batch.group == LIMIT_GROUP:
+        groups = {row.group_key for row in batch.rows}
+        for group in groups - stored.live_groups(connection, groups):
+            stored.close_messages(connection, batch.channel, group)
     last = {each.fingerprint: each.seq for each in batch.telling.told}
     delivered = set() if sent is None or batch.group == LIMIT_GROUP else set(last.values())
     for state, ids in (
@@ -119,7 +128,7 @@ def settle_failed(
         reason = text if isinstance(error, Refused) else f"{type(error).__name__}: {text}"[:_LONGEST_ERROR]
         stored.change(connection, ids, state="parked", error=reason, done_at=now)
         return
-    old = [row.id for row in batch.rows if row.created_at <= now - GIVE_UP_AFTER]
+    old = [row.id for row in batch.rows if row.tried_at and row.tried_at <= now - GIVE_UP_AFTER]
     stored.change(
         connection,
         old,
@@ -137,13 +146,6 @@ def settle_failed(
         # Of this attempt nothing is left; of an earlier one there may be.
         certain = [row.id for row in waits if not row.ambiguous]
         stored.change(connection, certain, ambiguous=False)
-
-
-def retry_parked(connection: Connection, channel: str, now: datetime) -> int:
-    """Lets what was parked wait again: the channel was mended. Returns how many rows."""
-    ids = stored.parked(connection, channel)
-    stored.change(connection, ids, state="waiting", due_at=now, created_at=now, done_at=None, attempts=0)
-    return len(ids)
 
 
 def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Sequence[Waiting]]:
@@ -204,17 +206,30 @@ def _batch(connection: Connection, channel: Channel, rows: Sequence[Waiting]) ->
             notice=notice,
             told=tuple(told),
             message=opened[-1].message if opened else None,
-            uncertain_since=min((row.created_at for row in rows if row.ambiguous), default=None),
+            uncertain_since=_uncertain_since(rows),
         ),
         messages=tuple(each.id for each in opened),
     )
 
 
-def _rest(connection: Connection, channel: Channel, rows: Sequence[Waiting]) -> Batch:
-    """One message that only counts."""
+def _uncertain_since(rows: Sequence[Waiting]) -> datetime | None:
+    return min((row.tried_at for row in rows if row.ambiguous and row.tried_at), default=None)
+
+
+def _rest(
+    connection: Connection, channel: Channel, rows: Sequence[Waiting], opened: Collection[str]
+) -> Batch:
+    """One message that only counts. That something is over is of interest where it was told."""
     told = stored.told_transitions(connection, [row.transition for row in rows])
     found = stored.alerts_by_fingerprint(connection, {each.fingerprint for each in told})
-    counts = Counter(each.rule for each in found.values())
+    group_of = {row.transition: row.group_key for row in rows}
+    counts: Counter[str] = Counter()
+    for each in {each.fingerprint: each for each in told}.values():
+        alert = found[each.fingerprint]
+        if alert.state not in _OVER or each.kind == "notice":
+            counts[alert.rule] += 1
+        elif group_of[each.seq] in opened:
+            counts[f"{alert.rule} (resolved)"] += 1
     notice = Notice(
         group=LIMIT_GROUP,
         cause=Cause("system", LIMIT_GROUP),
@@ -230,7 +245,7 @@ def _rest(connection: Connection, channel: Channel, rows: Sequence[Waiting]) -> 
         telling=Telling(
             notice=notice,
             told=tuple(told),
-            uncertain_since=min((row.created_at for row in rows if row.ambiguous), default=None),
+            uncertain_since=_uncertain_since(rows),
         ),
         messages=(),
     )
@@ -259,9 +274,9 @@ def _store(connection: Connection, batch: Batch, sent: SentMessage, now: datetim
 
 
 def _over(notice: Notice) -> bool:
-    return all(each.state in ("ok", "resolved") for each in notice.alerts)
+    return all(each.state in _OVER for each in notice.alerts)
 
 
 def _worst_and_latest_first(alert: Alert) -> tuple[bool, int, float, str]:
-    over = alert.state in ("ok", "resolved")
+    over = alert.state in _OVER
     return over, _RANK[alert.severity], -alert.since.timestamp(), alert.fingerprint

@@ -18,6 +18,7 @@ from coalmine_alerts.delivery.channels import SentMessage, Telling, WebhookSetti
 from coalmine_alerts.delivery.posting import Poster
 from coalmine_alerts.messages.own_webhook import own_webhook_body
 from coalmine_alerts.results.alerts import Transition
+from coalmine_alerts.results.story import readable
 
 _DELIVERIES: Final = UUID("5a6f0c1e-6f0b-4d0e-9a55-5f1c6c8a7d10")
 EVENT: Final = "alert_transition"
@@ -53,7 +54,7 @@ class OwnWebhook:
             "Coalmine-Signature": signature(self._secrets, content, self._clock()),
         }
         self._poster.post(self._url, content, headers)
-        return SentMessage(external_id=delivery, text=transition.summary, body=body)
+        return SentMessage(external_id=delivery, text=readable(transition.summary), body=body)
 
     def close(self) -> None:
         """Closes its connections."""

@@ -9,6 +9,7 @@ from coalmine_alerts.delivery.channels import CHANGE_RULES, PagerDutySettings, S
 from coalmine_alerts.delivery.posting import Poster
 from coalmine_alerts.messages.pagerduty import Action, pagerduty_change_event, pagerduty_event
 from coalmine_alerts.results.alerts import Alert, Transition
+from coalmine_alerts.results.story import readable
 
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "coalmine"}
 _Event = tuple[str, dict[str, Any]]
@@ -43,7 +44,7 @@ class PagerDuty:
         shown = [{**event, "routing_key": "***"} for _, event in events]
         return SentMessage(
             external_id=None,
-            text=summaries[0] if summaries else telling.notice.alerts[0].story.summary,
+            text=summaries[0] if summaries else readable(telling.notice.alerts[0].story.summary),
             body={"events": shown},
         )
 
@@ -77,10 +78,12 @@ class PagerDuty:
             if alert is None or alert.rule not in CHANGE_RULES:
                 continue
             if each.kind == "notice" or (each.kind == "state" and each.to_state == "firing"):
+                # As it was then: of several that are told together each has its own words.
+                story = replace(alert.story, summary=each.summary)
+                then = replace(alert, story=story, began_at=each.at, evaluated_at=each.at)
                 event = pagerduty_change_event(
-                    telling.notice, alert, routing_key=self._key, dashboard_url=self._dashboard_url
+                    telling.notice, then, routing_key=self._key, dashboard_url=self._dashboard_url
                 )
-                event["payload"] = {**event["payload"], "summary": each.summary[:1024]}
                 yield "/v2/change/enqueue", event
 
     def _is_incident(self, alert: Alert, told: Sequence[Transition], telling: Telling) -> bool:

@@ -1,7 +1,7 @@
 """Hears which buttons are pressed in Slack, by Socket Mode: no address of ours has to be public."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -11,10 +11,6 @@ from coalmine_alerts.delivery.channels import SLACK_URL
 from coalmine_alerts.delivery.posting import Poster
 from coalmine_alerts.errors import Later
 from coalmine_schemas.errors import CoalmineError
-
-if TYPE_CHECKING:
-    from slack_sdk.socket_mode.client import BaseSocketModeClient
-    from slack_sdk.socket_mode.request import SocketModeRequest
 
 _ANSWERS_TO: Final = "hooks.slack.com"
 """Host of the addresses that Slack names for an answer."""
@@ -38,13 +34,22 @@ class SocketMode:
         """
         # What is not used is not loaded.
         from slack_sdk.socket_mode.builtin import SocketModeClient  # noqa: PLC0415
+        from slack_sdk.socket_mode.client import BaseSocketModeClient  # noqa: PLC0415
+        from slack_sdk.socket_mode.request import SocketModeRequest  # noqa: PLC0415
+        from slack_sdk.socket_mode.response import SocketModeResponse  # noqa: PLC0415
         from slack_sdk.web import WebClient  # noqa: PLC0415
+
+        def heard(client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+            # Within three seconds, whatever it is and however long it takes.
+            client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+            if request.type == "interactive":
+                self._press(request.payload)
 
         self._buttons, self._answers_to = buttons, answers_to
         self._poster = Poster(secrets=(app_token,))
         web = WebClient(base_url=f"{url.rstrip('/')}/", retry_handlers=[], timeout=10)
         self._client = SocketModeClient(app_token, web_client=web)
-        self._client.socket_mode_request_listeners.append(self._heard)
+        self._client.socket_mode_request_listeners.append(heard)
 
     def keep_connected(self) -> None:
         """Connects, unless it is connected; a connection that breaks is renewed by itself.
@@ -64,17 +69,11 @@ class SocketMode:
         self._client.close()
         self._poster.close()
 
-    def _heard(self, client: "BaseSocketModeClient", request: "SocketModeRequest") -> None:
-        from slack_sdk.socket_mode.response import SocketModeResponse  # noqa: PLC0415
-
-        # Within three seconds, whatever it is and however long it takes.
-        client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
-        if request.type != "interactive":
-            return
+    def _press(self, payload: dict[str, Any]) -> None:
         try:
-            said = self._buttons.press(request.payload)
+            said = self._buttons.press(payload)
             if said:
-                self._answer(request.payload, said)
+                self._answer(payload, said)
         except CoalmineError as error:
             _log.warning("a button could not be answered", reason=str(error))
 

@@ -14,7 +14,7 @@ class ChannelHealth:
     waiting: int
     """Transitions that wait to be sent."""
     failing_since: datetime | None
-    """Since when the oldest of those that were tried has waited; null: none was tried."""
+    """When the oldest of those that were tried and wait was tried first; null: none was."""
     parked: int
     """Transitions of the last hour that the channel will never take."""
     parked_at: datetime | None

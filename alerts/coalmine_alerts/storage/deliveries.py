@@ -28,6 +28,7 @@ class Waiting:
     created_at: datetime
     due_at: datetime
     attempts: int
+    tried_at: datetime | None
     ambiguous: bool
 
 
@@ -54,13 +55,17 @@ def waits(connection: Connection, channel: str, due_at: datetime | None) -> bool
     return connection.execute(query.limit(1)).first() is not None
 
 
-def mark_attempt(connection: Connection, rows: Sequence[Waiting]) -> None:
+def mark_attempt(connection: Connection, rows: Sequence[Waiting], now: datetime) -> None:
     """Notes, before it is made, that an attempt may be taken."""
     for ids in _pieces([row.id for row in rows]):
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id.in_(ids))
-            .values(attempts=deliveries.c.attempts + 1, ambiguous=True)
+            .values(
+                attempts=deliveries.c.attempts + 1,
+                tried_at=func.coalesce(deliveries.c.tried_at, now),
+                ambiguous=True,
+            )
         )
 
 
@@ -68,12 +73,6 @@ def change(connection: Connection, ids: Sequence[int], **values: Any) -> None:  
     """Changes columns of rows."""
     for piece in _pieces(ids):
         connection.execute(update(deliveries).where(deliveries.c.id.in_(piece)).values(**values))
-
-
-def parked(connection: Connection, channel: str) -> list[int]:
-    """Returns the ids of a channel's rows that were refused for good, in order."""
-    query = select(deliveries.c.id).where(deliveries.c.state == "parked", deliveries.c.channel == channel)
-    return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
 
 
 def told_transitions(connection: Connection, seqs: Sequence[int]) -> list[Transition]:
@@ -110,6 +109,19 @@ def groups_with_open_messages(connection: Connection, channel: str) -> frozenset
     """Returns the groups of a channel that have an open message."""
     query = select(messages.c.group_key).where(messages.c.channel == channel, messages.c.open)
     return frozenset(connection.execute(query).scalars())
+
+
+def live_groups(connection: Connection, groups: Collection[str]) -> frozenset[str]:
+    """Returns those of some groups in which an alert is not over."""
+    return frozenset(
+        group
+        for piece in _pieces(sorted(groups))
+        for group in connection.execute(
+            select(alerts.c.group_key)
+            .where(alerts.c.group_key.in_(piece), alerts.c.state.not_in(("ok", "resolved")))
+            .distinct()
+        ).scalars()
+    )
 
 
 def told_in(connection: Connection, message_ids: Sequence[int]) -> frozenset[str]:

@@ -123,6 +123,8 @@ deliveries: Final = Table(
     # Not before: group_wait, group_interval, Retry-After, back-off.
     Column("due_at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False),
+    # When it was tried first.
+    Column("tried_at", UtcTime),
     # True: an attempt may have been accepted without our knowing.
     Column("ambiguous", Boolean, nullable=False),
     # waiting, delivered, merged (told by a later one), parked (refused for good)

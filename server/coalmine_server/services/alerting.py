@@ -89,6 +89,7 @@ class Alerting:
             plan=owned.plan,
             drift_plan=drift_plan(owned.settings),
             limits=self.configuration.limits,
+            channels=lambda now: channel_health(self.database, [*self.channels], now),
         )
 
     @cached_property

@@ -8,7 +8,6 @@ import pytest
 from coalmine_alerts.delivery.channels import SlackWebhookSettings
 from coalmine_alerts.delivery.health import channel_health
 from coalmine_alerts.delivery.open import open_channels
-from coalmine_alerts.delivery.outbox import retry_parked
 from coalmine_alerts.delivery.sender import Sender
 from coalmine_alerts.facts import Facts
 from coalmine_alerts.records import Finding
@@ -73,13 +72,3 @@ def test_a_channel_that_is_away_is_told_after_a_while(
     server.away = None
     sender.send_due()
     assert finding(outbox).condition is False
-
-
-def test_what_was_parked_can_be_sent_after_all(outbox: AlertOutbox, sender: Sender, server: Receiver) -> None:
-    server.faults.append("404")
-    outbox.tell("summarize")
-    sender.send_due()
-    outbox.wait(3600)
-    assert outbox.database.write(lambda connection: retry_parked(connection, "hook", outbox.now)) == 1
-    assert sender.send_due() == 1
-    assert outbox.states("hook") == ["delivered"]

@@ -195,6 +195,33 @@ def test_a_thousand_alerts_at_once_are_five_messages_and_one_that_counts(
     assert sender.send_due() == 1
 
 
+def test_that_alerts_beyond_the_limit_are_over_is_counted_where_they_were_told(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    names = [f"prompt-{number}" for number in range(8)]
+    outbox.tell_all(names)
+    assert sender.send_due() == 6
+    outbox.wait(60)
+    outbox.tell_all([f"other-{number}" for number in range(5)], severity="page")
+    sender.send_due()
+    outbox.wait(1)
+    outbox.tell_all(names, "resolved")
+    assert sender.send_due() == 1
+    assert "quality_drift (resolved) 5" in texts(server)[-1]
+    assert "waiting" not in outbox.states("hook")
+    assert sum(each.open for each in outbox.messages("hook") if each.group_key != "limit") == 5
+
+
+def test_a_digest_that_waited_for_a_day_is_not_given_up_at_once(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    server.away = "500"
+    outbox.tell("summarize", severity="info", due_in_s=90_000)
+    outbox.wait(90_000)
+    sender.send_due()
+    assert outbox.states("hook") == ["waiting"]
+
+
 def test_no_error_and_no_log_holds_the_url(
     outbox: AlertOutbox, sender: Sender, server: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
