@@ -379,6 +379,35 @@ def preview(
         typer.echo(printable(f"--- {name}\n{message.title}\n\n{message.body}\n"))
 
 
+def digest(
+    context: typer.Context,
+    *,
+    week: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEEK", help="ISO week, e.g. 2026-W47; default: the last whole one.", show_default=False
+        ),
+    ] = None,
+    environment: EnvironmentOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sum up a week: what shipped and what it did, what needs a person, what could be tidied."""
+    from coalmine_alerts.messages.digest import digest_notice
+    from coalmine_alerts.messages.plain import plain_text
+    from coalmine_alerts.results.digest import Digest
+    from coalmine_server.client import read_as
+    from coalmine_server.services.alerting import dashboard_url
+
+    with asking(context, quiet=as_json) as client:
+        found = client.get("/v1/digest", {"week": week, "environment": environment}, slow=True)
+    if as_json:
+        write_json(found)
+        return
+    notice = digest_notice(read_as(Digest, found), datetime.now(UTC))
+    message = plain_text(notice, dashboard_url(invocation(context).settings()))
+    typer.echo(printable(f"{message.title}\n\n{message.body}"))
+
+
 def _write_firings(firings: list[dict[str, Any]]) -> None:
     from coalmine_alerts.results.story import readable
 

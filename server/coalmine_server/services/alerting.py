@@ -18,7 +18,12 @@ from coalmine_alerts.delivery.sender import Sender
 from coalmine_alerts.engine import Engine
 from coalmine_alerts.facts import Facts, Health
 from coalmine_alerts.reading.reader import FactReader, Sources
+from coalmine_alerts.results.digest import Digest
+from coalmine_alerts.rule import Rule
+from coalmine_alerts.rules.weekly_digest import WeeklyDigest
 from coalmine_alerts.storage.open import open_database
+from coalmine_alerts.weekly import digest_of
+from coalmine_consumers import queries
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.errors import ConfigurationError
@@ -28,6 +33,11 @@ from coalmine_server.settings import Settings
 if TYPE_CHECKING:
     from coalmine_alerts.delivery.channels import Channel
     from coalmine_server.services.owned_store import OwnedStore
+
+Week = tuple[str, datetime, datetime]
+"""Name, begin and end."""
+MOST_VERSIONS: Final = 100_000
+"""Versions whose traffic is looked at, to say which are unused."""
 
 _SECRETS: Final = (
     "slack_webhook_url",
@@ -96,7 +106,22 @@ class Alerting:
         """Evaluates the rules."""
         configuration = self.configuration
         reader = FactReader(self.sources, configuration.needs)
-        return Engine(self.database, configuration.rules, reader, configuration.channels_of)
+        rules: list[Rule[Facts]] = [*configuration.rules, WeeklyDigest(self.digest)]
+        return Engine(self.database, rules, reader, configuration.channels_of)
+
+    def digest(self, week: Week, environment: str | None = None) -> Digest:
+        """What a week brought.
+
+        Args:
+            week: As `coalmine_alerts.weekly` names it.
+            environment: None: all of them.
+        """
+        owned = self._owned
+        rows = queries.versions(owned.store.reader(), limit=MOST_VERSIONS).items
+        last_used = {(row.prompt, row.version): row.last_event_time for row in rows if row.last_event_time}
+        return digest_of(
+            owned.registry, self.database, week=week, environment=environment, last_used=last_used
+        )
 
     @cached_property
     def sender(self) -> Sender:

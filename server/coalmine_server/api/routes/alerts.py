@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from coalmine_alerts.replay import replay
 from coalmine_alerts.results.alerts import Alert, AlertState, Silence
+from coalmine_alerts.results.digest import Digest
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.replay import Replay
 from coalmine_alerts.runbooks import runbooks
@@ -15,7 +16,9 @@ from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.pages import DEFAULT_LIMIT
 from coalmine_alerts.storage.sent import list_messages, told_transitions
 from coalmine_alerts.storage.silences import list_silences
+from coalmine_alerts.weekly import week_named, week_of
 from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, RuleTestBody, SilenceBody
 from coalmine_server.api.parameters import Cursor, Limit, Owned
@@ -133,6 +136,26 @@ def test_rule(owned: Owned, _actor: Reader, body: RuleTestBody) -> list[Replay]:
         until=body.until or alerting.clock(),
         variants=body.variants,
     )
+
+
+@router.get("/digest", responses=problem_responses())
+@lane("heavy")
+def digest(
+    owned: Owned,
+    _actor: Reader,
+    week: Annotated[
+        str | None,
+        Query(max_length=8, description="ISO week; the last whole one if omitted.", examples=["2026-W47"]),
+    ] = None,
+    environment: Annotated[Text, Query(description="Only this environment.")] = None,
+) -> Digest:
+    """A week: what shipped and what it did, what needs a person, what could be tidied, what was told."""
+    alerting = owned.alerts
+    try:
+        named = week_of(alerting.clock()) if week is None else week_named(week)
+    except ValueError:
+        raise InvalidParameter(f"{week!r} is no week: write 2026-W47") from None
+    return alerting.digest(named, environment)
 
 
 @router.get("/alerts/runbooks/{rule}", responses=problem_responses(404))
