@@ -62,8 +62,10 @@ def _so(
         return alert, heard
     severity, lower_since = _severity(alert, heard, finding, timing, now)
     heard = replace(heard, lower_since=lower_since)
+    # People have a message of its group, which must change: it stays there until it is over.
+    cause = finding.cause if alert.state != "firing" or heard.what is None else alert.cause
     began_at = finding.since or (alert.began_at if alert.state == "firing" else since)
-    alert = replace(alert, severity=severity, story=finding.story, cause=finding.cause, began_at=began_at)
+    alert = replace(alert, severity=severity, story=finding.story, cause=cause, began_at=began_at)
     if alert.state == "firing":
         return alert, heard
     if now - since < timing.for_:

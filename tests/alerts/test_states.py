@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coalmine_alerts.records import Finding
-from coalmine_alerts.results.alerts import Alert, Transition
+from coalmine_alerts.results.alerts import Alert, Cause, Transition
 from coalmine_alerts.results.story import Story
 from coalmine_alerts.standing import Heard, Standing, Surroundings, first_standing
 from coalmine_alerts.states import step
@@ -126,6 +126,23 @@ def test_the_story_of_what_happened_is_kept_when_it_is_over() -> None:
     one.say(well)
     (over,) = one.say(well, 10 * MINUTE)
     assert (one.alert.story, over.summary) == (story, "Quality is back at 0.82.")
+
+
+def test_it_stays_in_its_group_while_it_fires() -> None:
+    one = One()
+    one.inhibited_by = "ro-1"
+    one.say(finding())
+    model, other = Cause("model", "openai/b"), Cause("app", "shop")
+    one.say(finding(cause=model))
+    assert one.alert.cause == model
+    one.inhibited_by = None
+    one.say(finding(cause=model))
+    one.say(finding(cause=other))
+    assert one.alert.cause == model
+    one.say(finding(False, ended=True, cause=other))
+    assert one.alert.cause == model
+    one.say(finding(cause=other))
+    assert one.alert.cause == other
 
 
 def test_without_data_it_fires_on_and_says_so_once() -> None:
