@@ -177,9 +177,7 @@ class Commands:
         if standing is None:
             raise not_found(fingerprint)
         if standing.alert.state != "firing":
-            raise Conflict(
-                f"alert {fingerprint} is {standing.alert.state}: only what is firing can be changed"
-            )
+            raise Conflict(f"alert {fingerprint} is {standing.alert.state}: it must be firing for this")
         return standing
 
     def _change(self, connection: Connection, standing: Standing, after: Alert, done: Transition) -> Alert:

@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
 
 from coalmine_alerts.fingerprint import fingerprint
 from coalmine_alerts.grouping import last_digest
@@ -28,6 +29,7 @@ from coalmine_alerts.results.story import Story
 from coalmine_alerts.rule import Rule
 from coalmine_alerts.standing import Standing, Step, Surroundings, first_standing
 from coalmine_alerts.states import step
+from coalmine_alerts.storage.pruning import prune
 from coalmine_alerts.storage.silences import active_silences, silenced_until
 from coalmine_alerts.storage.tables import memory
 from coalmine_alerts.timing import Timing
@@ -39,6 +41,7 @@ RULE_FAILED: Final = "rule_failed"
 """The rule about rules that raise."""
 FACTS: Final = "facts"
 """In its labels, where what rules judge cannot be read."""
+_PRUNED_EVERY: Final = timedelta(hours=6)
 MOST_ANSWERS: Final = 20_000
 """Of one rule at one evaluation; one that says more has failed."""
 
@@ -86,6 +89,9 @@ class Engine(Generic[Facts]):
         """
         self._database, self._rules = database, tuple(rules)
         self._read_facts, self._channels = read_facts, channels
+        self._pruned_at: datetime | None = None
+        self._failing: set[str] = set()
+        """Rules that raised at the last evaluation: each is logged once."""
         self._timings: Mapping[str, Timing] = {
             RULE_FAILED: Timing(on_no_data="ok"),
             **{rule.name: rule.timing for rule in self._rules},
@@ -101,20 +107,31 @@ class Engine(Generic[Facts]):
             Transient: The database of alerts cannot be used now; nothing was changed.
         """
         answers = self._ask(now)
+        self._prune(now)
         # May run several times, where another process writes too: it must not change `answers`.
         return self._database.write(lambda connection: self._advance(connection, answers, now))
+
+    def _prune(self, now: datetime) -> None:
+        if self._pruned_at is not None and timedelta(0) <= now - self._pruned_at < _PRUNED_EVERY:
+            return
+        try:
+            has_more = self._database.write(lambda connection: prune(connection, now))
+        except SQLAlchemyError as error:
+            # That old rows cannot be forgotten must not keep new alerts from being told.
+            _log.error("old alerts cannot be forgotten", reason=type(error).__name__)
+            has_more = False
+        self._pruned_at = None if has_more else now
 
     def _ask(self, now: datetime) -> _Answers:
         answers = _Answers()
         try:
             facts = self._read_facts(now)
         except Exception as error:  # noqa: BLE001 - a rule may raise anything
-            _log.exception("facts cannot be read: no rule is evaluated")
-            answers.failures.append(_failed(FACTS, error))
+            answers.failures.append(self._failed(FACTS, error))
             return answers
-        answers.failures.append(_failed(FACTS, None))
+        answers.failures.append(self._failed(FACTS, None))
         for rule in self._rules:
-            answers.failures.append(_failed(rule.name, self._ask_one(rule, facts, answers)))
+            answers.failures.append(self._failed(rule.name, self._ask_one(rule, facts, answers)))
         return answers
 
     def _ask_one(self, rule: Rule[Facts], facts: Facts, answers: _Answers) -> Exception | None:
@@ -133,15 +150,24 @@ class Engine(Generic[Facts]):
                     case _:
                         raise TypeError(f"{answer!r:.100} is no answer of rule {rule.name}")
         except Exception as error:  # noqa: BLE001 - a rule may raise anything
-            # One rule's fault must not keep the others from speaking.
-            _log.exception("a rule fails", rule=rule.name)
             return error
         answers.memory += remembered
         return None
 
+    def _failed(self, rule: str, error: Exception | None) -> Finding:
+        """Returns what there is to say about a rule that raised, or did not (None)."""
+        if error is None:
+            self._failing.discard(rule)
+        elif rule not in self._failing:
+            self._failing.add(rule)
+            # Not the error's own text: it may hold a text of somebody's request.
+            _log.error("a rule fails", rule=rule, trace=_trace(error))
+        return _failure(rule, error)
+
     def _advance(self, connection: Connection, answers: _Answers, now: datetime) -> list[Transition]:
+        own = {fingerprint(each.rule, each.labels): each for each in answers.failures}
         known = read_live(connection)
-        known |= read_standings(connection, answers.findings.keys() - known.keys())
+        known |= read_standings(connection, (answers.findings.keys() | own.keys()) - known.keys())
         silences = active_silences(connection, now)
         inhibitions = Inhibitions(answers.inhibitions, self._timings)
         moves: list[Move] = []
@@ -168,16 +194,14 @@ class Engine(Generic[Facts]):
                 if moved.transitions or key not in known or is_worth_writing(standing, moved.standing):
                     moves.append(Move(moved, timing))
             except Exception as error:  # noqa: BLE001 - a rule may raise anything
-                _log.exception("an alert cannot be moved on", rule=rule, fingerprint=key)
                 failed[rule] = error
 
-        own = {fingerprint(each.rule, each.labels): each for each in answers.failures}
         for key in dict.fromkeys([*answers.findings, *known]):
             if key not in own:
                 advance(key, answers.findings.get(key, ()))
         for key, finding in own.items():
             error = failed.get(finding.labels["rule"])
-            advance(key, [finding if error is None else _failed(finding.labels["rule"], error)])
+            advance(key, [finding if error is None else self._failed(finding.labels["rule"], error)])
         _remember(connection, answers.memory)
         return record(connection, moves, now, self._channels)
 
@@ -217,12 +241,14 @@ def _remember(connection: Connection, wanted: Sequence[Remember]) -> None:
             )
 
 
-def _failed(rule: str, error: Exception | None) -> Finding:
-    """Returns what there is to say about a rule that raised, or did not (None)."""
-    # Not the error's own text: it may hold a text of somebody's request.
-    where = traceback.extract_tb(error.__traceback__)[-1:] if error is not None else []
-    what = type(error).__name__ + "".join(f" at {PurePath(at.filename).name}:{at.lineno}" for at in where)
-    what = f"It raised {what}" if error is not None else "It is evaluated again"
+def _trace(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [type(error).__name__, *(f"{PurePath(each.filename).name}:{each.lineno}" for each in frames)]
+
+
+def _failure(rule: str, error: Exception | None) -> Finding:
+    trace = [] if error is None else _trace(error)
+    what = f"It raised {trace[0]} at {trace[-1]}" if trace else "It is evaluated again"
     name = "Facts cannot be read" if rule == FACTS else f"Rule {rule} fails"
     return Finding(
         rule=RULE_FAILED,

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_analytics.results.drift import VersionDrift
 from coalmine_analytics.results.explain import Explanation
@@ -18,6 +19,7 @@ Source = Literal[
     "apps",
     "budgets",
     "changes",
+    "channels",
     "comparisons",
     "drift",
     "evaluations",
@@ -339,6 +341,7 @@ class Facts:
     access: Sequence[AccessChange] = ()
     """Of the last day, oldest first."""
     evaluations: Sequence[Evaluation] = ()
+    channels: Sequence[ChannelHealth] = ()
     readouts: Sequence[tuple[Place, Readout]] = ()
     """The last look at each experiment that runs."""
 

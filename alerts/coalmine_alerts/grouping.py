@@ -15,19 +15,29 @@ def group_key(alert: Alert) -> str:
     return f"{alert.labels.get('environment', '')}|{alert.cause.kind}|{alert.cause.id}"
 
 
-def digest_key(digest_at: datetime) -> str:
-    """Returns the group of what a day's digest tells."""
-    return f"digest|{digest_at:%Y-%m-%d}"
+def digest_of(now: datetime, kind: TransitionKind) -> tuple[str, datetime]:
+    """Returns the group of what a daily digest tells, and when it is told.
+
+    What is for information waits for the next one. Alerts that fire on are in the one whose time it is.
+    """
+    at = last_digest(now) if kind == "repeat" else next_digest(now)
+    # A minute later: the evaluation that finds what fires on must come first.
+    return f"digest|{at:%Y-%m-%d}", max(now, at + timedelta(minutes=1))
+
+
+def is_digest(group: str) -> bool:
+    """Returns True for the group of a day's digest."""
+    return group.startswith("digest|")
 
 
 def next_digest(now: datetime) -> datetime:
-    """Returns when the next daily digest is told."""
+    """Returns the time of the next daily digest."""
     today = now.astimezone(UTC).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
     return today if today > now else today + timedelta(days=1)
 
 
 def last_digest(now: datetime) -> datetime:
-    """Returns when the latest daily digest was told."""
+    """Returns the time of the latest daily digest."""
     return next_digest(now) - timedelta(days=1)
 
 
@@ -60,5 +70,6 @@ def due_at(
         return now
     due = now + wait
     if sent_at is not None and now < sent_at + timing.group_interval:
-        due = max(now, sent_at + timing.group_interval)
+        # Sent in the future: the clock was set back since.
+        due = min(sent_at, now) + timing.group_interval
     return due if waiting_until is None else max(now, min(due, waiting_until))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coalmine_alerts.events import stored_event
-from coalmine_alerts.grouping import digest_key, due_at, group_key, is_for_digest, next_digest
+from coalmine_alerts.grouping import digest_of, due_at, group_key, is_for_digest
 from coalmine_alerts.results.alerts import Alert, Transition
 from coalmine_alerts.standing import Heard, Standing, Step
 from coalmine_alerts.storage.rows import alert_of, alert_values, story_of, transition_values
@@ -167,46 +167,44 @@ def _write_transitions(connection: Connection, pairs: Sequence[tuple[Transition,
 
 
 def _enqueue(connection: Connection, told: Sequence[_Told], now: datetime) -> None:
-    places = [(each, _Place(channel, _group(each, now))) for each in told for channel in each.channels]
-    if not places:
+    """Lets transitions wait for delivery: those of a channel and group that wait together are one message."""
+    if not told:
         return
-    groups = sorted({place.group for _, place in places})
+    groups = sorted({group_key(each.alert) for each in told})
     waiting, sent = _waiting(connection, groups), _sent(connection, groups)
     rows: list[dict[str, Any]] = []
-    for each, place in places:
+    for each in told:
         transition = each.transition
-        if is_for_digest(transition.severity, transition.kind, each.timing):
-            due = next_digest(now)
-        else:
-            due = due_at(
-                now,
-                transition.severity,
-                transition.kind,
-                each.timing,
-                sent_at=sent.get(place),
-                waiting_until=waiting.get(place),
+        for channel in each.channels:
+            if is_for_digest(transition.severity, transition.kind, each.timing):
+                group, due = digest_of(now, transition.kind)
+            else:
+                group = group_key(each.alert)
+                place = _Place(channel, group)
+                due = due_at(
+                    now,
+                    transition.severity,
+                    transition.kind,
+                    each.timing,
+                    sent_at=sent.get(place),
+                    waiting_until=waiting.get(place),
+                )
+                waiting[place] = min(due, waiting.get(place, due))
+            rows.append(
+                {
+                    "transition": transition.seq,
+                    "channel": channel,
+                    "group_key": group,
+                    "severity": transition.severity,
+                    "created_at": now,
+                    "due_at": due,
+                    "attempts": 0,
+                    "ambiguous": False,
+                    "state": "waiting",
+                }
             )
-        waiting[place] = min(due, waiting.get(place, due))
-        rows.append(
-            {
-                "transition": transition.seq,
-                "channel": place.channel,
-                "group_key": place.group,
-                "severity": transition.severity,
-                "created_at": now,
-                "due_at": due,
-                "attempts": 0,
-                "ambiguous": False,
-                "state": "waiting",
-            }
-        )
-    connection.execute(insert(deliveries), rows)
-
-
-def _group(told: _Told, now: datetime) -> str:
-    if is_for_digest(told.transition.severity, told.transition.kind, told.timing):
-        return digest_key(next_digest(now))
-    return group_key(told.alert)
+    if rows:
+        connection.execute(insert(deliveries), rows)
 
 
 def _waiting(connection: Connection, groups: Sequence[str]) -> dict[_Place, datetime]:

@@ -38,6 +38,7 @@ class _Counter:
     name: str = "replay"
     edits: bool = True
     one_by_one: bool = False
+    at_once: bool = False
     messages: int = 0
 
     def send(self, telling: Telling) -> SentMessage | None:

@@ -46,7 +46,7 @@ def notice(standing: Standing, flags: Alert, finding: Finding, now: datetime) ->
     heard = standing.heard
     assert finding.notice is not None
     if finding.notice in heard.notices:
-        return Step(standing)
+        return Step(Standing(replace(standing.alert, evaluated_at=now), heard))
     is_told = flags.silenced_until is None and flags.inhibited_by is None
     alert = replace(flags, evaluated_at=now, last_notice=finding.notice)
     heard = replace(heard, notices=(*heard.notices, finding.notice)[-_NOTICES:])
@@ -77,6 +77,8 @@ class _Telling:
         self._before, self._alert, self._heard = before.alert, after.alert, after.heard
         self._timing, self._now, self._summary = timing, around.now, summary
         self._digest_at = around.digest_at
+        self._from = before.alert
+        """Where the alert stood before the next transition."""
         self._transitions: list[Transition] = []
         self._is_silenced = self._alert.silenced_until is not None
         self._is_held_back = self._is_silenced or self._alert.inhibited_by is not None
@@ -119,8 +121,9 @@ class _Telling:
     def _say(self, kind: TransitionKind, summary: str, told: bool) -> None:
         alert, heard = self._alert, self._heard
         self._transitions.append(
-            transition(self._before, alert, self._now, kind=kind, summary=summary, told=told)
+            transition(self._from, alert, self._now, kind=kind, summary=summary, told=told)
         )
+        self._from = alert
         if told:
             is_new = self._fact is not None and self._is_news
             self._heard = replace(

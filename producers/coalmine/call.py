@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from coalmine.input_length import input_length
 from coalmine.mistakes import Place
 from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
 from coalmine.served import Served
@@ -60,8 +61,10 @@ class Call:
         "environment",
         "error_type",
         "facts",
+        "filling",
         "first_token_ns",
         "given_counts",
+        "input_length",
         "input_text",
         "made_at",
         "metrics",
@@ -131,6 +134,9 @@ class Call:
         self.cost_nano_usd: int | None = None
         self.error_type: str | None = None
         self.metrics: dict[str, float] | None = None
+        self.filling: object = None
+        """Stands for the prompt that is filled for it."""
+        self.input_length: str | None = None
         self.input_text: str | None = None
         self.output_text: str | None = None
 
@@ -164,6 +170,8 @@ class Call:
             # A child forked inside the block leaves the event to its parent.
             return
         self._state = 2
+        if self.filling is not None:
+            self.input_length = input_length(self.filling)
         self.duration_ns = ended_ns - self._began_ns
         if exc_type is not None and exc_type.__name__ in _CANCELLED:
             # Whoever reads the answer has had enough of it: no fault of the prompt's.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coalmine.call import Call
+from coalmine.input_length import INPUT_LENGTH
 from coalmine.mistakes import Mistakes, Place, shown
 from coalmine.redaction import Redactor
 from coalmine.replies import BilledUsage, billed_usage
@@ -26,6 +27,7 @@ from coalmine.values import (
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import unit_group
+from coalmine_schemas.limits import NAMES_PER_EVENT
 from coalmine_schemas.outcomes import outcome_of
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.prompts.names import is_semantic
@@ -150,7 +152,7 @@ class RecordBuilder:
             "finish_reason": finish_reason,
             "error_type": error_type,
             "metrics": number_map("metrics", call.metrics, self._complain),
-            "segments": self._segments(call.segments),
+            "segments": self._segments(call.segments, call.input_length),
             "input_text": call.input_text if self._capture_text else None,
             "output_text": (call.output_text or facts.text) if self._capture_text else None,
             "client_version": self._client_version,
@@ -228,11 +230,14 @@ class RecordBuilder:
             self._mistakes.report("misuse", "version", message, version, place=self._place)
         return version
 
-    def _segments(self, segments: Mapping[str, object] | None) -> dict[str, str]:
+    def _segments(self, segments: Mapping[str, object] | None, length: str | None) -> dict[str, str]:
         for name, value in (segments or {}).items():
             if not isinstance(value, bool | float):  # a flag or a number tells users apart, too
                 self._text(f"segments[{str(name)[:64]!r}]", value)
-        return text_map(segments)
+        found = text_map(segments)
+        if length is not None and len(found) < NAMES_PER_EVENT:
+            found.setdefault(INPUT_LENGTH, length)
+        return found
 
     def _parameters(self, parameters: object) -> Mapping[str, object]:
         if isinstance(parameters, Mapping):

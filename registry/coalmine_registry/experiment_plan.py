@@ -101,6 +101,14 @@ CheckPlan = Callable[[ExperimentPlan], None]
 """Raises InvalidParameter if metrics of the plan cannot be judged: the registry knows none of them."""
 
 
+CheckMetadata = Callable[[Mapping[str, Any]], object]
+"""Raises InvalidPrompt if the metadata of a version say what is not valid, such as a plan of rollouts."""
+
+
+def accept_metadata(metadata: Mapping[str, Any]) -> None:
+    """Accepts all."""
+
+
 def accept_plan(plan: ExperimentPlan) -> None:
     """Accepts every plan."""
 

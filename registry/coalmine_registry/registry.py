@@ -10,7 +10,13 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
-from coalmine_registry.experiment_plan import CheckPlan, ExperimentPlan, accept_plan
+from coalmine_registry.experiment_plan import (
+    CheckMetadata,
+    CheckPlan,
+    ExperimentPlan,
+    accept_metadata,
+    accept_plan,
+)
 from coalmine_registry.freeze_records import FreezeRecord, Panic
 from coalmine_registry.operations import (
     audit,
@@ -71,10 +77,12 @@ class Registry:
         database: Database,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         check_plan: CheckPlan = accept_plan,
+        check_metadata: CheckMetadata = accept_metadata,
     ) -> None:
         """Uses a database that is migrated; use `open` to migrate it first."""
         self._database = database
         self._check_plan = check_plan
+        self._check_metadata = check_metadata
         self._clock = clock
         self._contents = ContentCache()
         self._arms_to_promote: ArmsToPromote = no_readouts
@@ -90,6 +98,7 @@ class Registry:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         check_plan: CheckPlan = accept_plan,
+        check_metadata: CheckMetadata = accept_metadata,
     ) -> Self:
         """Opens a registry; creates or migrates its tables first if needed.
 
@@ -98,6 +107,8 @@ class Registry:
             clock: Returns the current time, with a time zone.
             check_plan: Called with the plan of an experiment before it starts; raises InvalidParameter if its
                 metrics cannot be judged.
+            check_metadata: Called with the metadata of a version before it is registered; raises
+                InvalidPrompt if they are not valid.
 
         Raises:
             DatabaseMisconfigured: The address is not a usable database URL.
@@ -110,7 +121,7 @@ class Registry:
         except BaseException:
             database.close()
             raise
-        return cls(database, clock, check_plan)
+        return cls(database, clock, check_plan, check_metadata)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -193,7 +204,7 @@ class Registry:
 
     def classify(self, name: str, version: str, content: PromptContent) -> Registered:
         """Returns what `register` would do, or raises what it would raise. See `versions.propose`."""
-        return self.read(lambda tx: versions.propose(tx, name, version, content))
+        return self.read(lambda tx: versions.propose(tx, name, version, content, self._check_metadata))
 
     def version(self, name: str, version: str) -> VersionRecord:
         """Returns one version, whatever its status; raises NotFound."""

@@ -14,6 +14,7 @@ class AppriseChannel:
 
     edits: Final = False
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: AppriseSettings, url: str, *, dashboard_url: str | None) -> None:
         """Prepares.

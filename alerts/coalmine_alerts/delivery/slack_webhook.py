@@ -24,6 +24,7 @@ class SlackWebhook:
 
     edits: Final = False
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: SlackWebhookSettings, url: str, *, dashboard_url: str | None) -> None:
         """Prepares; nothing is connected to."""

@@ -1,7 +1,7 @@
 """Reads facts, source by source: what fails is noted, and leaves the others as they are."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, get_args
@@ -19,6 +19,7 @@ from coalmine_alerts.reading.traffic import (
     read_limits,
     read_served,
 )
+from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.readout import Readouts
@@ -27,10 +28,10 @@ from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.queries.cover import floor
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
+from coalmine_rollouts.decide import TAKEN_BACK
 from coalmine_rollouts.records import AppBehind
 
 SOURCES: Final[frozenset[Source]] = frozenset(get_args(Source))
-TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 GRACE: Final = timedelta(minutes=5)
 """What is taken back may be seen for so long."""
 
@@ -53,6 +54,7 @@ class Sources:
     """None: drift is judged by the sums that are kept, as of the time that is asked for."""
     readouts: Readouts | None = None
     health: Callable[[], Health] = Health
+    channels: Callable[[datetime], Sequence[ChannelHealth]] = lambda _: ()
     plan: Plan = DEFAULT_PLAN
     drift_plan: DriftPlan = DEFAULT_DRIFT_PLAN
     limits: Mapping[str, float] = field(default_factory=lambda: DEFAULT_LIMITS)
@@ -65,7 +67,7 @@ class FactReader:
     Args:
         sources: What to read from.
         wanted: What to read; the others stay empty.
-        explains: False: why metrics changed is not found out, which takes its time.
+        explains: False: reads of the past, all at once, and does not find out why metrics changed.
     """
 
     def __init__(
@@ -77,7 +79,12 @@ class FactReader:
         self._reader = sources.store.reader()
         self._registry = None if sources.registry is None else FromRegistry(sources.registry)
         self._analysis = Analysis(
-            sources.store, sources.drifts, sources.readouts, sources.plan, sources.drift_plan
+            sources.store,
+            sources.drifts,
+            sources.readouts,
+            sources.plan,
+            sources.drift_plan,
+            hurries=explains,
         )
         self._kept: dict[str, Kept[Any]] = {
             "apps": Kept(_MINUTE, _MINUTE),
@@ -134,6 +141,7 @@ class FactReader:
             "rollouts": lambda known: replace(known, rollouts=self._rollouts(now)),
             "changes": self._changes,
             "access": self._access,
+            "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "evaluations": self._evaluations,
             "drift": self._drift,
             "comparisons": self._comparisons,

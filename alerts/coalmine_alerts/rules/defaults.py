@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.drift import DRIFT_RULES
 from coalmine_alerts.rules.feedback import FEEDBACK_RULES
 from coalmine_alerts.rules.ingest import INGEST_RULES
@@ -22,6 +23,7 @@ DEFAULT_RULES: Final[dict[str, Any]] = {
         *MODEL_RULES,
         *MONEY_RULES,
         *INGEST_RULES,
+        ChannelFailing(),
         *PLACE_RULES,
         *FEEDBACK_RULES,
     )

@@ -131,6 +131,8 @@ deliveries: Final = Table(
     Column("done_at", UtcTime),
     Column("message", Integer, ForeignKey("messages.id")),
     Index("ix_deliveries_waiting", "state", "channel", "due_at"),
+    Index("ix_deliveries_transition", "transition"),
+    Index("ix_deliveries_message", "message"),
 )
 
 # What was sent: one message for each channel, group and run of it, which changes where the channel can.

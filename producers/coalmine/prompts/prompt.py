@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coalmine.call import Call
+from coalmine.input_length import note_input
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.prompts import Choice, JsonValue, PromptContent, Variable
 
@@ -18,6 +19,7 @@ class Prompt:
     __slots__ = (
         "_begin",
         "_choice",
+        "_filling",
         "_loaded",
         "_misuse",
         "environment",
@@ -44,6 +46,8 @@ class Prompt:
         self._misuse = misuse
         self._loaded = loaded
         self._choice = choice
+        self._filling = object()
+        """Stands for this prompt where it must not be kept alive."""
         self.name = name
         self.environment = environment
         self.resolution: ResolutionName = resolution
@@ -149,11 +153,14 @@ class Prompt:
             "resolution": self.resolution,
             "environment": self.environment,
         }
-        return self._begin(self.name, **{**given, **arguments})
+        call = self._begin(self.name, **{**given, **arguments})
+        call.filling = self._filling
+        return call
 
     def _compiled(self, variables: Mapping[str, Any]) -> "CompiledPrompt":
         reference = f"{self.name}@{self._choice.version}"
         compiled = self._loaded.compiled(reference)
+        note_input(self._filling, variables)
         unknown = compiled.unknown(variables)
         if unknown:
             known = ", ".join(compiled.variables) or "none"

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, tuple_
 
 from coalmine_registry.classify import Change, Classification, classify
 from coalmine_registry.errors import Conflict, NotFound
-from coalmine_registry.experiment_plan import plan_of_content
+from coalmine_registry.experiment_plan import CheckMetadata, accept_metadata, plan_of_content
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import source_given
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
@@ -37,11 +37,17 @@ _AT_ONCE: Final = 200
 """Versions asked for in one query; SQLite limits the number of values bound."""
 
 
-def propose(transaction: Transaction, name: str, version: str, content: PromptContent) -> Registered:
+def propose(
+    transaction: Transaction,
+    name: str,
+    version: str,
+    content: PromptContent,
+    check_metadata: CheckMetadata = accept_metadata,
+) -> Registered:
     """Returns what registering the version would do; checks everything and writes nothing.
 
     Raises:
-        InvalidPrompt: Name, version, a template or the plan of its experiments is not valid.
+        InvalidPrompt: Name, version, a template or a plan in the metadata is not valid.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
     """
@@ -53,6 +59,7 @@ def propose(transaction: Transaction, name: str, version: str, content: PromptCo
     included = contents_with_includes(transaction, content.includes())
     check_template(content, included.__getitem__)
     plan_of_content(content)
+    check_metadata(content.metadata)
     _check_active(transaction, name, version, included)
     classification = _classification(transaction, name, version, content)
     return Registered(True, True, name, version, content.digest(), classification)

@@ -1,9 +1,10 @@
 """Opens the prompt registry that the settings name, and keeps the local token of the home."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -50,6 +51,7 @@ def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         path if url is None else url.get_secret_value(),
         clock=clock,
         check_plan=partial(_check_plan, settings=settings.readout),
+        check_metadata=_check_metadata,
     )
     try:
         _take_over_tokens(settings, registry)
@@ -63,6 +65,12 @@ def _check_plan(plan: ExperimentPlan, settings: ReadoutSettings) -> None:
     from coalmine_server.services.plan_metrics import check_metrics  # noqa: PLC0415 - numpy
 
     check_metrics(plan, settings)
+
+
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    from coalmine_rollouts.plan import plan_of_metadata  # noqa: PLC0415 - its YAML
+
+    plan_of_metadata(metadata)
 
 
 def _take_over_tokens(settings: Settings, registry: Registry) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -100,10 +100,17 @@ def deployment_events_worker(settings: Settings, registry: Registry) -> Worker:
     return worker
 
 
-def alert_events_worker(settings: Settings, outbox: Outbox) -> Worker:
-    """Sends the events of alerts."""
+def alert_events_worker(settings: Settings, open_outbox: Callable[[], Outbox]) -> Worker:
+    """Sends the events of alerts.
+
+    Args:
+        settings: All of them.
+        open_outbox: Called on the worker's thread: without its database, everything else goes on.
+    """
     return outbox_worker(
-        "alert-events", lambda stop: EventPublisher(outbox, open_channel(settings, stop)), rest_s=LOOK_S
+        "alert-events",
+        lambda stop: EventPublisher(open_outbox(), open_channel(settings, stop)),
+        rest_s=LOOK_S,
     )
 
 

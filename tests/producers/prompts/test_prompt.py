@@ -42,7 +42,7 @@ def test_a_unit_gets_its_arm_and_the_event_says_so(tmp_path: Path, make_client: 
     ]
     asked = ("unit_id", "session_id", "segments", "request_model", "provider", "trace_id")
     assert [first[name] for name in asked] == [
-        *(TREATED, "s1", {"tier": "free"}, "model-1.1.0", "openai", "t")
+        *(TREATED, "s1", {"tier": "free", "input_length": "<500"}, "model-1.1.0", "openai", "t")
     ]
     assert [second[name] for name in served[1:4]] == ["1.0.0", "control", "refund-tone"]
     assert (second["unit_id"], second["request_model"]) == (CONTROL, "other")

@@ -23,6 +23,7 @@ from coalmine_server.services.experiment_plans import AGAIN_S, RegistryPlans, Re
 from coalmine_server.services.prompt_registry import open_registry
 from coalmine_server.settings import Settings
 from tests.server.registry_client import GOODBYE, HELLO, Person
+from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import BOB, PROMPT, deployment_events, push, serve
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
@@ -233,3 +234,27 @@ def test_a_server_holds_units_against_splits_that_no_event_tells_of(tmp_path: Pa
         assert each["control"] == "baseline"
         assert each["srm"]["p"] is not None
         assert not each["srm"]["mismatch"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ("canary-fats", r"metadata\.rollout .* did you mean canary-fast"),
+        ({"stages": [{"weigth": "5%"}]}, "did you mean weight"),
+        ({"bake": {"time": "soon"}}, "bake.time"),
+        ({"rollout": "canary-careful", "goals": ["quality"]}, None),
+    ],
+)
+def test_a_plan_of_rollouts_is_checked_when_its_version_is_registered(
+    tmp_path: Path, plan: Any, told: str | None
+) -> None:
+    asking = content(metadata={"rollout": plan})
+    with open_registry(Settings(home=tmp_path)) as opened:
+        for register in (opened.classify, lambda *given: opened.register(BOB, *given)):
+            with nullcontext() if told is None else pytest.raises(InvalidParameter, match=told):
+                register(PROMPT, "1.0.0", asking)
+        assert bool(opened.prompts().items) is (told is None)
+    with Registry.open(tmp_path / "registry.db") as opened:  # as an older server registered it
+        opened.register(BOB, PROMPT, "1.0.0", asking)
+    with open_registry(Settings(home=tmp_path)) as opened:
+        assert not opened.register(BOB, PROMPT, "1.0.0", asking).created

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from coalmine_alerts.commands import Commands
 from coalmine_alerts.engine import Engine
@@ -17,11 +17,15 @@ from coalmine_alerts.results.story import Story
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.open import open_database
-from coalmine_alerts.storage.tables import deliveries
+from coalmine_alerts.storage.tables import deliveries, metadata
 from coalmine_alerts.timing import Timing
+from coalmine_registry.storage.database import Database
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+
+Tables = dict[str, list[tuple[Any, ...]]]
+"""Rows by table."""
 
 
 def finding(condition: bool | None = True, **changes: Any) -> Finding:
@@ -88,12 +92,27 @@ class AlertCase:
         (found,) = list_alerts(self.database).items
         return found
 
+    def only_one(self, prompt: str) -> Alert:
+        """The only alert about a prompt."""
+        (found,) = list_alerts(self.database, prompt=prompt).items
+        return found
+
     def deliveries(self) -> list[dict[str, Any]]:
         """All rows of the outbox, in order."""
         query = select(deliveries).order_by(deliveries.c.id)
         return self.database.read(
             lambda connection: [dict(row._mapping) for row in connection.execute(query)]
         )
+
+
+def tables_of(database: Database) -> Tables:
+    """Everything that is stored."""
+    return database.read(
+        lambda connection: {
+            table.name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {table.name}"))), key=repr)
+            for table in metadata.sorted_tables
+        }
+    )
 
 
 def told(transitions: Sequence[Transition]) -> list[tuple[str, str]]:
