@@ -4,6 +4,7 @@ Each answer costs something, so it is kept: drift counts whole hours, and is ask
 versions are compared once in an hour for some days; and of what is dear, one thing is read at a time.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -44,8 +45,10 @@ _EVERYBODY: Final = 0.95
 """A version with this share of the requests is served to everybody."""
 _LEAST: Final = 100
 """Requests that a version needs before it is compared."""
-_DRIFTS_AT_ONCE: Final = 20
-"""Versions whose drift is asked for in one go; the others have their turn at the next."""
+_ALPHA: Final = 0.01
+"""Of each interval of two versions: a dozen metrics are looked at, and nothing was randomised."""
+_AT_ONCE_S: Final = 1.0
+"""How long drift is asked for in one go: a store that was never summed up takes its time."""
 _DAY: Final = timedelta(days=1)
 _POINTS: Final = 20
 """Of a chart."""
@@ -63,6 +66,7 @@ class Analysis:
         readouts: Looks at experiments; None: none are read.
         plan: For versions that are not in an experiment.
         drift_plan: How drift is judged where `drifts` is None.
+        hurries: True: what takes long is spread over several readings.
     """
 
     def __init__(
@@ -72,7 +76,10 @@ class Analysis:
         readouts: Readouts | None,
         plan: Plan,
         drift_plan: DriftPlan,
+        *,
+        hurries: bool = True,
     ) -> None:
+        self._hurries = hurries
         self._store, self._drifts, self._readouts = store, drifts, readouts
         self._plan, self._drift_plan = plan, drift_plan
         self._drift: dict[VersionPlace, tuple[datetime, VersionDrift]] = {}
@@ -86,8 +93,11 @@ class Analysis:
         hour = now.replace(minute=0, second=0, microsecond=0)
         due = [key for key in keys if key not in self._drift or not hour <= self._drift[key][0] <= now]
         due.sort(key=lambda key: self._drift[key][0] if key in self._drift else hour - timedelta(days=999))
-        for key in due[:_DRIFTS_AT_ONCE]:
+        began = time.monotonic()
+        for key in due:
             self._drift[key] = (now, self._drift_of(key, now))
+            if self._hurries and time.monotonic() - began >= _AT_ONCE_S:
+                break  # the others have their turn at the next
         wanted = set(keys)
         self._drift = {key: found for key, found in self._drift.items() if key in wanted}
         return [self._drift[key][1] for key in keys if key in self._drift]
@@ -206,7 +216,7 @@ class Analysis:
             sums = version_sums(cursor, asked)
         if sums is None:
             return None
-        comparison = compare_versions(sums, self._plan)
+        comparison = compare_versions(sums, replace(self._plan, alpha=_ALPHA))
         metrics = {each.name: each for each in metrics_in(sums.metrics, self._plan.overrides)}
         worse_if = {
             name: _WORSE[each.direction]

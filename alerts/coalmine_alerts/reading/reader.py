@@ -28,10 +28,10 @@ from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.queries.cover import floor
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
+from coalmine_rollouts.decide import TAKEN_BACK
 from coalmine_rollouts.records import AppBehind
 
 SOURCES: Final[frozenset[Source]] = frozenset(get_args(Source))
-TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 GRACE: Final = timedelta(minutes=5)
 """What is taken back may be seen for so long."""
 
@@ -67,7 +67,7 @@ class FactReader:
     Args:
         sources: What to read from.
         wanted: What to read; the others stay empty.
-        explains: False: why metrics changed is not found out, which takes its time.
+        explains: False: reads of the past, all at once, and does not find out why metrics changed.
     """
 
     def __init__(
@@ -79,7 +79,12 @@ class FactReader:
         self._reader = sources.store.reader()
         self._registry = None if sources.registry is None else FromRegistry(sources.registry)
         self._analysis = Analysis(
-            sources.store, sources.drifts, sources.readouts, sources.plan, sources.drift_plan
+            sources.store,
+            sources.drifts,
+            sources.readouts,
+            sources.plan,
+            sources.drift_plan,
+            hurries=explains,
         )
         self._kept: dict[str, Kept[Any]] = {
             "apps": Kept(_MINUTE, _MINUTE),
@@ -135,8 +140,8 @@ class FactReader:
             ),
             "rollouts": lambda known: replace(known, rollouts=self._rollouts(now)),
             "changes": self._changes,
-            "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "access": self._access,
+            "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "evaluations": self._evaluations,
             "drift": self._drift,
             "comparisons": self._comparisons,

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, LimitWatch
+from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, LimitWatch, VersionPlace
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.story import Story
 from coalmine_alerts.rules.base import DefaultRule, of_prompt
 from coalmine_alerts.rules.words import details, percent, runbook, title, view_of, where
 from coalmine_alerts.timing import Timing
+from coalmine_rollouts.decide import TAKEN_BACK
 
+_LATELY: Final = timedelta(minutes=10)
+_WATCHED: Final = timedelta(hours=1)
+"""Evidence is of so long."""
 _VERBS: Final = {"error_rate": "fail", "refusal_rate": "are refused"}
 
 
@@ -37,18 +41,17 @@ class KillLimit(DefaultRule):
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each version, and limit, that had requests in the last hour."""
         of_place = facts.served_at()
-        under_way = {
-            (each.rollout.environment, each.rollout.prompt, version)
-            for each in facts.rollouts
-            if each.is_out
-            for version in (each.rollout.treatment, each.rollout.control)
-        }
+        under_way, taken_back = _of_rollouts(facts)
         for watch in facts.limits:
-            if watch.key not in under_way:
-                served = of_place.get(watch.key.place, ())
-                yield self._finding(facts, watch, last=all(each.key == watch.key for each in served))
+            if watch.key in under_way:
+                continue
+            others = [each for each in of_place.get(watch.key.place, ()) if each.key != watch.key]
+            replaced = not watch.requests_lately and any(
+                facts.now - each.last_at <= _LATELY for each in others
+            )
+            yield self._finding(facts, watch, last=not others, ended=replaced or watch.key in taken_back)
 
-    def _finding(self, facts: Facts, watch: LimitWatch, *, last: bool) -> Finding:
+    def _finding(self, facts: Facts, watch: LimitWatch, *, last: bool, ended: bool) -> Finding:
         share = watch.bad_units / watch.units if watch.units else 0.0
         now = watch.bad_lately / watch.requests_lately if watch.requests_lately else 0.0
         proven = watch.log_e >= self.log_e and watch.hit >= self.least_hit
@@ -83,4 +86,21 @@ class KillLimit(DefaultRule):
             story=story,
             value=now,
             recovered=now <= watch.limit and watch.requests_lately >= self.recovered_after,
+            ended=ended,
         )
+
+
+def _of_rollouts(facts: Facts) -> tuple[set[VersionPlace], set[VersionPlace]]:
+    """Versions that a rollout watches, and those that one has just taken back."""
+    under_way, taken_back = set(), set()
+    for each in facts.rollouts:
+        rollout = each.rollout
+        versions = [
+            VersionPlace(rollout.environment, rollout.prompt, version)
+            for version in (rollout.treatment, rollout.control)
+        ]
+        if each.is_out:
+            under_way |= {*versions}
+        elif rollout.state in TAKEN_BACK and rollout.ended_at and facts.now - rollout.ended_at < _WATCHED:
+            taken_back.add(versions[0])
+    return under_way, taken_back - under_way

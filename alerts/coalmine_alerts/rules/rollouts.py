@@ -46,6 +46,7 @@ _TOLD_FOR: Final = timedelta(hours=2)
 """An older decision is history: it was told, or made before alerts were on."""
 _SETTLES_IN: Final = timedelta(minutes=15)
 _MOST_METRICS: Final = 8
+_INCOMPLETE: Final = "rollback_incomplete"
 
 
 def cause_of(rollout: Rollout) -> Cause:
@@ -81,12 +82,16 @@ class RolloutDecided(DefaultRule):
             if each.is_out or (ended is not None and facts.now < ended + _SETTLES_IN and rollout.started_at):
                 labels = {"environment": rollout.environment, "prompt": rollout.prompt}
                 yield Inhibition(by=rollout.id, labels={**labels, "version": rollout.treatment})
-            told = [made for made in each.decisions if made.kind in TOLD]
+            told = [made for made in each.decisions if made.kind in TOLD and not _is_told_elsewhere(made)]
             if told and facts.now - told[-1].at <= _TOLD_FOR:
-                yield self._finding(facts, each, told[-1])
+                yield self._finding(facts, each, told)
 
-    def _finding(self, facts: Facts, each: RolloutFacts, made: RolloutDecision) -> Finding:
-        rollout = each.rollout
+    def _finding(self, facts: Facts, each: RolloutFacts, told: Sequence[RolloutDecision]) -> Finding:
+        rollout, latest = each.rollout, told[-1]
+        # That everybody has followed belongs to what they followed.
+        effective = latest.reasons[0] if _is_effective(latest) else None
+        before = [made for made in told if not _is_effective(made)]
+        made = before[-1] if effective is not None and before else latest
         severity, icon, words = TOLD[made.kind]
         look = made.evidence.get("look") or {}
         taken_back = made.kind in ("roll_back", "abort", "panic", "expire")
@@ -103,7 +108,7 @@ class RolloutDecided(DefaultRule):
             ),
             diff="\n".join(each.diff) or None,
             diff_title=f"What changes in {rollout.treatment}" + (f" ({each.author})" if each.author else ""),
-            done=_done(rollout, made, taken_back=taken_back),
+            done=" ".join(filter(None, (_done(rollout, made, taken_back=taken_back), effective))) or None,
             could=_could(rollout, made),
             sure=f"Chance of ever rolling a good version back: {percent(rollout.plan.alpha)}"
             + (f" · {look['units']:,} against {look['control_units']:,} units" if look.get("units") else ""),
@@ -123,7 +128,7 @@ class RolloutDecided(DefaultRule):
             cause=cause_of(rollout),
             story=story,
             since=made.at,
-            notice=f"{rollout.id}#{made.seq}",
+            notice=f"{rollout.id}#{latest.seq}",
         )
 
 
@@ -244,6 +249,15 @@ class RollbackIncomplete(DefaultRule):
                 since=ended,
                 value=float(requests),
             )
+
+
+def _is_effective(made: RolloutDecision) -> bool:
+    return made.kind == "notice" and made.reasons[:1] != () and made.reasons[0].startswith("effective:")
+
+
+def _is_told_elsewhere(made: RolloutDecision) -> bool:
+    """True for what `rollback_incomplete` tells, more urgently."""
+    return made.kind == "notice" and made.reasons[:1] != () and made.reasons[0].startswith(_INCOMPLETE)
 
 
 def _summary(rollout: Rollout, made: RolloutDecision, look: Mapping[str, Any]) -> str:

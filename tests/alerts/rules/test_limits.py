@@ -1,10 +1,12 @@
 """Absolute limits of versions that everybody gets."""
 
+from datetime import timedelta
+
 import pytest
 
-from coalmine_alerts.facts import LimitWatch
+from coalmine_alerts.facts import LimitWatch, VersionPlace
 from coalmine_alerts.rules.limits import KillLimit
-from tests.support.data.alert_facts import KEY, facts, findings, one, served
+from tests.support.data.alert_facts import KEY, facts, findings, later, one, served
 from tests.support.data.alert_rollouts import rollout_facts
 
 
@@ -47,7 +49,19 @@ def test_what_a_rollout_watches_is_left_to_it() -> None:
     known = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("running")])
     assert findings(KillLimit()(known)) == []
     over = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("rolled_back")])
-    assert one(KillLimit()(over)).condition is True
+    assert (one(KillLimit()(over)).condition, one(KillLimit()(over)).ended) == (True, False)
+
+
+def test_what_was_just_taken_back_or_replaced_is_over() -> None:
+    treatment = VersionPlace("prod", "refund", "1.1.0")
+    back = facts(limits=[watch(key=treatment)], rollouts=[rollout_facts("rolled_back")])
+    assert one(KillLimit()(back)).ended is True
+    assert one(KillLimit()(later(back, timedelta(hours=1)))).ended is False
+    silent = watch(key=treatment, requests_lately=0, bad_lately=0)
+    replaced = facts(limits=[silent], served=[served("1.0.0"), served("1.1.0")])
+    assert one(KillLimit()(replaced)).ended is True
+    alone = facts(limits=[silent], served=[served("1.1.0")])
+    assert one(KillLimit()(alone)).ended is False
 
 
 def test_going_back_is_proposed_only_if_there_is_something_to_go_back_to() -> None:
