@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 
 from coalmine_alerts.results.alerts import Alert, Transition
+from coalmine_alerts.results.story import readable
 from coalmine_alerts.storage.tables import transitions
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.storage.database import Database
@@ -30,7 +31,7 @@ def stored_event(transition: Transition, alert: Alert, group: str) -> dict[str, 
         rule=alert.rule,
         state=transition.to_state,
         severity=transition.severity,
-        summary=transition.summary,
+        summary=readable(transition.summary),
         labels=alert.labels,
         value=transition.value,
         transition=transition.seq,

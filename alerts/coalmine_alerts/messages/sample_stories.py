@@ -65,9 +65,10 @@ def regression(now: datetime) -> Story:
 def moved(now: datetime, prompt: str, place: int) -> Story:
     """One of many prompts of one cause."""
     lost = 5.2 - 0.3 * place
+    began = now - timedelta(hours=3, minutes=4)
     return Story(
         title=f"Quality fell {lost:.1f} % · {prompt} 1.1.0 · prod",
-        summary=f"Quality of {prompt} 1.1.0 fell {lost:.1f} % since {moment(now - timedelta(hours=3))}.",
+        summary=f"Quality of {prompt} 1.1.0 fell {lost:.1f} % since {moment(began)}.",
         why="`gpt-4o` answers as `gpt-4o-2026-11-18`: the model changed, no prompt did.",
         done="nothing: no prompt has a version to go back to.",
         could=("Pin the model", "Rerun the golden sets on the new model"),

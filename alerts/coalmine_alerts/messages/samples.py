@@ -127,7 +127,7 @@ def _resolved(now: datetime) -> Notice:
 
 
 def _flapping(now: datetime) -> Notice:
-    before = _alert(now, 1, "latency_drift", moved(now, "support", 4), cause=Cause("prompt", "support"))
+    before = _alert(now, 1, "quality_drift", moved(now, "support", 4), cause=Cause("prompt", "support"))
     return _notice(now, replace(before, flapping_since=now - timedelta(minutes=40)), kind="flapping")
 
 
@@ -185,7 +185,9 @@ def _dead(now: datetime) -> Notice:
 
 
 def _limited(now: datetime) -> Notice:
-    alert = _alert(now, 7, "cost_drift", moved(now, "rank", 6), cause=Cause("prompt", "rank"), prompt="rank")
+    alert = _alert(
+        now, 7, "quality_drift", moved(now, "rank", 6), cause=Cause("prompt", "rank"), prompt="rank"
+    )
     return replace(
         _notice(now, alert), limited={"quality_drift": 611, "cost_drift": 252, "latency_drift": 121}
     )

@@ -14,7 +14,7 @@ from coalmine_alerts.messages.own_webhook import own_webhook_body
 from coalmine_alerts.messages.pagerduty import pagerduty_change_event, pagerduty_event
 from coalmine_alerts.messages.plain import plain_text
 from coalmine_alerts.messages.samples import samples
-from coalmine_alerts.messages.slack import FALLBACKS, Part, slack_message, slack_thread_line
+from coalmine_alerts.messages.slack import FALLBACKS, Part, SlackMessage, slack_message, slack_thread_line
 from coalmine_alerts.results.story import Excerpt, Story, StoryTable
 from tests.support.data.slack_rules import check_slack_message, texts
 from tests.support.data.stories import HOSTILE, NOW, Stories
@@ -159,3 +159,11 @@ def test_a_page_of_hostile_names_is_a_page() -> None:
     message = slack_message(samples(NOW)["regression"], dashboard_url=URL, mode="bot")
     page = slack_page([("<script>alert(1)</script>", message)])
     assert "<script" not in page
+
+
+def test_a_block_that_is_not_known_is_named_and_the_rest_is_drawn() -> None:
+    drawn = slack_html(
+        SlackMessage(text="t", blocks=({"type": "<new>"}, {"type": "header", "text": {"text": "T"}}))
+    )
+    assert "[&lt;new&gt;]" in drawn
+    assert "T</h3>" in drawn

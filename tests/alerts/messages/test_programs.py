@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from coalmine_alerts.events import stored_event
 from coalmine_alerts.messages.buttons import button_value, pressed
 from coalmine_alerts.messages.own_webhook import own_webhook_body
 from coalmine_alerts.messages.pagerduty import pagerduty_change_event, pagerduty_event
@@ -58,6 +59,12 @@ def test_a_webhook_gets_the_event_and_its_story_without_texts() -> None:
     assert (body["rule"], body["state"], body["kind"]) == ("feedback_negative", "ok", "notice")
     assert body["story"]["title"] == "3 bad ratings in 10 minutes · support 2.3.1 · prod"
     assert "refund and there is none" not in json.dumps(body)
+
+
+def test_a_time_is_read_as_one_in_an_event() -> None:
+    (told,) = SAMPLES["rollback"].history
+    event = stored_event(told, SAMPLES["rollback"].alerts[0], "prod|rollout|one")
+    assert "stopped by itself 2026-11-26 12:14 UTC: quality" in event["summary"]
 
 
 def test_a_button_tells_what_was_asked_for() -> None:
