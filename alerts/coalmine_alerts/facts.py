@@ -15,6 +15,7 @@ from coalmine_consumers.results import GapRow
 from coalmine_rollouts.records import SERVING, AppBehind, Rollout, RolloutDecision
 
 Source = Literal[
+    "access",
     "apps",
     "budgets",
     "changes",
@@ -177,6 +178,15 @@ class VersionPair:
     """By metric."""
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A metric over time, at most 20 points."""
+
+    step_h: int
+    points: Sequence[tuple[datetime, float | None]]
+    """Begin of each step, and its value; None where there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRating:
     """A thumb down, a lowest rating or a correction."""
@@ -276,6 +286,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessChange:
+    """A change of who may do what."""
+
+    id: int
+    """Of its entry in the audit log."""
+    at: datetime
+    action: str
+    actor: str
+    environment: str | None
+    what: str
+    """What it is about, without any secret."""
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What checked runs of evals say about a version."""
 
@@ -303,6 +328,8 @@ class Facts:
     drifts: Sequence[VersionDrift] = ()
     explanations: Mapping[tuple[VersionPlace, str], Explanation] = field(default_factory=dict)
     """Of drifted metrics, by version and metric."""
+    courses: Mapping[tuple[VersionPlace, str], Course] = field(default_factory=dict)
+    """Of drifted metrics, likewise."""
     pairs: Sequence[VersionPair] = ()
     ratings: Sequence[Ratings] = ()
     hours: Sequence[HourSpend] = ()
@@ -311,10 +338,19 @@ class Facts:
     rollouts: Sequence[RolloutFacts] = ()
     changes: Sequence[Change] = ()
     """Of the last day, oldest first."""
+    access: Sequence[AccessChange] = ()
+    """Of the last day, oldest first."""
     evaluations: Sequence[Evaluation] = ()
     channels: Sequence[ChannelHealth] = ()
     readouts: Sequence[tuple[Place, Readout]] = ()
     """The last look at each experiment that runs."""
+
+    def served_at(self) -> dict[Place, list[Served]]:
+        """Returns the versions that had requests, by prompt and environment."""
+        found: dict[Place, list[Served]] = {}
+        for each in self.served:
+            found.setdefault(each.key.place, []).append(each)
+        return found
 
     def rollout_out(self, place: Place | None = None) -> RolloutFacts | None:
         """Returns a rollout whose treatment is shown to somebody; None if there is none."""

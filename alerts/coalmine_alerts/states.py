@@ -102,8 +102,7 @@ def _is_over(since: datetime, finding: Finding, timing: Timing, now: datetime) -
     if finding.ended:
         return True
     is_well = finding.recovered is True if timing.latch else finding.recovered is not False
-    seen_twice = since < now or timing.keep_firing_for <= timedelta(0)
-    return is_well and seen_twice and now - since >= timing.keep_firing_for
+    return is_well and now - since >= timing.keep_firing_for
 
 
 def _without_data(alert: Alert, timing: Timing, now: datetime) -> tuple[Alert, str]:

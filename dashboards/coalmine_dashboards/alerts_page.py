@@ -15,6 +15,7 @@ from coalmine_dashboards.views.markup import plain, shown
 
 __all__ = ["show_alerts"]
 
+_FRAME_PX: Final = 900
 _LENGTHS: Final = {
     "1 hour": timedelta(hours=1),
     "8 hours": timedelta(hours=8),
@@ -37,7 +38,15 @@ def show_alerts(client: ApiClient) -> None:
     if not alerts and not changes:
         st.info("No alerts so far. Rules are evaluated all the time; docs/alerts.md lists them.")
         return
-    st.html(alerts_table(alerts))
+    if (rule := st.query_params.get("runbook")) is not None:
+        _runbook(client, rule)
+    if (group := st.query_params.get("group")) is not None:
+        st.caption(f"Only alerts of the group {plain(group)}: a message leads here.")
+        alerts = [each for each in alerts if _group(each) == group]
+    if alerts:
+        st.html(alerts_table(alerts))
+    else:
+        st.caption("Nothing fires.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Messages", anchor=False)
@@ -46,6 +55,22 @@ def show_alerts(client: ApiClient) -> None:
         _actions(client, alerts, silences)
     st.subheader("What happened", anchor=False)
     st.html(changes_table(changes))
+
+
+def _runbook(client: ApiClient, rule: str) -> None:
+    """What to do about the alerts of a rule, to which messages link."""
+    try:
+        found = client.runbook(rule)
+    except ApiError:
+        st.warning(f"There is no runbook for {plain(rule)}.")
+        return
+    with st.expander(f"Runbook: {plain(found.rule)}", expanded=True):
+        st.markdown(found.text)
+
+
+def _group(alert: Alert) -> str:
+    """What a message is about, as links name it."""
+    return f"{alert.labels.get('environment', '')}|{alert.cause.kind}|{alert.cause.id}"
 
 
 def _messages(messages: Sequence[Message]) -> None:
@@ -59,10 +84,8 @@ def _messages(messages: Sequence[Message]) -> None:
             else "No message was sent to people yet. Set up a channel: docs/alerts.md says how."
         )
         return
-    for each in drawn:
-        when = f"{each.changed_at:%Y-%m-%d %H:%M} UTC"
-        st.caption(f"{plain(each.channel)}, {when}" + (", changes with its alerts" if each.open else ""))
-        st.iframe(message_page(each.html or ""), alt=f"Message of {when}")
+    # In one frame, which scrolls: no script may run in it that would tell how high it is.
+    st.iframe(message_page(drawn), height=_FRAME_PX, alt="Messages as people saw them")
 
 
 def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:
@@ -75,8 +98,8 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
             format_func=lambda name: (
                 f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}"
             ),
+            index=_place(list(by_fingerprint)),
             key="alert",
-            bind="query-params",
             label_visibility="collapsed",
         )
         if chosen is not None:
@@ -91,6 +114,12 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
         )
         if st.button("End it", key=f"unsilence-{each.id}"):
             _try(lambda number=each.id: client.unsilence(number), "The silence has ended.")  # type: ignore[misc]
+
+
+def _place(fingerprints: Sequence[str]) -> int:
+    """Where the alert is that the page's address names. Bound to it, it would be named by its title."""
+    named = st.query_params.get("alert")
+    return fingerprints.index(named) if named in fingerprints else 0
 
 
 def _label(alert: Alert) -> str:

@@ -76,7 +76,6 @@ def show() -> None:
         view = st.segmented_control(
             "View",
             ["versions", "alerts"],
-            format_func=str.capitalize,
             default="versions",
             required=True,
             key="view",

@@ -104,7 +104,7 @@ class SignIn:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        answer = await self._answer(scope, receive)
+        answer = _view_of(scope) or await self._answer(scope, receive)
         if answer is None:
             await self._app(scope, receive, with_headers)
         elif scope["type"] == "websocket":
@@ -117,8 +117,6 @@ class SignIn:
         connection = HTTPConnection(scope)
         path = connection.url.path
         if scope["type"] == "http":
-            if (view := _view_of(path, connection.url.query)) is not None:
-                return RedirectResponse(view, 303)
             given = connection.query_params.get("key")
             if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
                 rest = [(name, value) for name, value in parse_qsl(connection.url.query) if name != "key"]
@@ -155,13 +153,17 @@ class SignIn:
         return response
 
 
-def _view_of(path: str, query: str) -> str | None:
-    """The address of what a link in a message leads to: this page, with its view in the query."""
-    found = parse_qsl(query)
+def _view_of(scope: Scope) -> Response | None:
+    """Leads a link in a message to this page, with its view in the query; None if it is no such link."""
+    connection = HTTPConnection(scope)
+    path, found = connection.url.path, parse_qsl(connection.url.query)
     if path == "/alerts":
-        return f"./?{urlencode([('view', 'alerts'), *found])}"
+        names = {"fingerprint": "alert"}
+        query = [("view", "alerts"), *((names.get(name, name), value) for name, value in found)]
+        return RedirectResponse(f"./?{urlencode(query)}", 303)
     if (runbook := re.fullmatch(r"/runbooks/([a-z0-9_-]{1,100})", path)) is not None:
-        return f"../?{urlencode({'view': 'alerts', 'runbook': runbook[1].replace('-', '_')})}"
+        query = [("view", "alerts"), ("runbook", runbook[1].replace("-", "_"))]
+        return RedirectResponse(f"../?{urlencode(query)}", 303)
     return None
 
 

@@ -60,6 +60,10 @@ def test_a_rule_that_raises_does_not_stop_the_others(tmp_path: Path) -> None:
     assert read_memory(case.database) == {"a": 1}
     found = {each.rule: each for each in list_alerts(case.database).items}
     assert found["rule_failed"].state == "resolved"
+    broken.error = KeyError()
+    case.tick(finding(), after=MINUTE)
+    found = {each.rule: each for each in list_alerts(case.database).items}
+    assert (found["rule_failed"].state, found["rule_failed"].firing) == ("firing", 2)
 
 
 def test_facts_that_cannot_be_read_are_an_alert_and_nothing_is_taken_for_over(case: AlertCase) -> None:
@@ -135,6 +139,19 @@ def test_a_rollout_holds_back_metric_alerts_of_its_version(tmp_path: Path) -> No
     rollouts.answers = []
     made = case.tick(finding(), finding(labels={"version": "1.0.0"}), after=MINUTE)
     assert told(made) == [("update", "firing")]
+
+
+def test_a_rule_does_not_hold_back_its_own_alerts(tmp_path: Path) -> None:
+    case = AlertCase(tmp_path, SaidRule(timing=Timing(metric=True)))
+    assert told(case.tick(finding(), Inhibition(by="itself", labels={}))) == [("state", "firing")]
+
+
+def test_rules_may_be_held_back_by_name(tmp_path: Path) -> None:
+    drift = SaidRule("quality_drift", answers=[finding()])
+    case = AlertCase(tmp_path, SaidRule("model_change"), drift)
+    labels = {"environment": "prod", "prompt": "summarize"}
+    made = case.tick(Inhibition(by="openai/b", labels=labels, rules=frozenset(["quality_drift"])))
+    assert [each.told for each in made] == [False]
 
 
 def test_a_thousand_alerts_are_written_with_few_statements(case: AlertCase) -> None:

@@ -275,6 +275,10 @@ def test_a_clock_that_is_set_back_stops_nothing() -> None:
     one.now -= 10 * HOUR
     one.say(finding(False))
     assert told(one.say(finding(False), 10 * MINUTE)) == [("state", "resolved")]
+    assert one.states(True, True, True)[-1] == "firing"
+    one.say(None)
+    one.now -= 10 * HOUR
+    assert told([*one.say(None), *one.say(None, 30 * MINUTE)]) == [("no_data", "firing")]
 
 
 def test_a_pause_of_evaluations_is_not_time_in_which_it_was_so() -> None:

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from coalmine_alerts.results.story import Excerpt, Story, StoryChart, StoryLink, StoryTable, code, moment
+from coalmine_alerts.results.digest import Digest, Duty, Outcome, Shipped
+from coalmine_alerts.results.story import Excerpt, Story, StoryChart, StoryLink, StoryTable, moment
 
 _RUNBOOK: Final = "https://coalmine.example.com/runbooks/"
 _QUALITY: Final = (0.823, 0.826, 0.822, 0.825, 0.824, 0.823, 0.801, 0.782, 0.779, 0.78)
@@ -24,8 +25,7 @@ def regression(now: datetime) -> Story:
             "on 3,140 requests. The model changed; the prompt did not."
         ),
         why=(
-            f"{code('gpt-4o')} answers as {code('gpt-4o-2026-11-18')} since {moment(began)}, "
-            f"before as {code('gpt-4o-2026-08-06')}."
+            f"`gpt-4o` answers as `gpt-4o-2026-11-18` since {moment(began)}, before as `gpt-4o-2026-08-06`."
         ),
         table=StoryTable(
             ("Metric", "Before", "Since", "Change", "95 % interval"),
@@ -49,7 +49,7 @@ def regression(now: datetime) -> Story:
         ),
         done="nothing: there is no version to go back to.",
         could=(
-            f"Pin the model: {code('coalmine pin-model summarize gpt-4o-2026-08-06')} proposes 1.1.1",
+            "Pin the model: `coalmine pin-model summarize gpt-4o-2026-08-06` proposes 1.1.1",
             "Rerun the golden set on the new model",
             "Accept it as the new normal",
         ),
@@ -68,7 +68,7 @@ def moved(now: datetime, prompt: str, place: int) -> Story:
     return Story(
         title=f"Quality fell {lost:.1f} % · {prompt} 1.1.0 · prod",
         summary=f"Quality of {prompt} 1.1.0 fell {lost:.1f} % since {moment(now - timedelta(hours=3))}.",
-        why=f"{code('gpt-4o')} answers as {code('gpt-4o-2026-11-18')}: the model changed, no prompt did.",
+        why="`gpt-4o` answers as `gpt-4o-2026-11-18`: the model changed, no prompt did.",
         done="nothing: no prompt has a version to go back to.",
         could=("Pin the model", "Rerun the golden sets on the new model"),
         sure="error chance 1 in 1,000 per version and year",
@@ -101,7 +101,7 @@ def rolled_back(now: datetime) -> Story:
             ("Who met it", "212 users (1.9 %), 431 answers, $1.34 more than 1.1.0 would have cost"),
             (
                 "Back on 1.1.0",
-                f"41 of 42 clients, the last one after 2.1 s. {code('billing-worker')} (1 client) serves "
+                f"41 of 42 clients, the last one after 2.1 s. `billing-worker` (1 client) serves "
                 f"1.2.0 from its disk cache, last seen {moment(now + timedelta(seconds=5))}",
             ),
         ),
@@ -130,14 +130,14 @@ def not_rolled_back(now: datetime) -> Story:
         title="Still served after its rollback · summarize 1.2.0 · prod",
         summary=(
             f"summarize 1.2.0 is rolled back since {moment(now - timedelta(minutes=5))}, but "
-            f"{code('billing-worker')} (1 client) still serves it from its disk cache: "
+            f"`billing-worker` (1 client) still serves it from its disk cache: "
             "14 requests in the last minute."
         ),
         why="It cannot reach the registry: its last poll that worked was 26 min ago.",
         details=(("Client", "0.4.1 on billing-worker-7c9, served from disk"),),
         done="the registry serves 1.1.0; 41 of 42 clients took it, the last one after 2.1 s.",
         could=(
-            f"Restart it: {code('kubectl rollout restart deploy/billing-worker')}; its fallback is 1.1.0",
+            "Restart it: `kubectl rollout restart deploy/billing-worker`; its fallback is 1.1.0",
             "Give it a way to the registry again",
         ),
         sure="counted, not estimated: requests on 1.2.0 five minutes after the rollback",
@@ -281,7 +281,7 @@ def silent(now: datetime) -> Story:
         done="the rollout is held; metric alerts are held back, they would be blindness, not news.",
         could=(
             "See whether the services run",
-            f"Stop the rollout: {code('coalmine rollouts stop ro-summarize-1.2.1-1')}",
+            "Stop the rollout: `coalmine rollouts stop ro-summarize-1.2.1-1`",
         ),
         sure="usual for this time: 41 events a minute",
         links=(StoryLink("Ingest", "/ingest"), StoryLink("Runbook", _RUNBOOK + "ingest_stale")),
@@ -295,10 +295,58 @@ def dead_letters(now: datetime) -> Story:
         title="2.1 % of events cannot be read · prod",
         summary=(
             f"84 of 4,010 events since {moment(now - timedelta(minutes=10))} are dead letters: "
-            f"{code('unknown schema 7')}."
+            f"`unknown schema 7`."
         ),
         details=(("All from", "checkout 3.2.0, deployed 14 min ago"),),
         could=("Register its schema", "Roll back checkout, then replay the dead letters"),
         sure="more than 0.5 % and more than 20 in 10 minutes",
         links=(StoryLink("Dead letters", "/ingest/dead-letters"),),
+    )
+
+
+def a_week(now: datetime) -> Digest:
+    """What a week brought."""
+
+    def shipped(prompt: str, before: str, version: str, outcome: Outcome, *changes: str) -> Shipped:
+        is_out = outcome != "rolled back"
+        return Shipped(
+            rollout=f"ro-{prompt}-{version}-1",
+            environment="prod",
+            prompt=prompt,
+            before=before,
+            version=version,
+            outcome=outcome,
+            changes=changes,
+            ended_at=now,
+            lead_time_s=26 * 3600.0 if is_out else None,
+            exposed_share=None if is_out else 0.019,
+            out_s=9 * 3600.0 if is_out else 21 * 60.0,
+        )
+
+    return Digest(
+        week="2026-W47",
+        since=now - timedelta(days=7),
+        until=now,
+        environment="prod",
+        shipped=(
+            shipped("summarize", "1.0.4", "1.1.0", "better", "quality +3.1 %", "cost -2.0 %"),
+            shipped("extract", "2.0.0", "2.0.1", "better", "quality +1.0 %"),
+            shipped("support", "2.3.0", "2.3.1", "better", "cost -18 %"),
+            shipped("summarize", "1.1.0", "1.2.0", "rolled back", "quality -8.1 %", "cost +20 %"),
+        ),
+        median_lead_time_s=26 * 3600.0,
+        changed_by_hand=1,
+        duties=(
+            Duty("Not evaluated on its model for 6 days · translate 1.0.2 · prod", "/alerts?fingerprint=a"),
+            Duty("Will pass its budget on the 28th · support · prod", "/alerts?fingerprint=b"),
+        ),
+        tidying=(
+            Duty("Retire 11 unused versions: rank 0.1.0, rank 0.2.0, plan 1.0.0 and 8 more", "/prompts"),
+            Duty("Tune latency_drift: 2 of its alerts were called noise", "/alerts?rule=latency_drift"),
+        ),
+        alerts_told=9,
+        alerts_held_back=14,
+        alerts_open=1,
+        useful=7,
+        noise={"latency_drift": 2},
     )

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from coalmine_alerts.messages.digest import digest_notice
 from coalmine_alerts.messages.sample_stories import (
+    a_week,
     budget,
     complete,
     dead_letters,
@@ -189,6 +191,10 @@ def _limited(now: datetime) -> Notice:
     )
 
 
+def _digest(now: datetime) -> Notice:
+    return digest_notice(a_week(now), now)
+
+
 _KINDS: Final[Mapping[str, Callable[[datetime], Notice]]] = {
     "regression": _regression,
     "acknowledged": _acknowledged,
@@ -206,4 +212,5 @@ _KINDS: Final[Mapping[str, Callable[[datetime], Notice]]] = {
     "flapping": _flapping,
     "no_data": _no_data,
     "limited": _limited,
+    "digest": _digest,
 }

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from coalmine_schemas.safe_text import printable
 
 # As `results.story` writes them: a moment in seconds, and code. Eleven digits never leave the calendar.
-_MARKED: Final = re.compile("\x02([0-9]{1,11})\x03|\x0e([^\x0e\x0f]*)\x0f")
+_MARKED: Final = re.compile("\x02([0-9]{1,11})\x03|(?<!`)`([^`\n\x02\x03]{1,200})`(?!`)")
 _BLANKS: Final = str.maketrans({"\xa0": " ", "\u202f": " ", "\r": "\n", "\t": " "})
 CUT: Final = "…"
 

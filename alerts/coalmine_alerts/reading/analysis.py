@@ -7,9 +7,11 @@ versions are compared once in an hour for some days; and of what is dear, one th
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
-from coalmine_alerts.facts import Place, Served, VersionPair, VersionPlace
+from coalmine_alerts.facts import Course, Place, Served, VersionPair, VersionPlace
+from coalmine_alerts.reading.kept import Kept
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.drift.no_reference import no_reference
 from coalmine_analytics.drift.plan import DriftPlan
@@ -27,6 +29,7 @@ from coalmine_consumers.drift import VersionKey, ignored_days, read_watched, rea
 from coalmine_consumers.experiments import VersionPair as Compared
 from coalmine_consumers.experiments import version_sums
 from coalmine_consumers.explain import NoEvidence, Question, Side, evidence
+from coalmine_consumers.sql import statement
 from coalmine_consumers.store import Store
 
 MOST_WATCHED: Final = 200
@@ -43,6 +46,11 @@ _LEAST: Final = 100
 """Requests that a version needs before it is compared."""
 _DRIFTS_AT_ONCE: Final = 20
 """Versions whose drift is asked for in one go; the others have their turn at the next."""
+_DAY: Final = timedelta(days=1)
+_POINTS: Final = 20
+"""Of a chart."""
+_LEAST_BEFORE_H: Final = 8
+_MOST_BEFORE_H: Final = 96
 _EXPERIMENT_LIVES: Final = timedelta(days=2)
 
 
@@ -69,6 +77,7 @@ class Analysis:
         self._plan, self._drift_plan = plan, drift_plan
         self._drift: dict[VersionPlace, tuple[datetime, VersionDrift]] = {}
         self._explained: dict[tuple[VersionPlace, str], tuple[datetime, Explanation]] = {}
+        self._courses: dict[tuple[VersionPlace, str], Kept[Course | None]] = {}
         self._pairs: dict[tuple[VersionPlace, str], tuple[datetime, VersionPair | None]] = {}
 
     def drift(self, served: Sequence[Served], now: datetime) -> list[VersionDrift]:
@@ -120,6 +129,38 @@ class Analysis:
             Side(key.version, max(began, now - _COMPARED), now),
         )
         return self._explain(key, metric, *sides)
+
+    def courses(self, drifts: Iterable[VersionDrift]) -> dict[tuple[VersionPlace, str], Course]:
+        """Returns how drifted metrics went, from before the drift until now."""
+        found = {}
+        for drift in drifts:
+            key = VersionPlace(drift.environment, drift.prompt, drift.version)
+            for row in drift.metrics:
+                drifted = row.state == "drifted" and row.better is not True
+                if drifted and row.since is not None and drift.watched_until is not None:
+                    kept = self._courses.setdefault((key, row.metric), Kept(_HOUR, _DAY))
+                    found[key, row.metric] = kept.get(
+                        drift.taken_at,
+                        drift.watched_until,
+                        partial(self._course, key, row, drift.watched_until),
+                    )
+        self._courses = {name: kept for name, kept in self._courses.items() if name in found}
+        return {name: course for name, course in found.items() if course is not None}
+
+    def _course(self, key: VersionPlace, row: MetricDrift, until: datetime) -> Course | None:
+        metric, since = self._metric_of(row.metric), row.since
+        if metric is None or since is None:
+            return None
+        hours = max(int((until - since) / _HOUR), 1)
+        before = max(min(hours, _MOST_BEFORE_H), _LEAST_BEFORE_H)
+        step_h = -(-(hours + before) // _POINTS)
+        begin = until - step_h * _POINTS * _HOUR
+        rows = self._store.reader().rows(
+            statement("course", "coalmine_alerts"),
+            {**key.labels(), "metric": metric.cells, "since": begin, "until": until, "step_h": step_h},
+        )
+        values = {each["place"]: each["value"] * metric.scale for each in rows}
+        return Course(step_h, tuple((begin + at * step_h * _HOUR, values.get(at)) for at in range(_POINTS)))
 
     def _explain(self, key: VersionPlace, metric: Metric, a: Side, b: Side) -> Explanation | None:
         if metric.per_unit:
@@ -235,15 +276,15 @@ def drift_at(store: Store, key: VersionKey, plan: DriftPlan, now: datetime) -> V
 
 def took_over(served: Sequence[Served]) -> list[tuple[Served, Served]]:
     """Versions that lately came to be served to everybody, each with the one before it."""
+    of_place: dict[Place, list[Served]] = {}
+    for each in served:
+        of_place.setdefault(each.key.place, []).append(each)
     found = []
     for new in served:
         others = [
             each
-            for each in served
-            if each.key.place == new.key.place
-            and each.key != new.key
-            and each.first_at < new.first_at
-            and each.requests >= _LEAST
+            for each in of_place[new.key.place]
+            if each.key != new.key and each.first_at < new.first_at and each.requests >= _LEAST
         ]
         if new.share >= _EVERYBODY and new.requests >= _LEAST and others:
             found.append((new, max(others, key=lambda each: each.last_at)))

@@ -136,6 +136,7 @@ class FactReader:
             "rollouts": lambda known: replace(known, rollouts=self._rollouts(now)),
             "changes": self._changes,
             "channels": lambda known: replace(known, channels=self._sources.channels(now)),
+            "access": self._access,
             "evaluations": self._evaluations,
             "drift": self._drift,
             "comparisons": self._comparisons,
@@ -192,6 +193,11 @@ class FactReader:
             return known
         return replace(known, changes=self._registry.changes(known.now, known.rollouts))
 
+    def _access(self, known: Facts) -> Facts:
+        if self._registry is None:
+            return known
+        return replace(known, access=self._registry.access(known.now))
+
     def _evaluations(self, known: Facts) -> Facts:
         registry = self._registry
         if registry is None:
@@ -206,6 +212,7 @@ class FactReader:
 
     def _drift(self, known: Facts) -> Facts:
         drifts = self._analysis.drift(known.served, known.now)
+        known = replace(known, courses=self._analysis.courses(drifts) if self._explains else {})
         explanations = self._analysis.explained(drifts, known.now) if self._explains else {}
         return replace(known, drifts=drifts, explanations=explanations)
 

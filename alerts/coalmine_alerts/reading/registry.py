@@ -7,7 +7,15 @@ from typing import Final
 
 from sqlalchemy import or_, select
 
-from coalmine_alerts.facts import AnsweredBy, Change, Evaluation, RolloutFacts, Served, VersionPlace
+from coalmine_alerts.facts import (
+    AccessChange,
+    AnsweredBy,
+    Change,
+    Evaluation,
+    RolloutFacts,
+    Served,
+    VersionPlace,
+)
 from coalmine_registry.errors import NotFound
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import AuditEntry
@@ -30,6 +38,9 @@ _SERVES: Final = frozenset(
     ("promote", "rollback", "set_rules", "start_experiment", "set_weights", "stop_experiment", "panic")
 )
 """What changes what is served; what rollouts do stands in their decisions."""
+_ACCESS: Final = frozenset(("create_token", "revoke_token", "set_policy"))
+_TOLD_OF_ACCESS: Final = frozenset(("subject", "role", "needs_approval", "required_evidence", "revision"))
+"""Fields that are told; nothing else is, whatever else an entry holds."""
 _OF_ROLLOUT: Final = "rollout:"
 
 
@@ -108,6 +119,36 @@ class FromRegistry:
             and each.prompt is not None
             and not each.actor.startswith(_OF_ROLLOUT)
             and (each.environment, each.prompt, (each.after or {}).get("revision")) not in made
+        ]
+
+    def access(self, now: datetime) -> list[AccessChange]:
+        """Returns changes of tokens and policies within a day, oldest first."""
+        table = audit.c
+
+        def work(tx: Transaction) -> list[AuditEntry]:
+            query = (
+                select(audit)
+                .where(table.at >= now - LOOK_BACK, table.at <= now, table.action.in_(sorted(_ACCESS)))
+                .order_by(table.id.desc())
+                .limit(_MOST_CHANGES)
+            )
+            return [AuditEntry(**row._mapping) for row in tx.all(query)]
+
+        return [
+            AccessChange(
+                id=each.id,
+                at=each.at,
+                action=each.action,
+                actor=each.actor,
+                environment=each.environment,
+                what=", ".join(
+                    f"{name} {value}"
+                    for name, value in (each.after or each.before or {}).items()
+                    if name in _TOLD_OF_ACCESS and value is not None
+                ),
+                reason=each.reason,
+            )
+            for each in reversed(self._registry.read(work))
         ]
 
     def _change(self, entry: AuditEntry, environment: str, prompt: str) -> Change:

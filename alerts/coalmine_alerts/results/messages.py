@@ -35,6 +35,15 @@ class ToldTransition:
 
 
 @result
+class Runbook:
+    """What to do about the alerts of a rule."""
+
+    rule: str
+    text: str
+    """Markdown."""
+
+
+@result
 class Message:
     """A message as it was sent, or changed, last."""
 

@@ -1,6 +1,7 @@
 """What a message tells, in its order: what and how much; why; what was done; what one can do; how sure.
 
-A story is plain text without any channel's markup. Each channel draws it in its own way, and escapes it.
+A story is plain text without any channel's markup. Each channel draws it in its own way, and escapes it. Two
+things are set apart: moments, and between back-ticks what one may type or copy as it is.
 """
 
 import re
@@ -18,27 +19,12 @@ def moment(at: datetime) -> str:
     return MOMENT.format(int(at.timestamp()))
 
 
-CODE: Final = "\x0e{}\x0f"
-"""How a text holds what one may type or copy as it is."""
-
-
-def code(text: str) -> str:
-    """Returns a command or a name as it stands in the texts of a story, where a channel sets it apart."""
-    return CODE.format(text)
-
-
-_MARKED: Final = re.compile("\x02([0-9]{1,11})\x03|\x0e([^\x0e\x0f]*)\x0f")
+_MOMENT: Final = re.compile("\x02([0-9]{1,11})\x03")
 
 
 def readable(text: str) -> str:
-    """Returns a text of a story as it is read where moments and code are not set apart."""
-
-    def written(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[2]
-        return f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC"
-
-    return _MARKED.sub(written, text)
+    """Returns a text of a story as it is read where moments are not set apart."""
+    return _MOMENT.sub(lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC", text)
 
 
 @result

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from coalmine_alerts.facts import Facts, Source, VersionPlace
+from coalmine_alerts.facts import Course, Facts, Served, Source, VersionPlace
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Cause
-from coalmine_alerts.results.story import Story, StoryTable, moment
+from coalmine_alerts.results.story import Story, StoryChart, StoryTable, moment
 from coalmine_alerts.rules.base import of_prompt
 from coalmine_alerts.rules.words import (
     causes,
@@ -70,9 +70,10 @@ class Drifted:
         """One finding for each version and metric that has a reference."""
         if "drift" not in facts.read:
             return
+        of_place = facts.served_at()
         for drift in facts.drifts:
             key = VersionPlace(drift.environment, drift.prompt, drift.version)
-            gone = _is_gone(facts, key)
+            gone = _is_gone(of_place.get(key.place, ()), key, facts.now)
             for row in drift.metrics:
                 if self._is_mine(row):
                     yield self._finding(facts, key, drift, row, gone=gone)
@@ -118,6 +119,7 @@ def drift_story(rule: str, facts: Facts, key: VersionPlace, drift: VersionDrift,
         f"{'; the model changed, the prompt did not' if blame else '; nobody changed the prompt'}.",
         why=blame or "Nobody changed the version: what its users ask, or what answers, is different now.",
         table=_table(drift, row),
+        chart=_chart(facts.courses.get((key, row.metric)), key, row),
         details=details(
             Why=causes(why),
             Worst=worst(why),
@@ -156,6 +158,21 @@ def _table(drift: VersionDrift, mine: MetricDrift) -> StoryTable | None:
     )
 
 
+def _chart(course: Course | None, key: VersionPlace, row: MetricDrift) -> StoryChart | None:
+    if course is None:
+        return None
+    by_hour = course.step_h == 1
+    return StoryChart(
+        title=f"{_words_of(row.metric)} per {'hour' if by_hour else f'{course.step_h} hours'}, {key.prompt}"[
+            :50
+        ],
+        labels=tuple(f"{at:%H}" if by_hour else f"{at:%d %H}h" for at, _ in course.points),
+        series=((key.version, tuple(value for _, value in course.points)),),
+        y_label=row.unit or row.metric,
+        x_label="Hour (UTC)" if by_hour else "Day and hour (UTC)",
+    )
+
+
 def _cause(key: VersionPlace, row: MetricDrift) -> Cause:
     """A model that changed at that time, else the prompt."""
     if row.likely_causes:
@@ -185,14 +202,12 @@ def _words_of(metric: str) -> str:
     return metric.removesuffix("_rate").replace("_", " ").capitalize()
 
 
-def _is_gone(facts: Facts, key: VersionPlace) -> bool:
+def _is_gone(served: Sequence[Served], key: VersionPlace, now: datetime) -> bool:
     """True if another version of the prompt is served there, and this one no more."""
-    mine = next((each for each in facts.served if each.key == key), None)
+    mine = next((each for each in served if each.key == key), None)
     if mine is None:
         return False
-    return facts.now - mine.last_at >= _GONE and any(
-        each.key.place == key.place and each.last_at >= mine.last_at + _GONE for each in facts.served
-    )
+    return now - mine.last_at >= _GONE and any(each.last_at >= mine.last_at + _GONE for each in served)
 
 
 DRIFT_RULES: Final[tuple[Any, ...]] = tuple(

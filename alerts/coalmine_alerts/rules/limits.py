@@ -36,7 +36,7 @@ class KillLimit(DefaultRule):
 
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each version, and limit, that had requests in the last hour."""
-        lately = {each.key: each for each in facts.served}
+        of_place = facts.served_at()
         under_way = {
             (each.rollout.environment, each.rollout.prompt, version)
             for each in facts.rollouts
@@ -45,7 +45,8 @@ class KillLimit(DefaultRule):
         }
         for watch in facts.limits:
             if watch.key not in under_way:
-                yield self._finding(facts, watch, last=watch.key in lately and _is_only(facts, watch))
+                served = of_place.get(watch.key.place, ())
+                yield self._finding(facts, watch, last=all(each.key == watch.key for each in served))
 
     def _finding(self, facts: Facts, watch: LimitWatch, *, last: bool) -> Finding:
         share = watch.bad_units / watch.units if watch.units else 0.0
@@ -83,10 +84,3 @@ class KillLimit(DefaultRule):
             value=now,
             recovered=now <= watch.limit and watch.requests_lately >= self.recovered_after,
         )
-
-
-def _is_only(facts: Facts, watch: LimitWatch) -> bool:
-    """True if nothing else of the prompt was served there lately."""
-    return not any(
-        each.key.place == watch.key.place and each.key != watch.key and each.requests for each in facts.served
-    )

@@ -151,4 +151,40 @@ class SampleRatio(DefaultRule):
             )
 
 
-PLACE_RULES: Final = (PromptChanged(), FallbackServing(), SampleRatio())
+@dataclass(frozen=True, slots=True)
+class AccessChanged(DefaultRule):
+    """Somebody changed who may do what. Off by default: it belongs in a channel of its own."""
+
+    name: ClassVar[str] = "access_changed"
+    timing: ClassVar[Timing] = Timing(info="at_once")
+    needs: ClassVar = frozenset(("access",))
+    summary: ClassVar[str] = "a token was made or revoked, or a policy changed"
+    on: ClassVar[bool] = False
+
+    def __call__(self, facts: Facts) -> Iterator[Finding]:
+        """One finding for each change, told once."""
+        for each in facts.access:
+            done = each.action.replace("_", " ")
+            if facts.now - each.at > _TOLD_FOR:
+                continue
+            where = f" ({each.environment})" if each.environment else ""
+            what = each.what or "no more is told"
+            yield Finding(
+                rule=self.name,
+                labels={"action": each.action, "actor": each.actor},
+                condition=True,
+                severity="info",
+                cause=Cause(kind="system", id="access"),
+                story=Story(
+                    title=title(done.capitalize(), each.what, each.environment),
+                    summary=f"{each.actor}: {done}{where} at {moment(each.at)}: {what}."
+                    + (f" Reason: {each.reason}" if each.reason else ""),
+                    sure="From the audit log",
+                    icon="🔑",
+                ),
+                since=each.at,
+                notice=str(each.id),
+            )
+
+
+PLACE_RULES: Final = (AccessChanged(), PromptChanged(), FallbackServing(), SampleRatio())

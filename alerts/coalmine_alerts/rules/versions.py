@@ -45,10 +45,10 @@ class VersionRegression(DefaultRule):
         for pair in facts.pairs:
             yield self._finding(facts, pair)
         compared = {pair.key for pair in facts.pairs}
+        of_place = facts.served_at()
         for old in facts.served:
             replaced = any(
-                each.key.place == old.key.place and each.key != old.key and each.share >= _EVERYBODY
-                for each in facts.served
+                each.key != old.key and each.share >= _EVERYBODY for each in of_place[old.key.place]
             )
             if replaced and old.key not in compared:
                 yield Finding(

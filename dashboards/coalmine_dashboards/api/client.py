@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
 from coalmine_alerts.results.alerts import Alert, Silence
-from coalmine_alerts.results.messages import Message, ToldTransition
+from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
@@ -33,6 +34,7 @@ _ALERT = TypeAdapter(Alert)
 _ALERTS = TypeAdapter(Page[Alert])
 _CHANGES = TypeAdapter(Page[ToldTransition])
 _MESSAGES = TypeAdapter(Page[Message])
+_RUNBOOK = TypeAdapter(Runbook)
 _SILENCE = TypeAdapter(Silence)
 _SILENCES = TypeAdapter(Page[Silence])
 
@@ -114,6 +116,10 @@ class ApiClient:
     def silences(self) -> list[Silence]:
         """Returns the silences in force."""
         return [each for page in self._pages("/v1/alerts/silences", {}, _SILENCES) for each in page.items]
+
+    def runbook(self, rule: str) -> Runbook:
+        """Returns what to do about the alerts of a rule."""
+        return self._get(f"/v1/alerts/runbooks/{quote(rule, safe='')}", {}, _RUNBOOK)
 
     def acknowledge(self, fingerprint: str, reason: str | None) -> Alert:
         """Notes that the viewer looks after an alert."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from coalmine_alerts.results.alerts import Alert, AlertState
-from coalmine_alerts.results.messages import ToldTransition
+from coalmine_alerts.results.messages import Message, ToldTransition
 from coalmine_alerts.results.story import readable
 from coalmine_dashboards.views.markup import escape
 
@@ -55,12 +55,16 @@ def changes_table(changes: Sequence[ToldTransition]) -> str:
     return _table(("At (UTC)", "Kind", "State", "What", "Told"), rows, "Changes of alerts")
 
 
-def message_page(html: str) -> str:
-    """Returns a whole page around a message that the server has drawn."""
+def message_page(messages: Sequence[Message]) -> str:
+    """Returns a whole page of messages that the server has drawn, the latest first."""
+    drawn = "".join(
+        f"<p><small>{escape(each.channel)}, {each.changed_at:%Y-%m-%d %H:%M} UTC</small></p>{each.html}"
+        for each in messages
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"></head>'
-        f'<body class="slack-page">{html}</body></html>'
+        f'<body class="slack-page">{drawn}</body></html>'
     )
 
 

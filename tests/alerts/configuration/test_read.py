@@ -67,11 +67,12 @@ def test_a_full_configuration_is_read() -> None:
     assert rule(found, "budget_forecast").rule.budgets == (budget,)
 
 
-def test_without_a_configuration_every_rule_is_on_and_reads_what_it_needs() -> None:
+def test_without_a_configuration_all_rules_but_one_are_on_and_read_what_they_need() -> None:
     found = read_configuration("")
-    assert [each.name for each in found.rules] == list(DEFAULT_RULES)
-    assert found.needs == SOURCES - {"budgets"}
-    assert read_configuration("budgets: {a: {usd: 5}}").needs == SOURCES
+    assert [each.name for each in found.rules] == [name for name, each in DEFAULT_RULES.items() if each.on]
+    assert found.needs == SOURCES - {"access", "budgets"}
+    more = read_configuration("rules: {access_changed: {on: true}}\nbudgets: {a: {usd: 5}}")
+    assert more.needs == SOURCES
     assert found == default_configuration()
 
 
@@ -235,5 +236,5 @@ def test_every_threshold_of_every_rule_can_be_set() -> None:
                 continue
             written = f"{value.total_seconds():.0f}s" if isinstance(value, timedelta) else value
             written = list(written) if isinstance(written, tuple) else written
-            found = read_configuration(f"rules: {{{name}: {{{field.name}: {written}}}}}")
+            found = read_configuration(f"rules: {{{name}: {{on: true, {field.name}: {written}}}}}")
             assert getattr(rule(found, name).rule, field.name) == value, (name, field.name)

@@ -138,6 +138,12 @@ def test_quality_that_fell_is_told_and_the_same_without_a_fall_is_not(store: Sto
     story = told["quality"].story
     assert story.title.startswith("Quality fell 2")
     assert dict(story.details)["Why"].startswith("of -2")
+    chart = story.chart
+    assert chart is not None
+    assert len(chart.labels) == len(chart.series[0][1]) == 20
+    known_points = [value for value in chart.series[0][1] if value is not None]
+    assert known_points[0] == pytest.approx(0.8, abs=0.05)
+    assert known_points[-1] == pytest.approx(0.6, abs=0.05)
     # Asked again within the hour, nothing is read: the answer is the same object.
     again = facts(now + MINUTE)
     assert again.drifts[0] is read.drifts[0]

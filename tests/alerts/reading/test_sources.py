@@ -14,16 +14,17 @@ from coalmine_alerts.reading.registry import named_models
 from coalmine_alerts.rules.feedback import FeedbackAboveUsual, FeedbackNegative
 from coalmine_alerts.rules.models import ModelNotEvaluated
 from coalmine_alerts.rules.money import Budget, BudgetSpent
-from coalmine_alerts.rules.places import FallbackServing, PromptChanged, SampleRatio
+from coalmine_alerts.rules.places import AccessChanged, FallbackServing, PromptChanged, SampleRatio
 from coalmine_alerts.rules.versions import VersionRegression
 from coalmine_analytics.readout import FixedPlans, Readouts
 from coalmine_analytics.readout.plan import Plan
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
+from coalmine_registry.roles import Role
 from tests.support.data.alert_facts import findings, one
 from tests.support.data.looked_at import SetClock
 from tests.support.data.prompt_examples import content
-from tests.support.data.registry_case import ANN, BOB
+from tests.support.data.registry_case import ADMIN, ANN, BOB
 from tests.support.data.store_feed import START, Feed, Row, feedback, request
 
 MINUTE = timedelta(minutes=1)
@@ -188,6 +189,21 @@ def test_models_that_no_passed_run_names_are_found(store: Store, registry: Regis
     # In a silent hour nothing is said.
     silent = read(store, clock.now + 3 * HOUR, "traffic", "models", "evaluations", registry=registry)
     assert findings(ModelNotEvaluated()(silent)) == []
+
+
+def test_changes_of_access_are_told_without_any_secret(store: Store, registry: Registry) -> None:
+    made = registry.tokens.create(ADMIN, "eve", Role.AUTHOR)
+    registry.tokens.revoke(ADMIN, made.id)
+    registry.set_policy(ADMIN, "prod", ["eval_run"])
+    told = findings(AccessChanged()(read(store, START, "access", registry=registry)))
+    assert [each.story.title for each in told] == [
+        "Create token · subject eve, role author",
+        "Revoke token · subject eve, role author",
+        "Set policy · required_evidence ['eval_run'], revision 1 · prod",
+    ]
+    said = repr(told)
+    assert made.token not in said
+    assert len({each.notice for each in told}) == 3
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ TABLE = (
     ),
     Row("POST", "/v1/alerts/silences/{silence_id}/end", "author", f"/v1/alerts/silences/{NO_NUMBER}/end"),
     Row("POST", "/v1/alerts/test", "reader", body={"rule": "dead_letters", "since": "10m"}),
+    Row("GET", "/v1/alerts/runbooks/{rule}", "reader", "/v1/alerts/runbooks/nothing"),
     Row("GET", "/v1/alerts/{fingerprint}", "reader", "/v1/alerts/nothing"),
     Row("GET", "/v1/alerts/{fingerprint}/transitions", "reader", "/v1/alerts/nothing/transitions"),
     Row("POST", "/v1/alerts/{fingerprint}/acknowledge", "author", "/v1/alerts/nothing/acknowledge", REASON),

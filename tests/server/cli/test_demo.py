@@ -67,6 +67,16 @@ def test_a_demonstration_accounts_for_every_event_and_keeps_them_in_an_unused_ho
         assert (better["state"], worse["state"]) == ("completed", "rolled_back")
         assert worse["reason"].startswith("harm: worse in ")
         assert better["decisions"] >= 4
+        rolled_back = [each for each in report["alerts"] if each["version"] == "1.4.0"]
+        assert any(each["delivered"] == ["slack"] for each in rolled_back)
+    # People are told of what happens, at the story's times, by what stands in for Slack.
+    told = [(each["rule"], each["prompt"], each["version"]) for each in report["alerts"]]
+    assert ("rollout_decision", "support-refund", "1.4.0") in told
+    for each in report["alerts"]:
+        assert {"rule", "prompt", "version", "state", "severity", "at", "delivered"} <= each.keys()
+        assert "\x02" not in each["summary"]
+    assert any("1.4.0" in each["text"] for each in report["slack_messages"])
+    assert all(each["text"] and each["blocks"] for each in report["slack_messages"])
     # It leaves a home like any other.
     assert coalmine_json("versions", home=home) == report["versions"]
     assert coalmine("audit", home=home).returncode == 0

@@ -23,6 +23,8 @@ class DashboardApi:
         self.problem: Answer | None = None
         """Answer to every request while set: status and document."""
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[tuple[str, Any]] = []
+        """Paths and bodies."""
         self.authorizations: list[str | None] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -71,6 +73,11 @@ class DashboardApi:
                 self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+                api.posted.append((self.path, body))
+                self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Path, Query
 
 from coalmine_alerts.replay import replay
 from coalmine_alerts.results.alerts import Alert, AlertState, Silence
-from coalmine_alerts.results.messages import Message, ToldTransition
+from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.replay import Replay
+from coalmine_alerts.runbooks import runbooks
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.pages import DEFAULT_LIMIT
@@ -20,6 +21,7 @@ from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, RuleT
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute, lane
+from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.alert_messages import drawn
 from coalmine_server.services.moment_parameter import Moment
@@ -131,6 +133,18 @@ def test_rule(owned: Owned, _actor: Reader, body: RuleTestBody) -> list[Replay]:
         until=body.until or alerting.clock(),
         variants=body.variants,
     )
+
+
+@router.get("/alerts/runbooks/{rule}", responses=problem_responses(404))
+async def runbook(
+    _actor: Reader,
+    rule: Annotated[str, Path(min_length=1, max_length=100, description="Name of the rule.")],
+) -> Runbook:
+    """What to do about the alerts of a rule."""
+    known = runbooks()
+    if rule not in known:
+        raise NotFound.among(f'no runbook for a rule "{rule}"', rule, list(known))
+    return known[rule]
 
 
 @router.get("/alerts/{fingerprint}", responses=problem_responses(404))
