@@ -85,7 +85,6 @@ class Alerting:
             drifts=owned.drifts if owned.simulated is None else None,
             readouts=owned.readouts,
             health=self._health,
-            channels=lambda now: channel_health(self.database, tuple(self.channels), now),
             plan=owned.plan,
             drift_plan=drift_plan(owned.settings),
             limits=self.configuration.limits,
