@@ -1,0 +1,106 @@
+"""What each way of failing says about whether a message may have been taken."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from coalmine_alerts.delivery.posting import Poster, Rejected
+from coalmine_alerts.errors import Ambiguous, Later, Refused
+from tests.support.servers.receiver import Fault, Receiver
+
+
+@pytest.fixture
+def poster() -> Iterator[Poster]:
+    made = Poster(secrets=("s3cret-s3cret",))
+    yield made
+    made.close()
+
+
+def post(poster: Poster, server: Receiver) -> bytes:
+    return poster.post(f"{server.url}/x", b"{}", {"Content-Type": "application/json"}).body
+
+
+def test_an_answer_is_taken(poster: Poster, server: Receiver) -> None:
+    assert post(poster, server) == b"ok"
+
+
+@pytest.mark.parametrize("fault", ["drop", "500", "503", "accept_and_drop", "accept_and_500"])
+def test_these_may_have_been_taken(fault: Fault, poster: Poster, server: Receiver) -> None:
+    server.faults.append(fault)
+    with pytest.raises(Ambiguous):
+        post(poster, server)
+
+
+def test_a_server_that_hangs_may_have_taken_it(server: Receiver) -> None:
+    server.faults.append("hang")
+    poster = Poster(secrets=(), timeout_s=0.2)
+    with pytest.raises(Ambiguous, match="ReadTimeout"):
+        post(poster, server)
+    poster.close()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+def test_these_are_refused_for_good(status: int, poster: Poster, server: Receiver) -> None:
+    server.handle = lambda _: (status, {}, b"you may not, s3cret-s3cret\x1b[2J")
+    with pytest.raises(Rejected) as caught:
+        post(poster, server)
+    assert caught.value.status == status
+    assert "s3cret" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [408, 425])
+def test_these_statuses_pass(status: int, poster: Poster, server: Receiver) -> None:
+    server.handle = lambda _: (status, {}, b"")
+    with pytest.raises(Ambiguous):
+        post(poster, server)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("30", 30.0),
+        ("0.5", 0.5),
+        ("-5", 0.0),
+        ("1e9", 86_400.0),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_read(
+    given: str | None, seconds: float | None, poster: Poster, server: Receiver
+) -> None:
+    server.faults.append("429")
+    server.retry_after = given
+    with pytest.raises(Later) as caught:
+        post(poster, server)
+    assert caught.value.retry_after_s == seconds
+
+
+def test_retry_after_may_be_a_date(poster: Poster, server: Receiver) -> None:
+    server.faults.append("429")
+    server.retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    with pytest.raises(Later) as caught:
+        post(poster, server)
+    assert 0 < (caught.value.retry_after_s or 0) <= 3600
+
+
+def test_a_large_answer_is_not_read_to_its_end(poster: Poster, server: Receiver) -> None:
+    server.handle = lambda _: (200, {}, b"x" * (20 * 2**20))
+    assert len(post(poster, server)) < 8 * 2**20
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "", "/path", "http://exa mple.com\n/"])
+def test_an_address_that_is_none_is_refused_and_not_shown(url: str, poster: Poster) -> None:
+    with pytest.raises((Refused, Later)) as caught:
+        poster.post(url, b"", {})
+    assert not url or url not in str(caught.value)
+
+
+def test_a_name_without_an_address_is_tried_again(poster: Poster) -> None:
+    with pytest.raises(Later):
+        poster.post("https://no-such-host.invalid/", b"", {})
