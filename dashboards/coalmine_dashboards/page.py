@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from coalmine_consumers.results import Facets
+from coalmine_dashboards.alerts_page import show_alerts
 from coalmine_dashboards.api import ApiClient, ApiError, Selection
 from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
@@ -72,11 +73,33 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
         st.title("Coalmine", anchor=False, width="content")
         st.caption("Every prompt version, measured while it runs.", width="stretch")
+        view = st.segmented_control(
+            "View",
+            ["versions", "alerts"],
+            format_func=str.capitalize,
+            default="versions",
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+            width="content",
+        )
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
         st.caption(f":material/science: {plain(simulated)}")
+    if view == "alerts":
+        st.fragment(_alerts, run_every=REFRESH_S)()
+        return
     chosen = _filters(facets) if facets is not None and facets.prompts else None
     live = chosen is None or chosen.live
     st.fragment(_refreshing, run_every=REFRESH_S if live else None)(chosen)
+
+
+def _alerts() -> None:
+    """Draws the page of alerts, which is refreshed like the other."""
+    try:
+        show_alerts(_client())
+    except ApiError as error:
+        _advise(advice_for(error))
 
 
 def _known_facets() -> Facets | None:

@@ -158,4 +158,7 @@ def _write_payload(parsed: dict[str, Any], record: Mapping[str, Any]) -> bytes:
 
 
 def _time_fields(event: EventName) -> tuple[str, ...]:
-    return ("event_time", "source_timestamp") if event == "dead_letters" else ("event_time",)
+    return {
+        "dead_letters": ("event_time", "source_timestamp"),
+        "alerts": ("event_time", "fired_at", "silenced_until"),
+    }.get(event, ("event_time",))

@@ -21,7 +21,7 @@ ThumbsName = Literal["up", "down"]
 ScoreSourceName = Literal["unknown", "heuristic", "judge", "human"]
 CostSourceName = Literal["unknown", "price_list", "own_prices", "service", "gateway"]
 OutcomeName = Literal["unknown", "ok", "error", "cancelled", "truncated", "refused"]
-AlertStateName = Literal["unknown", "firing", "resolved"]
+AlertStateName = Literal["unknown", "firing", "resolved", "ok", "pending", "no_data"]
 StageName = Literal["unknown", "frame", "decode", "validate"]
 
 
@@ -221,8 +221,16 @@ class RolloutTransition(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertLink(_Event):
+    """Something to open."""
+
+    text: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertTransition(_Event):
-    """An alert began or ended."""
+    """An alert changed: it began or ended, became more severe, was acknowledged, ..."""
 
     fingerprint: str
     event_time: datetime
@@ -233,6 +241,29 @@ class AlertTransition(_Event):
     labels: Mapping[str, str] = field(default_factory=dict)
     value: float | None = None
     details_json: str | None = None
+    transition: int | None = None
+    kind: str | None = None
+    from_state: str | None = None
+    firing: int | None = None
+    fired_at: datetime | None = None
+    told: bool | None = None
+    acknowledged_by: str | None = None
+    silenced_until: datetime | None = None
+    inhibited_by: str | None = None
+    group: str | None = None
+    rollout: str | None = None
+    actor: str | None = None
+    reason: str | None = None
+    links: Sequence[AlertLink] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """The event as the dictionary an Avro encoder takes."""
+        return {**_Event.to_record(self), "links": [each.to_record() for each in self.links]}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what `to_record` wrote; records of version 1 have fewer fields."""
+        return cls(**{**record, "links": [AlertLink(**each) for each in record.get("links", ())]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -275,6 +275,11 @@ RULES: Mapping[EventName, tuple[Rule, ...]] = {
         Instant("event_time"),
         name("rule"),
         Number("value"),
+        Number("transition", 0),
+        Number("firing", 0),
+        Instant("fired_at", plausible=False),
+        Instant("silenced_until", plausible=False),
+        Length("actor"),
     ),
     "dead_letters": (
         Uuid("dead_letter_id"),

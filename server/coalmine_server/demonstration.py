@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from coalmine_schemas.discovery import read_local_token
 from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed
-from coalmine_server.rollout_story import PLAYED, PlayedRollout, Story
+from coalmine_server.rollout_story import PLAYED, PlayedAlert, PlayedRollout, Story
 from coalmine_server.serve import Server
 from coalmine_server.services.owned_store import OwnedStore, SimulatedTime
-from coalmine_server.settings import KafkaSettings, SchemaSettings, Settings, SpoolSettings
+from coalmine_server.settings import (
+    AlertsSettings,
+    KafkaSettings,
+    SchemaSettings,
+    Settings,
+    SpoolSettings,
+)
+from coalmine_server.slack_stand_in import Message, SlackStandIn
 
 DRAIN_TIMEOUT_S = 60.0
 POLL_S = 0.05
@@ -33,6 +42,10 @@ class DemoReport:
     versions: list[Any]
     """Rows of `/v1/versions`, as parsed JSON."""
     rollouts: list[PlayedRollout]
+    alerts: list[PlayedAlert]
+    """What people were told, oldest first."""
+    slack_messages: list[Message]
+    """As they were sent to what stood in for Slack."""
 
     @property
     def adds_up(self) -> bool:
@@ -40,8 +53,11 @@ class DemoReport:
         return self.produced == self.stored + self.duplicates + self.dead_lettered + self.spooled
 
 
-def demo_settings(settings: Settings, home: Path, port: int) -> Settings:
-    """The given settings with everything in `home`, on the spool alone, on one free or given port."""
+def demo_settings(settings: Settings, home: Path, port: int, slack_url: str) -> Settings:
+    """The given settings with everything in `home`, on the spool alone, on one free or given port.
+
+    Nothing is told anywhere but at `slack_url`.
+    """
     return settings.model_copy(
         update={
             "home": home,
@@ -49,6 +65,7 @@ def demo_settings(settings: Settings, home: Path, port: int) -> Settings:
             "kafka": KafkaSettings(),
             "schema_": SchemaSettings(),
             "spool": SpoolSettings(),
+            "alerts": AlertsSettings(slack_webhook_url=SecretStr(slack_url)),
             "server": settings.server.model_copy(update={"host": "127.0.0.1", "port": port, "url": None}),
         }
     )
@@ -70,7 +87,7 @@ def running_server(settings: Settings, simulated: SimulatedTime) -> Iterator[tup
         server.stop()
 
 
-def report(client: Client, story: Story, produced: int) -> DemoReport:
+def report(client: Client, story: Story, produced: int, slack: SlackStandIn) -> DemoReport:
     """Waits until everything produced is accounted for, and reports what became of it."""
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     while story.read() < produced and time.monotonic() < deadline:
@@ -89,4 +106,6 @@ def report(client: Client, story: Story, produced: int) -> DemoReport:
         unattributed_feedback=status["unattributed_feedback"],
         versions=client.items("/v1/versions"),
         rollouts=story.rollouts(),
+        alerts=story.alerts(),
+        slack_messages=list(slack.messages),
     )

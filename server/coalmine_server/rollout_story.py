@@ -15,6 +15,8 @@ from importlib.resources import as_file, files
 from typing import Final
 
 from coalmine import Coalmine
+from coalmine_alerts.results.story import readable
+from coalmine_alerts.storage.sent import told_transitions
 from coalmine_registry.prompt_files.folder import read_folder
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
@@ -45,6 +47,7 @@ STEP_S: Final = 300.0
 """Simulated seconds between two decisions; the stages count their time in as many."""
 LIVE_STEP_S: Final = 5.0
 ENVIRONMENT: Final = "prod"
+MOST_ALERTS: Final = 1_000
 WAIT_S: Final = 60.0
 POLL_S: Final = 0.01
 
@@ -101,6 +104,22 @@ class PlayedRollout:
     """How many were made."""
     reason: str
     """Why it came into this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedAlert:
+    """Something that people were to be told."""
+
+    rule: str
+    environment: str | None
+    prompt: str | None
+    version: str | None
+    state: str
+    severity: str
+    at: datetime
+    summary: str
+    delivered: list[str]
+    """Channels that took it."""
 
 
 class StoryClock:
@@ -214,6 +233,25 @@ class Story:
             )
         return found
 
+    def alerts(self) -> list[PlayedAlert]:
+        """What people were to be told, oldest first."""
+        found = told_transitions(self._owned.alerts.database, limit=MOST_ALERTS).items
+        return [
+            PlayedAlert(
+                rule=each.rule,
+                environment=each.labels.get("environment"),
+                prompt=each.labels.get("prompt"),
+                version=each.labels.get("version"),
+                state=each.transition.to_state,
+                severity=each.transition.severity,
+                at=each.transition.at,
+                summary=readable(each.transition.summary),
+                delivered=[one.channel for one in each.deliveries if one.state in ("delivered", "merged")],
+            )
+            for each in reversed(found)
+            if each.transition.told
+        ]
+
     def _step(self, at_s: float, moment: datetime) -> None:
         """Everything until this moment was sent: decides, and has the clients follow."""
         if at_s <= STORY_S:
@@ -230,6 +268,13 @@ class Story:
             changed = True
         if self._owned.controller.tick() or changed:
             self._follow()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Evaluates alerts as of the story's time, and sends what is due by then."""
+        alerting = self._owned.alerts
+        alerting.engine.tick(self._clock())
+        alerting.sender.send_due()
 
     def _wait_until_stored(self) -> None:
         sent = self.before + sum(client.stats().produced for client in self._clients.values())

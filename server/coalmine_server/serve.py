@@ -24,13 +24,16 @@ from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
+from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
+from coalmine_server.workers.alert_metrics import AlertMetrics
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
 from coalmine_server.workers.registry import RegistryService
+from coalmine_server.workers.served_metrics import ServedMetrics
 from coalmine_server.workers.state import NoStore, ServerStores
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -70,6 +73,8 @@ class Server:
         self._metrics = process_registry()
         if part != "registry":
             self._metrics.register(IngestMetrics(self.ingest))
+            self._metrics.register(ServedMetrics(self.ingest))
+            self._metrics.register(AlertMetrics(self.ingest))
         self._registry: RegistryService | None = None
 
     @property
@@ -194,6 +199,8 @@ def serve_until_signal(
     """
     # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    if part != "registry":
+        check_alerts(settings)
     server = Server(settings, part)
     told_to_stop = threading.Event()
 

@@ -13,7 +13,7 @@ from coalmine_registry.records import AuditEntry
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage import Database
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
-from coalmine_schemas.events import DeploymentArm
+from coalmine_schemas.events import Deployment, DeploymentArm, RolloutTransition
 from coalmine_schemas.prompts import Rule, ServeVersion
 from tests.support.data.registry_case import (
     ADMIN,
@@ -176,11 +176,16 @@ def test_an_event_tells_of_all_experiments_and_of_the_rollout(registry: Registry
     assert Encoder(SingleObjectFraming()).encode("deployments", last.to_record())
 
 
+def _revision(event: object) -> int | None:
+    assert isinstance(event, Deployment | RolloutTransition)
+    return event.revision
+
+
 def test_events_are_sent_until_they_were(story: Registry) -> None:
     waiting = story.outbox_pending(2)
-    assert [each.event.revision for each in waiting] == [1, 2]
+    assert [_revision(each.event) for each in waiting] == [1, 2]
     story.outbox_delivered([each.id for each in waiting])
-    assert [each.event.revision for each in story.outbox_pending()] == [3, 4, 5]
+    assert [_revision(each.event) for each in story.outbox_pending()] == [3, 4, 5]
     story.outbox_delivered([])
     story.outbox_delivered([each.id for each in waiting])
     assert len(story.outbox_pending()) == 3

@@ -37,6 +37,8 @@ ENUMS: dict[str, Any] = {
 def _build(event: EventName, record: dict[str, Any]) -> Any:
     if event == "deployments":
         return events.Deployment.from_record(record)
+    if event == "alerts":
+        return events.AlertTransition.from_record(record)
     return CLASSES[event](**record)
 
 

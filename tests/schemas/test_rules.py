@@ -145,6 +145,12 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("rollout_transitions", {"revision": -1}, "revision is below 0: -1"),
     ("alerts", {"fingerprint": ""}, "fingerprint is empty"),
     ("alerts", {"value": math.nan}, "value is not finite: nan"),
+    ("alerts", {"rule": ""}, "rule is empty"),
+    ("alerts", {"transition": -1}, "transition is below 0: -1"),
+    ("alerts", {"firing": -1}, "firing is below 0: -1"),
+    ("alerts", {"fired_at": -1}, "fired_at is outside the years 1970 to 9999"),
+    ("alerts", {"silenced_until": -1}, "silenced_until is outside the years 1970 to 9999"),
+    ("alerts", {"actor": LONG}, "actor is longer than 200 characters: 2000"),
     ("dead_letters", {"dead_letter_id": "x"}, "dead_letter_id is not a UUID: 'x'"),
     ("dead_letters", {"source_timestamp": -1}, "source_timestamp is outside the years 1970 to 9999"),
 ]

@@ -14,6 +14,7 @@ class AppriseChannel:
 
     edits: Final = False
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: AppriseSettings, url: str, *, dashboard_url: str | None) -> None:
         """Prepares.
@@ -25,7 +26,7 @@ class AppriseChannel:
             import apprise  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise InvalidParameter(
-                f"channel {settings.name} needs apprise: pip install 'coalmine[alerts]'"
+                f"channel {settings.name} needs apprise: pip install 'coalmine[notify]'"
             ) from error
         self.name: Final = settings.name
         self._dashboard_url = dashboard_url

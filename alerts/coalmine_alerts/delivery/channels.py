@@ -141,6 +141,11 @@ class Channel(Protocol):
         """
         ...
 
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing waits for others of its group or for the digest: it is no people that read it."""
+        ...
+
     def send(self, telling: Telling) -> SentMessage | None:
         """Sends or changes a message; None: there was nothing in it to tell here.
 

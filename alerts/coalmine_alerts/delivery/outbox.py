@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from coalmine_alerts.delivery.channels import Channel, SentMessage, Telling
 from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.grouping import is_digest
 from coalmine_alerts.records import Notice
 from coalmine_alerts.results.alerts import Alert, Cause, Severity
 from coalmine_alerts.storage import deliveries as stored
@@ -57,6 +58,11 @@ class Batch:
         return max(row.attempts for row in self.rows)
 
 
+def may_be_due(connection: Connection, channel: Channel, now: datetime) -> bool:
+    """Returns False if there is certainly nothing to take."""
+    return stored.waits(connection, channel.name, None if channel.at_once else now)
+
+
 def take(connection: Connection, channel: Channel, now: datetime) -> Batch | None:
     """Takes what is to be sent next; None: nothing is due.
 
@@ -65,7 +71,7 @@ def take(connection: Connection, channel: Channel, now: datetime) -> Batch | Non
     held = stored.held_until(connection, channel.name)
     if held is not None and held > now:
         return None
-    groups = _due(stored.waiting(connection, channel.name), one_by_one=channel.one_by_one, now=now)
+    groups = _due(stored.waiting(connection, channel.name), channel, now)
     if not groups:
         return None
     free, counted = _budget(connection, channel, now)
@@ -77,7 +83,7 @@ def take(connection: Connection, channel: Channel, now: datetime) -> Batch | Non
             beyond.append(rows)
             continue
         batch = _batch(connection, channel, rows)
-        if _nobody_needs_to_know(batch):
+        if not channel.at_once and _nobody_needs_to_know(batch):
             stored.change(connection, [row.id for row in rows], state="merged", done_at=now)
             continue
         stored.mark_attempt(connection, rows)
@@ -140,19 +146,22 @@ def retry_parked(connection: Connection, channel: str, now: datetime) -> int:
     return len(ids)
 
 
-def _due(rows: Sequence[Waiting], *, one_by_one: bool, now: datetime) -> list[Sequence[Waiting]]:
+def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Sequence[Waiting]]:
     """Returns what is due of each group, pages first, then what has waited longest."""
     groups: dict[str, list[Waiting]] = defaultdict(list)
     for row in rows:
         groups[row.group_key].append(row)
-    due = [found[:1] if one_by_one else found for found in groups.values() if _due_at(found) <= now]
+    taken = [found[:1] if channel.one_by_one else found for found in groups.values()]
+    due = [found for found in taken if _due_at(found, channel) <= now]
     return sorted(due, key=lambda each: (min(_RANK[row.severity] for row in each), each[0].id))
 
 
-def _due_at(rows: Sequence[Waiting]) -> datetime:
+def _due_at(rows: Sequence[Waiting], channel: Channel) -> datetime:
     """When a group is due: with its first row; after a failure not before the pause is over."""
     failed = [row.due_at for row in rows if row.attempts]
-    return max(failed) if failed else min(row.due_at for row in rows)
+    if failed:
+        return max(failed)
+    return min(row.created_at if channel.at_once else row.due_at for row in rows)
 
 
 def _budget(connection: Connection, channel: Channel, now: datetime) -> tuple[int, bool]:
@@ -178,10 +187,11 @@ def _batch(connection: Connection, channel: Channel, rows: Sequence[Waiting]) ->
         for each in history(connection, sorted(found), since)
         if each.seq in seqs or each.firing == found[each.fingerprint].firing
     ]
+    digest = is_digest(group)
     notice = Notice(
         group=group,
-        cause=alerts[0].cause,
-        environment=alerts[0].labels.get("environment"),
+        cause=Cause("system", "digest") if digest else alerts[0].cause,
+        environment=None if digest else alerts[0].labels.get("environment"),
         alerts=alerts,
         history=tuple(passed[-_LONGEST_HISTORY:]),
     )
@@ -243,7 +253,7 @@ def _store(connection: Connection, batch: Batch, sent: SentMessage, now: datetim
         message = stored.add_message(connection, batch.channel, batch.group, sent, now=now)
     notice = batch.telling.notice
     # A rollout has one message from its beginning to its end.
-    if _over(notice) and notice.cause.kind != "rollout":
+    if is_digest(batch.group) or (_over(notice) and notice.cause.kind != "rollout"):
         stored.close_messages(connection, batch.channel, batch.group)
     return message
 

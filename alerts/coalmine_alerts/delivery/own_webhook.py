@@ -28,6 +28,7 @@ class OwnWebhook:
 
     edits: Final = False
     one_by_one: Final = True
+    at_once: Final = True
 
     def __init__(
         self, settings: WebhookSettings, secrets: Sequence[str], *, clock: Callable[[], datetime]

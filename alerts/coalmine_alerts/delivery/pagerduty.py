@@ -23,6 +23,7 @@ class PagerDuty:
 
     edits: Final = True
     one_by_one: Final = False
+    at_once: Final = True
 
     def __init__(self, settings: PagerDutySettings, routing_key: str, *, dashboard_url: str | None) -> None:
         """Prepares; nothing is connected to."""

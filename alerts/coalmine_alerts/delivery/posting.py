@@ -23,12 +23,17 @@ from coalmine_schemas.safe_text import printable
 TIMEOUT_S: Final = 10.0
 """For a connection, for each part that is read or written, and for an answer as a whole."""
 _LARGEST_ANSWER: Final = 4 * 2**20
+_LOOKED_AT: Final = 20_000
+_LONGEST_REASON: Final = 200
 _LONGEST_S: Final = 86_400.0
 """No channel is left alone for longer, whatever it asks for."""
 _AGAIN: Final = frozenset({408, 425})
 _NOT_TAKEN: Final = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
 """Nothing was sent."""
 _UNKNOWN: Final = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
+
+
+Exchanged = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Poster:
             backend: Decides which addresses may be connected to; None: any.
             timeout_s: As `TIMEOUT_S`.
         """
-        self._secrets = tuple(secrets)
+        self._secrets = sorted(secrets, key=len, reverse=True)
         self._pool = httpcore2.ConnectionPool(
             ssl_context=_ssl_context(),
             network_backend=backend,
@@ -103,17 +108,8 @@ class Poster:
             Ambiguous: It may have been taken.
             Refused: It never will be; `Rejected` with the answer if there was one.
         """
-        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        deadline = time.monotonic() + self._timeout_s
         try:
-            with self._pool.stream(
-                "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
-            ) as response:
-                received = bytearray()
-                for part in response.iter_stream():
-                    received += part
-                    if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
-                        break
+            status, answered, received = self._exchange(url, body, headers)
         except _NOT_TAKEN as error:
             raise Later(f"cannot be reached ({_words(error)})") from error
         except _UNKNOWN as error:
@@ -121,12 +117,26 @@ class Poster:
         except (httpcore2.UnsupportedProtocol, ValueError, TypeError) as error:
             # Not the URL itself: it may be a secret.
             raise Refused("has no usable URL: it begins with https://") from error
-        if 200 <= response.status < 300:
-            return Answer(bytes(received))
-        said = printable(received[:300].decode("utf-8", "replace"), lines=False)
+        if 200 <= status < 300:
+            return Answer(received)
+        said = received[:_LOOKED_AT].decode("utf-8", "replace")
         for secret in self._secrets:
             said = said.replace(secret, "***")
-        _raise(response.status, response.headers, said.strip())
+        _raise(status, answered, printable(said.strip(), lines=False)[:_LONGEST_REASON])
+
+    def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Exchanged:
+        """Posts, and returns status, headers and body of the answer."""
+        timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
+        deadline = time.monotonic() + self._timeout_s
+        with self._pool.stream(
+            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
+        ) as response:
+            received = bytearray()
+            for part in response.iter_stream():
+                received += part
+                if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
+                    break
+            return response.status, response.headers, bytes(received)
 
     def close(self) -> None:
         """Closes its connections."""

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from coalmine_alerts.delivery.channels import Channel
-from coalmine_alerts.delivery.outbox import settle_failed, settle_sent, take
+from coalmine_alerts.delivery.outbox import may_be_due, settle_failed, settle_sent, take
 from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_registry.storage.database import Database
 
@@ -86,6 +86,9 @@ class Sender:
 
     def _send_next(self, channel: Channel) -> bool | None:
         """Sends one message; None: nothing is due, or the channel wants none now."""
+        # Looks first without the lock that writers need.
+        if not self._database.read(lambda connection: may_be_due(connection, channel, self._clock())):
+            return None
         batch = self._database.write(lambda connection: take(connection, channel, self._clock()))
         if batch is None:
             return None

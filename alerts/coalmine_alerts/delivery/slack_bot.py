@@ -34,6 +34,7 @@ _SILENT: Final = frozenset({"acknowledge", "inhibit", "silence", "update"})
 """Kinds of transitions that the changed message shows, and that get no line in the thread."""
 _MOST_LINES: Final = 5
 _LONGEST_GROUP: Final = 500
+_OLD_S: Final = 3600.0
 
 
 class SlackError(Refused):
@@ -57,6 +58,7 @@ class SlackBot:
 
     edits: Final = True
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: SlackBotSettings, token: str, *, dashboard_url: str | None) -> None:
         """Prepares; nothing is connected to."""
@@ -67,25 +69,12 @@ class SlackBot:
 
     def send(self, telling: Telling) -> SentMessage:
         """Sends or changes the group's message; see `Channel`."""
-        last = telling.told[-1].seq
         ts = telling.message.external_id if telling.message is not None else None
         if ts is None:
             return self._first(telling)
         try:
             changed = self._write("chat.update", telling, ts=ts)
-            line = _line(telling)
-            if line and not self._has_line(telling, ts, last):
-                self._call(
-                    "chat.postMessage",
-                    {
-                        "channel": self._settings.channel,
-                        "thread_ts": ts,
-                        "text": line,
-                        "reply_broadcast": _is_for_the_channel(telling.told),
-                        "metadata": _metadata(telling),
-                        "unfurl_links": False,
-                    },
-                )
+            self._add_line(telling, ts)
         except SlackError as error:
             if error.error not in _GONE:
                 raise
@@ -150,21 +139,31 @@ class SlackBot:
                 return str(message["ts"]), until
         return None
 
-    def _has_line(self, telling: Telling, ts: str, last: int) -> bool:
-        """Returns True if an earlier attempt wrote the line in the thread."""
-        if telling.uncertain_since is None:
-            return False
+    def _add_line(self, telling: Telling, ts: str) -> None:
+        """Writes what is new in the thread, unless an earlier attempt did."""
+        until = self._thread_until(telling, ts) if telling.uncertain_since is not None else 0
+        told = [each for each in telling.told if each.seq > until]
+        line = _line(telling, told)
+        if line:
+            place = {"channel": self._settings.channel, "thread_ts": ts}
+            shown = {"text": line, "reply_broadcast": _is_for_the_channel(telling, told, ts)}
+            wanted = {**place, **shown, "metadata": _metadata(telling), "unfurl_links": False}
+            self._call("chat.postMessage", wanted)
+
+    def _thread_until(self, telling: Telling, ts: str) -> int:
+        """Returns the last transition that a line of a thread tells; 0 if there is none."""
         try:
-            return any(
-                (_told_until(message, telling) or 0) >= last
+            lines = [
+                _told_until(message, telling)
                 for message in self._messages("conversations.replies", {"ts": ts})
-                if message.get("ts") != ts
-            )
+                if message["ts"] != ts
+            ]
         except SlackError as error:
             if error.error in _GONE:
                 raise
             # No right to read the channel. The message itself is changed: a line too few rather than twice.
-            return True
+            return telling.told[-1].seq
+        return max((until for until in lines if until is not None), default=0)
 
     def _messages(self, method: str, arguments: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         cursor = ""
@@ -230,10 +229,9 @@ def _told_until(message: Mapping[str, Any], telling: Telling) -> int | None:
     return until if isinstance(until, int) else None
 
 
-def _line(telling: Telling) -> str:
+def _line(telling: Telling, told: Sequence[Transition]) -> str:
     """Returns what is new, as the text of a line in the thread; empty if the changed message says it all."""
-    told = [each for each in telling.told if each.kind not in _SILENT]
-    latest = {each.fingerprint: each for each in told}
+    latest = {each.fingerprint: each for each in told if each.kind not in _SILENT}
     shown = sorted(latest.values(), key=lambda each: each.seq)[:_MOST_LINES]
     lines = [slack_thread_line(replace(telling.notice, history=(each,))) for each in shown]
     if len(latest) > len(shown):
@@ -241,10 +239,17 @@ def _line(telling: Telling) -> str:
     return "\n".join(lines)
 
 
-def _is_for_the_channel(told: Sequence[Transition]) -> bool:
-    """True for what people must hear of: a changed message and a line in a thread notify nobody."""
+def _is_for_the_channel(telling: Telling, told: Sequence[Transition], ts: str) -> bool:
+    """True for what people must hear of: a changed message and a line in its thread notify nobody.
+
+    That something joins what fires is such news only where the message is old, or of a rollout.
+    """
     return any(
         each.kind in ("notice", "repeat")
         or (each.severity == "page" and (each.kind == "severity" or each.to_state == "firing"))
+        or (
+            (each.kind, each.to_state) == ("state", "firing")
+            and (telling.notice.cause.kind == "rollout" or each.at.timestamp() - float(ts) > _OLD_S)
+        )
         for each in told
     )

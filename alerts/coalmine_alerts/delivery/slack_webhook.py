@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from coalmine_alerts.delivery.channels import SentMessage, SlackWebhookSettings, Telling
 from coalmine_alerts.delivery.posting import Poster, Rejected
@@ -23,12 +24,14 @@ class SlackWebhook:
 
     edits: Final = False
     one_by_one: Final = False
+    at_once: Final = False
 
     def __init__(self, settings: SlackWebhookSettings, url: str, *, dashboard_url: str | None) -> None:
         """Prepares; nothing is connected to."""
         self.name: Final = settings.name
         self._settings, self._url, self._dashboard_url = settings, url, dashboard_url
-        self._poster = Poster(secrets=(url,))
+        path = urlsplit(url).path
+        self._poster = Poster(secrets=[url, path, *(each for each in path.split("/") if len(each) >= 8)])
 
     def send(self, telling: Telling) -> SentMessage:
         """Sends a message; see `Channel`."""

@@ -153,9 +153,7 @@ def _chart(block: Mapping[str, Any]) -> str:
     for share in (0.1, 0.5, 0.9):
         value = low + share * (high - low)
         y = up(value)
-        drawn.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="slack-grid"/>'
-        )
+        drawn.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" class="slack-grid"/>')
         drawn.append(f'<text x="{_LEFT - 6}" y="{y + 3:.1f}" text-anchor="end">{value:.3g}</text>')
     floor = _HEIGHT - _BOTTOM + 14
     for place, name in enumerate(axis["categories"]):

@@ -1,7 +1,7 @@
 """What is said of a notice in every channel: headline, where it stands, its alerts as a table, links."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from coalmine_alerts.messages.texts import clock, cut, duration, one_line
 from coalmine_alerts.records import Notice
-from coalmine_alerts.results.alerts import Alert
+from coalmine_alerts.results.alerts import Alert, Transition
 from coalmine_alerts.results.story import Story, StoryTable, moment
 
 Standing = Literal["firing", "acknowledged", "flapping", "no_data", "silenced", "resolved", "told"]
@@ -53,12 +53,18 @@ def as_of(notice: Notice) -> datetime:
     return max(times, default=datetime.fromtimestamp(0, UTC))
 
 
-def standing(alert: Alert) -> Standing:
-    """Returns where an alert stands, in one word."""
-    if alert.last_notice is not None:
-        return "told"
+def standing(alert: Alert, history: Sequence[Transition] = ()) -> Standing:
+    """Returns where an alert stands, in one word.
+
+    Args:
+        alert: As it stands.
+        history: What happened of late, of this alert and others: tells a resolved alert from one that only
+            said something, once.
+    """
+    kinds = [each.kind for each in history if each.fingerprint == alert.fingerprint]
+    is_once = kinds[-1] == "notice" if kinds else alert.last_notice is not None and alert.state == "ok"
     if alert.state in ("ok", "resolved"):
-        return "resolved"
+        return "told" if is_once else "resolved"
     if alert.state == "no_data":
         return "no_data"
     if alert.silenced_until is not None:
@@ -69,9 +75,14 @@ def standing(alert: Alert) -> Standing:
 
 
 def group_standing(notice: Notice) -> Standing:
-    """Returns where a group stands: as its worst does, and resolved once all of it is."""
-    each = [standing(alert) for alert in notice.alerts]
+    """Returns where a group stands: as its first that is not resolved does."""
+    each = [standing(alert, notice.history) for alert in notice.alerts]
     return next((found for found in each if found != "resolved"), "resolved" if each else "told")
+
+
+def is_digest(notice: Notice) -> bool:
+    """Returns True of a group that has no cause in common: what can wait is told once a day."""
+    return notice.group.startswith("digest|")
 
 
 def headline(notice: Notice) -> str:
@@ -84,10 +95,12 @@ def headline(notice: Notice) -> str:
     else:
         icon = _ICONS.get(where) or one_line(story.icon, 8)
         title = one_line(story.title, TITLE_LIMIT)
-        if len(notice.alerts) > 1:
+        if is_digest(notice):
+            icon, title = "🗒️", f"{len(notice.alerts)} that could wait · {one_line(notice.group[7:], 20)}"
+        elif len(notice.alerts) > 1:
             title = f"{_counted(notice)} · {cause_name(notice)}"
             if notice.environment:
-                title += f" · {notice.environment}"
+                title += f" · {one_line(notice.environment, 40)}"
         words = [icon, f"{_WORDS[where]} ·" if where in _WORDS else "", title]
     if notice.test:
         words.insert(0, "TEST ·")
@@ -97,7 +110,7 @@ def headline(notice: Notice) -> str:
 def _counted(notice: Notice) -> str:
     """What the alerts of a group have in common: `Quality fell · 12 prompts`."""
     total = len(notice.alerts)
-    over = sum(standing(alert) == "resolved" for alert in notice.alerts)
+    over = sum(standing(alert, notice.history) == "resolved" for alert in notice.alerts)
     prompts = len({alert.labels.get("prompt") for alert in notice.alerts})
     counted = f"{total} prompts" if prompts == total else f"{total} alerts"
     if 0 < over < total:
@@ -133,21 +146,30 @@ def status(notice: Notice) -> str | None:
         said = f"Silenced until {moment(alert.silenced_until)}: nobody is told of changes."
     elif where == "flapping" and alert.flapping_since is not None:
         said = (
-            f"It has come and gone more than three times in an hour, since {moment(alert.flapping_since)}. "
-            "Until it has been quiet for an hour, only where it stands is told, once an hour."
+            f"Flapping since {moment(alert.flapping_since)}: more than three changes in an hour. "
+            "Until it is quiet, its state is told once an hour."
         )
     elif where == "no_data":
         said = f"Nothing has been heard since {moment(alert.since)}: that is neither good nor bad."
+    if where in ("firing", "acknowledged") and alert.no_data_since is not None:
+        quiet = f"Nothing has been heard since {moment(alert.no_data_since)}: it fires on."
+        said = f"{said} {quiet}" if said else quiet
     return said
 
 
 def _resolved(notice: Notice) -> str:
+    first = notice.alerts[0]
+    if first.accepted_by and first.accepted_at:
+        by = one_line(first.accepted_by, 80)
+        return f"Accepted as the new normal by {by}, {moment(first.accepted_at)}."
     ended = max(each.since for each in notice.alerts)
     began = min((each.fired_at for each in notice.alerts if each.fired_at), default=None)
     if began is None or began > ended:
         return f"Resolved {moment(ended)}."
+    told = [each.summary for each in notice.history[-1:] if each.to_state == "resolved"]
+    evidence = f" {told[0]}" if told and told[0] != first.story.summary else ""
     took = duration((ended - began).total_seconds())
-    return f"Resolved {moment(ended)}; it fired for {took}, since {moment(began)}."
+    return f"Resolved {moment(ended)}; it fired for {took}, since {moment(began)}.{evidence}"
 
 
 def summary(notice: Notice) -> str:
@@ -157,6 +179,8 @@ def summary(notice: Notice) -> str:
         return ""
     if len(notice.alerts) == 1:
         return story.summary
+    if is_digest(notice):
+        return f"What happened since yesterday and woke nobody. The first: {story.summary}"
     return f"{len(notice.alerts)} alerts have one cause: {cause_name(notice)}. The first: {story.summary}"
 
 
@@ -169,7 +193,7 @@ def members(notice: Notice) -> StoryTable | None:
     for alert in notice.alerts[:_MOST_ROWS]:
         labels = [alert.labels.get(name, "") for name in ("prompt", "app", "source", "version")]
         about = one_line(" ".join(filter(None, labels)), 60) or one_line(alert.cause.id, 60)
-        state = standing(alert).replace("_", " ")
+        state = standing(alert, notice.history).replace("_", " ")
         rows.append((about, _what(alert), clock(alert.began_at or alert.since, now), state))
     # Where all stand alike, that is said above.
     columns = 4 if len({row[3] for row in rows}) > 1 else 3
@@ -227,8 +251,8 @@ def links(notice: Notice, dashboard_url: str | None) -> tuple[Link, ...]:
 
 def _alert_path(notice: Notice) -> str:
     if len(notice.alerts) == 1:
-        return f"/alerts?alert={notice.alerts[0].fingerprint}"
-    return f"/alerts?group={quote(notice.group, safe='')}"
+        return f"/alerts?fingerprint={notice.alerts[0].fingerprint}"
+    return f"/alerts?group={quote(notice.group.encode('utf-8', 'replace'), safe='')}"
 
 
 def _url(dashboard_url: str, path: str) -> str | None:

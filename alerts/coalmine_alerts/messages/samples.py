@@ -53,7 +53,7 @@ def _alert(
         fingerprint=f"{0x7F3C_0000_0000_0000 + number:016x}",
         rule=rule,
         labels={"environment": "prod", "prompt": prompt, "version": version},
-        state=state,
+        state="ok" if once else state,
         severity=severity,
         cause=cause,
         since=now,
@@ -71,6 +71,10 @@ def _alert(
         inhibited_by=None,
         flapping_since=None,
         last_notice=f"{rule}-1" if once else None,
+        no_data_since=None,
+        accepted_by=None,
+        accepted_at=None,
+        accepted_value=None,
     )
 
 
@@ -82,8 +86,8 @@ def _notice(
         seq=4711,
         fingerprint=first.fingerprint,
         at=now,
-        kind=kind,
-        from_state="pending",
+        kind="notice" if first.last_notice else kind,
+        from_state="ok",
         to_state=first.state,
         severity=first.severity,
         firing=first.firing,

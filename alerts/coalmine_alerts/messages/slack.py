@@ -35,6 +35,7 @@ _EXCERPT_LIMIT: Final = 300
 _MOST_EXCERPTS: Final = 3
 _LOOKED_AT: Final = 4_000
 _MOST_DIFF_LINES: Final = 16
+_SEVERITIES: Final = {"page": "a page", "warning": "a warning", "info": "for information"}
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What goes first when there is too much.
 _DISPENSABLE: Final = ("chart", "excerpts", "diff", "details", "table")
@@ -86,7 +87,7 @@ def slack_message(
     if "blocks" in without:
         told = plain_text(notice, dashboard_url)
         return SlackMessage(
-            text=escape(cut(f"{told.title}\n{told.body}", TEXT_LIMIT)),
+            text=escape(f"{told.title}\n{told.body}"),
             metadata=_metadata(notice) if mode == "bot" else None,
         )
     parts = dict(_parts(notice, where, mode=mode, texts=texts, without=without))
@@ -113,20 +114,22 @@ def slack_thread_line(notice: Notice) -> str:
     latest = notice.history[-1] if notice.history else None
     if latest is None:
         return escape(one_line(story.summary if story else outline.headline(notice), 500))
-    changed = latest.kind.replace("_", " ")
-    words = {"acknowledge": "acknowledged", "accept": "accepted as the new normal", "update": "now"}.get(
-        latest.kind, latest.to_state.replace("_", " ") if latest.kind == "state" else changed
-    )
-    by = f" by {one_line(latest.actor, 80)}" if latest.actor else ""
-    why = f" ({one_line(latest.reason, 200)})" if latest.reason else ""
     said = _mrkdwn(latest.summary, 500, latest.at)
-    stamp = _mrkdwn(moment(latest.at), 100, latest.at)
-    return f"{stamp} {escape(words + by + why)}: {said}" if said else f"{stamp} {escape(words + by + why)}"
+    if latest.kind == "state":
+        said = f"{latest.to_state.replace('_', ' ')}: {said}"
+    elif latest.kind == "severity":
+        said = f"now {_SEVERITIES[latest.severity]}: {said}"
+    why = f" ({escape(one_line(latest.reason, 200))})" if latest.reason else ""
+    return f"{_mrkdwn(moment(latest.at), 100, latest.at)} {said}{why}"
 
 
-def escape(text: str) -> str:
-    """Returns a text in which Slack finds no mention and no link."""
-    return text.translate(_ESCAPES)
+def escape(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Returns a text in which Slack finds no mention and no link, at most so long with what that adds."""
+    drawn = cut(text, limit).translate(_ESCAPES)
+    while size(drawn) > limit:
+        text = cut(text, min(limit, size(text)) * 3 // 4)
+        drawn = text.translate(_ESCAPES)
+    return drawn
 
 
 def _mrkdwn(text: str, limit: int, now: datetime) -> str:

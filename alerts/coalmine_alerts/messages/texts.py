@@ -61,6 +61,9 @@ def pieces(text: str, limit: int) -> Iterator[Piece]:
         text: With moments and code as `results.story` marks them.
         limit: In characters; a moment counts as 24.
     """
+    if len(text) > 8 * limit + 2_000:
+        # Nothing beyond can be shown, and whoever names something must not choose what it costs us.
+        text = text[: 8 * limit + 2_000] + CUT
     place = 0
     for found in [*_MARKED.finditer(text), None]:
         plain = clean(text[place : found.start() if found else None])

@@ -64,8 +64,6 @@ class Alert:
     """Since when the condition has held without a break."""
     false_since: datetime | None
     """Since when it has not; null: it has, or there is nothing to say (any more)."""
-    no_data_since: datetime | None
-    """Since when there is no data, while firing."""
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     silenced_until: datetime | None
@@ -74,10 +72,13 @@ class Alert:
     flapping_since: datetime | None
     last_notice: str | None
     """Of notices: the id of the last one. The state of what is only noticed is `ok`."""
-    accepted_by: str | None
+    no_data_since: datetime | None = None
+    """Since when there is no data, while firing or pending."""
+    accepted_by: str | None = None
     """Who accepted it as the new normal: it does not fire again before its condition has been False."""
-    accepted_at: datetime | None
-    accepted_value: float | None
+    accepted_at: datetime | None = None
+    accepted_value: float | None = None
+    """Measured when it was accepted: the new reference."""
 
 
 @result

@@ -3,7 +3,8 @@
 A story is plain text without any channel's markup. Each channel draws it in its own way, and escapes it.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Final
 
 from coalmine_schemas.results import result
@@ -24,6 +25,20 @@ CODE: Final = "\x0e{}\x0f"
 def code(text: str) -> str:
     """Returns a command or a name as it stands in the texts of a story, where a channel sets it apart."""
     return CODE.format(text)
+
+
+_MARKED: Final = re.compile("\x02([0-9]{1,11})\x03|\x0e([^\x0e\x0f]*)\x0f")
+
+
+def readable(text: str) -> str:
+    """Returns a text of a story as it is read where moments and code are not set apart."""
+
+    def written(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[2]
+        return f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC"
+
+    return _MARKED.sub(written, text)
 
 
 @result

@@ -46,6 +46,14 @@ def waiting(connection: Connection, channel: str) -> list[Waiting]:
     return [Waiting(**row._mapping) for row in connection.execute(query.order_by(deliveries.c.id))]
 
 
+def waits(connection: Connection, channel: str, due_at: datetime | None) -> bool:
+    """Returns whether a row waits for a channel that is due by then; None: whenever it is due."""
+    query = select(deliveries.c.id).where(deliveries.c.state == "waiting", deliveries.c.channel == channel)
+    if due_at is not None:
+        query = query.where(deliveries.c.due_at <= due_at)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def mark_attempt(connection: Connection, rows: Sequence[Waiting]) -> None:
     """Notes, before it is made, that an attempt may be taken."""
     for ids in _pieces([row.id for row in rows]):

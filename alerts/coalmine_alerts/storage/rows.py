@@ -34,6 +34,11 @@ def transition_of(row: Row[Any]) -> Transition:
     return Transition(**{name: getattr(row, name) for name in _names(Transition)})
 
 
+def transition_values(transition: Transition) -> dict[str, Any]:
+    """Returns a transition as its table holds it."""
+    return {name: getattr(transition, name) for name in _names(Transition)}
+
+
 def silence_of(row: Row[Any]) -> Silence:
     """Returns a stored silence."""
     return Silence(**{name: getattr(row, name) for name in _names(Silence)})

@@ -65,7 +65,7 @@ alerts: Final = Table(
 transitions: Final = Table(
     "transitions",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Integer, primary_key=True),
     Column("fingerprint", String(16), ForeignKey("alerts.fingerprint"), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("kind", String(12), nullable=False),
@@ -131,6 +131,8 @@ deliveries: Final = Table(
     Column("done_at", UtcTime),
     Column("message", Integer, ForeignKey("messages.id")),
     Index("ix_deliveries_waiting", "state", "channel", "due_at"),
+    Index("ix_deliveries_transition", "transition"),
+    Index("ix_deliveries_message", "message"),
 )
 
 # What was sent: one message for each channel, group and run of it, which changes where the channel can.
@@ -148,7 +150,7 @@ messages: Final = Table(
     Column("text", Text, nullable=False),
     # As sent last: blocks of Slack, payload of others.
     Column("body", _Json, nullable=False),
-    Index("ix_messages_group", "channel", "group_key", "open"),
+    Index("ix_messages_group", "group_key", "channel", "open"),
 )
 
 # What rules remember from one evaluation to the next, by name.

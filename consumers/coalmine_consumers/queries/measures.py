@@ -95,13 +95,14 @@ def measured_groups(
     parameters = _parameters(filters, pieces, names, bucket_s)
     totals = source.rows(statement("totals", __package__), parameters)
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
-    means = {_key(row): row["mean"] for row in quality.to_pylist()}
+    means = {_key(row): (row["mean"], row["n"]) for row in quality.to_pylist()}
     metrics = ("latency_ms", "time_to_first_token_ms")
     found = histograms(source, filters, pieces, names, metrics, bucket_s=bucket_s)
     groups: dict[Key, Group] = {}
     for row in totals:
         key = _key(row)
-        measures = {**_from_totals(row), "quality_mean": means.get(key)}
+        mean, n = means.get(key, (None, 0))
+        measures = {**_from_totals(row), "quality_mean": mean, "quality_n": n}
         for metric in metrics:
             histogram = found.get((*key, metric))
             p50, p95 = (None, None) if histogram is None else histogram.quantiles((0.5, 0.95))

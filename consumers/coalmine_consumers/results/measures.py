@@ -71,6 +71,8 @@ class Measures:
     """95th percentile of the time to first token, milliseconds, within 1 %."""
     quality_mean: float | None
     """Mean of the metric or score named `quality`."""
+    quality_n: int
+    """Values that this mean is of."""
     feedback: int
     """Feedback events whose request is known."""
     thumbs_up: int

@@ -8,6 +8,8 @@ from typing import Any, Self, TypeVar
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
+from coalmine_alerts.results.alerts import Alert, Silence
+from coalmine_alerts.results.messages import Message, ToldTransition
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
@@ -27,6 +29,12 @@ _INGEST = TypeAdapter(IngestStatus)
 _VERSIONS = TypeAdapter(Page[VersionRow])
 _TIMESERIES = TypeAdapter(Timeseries)
 _MARKS = TypeAdapter(Page[DeploymentMark])
+_ALERT = TypeAdapter(Alert)
+_ALERTS = TypeAdapter(Page[Alert])
+_CHANGES = TypeAdapter(Page[ToldTransition])
+_MESSAGES = TypeAdapter(Page[Message])
+_SILENCE = TypeAdapter(Silence)
+_SILENCES = TypeAdapter(Page[Silence])
 
 _MAX_PAGES = 100
 """A list with more pages than this is a fault of the server."""
@@ -91,6 +99,39 @@ class ApiClient:
         pages = self._pages("/v1/deployment-marks", _parameters(every_model), _MARKS)
         return [mark for page in pages for mark in page.items]
 
+    def alerts(self, limit: int = 200) -> list[Alert]:
+        """Returns the alerts whose state changed last, those that are ok left out."""
+        return list(self._get("/v1/alerts", {"limit": str(limit)}, _ALERTS).items)
+
+    def alert_changes(self, limit: int = 50) -> list[ToldTransition]:
+        """Returns the last changes of alerts, and who was told."""
+        return list(self._get("/v1/alerts/transitions", {"limit": str(limit)}, _CHANGES).items)
+
+    def alert_messages(self, limit: int = 20) -> list[Message]:
+        """Returns the last messages, as the channels show them."""
+        return list(self._get("/v1/alerts/messages", {"limit": str(limit)}, _MESSAGES).items)
+
+    def silences(self) -> list[Silence]:
+        """Returns the silences in force."""
+        return [each for page in self._pages("/v1/alerts/silences", {}, _SILENCES) for each in page.items]
+
+    def acknowledge(self, fingerprint: str, reason: str | None) -> Alert:
+        """Notes that the viewer looks after an alert."""
+        return self._post(f"/v1/alerts/{fingerprint}/acknowledge", {"reason": reason}, _ALERT)
+
+    def mark(self, fingerprint: str, *, useful: bool) -> Alert:
+        """Notes what the viewer thinks of an alert."""
+        return self._post(f"/v1/alerts/{fingerprint}/mark", {"useful": useful}, _ALERT)
+
+    def silence(self, matchers: dict[str, str], until: datetime, reason: str) -> Silence:
+        """Silences alerts until a moment."""
+        body = {"matchers": matchers, "until": _moment(until), "reason": reason}
+        return self._post("/v1/alerts/silences", body, _SILENCE)
+
+    def unsilence(self, silence_id: int) -> Silence:
+        """Ends a silence."""
+        return self._post(f"/v1/alerts/silences/{silence_id}/end", {}, _SILENCE)
+
     def _pages(
         self, path: str, parameters: dict[str, str], answer: TypeAdapter[_PageLike]
     ) -> list[_PageLike]:
@@ -103,8 +144,14 @@ class ApiClient:
         return pages
 
     def _get(self, path: str, parameters: dict[str, str], answer: TypeAdapter[_Answer]) -> _Answer:
+        return self._ask(self._http.build_request("GET", path, params=parameters), path, answer)
+
+    def _post(self, path: str, body: dict[str, Any], answer: TypeAdapter[_Answer]) -> _Answer:
+        return self._ask(self._http.build_request("POST", path, json=body), path, answer)
+
+    def _ask(self, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
         try:
-            response = self._http.get(path, params=parameters)
+            response = self._http.send(request)
         except httpx2.TimeoutException as error:
             raise Unreachable(self.url, "the request timed out") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

@@ -191,6 +191,9 @@ def build_api(
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
         app.include_router(readouts.changes, dependencies=[bearer, known])
+        from coalmine_server.api.routes import alerts  # noqa: PLC0415 - imports SQLAlchemy
+
+        app.include_router(alerts.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
             access,

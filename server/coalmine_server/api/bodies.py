@@ -110,6 +110,33 @@ class ReasonBody(Body):
     reason: Reason = None
 
 
+class ReasonedBody(Body):
+    """A reason, without which it is not done."""
+
+    reason: str = Field(min_length=1, max_length=1000, description="Reason, kept with what was done.")
+
+
+class SilenceBody(Body):
+    """What to silence, until when, and why."""
+
+    matchers: dict[str, Annotated[str, Field(min_length=1, max_length=500)]] = Field(
+        min_length=1,
+        max_length=20,
+        description="`rule` and labels, all of which an alert has to have; a value may end in `*`.",
+        examples=[{"rule": "quality_drift", "prompt": "summarize"}],
+    )
+    until: Annotated[Moment, Field(examples=["2026-12-27T08:00:00Z"])] = Field(
+        description="When it ends by itself, within 30 days."
+    )
+    reason: str = Field(min_length=1, max_length=1000, description="Reason, shown wherever the alerts are.")
+
+
+class MarkBody(Body):
+    """What somebody thinks of an alert."""
+
+    useful: bool = Field(description="True if it was useful, false if it was noise.")
+
+
 class FreezeBody(Body):
     """What to freeze, and why."""
 

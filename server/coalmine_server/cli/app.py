@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
+    alerts,
     call,
     dead_letters,
     demo,
@@ -105,6 +106,7 @@ app.command("explain", rich_help_panel=INSPECT)(explain.explain)
 app.command("drift", rich_help_panel=INSPECT)(readout.drift)
 app.command("timeline", rich_help_panel=INSPECT)(timeline.timeline)
 app.command("ingest-status", rich_help_panel=INSPECT)(pipeline.ingest_status)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=INSPECT)
 app.command("stats-check", rich_help_panel=INSPECT)(statistics.stats_check)
 app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("init", rich_help_panel=PROMPTS)(push.init)

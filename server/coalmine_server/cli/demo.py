@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import typer
 
 from coalmine_schemas.discovery import expanded
+from coalmine_schemas.safe_text import printable
 from coalmine_server.cli.invocation import invocation, stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json_line
 from coalmine_server.cli.serve import dashboard_address, dashboard_command, dashboard_environment
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from coalmine_server.cli.output import Advance
     from coalmine_server.demonstration import DemoReport
     from coalmine_server.settings import Settings
+    from coalmine_server.slack_stand_in import Message
     from coalmine_simulator import Progress
 
 END_TIMEOUT_S = 10.0
@@ -70,6 +72,7 @@ def demo(
     from coalmine_schemas.simulated_home import mark_simulated
     from coalmine_server.demonstration import demo_settings, report, running_server
     from coalmine_server.rollout_story import Story, StoryClock, register_prompts
+    from coalmine_server.slack_stand_in import SlackStandIn
 
     shared = invocation(context)
     given = shared.settings(dashboard__port=dashboard_port)
@@ -77,7 +80,8 @@ def demo(
         home = _unused(shared.home)
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-demo-")))
-        settings = demo_settings(given, expanded(home), port)
+        slack = stack.enter_context(SlackStandIn(None if as_json else _tell).running())
+        settings = demo_settings(given, expanded(home), port, slack.url)
         mark_simulated(settings.home, PLAYING)
         stop = stack.enter_context(stop_on_signals())
         clock = StoryClock()
@@ -99,10 +103,18 @@ def demo(
                 progress=_Narrator(settings.home, advance, seconds),
             )
         note("stopping: everything that was sent is counted first")
-        found = report(client, story, story.before + result.total)
+        found = report(client, story, story.before + result.total, slack)
     _write(found, as_json)
     if not found.adds_up:
         raise CheckFailed("it does not add up: events were lost or counted twice")
+
+
+def _tell(message: "Message") -> None:
+    """Shows a message that was sent to what stands in for Slack."""
+    from coalmine_server.slack_stand_in import readable
+
+    lines = printable(readable(message)).splitlines()
+    note("\n".join(["", *(f"  slack | {line}" for line in lines), ""]))
 
 
 class _Narrator:
@@ -197,7 +209,9 @@ def _write(found: "DemoReport", as_json: bool) -> None:
     }
     if as_json:
         rollouts = [asdict(each) for each in found.rollouts]
-        write_json_line({**counts, "versions": found.versions, "rollouts": rollouts})
+        alerts = [asdict(each) for each in found.alerts]
+        told = {"alerts": alerts, "slack_messages": found.slack_messages}
+        write_json_line({**counts, "versions": found.versions, "rollouts": rollouts, **told})
         return
     from coalmine_consumers.results import VersionRow
     from coalmine_server.client import read_as

@@ -95,9 +95,18 @@ class Client:
                 return found[:most]
         return found
 
-    def post(self, path: str, body: object, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - JSON
-        """Returns the answer to a POST, as parsed JSON."""
-        return self._ask("POST", path, parameters, body=body)
+    def post(
+        self, path: str, body: object, parameters: Parameters | None = None, *, slow: bool = False
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Returns the answer to a POST, as parsed JSON.
+
+        Args:
+            path: Path of the resource.
+            body: As JSON.
+            parameters: Query parameters; those that are None are left out.
+            slow: True for answers that may take minutes.
+        """
+        return self._ask("POST", path, parameters, body=body, slow=slow)
 
     def put(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a PUT, as parsed JSON."""

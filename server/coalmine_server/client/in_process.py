@@ -20,7 +20,8 @@ from coalmine_server.settings import Settings
 @contextmanager
 def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
     """A client of the API over a store that this process owns. Every request is the system's own."""
-    api = build_api(_OneStore(OwnedStore(store, settings, RegistryWhenAsked(settings))))
+    owned = OwnedStore(store, settings, RegistryWhenAsked(settings))
+    api = build_api(_OneStore(owned))
 
     async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
         scope["coalmine.actor"] = Actor.of_system()
@@ -31,6 +32,7 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+        owned.close_alerts()
 
 
 class _OneStore:

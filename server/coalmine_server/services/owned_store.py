@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coalmine_consumers.collector.health import CollectorHealth
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.controller import Controller
+    from coalmine_server.services.alerting import Alerting
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -56,6 +57,10 @@ class Ingest(Protocol):
 
     def health(self) -> "CollectorHealth | None":
         """Collector status, once there is a collector."""
+        ...
+
+    def rollout_tick_age_s(self) -> float | None:
+        """Seconds since rollouts were last decided about; None where nobody does."""
         ...
 
 
@@ -111,11 +116,23 @@ class OwnedStore:
         from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
 
         controller = partial(
-            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self._source_lag_s
+            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self.source_lag_s
         )
         if self.simulated is None:
             return controller()
         return controller(clock=self.simulated.clock, longest_gap_s=self.simulated.step_s)
+
+    @cached_property
+    def alerts(self) -> "Alerting":
+        """The alerts of this process."""
+        from coalmine_server.services.alerting import Alerting  # noqa: PLC0415 - imports SQLAlchemy
+
+        return Alerting(self)
+
+    def close_alerts(self) -> None:
+        """Closes the database of alerts, if it was opened."""
+        if "alerts" in self.__dict__:
+            self.alerts.close()
 
     @property
     def known_registry(self) -> "Registry":
@@ -128,7 +145,7 @@ class OwnedStore:
             raise Unavailable(f"no server runs in {self.settings.home}", "start one with `coalmine serve`")
         return self.registry
 
-    def _source_lag_s(self) -> float | None:
+    def source_lag_s(self) -> float | None:
         """Seconds since everything that waits was committed; None if that is not known."""
         health = None if self.ingest is None else self.ingest.health()
         if health is None:

@@ -11,6 +11,7 @@ from coalmine_server.settings.load import (
 )
 from coalmine_server.settings.model import Settings
 from coalmine_server.settings.sections import (
+    AlertsSettings,
     DashboardSettings,
     IngestSettings,
     KafkaSettings,
@@ -26,6 +27,7 @@ from coalmine_server.settings.sections import (
 
 __all__ = [
     "SETTING_KEYS",
+    "AlertsSettings",
     "DashboardSettings",
     "IngestSettings",
     "KafkaSettings",

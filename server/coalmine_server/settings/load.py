@@ -184,6 +184,8 @@ def _keep_secrets_from(
 
 
 def _is_address(name: str) -> bool:
+    if name.startswith("alerts."):  # tokens go to Slack and PagerDuty; the file says what else they go to
+        return name == "alerts.file"
     return name == "home" or name.endswith(("url", "servers", "protocol", "mechanism", "location"))
 
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded
 from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
+    AlertsSettings,
     DashboardSettings,
     IngestSettings,
     KafkaSettings,
@@ -70,6 +71,8 @@ class Settings(BaseSettings):
     """How long data is kept."""
     rollouts: RolloutSettings = RolloutSettings()
     """Rollouts."""
+    alerts: AlertsSettings = AlertsSettings()
+    """Alerts."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()
@@ -104,6 +107,17 @@ class Settings(BaseSettings):
     def registry_file(self) -> Path:
         """The database of the prompt registry, unless `registry.url` is set."""
         return self.home / "registry.db"
+
+    @property
+    def alerts_file(self) -> Path | None:
+        """The file of rules, channels and owners; None if there is none."""
+        usual = self.home / "alerts.yaml"
+        return self.alerts.file or (usual if usual.is_file() else None)
+
+    @property
+    def alerts_database(self) -> Path:
+        """The database of alerts."""
+        return self.home / "alerts.db"
 
     @classmethod
     def settings_customise_sources(

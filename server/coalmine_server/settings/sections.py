@@ -114,6 +114,30 @@ class RolloutSettings(Section):
     when it hears nothing; none if unset."""
 
 
+class AlertsSettings(Section):
+    """Alerts. Rules, channels and owners are in a file of their own."""
+
+    file: Path | None = None
+    """File of rules, channels and owners; `<home>/alerts.yaml`, if there is one, if unset."""
+    dashboard_url: str | None = None
+    """URL of the dashboard that messages link to; that of this machine if unset."""
+    evaluate_every_s: float = Field(default=10.0, ge=1, le=300)
+    """How often rules are evaluated."""
+    slack_webhook_url: SecretStr | None = None
+    """URL of an incoming webhook of Slack. If the file names no channels, everything goes there."""
+    slack_bot_token: SecretStr | None = None
+    """Token of a Slack bot (`xoxb-...`): messages that change as their alerts do."""
+    slack_app_token: SecretStr | None = None
+    """Token of a Slack app (`xapp-...`) for buttons, over Socket Mode."""
+    slack_users: dict[str, str] = Field(default={})
+    """Who presses buttons: a Slack member's id to the subject of that person's token. Others may only
+    acknowledge."""
+    pagerduty_routing_key: SecretStr | None = None
+    """Integration key of a PagerDuty service, Events API v2."""
+    webhook_secret: SecretStr | None = None
+    """What our own webhooks are signed with."""
+
+
 class LogSettings(Section):
     """Log lines that the server and the command write to standard error."""
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import httpx2
 import structlog
@@ -20,8 +21,13 @@ ROLLOUTS_AGAIN_S = 0.1
 _log = structlog.stdlib.get_logger("coalmine.analysis")
 
 
-def rollouts_worker(controller: Controller) -> Worker:
-    """Decides about rollouts: takes a look at each, then acts on it."""
+def rollouts_worker(controller: Controller, *, on_decided: Callable[[], None] = lambda: None) -> Worker:
+    """Decides about rollouts: takes a look at each, then acts on it.
+
+    Args:
+        controller: Of rollouts.
+        on_decided: Called after something was decided: people are told.
+    """
 
     def tick(_stop: threading.Event) -> float:
         made = controller.tick()
@@ -35,6 +41,8 @@ def rollouts_worker(controller: Controller) -> Worker:
                 stage=decision.to_stage,
                 reasons=list(decision.reasons),
             )
+        if made:
+            on_decided()
         # One decision often makes the next possible: what was approved may start.
         return ROLLOUTS_AGAIN_S if made else ROLLOUTS_EVERY_S
 

@@ -130,7 +130,14 @@ class IngestService:
 
     def rollout_tick_age_s(self) -> float | None:
         """Seconds since rollouts were last decided about without a failure; None where nobody does."""
-        worker = self._worker("rollouts")
+        return self._tick_age_s("rollouts")
+
+    def alerts_tick_age_s(self) -> float | None:
+        """Seconds since alerts were last evaluated without a failure; None where nobody does."""
+        return self._tick_age_s("alerts")
+
+    def _tick_age_s(self, name: str) -> float | None:
+        worker = self._worker(name)
         return None if worker is None else time.monotonic() - worker.health().since
 
     def wake_rollouts(self) -> None:
@@ -162,6 +169,7 @@ class IngestService:
         """Closes the store, for a standby to take over. Call it after `stop`."""
         if self._owned is not None:
             owned, self._owned = self._owned, None
+            owned.close_alerts()
             owned.store.close()
 
     def _run(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -14,7 +14,7 @@ from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
-from coalmine_schemas.events import Deployment, RolloutTransition
+from coalmine_schemas.events import AlertTransition, Deployment, RolloutTransition
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -56,20 +56,32 @@ class Channel(Protocol):
         ...
 
 
-class DeploymentPublisher:
-    """Implements `Publisher` over the outbox of the registry."""
+class Outbox(Protocol):
+    """Events that wait to be sent: those of the registry, or of alerts."""
 
-    def __init__(self, registry: Registry, channel: Channel) -> None:
-        self._registry = registry
+    def outbox_pending(self, limit: int) -> list[OutboxEntry]:
+        """Returns events that have not been sent yet, oldest first."""
+        ...
+
+    def outbox_delivered(self, ids: Sequence[int]) -> None:
+        """Forgets events that were sent."""
+        ...
+
+
+class EventPublisher:
+    """Implements `Publisher` over an outbox."""
+
+    def __init__(self, outbox: Outbox, channel: Channel) -> None:
+        self._outbox = outbox
         self._channel = channel
 
     def publish(self) -> int:
         """See `Publisher.publish`."""
-        entries = self._registry.outbox_pending(BATCH)
+        entries = self._outbox.outbox_pending(BATCH)
         if not entries:
             return 0
         delivered = self._channel.send(entries)
-        self._registry.outbox_delivered(delivered)
+        self._outbox.outbox_delivered(delivered)
         return len(delivered)
 
     def close(self) -> None:
@@ -81,11 +93,25 @@ def deployment_events_worker(settings: Settings, registry: Registry) -> Worker:
     """Sends the registry's events, at once after a change that this process made."""
     worker = outbox_worker(
         "deployment-events",
-        lambda stop: DeploymentPublisher(registry, open_channel(settings, stop)),
+        lambda stop: EventPublisher(registry, open_channel(settings, stop)),
         rest_s=LOOK_S,
     )
     registry.on_change(lambda _environment, _revision: worker.wake())
     return worker
+
+
+def alert_events_worker(settings: Settings, open_outbox: Callable[[], Outbox]) -> Worker:
+    """Sends the events of alerts.
+
+    Args:
+        settings: All of them.
+        open_outbox: Called on the worker's thread: without its database, everything else goes on.
+    """
+    return outbox_worker(
+        "alert-events",
+        lambda stop: EventPublisher(open_outbox(), open_channel(settings, stop)),
+        rest_s=LOOK_S,
+    )
 
 
 def open_channel(settings: Settings, stop: threading.Event) -> Channel:
@@ -188,7 +214,9 @@ class _Kafka:
             self._schemas.close()
 
 
-def _key(event: Deployment | RolloutTransition) -> bytes:
+def _key(event: Deployment | RolloutTransition | AlertTransition) -> bytes:
+    if isinstance(event, AlertTransition):
+        return event.fingerprint.encode()
     if isinstance(event, RolloutTransition):
         return event.rollout.encode()
     return f"{event.environment}/{event.prompt}".encode()

@@ -6,6 +6,8 @@ from coalmine_server.workers.ingest import IngestService
 
 ROLLOUTS_OVERDUE_S = 60.0
 """They are decided about every five seconds."""
+ALERTS_OVERDUE_S = 600.0
+"""They are evaluated every `alerts.evaluate_every_s`, five minutes at most."""
 
 
 class ServerStores:
@@ -35,11 +37,14 @@ class ServerStores:
                 return None
 
     def why_degraded(self) -> str | None:
-        """Says so if nobody decides about rollouts: traffic goes on, but nothing is taken back."""
+        """Says so if nobody decides about rollouts, or evaluates alerts: traffic goes on, but unwatched."""
         age_s = self._ingest.rollout_tick_age_s()
-        if age_s is None or age_s <= ROLLOUTS_OVERDUE_S:
-            return None
-        return f"rollouts were last decided about {age_s:.0f} s ago: see the log for the worker rollouts"
+        if age_s is not None and age_s > ROLLOUTS_OVERDUE_S:
+            return f"rollouts were last decided about {age_s:.0f} s ago: see the log for the worker rollouts"
+        age_s = self._ingest.alerts_tick_age_s()
+        if age_s is not None and age_s > ALERTS_OVERDUE_S:
+            return f"alerts were last evaluated {age_s:.0f} s ago: see the log for the worker alerts"
+        return None
 
     def _starting(self, work: str) -> NotReady:
         waiting_for = self._ingest.waiting_for

@@ -11,6 +11,7 @@ from coalmine.assembly import make_emitter
 from coalmine.emitters.base import Emitter
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
+from coalmine_alerts.events import AlertOutbox
 from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
@@ -18,8 +19,10 @@ from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
+from coalmine_server.workers.alerts import alert_workers, buttons_worker
 from coalmine_server.workers.analysis import drift_worker, ping_worker, readouts_worker, rollouts_worker
 from coalmine_server.workers.outbox import outbox_worker
+from coalmine_server.workers.registry import alert_events_worker
 from coalmine_server.workers.worker import Worker
 
 DEAD_LETTERS_EVERY_S = 5.0
@@ -34,8 +37,12 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
     ]
     if owned.simulated is None:
         workers.append(readouts_worker(owned.readouts, settings.readout.look_every_s))
-        rollouts = rollouts_worker(owned.controller)
-        workers.append(rollouts)
+        alerts, messages = alert_workers(owned.alerts, settings.alerts.evaluate_every_s)
+        rollouts = rollouts_worker(owned.controller, on_decided=alerts.wake)
+        events = alert_events_worker(settings, lambda: AlertOutbox(owned.alerts.database))
+        workers += (rollouts, alerts, messages, events)
+        if (buttons := buttons_worker(owned.alerts, settings.alerts)) is not None:
+            workers.append(buttons)
         if settings.rollouts.ping_url is not None:
             workers.append(ping_worker(settings.rollouts.ping_url, rollouts))
     if settings.kafka.bootstrap_servers is not None:

@@ -133,6 +133,36 @@ def test_a_line_that_may_have_been_taken_is_not_written_twice(
     assert len(slack_server.lines(message["ts"])) == 1
 
 
+def test_what_joined_a_line_in_doubt_is_told_without_telling_the_rest_again(
+    outbox: AlertOutbox, sender: Sender, slack_server: Slack
+) -> None:
+    outbox.tell("summarize")
+    sender.send_due()
+    slack_server.server.faults.extend([None, "accept_and_drop"])
+    outbox.tell("extract", group="summarize")
+    sender.send_due()
+    outbox.wait(5)
+    outbox.tell("support", group="summarize")
+    assert sender.send_due() == 1
+    first, second = slack_server.lines(slack_server.top[0]["ts"])
+    assert "extract" in first["text"]
+    assert "support" in second["text"]
+    assert "extract" not in second["text"]
+
+
+@pytest.mark.parametrize(("after_s", "shown"), [(60, False), (7200, True)])
+def test_what_joins_is_shown_in_the_channel_once_the_message_is_old(
+    after_s: int, shown: bool, outbox: AlertOutbox, sender: Sender, slack_server: Slack
+) -> None:
+    outbox.tell("summarize")
+    sender.send_due()
+    outbox.wait(after_s)
+    outbox.tell("extract", group="summarize")
+    sender.send_due()
+    (line,) = slack_server.lines(slack_server.top[0]["ts"])
+    assert line["reply_broadcast"] is shown
+
+
 def test_without_the_right_to_read_it_is_sent_again_and_says_so(
     outbox: AlertOutbox, sender: Sender, slack_server: Slack
 ) -> None:

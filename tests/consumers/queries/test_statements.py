@@ -228,7 +228,7 @@ def test_named_means(connection: duckdb.DuckDBPyConnection) -> None:
         row(2, name="quality", n=3, mean=9.0, m2=0.0),
     )
     found = run(connection, "named_means", **CHOSEN, bucket_s=None, name="quality")
-    assert found == [{"bucket": None, "prompt": "p", "version": "1", "mean": 0.25}]
+    assert found == [{"bucket": None, "prompt": "p", "version": "1", "mean": 0.25, "n": 4}]
     by_time = run(connection, "named_means", **CHOSEN, bucket_s=60, name="quality")
     assert [(each["bucket"], each["mean"]) for each in by_time] == [(HOUR, 1.0), (HOUR + MINUTE, 0.0)]
 

@@ -40,6 +40,7 @@ def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step:
                 "latency_ms_mean",
                 "latency_ms_p95",
                 "quality_mean",
+                "quality_n",
             ):
                 assert getattr(row, name) == pytest.approx(getattr(expected[key], name)), name
 

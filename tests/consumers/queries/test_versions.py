@@ -68,6 +68,7 @@ def figures(mine: pl.DataFrame, reactions: pl.DataFrame, quality: pl.Series) -> 
         "time_to_first_token_ms_p50": np.quantile(first_token, 0.5),
         "time_to_first_token_ms_p95": np.quantile(first_token, 0.95),
         "quality_mean": quality.mean() if len(quality) else None,
+        "quality_n": len(quality),
         "feedback": reactions.height,
         "thumbs_up": up,
         "thumbs_down": down,

@@ -38,6 +38,7 @@ def row(
         time_to_first_token_ms_p50=None,
         time_to_first_token_ms_p95=None,
         quality_mean=0.75,
+        quality_n=4,
         feedback=4,
         thumbs_up=3,
         thumbs_down=1,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx2
@@ -15,6 +16,7 @@ ANY_ID = "01a00000-0000-7000-8000-000000000000"
 ROLES = ("service", "reader", "author", "approver", "admin")
 REASON = {"reason": "tidy"}
 NO_NUMBER = "999999999"
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 LETTERS = {"ids": [ANY_ID]}
 ARMS = [
     {"variant": "treatment", "version": "1.1.0", "weight": 0.1},
@@ -67,6 +69,22 @@ TABLE = (
         "/v1/experiments/nothing/begin-anew",
         REASON,
     ),
+    Row("GET", "/v1/alerts", "reader"),
+    Row("GET", "/v1/alerts/transitions", "reader"),
+    Row("GET", "/v1/alerts/messages", "reader"),
+    Row("GET", "/v1/alerts/silences", "reader"),
+    Row(
+        "POST",
+        "/v1/alerts/silences",
+        "author",
+        body={"matchers": {"prompt": "none-of-this-name"}, "until": TOMORROW, "reason": "tidy"},
+    ),
+    Row("POST", "/v1/alerts/silences/{silence_id}/end", "author", f"/v1/alerts/silences/{NO_NUMBER}/end"),
+    Row("GET", "/v1/alerts/{fingerprint}", "reader", "/v1/alerts/nothing"),
+    Row("GET", "/v1/alerts/{fingerprint}/transitions", "reader", "/v1/alerts/nothing/transitions"),
+    Row("POST", "/v1/alerts/{fingerprint}/acknowledge", "author", "/v1/alerts/nothing/acknowledge", REASON),
+    Row("POST", "/v1/alerts/{fingerprint}/accept", "approver", "/v1/alerts/nothing/accept", REASON),
+    Row("POST", "/v1/alerts/{fingerprint}/mark", "author", "/v1/alerts/nothing/mark", {"useful": True}),
     Row("GET", "/v1/ingest", "reader"),
     Row("GET", "/v1/segments", "reader"),
     Row("GET", "/v1/audit", "reader"),

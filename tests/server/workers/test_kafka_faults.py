@@ -15,7 +15,7 @@ from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.topics import topic_name
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import KafkaSettings, Settings
-from coalmine_server.workers.registry import DeploymentPublisher, open_channel
+from coalmine_server.workers.registry import EventPublisher, open_channel
 from tests.support.eventually import eventually
 from tests.support.oracles.produced import in_kafka
 from tests.support.servers.kafka_broker import KafkaBroker
@@ -56,7 +56,7 @@ def test_events_of_deployments_are_sent_in_order_once_a_fault_is_over(
     prefix = settings.kafka.topic_prefix
     proxy.only_topic = topic_name("deployments", prefix)
     registry.promote(ALICE, "greet", "1.0.0", "dev")
-    with closing(DeploymentPublisher(registry, open_channel(settings, Event()))) as publisher:
+    with closing(EventPublisher(registry, open_channel(settings, Event()))) as publisher:
         assert publisher.publish() == 1
         proxy.fault = "reset"  # a new connection is needed
         proxy.fault = fault

@@ -28,6 +28,9 @@ class Ingest:
     def rollout_tick_age_s(self) -> float | None:
         return self.age_s
 
+    def alerts_tick_age_s(self) -> float | None:
+        return None
+
     def health(self) -> None:
         return None
 

@@ -30,10 +30,21 @@ class AlertOutbox:
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def tell(
+    def tell(self, name: str, state: AlertState = "firing", **how: Any) -> str:
+        """Changes an alert, and has it told. Returns its fingerprint."""
+        return self.tell_all([name], state, **how)[0]
+
+    def tell_all(self, names: Sequence[str], state: AlertState = "firing", **how: Any) -> list[str]:
+        """Changes alerts at the same time, and has them told. Returns their fingerprints."""
+        return self.database.write(
+            lambda connection: [self._tell(connection, name, state, **how) for name in names]
+        )
+
+    def _tell(
         self,
+        connection: Connection,
         name: str,
-        state: AlertState = "firing",
+        state: AlertState,
         *,
         group: str | None = None,
         rule: str = "quality_drift",
@@ -44,79 +55,76 @@ class AlertOutbox:
         channels: Sequence[str] | None = None,
         **changes: Any,
     ) -> str:
-        """Changes an alert, and has it told. Returns its fingerprint."""
         labels = {"environment": "prod", "prompt": name}
         key = fingerprint(rule, labels)
         cause = cause or Cause("prompt", group or name)
         group_key = f"prod|{cause.kind}|{cause.id}"
 
-        def write(connection: Connection) -> None:
-            found = connection.execute(select(alerts).where(alerts.c.fingerprint == key)).first()
-            before = alert_of(found) if found is not None else None
-            fires = state == "firing" and (before is None or before.state != "firing")
-            alert = Alert(
+        found = connection.execute(select(alerts).where(alerts.c.fingerprint == key)).first()
+        before = alert_of(found) if found is not None else None
+        fires = state == "firing" and (before is None or before.state != "firing")
+        alert = Alert(
+            fingerprint=key,
+            rule=rule,
+            labels=labels,
+            state=state,
+            severity=severity,
+            cause=cause,
+            since=self.now if before is None or before.state != state else before.since,
+            began_at=self.now,
+            fired_at=self.now if fires else (before.fired_at if before else None),
+            firing=(before.firing if before else 0) + fires,
+            value=-0.05,
+            story=Story(title=f"{rule} of {name}", summary=f"{rule} of {name} is {state}"),
+            evaluated_at=self.now,
+            true_since=self.now,
+            false_since=None,
+            no_data_since=None,
+            acknowledged_by=None,
+            acknowledged_at=None,
+            silenced_until=None,
+            inhibited_by=None,
+            flapping_since=None,
+            last_notice=None,
+            accepted_by=None,
+            accepted_at=None,
+            accepted_value=None,
+        )
+        values = {**alert_values(replace(alert, **changes)), "group_key": group_key}
+        if found is None:
+            connection.execute(insert(alerts).values(**values, heard={}, live=True))
+        else:
+            connection.execute(update(alerts).where(alerts.c.fingerprint == key).values(**values))
+        seq = connection.execute(
+            insert(transitions)
+            .values(
                 fingerprint=key,
-                rule=rule,
-                labels=labels,
-                state=state,
+                at=self.now,
+                kind=kind,
+                from_state=before.state if before else "ok",
+                to_state=state,
                 severity=severity,
-                cause=cause,
-                since=self.now if before is None or before.state != state else before.since,
-                began_at=self.now,
-                fired_at=self.now if fires else (before.fired_at if before else None),
-                firing=(before.firing if before else 0) + fires,
-                value=-0.05,
-                story=Story(title=f"{rule} of {name}", summary=f"{rule} of {name} is {state}"),
-                evaluated_at=self.now,
-                true_since=self.now,
-                false_since=None,
-                no_data_since=None,
-                acknowledged_by=None,
-                acknowledged_at=None,
-                silenced_until=None,
-                inhibited_by=None,
-                flapping_since=None,
-                last_notice=None,
-                accepted_by=None,
-                accepted_at=None,
-                accepted_value=None,
+                firing=alert.firing,
+                summary=f"{name} is {state}",
+                told=True,
             )
-            values = {**alert_values(replace(alert, **changes)), "group_key": group_key}
-            if found is None:
-                connection.execute(insert(alerts).values(**values, heard={}, live=True))
-            else:
-                connection.execute(update(alerts).where(alerts.c.fingerprint == key).values(**values))
-            seq = connection.execute(
-                insert(transitions)
-                .values(
-                    fingerprint=key,
-                    at=self.now,
-                    kind=kind,
-                    from_state=before.state if before else "ok",
-                    to_state=state,
+            .returning(transitions.c.seq)
+        ).scalar_one()
+        for channel in self.channels if channels is None else channels:
+            connection.execute(
+                insert(deliveries).values(
+                    transition=seq,
+                    channel=channel,
+                    group_key=group_key,
                     severity=severity,
-                    firing=alert.firing,
-                    summary=f"{name} is {state}",
-                    told=True,
+                    created_at=self.now,
+                    due_at=self.now + timedelta(seconds=due_in_s),
+                    attempts=0,
+                    ambiguous=False,
+                    state="waiting",
                 )
-                .returning(transitions.c.seq)
-            ).scalar_one()
-            for channel in self.channels if channels is None else channels:
-                connection.execute(
-                    insert(deliveries).values(
-                        transition=seq,
-                        channel=channel,
-                        group_key=group_key,
-                        severity=severity,
-                        created_at=self.now,
-                        due_at=self.now + timedelta(seconds=due_in_s),
-                        attempts=0,
-                        ambiguous=False,
-                        state="waiting",
-                    )
-                )
+            )
 
-        self.database.write(write)
         return key
 
     def states(self, channel: str) -> list[str]:

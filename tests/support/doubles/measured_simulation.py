@@ -120,6 +120,7 @@ class MeasuredSimulation:
             "time_to_first_token_ms_p50": None,
             "time_to_first_token_ms_p95": None,
             "quality_mean": truth.quality_mean,
+            "quality_n": truth.quality_n,
             "feedback": sum(isinstance(action, FeedbackAction) for action in group),
             "thumbs_up": truth.thumbs_up,
             "thumbs_down": truth.thumbs_down,

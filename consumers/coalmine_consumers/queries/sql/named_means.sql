@@ -1,4 +1,4 @@
--- Purpose: the mean of one named metric over time and the other dimensions.
+-- Purpose: the mean of one named metric and its number of values over time and the other dimensions.
 -- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $name.
 -- Units: the metric's own.
@@ -6,7 +6,8 @@ SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
     prompt,
     version,
-    sum(n * mean) / sum(n) AS mean
+    sum(n * mean) / sum(n) AS mean,
+    sum(n)::BIGINT AS n
 FROM rollup_metrics
 JOIN (SELECT unnest($pieces, recursive := true)) AS piece
     ON rollup_metrics.resolution = piece.resolution

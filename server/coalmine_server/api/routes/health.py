@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, Field
 
 from coalmine_registry.roles import Role
@@ -59,5 +59,6 @@ async def readyz(request: Request) -> Health:
 
 @router.get("/metrics", response_class=Response, dependencies=[needs(Role.READER)])
 def metrics(request: Request) -> Response:
-    """Counters and gauges for Prometheus."""
-    return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
+    """Counters and gauges, as OpenMetrics where `Accept` asks for it, else as Prometheus' text."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(request.app.state.metrics), media_type=media_type)

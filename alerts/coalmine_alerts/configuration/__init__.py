@@ -1,0 +1,1 @@
+"""Configuration of alerts: which rules, with which thresholds, told to whom."""

@@ -1,0 +1,47 @@
+"""How channels stand: what they did not take is told in the others."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from coalmine_alerts.results.delivery import ChannelHealth
+from coalmine_alerts.standing import RANK
+from coalmine_alerts.storage.tables import deliveries
+from coalmine_registry.storage.database import Database
+
+LATELY: Final = timedelta(hours=1)
+
+_row = deliveries.c
+
+
+def channel_health(database: Database, channels: Sequence[str], now: datetime) -> list[ChannelHealth]:
+    """Returns how channels stand."""
+    return database.read(lambda connection: [_of(connection, name, now) for name in channels])
+
+
+def _of(connection: Connection, name: str, now: datetime) -> ChannelHealth:
+    mine = _row.channel == name
+    waits = mine & (_row.state == "waiting")
+    lately = mine & (_row.state == "parked") & (_row.done_at > now - LATELY)
+    tried = waits & (_row.attempts > 0)
+    waiting = connection.execute(select(func.count()).where(waits)).scalar_one()
+    failing_since = connection.execute(select(func.min(_row.created_at)).where(tried)).scalar()
+    parked, parked_at = connection.execute(select(func.count(), func.max(_row.done_at)).where(lately)).one()
+    delivered = mine & _row.message.is_not(None)
+    failed = lately | tried
+    errors = select(_row.error).where(failed, _row.error.is_not(None)).order_by(_row.id.desc()).limit(1)
+    latest = select(_row.done_at).where(delivered).order_by(_row.id.desc()).limit(1)
+    severities = connection.execute(select(_row.severity).where(failed).distinct()).scalars()
+    worst = sorted(severities, key=RANK.__getitem__)
+    return ChannelHealth(
+        channel=name,
+        waiting=waiting,
+        failing_since=failing_since,
+        parked=parked,
+        parked_at=parked_at,
+        delivered_at=connection.execute(latest).scalar(),
+        worst=worst[-1] if worst else None,
+        error=connection.execute(errors).scalar(),
+    )

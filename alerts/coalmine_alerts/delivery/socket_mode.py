@@ -1,0 +1,87 @@
+"""Hears which buttons are pressed in Slack, by Socket Mode: no address of ours has to be public."""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from coalmine_alerts.delivery.buttons import Buttons
+from coalmine_alerts.delivery.channels import SLACK_URL
+from coalmine_alerts.delivery.posting import Poster
+from coalmine_alerts.errors import Later
+from coalmine_schemas.errors import CoalmineError
+
+if TYPE_CHECKING:
+    from slack_sdk.socket_mode.client import BaseSocketModeClient
+    from slack_sdk.socket_mode.request import SocketModeRequest
+
+_ANSWERS_TO: Final = "hooks.slack.com"
+"""Host of the addresses that Slack names for an answer."""
+
+_log = structlog.stdlib.get_logger("coalmine.alerts")
+
+
+class SocketMode:
+    """A connection to Slack on which it tells what is pressed."""
+
+    def __init__(
+        self, app_token: str, buttons: Buttons, *, url: str = SLACK_URL, answers_to: str = _ANSWERS_TO
+    ) -> None:
+        """Prepares; `keep_connected` connects.
+
+        Args:
+            app_token: Of the app, `xapp-...`, with the scope `connections:write`.
+            buttons: What pressing does.
+            url: Of Slack's API.
+            answers_to: Host that answers to people are posted to.
+        """
+        # What is not used is not loaded.
+        from slack_sdk.socket_mode.builtin import SocketModeClient  # noqa: PLC0415
+        from slack_sdk.web import WebClient  # noqa: PLC0415
+
+        self._buttons, self._answers_to = buttons, answers_to
+        self._poster = Poster(secrets=(app_token,))
+        web = WebClient(base_url=f"{url.rstrip('/')}/", retry_handlers=[], timeout=10)
+        self._client = SocketModeClient(app_token, web_client=web)
+        self._client.socket_mode_request_listeners.append(self._heard)
+
+    def keep_connected(self) -> None:
+        """Connects, unless it is connected; a connection that breaks is renewed by itself.
+
+        Raises:
+            Later: Slack does not let us, or not now.
+        """
+        if self._client.is_connected():
+            return
+        try:
+            self._client.connect()
+        except Exception as error:
+            raise Later(f"Slack's Socket Mode cannot be reached ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._client.close()
+        self._poster.close()
+
+    def _heard(self, client: "BaseSocketModeClient", request: "SocketModeRequest") -> None:
+        from slack_sdk.socket_mode.response import SocketModeResponse  # noqa: PLC0415
+
+        # Within three seconds, whatever it is and however long it takes.
+        client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+        if request.type != "interactive":
+            return
+        try:
+            said = self._buttons.press(request.payload)
+            if said:
+                self._answer(request.payload, said)
+        except CoalmineError as error:
+            _log.warning("a button could not be answered", reason=str(error))
+
+    def _answer(self, payload: dict[str, Any], text: str) -> None:
+        """Tells the person who pressed, and nobody else."""
+        url = str(payload.get("response_url") or "")
+        if urlsplit(url).netloc != self._answers_to:
+            return
+        body = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        self._poster.post(url, json.dumps(body).encode(), {"Content-Type": "application/json"})

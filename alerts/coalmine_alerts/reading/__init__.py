@@ -1,0 +1,1 @@
+"""Reads facts: from the store, the registry, and the process. Cheap while nothing is new."""

@@ -1,0 +1,218 @@
+"""What the registry says: rollouts, changes by people, and what was evaluated."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import or_, select
+
+from coalmine_alerts.facts import AnsweredBy, Change, Evaluation, RolloutFacts, Served, VersionPlace
+from coalmine_registry.errors import NotFound
+from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import AuditEntry
+from coalmine_registry.registry import Registry
+from coalmine_registry.storage.rollout_tables import checked_evidence, rollout_decisions, rollouts
+from coalmine_registry.storage.tables import audit
+from coalmine_rollouts import storage
+from coalmine_rollouts.records import Rollout, RolloutDecision
+from coalmine_schemas.prompts import ServeVersion, served_words
+
+LOOK_BACK: Final = timedelta(days=1)
+_MOST_ROLLOUTS: Final = 500
+_MOST_DECISIONS: Final = 5_000
+_MOST_CHANGES: Final = 200
+_MOST_LINES: Final = 60
+"""Of a diff: a message has less room."""
+_MOST_DIFFS: Final = 500
+
+_SERVES: Final = frozenset(
+    ("promote", "rollback", "set_rules", "start_experiment", "set_weights", "stop_experiment", "panic")
+)
+"""What changes what is served; what rollouts do stands in their decisions."""
+_OF_ROLLOUT: Final = "rollout:"
+
+
+class FromRegistry:
+    """Reads a registry; for one thread."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._diffs: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._authors: dict[tuple[str, str], str | None] = {}
+
+    def rollouts(self, now: datetime) -> list[RolloutFacts]:
+        """Returns the rollouts that live, or ended within a day, oldest first."""
+        since = now - LOOK_BACK
+
+        def work(tx: Transaction) -> tuple[list[Rollout], list[RolloutDecision]]:
+            table = rollouts.c
+            query = (
+                select(rollouts)
+                .where(or_(table.ended_at.is_(None), table.ended_at >= since), table.created_at <= now)
+                .order_by(table.created_at.desc(), table.id)
+                .limit(_MOST_ROLLOUTS)
+            )
+            found = [storage.row_of(row).rollout for row in tx.all(query)]
+            made = rollout_decisions.c
+            of_these = (
+                select(rollout_decisions)
+                .where(made.rollout.in_([each.id for each in found]), made.at >= since, made.at <= now)
+                .order_by(made.at.desc(), made.seq.desc())
+                .limit(_MOST_DECISIONS)
+            )
+            decisions = [storage.decision_of(row) for row in tx.all(of_these)] if found else []
+            return found, decisions
+
+        found, decisions = self._registry.read(work)
+        of_rollout: dict[str, list[RolloutDecision]] = {}
+        for each in reversed(decisions):
+            of_rollout.setdefault(each.rollout, []).append(each)
+        return [
+            RolloutFacts(
+                rollout=each,
+                decisions=tuple(of_rollout.get(each.id, ())),
+                diff=self.diff(each.prompt, each.control, each.treatment),
+                author=self.author(each.prompt, each.treatment),
+            )
+            for each in reversed(found)
+        ]
+
+    def changes(self, now: datetime, of_rollouts: Iterable[RolloutFacts]) -> list[Change]:
+        """Returns what people changed within a day, oldest first.
+
+        Args:
+            now: The time.
+            of_rollouts: What these changed is told as theirs, in whose name ever it was done.
+        """
+        table = audit.c
+        made = {
+            (each.rollout.environment, each.rollout.prompt, decision.revision)
+            for each in of_rollouts
+            for decision in each.decisions
+        }
+
+        def work(tx: Transaction) -> list[AuditEntry]:
+            query = (
+                select(audit)
+                .where(table.at >= now - LOOK_BACK, table.at <= now, table.action.in_(sorted(_SERVES)))
+                .order_by(table.id.desc())
+                .limit(_MOST_CHANGES)
+            )
+            return [AuditEntry(**row._mapping) for row in tx.all(query)]
+
+        return [
+            self._change(each, each.environment, each.prompt)
+            for each in reversed(self._registry.read(work))
+            if each.environment is not None
+            and each.prompt is not None
+            and not each.actor.startswith(_OF_ROLLOUT)
+            and (each.environment, each.prompt, (each.after or {}).get("revision")) not in made
+        ]
+
+    def _change(self, entry: AuditEntry, environment: str, prompt: str) -> Change:
+        before, after = (_default_version(served) for served in (entry.before, entry.after))
+        return Change(
+            id=entry.id,
+            at=entry.at,
+            environment=environment,
+            prompt=prompt,
+            action=entry.action,
+            actor=entry.actor,
+            reason=entry.reason,
+            before=served_words(entry.before),
+            after=served_words(entry.after) or entry.version,
+            diff=() if before is None or after is None else self.diff(prompt, before, after),
+        )
+
+    def evaluations(
+        self, served: Iterable[Served], answered: Iterable[AnsweredBy], now: datetime
+    ) -> list[Evaluation]:
+        """Returns what runs of evals that passed say about versions that are served.
+
+        A run is about a model if its summary names it.
+        """
+        keys = {(each.key.prompt, each.key.version) for each in served}
+        models = {each.model for each in answered}
+        table = checked_evidence.c
+
+        def work(tx: Transaction) -> list[tuple[str, str, str]]:
+            query = (
+                select(table.prompt, table.version, table.summary)
+                .where(
+                    table.kind == "eval_run",
+                    table.passed,
+                    table.recorded_at <= now,
+                    table.prompt.in_(sorted({prompt for prompt, _ in keys})),
+                )
+                .order_by(table.id)
+            )
+            return [(row.prompt, row.version, row.summary) for row in tx.all(query)]
+
+        found: dict[tuple[str, str], list[str]] = {}
+        for prompt, version, summary in self._registry.read(work) if keys else ():
+            if (prompt, version) in keys:
+                found.setdefault((prompt, version), []).append(summary)
+        return [
+            Evaluation(key=each.key, runs=len(runs), models=named_models(runs, models))
+            for each in served
+            if (runs := found.get((each.key.prompt, each.key.version)))
+        ]
+
+    def is_served(self, key: VersionPlace, now: datetime) -> bool:
+        """Returns True if a version was served somewhere in its environment, to whomever."""
+        try:
+            found = self._registry.deployment_at(key.environment, key.prompt, now)
+        except NotFound:
+            return False
+        serves = (found.default, *(rule.serve for rule in found.rules))
+        return any(isinstance(each, ServeVersion) and each.version == key.version for each in serves) or any(
+            arm.version == key.version for each in found.experiments.values() for arm in each.arms
+        )
+
+    def diff(self, prompt: str, a: str, b: str) -> tuple[str, ...]:
+        """Returns what version b changes, line by line; empty if that is not known."""
+        key = (prompt, a, b)
+        if key not in self._diffs:
+            if len(self._diffs) >= _MOST_DIFFS:
+                self._diffs.clear()
+            try:
+                lines = self._registry.diff(prompt, a, b).lines
+            except NotFound:
+                lines = []
+            told = [line.text for line in lines if line.kind in ("same", "added", "removed")]
+            self._diffs[key] = tuple(told[:_MOST_LINES])
+        return self._diffs[key]
+
+    def author(self, prompt: str, version: str) -> str | None:
+        """Returns who registered a version; None if that is not known."""
+        key = (prompt, version)
+        if key not in self._authors:
+            if len(self._authors) >= _MOST_DIFFS:
+                self._authors.clear()
+            try:
+                self._authors[key] = self._registry.version(prompt, version).author
+            except NotFound:
+                self._authors[key] = None
+        return self._authors[key]
+
+
+def named_models(summaries: Sequence[str], known: Iterable[str]) -> frozenset[str]:
+    """Returns those models that a text names as a whole word."""
+    text = "\n".join(summaries)
+    return frozenset(
+        model for model in known if re.search(rf"(?<![\w.:/-]){re.escape(model)}(?![\w/-]|[.:]\w)", text)
+    )
+
+
+def versions_of(rollout: Rollout) -> VersionPlace:
+    """Returns the version that is rolled out, and where."""
+    return VersionPlace(rollout.environment, rollout.prompt, rollout.treatment)
+
+
+def _default_version(served: Mapping[str, object] | None) -> str | None:
+    match (served or {}).get("default"):
+        case {"version": str(version)}:
+            return version
+        case _:
+            return None

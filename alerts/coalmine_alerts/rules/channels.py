@@ -1,0 +1,73 @@
+"""A rule about the channels themselves: what one of them does not take is told in the others."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from coalmine_alerts.facts import Facts
+from coalmine_alerts.records import Finding
+from coalmine_alerts.results.alerts import Cause
+from coalmine_alerts.results.delivery import ChannelHealth
+from coalmine_alerts.results.story import Story, StoryLink, moment
+from coalmine_alerts.rules.base import DefaultRule
+from coalmine_alerts.rules.words import details, runbook, title
+from coalmine_alerts.timing import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFailing(DefaultRule):
+    """A channel refuses messages, or does not respond."""
+
+    name: ClassVar[str] = "channel_failing"
+    timing: ClassVar[Timing] = Timing(group_wait=timedelta(0), on_no_data="ok")
+    needs: ClassVar = frozenset(("channels",))
+    summary: ClassVar[str] = "a channel refuses messages, or does not respond; told in the other channels"
+
+    after: timedelta = timedelta(minutes=5)
+    """What was tried and has waited for so long means that the channel is away."""
+    parked_for: timedelta = timedelta(minutes=10)
+    """A refusal is told of for so long, even if the channel takes other messages."""
+
+    def __call__(self, facts: Facts) -> Iterator[Finding]:
+        """One finding for each channel; a page where one did not get through."""
+        for each in facts.channels:
+            refused, away = self._refuses(each, facts), self._is_away(each, facts)
+            said = f"{each.channel} said: {each.error}." if each.error else ""
+            if refused:
+                summary = f"{each.parked} alerts could not be sent to {each.channel}. {said}"
+            else:
+                summary = f"{each.waiting} alerts wait to be sent to {each.channel}. {said}"
+            story = Story(
+                title=title(f"Alerts do not reach {each.channel}"),
+                summary=summary if refused or away else f"{each.channel} takes alerts.",
+                details=details(
+                    Waiting=f"{each.waiting:,}",
+                    Refused=f"{each.parked:,} in the last hour",
+                    Last_taken="never" if each.delivered_at is None else moment(each.delivered_at),
+                ),
+                done="It is tried again for 24 hours." if away else "Those messages are not tried again.",
+                could=(f"send one by hand: `coalmine alerts send-test {each.channel}`",),
+                sure="No test: this is what the channel says",
+                links=(StoryLink("Open", "/alerts"), runbook(self.name)),
+                icon="📵",
+            )
+            yield Finding(
+                rule=self.name,
+                labels={"channel": each.channel},
+                condition=refused or away,
+                severity="page" if each.worst == "page" else "warning",
+                cause=Cause(kind="system", id="channels"),
+                story=story,
+                since=each.parked_at if refused else each.failing_since,
+                value=float(each.parked if refused else each.waiting),
+            )
+
+    def _refuses(self, each: ChannelHealth, facts: Facts) -> bool:
+        if each.parked_at is None:
+            return False
+        taken_since = each.delivered_at is not None and each.delivered_at > each.parked_at
+        return not taken_since or facts.now - each.parked_at < self.parked_for
+
+    def _is_away(self, each: ChannelHealth, facts: Facts) -> bool:
+        return each.failing_since is not None and facts.now - each.failing_since >= self.after

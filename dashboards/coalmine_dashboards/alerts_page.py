@@ -1,0 +1,131 @@
+"""The page of alerts: what fires, what one can do about it, messages as people see them, what happened."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import streamlit as st
+
+from coalmine_alerts.results.alerts import Alert, Silence
+from coalmine_alerts.results.messages import Message
+from coalmine_alerts.results.story import readable
+from coalmine_dashboards.api import ApiClient, ApiError
+from coalmine_dashboards.views.alerts import alerts_table, changes_table, message_page
+from coalmine_dashboards.views.markup import plain, shown
+
+__all__ = ["show_alerts"]
+
+_LENGTHS: Final = {
+    "1 hour": timedelta(hours=1),
+    "8 hours": timedelta(hours=8),
+    "1 day": timedelta(days=1),
+    "7 days": timedelta(days=7),
+    "30 days": timedelta(days=30),
+}
+
+
+def show_alerts(client: ApiClient) -> None:
+    """Draws the page.
+
+    Raises:
+        ApiError: The server gave no usable answer.
+    """
+    alerts, messages, changes = client.alerts(), client.alert_messages(), client.alert_changes()
+    silences = client.silences()
+    if (said := st.session_state.pop("alert_said", None)) is not None:
+        st.toast(plain(said))
+    if not alerts and not changes:
+        st.info("No alerts so far. Rules are evaluated all the time; docs/alerts.md lists them.")
+        return
+    st.html(alerts_table(alerts))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Messages", anchor=False)
+        _messages(messages)
+    with right:
+        _actions(client, alerts, silences)
+    st.subheader("What happened", anchor=False)
+    st.html(changes_table(changes))
+
+
+def _messages(messages: Sequence[Message]) -> None:
+    """As people saw them; programs' channels get no picture."""
+    drawn = [each for each in messages if each.html]
+    if not drawn:
+        hidden = any(each.body is None for each in messages)
+        st.caption(
+            "Messages that may hold texts of users are shown to admins only."
+            if hidden
+            else "No message was sent to people yet. Set up a channel: docs/alerts.md says how."
+        )
+        return
+    for each in drawn:
+        when = f"{each.changed_at:%Y-%m-%d %H:%M} UTC"
+        st.caption(f"{plain(each.channel)}, {when}" + (", changes with its alerts" if each.open else ""))
+        st.iframe(message_page(each.html or ""), alt=f"Message of {when}")
+
+
+def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:
+    if alerts:
+        st.subheader("Do something about", anchor=False)
+        by_fingerprint = {each.fingerprint: each for each in alerts}
+        chosen = st.selectbox(
+            "Alert",
+            list(by_fingerprint),
+            format_func=lambda name: (
+                f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}"
+            ),
+            key="alert",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        if chosen is not None:
+            _of_alert(client, by_fingerprint[chosen])
+    if silences:
+        st.subheader("Silences", anchor=False)
+    for each in silences:
+        matchers = ", ".join(f"{name}={value}" for name, value in each.matchers.items())
+        st.markdown(
+            f"**{plain(matchers)}** until {each.ends_at:%Y-%m-%d %H:%M} UTC  \n"
+            f"{plain(each.reason)} ({plain(each.created_by)})"
+        )
+        if st.button("End it", key=f"unsilence-{each.id}"):
+            _try(lambda number=each.id: client.unsilence(number), "The silence has ended.")  # type: ignore[misc]
+
+
+def _label(alert: Alert) -> str:
+    return f"{alert.state}: {shown(alert.story.title)}"
+
+
+def _of_alert(client: ApiClient, alert: Alert) -> None:
+    name = alert.fingerprint
+    st.markdown(plain(readable(alert.story.summary)))
+    for each in alert.story.could:
+        st.markdown(f"- {plain(readable(each))}")
+    if alert.acknowledged_by is not None:
+        st.caption(f"{plain(alert.acknowledged_by)} looks after it.")
+    reason = st.text_input("Reason", key=f"reason-{name}", max_chars=2000)
+    with st.container(horizontal=True):
+        if st.button("I am on it", key=f"ack-{name}", disabled=alert.state != "firing", type="primary"):
+            _try(lambda: client.acknowledge(name, reason or None), "Noted: you look after it.")
+        if st.button("Useful", key=f"useful-{name}"):
+            _try(lambda: client.mark(name, useful=True), "Noted: it was useful.")
+        if st.button("Noise", key=f"noise-{name}"):
+            _try(lambda: client.mark(name, useful=False), "Noted: it was noise.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        length = st.selectbox("Silence for", list(_LENGTHS), key=f"length-{name}", width=160)
+        if st.button("Silence", key=f"silence-{name}", disabled=not reason, help="Needs a reason."):
+            until = datetime.now(UTC) + _LENGTHS[length]
+            matchers = {"rule": alert.rule, **alert.labels}
+            _try(lambda: client.silence(matchers, until, reason), "Silenced; it is evaluated all the same.")
+
+
+def _try(act: Callable[[], object], done: str) -> None:
+    """Does it, and says what came of it after the page was drawn again."""
+    try:
+        act()
+    except ApiError as error:
+        st.session_state.alert_said = error.detail
+    else:
+        st.session_state.alert_said = done
+    st.rerun()

@@ -1,0 +1,158 @@
+"""Alerts: what fires, what was told to whom, and what people do about it."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from coalmine_alerts.results.alerts import Alert, AlertState, Silence
+from coalmine_alerts.results.messages import Message, ToldTransition
+from coalmine_alerts.storage.alerts import alert as one_alert
+from coalmine_alerts.storage.alerts import list_alerts
+from coalmine_alerts.storage.pages import DEFAULT_LIMIT
+from coalmine_alerts.storage.sent import list_messages, told_transitions
+from coalmine_alerts.storage.silences import list_silences
+from coalmine_registry.roles import Actor, Role
+from coalmine_schemas.results import Page
+from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, SilenceBody
+from coalmine_server.api.parameters import Cursor, Limit, Owned
+from coalmine_server.api.problems import problem_responses
+from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.alert_messages import drawn
+from coalmine_server.services.moment_parameter import Moment
+
+router = APIRouter(prefix="/v1", tags=["alerts"], route_class=RegistryRoute)
+
+AlertPath = Annotated[str, Path(min_length=1, max_length=100, description="Fingerprint of the alert.")]
+SilencePath = Annotated[int, Path(ge=1, le=2**53, description="Id of the silence.")]
+Text = Annotated[str | None, Query(min_length=1, max_length=500)]
+
+
+@router.get("/alerts", responses=problem_responses())
+def alerts(
+    *,
+    owned: Owned,
+    actor: Reader,
+    state: Annotated[
+        list[AlertState],
+        Query(description="Only alerts in this state; may be repeated; all but ok if omitted."),
+    ] = ["firing", "pending", "no_data", "resolved"],  # noqa: B006 - FastAPI copies it
+    environment: Annotated[Text, Query(description="Only alerts of this environment.")] = None,
+    prompt: Annotated[Text, Query(description="Only alerts of this prompt.")] = None,
+    rule: Annotated[Text, Query(description="Only alerts of this rule.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Alert]:
+    """Alerts as they stand, those that changed their state last first."""
+    found = list_alerts(
+        owned.alerts.database,
+        states=state,
+        environment=environment,
+        prompt=prompt,
+        rule=rule,
+        limit=limit,
+        cursor=cursor,
+    )
+    return Page([_shown(each, actor) for each in found.items], found.next_cursor)
+
+
+@router.get("/alerts/transitions", responses=problem_responses())
+def alert_transitions(
+    *,
+    owned: Owned,
+    _actor: Reader,
+    since: Annotated[Moment | None, Query(description=f"Only changes from then on: {MOMENT_HELP}.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[ToldTransition]:
+    """What changed, of all alerts, and who was told; the latest first."""
+    return told_transitions(owned.alerts.database, since=since, limit=limit, cursor=cursor)
+
+
+@router.get("/alerts/messages", responses=problem_responses())
+def alert_messages(
+    *,
+    owned: Owned,
+    actor: Reader,
+    group: Annotated[Text, Query(description="Only messages about this group of alerts.")] = None,
+    channel: Annotated[Text, Query(description="Only messages in this channel.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Message]:
+    """Messages as they were sent last, the latest first; what may hold texts of users for admins only."""
+    found = list_messages(owned.alerts.database, group=group, channel=channel, limit=limit, cursor=cursor)
+    private = actor.role.allows(Role.ADMIN)
+    items = [drawn(each, owned.alerts.channels, private=private) for each in found.items]
+    return Page(items, found.next_cursor)
+
+
+@router.get("/alerts/silences", responses=problem_responses())
+def silences(
+    *,
+    owned: Owned,
+    _actor: Reader,
+    ended: Annotated[bool, Query(description="True: those that have ended, too.")] = False,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Silence]:
+    """Silences, the latest first."""
+    alerting = owned.alerts
+    at = None if ended else alerting.clock()
+    return list_silences(alerting.database, active_at=at, limit=limit, cursor=cursor)
+
+
+@router.post("/alerts/silences", status_code=201, responses=problem_responses())
+def silence(owned: Owned, actor: Author, body: SilenceBody) -> Silence:
+    """Silences alerts with these labels until a moment: they are evaluated, but nobody is told."""
+    return owned.alerts.commands.silence(
+        body.matchers, ends_at=body.until, reason=body.reason, actor=actor.subject
+    )
+
+
+@router.post("/alerts/silences/{silence_id}/end", responses=problem_responses(404, 409))
+def unsilence(owned: Owned, actor: Author, silence_id: SilencePath) -> Silence:
+    """Ends a silence before its time."""
+    return owned.alerts.commands.unsilence(silence_id, actor=actor.subject)
+
+
+@router.get("/alerts/{fingerprint}", responses=problem_responses(404))
+def alert(owned: Owned, actor: Reader, fingerprint: AlertPath) -> Alert:
+    """One alert as it stands."""
+    return _shown(one_alert(owned.alerts.database, fingerprint), actor)
+
+
+@router.get("/alerts/{fingerprint}/transitions", responses=problem_responses(404))
+def transitions_of_alert(
+    owned: Owned, _actor: Reader, fingerprint: AlertPath, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[ToldTransition]:
+    """What changed of an alert, and who was told; the latest first."""
+    return told_transitions(owned.alerts.database, fingerprint, limit=limit, cursor=cursor)
+
+
+@router.post("/alerts/{fingerprint}/acknowledge", responses=problem_responses(404, 409))
+def acknowledge(owned: Owned, actor: Author, fingerprint: AlertPath, body: ReasonBody) -> Alert:
+    """Notes that the caller looks after an alert: it is not repeated until it is resolved."""
+    found = owned.alerts.commands.acknowledge(fingerprint, actor=actor.subject, reason=body.reason)
+    return _shown(found, actor)
+
+
+@router.post("/alerts/{fingerprint}/accept", responses=problem_responses(404, 409))
+def accept(owned: Owned, actor: Approver, fingerprint: AlertPath, body: ReasonedBody) -> Alert:
+    """Accepts what an alert is about as the new normal: it is resolved, and its value the new reference."""
+    found = owned.alerts.commands.accept(fingerprint, actor=actor.subject, reason=body.reason)
+    return _shown(found, actor)
+
+
+@router.post("/alerts/{fingerprint}/mark", responses=problem_responses(404, 409))
+def mark(owned: Owned, actor: Author, fingerprint: AlertPath, body: MarkBody) -> Alert:
+    """Notes whether the latest firing of an alert was useful to the caller, or noise."""
+    owned.alerts.commands.mark(fingerprint, useful=body.useful, actor=actor.subject)
+    return _shown(one_alert(owned.alerts.database, fingerprint), actor)
+
+
+def _shown(found: Alert, actor: Actor) -> Alert:
+    """An alert without texts of users, for those who may not see them."""
+    if actor.role.allows(Role.ADMIN):
+        return found
+    return replace(found, story=replace(found.story, excerpts=()))

@@ -1,0 +1,76 @@
+"""Gauges of alerts and their deliveries: whoever watches us hears when alerts do not get out."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from coalmine_alerts.storage.counts import Kind, alert_counts, queues
+from coalmine_server.workers.ingest import IngestService
+
+MOST_FIRING: Final = 500
+"""Alerts that are shown with their prompts."""
+
+
+class AlertMetrics(Collector):
+    """Alerts by state, those that fire by prompt, and what waits to be told."""
+
+    def __init__(self, ingest: IngestService) -> None:
+        self._ingest = ingest
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: names are only known when asked."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics as they are now."""
+        if (age_s := self._ingest.alerts_tick_age_s()) is not None:
+            yield GaugeMetricFamily(
+                "coalmine_alerts_tick_age_seconds",
+                "Seconds since alerts were last evaluated: alert when it passes a minute.",
+                value=age_s,
+            )
+        owned = self._ingest.owned
+        if owned is None:
+            return
+        database = owned.alerts.database
+        yield from _of_alerts(database.read(alert_counts))
+        waiting = GaugeMetricFamily(
+            "coalmine_alert_deliveries",
+            "Deliveries that wait, or that the channel refused for good (parked).",
+            labels=["channel", "state"],
+        )
+        oldest = GaugeMetricFamily(
+            "coalmine_alert_deliveries_oldest_seconds",
+            "Age of the oldest delivery that waits.",
+            labels=["channel"],
+        )
+        now = datetime.now(UTC) if owned.simulated is None else owned.simulated.clock()
+        for queue in database.read(queues):
+            waiting.add_metric([queue.channel, queue.state], queue.deliveries)
+            if queue.state == "waiting":
+                oldest.add_metric([queue.channel], max(0.0, (now - queue.oldest).total_seconds()))
+        yield from (waiting, oldest)
+
+
+def _of_alerts(counts: Counter[Kind]) -> Iterator[Metric]:
+    alerts = GaugeMetricFamily(
+        "coalmine_alerts", "Alerts by rule, severity and state.", labels=["rule", "severity", "state"]
+    )
+    total: Counter[tuple[str, str, str]] = Counter()
+    for kind, number in counts.items():
+        total[kind.rule, kind.severity, kind.state] += number
+    for name, number in total.items():
+        alerts.add_metric(name, number)
+    firing = GaugeMetricFamily(
+        "coalmine_alert_firing",
+        "Alerts that fire; without a prompt if it is about none.",
+        labels=["rule", "severity", "environment", "prompt"],
+    )
+    shown = [(kind, number) for kind, number in counts.items() if kind.state == "firing"][:MOST_FIRING]
+    for kind, number in shown:
+        firing.add_metric([kind.rule, kind.severity, kind.environment, kind.prompt], number)
+    yield from (alerts, firing)

@@ -1,0 +1,85 @@
+"""What a channel does not take is told in the others."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from coalmine_alerts.delivery.channels import SlackWebhookSettings
+from coalmine_alerts.delivery.health import channel_health
+from coalmine_alerts.delivery.open import open_channels
+from coalmine_alerts.delivery.outbox import retry_parked
+from coalmine_alerts.delivery.sender import Sender
+from coalmine_alerts.facts import Facts
+from coalmine_alerts.records import Finding
+from coalmine_alerts.rules.channels import ChannelFailing
+from coalmine_registry.storage.database import Database
+from tests.support.doubles.alert_outbox import AlertOutbox
+from tests.support.servers.receiver import Receiver
+
+
+@pytest.fixture
+def outbox(database: Database) -> AlertOutbox:
+    return AlertOutbox(database, ["hook"])
+
+
+@pytest.fixture
+def sender(outbox: AlertOutbox, server: Receiver) -> Iterator[Sender]:
+    settings = SlackWebhookSettings(name="hook")
+    channels = open_channels([settings], {settings.secret: f"{server.url}/x"}, dashboard_url=None)
+    made = Sender(outbox.database, channels, clock=outbox.clock, rng=random.Random(0))
+    yield made
+    made.close()
+
+
+def finding(outbox: AlertOutbox) -> Finding:
+    found = channel_health(outbox.database, ["hook"], outbox.now)
+    (said,) = ChannelFailing()(Facts(now=outbox.now, channels=found))
+    return said
+
+
+def test_a_channel_that_was_never_sent_anything_is_well(outbox: AlertOutbox) -> None:
+    assert finding(outbox).condition is False
+
+
+def test_a_refusal_is_told_and_ends(outbox: AlertOutbox, sender: Sender, server: Receiver) -> None:
+    server.faults.append("404")
+    outbox.tell("summarize", severity="page")
+    sender.send_due()
+    said = finding(outbox)
+    assert said.condition
+    assert said.severity == "page"
+    assert said.labels == {"channel": "hook"}
+    assert "hook said: answered 404" in said.story.summary
+    outbox.wait(1)
+    outbox.tell("support")
+    sender.send_due()
+    assert finding(outbox).condition
+    outbox.wait(600)
+    assert finding(outbox).condition is False
+
+
+def test_a_channel_that_is_away_is_told_after_a_while(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    server.away = "500"
+    outbox.tell("summarize")
+    sender.send_due()
+    assert finding(outbox).condition is False
+    outbox.wait(300)
+    said = finding(outbox)
+    assert said.condition
+    assert said.severity == "warning"
+    server.away = None
+    sender.send_due()
+    assert finding(outbox).condition is False
+
+
+def test_what_was_parked_can_be_sent_after_all(outbox: AlertOutbox, sender: Sender, server: Receiver) -> None:
+    server.faults.append("404")
+    outbox.tell("summarize")
+    sender.send_due()
+    outbox.wait(3600)
+    assert outbox.database.write(lambda connection: retry_parked(connection, "hook", outbox.now)) == 1
+    assert sender.send_due() == 1
+    assert outbox.states("hook") == ["delivered"]

@@ -1,0 +1,57 @@
+"""Absolute limits of versions that everybody gets."""
+
+import pytest
+
+from coalmine_alerts.facts import LimitWatch
+from coalmine_alerts.rules.limits import KillLimit
+from tests.support.data.alert_facts import KEY, facts, findings, one, served
+from tests.support.data.alert_rollouts import rollout_facts
+
+
+def watch(**given: object) -> LimitWatch:
+    values = {
+        "key": KEY,
+        "limit_name": "error_rate",
+        "limit": 0.2,
+        "bad_units": 40.0,
+        "units": 60,
+        "log_e": 16.0,
+        "hit": 3,
+        "bad_lately": 30,
+        "requests_lately": 60,
+        **given,
+    }
+    return LimitWatch(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "condition", "recovered"),
+    [
+        ({}, True, False),
+        ({"log_e": 15.9}, False, False),
+        ({"hit": 2}, False, False),
+        ({"bad_lately": 12}, False, True),
+        ({"bad_lately": 13}, True, False),
+        ({"bad_lately": 0, "requests_lately": 29}, False, False),
+        ({"bad_lately": 0, "requests_lately": 0}, None, False),
+    ],
+)
+def test_a_limit_is_broken_by_evidence_and_as_long_as_it_is_so(
+    given: dict[str, object], condition: bool | None, recovered: bool
+) -> None:
+    told = one(KillLimit()(facts(limits=[watch(**given)], served=[served()])))
+    assert (told.condition, told.recovered, told.severity) == (condition, recovered, "page")
+
+
+def test_what_a_rollout_watches_is_left_to_it() -> None:
+    known = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("running")])
+    assert findings(KillLimit()(known)) == []
+    over = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("rolled_back")])
+    assert one(KillLimit()(over)).condition is True
+
+
+def test_going_back_is_proposed_only_if_there_is_something_to_go_back_to() -> None:
+    alone = one(KillLimit()(facts(limits=[watch()], served=[served()]))).story.could
+    assert not any("rollback" in each for each in alone)
+    two = one(KillLimit()(facts(limits=[watch()], served=[served(), served("0.9.0")]))).story.could
+    assert "go back: `coalmine rollback refund prod`" in two
