@@ -25,7 +25,14 @@ def an_alert(fingerprint: str, **changes: Any) -> dict[str, Any]:
         *("inhibited_by", "flapping_since", "last_notice", "accepted_by", "accepted_at", "accepted_value"),
     )
     story = {"title": "Quality fell", "summary": "It fell since \x021795684200\x03.", "could": ["pin it"]}
-    rest: dict[str, Any] = {"why": None, "table": None, "chart": None, "details": [], "diff": None, "diff_title": None}
+    rest: dict[str, Any] = {
+        "why": None,
+        "table": None,
+        "chart": None,
+        "details": [],
+        "diff": None,
+        "diff_title": None,
+    }
     rest |= {"done": None, "sure": None, "links": [], "excerpts": [], "icon": "🔴"}
     return {
         "fingerprint": fingerprint,
