@@ -1,15 +1,17 @@
 """What people ask of rollouts: to start one, and what becomes of it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.operations import approval
-from coalmine_registry.operations.inputs import environment_name, is_storable, reason_given
+from coalmine_registry.operations.evidence import check_true
+from coalmine_registry.operations.inputs import environment_name, evidence_given, is_storable, reason_given
 from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import Evidence
@@ -34,8 +36,8 @@ from coalmine_schemas.results import Page
 MOST_AT_ONCE: Final = 5
 """Rollouts that may show something at the same time in one environment, if nothing else is said."""
 
-_ROLES: Final[dict[CommandKind, Role]] = {"abort": Role.AUTHOR, "cancel": Role.AUTHOR}
-"""What reduces harm needs less than the rest, for which an approver is needed."""
+_BY_AUTHORS: Final[tuple[CommandKind, ...]] = ("abort", "cancel", "evidence")
+"""What reduces harm or is checked needs less than the rest, for which an approver is needed."""
 
 _OF_OTHERS: Final[tuple[CommandKind, ...]] = ("approve", "promote_force", "rebase")
 """What nobody does with a version of their own, and neither naming a stage to go on from."""
@@ -198,6 +200,24 @@ class Rollouts:
         """Asks to compare with what the place serves by now. See `ask`."""
         return self.ask(actor, rollout_id, "rebase", reason=reason, row_version=row_version)
 
+    def give_evidence(
+        self,
+        actor: Actor,
+        rollout_id: str,
+        evidence: Sequence[Evidence],
+        *,
+        reason: str | None = None,
+        row_version: int | None = None,
+    ) -> RolloutCommand:
+        """Gives a pending rollout evidence that it lacks. See `ask`.
+
+        Raises:
+            EvidenceRefused: It does not exist, did not pass, or is about another content.
+        """
+        return self.ask(
+            actor, rollout_id, "evidence", evidence=evidence, reason=reason, row_version=row_version
+        )
+
     def ask(
         self,
         actor: Actor,
@@ -205,6 +225,7 @@ class Rollouts:
         kind: CommandKind,
         *,
         stage: int | None = None,
+        evidence: Sequence[Evidence] = (),
         reason: str | None = None,
         row_version: int | None = None,
     ) -> RolloutCommand:
@@ -215,6 +236,7 @@ class Rollouts:
             rollout_id: Id of the rollout.
             kind: What to do.
             stage: Of `resume`: the stage to go on with.
+            evidence: Of `evidence`: for the treatment.
             reason: Why.
             row_version: Row version that the actor has seen.
 
@@ -224,8 +246,11 @@ class Rollouts:
             Conflict: Its state does not allow it, or it has changed since.
             Invalid: A reason is missing.
         """
-        actor.require(_ROLES.get(kind, Role.APPROVER), f"{kind} rollouts")
-        why = reason_given(reason)
+        verb = "give evidence to" if kind == "evidence" else kind
+        actor.require(Role.AUTHOR if kind in _BY_AUTHORS else Role.APPROVER, f"{verb} rollouts")
+        why, attached = reason_given(reason), evidence_given(evidence)
+        if kind == "evidence" and not attached:
+            raise Invalid("evidence", "empty", "give one, e.g. eval_run=ID")
         if kind == "promote_force" and why is None:
             raise Invalid("reason", reason, "say why it is shown to everybody without proof")
 
@@ -235,6 +260,10 @@ class Rollouts:
                 raise Conflict(refused)
             if kind in _OF_OTHERS or stage is not None:
                 _check_other(tx, actor, row.rollout, kind)
+            check_true(tx, row.rollout.prompt, [row.rollout.treatment], attached)
+            arguments: dict[str, Any] = {} if stage is None else {"stage": stage}
+            if attached:
+                arguments["evidence"] = [asdict(each) for each in attached]
             values = {
                 "rollout": rollout_id,
                 "kind": kind,
@@ -242,7 +271,7 @@ class Rollouts:
                 "role": actor.role.value,
                 "token_id": actor.token_id,
                 "reason": why,
-                "arguments": {} if stage is None else {"stage": stage},
+                "arguments": arguments,
                 "seen_row_version": row_version,
                 "asked_at": tx.now,
             }

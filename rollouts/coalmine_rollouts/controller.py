@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from coalmine_analytics.readout import Readouts
+from coalmine_analytics.readout import OwnValue, Readouts
 from coalmine_analytics.results.readout import Readout
 from coalmine_consumers.store import Store
 from coalmine_registry.errors import Refused, StaleRevision
@@ -22,13 +22,14 @@ from coalmine_rollouts import storage
 from coalmine_rollouts.decide import decide, is_watched_still, watched
 from coalmine_rollouts.decision import Decision, stays
 from coalmine_rollouts.evidence import evidence_of, figures_of
-from coalmine_rollouts.inputs import Held, Inputs, Row, Traffic
+from coalmine_rollouts.holds import REFUSED, without_hold
+from coalmine_rollouts.inputs import TREATMENT, Held, Inputs, Row, Traffic
 from coalmine_rollouts.observed import Observed
 from coalmine_rollouts.patterns import patterns
 from coalmine_rollouts.place import Deployed, Key
 from coalmine_rollouts.reading import Registered, read_registered
 from coalmine_rollouts.records import SERVING, Decided, RolloutStatus
-from coalmine_rollouts.refusals import waiting_for
+from coalmine_rollouts.refusals import refusals_of, waiting_for, why
 from coalmine_rollouts.sentence import sentence
 from coalmine_rollouts.stage_clock import StageClock, bucket_s
 from coalmine_rollouts.traffic import share_of_traffic, traffic_of, weight_observed
@@ -196,7 +197,7 @@ class Controller:
         """What is kept of a rollout, unless somebody else has changed it."""
         live = self._live.get(row.rollout.id)
         if live is None:
-            return _Live(row, kept=row.clock)
+            return _Live(row, kept=row.clock, refused=refusals_of(row))
         if live.row.rollout.row_version != row.rollout.row_version:
             live.row, live.kept = row, row.clock
         return live
@@ -207,6 +208,8 @@ class Controller:
             live.inputs = inputs
             row = watched(live.row, inputs)
             decision = decide(row, inputs)
+            if decision is None and _is_to_be_tried_again(live, now):
+                row, decision = self._tried_again(live, row, inputs)
             if decision is None:
                 live.row = row
                 return None
@@ -217,6 +220,12 @@ class Controller:
                     return None
                 registered = self._again(live)
         return None
+
+    def _tried_again(self, live: _Live, row: Row, inputs: Inputs) -> tuple[Row, Decision | None]:
+        """The step that was refused, if it is the next one; while it is tried, the hold stands."""
+        free = without_hold(row, REFUSED)
+        decision = decide(free, replace(inputs, refusals=()))
+        return (row, None) if decision is None or decision.act == "nothing" else (free, decision)
 
     def _again(self, live: _Live) -> Registered:
         def work(tx: Transaction) -> Registered:
@@ -230,7 +239,7 @@ class Controller:
         given = Circumstances(
             revision=None if inputs.place is None else inputs.place.revision,
             evidence=evidence_of(row, inputs),
-            figures=figures_of(row, inputs) if decision.to_state == "completed" else None,
+            figures=figures_of(row, inputs, self._own(row)) if decision.to_state == "completed" else None,
         )
 
         def work(tx: Transaction) -> tuple[Decided, Row]:
@@ -244,10 +253,20 @@ class Controller:
         except Refused as refusal:
             return self._refused(live, row, decision, inputs, refusal)
         live.row, live.kept = after, after.clock
+        if decision.act != "nothing":
+            live.refused = ()
         _log.info(
             "rollout %s: %s to %s, %s", row.rollout.id, decision.kind, decision.to_state, decision.reasons
         )
         return made
+
+    def _own(self, row: Row) -> dict[str, OwnValue]:
+        """What the treatment is like by itself; a rollout completes without it, too."""
+        try:
+            return self._readouts.own_values(row.rollout.id, TREATMENT)
+        except Exception:  # noqa: BLE001 - whatever it is, what is decided is not undone by it
+            _log.exception("what a completed version is like by itself could not be read")
+            return {}
 
     def _refused(
         self, live: _Live, row: Row, decision: Decision, inputs: Inputs, refusal: Refused
@@ -260,8 +279,14 @@ class Controller:
                 answer=str(refusal),
             )
             return self._carry_out(live, row, answer, inputs)
-        live.refused, live.refused_at = (waiting_for(refusal),), inputs.now
+        before, live.refused, live.refused_at = live.refused, (waiting_for(refusal),), inputs.now
         inputs = replace(inputs, refusals=live.refused)
+        if REFUSED in live.row.held:
+            if why(before) == why(live.refused):
+                return None
+            row = watched(live.row, inputs)
+            told = replace(stays(row, "hold", f"{REFUSED}: {row.held[REFUSED].text}"), held=row.held)
+            return self._carry_out(live, row, told, inputs)
         again = decide(watched(row, inputs), inputs)
         if again is None or again.act != "nothing":  # a step that harm asks for is tried again, and again
             return None
@@ -310,8 +335,10 @@ class Controller:
                 missing_metrics=self._observed.missing_metrics(key),
                 served=frozenset() if deployed is None else deployed.state.assigned(),
             )
-        pause = _TRY_STEP_AGAIN if rollout.state in SERVING else _TRY_START_AGAIN
-        if registered.commands.get(rollout.id) or not _is_within(live.refused_at, now, pause):
+        if registered.commands.get(rollout.id):
+            live.refused_at = None  # which may have made it possible
+        holds = rollout.state in ("running", "baking")  # until the step is allowed
+        if not holds and not _is_within(live.refused_at, now, _TRY_START_AGAIN):
             live.refused = ()
         if not _is_within(live.failed_at, now, _TRY_STEP_AGAIN):
             live.error = None
@@ -389,6 +416,11 @@ def _has_moved(clock: StageClock, kept: StageClock | None) -> bool:
         or (clock.observed_at, clock.seen_s) != (kept.observed_at, kept.seen_s)
         or clock.watched_s - kept.watched_s >= _KEPT_S
     )
+
+
+def _is_to_be_tried_again(live: _Live, now: datetime) -> bool:
+    """True for a step that the registry refused a while ago, or before this process began."""
+    return REFUSED in live.row.held and not _is_within(live.refused_at, now, _TRY_STEP_AGAIN)
 
 
 def _is_within(moment: datetime | None, now: datetime, length: timedelta) -> bool:

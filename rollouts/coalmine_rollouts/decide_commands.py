@@ -21,6 +21,7 @@ _ALLOWED: Final[dict[CommandKind, tuple[State, ...]]] = {
     "abort": ("pending", "running", "paused", "baking"),
     "cancel": ("pending",),
     "rebase": ("pending",),
+    "evidence": ("pending",),
 }
 
 

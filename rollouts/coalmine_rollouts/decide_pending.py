@@ -35,7 +35,7 @@ def decide_pending(row: Row, inputs: Inputs) -> Decision | None:
             weight=plan.weight(0),
             restart_clock=True,
         )
-    if {_code(each) for each in waits} != {_code(each) for each in row.rollout.reasons}:
+    if {_told(each) for each in waits} != {_told(each) for each in row.rollout.reasons}:
         return stays(row, "wait", *waits)
     return None
 
@@ -73,8 +73,8 @@ def _command(row: Row, inputs: Inputs, given: Command) -> Decision:
         return refused(row, given, why)
     by = given.actor.subject
     match given.kind:
-        case "approve":
-            return _approved(row, given)
+        case "approve" | "evidence":
+            return _approved(row, given) if given.kind == "approve" else _attached(row, given)
         case "rebase":
             place = inputs.place
             if place is None or place.version is None:
@@ -100,11 +100,19 @@ def _approved(row: Row, given: Command) -> Decision:
     return replace(decision, command=given, answer="done", approved=START)
 
 
+def _attached(row: Row, given: Command) -> Decision:
+    named = ", ".join(f"{each['kind']}={each['reference']}" for each in given.arguments["evidence"])
+    decision = stays(row, "evidence", f"{given.actor.subject} gives {named}")
+    return replace(decision, command=given, answer="done")
+
+
 def _cancelled(row: Row, reason: str) -> Decision:
     return Decision(
         kind="cancel", to_state="cancelled", to_stage=row.rollout.stage, reasons=(reason,), held={}
     )
 
 
-def _code(reason: str) -> str:
-    return reason.partition(":")[0]
+def _told(reason: str) -> str:
+    """What has to change for it to be told again: of most, more than when it ends."""
+    code = reason.partition(":")[0]
+    return reason if code in ("evidence", "approval", "after") else code

@@ -1,9 +1,11 @@
 """The numbers that a decision stands on, copied as they were."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from coalmine_analytics.readout import OwnValue
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout, SegmentReadout
 from coalmine_rollouts.harm import SUSPICION
 from coalmine_rollouts.inputs import Inputs, Row
@@ -32,8 +34,14 @@ def evidence_of(row: Row, inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def figures_of(row: Row, inputs: Inputs) -> dict[str, Any]:
-    """Returns what the version is like as it completes, as JSON; empty without a readout."""
+def figures_of(row: Row, inputs: Inputs, own: Mapping[str, OwnValue]) -> dict[str, Any]:
+    """Returns what the version is like as it completes, as JSON; empty without a readout.
+
+    Args:
+        row: The rollout.
+        inputs: What it completes on.
+        own: What is known of the treatment by itself, by metric.
+    """
     readout, arm = inputs.readout, inputs.arm
     if readout is None or arm is None:
         return {}
@@ -42,7 +50,11 @@ def figures_of(row: Row, inputs: Inputs) -> dict[str, Any]:
         "requests": arm.requests,
         "against": row.rollout.control,
         "through_ingest_id": readout.through_ingest_id,
-        "metrics": [_metric(each) for each in arm.metrics if each.value is not None],
+        "metrics": [
+            {**_metric(each), "own": own[each.metric]._asdict() if each.metric in own else None}
+            for each in arm.metrics
+            if each.value is not None
+        ],
     }
 
 

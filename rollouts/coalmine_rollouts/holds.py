@@ -19,6 +19,9 @@ from coalmine_rollouts.records import AppBehind
 CLOCK_GOES_ON: Final = frozenset({"model_changed"})
 """Holds that last until the stage has had its time again."""
 
+REFUSED: Final = "refused"
+"""Hold that lasts until the registry allows the step, which is tried again now and then."""
+
 _CLEAR_TICKS: Final = 2
 _CLEAR_S: Final = 30.0
 _STALE_S: Final = 120.0
@@ -57,6 +60,13 @@ def tracked(held: Mapping[str, Held], found: Mapping[str, str], now: datetime) -
     for name, text in found.items():
         after.setdefault(name, Held(text=text, since=now))
     return after
+
+
+def without_hold(row: Row, name: str) -> Row:
+    """Returns the row as if a hold did not stand."""
+    holds = tuple(each for each in row.rollout.holds if each.name != name)
+    held = {each: held for each, held in row.held.items() if each != name}
+    return replace(row, held=held, rollout=replace(row.rollout, holds=holds))
 
 
 def is_observed(inputs: Inputs) -> bool:

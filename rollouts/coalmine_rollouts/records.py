@@ -40,6 +40,7 @@ Kind = Literal[
     "pause",
     "resume",
     "approve",
+    "evidence",
     "rebase",
     "refuse",
     "bake",
@@ -54,7 +55,7 @@ Kind = Literal[
     "panic",
 ]
 
-CommandKind = Literal["pause", "resume", "approve", "promote_force", "abort", "cancel", "rebase"]
+CommandKind = Literal["pause", "resume", "approve", "promote_force", "abort", "cancel", "rebase", "evidence"]
 
 
 @result

@@ -1,6 +1,7 @@
 """Rows of rollouts in the registry's database."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -194,6 +195,16 @@ def add_approval(transaction: Transaction, rollout_id: str, approval: Approval |
         ]
     )
     transaction.update(rollouts, rollouts.c.id == rollout_id, {"evidence": given})
+
+
+def attach(transaction: Transaction, rollout_id: str, evidence: Sequence[Evidence]) -> None:
+    """Adds evidence to that of the start."""
+    found = transaction.one(select(rollouts.c.evidence).where(rollouts.c.id == rollout_id))
+    assert found is not None
+    attached = [*found.evidence["attached"], *(asdict(each) for each in evidence)]
+    transaction.update(
+        rollouts, rollouts.c.id == rollout_id, {"evidence": {**found.evidence, "attached": attached}}
+    )
 
 
 def live_rows(transaction: Transaction, ended_since: datetime) -> list[Row]:

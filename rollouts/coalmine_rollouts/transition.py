@@ -21,6 +21,7 @@ from coalmine_registry.operations import (
 )
 from coalmine_registry.operations.evidence import check_kinds
 from coalmine_registry.operations.transaction import Transaction
+from coalmine_registry.records import Evidence
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import as_shipped
 from coalmine_rollouts import storage
@@ -255,7 +256,7 @@ def _check_free(transaction: Transaction, rollout: Rollout) -> None:
 
 
 def _note_people(transaction: Transaction, row: Row, decision: Decision) -> None:
-    """Approvals, and answers to commands; whoever asks one that has ended something else is told so."""
+    """Approvals, evidence, answers to commands; whoever asks one that has ended something else is told so."""
     rollout, command = row.rollout, decision.command
     if decision.approved is not None and command is not None:
         person = command.actor
@@ -265,6 +266,8 @@ def _note_people(transaction: Transaction, row: Row, decision: Decision) -> None
         storage.add_approval(transaction, rollout.id, given)
     if decision.rebase_to is not None:
         storage.add_approval(transaction, rollout.id, None)
+    if decision.kind == "evidence" and command is not None:
+        storage.attach(transaction, rollout.id, [Evidence(**each) for each in command.arguments["evidence"]])
     if command is not None:
         answer = decision.answer or "done"
         rollout_log.close_commands(transaction, rollout.id, answer, command_id=command.id)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
+from coalmine_registry.errors import Conflict, EvidenceRefused, Forbidden, Invalid, NotFound
+from coalmine_registry.operations import experiments
+from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.commands import Rollouts
@@ -13,7 +15,7 @@ from coalmine_rollouts.plan import RolloutPlan
 from coalmine_rollouts.records import Rollout
 from coalmine_schemas.events import Deployment, RolloutTransition
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
-from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, push, serve
+from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, passed, push, serve
 from tests.support.data.rollout_case import QUICK
 from tests.support.data.rollout_inputs import a_readout, plan_of
 from tests.support.doubles.rollout_world import World
@@ -94,6 +96,80 @@ def test_evidence_that_the_environment_requires_is_waited_for(registry: Registry
     made = start(rollouts)
     assert made.state == "pending"
     assert made.reasons[0].startswith("evidence: ")
+
+
+def test_a_pending_rollout_is_given_the_evidence_that_it_lacks(
+    registry: Registry, rollouts: Rollouts, world: World
+) -> None:
+    registry.set_policy(ADMIN, "prod", ["eval_run", "review"])
+    made = start(rollouts)
+    for wrong in ([Evidence("eval_run", "made-up", "")], [passed(registry, "1.0.0")]):
+        with pytest.raises(EvidenceRefused):
+            rollouts.give_evidence(ANN, made.id, wrong)
+    with pytest.raises(Invalid, match="give one"):
+        rollouts.give_evidence(ANN, made.id, [])
+    with pytest.raises(Forbidden):
+        rollouts.give_evidence(READER, made.id, [passed(registry, "1.1.0")])
+    first = rollouts.give_evidence(ANN, made.id, [passed(registry, "1.1.0")])
+    world.minutes(3)
+    assert rollouts.command(first.id).answer == "done"
+    waiting = rollouts.rollout(made.id)
+    assert (waiting.state, "review" in waiting.reasons[0], "eval_run" in waiting.reasons[0]) == (
+        "pending",
+        True,
+        False,
+    )
+    rollouts.give_evidence(ANN, made.id, [passed(registry, "1.1.0", "review")], reason="read it")
+    world.minutes(2)
+    assert rollouts.rollout(made.id).state == "running"
+    kinds = [each.kind for each in rollouts.decisions(made.id).items]
+    assert kinds == ["create", "wait", "evidence", "wait", "evidence", "start"]
+    assert "rollout_evidence" in [each.action for each in registry.audit_log(PROMPT, "prod").items]
+    with pytest.raises(Conflict, match="is running, and evidence needs pending"):
+        rollouts.give_evidence(ANN, made.id, [passed(registry, "1.1.0")])
+
+
+def test_what_a_start_waits_for_is_told_once(registry: Registry, rollouts: Rollouts, world: World) -> None:
+    registry.set_policy(ADMIN, "prod", ["eval_run"])
+    made = start(rollouts)
+    world.minutes(40)
+    assert [each.kind for each in rollouts.decisions(made.id).items] == ["create", "wait"]
+    registry.set_policy(ADMIN, "prod", ["review"])
+    world.minutes(40)
+    assert [each.kind for each in rollouts.decisions(made.id).items] == ["create", "wait", "wait"]
+
+
+def test_a_refused_step_is_told_once_and_done_when_it_is_allowed(
+    rollouts: Rollouts, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = start(rollouts)
+    tried: list[str] = []
+    because, held = ["carol has to approve 50%"], ("hold", "release")
+
+    def refuse(*_: object, **__: object) -> None:
+        tried.append(because[0])
+        raise Conflict(because[0])
+
+    def told() -> list[tuple[str, str]]:
+        found = [each for each in rollouts.decisions(made.id).items if each.kind in (*held, "advance")]
+        return [(each.kind, each.reasons[0]) for each in found]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(experiments, "set_weights", refuse)
+        world.minutes(100)
+        said = "refused: the registry refused the next step: "
+        assert told() == [("hold", f"{said}carol has to approve 50%")]
+        assert len(tried) >= 4
+        world.controller = world.new_controller()
+        world.minutes(40)
+        assert len(told()) == 1
+        because[0] = "dave has to approve 50%"
+        world.minutes(40)
+        assert told()[1:] == [("hold", f"{said}dave has to approve 50%")]
+        assert [each.name for each in rollouts.rollout(made.id).holds] == ["refused"]
+    world.minutes(16)
+    assert [kind for kind, _ in told()] == ["hold", "hold", "advance"]
+    assert rollouts.rollout(made.id).holds == ()
 
 
 @pytest.mark.parametrize(

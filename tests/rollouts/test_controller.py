@@ -39,7 +39,13 @@ def test_an_equal_version_completes(rig: Rig) -> None:
     assert advance["clock"]["seen_s"] >= 300
     assert advance["holds"] == {}
     (kept,) = rig.rollouts.as_shipped(PROMPT)
-    assert {"quality", "error_rate"} <= {each["metric"] for each in kept.figures["metrics"]}
+    own = {each["metric"]: each["own"] for each in kept.figures["metrics"]}
+    assert {"quality", "error_rate"} <= own.keys()
+    entries = "SELECT unnest(metrics, recursive := true) FROM requests WHERE variant = 'treatment'"
+    (mean,) = rig.store.reader().rows(f"SELECT avg(value) AS quality FROM ({entries}) WHERE key = 'quality'")
+    assert own["quality"]["value"] == pytest.approx(mean["quality"], rel=1e-6)
+    assert own["quality"]["lower"] < STEADY.quality < own["quality"]["upper"]
+    assert own["error_rate"] == {"value": 0.0, "lower": None, "upper": None}  # none came
     status = rig.status(made.id)
     assert (status.weight_commanded, status.units > 600) == (1.0, True)
     assert status.sentence.startswith("completed at ")

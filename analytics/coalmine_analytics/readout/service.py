@@ -19,6 +19,7 @@ from coalmine_analytics.readout.borders import (
     with_sums,
 )
 from coalmine_analytics.readout.look import read_out
+from coalmine_analytics.readout.own_values import OwnValue, own_values
 from coalmine_analytics.readout.plan import ExperimentPlans, FixedPlans, Plan
 from coalmine_analytics.readout.segments import segmented_cells
 from coalmine_analytics.results.readout import BegunAnew, Readout
@@ -116,6 +117,14 @@ class Readouts:
             if before is not None and (before.final or self._will_do(before, max_age)):
                 return before
             return self._look(experiment, before)
+
+    def own_values(self, experiment: str, arm: str) -> dict[str, OwnValue]:
+        """What an arm is like by itself, by metric, as of now; empty where no look has seen it."""
+        with self._taking:
+            last, _ = self._last(experiment)
+            found = None if last is None else next((each for each in last.arms if each.arm == arm), None)
+            seen = None if found is None else self._observe(experiment, last)
+        return {} if found is None or seen is None else own_values(seen.sums, found, seen.plan.overrides)
 
     def begin_anew(self, experiment: str, by: str, reason: str) -> Readout | None:
         """Have the evidence of an experiment begin anew from now; return that look, or None without requests.

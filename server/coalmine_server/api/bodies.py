@@ -238,6 +238,14 @@ class RolloutCommandBody(Body):
     row_version: RowVersion = None
 
 
+class RolloutEvidenceBody(RolloutCommandBody):
+    """What a rollout lacks to begin."""
+
+    evidence: list[EvidenceBody] = Field(
+        min_length=1, max_length=50, description="Evidence that the version may be served."
+    )
+
+
 class ResumeBody(RolloutCommandBody):
     """How a rollout goes on."""
 

@@ -94,6 +94,32 @@ def test_a_readout_says_what_raw_rows_say(store: Store, clock: SetClock) -> None
             assert found.log_e == pytest.approx(log_e, rel=1e-9, abs=1e-12), name
 
 
+def test_an_arm_has_values_of_its_own_with_what_raw_rows_leave_open(store: Store, clock: SetClock) -> None:
+    freeze_windows(store, "exp-1", 3)
+    feed = Feed()
+    readouts = Readouts(store, PLANS, clock=clock)
+    assert readouts.own_values("exp-1", "treatment") == {}
+    for seed in range(3):
+        commit(store, feed, seed)
+    readout = readouts.current("exp-1")
+    found = readouts.own_values("exp-1", "treatment")
+    assert readouts.own_values("exp-1", "nobody") == {}
+    assert len(readouts.path("exp-1")) == 1  # asking is no look
+    (raw,) = store.reader().rows(
+        "SELECT avg((error_type IS NOT NULL)::DOUBLE) AS error_rate, avg(output_tokens) AS output_tokens "
+        "FROM requests WHERE variant = 'treatment' AND experiment = 'exp-1'"
+    )
+    for name in ORACLES:
+        own, effect = found[name], metric(readout, name)
+        assert own.value == pytest.approx(raw[name], rel=1e-9)
+        assert own.lower is not None
+        assert own.upper is not None
+        assert 0 <= own.lower < own.value < own.upper
+        assert effect.lower is not None
+        assert effect.upper is not None
+        assert own.upper - own.value < effect.upper - effect.lower  # one arm is surer than two
+
+
 def test_costs_and_latencies_are_capped_and_shown_as_they_are_too(store: Store, clock: SetClock) -> None:
     feed = Feed()
     for seed in range(4):

@@ -210,6 +210,13 @@ TABLE = (
     Row("POST", "/v1/rollouts/{rollout}/pause", "approver", "/v1/rollouts/nothing/pause", REASON),
     Row("POST", "/v1/rollouts/{rollout}/resume", "approver", "/v1/rollouts/nothing/resume", REASON),
     Row("POST", "/v1/rollouts/{rollout}/approve", "approver", "/v1/rollouts/nothing/approve", REASON),
+    Row(
+        "POST",
+        "/v1/rollouts/{rollout}/evidence",
+        "author",
+        "/v1/rollouts/nothing/evidence",
+        {"evidence": [{"kind": "eval_run", "reference": "none"}]},
+    ),
     Row("POST", "/v1/rollouts/{rollout}/rebase", "approver", "/v1/rollouts/nothing/rebase", REASON),
     Row("POST", "/v1/rollouts/{rollout}/promote", "approver", "/v1/rollouts/nothing/promote", REASON),
     Row("POST", "/v1/rollouts/{rollout}/abort", "author", "/v1/rollouts/nothing/abort", REASON),

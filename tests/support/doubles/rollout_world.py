@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from coalmine_analytics.readout import Readouts
+from coalmine_analytics.readout import OwnValue, Readouts
 from coalmine_analytics.results.readout import Readout
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
@@ -111,6 +111,10 @@ class World:
         if experiment in self.failing:
             raise ValueError(f"no readout of {experiment}")
         return replace(self.readouts.get(experiment, a_readout()), experiment=experiment)
+
+    def own_values(self, _experiment: str, _arm: str) -> dict[str, OwnValue]:
+        """See `Readouts.own_values`."""
+        return {}
 
     # As `Observed`
 

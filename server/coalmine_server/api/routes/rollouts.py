@@ -16,6 +16,7 @@ from coalmine_server.api.bodies import (
     ResumeBody,
     RolloutBody,
     RolloutCommandBody,
+    RolloutEvidenceBody,
     given,
 )
 from coalmine_server.api.parameters import Cursor, Limit, RolloutPath
@@ -153,6 +154,22 @@ def pause_rollout(
     """Pauses a rollout. Harm is still watched, and takes it back."""
     seen = expected(if_match, body.row_version)
     return _asked(request, rollouts.pause(actor, rollout, reason=body.reason, row_version=seen))
+
+
+@router.post("/rollouts/{rollout}/evidence", responses=problem_responses(404, 409, 412))
+def give_evidence(
+    *,
+    request: Request,
+    rollouts: Steered,
+    actor: Author,
+    rollout: RolloutPath,
+    body: RolloutEvidenceBody,
+    if_match: IfMatch,
+) -> RolloutCommand:
+    """Gives a pending rollout evidence that it lacks."""
+    seen, attached = expected(if_match, body.row_version), given(body.evidence)
+    made = rollouts.give_evidence(actor, rollout, attached, reason=body.reason, row_version=seen)
+    return _asked(request, made)
 
 
 @router.post("/rollouts/{rollout}/resume", responses=problem_responses(404, 409, 412))

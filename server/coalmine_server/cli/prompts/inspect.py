@@ -181,11 +181,13 @@ def _as_shipped(shipped: dict[str, Any]) -> str:
     from coalmine_schemas.plain_number import plain_number
 
     figures = shipped["figures"]
-    values = [
-        f"{each['metric']} {plain_number(each['value'])}"
-        for each in figures.get("metrics", ())
-        if each["role"] != "shown"
-    ]
+    values = []
+    for each in figures.get("metrics", ()):
+        own = each.get("own") or {"value": each["value"], "lower": None}
+        ends = () if own["lower"] is None else (own["lower"], own["upper"])
+        between = f" ({' to '.join(map(plain_number, ends))})" if ends else ""
+        if each["role"] != "shown":
+            values.append(f"{each['metric']} {plain_number(own['value'])}{between}")
     known = f", {figures['units']:,} units: {', '.join(values)}" if values else ""
     return f"{shipped['version']} as shipped to {shipped['environment']} {_moment(shipped['at'])}{known}"
 

@@ -234,6 +234,29 @@ def approve(
 
 
 @app.command()
+def evidence(
+    context: typer.Context,
+    rollout: RolloutArgument,
+    given: Annotated[
+        list[str],
+        typer.Argument(metavar="KIND=REFERENCE...", help="Evidence for the version, e.g. eval_run=ID."),
+    ],
+    *,
+    reason: ReasonOption = None,
+    revision: RevisionOption = None,
+    token: TokenOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a pending rollout the evidence that it waits for. `coalmine evidence record` records some."""
+    body = {
+        "evidence": [evidence_of(each) for each in given],
+        "reason": reason,
+        "row_version": revision,
+    }
+    _command(context, token, rollout, "evidence", body, as_json)
+
+
+@app.command()
 def rebase(
     context: typer.Context,
     rollout: RolloutArgument,
