@@ -8,8 +8,7 @@ from pathlib import PurePath
 from typing import Final, Generic, TypeVar
 
 import structlog
-from sqlalchemy import Connection, delete
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from coalmine_alerts.fingerprint import fingerprint
@@ -23,7 +22,7 @@ from coalmine_alerts.recording import (
     read_standings,
     record,
 )
-from coalmine_alerts.records import Finding, Inhibition, Remember
+from coalmine_alerts.records import Finding, Inhibition
 from coalmine_alerts.results.alerts import Alert, Cause, Transition
 from coalmine_alerts.results.story import Story
 from coalmine_alerts.rule import Rule
@@ -31,7 +30,6 @@ from coalmine_alerts.standing import Standing, Step, Surroundings, first_standin
 from coalmine_alerts.states import step
 from coalmine_alerts.storage.pruning import prune
 from coalmine_alerts.storage.silences import active_silences, silenced_until
-from coalmine_alerts.storage.tables import memory
 from coalmine_alerts.timing import Timing
 from coalmine_registry.storage.database import Database
 
@@ -56,7 +54,6 @@ class _Answers:
     """By fingerprint, in order: at most one that is no notice."""
     inhibitions: list[tuple[str, Inhibition]] = field(default_factory=list)
     """With the rule that yields it."""
-    memory: list[Remember] = field(default_factory=list)
     failures: list[Finding] = field(default_factory=list)
     """About the rules themselves."""
 
@@ -135,14 +132,11 @@ class Engine(Generic[Facts]):
         return answers
 
     def _ask_one(self, rule: Rule[Facts], facts: Facts, answers: _Answers) -> Exception | None:
-        remembered: list[Remember] = []
         try:
             for number, answer in enumerate(rule(facts)):
                 if number >= MOST_ANSWERS:
                     raise OverflowError(f"more than {MOST_ANSWERS} answers")
                 match answer:
-                    case Remember():
-                        remembered.append(answer)
                     case Inhibition():
                         answers.inhibitions.append((rule.name, answer))
                     case Finding() if answer.rule == rule.name:
@@ -151,7 +145,6 @@ class Engine(Generic[Facts]):
                         raise TypeError(f"{answer!r:.100} is no answer of rule {rule.name}")
         except Exception as error:  # noqa: BLE001 - a rule may raise anything
             return error
-        answers.memory += remembered
         return None
 
     def _failed(self, rule: str, error: Exception | None) -> Finding:
@@ -202,7 +195,6 @@ class Engine(Generic[Facts]):
         for key, finding in own.items():
             error = failed.get(finding.labels["rule"])
             advance(key, [finding if error is None else self._failed(finding.labels["rule"], error)])
-        _remember(connection, answers.memory)
         return record(connection, moves, now, self._channels)
 
 
@@ -228,17 +220,6 @@ def _is_worth_an_alert(finding: Finding, timing: Timing) -> bool:
 
 def _rank(finding: Finding) -> int:
     return -1 if finding.condition is None else int(finding.condition)
-
-
-def _remember(connection: Connection, wanted: Sequence[Remember]) -> None:
-    for each in wanted:
-        if each.value is None:
-            connection.execute(delete(memory).where(memory.c.name == each.name))
-        else:
-            statement = upsert(memory).values(name=each.name, value=each.value)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["name"], set_={"value": each.value})
-            )
 
 
 def _trace(error: Exception) -> list[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from coalmine_alerts.results.alerts import Alert, Cause, Severity, Transition
 from coalmine_alerts.results.story import Story
@@ -44,15 +43,6 @@ class Inhibition:
     """Alerts with all of these labels; empty: every alert."""
     rules: frozenset[str] = frozenset()
     """Alerts of these rules; empty: all whose `Timing.metric` is True. Never of the rule that yields this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remember:
-    """What a rule wants to know at later evaluations (`facts` read it); stored together with its findings."""
-
-    name: str
-    value: Any
-    """As JSON; None: forget it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

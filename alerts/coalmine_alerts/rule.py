@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from coalmine_alerts.records import Finding, Inhibition, Remember
+from coalmine_alerts.records import Finding, Inhibition
 from coalmine_alerts.timing import Timing
 
 Facts_contra = TypeVar("Facts_contra", contravariant=True)
 
-Answer = Finding | Inhibition | Remember
+Answer = Finding | Inhibition
 """What a rule may yield."""
 
 
@@ -16,7 +16,7 @@ class Rule(Protocol[Facts_contra]):
     """Says what is so. The same facts give the same answers: rules read no clock and keep nothing.
 
     A thing about which it yields no finding counts as "no data", never as well. What it yields before it
-    raises is taken, except what it wants remembered; that it raises becomes an alert of its own.
+    raises is taken; that it raises becomes an alert of its own.
     """
 
     @property

@@ -122,10 +122,6 @@ def _place(fingerprints: Sequence[str]) -> int:
     return fingerprints.index(named) if named in fingerprints else 0
 
 
-def _label(alert: Alert) -> str:
-    return f"{alert.state}: {shown(alert.story.title)}"
-
-
 def _of_alert(client: ApiClient, alert: Alert) -> None:
     name = alert.fingerprint
     st.markdown(plain(readable(alert.story.summary)))
@@ -154,7 +150,7 @@ def _try(act: Callable[[], object], done: str) -> None:
     try:
         act()
     except ApiError as error:
-        st.session_state.alert_said = error.detail
+        st.session_state["alert_said"] = error.detail
     else:
-        st.session_state.alert_said = done
+        st.session_state["alert_said"] = done
     st.rerun()

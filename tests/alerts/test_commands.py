@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coalmine_alerts.storage.alerts import accepted, transitions_of
+from coalmine_alerts.storage.alerts import accepted
+from coalmine_alerts.storage.sent import told_transitions
 from coalmine_alerts.storage.silences import list_silences
 from coalmine_alerts.storage.tables import marks
 from coalmine_registry.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,10 @@ def test_acknowledging_stops_repeats_and_is_told(case: AlertCase) -> None:
     assert (found.acknowledged_by, found.acknowledged_at) == ("ann", case.now)
     assert case.commands.acknowledge(NAME, actor="bob").acknowledged_by == "ann"
     assert case.tick(page, after=3 * HOUR) == []
-    assert [each.kind for each in transitions_of(case.database, NAME).items] == ["acknowledge", "state"]
+    assert [each.transition.kind for each in told_transitions(case.database, NAME).items] == [
+        "acknowledge",
+        "state",
+    ]
     assert [(row["transition"], row["channel"], row["due_at"]) for row in case.deliveries()[2:]] == [
         (2, "slack", case.now - 3 * HOUR),
         (2, "pager", case.now - 3 * HOUR),
@@ -53,7 +57,7 @@ def test_what_is_accepted_does_not_fire_before_it_was_not_so(case: AlertCase) ->
     case.tick(finding(False), after=MINUTE)
     assert accepted(case.database) == {}
     assert told(case.tick(finding(), after=MINUTE)) == [("state", "firing")]
-    (_, done, _) = transitions_of(case.database, NAME).items
+    (_, done, _) = told_transitions(case.database, NAME).items
     assert (done.kind, done.told, done.actor, done.reason) == ("accept", True, "ann", "a cheaper model")
 
 

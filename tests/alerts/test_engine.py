@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from coalmine_alerts.records import Inhibition, Remember
+from coalmine_alerts.records import Inhibition
 from coalmine_alerts.results.story import Story
-from coalmine_alerts.storage.alerts import alert, list_alerts, read_memory, transitions_of
+from coalmine_alerts.storage.alerts import alert, list_alerts
+from coalmine_alerts.storage.sent import told_transitions
 from coalmine_alerts.timing import Timing
 from tests.support.data.alert_case import MINUTE, START, AlertCase, SaidRule, finding, name_of, told
 
@@ -38,9 +39,7 @@ def test_an_alert_fires_is_told_and_is_over(case: AlertCase) -> None:
 
 
 def test_a_rule_that_raises_does_not_stop_the_others(tmp_path: Path) -> None:
-    broken = SaidRule(
-        "broken", answers=[finding(rule="broken"), Remember(name="a", value=1)], error=KeyError("secret text")
-    )
+    broken = SaidRule("broken", answers=[finding(rule="broken")], error=KeyError("secret text"))
     case = AlertCase(tmp_path, SaidRule(), broken)
     made = case.tick(finding())
     found = {each.rule: each for each in list_alerts(case.database).items}
@@ -53,11 +52,9 @@ def test_a_rule_that_raises_does_not_stop_the_others(tmp_path: Path) -> None:
     assert found["rule_failed"].labels == {"rule": "broken"}
     assert "KeyError at alert_case.py" in found["rule_failed"].story.summary
     assert "secret text" not in found["rule_failed"].story.summary
-    assert read_memory(case.database) == {}
     broken.error = None
     case.tick(finding(), after=MINUTE)
     case.tick(finding(), after=10 * MINUTE)
-    assert read_memory(case.database) == {"a": 1}
     found = {each.rule: each for each in list_alerts(case.database).items}
     assert found["rule_failed"].state == "resolved"
     broken.error = KeyError()
@@ -104,14 +101,6 @@ def test_a_notice_is_told_once(case: AlertCase) -> None:
     case.open()
     assert case.tick(second, first, after=MINUTE) == []
     assert (case.only().state, case.only().last_notice, case.only().firing) == ("ok", "2", 2)
-
-
-def test_what_a_rule_wants_remembered_is_read_by_others(case: AlertCase) -> None:
-    case.tick(Remember(name="a", value={"seen": [1, 2]}))
-    case.tick(Remember(name="b", value=None))
-    assert read_memory(case.database) == {"a": {"seen": [1, 2]}}
-    case.tick(Remember(name="a", value=None))
-    assert read_memory(case.database) == {}
 
 
 def test_an_alert_whose_rule_is_switched_off_is_over(tmp_path: Path) -> None:
@@ -184,6 +173,6 @@ def test_lists_come_in_pages(case: AlertCase) -> None:
     assert len(seen) == len(set(seen)) == 6
     assert seen[0] == name_of(finding(labels={"prompt": "later"}))
     assert [each.labels["prompt"] for each in list_alerts(case.database, prompt="p3").items] == ["p3"]
-    first = transitions_of(case.database, limit=4)
-    second = transitions_of(case.database, limit=4, cursor=first.next_cursor)
+    first = told_transitions(case.database, limit=4)
+    second = told_transitions(case.database, limit=4, cursor=first.next_cursor)
     assert [each.seq for each in (*first.items, *second.items)] == [6, 5, 4, 3, 2, 1]

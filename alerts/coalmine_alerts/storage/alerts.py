@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select
 from coalmine_alerts.results.alerts import Alert, AlertState, Transition
 from coalmine_alerts.storage.pages import DEFAULT_LIMIT, page_of
 from coalmine_alerts.storage.rows import alert_of, transition_of
-from coalmine_alerts.storage.tables import alerts, memory, transitions
+from coalmine_alerts.storage.tables import alerts, transitions
 from coalmine_registry.errors import Invalid, NotFound
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import InvalidParameter
@@ -91,61 +91,12 @@ def not_found(fingerprint: str) -> NotFound:
     return NotFound(f"there is no alert {fingerprint}: `coalmine alerts list` shows those there are")
 
 
-def alerts_of_group(connection: Connection, group_key: str) -> list[Alert]:
-    """Returns the alerts of a group, whatever their state, the latest change first."""
-    query = select(alerts).where(alerts.c.group_key == group_key)
-    return [alert_of(row) for row in connection.execute(query.order_by(alerts.c.since.desc()))]
-
-
-def transitions_of(
-    database: Database,
-    fingerprint: str | None = None,
-    *,
-    since: datetime | None = None,
-    cursor: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-) -> Page[Transition]:
-    """Lists transitions, the latest first.
-
-    Args:
-        database: Of alerts.
-        fingerprint: Only of this alert; None: of all.
-        since: Only those from then on.
-        cursor: `next_cursor` of the page before.
-        limit: Maximum number of transitions.
-
-    Raises:
-        NotFound: There is no alert of this fingerprint.
-        Invalid: `cursor` or `limit` is not valid.
-    """
-    query = select(transitions).order_by(transitions.c.seq.desc())
-    if fingerprint is not None:
-        query = query.where(transitions.c.fingerprint == fingerprint)
-    if since is not None:
-        query = query.where(transitions.c.at >= since)
-    if cursor is not None:
-        query = query.where(transitions.c.seq < seq_of_cursor(cursor))
-
-    def read(connection: Connection) -> Page[Transition]:
-        if fingerprint is not None:
-            read_alert(connection, fingerprint)
-        return page_of(connection, query, limit, transition_of, lambda row: (row.seq,))
-
-    return database.read(read)
-
-
 def history(connection: Connection, fingerprints: Sequence[str], since: datetime) -> list[Transition]:
     """Returns the transitions of some alerts since a moment, oldest first."""
     query = select(transitions).where(
         transitions.c.fingerprint.in_(list(fingerprints)), transitions.c.at >= since
     )
     return [transition_of(row) for row in connection.execute(query.order_by(transitions.c.seq))]
-
-
-def read_memory(database: Database) -> Mapping[str, Any]:
-    """Returns what rules wanted remembered, by name."""
-    query = select(memory.c.name, memory.c.value)
-    return database.read(lambda connection: {row.name: row.value for row in connection.execute(query)})
 
 
 def accepted(database: Database) -> Mapping[str, Alert]:

@@ -155,7 +155,7 @@ messages: Final = Table(
     Index("ix_messages_group", "group_key", "channel", "open"),
 )
 
-# What rules remember from one evaluation to the next, by name.
+# What is kept from one time to the next, by name: until when a channel must not be asked.
 memory: Final = Table(
     "memory",
     metadata,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from coalmine_alerts.storage.alerts import list_alerts, transitions_of
+from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.pruning import KEPT
+from coalmine_alerts.storage.sent import told_transitions
 from tests.support.data.alert_case import MINUTE, AlertCase, finding, tables_of
 
 DAY = timedelta(days=1)
@@ -29,7 +30,10 @@ def test_what_is_long_over_is_forgotten(tmp_path: Path) -> None:
     case.commands.acknowledge(case.only_one("fires").fingerprint, actor="ann")
     case.tick(fires, after=2 * DAY)
     assert [each.labels["prompt"] for each in list_alerts(case.database).items] == ["fires"]
-    assert [each.kind for each in transitions_of(case.database).items] == ["acknowledge", "repeat"]
+    assert [each.transition.kind for each in told_transitions(case.database).items] == [
+        "acknowledge",
+        "repeat",
+    ]
     left = tables_of(case.database)
     assert (left["marks"], left["silences"]) == ([], [])
     assert len(left["deliveries"]) == 2
@@ -40,7 +44,7 @@ def test_what_waits_to_be_told_is_kept_however_old_it_is(tmp_path: Path) -> None
     case.tick(finding())
     case.tick(finding(False, ended=True))
     case.tick(after=2 * KEPT)
-    assert len(transitions_of(case.database).items) == 2
+    assert len(told_transitions(case.database).items) == 2
 
 
 def test_many_are_forgotten_in_pieces(tmp_path: Path) -> None:
