@@ -175,4 +175,4 @@ def test_lists_come_in_pages(case: AlertCase) -> None:
     assert [each.labels["prompt"] for each in list_alerts(case.database, prompt="p3").items] == ["p3"]
     first = told_transitions(case.database, limit=4)
     second = told_transitions(case.database, limit=4, cursor=first.next_cursor)
-    assert [each.seq for each in (*first.items, *second.items)] == [6, 5, 4, 3, 2, 1]
+    assert [each.transition.seq for each in (*first.items, *second.items)] == [6, 5, 4, 3, 2, 1]
