@@ -51,7 +51,7 @@ def test_outputs_become_inputs_and_events_are_linked(tmp_path: Path, make_client
     assert [record["request_id"] for record in records] == ids
     assert [record["parent_request_id"] for record in records] == [None, *ids[:-1]]
     assert {(record["trace_id"], record["unit_id"]) for record in records} == {("t", "u")}
-    assert [record["segments"] for record in records] == [{"tier": "free"}] * 3
+    assert [record["segments"] for record in records] == [{"tier": "free", "input_length": "<500"}] * 3
 
 
 def test_a_step_that_fails_is_named_measured_and_the_last(tmp_path: Path, make_client: MakeClient) -> None:

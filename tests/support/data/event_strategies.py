@@ -34,6 +34,8 @@ def _values(node: Any, rule: Any) -> st.SearchStrategy[Any]:
     kind = node["type"] if isinstance(node, dict) else node
     if kind == "null":
         return st.none()
+    if kind == "boolean":
+        return st.booleans()
     if kind in _RANGES:
         low, high = _RANGES[kind]
         if isinstance(rule, Instant):

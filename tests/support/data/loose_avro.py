@@ -53,6 +53,8 @@ class LooseWriter:
             return self._blocks([self.write(node["items"], item) for item in value])
         if kind == "enum":
             return self._long(node["symbols"].index(value))
+        if kind == "boolean":
+            return bytes([value])
         if kind in {"int", "long"}:
             return self._long(value)
         if kind == "double":
