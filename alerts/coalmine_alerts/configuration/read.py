@@ -1,5 +1,6 @@
 """Reads the configuration of alerts, and names every mistake in it with its place and its remedy."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
@@ -12,7 +13,8 @@ from coalmine_alerts.configuration.records import (
     ConfiguredRule,
     Tier,
 )
-from coalmine_alerts.delivery.channels import KINDS, ChannelSettings
+from coalmine_alerts.delivery.addresses import networks
+from coalmine_alerts.delivery.channels import CHANNEL_ID, KINDS, ChannelSettings, is_url
 from coalmine_alerts.reading.traffic import BAD_REQUESTS
 from coalmine_alerts.results.alerts import Severity
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
@@ -35,6 +37,7 @@ _NOT_SET: Final = ("name", "metrics", "others", "budgets", "models")
 """Fields of rules that are no thresholds."""
 _OF_ALL_RULES: Final = ("on", "severity", "for", "keep_firing_for")
 _FILE: Final = "alerts.yaml"
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST: Final = 1_000
 """Entries of a section."""
 _LONGEST: Final = 1_000
@@ -169,6 +172,22 @@ def _channel(name: str, value: object, where: str) -> ChannelSettings:
         if each.name not in given and each.default is MISSING:
             raise InvalidPrompt(f"{where}.{each.name}", None, f"a channel of kind {kind} needs it")
     values = {key: _typed(each, hints[key], f"{where}.{key}") for key, each in given.items()}
+    if not _VARIABLE.fullmatch(values.get("secret", "A")):
+        # Never shown: it most likely is the secret itself.
+        raise InvalidPrompt(
+            f"{where}.secret", "***", "give the name of the environment variable that holds the secret"
+        )
+    if "url" in values and not is_url(values["url"]):
+        raise InvalidPrompt(f"{where}.url", values["url"], "give a URL that begins with https://")
+    if kind == "slack_bot" and not CHANNEL_ID.fullmatch(values["channel"]):
+        raise InvalidPrompt(
+            f"{where}.channel", values["channel"], "copy the id from the channel's details, e.g. C0123456789"
+        )
+    for at, each in enumerate(values.get("allowed_networks", ())):
+        try:
+            networks([each])
+        except InvalidParameter:
+            raise InvalidPrompt(f"{where}.allowed_networks[{at}]", each, "write 10.1.0.0/16") from None
     if values.get("texts") == "redacted" and not values.get("private"):
         raise InvalidPrompt(
             f"{where}.texts",

@@ -17,6 +17,8 @@ Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_INSIDE: Final = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"), IPv6Network("fec0::/10"))
+"""Special networks that `ipaddress` takes for public; clouds answer there about a machine and its secrets."""
 
 
 def networks(names: Iterable[str]) -> tuple[Network, ...]:
@@ -42,6 +44,8 @@ def is_public(address: _Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+    if any(address in network for network in _INSIDE):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 

@@ -1,9 +1,11 @@
 """Channels: their settings, and what each can do."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 from coalmine_alerts.records import Notice
 from coalmine_alerts.results.alerts import Alert, Transition
@@ -12,6 +14,8 @@ Texts = Literal["off", "redacted"]
 """Whether excerpts of requests are told: only in private channels, redacted once more when they are sent."""
 PAGERDUTY_URL: Final = "https://events.pagerduty.com"
 SLACK_URL: Final = "https://slack.com/api"
+CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{6,20}")
+"""Id of a Slack channel."""
 CHANGE_RULES: Final = frozenset({"model_change", "prompt_changed", "rollout_decision"})
 """Rules whose alerts PagerDuty is told of as changes, which page nobody and stand beside incidents."""
 
@@ -159,3 +163,13 @@ class Channel(Protocol):
     def close(self) -> None:
         """Closes its connections."""
         ...
+
+
+def is_url(text: str) -> bool:
+    """Returns True for a URL that can be posted to."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    return usable and not any(each.isspace() for each in text)

@@ -1,13 +1,12 @@
 """Opens channels from their settings."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from coalmine_alerts.delivery.apprise_channel import AppriseChannel
 from coalmine_alerts.delivery.channels import (
+    CHANNEL_ID,
     AppriseSettings,
     Channel,
     ChannelSettings,
@@ -15,6 +14,7 @@ from coalmine_alerts.delivery.channels import (
     SlackBotSettings,
     SlackWebhookSettings,
     WebhookSettings,
+    is_url,
 )
 from coalmine_alerts.delivery.own_webhook import OwnWebhook
 from coalmine_alerts.delivery.pagerduty import PagerDuty
@@ -22,7 +22,6 @@ from coalmine_alerts.delivery.slack_bot import SlackBot
 from coalmine_alerts.delivery.slack_webhook import SlackWebhook
 from coalmine_schemas.errors import InvalidParameter
 
-_CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{6,20}")
 _SHORTEST_SECRET: Final = 16
 
 
@@ -57,7 +56,7 @@ def _open(
 ) -> Channel:
     match settings:
         case SlackBotSettings():
-            if not _CHANNEL_ID.fullmatch(settings.channel):
+            if not CHANNEL_ID.fullmatch(settings.channel):
                 raise InvalidParameter(
                     f"channel {settings.name}: {settings.channel!r} is no id of a Slack channel: copy it "
                     "from the channel's details, it looks like C0123456789"
@@ -99,12 +98,7 @@ def _secret(settings: ChannelSettings, secrets: Mapping[str, str]) -> str:
 
 def _check_url(settings: ChannelSettings, url: str, what: str) -> None:
     """Raises if it is no URL; never shows it, as it may be a secret."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_url(url):
         raise InvalidParameter(f"channel {settings.name}: {what} is no URL: it begins with https://")
 
 

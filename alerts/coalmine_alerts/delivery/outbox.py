@@ -168,7 +168,7 @@ def _due_at(rows: Sequence[Waiting], channel: Channel) -> datetime:
 
 def _budget(connection: Connection, channel: Channel, now: datetime) -> tuple[int, bool]:
     """Returns how many messages may be made now, and whether the rest was counted within this minute."""
-    made = stored.sent_since(connection, channel.name, now - _MINUTE)
+    made = stored.sent_between(connection, channel.name, now - _MINUTE, now)
     counted = made.pop(LIMIT_GROUP, 0)
     return PER_MINUTE - sum(made.values()), counted > 0
 

@@ -9,6 +9,7 @@ import math
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -50,7 +51,7 @@ class Answer:
         """
         try:
             found = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Ambiguous("the answer is not JSON") from error
         if not isinstance(found, dict):
             raise Ambiguous("the answer is no JSON object")
@@ -94,7 +95,7 @@ class Poster:
         self._secrets = sorted(secrets, key=len, reverse=True)
         self._pool = httpcore2.ConnectionPool(
             ssl_context=_ssl_context(),
-            network_backend=backend,
+            network_backend=_InTime(backend or httpcore2.SyncBackend(), timeout_s),
             # A connection that was kept may be closed just then, and nobody could say what was taken.
             max_keepalive_connections=0,
         )
@@ -127,20 +128,58 @@ class Poster:
     def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Exchanged:
         """Posts, and returns status, headers and body of the answer."""
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        deadline = time.monotonic() + self._timeout_s
         with self._pool.stream(
             "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
         ) as response:
             received = bytearray()
-            for part in response.iter_stream():
-                received += part
-                if len(received) > _LARGEST_ANSWER or time.monotonic() > deadline:
-                    break
+            # The status is known: of a body that takes too long, what there is.
+            with suppress(httpcore2.ReadTimeout):
+                for part in response.iter_stream():
+                    received += part
+                    if len(received) > _LARGEST_ANSWER:
+                        break
             return response.status, response.headers, bytes(received)
 
     def close(self) -> None:
         """Closes its connections."""
         self._pool.close()
+
+
+class _InTime(httpcore2.NetworkBackend):
+    """Connections that end when an exchange should have: a byte now and then does not keep one open."""
+
+    def __init__(self, plain: httpcore2.NetworkBackend, timeout_s: float) -> None:
+        self._plain, self._timeout_s = plain, timeout_s
+
+    def connect_tcp(self, *args: Any, **named: Any) -> httpcore2.NetworkStream:  # noqa: ANN401
+        stream = self._plain.connect_tcp(*args, **named)
+        return _StreamInTime(stream, time.monotonic() + self._timeout_s)
+
+
+class _StreamInTime(httpcore2.NetworkStream):
+    def __init__(self, plain: httpcore2.NetworkStream, ends_at: float) -> None:
+        self._plain, self._ends_at = plain, ends_at
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._plain.read(max_bytes, self._left_s(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._plain.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._plain.close()
+
+    def start_tls(self, *args: Any, **named: Any) -> httpcore2.NetworkStream:  # noqa: ANN401
+        return _StreamInTime(self._plain.start_tls(*args, **named), self._ends_at)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401
+        return self._plain.get_extra_info(info)
+
+    def _left_s(self, timeout: float | None) -> float:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout("the answer takes too long")
+        return left if timeout is None else min(left, timeout)
 
 
 def _raise(status: int, headers: list[tuple[bytes, bytes]], said: str) -> NoReturn:

@@ -134,11 +134,14 @@ def told_in(connection: Connection, message_ids: Sequence[int]) -> frozenset[str
     return frozenset(connection.execute(query).scalars())
 
 
-def sent_since(connection: Connection, channel: str, moment: datetime) -> dict[str, int]:
-    """Returns how many messages were made since a moment, by group."""
+def sent_between(connection: Connection, channel: str, moment: datetime, now: datetime) -> dict[str, int]:
+    """Returns how many messages were made since a moment, by group.
+
+    Those of later than now were made before the clock was set back.
+    """
     query = (
         select(messages.c.group_key, func.count())
-        .where(messages.c.channel == channel, messages.c.created_at > moment)
+        .where(messages.c.channel == channel, messages.c.created_at > moment, messages.c.created_at <= now)
         .group_by(messages.c.group_key)
     )
     return {row[0]: row[1] for row in connection.execute(query)}

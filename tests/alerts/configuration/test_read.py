@@ -176,6 +176,26 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
             "channels.a.texts is 'redacted': texts go to private channels only: say `private: true` if it is "
             "one",
         ),
+        (
+            "channels: {a: {kind: slack_webhook, secret: 'https://hooks.example.com/s3cret'}}",
+            "channels.a.secret is '***': give the name of the environment variable that holds the secret",
+        ),
+        (
+            "channels: {a: {kind: pagerduty, url: events}}",
+            "channels.a.url is 'events': give a URL that begins with https://",
+        ),
+        (
+            "channels: {a: {kind: webhook, url: 'https://example.com/a b'}}",
+            "channels.a.url is 'https://example.com/a b': give a URL that begins with https://",
+        ),
+        (
+            "channels: {a: {kind: slack_bot, channel: '#oncall'}}",
+            "channels.a.channel is '#oncall': copy the id from the channel's details, e.g. C0123456789",
+        ),
+        (
+            "channels: {a: {kind: webhook, url: 'https://example.com', allowed_networks: [10.1.0.1/16]}}",
+            "channels.a.allowed_networks[0] is '10.1.0.1/16': write 10.1.0.0/16",
+        ),
         ("route: {page: [teem]}", "route.page[0] is 'teem': give one of none: there is none yet"),
         ("route: {pages: []}", "a key of route is 'pages': did you mean page?"),
         ("prompts: {a: {tier: high}}", "prompts.a.tier is 'high': give one of critical, standard, low"),

@@ -1,6 +1,10 @@
 """What each way of failing says about whether a message may have been taken."""
 
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -39,6 +43,33 @@ def test_a_server_that_hangs_may_have_taken_it(server: Receiver) -> None:
     with pytest.raises(Ambiguous, match="ReadTimeout"):
         post(poster, server)
     poster.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
+    written: list[int] = []
+
+    def dribble(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for number in range(2_000):
+                connection.sendall(b"x: y\r\n")
+                written.append(number)
+                time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        served = thread.submit(lambda: dribble(listening.accept()[0]))
+        slow = Poster(secrets=(), timeout_s=0.2)
+        with pytest.raises(Ambiguous, match="ReadTimeout"):
+            slow.post(f"http://127.0.0.1:{listening.getsockname()[1]}/x", b"{}", {})
+        slow.close()
+        served.result()
+    assert len(written) < 1_000
+
+
+def test_json_that_nests_without_end_may_have_been_taken(poster: Poster, server: Receiver) -> None:
+    server.handle = lambda _: (200, {}, b"[" * 200_000)
+    with pytest.raises(Ambiguous):
+        poster.post(f"{server.url}/x", b"{}", {}).json()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])

@@ -195,6 +195,18 @@ def test_a_thousand_alerts_at_once_are_five_messages_and_one_that_counts(
     assert sender.send_due() == 1
 
 
+def test_messages_before_the_clock_was_set_back_do_not_use_up_the_limit(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    for number in range(5):
+        outbox.tell(f"prompt-{number}")
+    assert sender.send_due() == 5
+    outbox.wait(-3600)
+    outbox.tell("the page", severity="page")
+    assert sender.send_due() == 1
+    assert "the page" in texts(server)[-1]
+
+
 def test_that_alerts_beyond_the_limit_are_over_is_counted_where_they_were_told(
     outbox: AlertOutbox, sender: Sender, server: Receiver
 ) -> None:
