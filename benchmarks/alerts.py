@@ -1,24 +1,25 @@
-"""What the default rules of alerts tell: false alarms of a calm service, and regressions, seeded one by one.
+"""What the default rules of alerts tell: false alarms of a calm service, and regressions seeded one by one.
 
 Simulated prompts (seasons of day and week, growth, levels that wander, users, ratings) are written as rows
 into a real store; the real facts, rules, states, grouping and outbox make messages of them, on a simulated
 clock, for a channel that counts.
 
-The calm part: every other prompt never changes, the others have a new and equal version each week. What is told there is
-a false alarm. Drift counts from the end of its reference on, for prompts that never change; regressions of
-versions count for the others.
+The calm part: every other prompt never changes, the others have a new and equal version each week. Whatever
+is told there is a false alarm. Drift counts from the end of its reference on, for prompts that never change;
+regressions of versions count for the others.
 
-The other part: prompts with a fortnight of history, then one change each; the time is taken from the change to
-the first message of a rule that is for it, precision is the share of right ones among all that fired from then
-until it was told or the watch ended, recall the share of changes that were told. Where all prompts of a store change
-together (`shared`) they are one incident.
+Regressions: prompts with a fortnight of history, then one change each. The time is from the change to the
+first message of a rule that is for it; recall is the share of changes that were told; precision is the share
+of right firings among all, until all were told and settled, or the watch ended. Where all prompts of a store
+change together (a model, an outage) they are one incident of `TOGETHER` prompts.
 
-Simplified: rules are evaluated each 5 minutes to 2 hours instead of each 10 seconds, so a time is longer by half of that step on
-average; every prompt has its own channel, except where all change together; there is no registry, so nothing is
-known of rollouts, promotions and evaluations; ledger times are those of the machine, so dead letters and gaps do
-not occur; explanations are left out; `feedback_negative`, which tells what is so by definition, is off.
+Simplified: rules are evaluated every 5 minutes to 2 hours instead of every 10 seconds, so a time is longer by
+half of that step on average; each prompt has a channel of its own, except where all change together; there is
+no registry, so nothing is known of rollouts, promotions and evaluations; the ledger keeps the machine's time,
+so there are no dead letters and gaps; explanations are left out; `feedback_negative`, which tells what is so
+by definition, is off.
 
-Run alone: `python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--json]`.
+Run alone: `python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--kind NAME] [--json]`.
 """
 
 import argparse
@@ -195,6 +196,9 @@ def run(days: int, runs: int, prompts: int, kinds: Sequence[Kind], *, show: bool
     ):
         folder = Path(text)
         sizes = [min(TOGETHER, runs - first) for first in range(0, runs, TOGETHER)]
+        apart = len(sizes)
+        if runs and TOGETHER not in sizes and any(kind.shared for kind in kinds):
+            sizes.append(TOGETHER)
         histories = [
             Task(folder=folder / f"history-{place}", prompts=size, seed=100 + place)
             for place, size in enumerate(sizes)
@@ -204,10 +208,17 @@ def run(days: int, runs: int, prompts: int, kinds: Sequence[Kind], *, show: bool
         todo = [Task(folder=folder, prompts=prompts, days=days, seed=1)] if days else []
         calm_part = pool.imap_unordered(watch, todo)  # the longest, so it begins first
         pool.map(_begin, histories)
-        tasks = [Task(folder=folder, kind=kind, history=each.folder) for each in histories for kind in kinds]
+        tasks = [
+            Task(folder=folder, kind=kind, history=each.folder)
+            for kind in kinds
+            for place, each in enumerate(histories)
+            if (each.prompts == TOGETHER if kind.shared else place < apart)
+        ]
         with progress_bar("incidents", quiet=not show, unit="worlds") as advance:
             for place, found in enumerate(pool.imap_unordered(watch, tasks)):
                 results.incidents += found.incidents
+                if not sys.stdout.isatty():  # where no bar shows that it goes on
+                    print(*map(json.dumps, map(asdict, found.incidents)), sep="\n", flush=True)
                 advance(place + 1, len(tasks))
         for found in calm_part:
             results.calm += found.calm
@@ -285,9 +296,8 @@ def by_rule(incidents: Sequence[Incident], kinds: Sequence[Kind]) -> list[RuleFo
 
 def table(calm_part: Sequence[Calm], kinds: Sequence[Found], rules: Sequence[RuleFound]) -> str:
     """The figures for people."""
-    lines = [
-        f"{'false alarms of a calm service':<30}{'alarms':>8}{'prompt-weeks':>14}{'per prompt-week':>17}"
-    ]
+    heading = f"{'alarms':>8}{'prompt-weeks':>14}{'per prompt-week':>17}"
+    lines = [f"{'false alarms of a calm service':<30}{heading}"]
     lines += [
         f"{each.rule:<30}{each.alarms:>8}{each.prompt_weeks:>14.1f}{each.per_prompt_week:>17.3f}"
         for each in calm_part
@@ -314,9 +324,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print; returns 0 if no rule raises more false alarms than `MOST_FALSE`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.alerts", description=__doc__.splitlines()[0])
     parser.add_argument("--days", type=int, default=DAYS, help=f"of the calm part; 0: without it ({DAYS})")
-    parser.add_argument(
-        "--runs", type=int, default=RUNS, help=f"prompts that get worse, of each kind ({RUNS})"
-    )
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"changes of each kind ({RUNS})")
     parser.add_argument("--prompts", type=int, default=PROMPTS, help=f"of the calm part ({PROMPTS})")
     names = [each.name for each in KINDS]
     parser.add_argument("--kind", action="append", choices=names, help="only this one; may be repeated")

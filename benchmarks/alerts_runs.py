@@ -1,4 +1,4 @@
-"""Prompts that are watched by the default rules, through the real store, facts and engine, on a simulated clock.
+"""Prompts watched by the default rules, through the real store, facts and engine, on a simulated clock.
 
 All prompts of a world share a store. What they send is written straight into it, as rows.
 """
@@ -126,7 +126,7 @@ class World:
             self._feed = Feed(offset=int(self._offset_path.read_text()) if self._offset_path.exists() else 0)
             self._policy, self._compacted = CompactionPolicy(), CompactionState()
             configuration = _configuration(budgets)
-            drifts = Drifts(self.store, clock=self.clock, monotonic=lambda: self.clock.now.timestamp())
+            drifts = Drifts(self.store, clock=self.clock, monotonic=lambda: self.clock().timestamp())
             sources = Sources(store=self.store, drifts=drifts, limits=configuration.limits)
             reader = FactReader(sources, configuration.needs, explains=False)
             names = [each.name for each in prompts] + ["others"]

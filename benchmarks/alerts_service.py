@@ -1,4 +1,4 @@
-"""A simulated prompt for the benchmark of alerts: seasons of day and week, growth, users, and what may change."""
+"""A simulated prompt for the benchmark of alerts: seasons, growth, users, and what may change."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,11 +132,10 @@ class Prompt:
         own = np.where(known, self._own[:, np.where(known, unit, 0)], rng.normal(size=(3, count)))
         latent = np.sqrt(_OF_USER) * own + np.sqrt(1.0 - _OF_USER) * rng.normal(size=(3, count))
         load = 1.0 - 0.15 * np.cos(_angle(hour)) - season
+        # Divided by what the season may add, for scores end at 1.
+        level = np.minimum((1.0 + season) / 1.06, 1.0) * change.quality
         return {
-            # Divided by what the season may add, for scores end at 1.
-            "quality": np.interp(latent[0], _Z, _QUALITY)
-            * np.minimum((1.0 + season) / 1.06, 1.0)
-            * change.quality,
+            "quality": np.interp(latent[0], _Z, _QUALITY) * level,
             "cost_uncached_nano_usd": _COST_NANO_USD * np.exp(0.8 * latent[1]) * change.cost,
             "latency_ms": _LATENCY_MS * np.exp(0.5 * latent[2]) * load * change.latency,
             "errors": (rng.random(count) < _ERRORS * change.errors).astype(np.float64),
