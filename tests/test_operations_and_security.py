@@ -7,7 +7,17 @@ from collections.abc import Iterator
 
 from tests.support.repository.tree import ROOT
 
-PARTS = ("schemas", "producers", "consumers", "registry", "analytics", "rollouts", "server", "dashboards")
+PARTS = (
+    "schemas",
+    "producers",
+    "consumers",
+    "registry",
+    "analytics",
+    "rollouts",
+    "alerts",
+    "server",
+    "dashboards",
+)
 LEVELS = {"warning", "error", "exception", "critical"}
 OPERATIONS = ROOT / "docs" / "operations.md"
 SECURITY = ROOT / "docs" / "security.md"

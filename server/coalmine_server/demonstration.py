@@ -71,12 +71,6 @@ def demo_settings(settings: Settings, home: Path, port: int, slack_url: str) -> 
     )
 
 
-def write_alerts_file(home: Path) -> None:
-    """Has nobody told of each bad rating: simulated users give them all the time."""
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "alerts.yaml").write_text("rules:\n  feedback_negative: {on: false}\n", encoding="utf-8")
-
-
 @contextmanager
 def running_server(settings: Settings, simulated: SimulatedTime) -> Iterator[tuple[Client, OwnedStore]]:
     """A server in this process with a client of it, for the length of a block."""

@@ -24,7 +24,7 @@ def test_a_rollback_that_worked_is_all_that_is_told(tmp_path: Path) -> None:
         )
         told = list(engine.tick(rig.clock.now))
         rollout = rig.start()
-        for _ in range(30):
+        for _ in range(24):
             rig.minutes(1)
             told += engine.tick(rig.clock.now)
         assert rig.rollouts.rollout(rollout.id).state == "rolled_back"

@@ -210,7 +210,7 @@ def limited(notice: Notice) -> str | None:
         f"{one_line(rule, 40)} {number:,}" for rule, number in Counter(notice.limited).most_common(8)
     )
     more = f", and {len(notice.limited) - 8} more rules" if len(notice.limited) > 8 else ""
-    return f"{sum(notice.limited.values()):,} more alerts are not told one by one: {by_rule}{more}."
+    return f"Too many at once to be told one by one: {by_rule}{more}."
 
 
 def footnote(notice: Notice) -> str:

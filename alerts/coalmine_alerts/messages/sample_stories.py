@@ -49,7 +49,7 @@ def regression(now: datetime) -> Story:
         ),
         done="nothing: there is no version to go back to.",
         could=(
-            "Pin the model: `coalmine pin-model summarize gpt-4o-2026-08-06` proposes 1.1.1",
+            "Pin the model: push 1.1.1 with `model: gpt-4o-2026-08-06`",
             "Rerun the golden set on the new model",
             "Accept it as the new normal",
         ),

@@ -52,7 +52,7 @@ class Digest:
     environment: str | None
     """Null: all of them."""
     shipped: tuple[Shipped, ...]
-    """Newest last."""
+    """Rollouts that ended, newest last."""
     median_lead_time_s: float | None
     changed_by_hand: int
     """Times that a person changed what is served, past all rollouts."""

@@ -40,7 +40,7 @@ class Runbook:
 
     rule: str
     text: str
-    """Markdown."""
+    """What to do, in Markdown."""
 
 
 @result

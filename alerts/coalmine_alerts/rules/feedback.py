@@ -14,7 +14,7 @@ from coalmine_alerts.rules.base import DefaultRule, of_prompt
 from coalmine_alerts.rules.words import details, listed, percent, runbook, title, view
 from coalmine_alerts.timing import Timing
 
-_HOUR: Final = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _MOST_EXCERPTS: Final = 5
 _FURTHEST: Final = 10_000
 
@@ -26,27 +26,34 @@ class FeedbackNegative(DefaultRule):
     name: ClassVar[str] = "feedback_negative"
     timing: ClassVar[Timing] = Timing(info="at_once", group_wait=timedelta(seconds=10))
     needs: ClassVar = frozenset(("feedback",))
-    summary: ClassVar[str] = "an answer was rated down or corrected, at most one message in ten minutes"
+    summary: ClassVar[str] = (
+        "an answer was rated down or corrected: a message in ten minutes at most, one a day where many are"
+    )
 
     every: timedelta = timedelta(minutes=10)
     """One message of a prompt in so long, at most."""
+    busy: int = 6
+    """Bad ratings in an hour, from which on a prompt has one message a day: nobody reads each of them."""
 
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each prompt with bad ratings, told once in each stretch of time."""
         for ratings in facts.ratings:
             if not ratings.bad:
                 continue
-            begin = _begin_of(ratings.bad[0].at, self.every)
-            batch = [each for each in ratings.bad if each.at >= begin - self.every]
+            is_busy = ratings.down >= self.busy
+            length = _HOUR if is_busy else self.every
+            begin = _begin_of(ratings.bad[0].at, _DAY if is_busy else self.every)
+            batch = [each for each in ratings.bad if is_busy or each.at >= begin - self.every]
+            count = ratings.down if is_busy else len(batch)
             yield Finding(
                 rule=self.name,
                 labels=ratings.place._asdict(),
                 condition=True,
                 severity="info",
                 cause=of_prompt(ratings.place),
-                story=_story(self.name, facts, ratings, batch, self.every),
+                story=_story(self.name, facts, ratings, batch, count=count, length=length),
                 since=batch[-1].at,
-                value=float(len(batch)),
+                value=float(count),
                 notice=f"{begin:%Y-%m-%dT%H:%MZ}",
             )
 
@@ -83,7 +90,7 @@ class FeedbackAboveUsual(DefaultRule):
                 and times >= self.times_usual
             )
             usual = 0.0 if found is None else found.usual
-            story = _story(self.name, facts, ratings, list(ratings.bad), _HOUR)
+            story = _story(self.name, facts, ratings, list(ratings.bad), count=ratings.down, length=_HOUR)
             yield Finding(
                 rule=self.name,
                 labels=ratings.place._asdict(),
@@ -103,11 +110,12 @@ def usual_of(ratings: Ratings) -> Above | None:
     return above(ratings.down, ratings.requests, before)
 
 
-def _story(rule: str, facts: Facts, ratings: Ratings, batch: list[BadRating], length: timedelta) -> Story:
+def _story(
+    rule: str, facts: Facts, ratings: Ratings, batch: list[BadRating], *, count: int, length: timedelta
+) -> Story:
     prompt, environment = ratings.place.prompt, ratings.place.environment
     versions = sorted({each.version for each in batch})
     found = usual_of(ratings)
-    count = len(batch) if rule == FeedbackNegative.name else ratings.down
     minutes = round(length.total_seconds() / 60)
     span = "an hour" if minutes == 60 else f"{minutes} minutes"
     ratings_words = "1 bad rating" if count == 1 else f"{count:,} bad ratings"

@@ -96,10 +96,11 @@ class RolloutDecided(DefaultRule):
         look = made.evidence.get("look") or {}
         taken_back = made.kind in ("roll_back", "abort", "panic", "expire")
         arrow = f"{rollout.treatment} → {rollout.control}" if taken_back else rollout.treatment
+        summary, why = _summary(rollout, made, look), _joined(made.reasons)
         story = Story(
             title=title(words, f"{rollout.prompt} {arrow}", rollout.environment),
-            summary=_summary(rollout, made, look),
-            why=_joined(made.reasons) or None,
+            summary=summary,
+            why=None if not why or why in summary else why,
             table=metrics_table(rollout, look),
             details=details(
                 Stages=_stages(rollout) if made.kind in ("start", "advance", "bake", "complete") else None,

@@ -70,7 +70,7 @@ def demo(
     """
     note("Coalmine demonstration: simulated services, on this machine alone. Starting the server ...")
     from coalmine_schemas.simulated_home import mark_simulated
-    from coalmine_server.demonstration import demo_settings, report, running_server, write_alerts_file
+    from coalmine_server.demonstration import demo_settings, report, running_server
     from coalmine_server.rollout_story import Story, StoryClock, register_prompts
     from coalmine_server.slack_stand_in import SlackStandIn
 
@@ -87,7 +87,6 @@ def demo(
         slack = stack.enter_context(SlackStandIn(None if as_json else _tell).running())
         settings = demo_settings(given, expanded(home), port, slack.url)
         mark_simulated(settings.home, PLAYING)
-        write_alerts_file(settings.home)
         stop = stack.enter_context(stop_on_signals())
         clock = StoryClock()
         client, owned = stack.enter_context(running_server(settings, clock.simulated))

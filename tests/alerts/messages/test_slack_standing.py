@@ -80,7 +80,7 @@ def test_a_firing_alert_without_data_says_so() -> None:
 def test_what_is_only_counted_is_counted_by_rule() -> None:
     header, said = _said(SAMPLES["limited"])
     assert (
-        "984 more alerts are not told one by one: quality_drift 611, cost_drift 252, latency_drift 121."
+        "Too many at once to be told one by one: quality_drift 611, cost_drift 252, latency_drift 121."
         in said
     )
     alone = Notice(

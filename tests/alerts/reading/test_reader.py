@@ -64,7 +64,7 @@ def test_a_rollout_that_took_itself_back_is_told_and_who_does_not_follow(tmp_pat
         application.behaviours = {"1.1.0": BROKEN}
         rollout = rig.start()
         facts = FactReader(Sources(store=rig.store, registry=rig.registry))
-        rig.minutes(1)
+        rig.tick()
         assert facts(rig.clock.now).failed == {}
         assert one(RolloutDecided()(facts(rig.clock.now))).story.icon == "🚀"
         stays = Application(frozen_at=rig.registry.snapshot("prod").prompts["support-refund"], app="billing")

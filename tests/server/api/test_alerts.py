@@ -140,7 +140,7 @@ def test_what_people_do_is_kept_with_their_names(server: ServerProcess, admin: P
         history = dana.get(f"/v1/alerts/{THIRD}/transitions")["items"]
         assert (history[0]["transition"]["actor"], history[0]["transition"]["reason"]) == ("lee", "as meant")
     assert coalmine("alerts", "mark", FIRST, "--noise", home=server.home).returncode == 0
-    assert "only what is firing" in coalmine("alerts", "ack", SECOND, home=server.home).stderr
+    assert "must be firing" in coalmine("alerts", "ack", SECOND, home=server.home).stderr
 
 
 def test_a_silence_has_a_reason_and_an_end_and_can_be_ended(server: ServerProcess, reader: Person) -> None:

@@ -135,6 +135,7 @@ class MeasuredSimulation:
             _ENVIRONMENTS: sorted({call.environment for call in calls}),
             "models": sorted(set(map(_model, calls))),
             "variants": [],
+            "preferred": False,
             "first_event_time": min(times).isoformat() if times else None,
             "last_event_time": max(times).isoformat() if times else None,
         }
