@@ -21,6 +21,7 @@ NAMES = (
     "detection",
     "rollout",
     "prices",
+    "alerts",
 )
 
 

@@ -187,7 +187,7 @@ class Analysis:
     def pairs(
         self, served: Sequence[Served], proven: frozenset[VersionPlace], now: datetime
     ) -> list[VersionPair]:
-        """Returns versions that lately took over, compared with those before; compares one more.
+        """Returns versions that lately took over, compared with those before; compares one more, or all.
 
         Args:
             served: What had requests.
@@ -205,9 +205,9 @@ class Analysis:
                 and not timedelta(0) <= now - self._pairs[key][0] < _HOUR
             )
         ]
-        if due:
-            oldest = min(due, key=lambda key: self._pairs[key][0].timestamp() if key in self._pairs else 0.0)
-            self._pairs[oldest] = (now, self._compare(*oldest, wanted[oldest].first_at, now))
+        due.sort(key=lambda key: self._pairs[key][0].timestamp() if key in self._pairs else 0.0)
+        for key in due[:1] if self._hurries else due:
+            self._pairs[key] = (now, self._compare(*key, wanted[key].first_at, now))
         return [pair for _, pair in self._pairs.values() if pair is not None]
 
     def _compare(self, key: VersionPlace, before: str, since: datetime, now: datetime) -> VersionPair | None:

@@ -23,7 +23,6 @@ DEFAULT_RULES: Final[dict[str, Any]] = {
         *MODEL_RULES,
         *MONEY_RULES,
         *INGEST_RULES,
-        ChannelFailing(),
         *PLACE_RULES,
         *FEEDBACK_RULES,
         ChannelFailing(),

@@ -85,6 +85,26 @@ def test_a_version_that_replaced_another_is_compared_with_it_once_in_an_hour(sto
     assert read(store, change, "traffic", "comparisons").pairs == []
 
 
+@pytest.mark.parametrize(("explains", "compared"), [(True, 1), (False, 3)])
+def test_of_the_past_all_new_versions_are_compared_at_once(
+    store: Store, explains: bool, compared: int
+) -> None:
+    rows = [
+        request(
+            1_000 * prompt + number,
+            START + timedelta(minutes=4 * number),
+            prompt=f"prompt-{prompt}",
+            version="1.0.0" if number < 120 else "1.1.0",
+            unit_id=f"user-{number}",
+        )
+        for prompt in range(3)
+        for number in range(240)
+    ]
+    store.commit(Feed().batch(rows))
+    reader = FactReader(Sources(store=store), ("traffic", "rollouts", "comparisons"), explains=explains)
+    assert len(reader(START + 16 * HOUR).pairs) == compared
+
+
 def test_bad_ratings_come_with_their_request_and_what_is_usual(store: Store) -> None:
     rows, reactions = [], []
     for day in range(4):
