@@ -333,6 +333,12 @@ def _duration(value: object, where: str) -> timedelta:
     return timedelta(seconds=seconds(read_duration(value, where)))
 
 
+def _some_time(value: object, where: str) -> timedelta:
+    if not (length := _duration(value, where)):
+        raise InvalidPrompt(where, value, "give a duration above 0")
+    return length
+
+
 def _choice(value: object, where: str, known: Sequence[str]) -> Any:  # noqa: ANN401 - a Literal
     if value in known:
         return value
@@ -363,5 +369,5 @@ _READ: Final[Mapping[type, Callable[[object, str], Any]]] = {
     bool: _bool,
     int: _integer,
     float: _number,
-    timedelta: _duration,
+    timedelta: _some_time,
 }

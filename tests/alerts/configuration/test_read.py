@@ -146,6 +146,10 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
             "a key of rules.cost_jump is 'time_usual': did you mean times_usual?",
         ),
         (
+            "rules: {feedback_negative: {every: 0s}}",
+            "rules.feedback_negative.every is '0s': give a duration above 0",
+        ),
+        (
             "rules: {cost_jump: {times_usual: -1}}",
             "rules.cost_jump.times_usual is -1: give a number above 0",
         ),
