@@ -123,6 +123,7 @@ def test_a_press_is_confirmed_done_and_answered(
     }
     web_socket.send({"envelope_id": "e1", "type": "interactive", "payload": payload})
     eventually(lambda: any(each.path == "/answer" for each in server.requests))
+    eventually(lambda: web_socket.received)
     assert web_socket.received[0]["envelope_id"] == "e1"
     assert alert(database, key).acknowledged_by == "dana"
     answer = server.requests[-1].json()

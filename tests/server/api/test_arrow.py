@@ -43,6 +43,7 @@ def test_times_are_utc_and_units_travel_with_the_columns() -> None:
         "requests": 1,
         "errors": 0,
         "priced_requests": 0,
+        "quality_n": 0,
         "feedback": 0,
         "thumbs_up": 0,
         "thumbs_down": 0,
