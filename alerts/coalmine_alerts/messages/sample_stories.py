@@ -282,7 +282,7 @@ def silent(now: datetime) -> Story:
         done="the rollout is held; metric alerts are held back, they would be blindness, not news.",
         could=(
             "See whether the services run",
-            "Stop the rollout: `coalmine rollouts stop ro-summarize-1.2.1-1`",
+            "Stop the rollout: `coalmine rollout abort ro-summarize-1.2.1-1`",
         ),
         sure="usual for this time: 41 events a minute",
         links=(StoryLink("Ingest", "/ingest"), StoryLink("Runbook", _RUNBOOK + "ingest_stale")),
