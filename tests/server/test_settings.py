@@ -189,6 +189,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.format": "json",
             "server.trusted_proxies": "10.0.0.1",
             "readout.segments": ["plan", "language"],
+            "alerts.slack_users": {"U1": "dana"},
             "drift.special_days": ["2026-12-24", "2026-12-31/2027-01-02"],
             "retention.rollup_days": 7,
             "kafka.replication_factor": 1,
