@@ -32,7 +32,7 @@ class FeedbackNegative(DefaultRule):
 
     every: timedelta = timedelta(minutes=10)
     """One message of a prompt in so long, at most."""
-    busy: int = 6
+    busy: int = 3
     """Bad ratings in an hour, from which on a prompt has one message a day: nobody reads each of them."""
 
     def __call__(self, facts: Facts) -> Iterator[Finding]:

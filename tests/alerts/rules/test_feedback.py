@@ -56,13 +56,13 @@ def test_there_is_one_message_in_ten_minutes_and_later_ratings_make_the_next() -
 
 def test_a_prompt_with_many_bad_ratings_has_one_message_a_day() -> None:
     notices = set()
-    for down in (6, 30, 67):
+    for down in (3, 30, 67):
         told = one(FeedbackNegative()(facts(ratings=[ratings(down, bad(1), bad(4))])))
         assert told.value == down
         assert told.story.title == f"{down} bad ratings in an hour · refund 1.0.0 · prod"
         notices.add(told.notice)
     assert notices == {"2026-03-20T00:00Z"}
-    assert one(FeedbackNegative()(facts(ratings=[ratings(5, bad(1))]))).notice == "2026-03-20T15:10Z"
+    assert one(FeedbackNegative()(facts(ratings=[ratings(2, bad(1))]))).notice == "2026-03-20T15:10Z"
 
 
 def test_texts_are_only_in_the_excerpts() -> None:
