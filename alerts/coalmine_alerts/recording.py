@@ -1,7 +1,7 @@
 """Writes what steps made of alerts: alerts, transitions with their events, and deliveries; all or nothing."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -14,15 +14,12 @@ from coalmine_alerts.events import stored_event
 from coalmine_alerts.grouping import digest_of, due_at, group_key, is_for_digest
 from coalmine_alerts.results.alerts import Alert, Transition
 from coalmine_alerts.standing import Heard, Standing, Step
-from coalmine_alerts.storage.rows import alert_of, alert_values, story_of, transition_values
+from coalmine_alerts.storage.rows import alert_of, alert_values, pieces, story_of, transition_values
 from coalmine_alerts.storage.tables import alerts, deliveries, messages, transitions
 from coalmine_alerts.timing import Timing
 
 Channels = Callable[[Alert], Sequence[str]]
 """Returns the names of the channels that an alert is told in."""
-
-_PIECE: Final = 500
-"""Values bound in one statement."""
 
 _log = structlog.stdlib.get_logger("coalmine.alerts")
 
@@ -87,7 +84,7 @@ def read_standings(connection: Connection, fingerprints: Iterable[str]) -> dict[
     """Returns where some alerts stand; those that are not known are left out."""
     return {
         row.fingerprint: _standing(row)
-        for piece in _pieces(sorted(set(fingerprints)))
+        for piece in pieces(sorted(set(fingerprints)))
         for row in connection.execute(select(alerts).where(alerts.c.fingerprint.in_(piece)))
     }
 
@@ -212,7 +209,7 @@ def _waiting(connection: Connection, groups: Sequence[str]) -> dict[_Place, date
     column = deliveries.c
     return {
         _Place(row.channel, row.group_key): row.due
-        for piece in _pieces(groups)
+        for piece in pieces(groups)
         for row in connection.execute(
             select(column.channel, column.group_key, func.min(column.due_at).label("due"))
             .where(column.state == "waiting", column.group_key.in_(piece))
@@ -226,7 +223,7 @@ def _sent(connection: Connection, groups: Sequence[str]) -> dict[_Place, datetim
     column = messages.c
     return {
         _Place(row.channel, row.group_key): row.sent
-        for piece in _pieces(groups)
+        for piece in pieces(groups)
         for row in connection.execute(
             select(column.channel, column.group_key, func.max(column.changed_at).label("sent"))
             .where(column.group_key.in_(piece))
@@ -237,7 +234,3 @@ def _sent(connection: Connection, groups: Sequence[str]) -> dict[_Place, datetim
 
 def _standing(row: Row[Any]) -> Standing:
     return Standing(alert_of(row), Heard.from_json(row.heard))
-
-
-def _pieces(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + _PIECE] for start in range(0, len(values), _PIECE))

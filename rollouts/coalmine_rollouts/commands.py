@@ -312,7 +312,9 @@ class Rollouts:
                 query = query.where(table.prompt == (prompt if is_storable(prompt) else ""))
             if state is not None:
                 query = query.where(table.state == state)
-            return page_of(tx, query, limit, lambda row: storage.row_of(row).rollout, lambda row: row.id)
+            return page_of(
+                tx.connection, query, limit, lambda row: storage.row_of(row).rollout, lambda row: (row.id,)
+            )
 
         return self._registry.read(work)
 
@@ -328,7 +330,7 @@ class Rollouts:
             after = cursor_key(cursor, int)
             if after is not None:
                 query = query.where(table.seq > after)
-            return page_of(tx, query, limit, storage.decision_of, lambda row: row.seq)
+            return page_of(tx.connection, query, limit, storage.decision_of, lambda row: (row.seq,))
 
         return self._registry.read(work)
 

@@ -7,7 +7,7 @@ is one message, which tells the group as it stands then.
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,9 +18,10 @@ from coalmine_alerts.delivery.channels import Channel, SentMessage, Telling
 from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_alerts.grouping import is_digest
 from coalmine_alerts.records import Notice
-from coalmine_alerts.results.alerts import Alert, Cause, Severity
+from coalmine_alerts.results.alerts import Alert, Cause
+from coalmine_alerts.standing import RANK
 from coalmine_alerts.storage import deliveries as stored
-from coalmine_alerts.storage.alerts import history
+from coalmine_alerts.storage.alerts import LIVE, history
 from coalmine_alerts.storage.deliveries import Waiting
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_schemas.safe_text import masked, printable
@@ -33,11 +34,9 @@ PAUSES: Final = RetryPolicy(first_s=1.0, max_s=300.0, jitter=0.2)
 LIMIT_GROUP: Final = "limit"
 """Group of the messages that count the rest."""
 
-_OVER: Final = ("ok", "resolved")
 _MINUTE: Final = timedelta(minutes=1)
 _LONGEST_HISTORY: Final = 200
 _LONGEST_ERROR: Final = 300
-_RANK: Final[Mapping[Severity, int]] = {"page": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +154,7 @@ def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Seque
         groups[row.group_key].append(row)
     taken = [found[:1] if channel.one_by_one else found for found in groups.values()]
     due = [found for found in taken if _due_at(found, channel) <= now]
-    return sorted(due, key=lambda each: (min(_RANK[row.severity] for row in each), each[0].id))
+    return sorted(due, key=lambda each: (-max(RANK[row.severity] for row in each), each[0].id))
 
 
 def _due_at(rows: Sequence[Waiting], channel: Channel) -> datetime:
@@ -226,7 +225,7 @@ def _rest(
     counts: Counter[str] = Counter()
     for each in {each.fingerprint: each for each in told}.values():
         alert = found[each.fingerprint]
-        if alert.state not in _OVER or each.kind == "notice":
+        if alert.state in LIVE or each.kind == "notice":
             counts[alert.rule] += 1
         elif group_of[each.seq] in opened:
             counts[f"{alert.rule} (resolved)"] += 1
@@ -274,9 +273,9 @@ def _store(connection: Connection, batch: Batch, sent: SentMessage, now: datetim
 
 
 def _over(notice: Notice) -> bool:
-    return all(each.state in _OVER for each in notice.alerts)
+    return not any(each.state in LIVE for each in notice.alerts)
 
 
 def _worst_and_latest_first(alert: Alert) -> tuple[bool, int, float, str]:
-    over = alert.state in _OVER
-    return over, _RANK[alert.severity], -alert.since.timestamp(), alert.fingerprint
+    over = alert.state not in LIVE
+    return over, -RANK[alert.severity], -alert.since.timestamp(), alert.fingerprint

@@ -9,6 +9,7 @@ from typing import Final
 from coalmine_alerts.delivery.channels import Channel, SentMessage, Telling
 from coalmine_alerts.records import Notice
 from coalmine_alerts.results.alerts import Alert, Transition
+from coalmine_alerts.standing import transition
 
 PAUSE_S = 1.1
 """Slack takes about one message a second."""
@@ -60,19 +61,12 @@ def _resolved(alert: Alert) -> Alert:
 
 def _transition(alert: Alert) -> Transition:
     """The change that a test tells of; its number is none that a real one has."""
-    return Transition(
-        seq=0,
-        fingerprint=alert.fingerprint,
-        at=alert.evaluated_at,
+    return transition(
+        replace(alert, state="ok"),
+        alert,
+        alert.evaluated_at,
         kind="state" if alert.last_notice is None else "notice",
-        from_state="ok",
-        to_state=alert.state,
-        severity=alert.severity,
-        firing=alert.firing,
         summary=alert.story.summary,
-        value=alert.value,
-        actor=None,
-        reason=None,
         told=True,
     )
 

@@ -1,15 +1,16 @@
 """Tells the digest of a week as one message, in every channel."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from coalmine_alerts.fingerprint import fingerprint
 from coalmine_alerts.messages.texts import duration
 from coalmine_alerts.records import Finding, Notice
-from coalmine_alerts.results.alerts import Alert, Cause
+from coalmine_alerts.results.alerts import Cause
 from coalmine_alerts.results.digest import Digest, Shipped
 from coalmine_alerts.results.story import Story, StoryLink, StoryTable
 from coalmine_alerts.rules.words import percent
+from coalmine_alerts.standing import first_standing
 
 RULE: Final = "weekly_digest"
 _MOST_ROWS: Final = 12
@@ -61,32 +62,12 @@ def digest_finding(digest: Digest) -> Finding:
 def digest_notice(digest: Digest, now: datetime) -> Notice:
     """Returns a digest as a notice, to be drawn by hand: `coalmine digest`."""
     finding = digest_finding(digest)
-    alert = Alert(
-        fingerprint=fingerprint(RULE, finding.labels),
-        rule=RULE,
-        labels=finding.labels,
-        state="ok",
-        severity="info",
-        cause=finding.cause,
-        since=now,
+    alert = replace(
+        first_standing(finding, now).alert,
         began_at=digest.until,
         fired_at=now,
         firing=1,
-        value=None,
-        story=finding.story,
-        evaluated_at=now,
-        true_since=None,
-        false_since=None,
-        no_data_since=None,
-        acknowledged_by=None,
-        acknowledged_at=None,
-        silenced_until=None,
-        inhibited_by=None,
-        flapping_since=None,
         last_notice=digest.week,
-        accepted_by=None,
-        accepted_at=None,
-        accepted_value=None,
     )
     group = f"{digest.environment or ''}|system|{RULE}"
     return Notice(group=group, cause=finding.cause, environment=digest.environment, alerts=(alert,))

@@ -21,8 +21,9 @@ from coalmine_alerts.messages.sample_stories import (
     silent,
 )
 from coalmine_alerts.records import Notice
-from coalmine_alerts.results.alerts import Alert, AlertState, Cause, Severity, Transition, TransitionKind
+from coalmine_alerts.results.alerts import Alert, AlertState, Cause, Severity, TransitionKind
 from coalmine_alerts.results.story import Story
+from coalmine_alerts.standing import transition
 
 _MODEL: Final = Cause("model", "openai/gpt-4o-2026-11-18")
 _ROLLOUT: Final = Cause("rollout", "ro-summarize-1.2.0-1")
@@ -84,27 +85,21 @@ def _notice(
     now: datetime, *alerts: Alert, kind: TransitionKind = "state", actor: str | None = None
 ) -> Notice:
     first = alerts[0]
-    told = Transition(
-        seq=4711,
-        fingerprint=first.fingerprint,
-        at=now,
+    told = transition(
+        replace(first, state="ok"),
+        first,
+        now,
         kind="notice" if first.last_notice else kind,
-        from_state="ok",
-        to_state=first.state,
-        severity=first.severity,
-        firing=first.firing,
         summary=first.story.summary,
-        value=first.value,
-        actor=actor,
-        reason=None,
         told=True,
+        actor=actor,
     )
     return Notice(
         group=f"prod|{first.cause.kind}|{first.cause.id}",
         cause=first.cause,
         environment="prod",
         alerts=alerts,
-        history=(told,),
+        history=(replace(told, seq=4711),),
     )
 
 

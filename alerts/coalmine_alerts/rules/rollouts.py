@@ -54,6 +54,11 @@ def cause_of(rollout: Rollout) -> Cause:
     return Cause(kind="rollout", id=rollout.id)
 
 
+def labels_of(rollout: Rollout) -> dict[str, str]:
+    """Returns the labels of what is about a rollout."""
+    return {"environment": rollout.environment, "prompt": rollout.prompt, "rollout": rollout.id}
+
+
 def link_of(facts: Facts, rollout: Rollout, text: str = "Evidence") -> StoryLink:
     """Links to the prompt since the rollout began."""
     return view(
@@ -118,12 +123,7 @@ class RolloutDecided(DefaultRule):
         )
         return Finding(
             rule=self.name,
-            labels={
-                "environment": rollout.environment,
-                "prompt": rollout.prompt,
-                "rollout": rollout.id,
-                "version": rollout.treatment,
-            },
+            labels={**labels_of(rollout), "version": rollout.treatment},
             condition=True,
             severity=severity,
             cause=cause_of(rollout),
@@ -173,11 +173,7 @@ class RolloutHeld(DefaultRule):
             )
             yield Finding(
                 rule=self.name,
-                labels={
-                    "environment": rollout.environment,
-                    "prompt": rollout.prompt,
-                    "rollout": rollout.id,
-                },
+                labels=labels_of(rollout),
                 condition=bool(reasons),
                 severity="warning",
                 cause=cause_of(rollout),
@@ -238,11 +234,7 @@ class RollbackIncomplete(DefaultRule):
             )
             yield Finding(
                 rule=self.name,
-                labels={
-                    "environment": rollout.environment,
-                    "prompt": rollout.prompt,
-                    "rollout": rollout.id,
-                },
+                labels=labels_of(rollout),
                 condition=requests > 0,
                 severity="page",
                 cause=cause_of(rollout),

@@ -1,16 +1,17 @@
 """Alerts and their transitions, as they are read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, select
 
 from coalmine_alerts.results.alerts import Alert, AlertState, Transition
-from coalmine_alerts.storage.pages import DEFAULT_LIMIT, page_of
 from coalmine_alerts.storage.rows import alert_of, transition_of
 from coalmine_alerts.storage.tables import alerts, transitions
-from coalmine_registry.errors import Invalid, NotFound
+from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.errors import NotFound
+from coalmine_registry.operations.pages import invalid_cursor, page_of
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.paging import decode_cursor
@@ -28,7 +29,7 @@ def list_alerts(
     prompt: str | None = None,
     rule: str | None = None,
     cursor: str | None = None,
-    limit: int = DEFAULT_LIMIT,
+    limit: int = PAGE_SIZE,
 ) -> Page[Alert]:
     """Lists alerts, those that changed their state last first.
 
@@ -99,45 +100,12 @@ def history(connection: Connection, fingerprints: Sequence[str], since: datetime
     return [transition_of(row) for row in connection.execute(query.order_by(transitions.c.seq))]
 
 
-def accepted(database: Database) -> Mapping[str, Alert]:
-    """Returns the alerts that somebody accepted as the new normal and that still are, by fingerprint.
-
-    A rule takes `accepted_value` for its new reference: once its condition does not hold against that, the
-    alert may fire again.
-    """
-    query: Select[Any] = select(alerts).where(alerts.c.accepted_at.is_not(None))
-
-    def read(connection: Connection) -> dict[str, Alert]:
-        return {row.fingerprint: alert_of(row) for row in connection.execute(query)}
-
-    return database.read(read)
-
-
-def seq_of_cursor(cursor: str) -> int:
-    """Returns the number that a cursor holds.
-
-    Raises:
-        Invalid: It is not one of a list with such keys.
-    """
-    try:
-        (seq,) = decode_cursor(cursor, [int])
-    except InvalidParameter as error:
-        raise _invalid_cursor(cursor) from error
-    if not 0 <= seq < 2**63:
-        raise _invalid_cursor(cursor)
-    return int(seq)
-
-
 def _alert_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         since, fingerprint = decode_cursor(cursor, [str, str])
         moment = datetime.fromisoformat(since)
     except (InvalidParameter, ValueError) as error:
-        raise _invalid_cursor(cursor) from error
+        raise invalid_cursor(cursor) from error
     if moment.tzinfo is None:
-        raise _invalid_cursor(cursor)
+        raise invalid_cursor(cursor)
     return moment, fingerprint
-
-
-def _invalid_cursor(cursor: str) -> Invalid:
-    return Invalid("cursor", cursor, "pass the `next_cursor` of the previous page")

@@ -3,18 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coalmine_alerts.delivery.channels import SentMessage
 from coalmine_alerts.results.alerts import Alert, Severity, Transition
-from coalmine_alerts.storage.rows import alert_of, transition_of
+from coalmine_alerts.storage.alerts import LIVE
+from coalmine_alerts.storage.rows import alert_of, pieces, transition_of
 from coalmine_alerts.storage.tables import alerts, deliveries, memory, messages, transitions
-
-_MOST_AT_ONCE: Final = 500
-"""Of bound values in one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def waits(connection: Connection, channel: str, due_at: datetime | None) -> bool
 
 def mark_attempt(connection: Connection, rows: Sequence[Waiting], now: datetime) -> None:
     """Notes, before it is made, that an attempt may be taken."""
-    for ids in _pieces([row.id for row in rows]):
+    for ids in pieces([row.id for row in rows]):
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id.in_(ids))
@@ -71,7 +69,7 @@ def mark_attempt(connection: Connection, rows: Sequence[Waiting], now: datetime)
 
 def change(connection: Connection, ids: Sequence[int], **values: Any) -> None:  # noqa: ANN401 - columns
     """Changes columns of rows."""
-    for piece in _pieces(ids):
+    for piece in pieces(ids):
         connection.execute(update(deliveries).where(deliveries.c.id.in_(piece)).values(**values))
 
 
@@ -79,7 +77,7 @@ def told_transitions(connection: Connection, seqs: Sequence[int]) -> list[Transi
     """Returns transitions, oldest first."""
     found = [
         transition_of(row)
-        for piece in _pieces(seqs)
+        for piece in pieces(seqs)
         for row in connection.execute(select(transitions).where(transitions.c.seq.in_(piece)))
     ]
     return sorted(found, key=lambda each: each.seq)
@@ -89,7 +87,7 @@ def alerts_by_fingerprint(connection: Connection, fingerprints: Collection[str])
     """Returns alerts as they stand."""
     return {
         row.fingerprint: alert_of(row)
-        for piece in _pieces(sorted(fingerprints))
+        for piece in pieces(sorted(fingerprints))
         for row in connection.execute(select(alerts).where(alerts.c.fingerprint.in_(piece)))
     }
 
@@ -115,10 +113,10 @@ def live_groups(connection: Connection, groups: Collection[str]) -> frozenset[st
     """Returns those of some groups in which an alert is not over."""
     return frozenset(
         group
-        for piece in _pieces(sorted(groups))
+        for piece in pieces(sorted(groups))
         for group in connection.execute(
             select(alerts.c.group_key)
-            .where(alerts.c.group_key.in_(piece), alerts.c.state.not_in(("ok", "resolved")))
+            .where(alerts.c.group_key.in_(piece), alerts.c.state.in_(LIVE))
             .distinct()
         ).scalars()
     )
@@ -191,7 +189,3 @@ def _hold(channel: str) -> str:
 
 def _sent_values(sent: SentMessage) -> Mapping[str, Any]:
     return {"external_id": sent.external_id, "text": sent.text, "body": dict(sent.body)}
-
-
-def _pieces(values: Sequence[Any]) -> list[Sequence[Any]]:
-    return [values[start : start + _MOST_AT_ONCE] for start in range(0, len(values), _MOST_AT_ONCE)]

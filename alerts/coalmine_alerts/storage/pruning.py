@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, exists, select
 
+from coalmine_alerts.storage.rows import MOST_BOUND, pieces
 from coalmine_alerts.storage.tables import alerts, deliveries, marks, messages, silences, transitions
 
 KEPT: Final = timedelta(days=90)
@@ -29,8 +30,7 @@ def prune(connection: Connection, now: datetime) -> bool:
     is_old = (transitions.c.at < before) & ~waits
     query = select(transitions.c.seq).where(is_old).order_by(transitions.c.seq).limit(_PIECE)
     old = list(connection.execute(query).scalars())
-    for start in range(0, len(old), 500):
-        seqs = old[start : start + 500]
+    for seqs in pieces(old):
         connection.execute(delete(deliveries).where(deliveries.c.transition.in_(seqs)))
         connection.execute(delete(transitions).where(transitions.c.seq.in_(seqs)))
     told = exists().where(deliveries.c.message == messages.c.id)
@@ -40,10 +40,10 @@ def prune(connection: Connection, now: datetime) -> bool:
     gone = (
         select(alerts.c.fingerprint)
         .where(~alerts.c.live, alerts.c.evaluated_at < before, ~has_past)
-        .limit(500)
+        .limit(MOST_BOUND)
     )
     over = list(connection.execute(gone).scalars())
     if over:
         connection.execute(delete(marks).where(marks.c.fingerprint.in_(over)))
         connection.execute(delete(alerts).where(alerts.c.fingerprint.in_(over)))
-    return len(old) == _PIECE or len(over) == 500
+    return len(old) == _PIECE or len(over) == MOST_BOUND

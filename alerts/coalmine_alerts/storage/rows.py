@@ -1,15 +1,25 @@
 """Rows of alerts and transitions, to and from results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from coalmine_alerts.results.alerts import Alert, Cause, Silence, Transition
 from coalmine_alerts.results.story import Story
+
+_Value = TypeVar("_Value")
+
+MOST_BOUND: Final = 500
+"""Values bound in one statement."""
+
+
+def pieces(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Splits values so that one statement can bind each piece."""
+    return (values[start : start + MOST_BOUND] for start in range(0, len(values), MOST_BOUND))
 
 
 def alert_of(row: Row[Any]) -> Alert:

@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from coalmine_alerts.results.messages import Delivery, Message, ToldTransition
-from coalmine_alerts.storage.alerts import read_alert, seq_of_cursor
-from coalmine_alerts.storage.pages import DEFAULT_LIMIT, page_of
+from coalmine_alerts.storage.alerts import read_alert
 from coalmine_alerts.storage.rows import transition_of
 from coalmine_alerts.storage.tables import alerts, deliveries, messages, transitions
+from coalmine_registry.defaults import PAGE_SIZE
+from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.results import Page
 
@@ -20,7 +21,7 @@ def told_transitions(
     *,
     since: datetime | None = None,
     cursor: str | None = None,
-    limit: int = DEFAULT_LIMIT,
+    limit: int = PAGE_SIZE,
 ) -> Page[ToldTransition]:
     """Lists transitions with what became of telling them, the latest first.
 
@@ -42,8 +43,8 @@ def told_transitions(
         query = query.where(table.fingerprint == fingerprint)
     if since is not None:
         query = query.where(table.at >= since)
-    if cursor is not None:
-        query = query.where(table.seq < seq_of_cursor(cursor))
+    if (before := cursor_key(cursor, int)) is not None:
+        query = query.where(table.seq < before)
 
     def read(connection: Connection) -> Page[ToldTransition]:
         if fingerprint is not None:
@@ -65,7 +66,7 @@ def list_messages(
     group: str | None = None,
     channel: str | None = None,
     cursor: str | None = None,
-    limit: int = DEFAULT_LIMIT,
+    limit: int = PAGE_SIZE,
 ) -> Page[Message]:
     """Lists messages, the latest first.
 
@@ -85,8 +86,8 @@ def list_messages(
         query = query.where(table.group_key == group)
     if channel is not None:
         query = query.where(table.channel == channel)
-    if cursor is not None:
-        query = query.where(table.id < seq_of_cursor(cursor))
+    if (before := cursor_key(cursor, int)) is not None:
+        query = query.where(table.id < before)
 
     def read(connection: Connection) -> Page[Message]:
         return page_of(

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from coalmine_alerts.results.alerts import Silence
-from coalmine_alerts.storage.alerts import seq_of_cursor
-from coalmine_alerts.storage.pages import DEFAULT_LIMIT, page_of
 from coalmine_alerts.storage.rows import silence_of
 from coalmine_alerts.storage.tables import silences
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.errors import NotFound
+from coalmine_registry.operations.pages import cursor_key, page_of
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.results import Page
 
@@ -21,7 +21,7 @@ def list_silences(
     *,
     active_at: datetime | None = None,
     cursor: str | None = None,
-    limit: int = DEFAULT_LIMIT,
+    limit: int = PAGE_SIZE,
 ) -> Page[Silence]:
     """Lists silences, the latest first.
 
@@ -36,8 +36,8 @@ def list_silences(
     """
     query = select(silences) if active_at is None else _active(active_at)
     query = query.order_by(silences.c.id.desc())
-    if cursor is not None:
-        query = query.where(silences.c.id < seq_of_cursor(cursor))
+    if (before := cursor_key(cursor, int)) is not None:
+        query = query.where(silences.c.id < before)
 
     def read(connection: Connection) -> Page[Silence]:
         return page_of(connection, query, limit, silence_of, lambda row: (row.id,))

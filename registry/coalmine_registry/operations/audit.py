@@ -61,4 +61,6 @@ def page(
             if not is_storable(wanted):
                 return Page([], None)
             query = query.where(column == wanted)
-    return page_of(transaction, query, limit, lambda row: AuditEntry(**row._mapping), lambda row: row.id)
+    return page_of(
+        transaction.connection, query, limit, lambda row: AuditEntry(**row._mapping), lambda row: (row.id,)
+    )

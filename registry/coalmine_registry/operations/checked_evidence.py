@@ -103,7 +103,13 @@ def page(
     if version is not None:
         version_record(transaction, prompt, version)
         query = query.where(table.c.version == version)
-    return page_of(transaction, query, limit, lambda row: CheckedEvidence(**row._mapping), lambda row: row.id)
+    return page_of(
+        transaction.connection,
+        query,
+        limit,
+        lambda row: CheckedEvidence(**row._mapping),
+        lambda row: (row.id,),
+    )
 
 
 def why_none(transaction: Transaction, prompt: str, version: str, evidence: Evidence) -> str | None:

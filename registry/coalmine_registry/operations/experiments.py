@@ -308,7 +308,7 @@ def experiment_page(
         query = query.where(table.c.prompt == prompt)
     if status is not None:
         query = query.where(table.c.status == status)
-    page = page_of(transaction, query, limit, lambda row: row, lambda row: row.name)
+    page = page_of(transaction.connection, query, limit, lambda row: row, lambda row: (row.name,))
     return Page(_records(transaction, page.items), page.next_cursor)
 
 

@@ -126,7 +126,9 @@ def page(
         query = query.where(_is_or_all(freezes.c.prompt, prompt))
     if not ended:
         query = query.where(_not_over(transaction.now))
-    return page_of(transaction, query, limit, lambda row: FreezeRecord(**row._mapping), lambda row: row.id)
+    return page_of(
+        transaction.connection, query, limit, lambda row: FreezeRecord(**row._mapping), lambda row: (row.id,)
+    )
 
 
 def standing(transaction: Transaction, environment: str, prompt: str) -> list[FreezeRecord]:

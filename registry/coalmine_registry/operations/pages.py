@@ -1,14 +1,13 @@
 """Pages of lists: rows in a fixed order, after the row that a cursor names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select
+from sqlalchemy import Connection, Row, Select
 
 from coalmine_registry import defaults
 from coalmine_registry.errors import Invalid
 from coalmine_registry.operations.inputs import is_storable
-from coalmine_registry.operations.transaction import Transaction
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.paging import Key, decode_cursor, encode_cursor
 from coalmine_schemas.results import Page
@@ -41,7 +40,7 @@ def cursor_key(cursor: str | None, kind: type[_KeyType]) -> _KeyType | None:
     except InvalidParameter as error:
         raise invalid_cursor(cursor) from error
     # Anything that the database could not compare was not made here.
-    if type(key) is kind and (is_storable(key) if kind is str else abs(int(key)) < 2**63):
+    if type(key) is kind and (is_storable(key) if kind is str else 0 <= int(key) < 2**63):
         return key
     raise invalid_cursor(cursor)
 
@@ -52,16 +51,16 @@ def invalid_cursor(cursor: str) -> Invalid:
 
 
 def page_of(
-    transaction: Transaction,
+    connection: Connection,
     query: Select[Any],
     limit: int,
     make: Callable[[Row[Any]], Item],
-    key: Callable[[Row[Any]], Key],
+    key: Callable[[Row[Any]], Sequence[Key]],
 ) -> Page[Item]:
     """Runs a query for one page.
 
     Args:
-        transaction: Where to run it.
+        connection: Where to run it.
         query: Ordered, and without the rows up to the cursor.
         limit: Maximum number of rows.
         make: Makes the item of a row.
@@ -71,7 +70,7 @@ def page_of(
         Invalid: `limit` is not a positive integer.
     """
     size = page_size(limit)
-    rows = transaction.all(query.limit(size + 1))
+    rows = connection.execute(query.limit(size + 1)).all()
     kept = rows[:size]
-    following = encode_cursor([key(kept[-1])]) if len(rows) > size else None
+    following = encode_cursor(key(kept[-1])) if len(rows) > size else None
     return Page([make(row) for row in kept], following)

@@ -188,7 +188,7 @@ def page(
     before = cursor_key(cursor, str)
     if before is not None:
         query = query.where(promotions.c.id < before)
-    return page_of(transaction, query, limit, _promotion, lambda row: row.id)
+    return page_of(transaction.connection, query, limit, _promotion, lambda row: (row.id,))
 
 
 def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:

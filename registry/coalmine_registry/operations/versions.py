@@ -191,7 +191,7 @@ def prompt_page(transaction: Transaction, limit: int, cursor: str | None) -> Pag
     after = cursor_key(cursor, str)
     if after is not None:
         query = query.where(prompts.c.name > after)
-    page = page_of(transaction, query, limit, lambda row: str(row.name), lambda row: row.name)
+    page = page_of(transaction.connection, query, limit, lambda row: str(row.name), lambda row: (row.name,))
     return Page(_summaries(transaction, page.items), page.next_cursor)
 
 

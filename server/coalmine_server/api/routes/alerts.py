@@ -13,10 +13,10 @@ from coalmine_alerts.results.replay import Replay
 from coalmine_alerts.runbooks import runbooks
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
-from coalmine_alerts.storage.pages import DEFAULT_LIMIT
 from coalmine_alerts.storage.sent import list_messages, told_transitions
 from coalmine_alerts.storage.silences import list_silences
 from coalmine_alerts.weekly import week_named, week_of
+from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
@@ -48,7 +48,7 @@ def alerts(
     environment: Annotated[Text, Query(description="Only alerts of this environment.")] = None,
     prompt: Annotated[Text, Query(description="Only alerts of this prompt.")] = None,
     rule: Annotated[Text, Query(description="Only alerts of this rule.")] = None,
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[Alert]:
     """Alerts as they stand, those that changed their state last first."""
@@ -70,7 +70,7 @@ def alert_transitions(
     owned: Owned,
     _actor: Reader,
     since: Annotated[Moment | None, Query(description=f"Only changes from then on: {MOMENT_HELP}.")] = None,
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[ToldTransition]:
     """What changed, of all alerts, and who was told; the latest first."""
@@ -84,7 +84,7 @@ def alert_messages(
     actor: Reader,
     group: Annotated[Text, Query(description="Only messages about this group of alerts.")] = None,
     channel: Annotated[Text, Query(description="Only messages in this channel.")] = None,
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[Message]:
     """Messages as they were sent last, the latest first; what may hold texts of users for admins only."""
@@ -100,7 +100,7 @@ def silences(
     owned: Owned,
     _actor: Reader,
     ended: Annotated[bool, Query(description="True: those that have ended, too.")] = False,
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[Silence]:
     """Silences, the latest first."""
@@ -178,7 +178,7 @@ def alert(owned: Owned, actor: Reader, fingerprint: AlertPath) -> Alert:
 
 @router.get("/alerts/{fingerprint}/transitions", responses=problem_responses(404))
 def transitions_of_alert(
-    owned: Owned, _actor: Reader, fingerprint: AlertPath, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    owned: Owned, _actor: Reader, fingerprint: AlertPath, limit: Limit = PAGE_SIZE, cursor: Cursor = None
 ) -> Page[ToldTransition]:
     """What changed of an alert, and who was told; the latest first."""
     return told_transitions(owned.alerts.database, fingerprint, limit=limit, cursor=cursor)
