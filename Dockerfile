@@ -19,6 +19,7 @@ COPY registry ./registry
 COPY consumers ./consumers
 COPY analytics ./analytics
 COPY rollouts ./rollouts
+COPY evals ./evals
 COPY alerts ./alerts
 COPY server ./server
 COPY dashboards ./dashboards

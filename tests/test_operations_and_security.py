@@ -14,6 +14,7 @@ PARTS = (
     "registry",
     "analytics",
     "rollouts",
+    "evals",
     "alerts",
     "server",
     "dashboards",

@@ -185,6 +185,7 @@ def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
         "consumers",
         "analytics",
         "rollouts",
+        "evals",
         "alerts",
         "server",
         "dashboards",

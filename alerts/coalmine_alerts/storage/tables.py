@@ -19,6 +19,9 @@ from sqlalchemy import (
 
 from coalmine_registry.storage.columns import UtcTime
 
+VERSION: Final = 1
+"""Of the tables."""
+
 metadata: Final = MetaData()
 
 _Json: Final = JSON(none_as_null=True)

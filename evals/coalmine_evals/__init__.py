@@ -1,0 +1,1 @@
+"""Evaluations: datasets, suites, scorers, runs, and the gate that a version must pass."""

@@ -1,0 +1,1 @@
+"""What evaluations answer, served by the API as it is."""
