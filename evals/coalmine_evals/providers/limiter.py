@@ -14,18 +14,6 @@ FIRST: Final = 4
 """Requests under way at once, in the beginning."""
 
 
-class Ticket:
-    """One request under way."""
-
-    __slots__ = ("full", "halvings")
-
-    def __init__(self, halvings: int, *, full: bool) -> None:
-        self.halvings = halvings
-        """How often the number had been halved when it began."""
-        self.full = full
-        """Whether no other could have begun."""
-
-
 class Limiter:
     """Limits the requests under way to one model with one key. For one event loop.
 
@@ -46,35 +34,36 @@ class Limiter:
         self.limit = min(FIRST, most)
         """How many may be."""
 
-    async def begin(self) -> Ticket:
-        """Waits until one more request may begin."""
+    async def begin(self) -> int:
+        """Waits until one more request may begin; returns what `end` has to be told."""
         while True:
             pause_s = self._paused_until - self._clock()
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
             elif self.under_way < self.limit:
                 self.under_way += 1
-                return Ticket(self._halvings, full=self.under_way >= self.limit)
+                return self._halvings
             else:
                 await self._turn()
 
-    def end(self, ticket: Ticket, *, succeeded: bool | None, pause_s: float = 0.0) -> None:
+    def end(self, began: int, *, succeeded: bool | None, pause_s: float = 0.0) -> None:
         """Tells how a request ended.
 
         Args:
-            ticket: What `begin` returned.
+            began: What `begin` returned.
             succeeded: False if there were too many; None if that does not follow from how it ended.
             pause_s: For how long nothing may begin, as the provider says.
         """
+        used_up = bool(self._waiting) or self.under_way >= self.limit
         self.under_way -= 1
         if pause_s > 0:
             self._paused_until = max(self._paused_until, self._clock() + pause_s)
-        if succeeded is False and ticket.halvings == self._halvings:
+        if succeeded is False and began == self._halvings:
             # Of requests that were under way together, all may be refused: they say it once.
             self.limit = max(1, self.limit // 2)
             self._halvings += 1
             self._successes = 0
-        elif succeeded and ticket.full and ticket.halvings == self._halvings:
+        elif succeeded and used_up and began == self._halvings:
             self._grow()
         self._wake()
 
