@@ -27,6 +27,7 @@ class Limiter:
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._successes = 0
+        self._peak = 0
         self._halvings = 0
         self._paused_until = 0.0
         self.under_way = 0
@@ -42,6 +43,7 @@ class Limiter:
                 await asyncio.sleep(pause_s)
             elif self.under_way < self.limit:
                 self.under_way += 1
+                self._peak = max(self._peak, self.under_way)
                 return self._halvings
             else:
                 await self._turn()
@@ -54,7 +56,6 @@ class Limiter:
             succeeded: False if there were too many; None if that does not follow from how it ended.
             pause_s: For how long nothing may begin, as the provider says.
         """
-        used_up = bool(self._waiting) or self.under_way >= self.limit
         self.under_way -= 1
         if pause_s > 0:
             self._paused_until = max(self._paused_until, self._clock() + pause_s)
@@ -63,15 +64,19 @@ class Limiter:
             self.limit = max(1, self.limit // 2)
             self._halvings += 1
             self._successes = 0
-        elif succeeded and used_up and began == self._halvings:
+            self._peak = self.under_way
+        elif succeeded and began == self._halvings:
             self._grow()
         self._wake()
 
     def _grow(self) -> None:
+        """Allows one more, unless fewer are wanted than may be."""
         self._successes += 1
-        if self._halvings == 0 or self._successes >= self.limit:
+        round_ends = self._successes >= self.limit
+        if self.limit < 2 * self._peak if self._halvings == 0 else round_ends and self.limit <= self._peak:
             self.limit = min(self._most, self.limit + 1)
-            self._successes = 0
+        if round_ends:
+            self._successes, self._peak = 0, self.under_way
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()
