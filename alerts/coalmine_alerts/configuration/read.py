@@ -23,10 +23,10 @@ from coalmine_alerts.rules.money import Budget, Period
 from coalmine_alerts.timing import Timing
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_rollouts.quantities import read_duration, read_share, seconds
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, refuse_unknown, text
+from coalmine_schemas.quantities import read_duration, read_share, seconds
 
 Value = TypeVar("Value")
 
