@@ -89,7 +89,7 @@ def read_configuration(source: str) -> Configuration:
     channels = _each(found, "channels", _channel, mistakes)
     names = tuple(channels)
     route = _each(
-        found, "route", lambda _, value, where: _channels(value, where, names), mistakes, get_args(Severity)
+        found, "route", lambda _, value, where: _some(value, where, names), mistakes, get_args(Severity)
     )
     cares = _each(found, "prompts", lambda _, value, where: _care(value, where, names), mistakes)
     budgets = _each(found, "budgets", _budget, mistakes)
@@ -214,6 +214,12 @@ def _care(value: object, where: str, channels: Sequence[str]) -> Care:
 def _channels(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
     names = [_choice(each, f"{where}[{place}]", known) for place, each in enumerate(list_of(value, where))]
     return tuple(names)
+
+
+def _some(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
+    if names := _channels(value, where, known):
+        return names
+    raise InvalidPrompt(where, value, "name a channel, or leave it out: all channels are told then")
 
 
 def _budget(name: str, value: object, where: str) -> Budget:

@@ -140,6 +140,14 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
     ("source", "mistake"),
     [
         ("rule: {}", "a key is 'rule': did you mean rules?"),
+        (
+            "rules:\n  a: b: c\n",
+            "alerts.yaml is 'line 2, column 7: mapping values are not allowed here': write YAML",
+        ),
+        (
+            "route: {page: []}",
+            "route.page is a list: name a channel, or leave it out: all channels are told then",
+        ),
         ("rules: {quality_drfit: {}}", "a key of rules is 'quality_drfit': did you mean quality_drift?"),
         (
             "rules: {cost_jump: {time_usual: 2}}",
