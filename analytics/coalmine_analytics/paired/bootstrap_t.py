@@ -38,7 +38,7 @@ def bootstrap_t(of: Clustered, alpha: float) -> tuple[FloatArray, FloatArray, Fl
 
 
 def _studentised(of: Clustered) -> FloatArray:
-    """t of each draw against the mean of all, sorted, shape (..., DRAWS)."""
+    """T of each draw against the mean of all, sorted, shape (..., DRAWS)."""
     drawn = _draws(of.clusters).T
     cases = of.sizes @ drawn
     means = (of.sums @ drawn) / cases

@@ -28,10 +28,15 @@ def tango_bounds(
     References:
         T. Tango, Statistics in Medicine 17 (1998), 891-908.
     """
-    b, c, n, z = np.broadcast_arrays(*(np.asarray(each, np.float64) for each in (better, worse, cases, quantile)))
+    b, c, n, z = np.broadcast_arrays(
+        *(np.asarray(each, np.float64) for each in (better, worse, cases, quantile))
+    )
     estimate = (b - c) / n
     bounds = []
-    for side, low, high in ((1.0, np.full_like(estimate, -1.0), estimate), (-1.0, estimate, np.ones_like(estimate))):
+    for side, low, high in (
+        (1.0, np.full_like(estimate, -1.0), estimate),
+        (-1.0, estimate, np.ones_like(estimate)),
+    ):
         for _ in range(_HALVINGS):  # the statistic falls as the difference grows
             middle = (low + high) / 2.0
             above = _score(middle, b, c, n) > side * z

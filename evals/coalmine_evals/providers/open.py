@@ -78,9 +78,7 @@ class OpenModels:
             )
         place = (api.name, str(url))
         if place not in self._open:
-            self._open[place] = HttpProvider(
-                api, str(url), key, prices=self._prices, settings=self._settings
-            )
+            self._open[place] = HttpProvider(api, str(url), key, prices=self._prices, settings=self._settings)
         return self._open[place]
 
     async def close(self) -> None:
@@ -102,7 +100,9 @@ def _checked(base_url: str) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url.rstrip("/"))
     except httpx2.InvalidURL as error:
-        raise InvalidParameter(f"base_url is {base_url!r}: {error}: give one such as {OPENAI.base_url}") from None
+        raise InvalidParameter(
+            f"base_url is {base_url!r}: {error}: give one such as {OPENAI.base_url}"
+        ) from None
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidParameter(f"base_url is {base_url!r}: give one such as {OPENAI.base_url}")
     return url
