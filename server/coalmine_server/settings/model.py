@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         """The database of alerts."""
         return self.home / "alerts.db"
 
+    @property
+    def evals_database(self) -> Path:
+        """The database of evaluations."""
+        return self.home / "evals.db"
+
     @classmethod
     def settings_customise_sources(
         cls,
