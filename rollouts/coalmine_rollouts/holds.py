@@ -13,8 +13,8 @@ from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.alike import LEAST_REQUESTS, models_differ, share_is_above
 from coalmine_rollouts.harm import segment_words
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
-from coalmine_rollouts.quantities import in_words
 from coalmine_rollouts.records import AppBehind
+from coalmine_schemas.quantities import in_words
 
 CLOCK_GOES_ON: Final = frozenset({"model_changed"})
 """Holds that last until the stage has had its time again."""

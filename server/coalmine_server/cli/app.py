@@ -20,6 +20,7 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
+from coalmine_server.cli.evals import evals_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
@@ -89,6 +90,7 @@ RUN = "Run"
 INSPECT = "Inspect"
 MAINTAIN = "Maintain"
 PROMPTS = "Prompts"
+EVALUATE = "Evaluate"
 SET_UP = "Set up"
 
 app.command("serve", rich_help_panel=RUN)(serve.serve)
@@ -137,6 +139,7 @@ app.command("rules", rich_help_panel=PROMPTS)(lifecycle.rules)
 app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
+app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)

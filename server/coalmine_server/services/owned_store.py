@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.controller import Controller
     from coalmine_server.services.alerting import Alerting
+    from coalmine_server.services.evals import Evaluations
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -129,10 +130,18 @@ class OwnedStore:
 
         return Alerting(self)
 
-    def close_alerts(self) -> None:
-        """Closes the database of alerts, if it was opened."""
-        if "alerts" in self.__dict__:
-            self.alerts.close()
+    @cached_property
+    def evaluations(self) -> "Evaluations":
+        """The evaluations of this process."""
+        from coalmine_server.services.evals import Evaluations  # noqa: PLC0415 - imports SQLAlchemy
+
+        return Evaluations(self)
+
+    def close_databases(self) -> None:
+        """Closes the databases of alerts and of evaluations, if they were opened."""
+        for name in ("alerts", "evaluations"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     @property
     def known_registry(self) -> "Registry":

@@ -10,6 +10,7 @@ from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     AlertsSettings,
     DashboardSettings,
+    EvalsSettings,
     IngestSettings,
     KafkaSettings,
     LogSettings,
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     """Rollouts."""
     alerts: AlertsSettings = AlertsSettings()
     """Alerts."""
+    evals: EvalsSettings = EvalsSettings()
+    """Evaluations."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()
@@ -118,6 +121,11 @@ class Settings(BaseSettings):
     def alerts_database(self) -> Path:
         """The database of alerts."""
         return self.home / "alerts.db"
+
+    @property
+    def evals_database(self) -> Path:
+        """The database of evaluations."""
+        return self.home / "evals.db"
 
     @classmethod
     def settings_customise_sources(
