@@ -43,7 +43,6 @@ class Here:
     def place(self) -> "Place":
         """Where runs take place."""
         from coalmine_evals.gate import judge
-
         from coalmine_evals.providers.open import Access, OpenModels
         from coalmine_evals.runs.session import Place
         from coalmine_evals.runs.store import RunStore
