@@ -124,7 +124,24 @@ async def evaluate(
         else:
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
-        return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+        async with _halted_by(stop, place.models):
+            return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+
+
+@asynccontextmanager
+async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIterator[None]:
+    """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
+
+    async def halt(stop: asyncio.Event) -> None:
+        await stop.wait()
+        models.halt()
+
+    halting = None if stop is None else asyncio.create_task(halt(stop))
+    try:
+        yield
+    finally:
+        if halting is not None:
+            halting.cancel()
 
 
 @asynccontextmanager
