@@ -9,7 +9,7 @@ from coalmine_registry.classify import Classification
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.roles import Role
-from coalmine_schemas.events import AlertTransition, Deployment, EventName, RolloutTransition
+from coalmine_schemas.events import AlertTransition, Deployment, EventName, PromptScore, RolloutTransition
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
 
@@ -346,4 +346,4 @@ class OutboxEntry:
 
     id: int
     name: EventName
-    event: Deployment | RolloutTransition | AlertTransition
+    event: Deployment | RolloutTransition | AlertTransition | PromptScore

@@ -116,7 +116,9 @@ async def carry_out(
             asked[side] += 1
             failed[side] += error is not None
             if asked[side] == failed[side] == _ALL_ERRORS:
-                done.stopped = f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}"
+                done.stopped = (
+                    f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}"
+                )
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -144,4 +146,3 @@ async def _scored(scorer: Scorer, case: Case, output: Output) -> Score:
         raise
     except Exception as error:  # noqa: BLE001 - a scorer may be anybody's: its mistake is one score less
         return Score(None, {"error": f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}"})
-
