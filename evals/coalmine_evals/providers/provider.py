@@ -74,12 +74,13 @@ class ProviderRefused(Terminal):
 class Models(Protocol):
     """Finds who answers for a model. Within a run, answers are cached and count towards its budget."""
 
-    def of(self, model: str, provider: str | None = None) -> Provider:
+    def of(self, model: str, provider: str | None = None, base_url: str | None = None) -> Provider:
         """Returns who answers.
 
         Args:
             model: Name of the model.
             provider: `openai` (and all that speak its API) or `anthropic`; None tells by the model's name.
+            base_url: Where; None for where the settings say, else the provider's own.
 
         Raises:
             InvalidParameter: The provider is not known, or it has no key.

@@ -1,1 +1,1 @@
-"""Runs of suites: every case to every side, what it may cost, what is kept, and how it goes on after a kill."""
+"""Runs of suites: every case to every side, what it costs, what is kept, and how it goes on after a kill."""
