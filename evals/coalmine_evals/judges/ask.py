@@ -28,6 +28,7 @@ class Judgement:
     failures: tuple[str, ...]
     """Why others could not."""
     cost_nano_usd: int = 0
+    """What it cost now: answers from the cache cost nothing."""
     response_models: tuple[str, ...] = ()
 
     @property
@@ -99,7 +100,7 @@ async def ask(
     return Judgement(
         tuple(verdicts),
         tuple(failures),
-        sum(each.cost_nano_usd or 0 for each in outputs),
+        sum(each.cost_nano_usd or 0 for each in outputs if not each.cached),
         tuple(sorted({each.response_model for each in outputs if each.response_model})),
     )
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from coalmine_evals.judges.addressed import signs_of_address
 from coalmine_evals.judges.ask import Judgement
-from coalmine_evals.judges.scorer import PAIR_JUDGE, JudgeScorer, JudgeSettings
+from coalmine_evals.judges.scorer import JudgeScorer, JudgeSettings
 from coalmine_evals.records import Score
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.scorers.settings import made
 from coalmine_schemas.prompts.json_values import JsonObject, JsonValue
 
 CONSISTENT = "consistent"
@@ -17,7 +19,18 @@ CONSISTENT = "consistent"
 
 @dataclass(frozen=True, slots=True)
 class LlmJudgePairs(JudgeScorer):
-    """Compares two answers in both orders."""
+    """Asks a judge which of two answers is better, in both orders: an answer or the expected one."""
+
+    Settings: ClassVar = JudgeSettings
+
+    @classmethod
+    def of(cls, settings: Mapping[str, JsonValue]) -> Self:
+        """Makes the scorer from a suite's settings.
+
+        Raises:
+            InvalidPrompt: They have a mistake; names it and what to write instead.
+        """
+        return cls(made(JudgeSettings, settings), "pair")
 
     async def compare(self, case: Case, candidate: str, baseline: str) -> Score:
         """Compares two answers to a case.
@@ -39,15 +52,6 @@ class LlmJudgePairs(JudgeScorer):
         if not isinstance(case.expected, str):
             return Score(None, {"reason": "the case expects no text to compare with"})
         return await self.compare(case, output, case.expected)
-
-
-def llm_judge_pairs(settings: Mapping[str, JsonValue]) -> LlmJudgePairs:
-    """Makes the scorer from a suite's settings; the judge of pairs that ships if they name none.
-
-    Raises:
-        CoalmineError: They have a mistake.
-    """
-    return LlmJudgePairs(JudgeSettings.read(settings, PAIR_JUDGE), "pair")
 
 
 def position_consistency(details: Iterable[Mapping[str, JsonValue]]) -> float | None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import Field
 
 from coalmine_evals.judges.addressed import signs_of_address
 from coalmine_evals.judges.ask import MOST_SAMPLES, SAMPLES, Judgement, ask
@@ -11,65 +13,38 @@ from coalmine_evals.judges.judge import Judge, JudgeKind
 from coalmine_evals.providers.provider import Models
 from coalmine_evals.records import Score
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.scorers.settings import made
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts.fields import list_of, object_of, optional_bool, optional_text, refuse_unknown
 from coalmine_schemas.prompts.json_values import JsonObject, JsonValue
 from coalmine_schemas.prompts.names import parse_reference
 from coalmine_schemas.prompts.templating import Lookup
 
-RUBRIC_JUDGE: Final = "judge-rubric@1.0.0"
-PAIR_JUDGE: Final = "judge-pair@1.0.0"
-KEYS: Final = ("judge", "rubric", "model", "provider", "samples", "inputs", "same_family")
+JUDGES: Final[Mapping[JudgeKind, str]] = {"one": "judge-rubric@1.0.0", "pair": "judge-pair@1.0.0"}
+"""The judge where a suite names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
     """What a suite says of a judge."""
 
-    judge: str
-    """Reference to the judge's prompt."""
+    judge: str | None = None
+    """Reference to the judge's prompt; the one for rubrics, or for pairs, if not said."""
     rubric: str | None = None
     """What it asks of answers, where the judge has a place for it."""
     model: str | None = None
     """Snapshot in place of the judge's own: its scores are another series."""
     provider: str | None = None
-    """Who answers for the model; None tells by its name."""
-    samples: int = SAMPLES
+    """Who answers for the model; told by its name if not said."""
+    samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = SAMPLES
     """Answers of the judge to each question."""
     inputs: tuple[str, ...] | None = None
-    """Variables of cases that the judge sees; None for all."""
+    """Variables of cases that the judge sees; all if not said."""
     same_family: bool = False
     """True if the judge may be of the family of the models that it judges, without a remark."""
 
-    @classmethod
-    def read(cls, settings: Mapping[str, JsonValue], judge: str) -> Self:
-        """Reads settings.
-
-        Args:
-            settings: As a suite has them.
-            judge: The judge if they name none.
-
-        Raises:
-            InvalidPrompt: They have a mistake; names it and what to write instead.
-            InvalidParameter: The same of a number.
-        """
-        found: Any = object_of(settings, "settings")
-        refuse_unknown(found, KEYS, "settings")
-        samples = found.get("samples", SAMPLES)
-        if not isinstance(samples, int) or isinstance(samples, bool) or not 1 <= samples <= MOST_SAMPLES:
-            raise InvalidParameter(f"samples is {samples!r}: give 1 to {MOST_SAMPLES}; {SAMPLES} if not said")
-        inputs = found.get("inputs")
-        reference = optional_text(found, "judge", "") or judge
-        parse_reference(reference, "judge")
-        return cls(
-            judge=reference,
-            rubric=optional_text(found, "rubric", ""),
-            model=optional_text(found, "model", ""),
-            provider=optional_text(found, "provider", ""),
-            samples=samples,
-            inputs=None if inputs is None else tuple(map(str, list_of(inputs, "inputs"))),
-            same_family=optional_bool(found, "same_family", "", default=False),
-        )
+    def __post_init__(self) -> None:
+        if self.judge is not None:
+            parse_reference(self.judge, "judge")
 
 
 @dataclass(slots=True)
@@ -98,7 +73,7 @@ class JudgeScorer:
             InvalidParameter: There is no such prompt.
         """
         if self.found.judge is None:
-            judge = find_judge(self.settings.judge, self.prompts).on(self.settings.model)
+            judge = find_judge(self.settings.judge or JUDGES[self.kind], self.prompts).on(self.settings.model)
             if judge.kind != self.kind:
                 other = "llm_judge_pairs" if judge.kind == "pair" else "llm_judge"
                 raise InvalidParameter(
@@ -147,7 +122,18 @@ class JudgeScorer:
 
 @dataclass(frozen=True, slots=True)
 class LlmJudge(JudgeScorer):
-    """Scores one answer."""
+    """Asks a judge, which is a prompt, several times how good an answer is."""
+
+    Settings: ClassVar = JudgeSettings
+
+    @classmethod
+    def of(cls, settings: Mapping[str, JsonValue]) -> Self:
+        """Makes the scorer from a suite's settings.
+
+        Raises:
+            InvalidPrompt: They have a mistake; names it and what to write instead.
+        """
+        return cls(made(JudgeSettings, settings), "one")
 
     async def score(self, case: Case, output: str) -> Score:
         """Scores an answer: the mean of the judge's verdicts; None if most of them cannot be read."""
@@ -155,12 +141,3 @@ class LlmJudge(JudgeScorer):
         details = judgement.details()
         signs: JsonObject = {"signs_of_address": list(found)} if (found := signs_of_address(output)) else {}
         return Score(judgement.value, {**details, **signs}, judgement.cost_nano_usd)
-
-
-def llm_judge(settings: Mapping[str, JsonValue]) -> LlmJudge:
-    """Makes the scorer from a suite's settings; the judge of rubrics if they name none.
-
-    Raises:
-        CoalmineError: They have a mistake.
-    """
-    return LlmJudge(JudgeSettings.read(settings, RUBRIC_JUDGE), "one")

@@ -26,7 +26,7 @@ class FakeModels:
     address: str = "fake:"
     cost_nano_usd: int = 10
 
-    def of(self, model: str, provider: str | None = None) -> Provider:
+    def of(self, model: str, provider: str | None = None, base_url: str | None = None) -> Provider:
         return self
 
     async def answer(self, request: Request, *, repeat: int = 0) -> Output:

@@ -8,8 +8,8 @@ import pytest
 from coalmine_evals.judges.addressed import signs_of_address
 from coalmine_evals.judges.attacks import ATTACKS
 from coalmine_evals.judges.family import family_of, shared_family
-from coalmine_evals.judges.pairs import llm_judge_pairs, position_consistency
-from coalmine_evals.judges.scorer import llm_judge
+from coalmine_evals.judges.pairs import LlmJudgePairs, position_consistency
+from coalmine_evals.judges.scorer import LlmJudge
 from coalmine_evals.records import Score
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.prompts.json_values import JsonValue
@@ -19,7 +19,7 @@ _FAITHFUL = {"judge": "judge-faithfulness@1.0.0"}
 
 
 def _score(reply: Reply, settings: dict[str, JsonValue] | None = None, output: str = "In Leipzig.") -> Score:
-    scorer = llm_judge(settings or dict(_FAITHFUL)).with_models(FakeModels(reply))
+    scorer = LlmJudge.of(settings or dict(_FAITHFUL)).with_models(FakeModels(reply))
     return asyncio.run(scorer.score(case(), output))
 
 
@@ -77,27 +77,27 @@ def test_fewer_than_half_of_the_samples_are_no_score() -> None:
 
 def test_the_judge_sees_what_it_shows_and_the_inputs_that_are_named() -> None:
     models = FakeModels(lambda *_: verdict("faithful"))
-    scorer = llm_judge({**_FAITHFUL, "inputs": ["context"]}).with_models(models)
+    scorer = LlmJudge.of({**_FAITHFUL, "inputs": ["context"]}).with_models(models)
     asyncio.run(scorer.score(case(expected="never shown", context="c", question="q"), "out"))
     assert judged(models.asked[0][0]) == {"input": {"context": "c"}, "answer": "out"}
-    right = llm_judge({"judge": "judge-correctness@1.0.0"}).with_models(models)
+    right = LlmJudge.of({"judge": "judge-correctness@1.0.0"}).with_models(models)
     asyncio.run(right.score(case(expected={"a": 1}, question="q"), "out"))
     assert judged(models.asked[-1][0]) == {"input": {"question": "q"}, "expected": {"a": 1}, "answer": "out"}
 
 
 def test_a_text_that_is_too_long_has_no_score_and_costs_nothing() -> None:
     models = FakeModels(lambda *_: verdict("faithful"))
-    score = asyncio.run(llm_judge(_FAITHFUL).with_models(models).score(case(), "x" * 300_000))
+    score = asyncio.run(LlmJudge.of(_FAITHFUL).with_models(models).score(case(), "x" * 300_000))
     assert score.value is None
     assert not models.asked
 
 
 def test_names_are_series() -> None:
-    plain = llm_judge({"rubric": "It is short."})
+    plain = LlmJudge.of({"rubric": "It is short."})
     assert plain.name.startswith("judge-rubric@1.0.0+")
     assert plain.name.endswith("#gpt-5.4-mini-2026-03-17")
-    assert llm_judge({"rubric": "It is long."}).name != plain.name
-    other = llm_judge({**_FAITHFUL, "model": "claude-sonnet-5"})
+    assert LlmJudge.of({"rubric": "It is long."}).name != plain.name
+    other = LlmJudge.of({**_FAITHFUL, "model": "claude-sonnet-5"})
     assert other.name == "judge-faithfulness@1.0.0#claude-sonnet-5"
 
 
@@ -109,17 +109,17 @@ def test_names_are_series() -> None:
         ({"judge": "judge-faithfulness"}, "name an exact version"),
         ({"judge": "judge-pair@1.0.0"}, "use it with the scorer llm_judge_pairs"),
         ({**_FAITHFUL, "model": "gpt-4o"}, "name a snapshot"),
-        ({**_FAITHFUL, "samples": 0}, "give 1 to 15"),
+        ({**_FAITHFUL, "samples": 0}, "greater than or equal to 1"),
         ({**_FAITHFUL, "sample": 3}, "sample"),
     ],
 )
 def test_mistakes_in_settings_are_named(settings: dict[str, JsonValue], said: str) -> None:
     with pytest.raises(CoalmineError, match=said):
-        _ = llm_judge(settings).name
+        _ = LlmJudge.of(settings).name
 
 
 def _pair(reply: Reply, candidate: str = "good", baseline: str = "bad") -> Score:
-    scorer = llm_judge_pairs({"samples": 1}).with_models(FakeModels(reply))
+    scorer = LlmJudgePairs.of({"samples": 1}).with_models(FakeModels(reply))
     return asyncio.run(scorer.compare(case(), candidate, baseline))
 
 
@@ -148,7 +148,7 @@ def test_equal_answers_are_a_tie_that_costs_nothing() -> None:
 
 
 def test_an_answer_alone_is_compared_with_the_expected_one() -> None:
-    scorer = llm_judge_pairs({"samples": 1}).with_models(FakeModels(lambda *_: verdict("tie")))
+    scorer = LlmJudgePairs.of({"samples": 1}).with_models(FakeModels(lambda *_: verdict("tie")))
     assert asyncio.run(scorer.score(case(expected="right"), "out")).value == 0.5
     assert asyncio.run(scorer.score(case(expected=7), "out")).value is None
 
