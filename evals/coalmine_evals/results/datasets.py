@@ -90,3 +90,48 @@ class DatasetDiff:
     """Number of all that were changed."""
     unchanged: int
     """Number of cases that are the same in both."""
+
+
+@result
+class LeakedCase:
+    """A case that the prompt shows itself."""
+
+    case: str
+    """Id of the case."""
+    field: str
+    """Where the prompt shows it, e.g. `messages[1].template`."""
+    variable: str
+    """Variable whose text stands there, e.g. `question`; `expected` for the right answer."""
+
+
+@result
+class NearDuplicate:
+    """Two cases that say nearly the same."""
+
+    one: str
+    """Id of the one case."""
+    other: str
+    """Id of the other."""
+    similarity: float
+    """Share of their runs of three words that both have, 0 to 1."""
+
+
+@result
+class Leakage:
+    """Cases of which a good result says nothing, since the prompt may have been written with them."""
+
+    shown: tuple[LeakedCase, ...]
+    """Cases whose text stands in the prompt, at most 100."""
+    shared: tuple[NearDuplicate, ...]
+    """Cases of `test` that nearly are in `dev`, at most 100."""
+    alike: tuple[NearDuplicate, ...]
+    """Cases of `test` that nearly are each other and are in different clusters, at most 100: they count as
+    independent and are not."""
+    cases_shown: int
+    """Number of all cases whose text stands in the prompt."""
+    cases_shared: int
+    """Number of cases of `test` that nearly are in `dev`."""
+    cases_alike: int
+    """Number of cases of `test` that nearly are in another cluster of `test`, too."""
+    warnings: tuple[str, ...]
+    """The same in sentences, for reports; empty if nothing leaks."""

@@ -106,8 +106,8 @@ async def carry_out(
                 return
             try:
                 answer = await _answered(work, unit)
-            except (BudgetSpent, ProviderRefused) as error:
-                done.stopped = str(error)
+            except (BudgetSpent, ProviderRefused) as reason:
+                done.stopped = str(reason)
                 return
             await store.keep(run, answer)
             done.answers[unit] = answer

@@ -97,8 +97,8 @@ def _warnings(done: Done) -> list[str]:
         if last - first > _OLD:
             ages = "; ".join(f"{side} {_span(each)}" for side, each in times.items())
             found.append(
-                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may have "
-                "changed the model: run both again with --fresh"
+                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may "
+                "have changed the model: run both again with --fresh"
             )
     models = {
         side: {each.output.response_model for each in answers if each.output.response_model}
