@@ -10,6 +10,7 @@ from coalmine_registry.storage.database import Database
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
+    from coalmine_server.services.production import Production
 
 
 class Evaluations:
@@ -28,6 +29,13 @@ class Evaluations:
             DatabaseUnavailable: The file cannot be used now.
         """
         return open_database(self._owned.settings.evals_database)
+
+    @cached_property
+    def production(self) -> "Production":
+        """What is scored and reviewed of production."""
+        from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
+
+        return Production(self._owned)
 
     def close(self) -> None:
         """Closes the database, if it was opened."""
