@@ -110,6 +110,10 @@ class Policy:
     """Number of changes of the policy so far, from 0."""
     needs_approval: bool
     """True if a person other than the author has to approve."""
+    requires_suite: bool
+    """True if a prompt needs a suite of evaluations, whose runs alone are evidence of kind `eval_run`."""
+    evidence_max_age_days: int | None
+    """Age in days from which recorded evidence counts no more; null if it counts for ever."""
 
 
 @result

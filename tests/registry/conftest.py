@@ -137,5 +137,6 @@ def _empty(url: str) -> None:
             if table != "environments":
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
         connection.execute(
-            "UPDATE environments SET revision = 0, required_evidence = '[]', policy_revision = 0"
+            "UPDATE environments SET revision = 0, required_evidence = '[]', policy_revision = 0, "
+            "requires_suite = FALSE, evidence_max_age_days = NULL"
         )

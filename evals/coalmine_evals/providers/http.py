@@ -86,9 +86,9 @@ class HttpProvider:
         api: Api,
         base_url: str,
         key: str | None,
+        *,
         prices: PriceTable,
-        settings: HttpSettings = HttpSettings(),
-        transport: httpx2.AsyncBaseTransport | None = None,
+        settings: HttpSettings,
     ) -> None:
         self._api, self._key, self._prices, self._settings = api, key, prices, settings
         self._url = httpx2.URL(base_url)

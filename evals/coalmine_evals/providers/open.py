@@ -97,12 +97,11 @@ def _api(model: str, provider: str | None) -> Api:
 
 
 def _checked(base_url: str) -> httpx2.URL:
+    remedy = f"give one such as {OPENAI.base_url}"
     try:
         url = httpx2.URL(base_url.rstrip("/"))
     except httpx2.InvalidURL as error:
-        raise InvalidParameter(
-            f"base_url is {base_url!r}: {error}: give one such as {OPENAI.base_url}"
-        ) from None
+        raise InvalidParameter(f"base_url is {base_url!r} ({error}): {remedy}") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidParameter(f"base_url is {base_url!r}: give one such as {OPENAI.base_url}")
+        raise InvalidParameter(f"base_url is {base_url!r}: {remedy}")
     return url

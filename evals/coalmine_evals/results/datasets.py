@@ -52,3 +52,41 @@ class Dataset:
     """When it was imported."""
     imported_by: str
     """Subject of the token that imported it."""
+    forgotten: int
+    """Cases that are gone, because somebody had a request of theirs forgotten."""
+
+
+@result
+class ChangedCase:
+    """A case that two datasets have, but not alike."""
+
+    id: str
+    """Name of the case."""
+    fields: tuple[str, ...]
+    """What differs, e.g. `expected`."""
+
+
+@result
+class DatasetDiff:
+    """What differs between two lists of cases of one name."""
+
+    name: str
+    """Name of the dataset."""
+    before: str
+    """Digest of the one."""
+    after: str
+    """Digest of the other."""
+    added: tuple[str, ...]
+    """Ids of cases that only the other has, at most 1,000."""
+    removed: tuple[str, ...]
+    """Ids of cases that only the one has, at most 1,000."""
+    changed: tuple[ChangedCase, ...]
+    """Cases of the same id that differ, at most 1,000."""
+    cases_added: int
+    """Number of all that were added."""
+    cases_removed: int
+    """Number of all that were removed."""
+    cases_changed: int
+    """Number of all that were changed."""
+    unchanged: int
+    """Number of cases that are the same in both."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from coalmine_schemas.prompts.json_values import JsonObject, JsonValue, canonical_json
@@ -79,6 +80,20 @@ class Suite:
     def digest(self) -> str:
         """SHA-256 as 64 hexadecimal digits: the same for the same suite everywhere."""
         return hashlib.sha256(canonical_json({"name": self.name, **self.to_json()})).hexdigest()
+
+
+@result
+class PushedSuite:
+    """A suite as the server keeps it."""
+
+    suite: Suite
+    """The suite."""
+    digest: str
+    """SHA-256 of it as 64 hexadecimal digits."""
+    pushed_at: datetime
+    """When it was pushed."""
+    pushed_by: str
+    """Subject of the token that pushed it."""
 
 
 def _metric_json(metric: SuiteMetric) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     AlertsSettings,
     DashboardSettings,
+    EvalsSettings,
     IngestSettings,
     KafkaSettings,
     LogSettings,
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     """Rollouts."""
     alerts: AlertsSettings = AlertsSettings()
     """Alerts."""
+    evals: EvalsSettings = EvalsSettings()
+    """Evaluations."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()

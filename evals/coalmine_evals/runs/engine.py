@@ -1,0 +1,148 @@
+"""Runs a suite: every case to every side, each answer scored and kept before the next is counted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from coalmine_evals.providers.provider import AsksModels, Models, ProviderRefused
+from coalmine_evals.records import Output, Score, Scorer
+from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.answers import KeptAnswer, SideName
+from coalmine_evals.runs.budget import BudgetSpent
+from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.store import RunStore
+
+_ALL_ERRORS: Final = 20
+"""If so many first answers are errors, the next will be, too."""
+_LONGEST_MESSAGE: Final = 300
+
+Unit = tuple[int, SideName, int]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done."""
+
+    cases: Sequence[Case]
+    repeats: int
+    sides: Mapping[SideName, RunSide]
+    scorers: Mapping[str, Scorer]
+    """By metric."""
+
+    def units(self) -> Iterator[Unit]:
+        """Yields each answer that is wanted; both sides of a case are asked at about the same time."""
+        for place in range(len(self.cases)):
+            for repeat in range(self.repeats):
+                for side in self.sides:
+                    yield place, side, repeat
+
+    @property
+    def size(self) -> int:
+        """Number of answers that are wanted."""
+        return len(self.cases) * self.repeats * len(self.sides)
+
+
+@dataclass(slots=True)
+class Done:
+    """What has been done."""
+
+    answers: dict[Unit, KeptAnswer] = field(default_factory=dict)
+    stopped: str | None = None
+    """Why it did not end; None if it did."""
+
+
+def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
+    """Returns scorers that ask models of this run, where they ask any."""
+    return {
+        name: scorer.with_models(models) if isinstance(scorer, AsksModels) else scorer
+        for name, scorer in scorers.items()
+    }
+
+
+async def carry_out(
+    work: Work,
+    store: RunStore,
+    run: str,
+    *,
+    at_once: int,
+    progress: Progress = lambda _done, _total: None,
+    stop: asyncio.Event | None = None,
+) -> Done:
+    """Asks for what is missing of a run, scores it and keeps it.
+
+    Ends before all is done when `stop` is set, when the budget is spent, or when a provider refuses all
+    requests: what was asked for by then is waited for and kept.
+
+    Args:
+        work: What is to be done.
+        store: Where answers are kept.
+        run: The run, which the store has.
+        at_once: Answers under way at once; providers have limits of their own.
+        progress: Told how many answers are there, and how many are wanted.
+        stop: Ends it early.
+    """
+    done = Done()
+    wanted = set(work.units())
+    for answer in store.kept(run):
+        # Errors are asked for again: what went wrong may have passed.
+        if answer.unit in wanted and answer.output.error is None and set(answer.scores) == set(work.scorers):
+            done.answers[answer.unit] = answer
+    progress(len(done.answers), work.size)
+    if set(done.answers) == wanted:
+        return done
+    missing = (unit for unit in work.units() if unit not in done.answers)
+    asked: Counter[SideName] = Counter()
+    failed: Counter[SideName] = Counter()
+
+    async def worker() -> None:
+        for unit in missing:
+            if done.stopped is not None:
+                return
+            if stop is not None and stop.is_set():
+                done.stopped = "it was stopped"
+                return
+            try:
+                answer = await _answered(work, unit)
+            except (BudgetSpent, ProviderRefused) as error:
+                done.stopped = str(error)
+                return
+            await store.keep(run, answer)
+            done.answers[unit] = answer
+            progress(len(done.answers), work.size)
+            side, error = answer.side, answer.output.error
+            asked[side] += 1
+            failed[side] += error is not None
+            if asked[side] == failed[side] == _ALL_ERRORS:
+                done.stopped = (
+                    f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}"
+                )
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(wanted) - len(done.answers))):
+                group.create_task(worker())
+    except BaseExceptionGroup as group_of_errors:
+        raise group_of_errors.exceptions[0] from None
+    return done
+
+
+async def _answered(work: Work, unit: Unit) -> KeptAnswer:
+    place, side, repeat = unit
+    case = work.cases[place]
+    output = await work.sides[side].answer(case, repeat)
+    scores = await asyncio.gather(*(_scored(each, case, output) for each in work.scorers.values()))
+    return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))
+
+
+async def _scored(scorer: Scorer, case: Case, output: Output) -> Score:
+    if output.text is None:
+        return Score(None, {"error": output.error})
+    try:
+        return await scorer.score(case, output.text)
+    except (BudgetSpent, ProviderRefused):
+        raise
+    except Exception as error:  # noqa: BLE001 - a scorer may be anybody's: its mistake is one score less
+        return Score(None, {"error": f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}"})

@@ -1,0 +1,124 @@
+"""What a run comes to: its sides, what the gate is given, and what to know before believing it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coalmine_evals.records import GateInput, MetricScores
+from coalmine_evals.results.runs import Side
+from coalmine_evals.runs.answers import KeptAnswer, SideName
+from coalmine_evals.runs.engine import Done, Work
+from coalmine_evals.runs.sides import SideIdentity
+from coalmine_evals.scorers.summary import summary_of
+from coalmine_evals.suites.suite import Suite
+
+_OLD: Final = timedelta(days=7)
+"""Answers that are further apart than this may be of a model that its provider has changed in between."""
+
+
+def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> Side:
+    """Sums one side up."""
+    answers = [each for each in done.answers.values() if each.side == side]
+    outputs = [each.output for each in answers]
+    costs = [each.cost_nano_usd for each in outputs if each.text is not None]
+    known = [cost for cost in costs if cost is not None]
+    scoring = sum(score.cost_nano_usd for each in answers for score in each.scores.values())
+    times = sorted(each.answered_at for each in outputs if each.answered_at is not None)
+    latencies = [each.latency_ms for each in outputs if each.latency_ms is not None]
+    p50, p95 = np.percentile(latencies, [50, 95]) if latencies else (None, None)
+    return Side(
+        prompt=identity.prompt,
+        version=identity.version,
+        digest=identity.digest,
+        provider=identity.provider,
+        model=identity.model,
+        response_models=tuple(sorted({each.response_model for each in outputs if each.response_model})),
+        answered_from=times[0] if times else None,
+        answered_to=times[-1] if times else None,
+        cost_nano_usd=sum(known) + scoring if len(known) == len(costs) and costs else None,
+        latency_ms_p50=None if p50 is None else float(p50),
+        latency_ms_p95=None if p95 is None else float(p95),
+        metrics=tuple(summary_of(metric, scores) for metric, scores in _scores(side, work, done).items()),
+    )
+
+
+def gate_input(suite: Suite, work: Work, done: Done) -> GateInput:
+    """Returns what the gate judges of a run with a baseline."""
+    candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
+    return GateInput(
+        cases=work.cases,
+        metrics=[
+            MetricScores(
+                metric=each.name,
+                margin=each.margin,
+                candidate=candidate[each.name],
+                baseline=baseline[each.name],
+                advisory="the suite says that it is advisory" if each.role == "advisory" else None,
+            )
+            for each in suite.metrics
+        ],
+        right_from={each.name: each.right_from for each in suite.metrics},
+        unscored_limit=suite.unscored_limit,
+        warnings=tuple(_warnings(done)),
+    )
+
+
+def spent_nano_usd(done: Done) -> int:
+    """Returns what the answers and judgements of this run cost that it paid for itself."""
+    return sum(
+        (each.output.cost_nano_usd or 0) * (not each.output.cached)
+        + sum(score.cost_nano_usd for score in each.scores.values())
+        for each in done.answers.values()
+    )
+
+
+def _scores(side: SideName, work: Work, done: Done) -> dict[str, NDArray[np.float64]]:
+    found = {metric: np.full((len(work.cases), work.repeats), np.nan) for metric in work.scorers}
+    for answer in done.answers.values():
+        if answer.side == side:
+            for metric, score in answer.scores.items():
+                if score.value is not None:
+                    found[metric][answer.place, answer.repeat] = score.value
+    return found
+
+
+def _warnings(done: Done) -> list[str]:
+    by_side: Mapping[SideName, list[KeptAnswer]] = {
+        side: [each for each in done.answers.values() if each.side == side]
+        for side in ("candidate", "baseline")
+    }
+    found = []
+    times = {side: _times(answers) for side, answers in by_side.items()}
+    if all(times.values()):
+        first, last = min(map(min, times.values())), max(map(max, times.values()))
+        if last - first > _OLD:
+            ages = "; ".join(f"{side} {_span(each)}" for side, each in times.items())
+            found.append(
+                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may have "
+                "changed the model: run both again with --fresh"
+            )
+    models = {
+        side: {each.output.response_model for each in answers if each.output.response_model}
+        for side, answers in by_side.items()
+    }
+    for side, names in models.items():
+        if len(names) > 1:
+            found.append(f"several models answered for the {side}: {', '.join(sorted(names))}")
+    if all(models.values()) and models["candidate"] != models["baseline"]:
+        found.append(
+            f"different models answered: {', '.join(sorted(models['candidate']))} for the candidate, "
+            f"{', '.join(sorted(models['baseline']))} for the baseline"
+        )
+    return found
+
+
+def _times(answers: Sequence[KeptAnswer]) -> list[datetime]:
+    return [each.output.answered_at for each in answers if each.output.answered_at is not None]
+
+
+def _span(times: Sequence[datetime]) -> str:
+    first, last = min(times).date(), max(times).date()
+    return f"{first}" if first == last else f"{first} to {last}"
