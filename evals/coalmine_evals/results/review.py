@@ -53,7 +53,7 @@ class ReviewItem:
     prompt: str
     """Name of its prompt."""
     version: str
-    """Version of the prompt. Not shown before the answer in a blind review: see `blind`."""
+    """Version of the prompt."""
     why: str
     """`random`, or the flag that put it into the queue."""
     wanted: int
@@ -73,7 +73,7 @@ class ReviewTask:
     queue: str
     """Queue that it is in."""
     prompt: str
-    """Name of the prompt. Its version is left out, as is why it is in the queue: nobody should answer by it."""
+    """Name of the prompt. Nobody should answer by its version, or by why it is in the queue: not shown."""
     input_text: str | None
     """What was asked; null if that was not captured."""
     output_text: str
@@ -118,12 +118,10 @@ class ReviewAgreement:
     """Name of the question."""
     items: int
     """Items that two people answered for."""
-    agreed: int
-    """Those with the same answer."""
     agreement: float | None
-    """Share of these; null without any."""
+    """Mean closeness of their answers: 1 the same, 0 as far apart as answers go; null without any."""
     kappa: float | None
-    """Cohen's kappa: agreement beyond chance; null if chance alone explains all of it."""
+    """Cohen's kappa, with linear weights: agreement beyond chance; null if chance alone explains it."""
     lower: float | None
     """Lower end of its 95 % interval."""
     upper: float | None
