@@ -26,6 +26,7 @@ from coalmine_registry.storage.database import Database
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
+    from coalmine_server.services.production import Production
 
 
 class Evaluations:
@@ -121,6 +122,12 @@ class Evaluations:
             secret = usual.key if key is None else key.get_secret_value()
             found[name] = Access(base_url or usual.base_url, secret)
         return found
+
+    def production(self) -> "Production":
+        """What is scored and reviewed of production."""
+        from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
+
+        return Production(self._owned)
 
     def close(self) -> None:
         """Closes the database, if it was opened."""
