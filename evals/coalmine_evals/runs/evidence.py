@@ -112,9 +112,7 @@ def _outcome(
     return _without_baseline(suite, cases, answers)
 
 
-def _without_baseline(
-    suite: Suite, cases: Sequence[Case], answers: Sequence[KeptAnswer]
-) -> tuple[bool, str]:
+def _without_baseline(suite: Suite, cases: Sequence[Case], answers: Sequence[KeptAnswer]) -> tuple[bool, str]:
     """Judges a first version: its cases that must pass, and what could be scored."""
     must = {case.id for case in cases if case.must_pass}
     deciding = [each for each in suite.metrics if each.role == "must"]
@@ -129,7 +127,10 @@ def _without_baseline(
     if share > suite.unscored_limit:
         return False, f"{share:.1%} of the scores are missing"
     if failed:
-        return False, f"{len(failed)} of {len(must)} cases that must pass did not: {', '.join(sorted(failed))}"
+        return (
+            False,
+            f"{len(failed)} of {len(must)} cases that must pass did not: {', '.join(sorted(failed))}",
+        )
     return True, f"all {len(must)} cases that must pass did"
 
 

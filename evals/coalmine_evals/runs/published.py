@@ -159,9 +159,7 @@ class PublishedRuns:
         )
         return self._asked(given, outputs, found.started_by)
 
-    def _asked(
-        self, claim: Claim, outputs: Mapping[tuple[int, SideName, int], Output], actor: str
-    ) -> Asked:
+    def _asked(self, claim: Claim, outputs: Mapping[tuple[int, SideName, int], Output], actor: str) -> Asked:
         cases = cases_kept(find_suite(self._database, claim.suite, claim.suite_digest).suite, self._database)
         suite, chosen = cases.suite, cases.chosen
         claimed: dict[SideName, ClaimedSide] = {"candidate": claim.candidate}

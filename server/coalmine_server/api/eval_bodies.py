@@ -60,7 +60,9 @@ class EvalAnswerBody(Body):
     side: Literal["candidate", "baseline"] = Field(description="Of which side.")
     repeat: int = Field(default=0, ge=0, le=19, description="Number of the repeat, from 0.")
     text: str | None = Field(
-        default=None, max_length=200_000, description="What was answered; null if it is not told, or nothing was."
+        default=None,
+        max_length=200_000,
+        description="What was answered; null if it is not told, or nothing was.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
     response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")

@@ -19,9 +19,9 @@ from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
+from coalmine_registry.errors import Conflict
 from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.roles import Actor
-from coalmine_registry.errors import Conflict
 from coalmine_registry.storage.database import Database
 
 if TYPE_CHECKING:
