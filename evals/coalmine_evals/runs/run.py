@@ -53,9 +53,9 @@ class Asked:
         }
 
 
-def begin(asked: Asked, store: RunStore) -> EvalRun:
-    """Keeps a new run, which nothing has been asked for yet."""
-    run = _run(asked, f"ev-{uuid7()}", datetime.now(UTC), Done())
+def begin(asked: Asked, store: RunStore, run_id: str | None = None) -> EvalRun:
+    """Keeps a new run, which nothing has been asked for yet; it gets an id if it has none."""
+    run = _run(asked, run_id or f"ev-{uuid7()}", datetime.now(UTC), Done())
     store.put(run, {"arguments": asked.arguments, "digests": asked.digests()})
     return run
 
