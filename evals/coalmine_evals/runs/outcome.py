@@ -45,7 +45,7 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
     )
 
 
-def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool) -> GateInput:
+def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool = False) -> GateInput:
     """Returns what the gate judges of a run with a baseline."""
     candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
     return GateInput(

@@ -22,7 +22,7 @@ from coalmine_evals.runs.engine import Progress, Work, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
-from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases
@@ -193,7 +193,7 @@ def _expected(work: Work, prices: PriceTable) -> Estimate:
             except InvalidParameter as error:
                 mistakes.append(f"{name}: {error}")
                 continue
-            if request is not None:
+            if request is not None and isinstance(side, PromptSide):
                 there = sum(side.known(case, repeat) for repeat in range(work.repeats))
                 requests += [request] * (work.repeats - there)
                 known += there
