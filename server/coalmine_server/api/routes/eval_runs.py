@@ -32,9 +32,7 @@ def eval_runs(
     cursor: Cursor = None,
 ) -> Page[EvalRun]:
     """Runs, the newest first."""
-    return owned.evaluations.runs.runs(
-        prompt=prompt, suite=suite, digest=digest, limit=limit, cursor=cursor
-    )
+    return owned.evaluations.runs.runs(prompt=prompt, suite=suite, digest=digest, limit=limit, cursor=cursor)
 
 
 @router.post("", status_code=201, responses=problem_responses(404, 409))
