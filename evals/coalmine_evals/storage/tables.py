@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 metadata: Final = MetaData()
 
-eval_runs, eval_answers = run_tables(metadata)
 production_scores, production_state, production_progress = scoring_tables(metadata)
 review_items, review_claims, review_answers = review_tables(metadata)
+eval_runs, eval_answers = run_tables(metadata)
 eval_jobs, model_flags = rerun_tables(metadata)

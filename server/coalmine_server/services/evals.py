@@ -32,6 +32,7 @@ from coalmine_server.services.wiring import price_table
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
+    from coalmine_server.services.production import Production
 
 
 class Evaluations:
@@ -184,6 +185,13 @@ class Evaluations:
             secret = usual.key if key is None else key.get_secret_value()
             found[name] = Access(base_url or usual.base_url, secret)
         return found
+
+    @cached_property
+    def production(self) -> "Production":
+        """What is scored and reviewed of production."""
+        from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
+
+        return Production(self._owned)
 
     def close(self) -> None:
         """Closes the database, if it was opened."""
