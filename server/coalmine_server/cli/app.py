@@ -21,8 +21,9 @@ from coalmine_server.cli import (
     versions,
 )
 from coalmine_server.cli.evals import compare as compare_outputs
-from coalmine_server.cli.evals import evals_app
+from coalmine_server.cli.evals import evals_app, try_prompt
 from coalmine_server.cli.evals import run as run_suite
+from coalmine_server.cli.evals import runs as eval_runs
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
@@ -144,6 +145,10 @@ app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
 evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
+evals_app.command("list")(eval_runs.list_runs)
+evals_app.command("show")(eval_runs.show)
+evals_app.command("cases")(eval_runs.cases)
+app.command("try", rich_help_panel=EVALUATE)(try_prompt.try_prompt)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
