@@ -45,7 +45,7 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
     )
 
 
-def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool) -> GateInput:
+def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool = False) -> GateInput:
     """Returns what the gate judges of a run with a baseline."""
     candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
     return GateInput(
@@ -92,9 +92,8 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
     }
     found = []
     if partial:
-        found.append(
-            f"{len(work.cases)} cases, {work.repeats} repeats: not what the suite says, so no evidence"
-        )
+        size = f"{len(work.cases)} cases, {work.repeats} answers to each"
+        found.append(f"{size}: not what the suite says, so the run is no evidence")
     times = {side: _times(answers) for side, answers in by_side.items()}
     if all(times.values()):
         first, last = min(map(min, times.values())), max(map(max, times.values()))

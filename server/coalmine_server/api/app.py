@@ -194,6 +194,9 @@ def build_api(
         from coalmine_server.api.routes import alerts, datasets, suites  # noqa: PLC0415 - imports SQLAlchemy
 
         for part in (alerts, datasets, suites):
+        from coalmine_server.api.routes import alerts, eval_runs, reruns  # noqa: PLC0415 - imports SQLAlchemy
+
+        for part in (alerts, eval_runs, reruns):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy

@@ -1,7 +1,7 @@
 """Bodies of requests about evaluations."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
 from coalmine_server.api.bodies import Body, Json, PromptName, VersionText
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.moment_parameter import Moment
+from coalmine_server.api.bodies import Body, PromptName, VersionText
 
 _HEX = r"^[0-9a-f]{64}$"
 
@@ -64,7 +65,7 @@ class EvalAnswerBody(Body):
     text: str | None = Field(
         default=None,
         max_length=200_000,
-        description="What was answered; null if it is not told, or nothing was.",
+        description="What was answered; null if it is not told.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
     response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")
@@ -109,6 +110,20 @@ class EvalAnswersBody(Body):
     """Answers of a run."""
 
     answers: list[EvalAnswerBody] = Field(min_length=1, max_length=1_000, description="Answers of a run.")
+
+
+class RerunBody(Body):
+    """Models to try on what is served."""
+
+    models: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="Models as their providers name them."
+    )
+    prompts: list[PromptName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Only these prompts; null: all served ones.",
+    )
 
 
 class EvalEvidenceBody(Body):
