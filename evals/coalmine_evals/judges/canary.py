@@ -1,11 +1,12 @@
 """Fixed answers that a judge scores every day: when it moves, quality seems to move everywhere at once."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Final
 
-import numpy as np
 from scipy import stats
 
 from coalmine_evals.judges.labelled import Labelled
@@ -49,8 +50,9 @@ def canary_status(scorer: str, cases: int, days: Sequence[CanaryDay]) -> CanaryS
     last = days[-1] if days else None
     shift = lower = upper = moved_since = None
     state: CanaryState = "learning"
+    before = _means(reference)
     for each in later:
-        found = _shift(reference, each)
+        found = _shift(before, each)
         if found is None:
             continue
         shift, lower, upper = found
@@ -71,19 +73,26 @@ def canary_status(scorer: str, cases: int, days: Sequence[CanaryDay]) -> CanaryS
     )
 
 
-def _shift(reference: Sequence[CanaryDay], day: CanaryDay) -> tuple[float, float, float] | None:
+def _means(days: Sequence[CanaryDay]) -> dict[str, float]:
+    """Mean score of each answer over days, of those that got a verdict."""
+    by_answer: dict[str, list[float]] = {}
+    for each in days:
+        for name, value in each.scores.items():
+            if value is not None:
+                by_answer.setdefault(name, []).append(value)
+    return {name: fmean(values) for name, values in by_answer.items()}
+
+
+def _shift(before: Mapping[str, float], day: CanaryDay) -> tuple[float, float, float] | None:
     """Mean change of the same answers, with its interval; None with fewer than two answers."""
-    changes = []
-    for name, value in day.scores.items():
-        before = [score for each in reference if (score := each.scores.get(name)) is not None]
-        if value is not None and before:
-            changes.append(value - float(np.mean(before)))
+    changes = [
+        value - before[name] for name, value in day.scores.items() if value is not None and name in before
+    ]
     if len(changes) < 2:
         return None
-    mean = float(np.mean(changes))
-    error = float(np.std(changes, ddof=1)) / np.sqrt(len(changes))
-    half = float(stats.t.ppf(1 - ALPHA / 2, len(changes) - 1)) * error
-    return mean, mean - float(half), mean + float(half)
+    mean = fmean(changes)
+    half = float(stats.t.ppf(1 - ALPHA / 2, len(changes) - 1)) * stdev(changes) / math.sqrt(len(changes))
+    return mean, mean - half, mean + half
 
 
 def _sentence(state: CanaryState, days: Sequence[CanaryDay], shift: float | None) -> str:
