@@ -10,7 +10,6 @@ from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
 from coalmine_server.api.bodies import Body, Json, PromptName, VersionText
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.moment_parameter import Moment
-from coalmine_server.api.bodies import Body, PromptName, VersionText
 
 _HEX = r"^[0-9a-f]{64}$"
 
