@@ -1,7 +1,7 @@
 """Bodies of requests about evaluations."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -114,4 +114,16 @@ class EvalEvidenceBody(Body):
 
     version: VersionText | None = Field(
         default=None, description="Version with the content that was run; null for the version that was run."
+    )
+
+
+class ReviewAnswersBody(Body):
+    """One person's answers to the questions about a request."""
+
+    answers: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[str, Field(min_length=1, max_length=200)],
+    ] = Field(max_length=50, description="Answer by question.", examples=[{"correct": "yes"}])
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Why, kept with the scores."
     )

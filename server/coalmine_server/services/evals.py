@@ -123,6 +123,7 @@ class Evaluations:
             found[name] = Access(base_url or usual.base_url, secret)
         return found
 
+    @cached_property
     def production(self) -> "Production":
         """What is scored and reviewed of production."""
         from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
