@@ -124,6 +124,7 @@ class Continuous:
         self._keep_days = keep_days
         self._close = close
         self._forgot_at: datetime | None = None
+        self._seen = 0
         self._runner: asyncio.Runner | None = None
         self._deadline = timedelta(seconds=plan.deadline_s)
         self.plan: Final = plan
@@ -137,6 +138,7 @@ class Continuous:
         known = self._database.read(lambda connection: storage.progress_of(connection, NAME))
         # A store that was rebuilt counts from the beginning again.
         seen = newest if known is None else min(known[0], newest)
+        self._seen = seen
         done, raised = 0, self._raised()
         requests = self._fresh(seen, newest, raised=bool(raised))
         for key, together in _by_key(requests).items():
@@ -262,6 +264,8 @@ class Continuous:
         ]
 
         def keep(connection: Connection) -> None:
+            # Not further than before, but alive: much to do is no outage.
+            storage.keep_progress(connection, NAME, self._seen, at)
             storage.add_scores(connection, scores)
             if causes:
                 states = {each.key: each for each in storage.states_of(connection, *turn.key)}
