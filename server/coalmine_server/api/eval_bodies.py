@@ -169,3 +169,15 @@ class SuiteBody(Body):
     """A suite, as its file has it."""
 
     suite: Json = Field(description="`prompt`, `dataset`, `dataset_digest`, `metrics` and others.")
+
+
+class ReviewAnswersBody(Body):
+    """One person's answers to the questions about a request."""
+
+    answers: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[str, Field(min_length=1, max_length=200)],
+    ] = Field(max_length=50, description="Answer by question.", examples=[{"correct": "yes"}])
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Why, kept with the scores."
+    )
