@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,10 @@ from scipy import stats
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import check_alpha, invalid
+
+_DISAGREEMENTS: Final = 5
+_RARE: Final = 20
+"""Ratings other than the most frequent one, of both raters, from which asymptotics hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,11 @@ def agreement(
 ) -> Agreement:
     """Cohen's kappa with linear weights: on a scale of two verdicts the plain one.
 
-    The interval is Wilson's for the agreement, with chance agreement held at its estimate: in simulations of
-    20 to 200 cases, shares of 10 to 50 % and kappas of .4 to .85 each end misses in 0 to 4 % of samples (at
-    most 8 % for 20 cases), where the asymptotic interval misses in up to 48 %. It has width where all cases
-    agree. Cases of one cluster are not independent: they count as fewer, by the clustered variance.
+    On a scale of two verdicts, or where disagreements are few, the interval is Wilson's for the agreement
+    with chance agreement held at its estimate: it has width where all cases agree, where the asymptotic one
+    has none. Else it is asymptotic on Fisher's scale. In simulations of 20 to 100 cases, shares of 10 to 50 %
+    and kappas of .3 to .85 the lower end, which decides, is too high in at most 3.5 % of samples.
+    Cases of one cluster are not independent: variances are summed by cluster.
 
     Args:
         first: Ratings of the one, shape (N,), each within [0, 1].
@@ -58,18 +63,20 @@ def agreement(
         raise invalid("ratings", "beyond [0, 1]", "map verdicts to values from 0 to 1")
     near = 1 - np.abs(a - b)
     observed = float(near.mean())
-    by_chance = float(np.mean(1 - np.abs(a[:, None] - b[None, :])))
+    chances = 1 - np.abs(a[:, None] - b[None, :])
+    by_chance = float(chances.mean())
     if by_chance >= 1:
         return Agreement(observed, by_chance, None, None, None)
-    sums = cluster_sums(near - observed, clusters)
-    count = len(sums)
-    variance = float(np.sum(sums**2)) / a.size**2 * count / max(count - 1, 1)
-    spread = observed * (1 - observed)
-    # The number of independent 0/1 cases that would be as uncertain.
-    effective = min(spread / variance, a.size) if variance > 0 else float(count)
-    low, high = _wilson(observed, effective, float(stats.t.ppf(1 - alpha / 2, max(count - 1, 1))))
-    kappas = [(each - by_chance) / (1 - by_chance) for each in (observed, low, high)]
-    return Agreement(observed, by_chance, *kappas)
+    kappa = (observed - by_chance) / (1 - by_chance)
+    values = np.concatenate([a, b])
+    rare = a.size * 2 - max(np.unique(values, return_counts=True)[1])
+    if len(np.unique(values)) > 2 and np.sum(near < 1) >= _DISAGREEMENTS and rare >= _RARE:
+        influence = (near - observed) / (1 - by_chance)
+        moved = chances.mean(axis=1) + chances.mean(axis=0) - 2 * by_chance
+        influence -= moved * (1 - observed) / (1 - by_chance) ** 2
+        return Agreement(observed, by_chance, kappa, *_transformed(kappa, influence, clusters, alpha))
+    low, high = ((each - by_chance) / (1 - by_chance) for each in _bounds(near, clusters, alpha))
+    return Agreement(observed, by_chance, kappa, low, high)
 
 
 def cluster_sums(values: FloatArray, clusters: Sequence[Hashable]) -> FloatArray:
@@ -79,7 +86,27 @@ def cluster_sums(values: FloatArray, clusters: Sequence[Hashable]) -> FloatArray
     return cast("FloatArray", np.bincount(place, weights=values, minlength=len(places)))
 
 
-def _wilson(share: float, count: float, z: float) -> tuple[float, float]:
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
-    return float(centre - half), float(centre + half)
+def _bounds(values: FloatArray, clusters: Sequence[Hashable], alpha: float) -> tuple[float, float]:
+    """Interval of a mean of values in [0, 1]: t, with as many pseudo-clusters of 0 and 1 as Wilson's has."""
+    mean = float(values.mean())
+    sums = cluster_sums(values - mean, clusters)
+    count = len(sums)
+    z = float(stats.t.ppf(1 - alpha / 2, max(count - 1, 1)))
+    added = z * z
+    centre = (count * mean + added / 2) / (count + added)
+    squares = np.sum((sums * count / values.size) ** 2) + count * (mean - centre) ** 2
+    squares += added / 2 * (centre**2 + (1 - centre) ** 2)
+    half = z * float(np.sqrt(squares)) / (count + added)
+    return centre - half, centre + half
+
+
+def _transformed(
+    kappa: float, influence: FloatArray, clusters: Sequence[Hashable], alpha: float
+) -> tuple[float, float]:
+    """Interval of kappa from the influence of each case, made where it is closer to normal."""
+    sums = cluster_sums(influence, clusters)
+    count = len(sums)
+    error = float(np.sqrt(np.sum(sums**2) * count / max(count - 1, 1))) / influence.size
+    half = float(stats.t.ppf(1 - alpha / 2, max(count - 1, 1))) * error / (1 - kappa**2)
+    centre = np.arctanh(kappa)  # neither -1 nor 1: on such a scale both agree in part
+    return float(np.tanh(centre - half)), float(np.tanh(centre + half))

@@ -26,6 +26,7 @@ from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
 from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.owned_store import SimulatedTime
+from coalmine_server.services.production import check_production
 from coalmine_server.services.prompt_registry import ensure_local_token
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
@@ -201,6 +202,7 @@ def serve_until_signal(
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     if part != "registry":
         check_alerts(settings)
+        check_production(settings)
     server = Server(settings, part)
     told_to_stop = threading.Event()
 

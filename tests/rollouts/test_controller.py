@@ -140,6 +140,20 @@ def test_an_arm_whose_requests_are_lost_holds(rig: Rig) -> None:
     assert rig.rollouts.rollout(made.id).state == "running"
 
 
+def test_a_scorer_that_fails_holds_until_scores_come_again(rig: Rig) -> None:
+    rig.serve("1.0.0", treatment="1.1.0").per_minute = 240
+    plan = {**QUICK.to_json(), "metrics": {"faithful": {"role": "must_not_harm", "direction": "higher"}}}
+    made = rig.start(plan=read_plan(plan))
+    rig.missing = {"faithful": "none of 30 requests could be scored: no route to the model"}
+    rig.minutes(3)
+    (hold,) = rig.rollouts.rollout(made.id).holds
+    assert hold.name == "metric_missing:faithful"
+    assert "no route to the model" in hold.text
+    rig.missing = {}
+    rig.minutes(4)
+    assert rig.rollouts.rollout(made.id).holds == ()
+
+
 def test_a_stage_begins_when_clients_have_followed_and_those_behind_are_named(rig: Rig) -> None:
     application = rig.serve("1.0.0", treatment="1.1.0")
     application.per_minute = 240

@@ -30,7 +30,7 @@ def bootstrap_t(of: Clustered, alpha: float) -> tuple[FloatArray, FloatArray, Fl
     """
     mean, se, studentised = of.mean, of.se, _studentised(of)
     place = min(int(np.ceil((1.0 - alpha) * DRAWS)), DRAWS - 1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         lower = mean - studentised[..., place] * se
         upper = mean - studentised[..., DRAWS - 1 - place] * se
         below = (studentised <= (mean / se)[..., None]).sum(axis=-1)

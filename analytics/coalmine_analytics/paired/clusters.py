@@ -1,4 +1,4 @@
-"""Differences of cases, summed by clusters of cases that are not independent, and the t interval of their mean."""
+"""Differences of cases summed by cluster, and the t interval of their mean."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass

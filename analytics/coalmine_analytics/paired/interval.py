@@ -49,8 +49,8 @@ def paired_interval(
     Right or wrong answers (differences of -1, 0 and 1): Tango's score interval, with McNemar's exact test;
     clusters divide the counts by the design effect, and t takes the place of the normal distribution. Other
     scores: the t interval over clusters, and below 300 clusters the wider of it and the bootstrap-t at each
-    end: the one is too short where differences are skewed, the other where few of them are not 0. No spread at
-    all: as many cases as -log(alpha) / C may differ, unseen, as far as they can (the rule of three at 5 %).
+    end: the one is too short where differences are skewed, the other where few of them are not 0. Without any
+    spread a share of -log(alpha) / C of cases may differ, unseen, as far as they can (the rule of three).
 
     Coverage is in the calibration grid. Few clusters of unequal sizes that differ in kind are beyond any
     method.

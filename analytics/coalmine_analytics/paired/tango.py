@@ -31,18 +31,19 @@ def tango_bounds(
     b, c, n, z = np.broadcast_arrays(
         *(np.asarray(each, np.float64) for each in (better, worse, cases, quantile))
     )
-    estimate = (b - c) / n
-    bounds = []
-    for side, low, high in (
-        (1.0, np.full_like(estimate, -1.0), estimate),
-        (-1.0, estimate, np.ones_like(estimate)),
-    ):
-        for _ in range(_HALVINGS):  # the statistic falls as the difference grows
-            middle = (low + high) / 2.0
-            above = _score(middle, b, c, n) > side * z
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        bounds.append((low + high) / 2.0)
-    return bounds[0], bounds[1]
+    estimate, end = (b - c) / n, np.ones(b.shape)
+    return _where(z, -end, estimate, (b, c, n)), _where(-z, estimate, end, (b, c, n))
+
+
+def _where(
+    wanted: FloatArray, low: FloatArray, high: FloatArray, counts: tuple[FloatArray, FloatArray, FloatArray]
+) -> FloatArray:
+    """The difference between two others at which the statistic, which falls as it grows, has a value."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        above = _score(middle, *counts) > wanted
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.asarray((low + high) / 2.0)
 
 
 def _score(difference: FloatArray, b: FloatArray, c: FloatArray, n: FloatArray) -> FloatArray:

@@ -153,7 +153,7 @@ class HttpProvider:
         raise AssertionError("the last attempt raises")
 
     async def _once(self, request: Request, limiter: Limiter) -> Output:
-        ticket = await limiter.begin()
+        turn = await limiter.begin()
         succeeded: bool | None = None
         pause_s = 0.0
         began = monotonic()
@@ -180,7 +180,7 @@ class HttpProvider:
         except httpx2.HTTPError as error:
             raise _Failed(f"connection: {self._readable(str(error) or type(error).__name__)}") from None
         finally:
-            limiter.end(ticket, succeeded=succeeded, pause_s=pause_s)
+            limiter.end(turn, succeeded=succeeded, pause_s=pause_s)
 
     async def _sent(self, request: Request) -> tuple[int, httpx2.Headers, bytes]:
         content = canonical_json(self._api.body(request))

@@ -14,18 +14,6 @@ FIRST: Final = 4
 """Requests under way at once, in the beginning."""
 
 
-class Ticket:
-    """One request under way."""
-
-    __slots__ = ("full", "halvings")
-
-    def __init__(self, halvings: int, *, full: bool) -> None:
-        self.halvings = halvings
-        """How often the number had been halved when it began."""
-        self.full = full
-        """Whether no other could have begun."""
-
-
 class Limiter:
     """Limits the requests under way to one model with one key. For one event loop.
 
@@ -39,6 +27,7 @@ class Limiter:
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._successes = 0
+        self._peak = 0
         self._halvings = 0
         self._paused_until = 0.0
         self.under_way = 0
@@ -46,43 +35,48 @@ class Limiter:
         self.limit = min(FIRST, most)
         """How many may be."""
 
-    async def begin(self) -> Ticket:
-        """Waits until one more request may begin."""
+    async def begin(self) -> int:
+        """Waits until one more request may begin; returns what `end` has to be told."""
         while True:
             pause_s = self._paused_until - self._clock()
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
             elif self.under_way < self.limit:
                 self.under_way += 1
-                return Ticket(self._halvings, full=self.under_way >= self.limit)
+                self._peak = max(self._peak, self.under_way)
+                return self._halvings
             else:
                 await self._turn()
 
-    def end(self, ticket: Ticket, *, succeeded: bool | None, pause_s: float = 0.0) -> None:
+    def end(self, began: int, *, succeeded: bool | None, pause_s: float = 0.0) -> None:
         """Tells how a request ended.
 
         Args:
-            ticket: What `begin` returned.
+            began: What `begin` returned.
             succeeded: False if there were too many; None if that does not follow from how it ended.
             pause_s: For how long nothing may begin, as the provider says.
         """
         self.under_way -= 1
         if pause_s > 0:
             self._paused_until = max(self._paused_until, self._clock() + pause_s)
-        if succeeded is False and ticket.halvings == self._halvings:
+        if succeeded is False and began == self._halvings:
             # Of requests that were under way together, all may be refused: they say it once.
             self.limit = max(1, self.limit // 2)
             self._halvings += 1
             self._successes = 0
-        elif succeeded and ticket.full and ticket.halvings == self._halvings:
+            self._peak = self.under_way
+        elif succeeded and began == self._halvings:
             self._grow()
         self._wake()
 
     def _grow(self) -> None:
+        """Allows one more, unless fewer are wanted than may be."""
         self._successes += 1
-        if self._halvings == 0 or self._successes >= self.limit:
+        round_ends = self._successes >= self.limit
+        if self.limit < 2 * self._peak if self._halvings == 0 else round_ends and self.limit <= self._peak:
             self.limit = min(self._most, self.limit + 1)
-            self._successes = 0
+        if round_ends:
+            self._successes, self._peak = 0, self.under_way
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()

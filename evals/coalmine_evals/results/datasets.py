@@ -90,3 +90,134 @@ class DatasetDiff:
     """Number of all that were changed."""
     unchanged: int
     """Number of cases that are the same in both."""
+
+
+@result
+class LeakedCase:
+    """A case that the prompt shows itself."""
+
+    case: str
+    """Id of the case."""
+    field: str
+    """Where the prompt shows it, e.g. `messages[1].template`."""
+    variable: str
+    """Variable whose text stands there, e.g. `question`; `expected` for the right answer."""
+
+
+@result
+class NearDuplicate:
+    """Two cases that say nearly the same."""
+
+    one: str
+    """Id of the one case."""
+    other: str
+    """Id of the other."""
+    similarity: float
+    """Share of their runs of three words that both have, 0 to 1."""
+
+
+@result
+class Leakage:
+    """Cases of which a good result says nothing, since the prompt may have been written with them."""
+
+    shown: tuple[LeakedCase, ...]
+    """Cases whose text stands in the prompt, at most 100."""
+    shared: tuple[NearDuplicate, ...]
+    """Cases of `test` that nearly are in `dev`, at most 100."""
+    alike: tuple[NearDuplicate, ...]
+    """Cases of `test` that nearly are each other and are in different clusters, at most 100: they count as
+    independent and are not."""
+    cases_shown: int
+    """Number of all cases whose text stands in the prompt."""
+    cases_shared: int
+    """Number of cases of `test` that nearly are in `dev`."""
+    cases_alike: int
+    """Number of cases of `test` that nearly are in another cluster of `test`, too."""
+    warnings: tuple[str, ...]
+    """The same in sentences, for reports; empty if nothing leaks."""
+
+
+@result
+class SegmentShare:
+    """One value of a segment, in production and among cases."""
+
+    value: str
+    """Value of the segment; `(other)` for all that are rare."""
+    production: float
+    """Share of production requests in this segment's key that have it."""
+    cases: float | None
+    """Share of cases whose value is known that have it; null if none is known."""
+    count: int
+    """Number of these cases."""
+
+
+@result
+class SegmentComparison:
+    """One key of segments, in production and among cases."""
+
+    key: str
+    """Key of the segment, e.g. `language`, or `input_length`, which every request has."""
+    distance: float | None
+    """Total variation distance between both: 0 if they are alike, 1 if nothing is common; null if unknown."""
+    unknown: int
+    """Cases that do not say which value they have."""
+    shares: tuple[SegmentShare, ...]
+    """The most frequent values in production first."""
+
+
+@result
+class Weighting:
+    """Weights that make the cases look like production."""
+
+    keys: tuple[str, ...]
+    """Keys of segments whose shares are met."""
+    effective_cases: float
+    """So many cases of equal weight would say as much."""
+    largest: float
+    """Largest weight of a case, where 1 is the mean."""
+    unmet: float
+    """Share of production that no case stands for."""
+
+
+@result
+class Estimate:
+    """A mean over cases, and what it would be in production."""
+
+    metric: str
+    """Name of the metric."""
+    unweighted: float
+    """Mean over cases."""
+    weighted: float
+    """Mean over cases, weighted to the shares of production."""
+    standard_error: float
+    """Of the weighted mean, over clusters."""
+    cases: int
+    """Cases with a score."""
+
+
+@result
+class Representativeness:
+    """How much the cases of a dataset are like what production asks."""
+
+    dataset: str
+    """Name of the dataset."""
+    digest: str
+    """SHA-256 of its cases."""
+    prompt: str
+    """Prompt whose requests were counted."""
+    environment: str | None
+    """Environment of these requests; null: all."""
+    since: datetime
+    """Requests from then on were counted."""
+    until: datetime
+    """Requests before then were counted."""
+    requests: int
+    """Number of these requests."""
+    cases: int
+    """Number of cases that were compared: those of `test`."""
+    segments: tuple[SegmentComparison, ...]
+    """Each key that requests have, those that differ most first."""
+    lacking: tuple[str, ...]
+    """What production has and the cases lack, in sentences; what cannot be compared, and how it could."""
+    weighting: Weighting | None
+    """Weights that make up for it; null if there is nothing to weight by."""

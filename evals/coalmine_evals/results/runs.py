@@ -83,6 +83,8 @@ class EvalRun:
     """Number of cases."""
     repeats: int
     """Answers per case and side."""
+    partial: bool
+    """True if it was limited to fewer cases or repeats than the suite says, or another split: no evidence."""
     candidate: Side
     """What was tried."""
     baseline: Side | None

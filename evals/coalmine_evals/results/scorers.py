@@ -25,7 +25,8 @@ class KnownScorer:
     name: str
     """Name, as a suite has it."""
     version: str | None
-    """Name with version: scores of another version are another series. Null if it is not loaded."""
+    """Name with version: scores of another version are another series. Null if it is not loaded, and
+    of judges, which are named after the judge's prompt and model."""
     origin: str
     """`coalmine`, or the package that brought it."""
     description: str

@@ -4,10 +4,10 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from coalmine_schemas.errors import CoalmineError
+from coalmine_schemas.errors import Terminal
 
 
-class BudgetSpent(CoalmineError):
+class BudgetSpent(Terminal):
     """The next answer might cost more than is left."""
 
 

@@ -32,45 +32,36 @@ class Estimate:
     """Models whose price is not known."""
 
 
-def likely_nano_usd(request: Request, prices: PriceTable, provider: str | None) -> int | None:
-    """Returns about what an answer costs; None if the price of the model is not known."""
-    limit = _output_limit(request)
-    output = _USUAL_OUTPUT if limit is None else min(limit, _USUAL_OUTPUT)
-    return _cost(request, prices, provider, _CHARS_PER_TOKEN, output)
-
-
-def largest_nano_usd(request: Request, prices: PriceTable, provider: str | None) -> int | None:
-    """Returns about the most that an answer can cost; None if the price of the model is not known."""
-    output = _output_limit(request) or _LARGEST_OUTPUT
-    return _cost(request, prices, provider, _FEWEST_CHARS_PER_TOKEN, output)
-
-
-def estimate(requests: Iterable[tuple[Request, str | None]], known: int, prices: PriceTable) -> Estimate:
+def estimate(requests: Iterable[Request], known: int, prices: PriceTable) -> Estimate:
     """Adds up what requests will cost.
 
     Args:
-        requests: Each with the provider whose prices hold.
+        requests: Those that have to be paid for.
         known: Answers that are there already.
         prices: Prices.
     """
     asked, total = 0, 0
     unpriced: dict[str, None] = {}
-    for request, provider in requests:
+    for request in requests:
         asked += 1
-        cost = likely_nano_usd(request, prices, provider)
+        output = min(_output_limit(request) or _USUAL_OUTPUT, _USUAL_OUTPUT)
+        cost = _cost(request, prices, _CHARS_PER_TOKEN, output)
         if cost is None:
             unpriced[request.model] = None
         total += cost or 0
     return Estimate(asked, known, None if unpriced else total, tuple(unpriced))
 
 
-def _cost(
-    request: Request, prices: PriceTable, provider: str | None, chars_per_token: float, output: int
-) -> int | None:
+def largest_nano_usd(request: Request, prices: PriceTable) -> int | None:
+    """Returns about the most that an answer can cost; None if the price of the model is not known."""
+    output = _output_limit(request) or _LARGEST_OUTPUT
+    return _cost(request, prices, _FEWEST_CHARS_PER_TOKEN, output)
+
+
+def _cost(request: Request, prices: PriceTable, chars_per_token: float, output: int) -> int | None:
     chars = sum(len(each.content) for each in request.messages)
     tokens = math.ceil(chars / chars_per_token) + _PER_MESSAGE * len(request.messages)
-    usage = {"input_tokens": tokens, "output_tokens": output}
-    found = prices.cost(usage, models=(request.model,), provider=provider)
+    found = prices.cost({"input_tokens": tokens, "output_tokens": output}, models=(request.model,))
     return None if found is None else found.nano_usd
 
 

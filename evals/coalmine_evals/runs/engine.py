@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from coalmine_evals.providers.provider import AsksModels, Models, ProviderRefused
-from coalmine_evals.records import Output, Score, Scorer
+from coalmine_evals.providers.provider import AsksModels, Models
+from coalmine_evals.records import Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
-from coalmine_evals.runs.budget import BudgetSpent
 from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.scorers.scoring import scored
+from coalmine_schemas.errors import Terminal
 
 _ALL_ERRORS: Final = 20
 """If so many first answers are errors, the next will be, too."""
-_LONGEST_MESSAGE: Final = 300
 
 Unit = tuple[int, SideName, int]
 Progress = Callable[[int, int], None]
@@ -106,8 +106,8 @@ async def carry_out(
                 return
             try:
                 answer = await _answered(work, unit)
-            except (BudgetSpent, ProviderRefused) as error:
-                done.stopped = str(error)
+            except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
+                done.stopped = str(reason)
                 return
             await store.keep(run, answer)
             done.answers[unit] = answer
@@ -133,16 +133,5 @@ async def _answered(work: Work, unit: Unit) -> KeptAnswer:
     place, side, repeat = unit
     case = work.cases[place]
     output = await work.sides[side].answer(case, repeat)
-    scores = await asyncio.gather(*(_scored(each, case, output) for each in work.scorers.values()))
+    scores = await asyncio.gather(*(scored(each, case, output) for each in work.scorers.values()))
     return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))
-
-
-async def _scored(scorer: Scorer, case: Case, output: Output) -> Score:
-    if output.text is None:
-        return Score(None, {"error": output.error})
-    try:
-        return await scorer.score(case, output.text)
-    except (BudgetSpent, ProviderRefused):
-        raise
-    except Exception as error:  # noqa: BLE001 - a scorer may be anybody's: its mistake is one score less
-        return Score(None, {"error": f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}"})

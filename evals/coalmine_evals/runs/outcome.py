@@ -1,6 +1,6 @@
 """What a run comes to: its sides, what the gate is given, and what to know before believing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -45,7 +45,7 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
     )
 
 
-def gate_input(suite: Suite, work: Work, done: Done) -> GateInput:
+def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool) -> GateInput:
     """Returns what the gate judges of a run with a baseline."""
     candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
     return GateInput(
@@ -62,16 +62,16 @@ def gate_input(suite: Suite, work: Work, done: Done) -> GateInput:
         ],
         right_from={each.name: each.right_from for each in suite.metrics},
         unscored_limit=suite.unscored_limit,
-        warnings=tuple(_warnings(done)),
+        warnings=tuple(_warnings(done, work, partial=partial)),
     )
 
 
-def spent_nano_usd(done: Done) -> int:
-    """Returns what the answers and judgements of this run cost that it paid for itself."""
+def spent_on(answers: Iterable[KeptAnswer]) -> int:
+    """Returns what answers and judgements of a run have cost it: others have paid for cached ones."""
     return sum(
         (each.output.cost_nano_usd or 0) * (not each.output.cached)
         + sum(score.cost_nano_usd for score in each.scores.values())
-        for each in done.answers.values()
+        for each in answers
     )
 
 
@@ -85,20 +85,24 @@ def _scores(side: SideName, work: Work, done: Done) -> dict[str, NDArray[np.floa
     return found
 
 
-def _warnings(done: Done) -> list[str]:
+def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
     by_side: Mapping[SideName, list[KeptAnswer]] = {
         side: [each for each in done.answers.values() if each.side == side]
         for side in ("candidate", "baseline")
     }
     found = []
+    if partial:
+        found.append(
+            f"{len(work.cases)} cases, {work.repeats} repeats: not what the suite says, so no evidence"
+        )
     times = {side: _times(answers) for side, answers in by_side.items()}
     if all(times.values()):
         first, last = min(map(min, times.values())), max(map(max, times.values()))
         if last - first > _OLD:
             ages = "; ".join(f"{side} {_span(each)}" for side, each in times.items())
             found.append(
-                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may have "
-                "changed the model: run both again with --fresh"
+                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may "
+                "have changed the model: run both again with --fresh"
             )
     models = {
         side: {each.output.response_model for each in answers if each.output.response_model}

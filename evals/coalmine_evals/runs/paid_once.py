@@ -80,7 +80,7 @@ class PaidOnce:
     def _at_most(self, request: Request) -> int:
         if self._purse.budget.limit_nano_usd is None:
             return 0
-        found = largest_nano_usd(request, self._purse.prices, None)
+        found = largest_nano_usd(request, self._purse.prices)
         if found is None:
             raise InvalidParameter(
                 f"no price is known for {request.model}, so no budget can be kept: give one in pricing.toml, "

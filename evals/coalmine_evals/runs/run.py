@@ -9,7 +9,7 @@ from coalmine_evals.records import GateInput
 from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.engine import Done, Progress, Work, carry_out
-from coalmine_evals.runs.outcome import gate_input, side_of, spent_nano_usd
+from coalmine_evals.runs.outcome import gate_input, side_of, spent_on
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.suites.suite import Suite
 from coalmine_registry.errors import Conflict
@@ -34,6 +34,8 @@ class Asked:
     suite: Suite
     dataset_digest: str
     split: str
+    partial: bool
+    """Whether these are fewer cases or repeats than the suite says, or others."""
     work: Work
     started_by: str
     arguments: JsonObject
@@ -51,9 +53,9 @@ class Asked:
         }
 
 
-def begin(asked: Asked, store: RunStore) -> EvalRun:
-    """Keeps a new run, which nothing has been asked for yet."""
-    run = _run(asked, f"ev-{uuid7()}", datetime.now(UTC), Done())
+def begin(asked: Asked, store: RunStore, run_id: str | None = None) -> EvalRun:
+    """Keeps a new run, which nothing has been asked for yet; it gets an id if it has none."""
+    run = _run(asked, run_id or f"ev-{uuid7()}", datetime.now(UTC), Done())
     store.put(run, {"arguments": asked.arguments, "digests": asked.digests()})
     return run
 
@@ -103,7 +105,8 @@ async def finish(
     if done.stopped is None:
         gate = None
         if "baseline" in asked.work.sides:
-            gate = await asyncio.to_thread(judge, gate_input(asked.suite, asked.work, done))
+            given = gate_input(asked.suite, asked.work, done, partial=asked.partial)
+            gate = await asyncio.to_thread(judge, given)
         ended = replace(ended, state="ended", gate=gate, ended_at=datetime.now(UTC))
     else:
         ended = replace(ended, state="interrupted")
@@ -123,11 +126,12 @@ def _run(asked: Asked, run: str, started_at: datetime, done: Done) -> EvalRun:
         split=asked.split,
         cases=len(asked.work.cases),
         repeats=asked.work.repeats,
+        partial=asked.partial,
         candidate=sides["candidate"],
         baseline=sides.get("baseline"),
         gate=None,
         evidence=None,
-        spent_nano_usd=spent_nano_usd(done),
+        spent_nano_usd=spent_on(done.answers.values()),
         started_at=started_at,
         ended_at=None,
         started_by=asked.started_by,

@@ -8,8 +8,9 @@ from coalmine_evals.providers.provider import Message, Provider, Request
 from coalmine_evals.providers.recorded import RecordedOutputs
 from coalmine_evals.records import Output
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.paid_once import PaidOnce
 from coalmine_schemas.errors import InvalidParameter
-from coalmine_schemas.prompts import InvalidVariable, MissingVariables, PromptContent, RenderError
+from coalmine_schemas.prompts import PromptContent, RenderError
 from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.prompts.templating import CompiledPrompt, Lookup, compile_prompt
 
@@ -39,6 +40,9 @@ class RunSide(Protocol):
             InvalidParameter: The case does not fit the prompt.
         """
 
+    def known(self, case: Case, repeat: int) -> bool:
+        """Whether the answer is there already, and costs nothing."""
+
     async def answer(self, case: Case, repeat: int) -> Output:
         """Answers a case; raises what `Provider.answer` raises."""
 
@@ -60,6 +64,10 @@ class RecordedSide:
 
     def request(self, case: Case) -> None:
         """Nothing is asked."""
+
+    def known(self, case: Case, repeat: int) -> bool:
+        """All are."""
+        return True
 
     async def answer(self, case: Case, repeat: int) -> Output:
         """Returns what was recorded."""
@@ -106,7 +114,7 @@ class PromptSide:
         if (found := self._rendered.get(case.id)) is None:
             try:
                 messages = self._compiled.messages(case.variables)
-            except (MissingVariables, InvalidVariable, RenderError) as error:
+            except RenderError as error:
                 raise InvalidParameter(f"case {case.id}: {error}") from None
             found = self._rendered[case.id] = Request(
                 model=self._model,
@@ -115,6 +123,10 @@ class PromptSide:
                 response_schema=self._content.output_schema,
             )
         return found
+
+    def known(self, case: Case, repeat: int) -> bool:
+        """Whether it has been paid for."""
+        return isinstance(self._provider, PaidOnce) and self._provider.known(self.request(case), repeat)
 
     async def answer(self, case: Case, repeat: int) -> Output:
         """Asks the model."""

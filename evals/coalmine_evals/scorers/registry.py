@@ -31,6 +31,11 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "bleu_chrf": f"{_SCORERS}.bleu_chrf:BleuChrf",
 }
 """Where the class of each scorer is; it is imported when it is used."""
+JUDGES: Final[Mapping[str, str]] = {
+    "llm_judge": "coalmine_evals.judges.scorer:LlmJudge",
+    "llm_judge_pairs": "coalmine_evals.judges.pairs:LlmJudgePairs",
+}
+"""The same of scorers that ask a judge, which name themselves by the judge and its model."""
 
 
 def scorer_of(name: str, settings: Mapping[str, JsonValue] | None = None) -> Scorer:
@@ -50,9 +55,11 @@ def scorer_of(name: str, settings: Mapping[str, JsonValue] | None = None) -> Sco
         return cast("Scorer", made(_class_of(name), settings))
     if ":" in name:
         return tools.scorer_of(name, settings)
+    if name in JUDGES:
+        return cast("Scorer", _class_of(name).of(settings))
     if name in custom.names():
         return custom.scorer_of(name, settings)
-    known = [*BUILT_IN, *custom.names()]
+    known = [*BUILT_IN, *JUDGES, *custom.names()]
     near = nearest(name, known)
     raise InvalidPrompt(
         "scorer", name, f"did you mean {near}?" if near else f"scorers are {', '.join(known)}"
@@ -64,18 +71,18 @@ def known_scorers() -> list[KnownScorer]:
     built_in = [
         KnownScorer(
             name=name,
-            version=_class_of(name).name,
+            version=None if name in JUDGES else _class_of(name).name,
             origin="coalmine",
             description=" ".join((_class_of(name).__doc__ or "").split("\n\n")[0].split()),
-            settings=tuple(_settings_of(_class_of(name))),
+            settings=tuple(_settings_of(_class_of(name).Settings if name in JUDGES else _class_of(name))),
         )
-        for name in BUILT_IN
+        for name in (*BUILT_IN, *JUDGES)
     ]
     return [*built_in, *custom.known()]
 
 
 def _class_of(name: str) -> Any:  # noqa: ANN401 - a class of Scorer, whose name is known without an instance
-    module, _, attribute = BUILT_IN[name].partition(":")
+    module, _, attribute = {**BUILT_IN, **JUDGES}[name].partition(":")
     return getattr(import_module(module), attribute)
 
 

@@ -20,7 +20,9 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
+from coalmine_server.cli.evals import compare as compare_outputs
 from coalmine_server.cli.evals import evals_app
+from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
@@ -142,6 +144,7 @@ app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
 app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
+evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)

@@ -1,15 +1,32 @@
 """Evaluations of this process, and what works with them."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from coalmine_evals.gate.judge import judge
+from coalmine_evals.providers.open import Access
+from coalmine_evals.results.gate import GateReport
+from coalmine_evals.results.runs import EvalRun
+from coalmine_evals.runs import evidence
+from coalmine_evals.runs.compare import compare
+from coalmine_evals.runs.published import PublishedRuns
+from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
+from coalmine_evals.suites.cases import cases_kept
+from coalmine_evals.suites.storage import find_suite
+from coalmine_registry.errors import Conflict
+from coalmine_registry.provenance import CheckedEvidence
+from coalmine_registry.roles import Actor
 from coalmine_registry.storage.database import Database
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
+    from coalmine_server.services.production import Production
 
 
 class Evaluations:
@@ -28,6 +45,90 @@ class Evaluations:
             DatabaseUnavailable: The file cannot be used now.
         """
         return open_database(self._owned.settings.evals_database)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """Runs and their answers."""
+        return RunStore(self.database, self.clock)
+
+    @property
+    def published(self) -> PublishedRuns:
+        """Takes runs that were made elsewhere."""
+        return PublishedRuns(self.database, self._owned.known_registry, judge)
+
+    def end_published(self, actor: Actor, run: str) -> EvalRun:
+        """Judges a run that was published, and records it where it is evidence.
+
+        Raises:
+            NotFound: There is no such run.
+            Conflict: It has ended, or lacks answers.
+        """
+        ended = self.published.end(run)
+        if ended.candidate.version is None:
+            return ended
+        with suppress(Conflict):  # the run is kept; asked for by itself, `record_evidence` says why
+            self.record_evidence(actor, run, ended.candidate.version)
+        return self.runs.run(run)
+
+    def record_evidence(self, actor: Actor, run: str, version: str | None) -> CheckedEvidence:
+        """Records a run as evidence for a version, which a promotion then takes by the run's id.
+
+        Args:
+            actor: In whose name.
+            run: The run.
+            version: None: the one that was run.
+
+        Raises:
+            Forbidden: The actor is not an author.
+            NotFound: There is no such run, or no such version.
+            Conflict: It is no evidence; says why.
+        """
+        found = self.runs.run(run)
+        about = version or found.candidate.version
+        if about is None:
+            raise Conflict(f"run {run} is of a draft: push it, and say as which version")
+        suite = find_suite(self.database, found.suite, found.suite_digest).suite
+        made = evidence.record(
+            self._owned.known_registry,
+            actor,
+            found,
+            about,
+            suite=suite,
+            cases=cases_kept(suite, self.database).chosen,
+            answers=self.runs.kept(run),
+        )
+        self.runs.put(replace(found, evidence=made.id))
+        return made
+
+    def compare(self, candidate: str, baseline: str) -> GateReport:
+        """Judges the candidate of one run beside that of another, on the same cases.
+
+        Raises:
+            NotFound: There is no such run.
+            Conflict: They are not of the same cases and metrics.
+        """
+        return compare(self.database, self.runs, judge, candidate, baseline)
+
+    def access(self) -> dict[str, Access]:
+        """Where APIs of models are, and their keys: as set, else as the providers' own packages read them."""
+        settings = self._owned.settings.evals
+        own = {
+            "openai": (settings.openai_base_url, settings.openai_api_key),
+            "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key),
+        }
+        found = {}
+        for name, (base_url, key) in own.items():
+            usual = Access.from_environ(os.environ, name)
+            secret = usual.key if key is None else key.get_secret_value()
+            found[name] = Access(base_url or usual.base_url, secret)
+        return found
+
+    @cached_property
+    def production(self) -> "Production":
+        """What is scored and reviewed of production."""
+        from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
+
+        return Production(self._owned)
 
     def close(self) -> None:
         """Closes the database, if it was opened."""

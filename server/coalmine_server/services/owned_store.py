@@ -1,6 +1,6 @@
 """The store that this process owns, with what answers questions about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -117,7 +117,12 @@ class OwnedStore:
         from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
 
         controller = partial(
-            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self.source_lag_s
+            Controller,
+            self.known_registry,
+            self.store,
+            self.readouts,
+            source_lag_s=self.source_lag_s,
+            missing_scores=self.missing_scores,
         )
         if self.simulated is None:
             return controller()
@@ -136,6 +141,12 @@ class OwnedStore:
         from coalmine_server.services.evals import Evaluations  # noqa: PLC0415 - imports SQLAlchemy
 
         return Evaluations(self)
+
+    def missing_scores(self, environment: str, prompt: str) -> Mapping[str, str]:
+        """Returns why scores of a prompt fail to come, by metric."""
+        if self.settings.production_file is None:
+            return {}
+        return self.evaluations.production.missing_scores(environment, prompt)
 
     def close_databases(self) -> None:
         """Closes the databases of alerts and of evaluations, if they were opened."""

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
         return self.home / "alerts.db"
 
     @property
+    def production_file(self) -> Path | None:
+        """The file of what is scored and reviewed of production; None if there is none."""
+        usual = self.home / "evals.yaml"
+        return usual if usual.is_file() else None
+
+    @property
     def evals_database(self) -> Path:
         """The database of evaluations."""
         return self.home / "evals.db"

@@ -10,7 +10,7 @@ import pytest
 from coalmine_evals.records import Output, Score
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.scorers import custom
-from coalmine_evals.scorers.registry import BUILT_IN, known_scorers, scorer_of
+from coalmine_evals.scorers.registry import BUILT_IN, JUDGES, known_scorers, scorer_of
 from coalmine_evals.scorers.scoring import scored
 from coalmine_schemas.errors import Terminal
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -60,9 +60,9 @@ def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
 
 def test_every_scorer_is_listed_with_its_version_and_every_setting_with_what_it_does() -> None:
     listed = {each.name: each for each in known_scorers() if each.origin == "coalmine"}
-    assert set(listed) == set(BUILT_IN)
+    assert set(listed) == {*BUILT_IN, *JUDGES}
     for name, each in listed.items():
-        assert re.fullmatch(rf"{name}@\d+", each.version or "")
+        assert each.version is None if name in JUDGES else re.fullmatch(rf"{name}@\d+", each.version or "")
         assert each.description
         assert all(setting.description for setting in each.settings), name
     (of,) = (each for each in listed["contains"].settings if each.name == "of")

@@ -1,0 +1,203 @@
+"""Answers that were recorded, of both sides, scored for the gate: no model is asked, and no key is needed."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from coalmine_analytics.arrays import FloatArray
+from coalmine_evals.datasets.columns import case_of_columns, column_of
+from coalmine_evals.datasets.jsonl import read_cases, read_lines
+from coalmine_evals.providers.recorded import read_outputs
+from coalmine_evals.records import GateInput, MetricScores, Output, Scorer
+from coalmine_evals.reports.texts import CaseTexts
+from coalmine_evals.results.datasets import Case
+from coalmine_evals.scorers.scoring import scored
+from coalmine_evals.suites.suite import SuiteMetric
+from coalmine_schemas.mistakes import InvalidFile, Mistakes
+from coalmine_schemas.prompts.errors import InvalidPrompt
+
+USUAL_COLUMNS: Final[Mapping[str, str]] = {
+    "id": "id|case|case_id|",
+    "variables.input": "question|input|prompt|query|inputs|",
+    "expected": "expected|ground_truth|answer|target|reference|",
+}
+"""Where other people's files have the fields of cases, if nobody says."""
+
+_AT_ONCE: Final = 16
+"""Scorings under way: those of a judge wait for a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The same cases on both sides."""
+
+    cases: Sequence[Case]
+    candidate: Sequence[Sequence[Output]]
+    """Repeats of each case."""
+    baseline: Sequence[Sequence[Output]]
+
+    def sample(self, size: int, seed: int) -> "Recorded":
+        """So many cases drawn at random, in their order; all if there are no more."""
+        drawn = np.random.default_rng(seed).permutation(len(self.cases))[:size]
+        return self.chosen(sorted(drawn.tolist()))
+
+    def chosen(self, places: Sequence[int]) -> "Recorded":
+        """These cases."""
+        return replace(
+            self,
+            cases=[self.cases[at] for at in places],
+            candidate=[self.candidate[at] for at in places],
+            baseline=[self.baseline[at] for at in places],
+        )
+
+    def texts(self) -> Mapping[str, CaseTexts]:
+        """The first answer of each side to each case."""
+        return {
+            case.id: CaseTexts(old[0].text if old else None, new[0].text if new else None)
+            for case, new, old in zip(self.cases, self.candidate, self.baseline, strict=True)
+        }
+
+
+def read_columns(
+    path: Path, candidate: str, baseline: str, mapping: Mapping[str, str] | None = None
+) -> Recorded:
+    """Reads one file in which each line has a case and the answers of both sides.
+
+    Args:
+        path: JSON Lines; compressed if its name ends in `.gz`.
+        candidate: Column of the candidate's answers; dots lead into columns, `new.solution`.
+        baseline: Column of the baseline's.
+        mapping: Fields of cases by column, beside the usual ones. A line without an id has its number as one.
+
+    Raises:
+        InvalidFile: It has mistakes, of which each is named with file, line and remedy.
+    """
+    columns = {**USUAL_COLUMNS, **(mapping or {})}
+    if any(field.startswith("variables") for field in mapping or {}):
+        del columns["variables.input"]
+    cases: list[Case] = []
+    sides: tuple[list[Sequence[Output]], list[Sequence[Output]]] = ([], [])
+    lines: dict[str, int] = {}
+    mistakes = Mistakes(f"{path.name}:")
+    for number, line in read_lines(path, mistakes):
+        with mistakes.noted(f"{number}: "):
+            named = column_of(line, columns["id"], default=None)
+            case = case_of_columns(line if named is not None else {**line, "id": f"line {number}"}, columns)
+            if case.id in lines:
+                remedy = f"line {lines[case.id]} has it, too: give each case an id of its own"
+                raise InvalidPrompt("id", case.id, remedy)
+            outputs = [_output(column_of(line, name)) for name in (candidate, baseline)]
+            lines[case.id] = number
+            cases.append(case)
+            for side, output in zip(sides, outputs, strict=True):
+                side.append([output])
+    mistakes.tell()
+    if not cases:
+        raise InvalidFile([f"{path.name}: has no case: write one JSON object a line"])
+    return Recorded(cases, *sides)
+
+
+def read_sides(
+    candidate: Path, baseline: Path, cases: Path | None = None, mapping: Mapping[str, str] | None = None
+) -> Recorded:
+    """Reads a file of answers for each side: lines of `{"case": ..., "output": ...}`.
+
+    Args:
+        candidate: JSON Lines; several lines of a case are its repeats.
+        baseline: The same of the baseline.
+        cases: File of cases; None: the candidate's lines have their fields, too, such as `expected`.
+        mapping: Fields of cases by column.
+
+    Raises:
+        InvalidFile: A file has mistakes, or a file of answers knows none of the cases.
+    """
+    known = _cases_beside(candidate, mapping) if cases is None else read_cases(cases, mapping=mapping)
+    names = {case.id for case in known}
+    found = []
+    for path in (candidate, baseline):
+        outputs = read_outputs(path)
+        if names.isdisjoint(outputs.outputs):
+            raise InvalidFile(
+                [f"{path.name}: has answers to none of the cases: name each in `case`, by its id"]
+            )
+        repeats = max(len(outputs.outputs.get(name, ())) for name in names)
+        found.append([[outputs.output(case.id, at) for at in range(repeats)] for case in known])
+    return Recorded(known, *found)
+
+
+def _cases_beside(path: Path, mapping: Mapping[str, str] | None) -> list[Case]:
+    columns = {**USUAL_COLUMNS, "capabilities": "capabilities|", "cluster": "cluster|", **(mapping or {})}
+    cases: dict[str, Case] = {}
+    mistakes = Mistakes(f"{path.name}:")
+    for number, line in read_lines(path, mistakes):
+        with mistakes.noted(f"{number}: "):
+            case = case_of_columns(line, columns)
+            cases.setdefault(case.id, case)
+    mistakes.tell()
+    return list(cases.values())
+
+
+def _output(value: Any) -> Output:  # noqa: ANN401 - JSON
+    if value is None:
+        return Output(None, "missing: no text was recorded", cached=True)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Output(text, cached=True)
+
+
+def score_recorded(
+    recorded: Recorded,
+    metrics: Sequence[tuple[SuiteMetric, Scorer]],
+    *,
+    unscored_limit: float = 0.02,
+    capabilities: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> GateInput:
+    """Scores all answers.
+
+    Args:
+        recorded: Cases and answers.
+        metrics: Each with its scorer.
+        unscored_limit: As in `GateInput`.
+        capabilities: As in `GateInput`.
+        warnings: As in `GateInput`.
+    """
+
+    async def all_scores() -> list[MetricScores]:
+        gate = asyncio.Semaphore(_AT_ONCE)
+        found = []
+        for metric, scorer in metrics:
+            new, old = [
+                await _scores(scorer, recorded.cases, side, gate)
+                for side in (recorded.candidate, recorded.baseline)
+            ]
+            why = "the suite says so" if metric.role == "advisory" else None
+            found.append(MetricScores(metric.name, metric.margin, new, old, why))
+        return found
+
+    return GateInput(
+        recorded.cases,
+        asyncio.run(all_scores()),
+        right_from={metric.name: metric.right_from for metric, _ in metrics},
+        unscored_limit=unscored_limit,
+        capabilities=capabilities,
+        warnings=warnings,
+    )
+
+
+async def _scores(
+    scorer: Scorer, cases: Sequence[Case], side: Sequence[Sequence[Output]], gate: asyncio.Semaphore
+) -> FloatArray:
+    async def one(case: Case, output: Output) -> float:
+        async with gate:
+            value = (await scored(scorer, case, output)).value
+        return np.nan if value is None else value
+
+    flat = await asyncio.gather(
+        *(one(case, output) for case, outputs in zip(cases, side, strict=True) for output in outputs)
+    )
+    return np.array(flat, np.float64).reshape(len(cases), -1)

@@ -1,0 +1,117 @@
+"""Bodies of requests about evaluations."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from coalmine_evals.records import Output
+from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
+from coalmine_server.api.bodies import Body, VersionText
+
+_HEX = r"^[0-9a-f]{64}$"
+
+
+class EvalSideBody(Body):
+    """What was run."""
+
+    version: VersionText | None = Field(
+        default=None, description="Version of the suite's prompt; null for a draft."
+    )
+    digest: str = Field(
+        pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the content, `sha256:<hex>`."
+    )
+    provider: str = Field(max_length=100, description="Who answered.", examples=["openai"])
+    model: str | None = Field(default=None, max_length=200, description="Model that was asked.")
+
+    def claimed(self) -> ClaimedSide:
+        """As the part takes it."""
+        return ClaimedSide(self.version, self.digest, self.provider, self.model)
+
+
+class EvalRunBody(Body):
+    """A run that was made elsewhere. Its answers follow."""
+
+    id: str = Field(
+        pattern=r"^ev-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="Id of the run: `ev-<UUID>`."
+    )
+    suite: str = Field(min_length=1, max_length=200, description="Name of the suite, which was pushed.")
+    suite_digest: str = Field(pattern=_HEX, description="SHA-256 of the suite.")
+    repeats: int = Field(default=1, ge=1, le=20, description="Answers per case and side.")
+    candidate: EvalSideBody = Field(description="What was tried.")
+    baseline: EvalSideBody | None = Field(default=None, description="What it was compared with.")
+
+    def claimed(self) -> Claim:
+        """As the part takes it."""
+        return Claim(
+            id=self.id,
+            suite=self.suite,
+            suite_digest=self.suite_digest,
+            repeats=self.repeats,
+            candidate=self.candidate.claimed(),
+            baseline=None if self.baseline is None else self.baseline.claimed(),
+        )
+
+
+class EvalAnswerBody(Body):
+    """One answer of a run."""
+
+    case: str = Field(min_length=1, max_length=500, description="Id of the case.")
+    side: Literal["candidate", "baseline"] = Field(description="Of which side.")
+    repeat: int = Field(default=0, ge=0, le=19, description="Number of the repeat, from 0.")
+    text: str | None = Field(
+        default=None,
+        max_length=200_000,
+        description="What was answered; null if it is not told, or nothing was.",
+    )
+    error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
+    response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")
+    input_tokens: int | None = Field(default=None, ge=0, le=2**40, description="Tokens of the request.")
+    output_tokens: int | None = Field(default=None, ge=0, le=2**40, description="Tokens of the answer.")
+    cost_nano_usd: int | None = Field(default=None, ge=0, le=2**53, description="What it cost.")
+    latency_ms: float | None = Field(default=None, ge=0, le=1e9, description="How long it took.")
+    answered_at: datetime | None = Field(default=None, description="When it was answered.")
+    scores: dict[str, float | None] = Field(
+        default={},
+        max_length=100,
+        description="What judges that are models said, by metric. Other metrics are scored by the server, "
+        "unless the text is not told.",
+    )
+    details: dict[str, Any] = Field(default={}, max_length=100, description="Why, by metric.")
+    scoring_nano_usd: int = Field(default=0, ge=0, le=2**53, description="What the judges cost.")
+
+    def claimed(self) -> ClaimedAnswer:
+        """As the part takes it."""
+        return ClaimedAnswer(
+            case=self.case,
+            side=self.side,
+            repeat=self.repeat,
+            output=Output(
+                text=self.text,
+                error=self.error,
+                response_model=self.response_model,
+                input_tokens=self.input_tokens,
+                output_tokens=self.output_tokens,
+                cost_nano_usd=self.cost_nano_usd,
+                latency_ms=self.latency_ms,
+                answered_at=self.answered_at,
+                cached=True,
+            ),
+            scores=self.scores,
+            details=self.details,
+            scoring_nano_usd=self.scoring_nano_usd,
+        )
+
+
+class EvalAnswersBody(Body):
+    """Answers of a run."""
+
+    answers: list[EvalAnswerBody] = Field(min_length=1, max_length=1_000, description="Answers of a run.")
+
+
+class EvalEvidenceBody(Body):
+    """What a run is evidence for."""
+
+    version: VersionText | None = Field(
+        default=None, description="Version with the content that was run; null for the version that was run."
+    )

@@ -1,0 +1,94 @@
+"""Where the commands of evaluations keep runs, whom they ask, and how they read the registry."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.options import path_of
+
+if TYPE_CHECKING:
+    from coalmine_evals.runs.session import Place
+    from coalmine_evals.suites.cases import SuiteCases
+    from coalmine_registry.storage.database import Database
+    from coalmine_schemas.prompts import PromptContent
+    from coalmine_server.client import Client
+    from coalmine_server.settings import Settings
+
+
+class Here:
+    """This machine's evaluations. Opens what is asked for.
+
+    Args:
+        settings: All of them.
+        stack: Closes what was opened.
+    """
+
+    def __init__(self, settings: "Settings", stack: ExitStack) -> None:
+        from coalmine_evals.storage.open import open_database
+        from coalmine_schemas.discovery import own_home
+
+        self.settings, self._stack = settings, stack
+        own_home(settings.home)
+        self.database: Database = open_database(settings.evals_database)
+        stack.callback(self.database.close)
+        self._client: Client | None = None
+
+    @cached_property
+    def place(self) -> "Place":
+        """Where runs take place."""
+        from coalmine_evals.gate import judge
+        from coalmine_evals.providers.open import Access, OpenModels
+        from coalmine_evals.runs.session import Place
+        from coalmine_evals.runs.store import RunStore
+        from coalmine_schemas.own_prices import read_own_prices
+        from coalmine_schemas.prices import PriceTable
+
+        file = self.settings.pricing_file
+        prices = PriceTable(() if file is None else read_own_prices(file))
+        access = {name: Access.from_environ(os.environ, name) for name in ("openai", "anthropic")}
+        return Place(
+            store=RunStore(self.database),
+            cache=self.settings.home / "evals-cache.db",
+            models=OpenModels(access, prices),
+            prices=prices,
+            fetch=self._fetch,
+            judge=judge,
+        )
+
+    def suite(self, name: str) -> "SuiteCases":
+        """The suite of a file, or one that was pushed, with its cases."""
+        from coalmine_evals.suites.cases import cases_beside, cases_kept
+        from coalmine_evals.suites.read import read_suite
+        from coalmine_evals.suites.storage import find_suite
+
+        if name.endswith((".yaml", ".yml")):
+            found = read_suite(Path(name))
+            return cases_kept(found, self.database) if found.file is None else cases_beside(found, Path(name))
+        return cases_kept(find_suite(self.database, name).suite, self.database)
+
+    def _fetch(self, name: str, version: str) -> "PromptContent":
+        from coalmine_registry.errors import NotFound as NoSuchVersion
+        from coalmine_schemas.prompts import PromptContent
+        from coalmine_server.client import open_registry_client
+        from coalmine_server.errors import NotFound
+
+        if self._client is None:
+            self._client = self._stack.enter_context(open_registry_client(self.settings))
+        try:
+            found: dict[str, Any] = self._client.get(path_of("prompts", name, "versions", version))
+        except NotFound as error:
+            raise NoSuchVersion(str(error)) from None
+        return PromptContent.from_json(found["content"])
+
+
+@contextmanager
+def evaluations(context: typer.Context) -> Iterator[Here]:
+    """This machine's evaluations, for the length of a block."""
+    with ExitStack() as stack:
+        yield Here(invocation(context).settings(), stack)

@@ -1,0 +1,33 @@
+"""Scores production requests and fills the queues for review, in the background."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from coalmine_server.services.production import Production
+from coalmine_server.workers.worker import Worker
+
+LOOK_S: Final = 5.0
+"""How often to look for requests to score."""
+
+_log = structlog.stdlib.get_logger("coalmine.production")
+
+
+def production_workers(production: Production) -> Sequence[Worker]:
+    """The workers that the file of production calls for: none, without one."""
+    workers = []
+    if production.plan.continuous.scores:
+
+        def score(stop: threading.Event) -> float:
+            if scored := production.continuous.tick(stop):
+                _log.debug("scored requests", requests=scored)
+            return LOOK_S
+
+        def close() -> None:
+            if "continuous" in production.__dict__:
+                production.continuous.close()
+
+        workers.append(Worker("production-scores", score, again_after_s=LOOK_S, close=close))
+    return workers
