@@ -53,10 +53,10 @@ def scorer_of(name: str, settings: Mapping[str, JsonValue] | None = None) -> Sco
     settings = settings or {}
     if name in BUILT_IN:
         return cast("Scorer", made(_class_of(name), settings))
-    if name in JUDGES:
-        return cast("Scorer", _class_of(name).of(settings))
     if ":" in name:
         return tools.scorer_of(name, settings)
+    if name in JUDGES:
+        return cast("Scorer", _class_of(name).of(settings))
     if name in custom.names():
         return custom.scorer_of(name, settings)
     known = [*BUILT_IN, *JUDGES, *custom.names()]

@@ -8,6 +8,7 @@ tool's own class or function, and the two of `Fields`.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any, Final
 

@@ -4,7 +4,7 @@ import json
 
 from typer.testing import CliRunner
 
-from coalmine_evals.scorers.registry import BUILT_IN
+from coalmine_evals.scorers.registry import BUILT_IN, JUDGES
 from coalmine_server.cli.app import app
 
 
@@ -14,7 +14,7 @@ def test_scorers_are_listed_with_what_they_score() -> None:
     assert all(name in listed.stdout for name in BUILT_IN)
     assert "autoevals, deepeval, ragas, inspect" in listed.stderr
     rows = json.loads(CliRunner().invoke(app, ["scorers", "list", "--json"]).stdout)
-    assert [row["name"] for row in rows if row["origin"] == "coalmine"] == list(BUILT_IN)
+    assert [row["name"] for row in rows if row["origin"] == "coalmine"] == [*BUILT_IN, *JUDGES]
 
 
 def test_a_scorer_is_shown_with_its_settings() -> None:
