@@ -183,7 +183,13 @@ def compare(
         return
     typer.echo(f"{found['cases']} cases of test beside {found['requests']:,} requests of {prompt}\n")
     rows = [
-        (segment["key"], share["value"], _percent(share["production"]), _percent(share["cases"]), share["count"])
+        (
+            segment["key"],
+            share["value"],
+            _percent(share["production"]),
+            _percent(share["cases"]),
+            share["count"],
+        )
         for segment in found["segments"]
         for share in segment["shares"]
     ]
@@ -211,6 +217,7 @@ def forget(
 
 def _from_promptfoo(file: Path, name: str, prompt: str | None, out: Path | None) -> list[Any]:
     from coalmine_evals.datasets.promptfoo import read_promptfoo
+
     from coalmine_evals.suites.write import write_suite
 
     found = read_promptfoo(file, dataset=name, prompt=prompt or name)
@@ -259,7 +266,9 @@ def _write_cases(items: list[dict[str, Any]], as_json: bool) -> None:
         )
         for item in items
     ]
-    write_table(["case", "split", "must pass", "capabilities", "variables", "expected"], rows, empty="no cases")
+    write_table(
+        ["case", "split", "must pass", "capabilities", "variables", "expected"], rows, empty="no cases"
+    )
 
 
 def _write_leakage(found: dict[str, Any], as_json: bool) -> None:

@@ -35,7 +35,9 @@ def add_from_production(
     if as_json:
         write_json(found)
         return
-    typer.echo(f"{found['proposed']} proposed, {found['known']} known, {found['without_text']} without their text")
+    typer.echo(
+        f"{found['proposed']} proposed, {found['known']} known, {found['without_text']} without their text"
+    )
     if found["advice"]:
         note(found["advice"])
     if found["proposed"]:
@@ -48,7 +50,8 @@ def proposals(
     dataset: DatasetArgument,
     *,
     state: Annotated[
-        Literal["waiting", "confirmed", "rejected", "forgotten"], typer.Option(help="Only those in this state.")
+        Literal["waiting", "confirmed", "rejected", "forgotten"],
+        typer.Option(help="Only those in this state."),
     ] = "waiting",
     as_json: AsJson = False,
 ) -> None:
@@ -87,7 +90,8 @@ def confirm(
     expected: Annotated[
         str | None,
         typer.Option(
-            help="What is right, as JSON or else as text; the user's correction if omitted.", show_default=False
+            help="What is right, as JSON or else as text; the user's correction if omitted.",
+            show_default=False,
         ),
     ] = None,
     capability: Annotated[
