@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
 from coalmine_evals.providers.provider import AsksModels, Models
-from coalmine_evals.records import Scorer
+from coalmine_evals.records import Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.sides import RunSide
@@ -139,5 +140,14 @@ async def answered(work: Work, unit: Unit) -> KeptAnswer:
     place, side, repeat = unit
     case = work.cases[place]
     output = await work.sides[side].answer(case, repeat)
-    scores = await asyncio.gather(*(scored(each, case, output) for each in work.scorers.values()))
+    others = [other for name, other in work.sides.items() if name != side]
+
+    async def score(scorer: Scorer) -> Score:
+        if isinstance(scorer, LlmJudgePairs) and others:
+            # Asked once: who answers for the other side gets the same answer.
+            beside = await others[0].answer(case, repeat)
+            scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
+        return await scored(scorer, case, output)
+
+    scores = await asyncio.gather(*map(score, work.scorers.values()))
     return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from coalmine_evals.judges.find import in_folder
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
@@ -26,9 +28,12 @@ from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases
+from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_schemas.prompts.json_values import JsonObject
+from coalmine_schemas.prompts.templating import Lookup
 
 _MOST_MISTAKES: Final = 5
 """Cases named that do not fit the prompt."""
@@ -90,6 +95,8 @@ class Place:
     """The gate."""
     at_once: int = 64
     """Answers under way at once; providers have limits of their own."""
+    folder: Path | None = None
+    """Of prompt files, where judges are looked for before the registry; None for the registry alone."""
 
 
 Announce = Callable[[EvalRun, Estimate], None]
@@ -198,7 +205,12 @@ async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
 
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    scorers = {each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}
+    prompts = _prompts(place)
+    scorers = {
+        each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
+        for each in suite.metrics
+        for scorer in [scorer_of(each.scorer, each.settings)]
+    }
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -216,6 +228,21 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )
+
+
+def _prompts(place: Place) -> Lookup:
+    """Returns where judges are looked for."""
+
+    def content(reference: str) -> PromptContent:
+        if place.folder is not None:
+            with suppress(KeyError):
+                return in_folder(place.folder)(reference)
+        try:
+            return place.fetch(*parse_reference(reference))
+        except NotFound:
+            raise KeyError(reference) from None
+
+    return content
 
 
 def _expected(work: Work, prices: PriceTable) -> Estimate:

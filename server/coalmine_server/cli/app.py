@@ -13,6 +13,7 @@ from coalmine_server.cli import (
     explain,
     pipeline,
     readout,
+    review,
     serve,
     setup,
     simulate,
@@ -21,10 +22,11 @@ from coalmine_server.cli import (
     versions,
 )
 from coalmine_server.cli.evals import compare as compare_outputs
-from coalmine_server.cli.evals import evals_app, try_prompt
+from coalmine_server.cli.evals import evals_app, production, try_prompt
 from coalmine_server.cli.evals import run as run_suite
 from coalmine_server.cli.evals import runs as eval_runs
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
+from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
@@ -150,6 +152,9 @@ evals_app.command("show")(eval_runs.show)
 evals_app.command("cases")(eval_runs.cases)
 app.command("try", rich_help_panel=EVALUATE)(try_prompt.try_prompt)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
+app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
+evals_app.command("production")(production.production)
+app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)

@@ -61,6 +61,7 @@ class Here:
             concurrency: Requests under way at once, at most, to one model.
         """
         from coalmine_evals.gate import judge
+        from coalmine_evals.judges.find import FOLDER
         from coalmine_evals.providers.http import HttpSettings
         from coalmine_evals.providers.open import OpenModels
         from coalmine_evals.runs.session import Place
@@ -74,6 +75,7 @@ class Here:
             fetch=self.fetch,
             judge=judge,
             at_once=2 * concurrency,
+            folder=FOLDER,
         )
 
     def suite(self, name: str) -> "SuiteCases":
