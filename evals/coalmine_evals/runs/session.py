@@ -162,13 +162,13 @@ async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
         asked = _asked(wanted, place, RunModels(place.models, purse))
         work = asked.work
         _expected(work, place.prices)
-        requests = [work.sides["candidate"].request(case) for case in work.cases]
+        side = work.sides["candidate"]
+        if not isinstance(side, PromptSide):
+            raise InvalidParameter(f"{wanted.candidate} is no prompt: name FILE.md, or NAME@VERSION")
         answers = await asyncio.gather(
             *(answered(work, (at, "candidate", 0)) for at in range(len(work.cases)))
         )
-        return [
-            Trial(each, answer) for each, answer in zip(requests, answers, strict=True) if each is not None
-        ]
+        return [Trial(side.request(case), each) for case, each in zip(work.cases, answers, strict=True)]
 
 
 @asynccontextmanager

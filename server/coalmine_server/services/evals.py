@@ -177,6 +177,13 @@ class Evaluations:
         """Where APIs of models are, and their keys."""
         return model_access(self._owned.settings)
 
+    @cached_property
+    def production(self) -> "Production":
+        """What is scored and reviewed of production."""
+        from coalmine_server.services.production import Production  # noqa: PLC0415 - imports scorers
+
+        return Production(self._owned)
+
     def close(self) -> None:
         """Closes the database, if it was opened."""
         if "database" in self.__dict__:
