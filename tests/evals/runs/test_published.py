@@ -147,7 +147,6 @@ def test_a_side_that_says_nothing_of_the_version(known: EvalCase) -> None:
 
 def test_a_first_version_is_judged_by_the_cases_that_must_pass(tmp_path: Path) -> None:
     known = EvalCase(tmp_path)
-    known.registry.rollback  # noqa: B018
     taking = PublishedRuns(known.database, known.registry, judge)
     for run, wrong in ((RUN, [5]), (RUN[:-1] + "1", [0])):
         taking.begin(replace(claim(known, run, baseline=False), candidate=claim(known).baseline), actor="ann")  # type: ignore[arg-type]
@@ -167,9 +166,7 @@ def test_all_answers_have_to_come_and_each_counts_once(known: EvalCase) -> None:
     taking = PublishedRuns(known.database, known.registry, judge)
     taking.begin(claim(known), actor="ann")
     taking.take(RUN, answers(known, "candidate"))
-    with pytest.raises(
-        Conflict, match=r"60 of 120 answers of run .* such as repeat 0 of c00 by"
-    ):
+    with pytest.raises(Conflict, match=r"60 of 120 answers of run .* such as repeat 0 of c00 by"):
         taking.end(RUN)
     taking.begin(claim(known), actor="ann")  # goes on
     taking.take(RUN, answers(known, "candidate", wrong=range(30)))  # too late
@@ -202,4 +199,4 @@ def test_what_is_refused(known: EvalCase) -> None:
         ({"output": replace(first.output, text=None), "scores": {}}, "scores"),
     ):
         with pytest.raises(Invalid, match=rf"answers\[0\].{field}"):
-            taking.take(RUN, [replace(first, **change)])  # type: ignore[arg-type]
+            taking.take(RUN, [replace(first, **change)])
