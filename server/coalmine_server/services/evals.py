@@ -161,12 +161,12 @@ class Evaluations:
             NotFound: A prompt that is named is not there.
             Conflict: There are no keys, or nothing to run.
         """
+        wanted, without = served_with(self.database, self._owned.known_registry, models, prompts)
         if not self.has_keys:
             raise Conflict(
                 "this server has no key of any API of models: set evals.openai_api_key or "
                 "evals.anthropic_api_key, and start it again"
             )
-        wanted, without = served_with(self.database, self._owned.known_registry, models, prompts)
         batch, jobs = new_batch(), self.jobs
         if not jobs.ask(wanted, batch=batch, actor=actor.subject, now=self.clock()):
             lacking = f"; without a suite: {', '.join(without)}" if without else ""
