@@ -21,7 +21,7 @@ from coalmine_server.cli import (
     versions,
 )
 from coalmine_server.cli.evals import compare as compare_outputs
-from coalmine_server.cli.evals import evals_app
+from coalmine_server.cli.evals import evals_app, proposals, suites
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
@@ -142,6 +142,8 @@ app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
+app.add_typer(proposals.dataset_app, name="dataset", rich_help_panel=EVALUATE)
+app.add_typer(suites.suite_app, name="suite", rich_help_panel=EVALUATE)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)

@@ -71,6 +71,4 @@ def propose_for(
         segments=tuple(dict.fromkeys((*owned.settings.readout.segments, "language"))),
     )
     reader = owned.store.reader()
-    return propose(
-        evaluations.database, reader, dataset, wanted, content_of=content, actor=actor
-    )
+    return propose(evaluations.database, reader, dataset, wanted, content_of=content, actor=actor)

@@ -65,9 +65,7 @@ def import_dataset(owned: Owned, actor: Author, body: DatasetBody) -> Dataset:
     """Keeps cases under a name, which has them from now on. The same cases again change nothing."""
     evaluations = owned.evaluations
     cases = read_cases_of_text(body.lines, "lines")
-    return put_dataset(
-        evaluations.database, body.name, cases, actor=actor.subject, now=evaluations.clock()
-    )
+    return put_dataset(evaluations.database, body.name, cases, actor=actor.subject, now=evaluations.clock())
 
 
 @router.post("/forget/{request_id}", responses=problem_responses())
@@ -162,9 +160,7 @@ def compare_dataset_with_production(
     evaluations = owned.evaluations
     found = find_dataset(evaluations.database, name, digest)
     until = evaluations.clock()
-    traffic = read_traffic(
-        owned.store.reader(), prompt, environment, until - timedelta(days=days), until
-    )
+    traffic = read_traffic(owned.store.reader(), prompt, environment, until - timedelta(days=days), until)
     cases = cases_of(evaluations.database, found.digest)
     return compare_with_production((name, found.digest), cases, traffic)
 

@@ -183,7 +183,13 @@ def compare(
         return
     typer.echo(f"{found['cases']} cases of test beside {found['requests']:,} requests of {prompt}\n")
     rows = [
-        (segment["key"], share["value"], _percent(share["production"]), _percent(share["cases"]), share["count"])
+        (
+            segment["key"],
+            share["value"],
+            _percent(share["production"]),
+            _percent(share["cases"]),
+            share["count"],
+        )
         for segment in found["segments"]
         for share in segment["shares"]
     ]
@@ -193,8 +199,8 @@ def compare(
         typer.echo(each)
     if (weighting := found["weighting"]) is not None:
         typer.echo(
-            f"weighted to production by {', '.join(weighting['keys'])}, {found['cases']} cases say as much as "
-            f"{weighting['effective_cases']:.0f}; the heaviest counts {weighting['largest']:.1f} times"
+            f"weighted to production by {', '.join(weighting['keys'])}, {found['cases']} cases say as much "
+            f"as {weighting['effective_cases']:.0f}; the heaviest counts {weighting['largest']:.1f} times"
         )
 
 
@@ -259,7 +265,9 @@ def _write_cases(items: list[dict[str, Any]], as_json: bool) -> None:
         )
         for item in items
     ]
-    write_table(["case", "split", "must pass", "capabilities", "variables", "expected"], rows, empty="no cases")
+    write_table(
+        ["case", "split", "must pass", "capabilities", "variables", "expected"], rows, empty="no cases"
+    )
 
 
 def _write_leakage(found: dict[str, Any], as_json: bool) -> None:

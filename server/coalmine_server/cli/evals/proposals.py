@@ -35,7 +35,9 @@ def add_from_production(
     if as_json:
         write_json(found)
         return
-    typer.echo(f"{found['proposed']} proposed, {found['known']} known, {found['without_text']} without their text")
+    typer.echo(
+        f"{found['proposed']} proposed, {found['known']} known, {found['without_text']} without their text"
+    )
     if found["advice"]:
         note(found["advice"])
     if found["proposed"]:
@@ -48,7 +50,8 @@ def proposals(
     dataset: DatasetArgument,
     *,
     state: Annotated[
-        Literal["waiting", "confirmed", "rejected", "forgotten"], typer.Option(help="Only those in this state.")
+        Literal["waiting", "confirmed", "rejected", "forgotten"],
+        typer.Option(help="Only those in this state."),
     ] = "waiting",
     as_json: AsJson = False,
 ) -> None:
@@ -87,7 +90,8 @@ def confirm(
     expected: Annotated[
         str | None,
         typer.Option(
-            help="What is right, as JSON or else as text; the user's correction if omitted.", show_default=False
+            help="What is right, as JSON or else as text; the user's correction if omitted.",
+            show_default=False,
         ),
     ] = None,
     capability: Annotated[
@@ -105,14 +109,11 @@ def confirm(
     as_json: AsJson = False,
 ) -> None:
     """Make a proposal a case, once you have read it: no name, no address, and a right answer."""
-    changes: dict[str, Any] = {}
-    if expected is not None:
-        changes["expected"] = _json_or_text(expected)
-    if variables is not None:
-        changes["variables"] = _json_or_text(variables)
-    for name, value in (("capabilities", capability), ("id", case), ("split", split)):
-        if value is not None:
-            changes[name] = value
+    said: dict[str, Any] = {"capabilities": capability, "id": case, "split": split}
+    changes = {name: value for name, value in said.items() if value is not None}
+    # `null` says that nothing is expected, which is not the same as saying nothing.
+    for name, text in (("expected", expected), ("variables", variables)):
+        changes |= {} if text is None else {name: _json_or_text(text)}
     if must_pass:
         changes["must_pass"] = True
     with asking(context, quiet=as_json) as client:

@@ -17,7 +17,9 @@ suite_app = typer.Typer(
     no_args_is_help=True,
 )
 
-SuiteFile = Annotated[Path, typer.Argument(metavar="FILE", help="YAML of the suite, e.g. evals/refunds.yaml.")]
+SuiteFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="YAML of the suite, e.g. evals/refunds.yaml.")
+]
 
 
 @suite_app.command()
@@ -63,7 +65,9 @@ def check(
 def list_(
     context: typer.Context,
     *,
-    prompt: Annotated[str | None, typer.Option(help="Only suites of this prompt.", show_default=False)] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Only suites of this prompt.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the suites that were pushed."""
@@ -91,7 +95,9 @@ def list_(
 @suite_app.command()
 def show(
     context: typer.Context,
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Its file, or the name of one that was pushed.")],
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="Its file, or the name of one that was pushed.")
+    ],
     *,
     md: Annotated[
         bool, typer.Option("--md", help="As a page in Markdown: what good means for the prompt.")
