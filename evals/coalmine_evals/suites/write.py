@@ -29,7 +29,8 @@ def write_digest(path: Path, digest: str) -> bool:
         False if it stands there already.
     """
     text = path.read_text("utf-8")
-    line = f"dataset_digest: {digest}"
+    # A digest of digits alone would be a number.
+    line = f'dataset_digest: "{digest}"'
     if _DIGEST.search(text):
         new = _DIGEST.sub(line, text, count=1)
     else:

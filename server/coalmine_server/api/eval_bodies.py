@@ -1,7 +1,7 @@
 """Bodies of requests about evaluations."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -64,7 +64,7 @@ class EvalAnswerBody(Body):
     text: str | None = Field(
         default=None,
         max_length=200_000,
-        description="What was answered; null if it is not told, or nothing was.",
+        description="What was answered; null if it is not told.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
     response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")
@@ -111,6 +111,20 @@ class EvalAnswersBody(Body):
     answers: list[EvalAnswerBody] = Field(min_length=1, max_length=1_000, description="Answers of a run.")
 
 
+class RerunBody(Body):
+    """Models to try on what is served."""
+
+    models: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="Models as their providers name them."
+    )
+    prompts: list[PromptName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Only these prompts; null: all served ones.",
+    )
+
+
 class EvalEvidenceBody(Body):
     """What a run is evidence for."""
 
@@ -155,3 +169,15 @@ class SuiteBody(Body):
     """A suite, as its file has it."""
 
     suite: Json = Field(description="`prompt`, `dataset`, `dataset_digest`, `metrics` and others.")
+
+
+class ReviewAnswersBody(Body):
+    """One person's answers to the questions about a request."""
+
+    answers: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[str, Field(min_length=1, max_length=200)],
+    ] = Field(max_length=50, description="Answer by question.", examples=[{"correct": "yes"}])
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Why, kept with the scores."
+    )

@@ -142,7 +142,7 @@ def test_the_suite_is_written_as_a_file_that_reads_back_and_takes_its_digest(tmp
     before = path.read_text()
     assert write_digest(path, digest)
     assert not write_digest(path, digest)
-    assert path.read_text().replace(f"dataset_digest: {digest}\n", "") == before
+    assert path.read_text().replace(f'dataset_digest: "{digest}"\n', "") == before
     assert write_digest(path, "0" * 64)
     assert read_suite(path).dataset_digest == "0" * 64
     assert read_cases(tmp_path / "support-cases.jsonl") == found.cases

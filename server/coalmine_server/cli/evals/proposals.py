@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from coalmine_server.cli.evals.datasets import DatasetArgument, dataset_app
+from coalmine_server.cli.evals.datasets import DatasetArgument
 from coalmine_server.cli.options import EnvironmentOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_facts, write_json
 
@@ -14,7 +14,6 @@ ProposalArgument = Annotated[
 ]
 
 
-@dataset_app.command("add-from-production")
 def add_from_production(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -44,7 +43,6 @@ def add_from_production(
         note(f"look at them with `coalmine dataset proposals {dataset}`")
 
 
-@dataset_app.command()
 def proposals(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -81,7 +79,6 @@ def proposals(
         typer.echo()
 
 
-@dataset_app.command()
 def confirm(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -125,7 +122,6 @@ def confirm(
         typer.echo(f"{dataset} has {found['cases']} cases now: {found['digest'][:12]}")
 
 
-@dataset_app.command()
 def reject(
     context: typer.Context,
     dataset: DatasetArgument,
