@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from coalmine_evals.results.gate import GateReport
-from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import result
 
 RunState = Literal["running", "interrupted", "ended"]
@@ -119,5 +118,5 @@ class Answer:
     """Why there is no answer; null if there is one."""
     scores: Mapping[str, float | None]
     """Score by metric; null where it could not be scored."""
-    details: Mapping[str, JsonValue]
+    details: Mapping[str, Any]
     """What the scorers say about it, by metric."""

@@ -256,7 +256,7 @@ TABLE = (
     Row("POST", "/v1/eval-runs/{run}/evidence", "author", "/v1/eval-runs/nothing/evidence", {}),
     Row("GET", "/v1/eval-runs/{run}/compare", "reader", "/v1/eval-runs/nothing/compare?baseline=x"),
     Row("GET", "/v1/eval-reruns", "reader"),
-    Row("POST", "/v1/eval-reruns", "approver", body={"models": ["nothing"]}),
+    Row("POST", "/v1/eval-reruns", "approver", body={"models": ["m"], "prompts": ["nothing"]}),
     Row("GET", "/v1/eval-reruns/{batch}", "reader", "/v1/eval-reruns/nothing"),
     Row("GET", "/v1/model-flags", "reader"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
