@@ -54,6 +54,11 @@ class Done:
     stopped: str | None = None
     """Why it did not end; None if it did."""
 
+    def stop(self, reason: str) -> None:
+        """Ends it before all is done; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = reason
+
 
 def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
     """Returns scorers that ask models of this run, where they ask any."""
@@ -103,12 +108,12 @@ async def carry_out(
             if done.stopped is not None:
                 return
             if stop is not None and stop.is_set():
-                done.stopped = "it was stopped"
+                done.stop("it was stopped")
                 return
             try:
                 answer = await _answered(work, unit)
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
-                done.stopped = str(reason)
+                done.stop(str(reason))
                 return
             await store.keep(run, answer)
             done.answers[unit] = answer

@@ -50,7 +50,12 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
 
 
 def gate_input(
-    suite: Suite, work: Work, done: Done, *, partial: bool, calibrations: Sequence[Calibration] = ()
+    suite: Suite,
+    work: Work,
+    done: Done,
+    *,
+    partial: bool = False,
+    calibrations: Sequence[Calibration] = (),
 ) -> GateInput:
     """Returns what the gate judges of a run with a baseline.
 
@@ -125,9 +130,8 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
     }
     found = []
     if partial:
-        found.append(
-            f"{len(work.cases)} cases, {work.repeats} repeats: not what the suite says, so no evidence"
-        )
+        size = f"{len(work.cases)} cases, {work.repeats} answers to each"
+        found.append(f"{size}: not what the suite says, so the run is no evidence")
     times = {side: _times(answers) for side, answers in by_side.items()}
     if all(times.values()):
         first, last = min(map(min, times.values())), max(map(max, times.values()))

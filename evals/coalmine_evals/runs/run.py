@@ -35,12 +35,12 @@ class Asked:
     suite: Suite
     dataset_digest: str
     split: str
-    partial: bool
-    """Whether these are fewer cases or repeats than the suite says, or others."""
     work: Work
     started_by: str
     arguments: JsonObject
     """What was asked for, in words that lead to the same: what `--resume` goes on with."""
+    partial: bool = False
+    """Whether these are fewer cases or repeats than the suite says, or others."""
 
     def digests(self) -> JsonObject:
         """What must be the same when the run goes on."""

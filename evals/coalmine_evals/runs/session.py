@@ -24,7 +24,7 @@ from coalmine_evals.runs.engine import Progress, Work, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
-from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases
@@ -131,7 +131,24 @@ async def evaluate(
         else:
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
-        return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+        async with _halted_by(stop, place.models):
+            return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+
+
+@asynccontextmanager
+async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIterator[None]:
+    """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
+
+    async def halt(stop: asyncio.Event) -> None:
+        await stop.wait()
+        models.halt()
+
+    halting = None if stop is None else asyncio.create_task(halt(stop))
+    try:
+        yield
+    finally:
+        if halting is not None:
+            halting.cancel()
 
 
 @asynccontextmanager
@@ -203,7 +220,7 @@ def _expected(work: Work, prices: PriceTable) -> Estimate:
             except InvalidParameter as error:
                 mistakes.append(f"{name}: {error}")
                 continue
-            if request is not None:
+            if request is not None and isinstance(side, PromptSide):
                 there = sum(side.known(case, repeat) for repeat in range(work.repeats))
                 requests += [request] * (work.repeats - there)
                 known += there

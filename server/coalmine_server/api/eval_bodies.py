@@ -1,13 +1,13 @@
 """Bodies of requests about evaluations."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from coalmine_evals.records import Output
 from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
-from coalmine_server.api.bodies import Body, VersionText
+from coalmine_server.api.bodies import Body, PromptName, VersionText
 
 _HEX = r"^[0-9a-f]{64}$"
 
@@ -62,7 +62,7 @@ class EvalAnswerBody(Body):
     text: str | None = Field(
         default=None,
         max_length=200_000,
-        description="What was answered; null if it is not told, or nothing was.",
+        description="What was answered; null if it is not told.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
     response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")
@@ -107,6 +107,20 @@ class EvalAnswersBody(Body):
     """Answers of a run."""
 
     answers: list[EvalAnswerBody] = Field(min_length=1, max_length=1_000, description="Answers of a run.")
+
+
+class RerunBody(Body):
+    """Models to try on what is served."""
+
+    models: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="Models as their providers name them."
+    )
+    prompts: list[PromptName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Only these prompts; null: all served ones.",
+    )
 
 
 class EvalEvidenceBody(Body):
