@@ -23,6 +23,7 @@ from coalmine_server.cli import (
 from coalmine_server.cli.evals import compare as compare_outputs
 from coalmine_server.cli.evals import evals_app
 from coalmine_server.cli.evals import run as run_suite
+from coalmine_server.cli.evals.judge import judge_app
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
@@ -143,6 +144,7 @@ app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
+app.add_typer(judge_app, name="judge", rich_help_panel=EVALUATE)
 evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)

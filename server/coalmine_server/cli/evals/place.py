@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coalmine_evals.suites.cases import SuiteCases
     from coalmine_registry.storage.database import Database
     from coalmine_schemas.prompts import PromptContent
+    from coalmine_schemas.prompts.templating import Lookup
     from coalmine_server.client import Client
     from coalmine_server.settings import Settings
 
@@ -62,6 +63,13 @@ class Here:
             judge=judge,
             folder=FOLDER,
         )
+
+    @property
+    def prompts(self) -> "Lookup":
+        """Prompts of the folder `prompts`, then of the registry."""
+        from coalmine_evals.runs.session import prompts_of
+
+        return prompts_of(self.place)
 
     def suite(self, name: str) -> "SuiteCases":
         """The suite of a file, or one that was pushed, with its cases."""
