@@ -50,12 +50,7 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
 
 
 def gate_input(
-    suite: Suite,
-    work: Work,
-    done: Done,
-    *,
-    partial: bool = False,
-    calibrations: Sequence[Calibration] = (),
+    suite: Suite, work: Work, done: Done, *, partial: bool = False, calibrations: Sequence[Calibration] = ()
 ) -> GateInput:
     """Returns what the gate judges of a run with a baseline.
 

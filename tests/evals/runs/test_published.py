@@ -167,9 +167,7 @@ def test_all_answers_have_to_come_and_each_counts_once(known: EvalCase) -> None:
     taking = PublishedRuns(known.database, known.registry, judge)
     taking.begin(claim(known), actor="ann")
     taking.take(RUN, answers(known, "candidate"))
-    with pytest.raises(
-        Conflict, match=r"60 of 120 answers of run .* such as repeat 0 of c00 by"
-    ):
+    with pytest.raises(Conflict, match=r"60 of 120 answers of run .* such as repeat 0 of c00 by"):
         taking.end(RUN)
     taking.begin(claim(known), actor="ann")  # goes on
     taking.take(RUN, answers(known, "candidate", wrong=range(30)))  # too late
