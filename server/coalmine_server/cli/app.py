@@ -24,11 +24,8 @@ from coalmine_server.cli import (
 from coalmine_server.cli.evals import compare as compare_outputs
 from coalmine_server.cli.evals import datasets, evals_app, production, proposals, suites, try_prompt
 from coalmine_server.cli.evals import run as run_suite
-<<<<<<< HEAD
 from coalmine_server.cli.evals import runs as eval_runs
-=======
 from coalmine_server.cli.evals.judge import judge_app
->>>>>>> ev-judges
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
@@ -150,15 +147,12 @@ app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
-<<<<<<< HEAD
 app.add_typer(datasets.dataset_app, name="dataset", rich_help_panel=EVALUATE)
 datasets.dataset_app.command("add-from-production")(proposals.add_from_production)
 for decision in (proposals.proposals, proposals.confirm, proposals.reject):
     datasets.dataset_app.command()(decision)
 app.add_typer(suites.suite_app, name="suite", rich_help_panel=EVALUATE)
-=======
 app.add_typer(judge_app, name="judge", rich_help_panel=EVALUATE)
->>>>>>> ev-judges
 evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
 evals_app.command("list")(eval_runs.list_runs)
 evals_app.command("show")(eval_runs.show)
