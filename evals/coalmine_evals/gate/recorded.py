@@ -13,7 +13,7 @@ from coalmine_analytics.arrays import FloatArray
 from coalmine_evals.datasets.columns import case_of_columns, column_of
 from coalmine_evals.datasets.jsonl import read_cases, read_lines
 from coalmine_evals.providers.recorded import read_outputs
-from coalmine_evals.records import GateInput, MetricScores, Output, Scorer
+from coalmine_evals.records import GateInput, MetricScores, Output, Score, Scorer
 from coalmine_evals.reports.texts import CaseTexts
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.scorers.scoring import scored
@@ -166,17 +166,20 @@ def score_recorded(
         capabilities: As in `GateInput`.
         warnings: As in `GateInput`.
     """
+    notes = list(warnings)
 
     async def all_scores() -> list[MetricScores]:
         gate = asyncio.Semaphore(_AT_ONCE)
         found = []
         for metric, scorer in metrics:
-            new, old = [
-                await _scores(scorer, recorded.cases, side, gate)
-                for side in (recorded.candidate, recorded.baseline)
-            ]
-            why = "the suite says so" if metric.role == "advisory" else None
-            found.append(MetricScores(metric.name, metric.margin, new, old, why))
+            sides = []
+            for name, side in (("candidate", recorded.candidate), ("baseline", recorded.baseline)):
+                scores, why = await _scores(scorer, recorded.cases, side, gate)
+                sides.append(scores)
+                if why is not None:
+                    notes.append(f"{metric.name} has no score for answers of the {name}, e.g. {why}")
+            advisory = "the suite says so" if metric.role == "advisory" else None
+            found.append(MetricScores(metric.name, metric.margin, sides[0], sides[1], advisory))
         return found
 
     return GateInput(
@@ -185,19 +188,28 @@ def score_recorded(
         right_from={metric.name: metric.right_from for metric, _ in metrics},
         unscored_limit=unscored_limit,
         capabilities=capabilities,
-        warnings=warnings,
+        warnings=notes,
     )
 
 
 async def _scores(
     scorer: Scorer, cases: Sequence[Case], side: Sequence[Sequence[Output]], gate: asyncio.Semaphore
-) -> FloatArray:
-    async def one(case: Case, output: Output) -> float:
-        async with gate:
-            value = (await scored(scorer, case, output)).value
-        return np.nan if value is None else value
+) -> tuple[FloatArray, str | None]:
+    """The scores of a side, NaN where there is none, and why not, of the first of those."""
 
-    flat = await asyncio.gather(
-        *(one(case, output) for case, outputs in zip(cases, side, strict=True) for output in outputs)
+    async def one(case: Case, output: Output) -> Score:
+        async with gate:
+            return await scored(scorer, case, output)
+
+    asked = [(case, output) for case, outputs in zip(cases, side, strict=True) for output in outputs]
+    found = await asyncio.gather(*(one(case, output) for case, output in asked))
+    values = np.array([np.nan if each.value is None else each.value for each in found], np.float64)
+    why = next(
+        (
+            f"{case.id}: {each.details.get('unscored', 'the scorer does not say why')}"
+            for (case, _), each in zip(asked, found, strict=True)
+            if each.value is None
+        ),
+        None,
     )
-    return np.array(flat, np.float64).reshape(len(cases), -1)
+    return values.reshape(len(cases), -1), why

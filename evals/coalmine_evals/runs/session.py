@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from coalmine_evals.judges.find import in_folder
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
@@ -22,13 +24,16 @@ from coalmine_evals.runs.engine import Progress, Work, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
-from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases
+from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_schemas.prompts.json_values import JsonObject
+from coalmine_schemas.prompts.templating import Lookup
 
 _MOST_MISTAKES: Final = 5
 """Cases named that do not fit the prompt."""
@@ -88,6 +93,8 @@ class Place:
     """Reads the registry."""
     judge: Judge
     """The gate."""
+    folder: Path | None = None
+    """Of prompt files, where judges are looked for before the registry; None for the registry alone."""
 
 
 Announce = Callable[[EvalRun, Estimate], None]
@@ -124,7 +131,24 @@ async def evaluate(
         else:
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
-        return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+        async with _halted_by(stop, place.models):
+            return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+
+
+@asynccontextmanager
+async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIterator[None]:
+    """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
+
+    async def halt(stop: asyncio.Event) -> None:
+        await stop.wait()
+        models.halt()
+
+    halting = None if stop is None else asyncio.create_task(halt(stop))
+    try:
+        yield
+    finally:
+        if halting is not None:
+            halting.cancel()
 
 
 @asynccontextmanager
@@ -145,7 +169,12 @@ async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
 
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    scorers = {each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}
+    prompts = _prompts(place)
+    scorers = {
+        each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
+        for each in suite.metrics
+        for scorer in [scorer_of(each.scorer, each.settings)]
+    }
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -165,6 +194,21 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     )
 
 
+def _prompts(place: Place) -> Lookup:
+    """Returns where judges are looked for."""
+
+    def content(reference: str) -> PromptContent:
+        if place.folder is not None:
+            with suppress(KeyError):
+                return in_folder(place.folder)(reference)
+        try:
+            return place.fetch(*parse_reference(reference))
+        except NotFound:
+            raise KeyError(reference) from None
+
+    return content
+
+
 def _expected(work: Work, prices: PriceTable) -> Estimate:
     """Renders every case, so that one that does not fit is known before anything is paid."""
     requests: list[Request] = []
@@ -176,7 +220,7 @@ def _expected(work: Work, prices: PriceTable) -> Estimate:
             except InvalidParameter as error:
                 mistakes.append(f"{name}: {error}")
                 continue
-            if request is not None:
+            if request is not None and isinstance(side, PromptSide):
                 there = sum(side.known(case, repeat) for repeat in range(work.repeats))
                 requests += [request] * (work.repeats - there)
                 known += there

@@ -23,7 +23,9 @@ from coalmine_server.cli import (
 )
 from coalmine_server.cli.evals import compare as compare_outputs
 from coalmine_server.cli.evals import evals_app, production
+from coalmine_server.cli.evals import run as run_suite
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
+from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
@@ -143,7 +145,9 @@ app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
+evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
+app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
 evals_app.command("production")(production.production)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)

@@ -43,6 +43,7 @@ class Here:
     def place(self) -> "Place":
         """Where runs take place."""
         from coalmine_evals.gate import judge
+        from coalmine_evals.judges.find import FOLDER
         from coalmine_evals.providers.open import Access, OpenModels
         from coalmine_evals.runs.session import Place
         from coalmine_evals.runs.store import RunStore
@@ -59,6 +60,7 @@ class Here:
             prices=prices,
             fetch=self._fetch,
             judge=judge,
+            folder=FOLDER,
         )
 
     def suite(self, name: str) -> "SuiteCases":

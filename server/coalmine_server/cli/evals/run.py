@@ -72,10 +72,8 @@ def run(
     """Run a suite over a candidate, and compare it with a baseline.
 
     Says what it will cost, keeps every answer, and pays for none twice: an interrupted run goes on with
-    --resume. Keys are read from OPENAI_API_KEY and ANTHROPIC_API_KEY; recorded answers need none.
-
-    Exit codes: 0 pass; 1 harm shown; 3 undecided; 4 invalid or interrupted; 2 an option, a name or a file is
-    wrong.
+    --resume, and has exit code 4. Keys are read from OPENAI_API_KEY and ANTHROPIC_API_KEY; recorded answers
+    need none.
     """
     arguments: dict[str, Any] = {
         "suite": _absolute(suite),

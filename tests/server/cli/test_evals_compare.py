@@ -1,0 +1,162 @@
+"""`coalmine evals compare`, as CI runs it: on recorded answers, without a server or a key."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from coalmine_analytics.paired import mcnemar
+from tests.support.evals.gsm8k import CORRECT, PUBLISHED, write_solutions
+from tests.support.processes.coalmine_process import coalmine
+
+Compare = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def compare(home: Path) -> Compare:
+    return lambda *arguments: coalmine("evals", "compare", *map(str, arguments), home=home)
+
+
+def _columns(candidate: str, baseline: str) -> list[str]:
+    return ["--candidate", f"{candidate}.solution", "--baseline", f"{baseline}.solution"]
+
+
+def _json(result: CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["exit_code"] == result.returncode
+    return found
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason=f"needs {PUBLISHED.name}, which is not in the repository")
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "code"),
+    [
+        ("175b_verification", "6b_verification", 0),
+        ("6b_verification", "175b_verification", 1),
+        ("175b_finetuning", "6b_finetuning", 0),
+    ],
+)
+def test_published_answers(compare: Compare, candidate: str, baseline: str, code: int) -> None:
+    result = compare(PUBLISHED, *_columns(candidate, baseline), "--scorer", "numeric_answer", "--json")
+    assert result.returncode == code, result.stderr
+    (row,) = _json(result)["rows"]
+    assert (row["cases"], round(row["candidate"], 4)) == (1_319, CORRECT[candidate])
+    assert round(row["baseline"], 4) == CORRECT[baseline]
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason=f"needs {PUBLISHED.name}, which is not in the repository")
+def test_the_closest_pair_takes_more_than_60_cases(compare: Compare) -> None:
+    closest = [*_columns("175b_finetuning", "6b_verification"), "--scorer", "numeric_answer"]
+    result = compare(PUBLISHED, *closest, "--sample", 60, "--seed", 1)
+    assert result.returncode == 3
+    assert result.stdout.startswith("undecided: ")
+    assert "this gate sees a drop of" in result.stdout
+    (row,) = _json(compare(PUBLISHED, *closest, "--json"))["rows"]
+    assert (row["better"], row["worse"]) == (152, 209)
+    assert round(row["difference"], 3) == -0.043
+    assert round(float(mcnemar(row["better"], row["worse"])), 4) == 0.0032
+    assert round(row["spread"] / row["cases"] ** 0.5, 4) == 0.0144
+
+
+@pytest.mark.parametrize("name", ["answers.jsonl", "answers.jsonl.gz"])
+def test_one_file_has_the_answers_of_both_sides(compare: Compare, tmp_path: Path, name: str) -> None:
+    truth = np.array(write_solutions(tmp_path / name, 400, (0.5, 0.7)))
+    better = compare(tmp_path / name, *_columns("m1", "m0"), "--scorer", "numeric_answer", "--json")
+    assert better.returncode == 0, better.stderr
+    (row,) = _json(better)["rows"]
+    assert (row["baseline"], row["candidate"]) == tuple(truth.mean(axis=0))
+    assert row["better"] == (truth[:, 1] & ~truth[:, 0]).sum()
+    assert compare(tmp_path / name, *_columns("m0", "m1"), "--scorer", "numeric_answer").returncode == 1
+
+
+def test_columns_are_named_where_they_have_unusual_names(compare: Compare, tmp_path: Path) -> None:
+    lines = [
+        {"n": f"q{at}", "ask": {"text": str(at)}, "truth": "yes", "new": "yes", "old": ["no", "yes"]}
+        for at in range(30)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    mapping = ["--map", "id=n", "--map", "variables.question=ask.text", "--map", "expected=truth"]
+    sides = ["--candidate", "new", "--baseline", "old.1"]
+    result = compare(tmp_path / "a.jsonl", *sides, *mapping, "--scorer", "exact margin=20%", "--json")
+    assert result.returncode == 0, result.stderr
+    assert _json(result)["rows"][0]["method"] == "rule of three"
+
+
+def test_two_files_of_answers_with_repeats_and_cases_beside(compare: Compare, tmp_path: Path) -> None:
+    cases = [{"id": f"c{at}", "variables": {}, "expected": "yes", "must_pass": at == 0} for at in range(50)]
+    new = [{"case": f"c{at}", "output": "yes" if at or k else "no"} for at in range(50) for k in range(3)]
+    old = [{"case": f"c{at}", "output": "yes"} for at in range(50)]
+    for name, lines in (("cases", cases), ("new", new), ("old", old)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    files = [tmp_path / "new.jsonl", tmp_path / "old.jsonl", "--cases", tmp_path / "cases.jsonl"]
+    outputs = ["--report", tmp_path / "report.md", "--junit", tmp_path / "junit.xml"]
+    result = compare(*files, "--scorer", "exact", "--margin", "20%", *outputs)
+    assert result.returncode == 1, result.stderr
+    assert "1 case that must pass did not: c0" in result.stdout
+    assert "`c0`" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    suite = ElementTree.fromstring((tmp_path / "junit.xml").read_text(encoding="utf-8")).find("testsuite")
+    assert suite is not None
+    assert suite.get("failures") == "1"
+
+
+def test_a_suite_says_what_to_measure_by(compare: Compare, tmp_path: Path) -> None:
+    write_solutions(tmp_path / "answers.jsonl", 200, (0.5, 0.5))
+    suite = "prompt: sums\ndataset: sums\nmetrics:\n  right: {scorer: numeric_answer, margin: 50%}\n"
+    (tmp_path / "sums.yaml").write_text(suite, encoding="utf-8")
+    result = compare(
+        tmp_path / "answers.jsonl", *_columns("m0", "m1"), "--suite", tmp_path / "sums.yaml", "--json"
+    )
+    assert result.returncode == 0, result.stderr
+    assert [row["metric"] for row in _json(result)["rows"]] == ["right"]
+
+
+def test_answers_that_cannot_be_scored_make_it_invalid(compare: Compare, tmp_path: Path) -> None:
+    lines = [{"question": str(at), "a": "x", "b": "x"} for at in range(20)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(tmp_path / "a.jsonl", "--candidate", "a", "--baseline", "b", "--scorer", "exact")
+    assert result.returncode == 4
+    assert "e.g. line 1: " in result.stderr
+
+
+def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> None:
+    write_solutions(tmp_path / "answers.jsonl", 30, (0.5, 0.5))
+    given = [tmp_path / "answers.jsonl", *_columns("m0", "m1"), "--scorer", "numeric_answer"]
+    codes = [
+        compare(*given, *more).returncode for more in ([], ["--undecided", "pass"], ["--undecided", "fail"])
+    ]
+    assert codes == [3, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--scorer"),
+        (["--scorer", "numeric_answr"], "numeric_answer"),
+        (["--scorer", "exact", "--scorer", "exact"], "name=..."),
+        (["--scorer", "numeric_answer margin"], "KEY=VALUE"),
+        (["--scorer", "numeric_answer margin=200%"], "margin"),
+        (["--scorer", "numeric_answer", "--map", "nothing"], "FIELD=COLUMN"),
+        (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m7.solution"),
+    ],
+)
+def test_mistakes_say_what_to_write_and_exit_with_2(
+    compare: Compare, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    write_solutions(tmp_path / "answers.jsonl", 5, (0.5, 0.5))
+    result = compare(tmp_path / "answers.jsonl", *_columns("m0", "m1"), *arguments)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_not_there_and_one_without_the_other_side(compare: Compare, tmp_path: Path) -> None:
+    gone = compare(tmp_path / "gone.jsonl", *_columns("a", "b"), "--scorer", "exact")
+    assert (gone.returncode, "gone.jsonl" in gone.stderr) == (2, True)
+    (tmp_path / "a.jsonl").write_text('{"case": "x", "output": "y"}\n', encoding="utf-8")
+    alone = compare(tmp_path / "a.jsonl", "--scorer", "exact")
+    assert (alone.returncode, "--baseline" in alone.stderr) == (2, True)
