@@ -1,14 +1,15 @@
 """Reads what stored requests asked, and makes cases of it."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from coalmine_consumers.sql import Source, statement
-from coalmine_evals.backtest.variables import recovered, said_by_user
+from coalmine_evals.datasets.recover import variables_of
 from coalmine_evals.results.backtest import ProductionInput, ProductionInputs
 from coalmine_evals.results.datasets import Case
-from coalmine_schemas.prompts.templating import CompiledPrompt
+from coalmine_schemas.prompts import PromptContent
 
 _COUNTS = """
 SELECT count(*) AS requests FROM requests
@@ -43,15 +44,15 @@ def stored_inputs(
 
 def cases_of(
     inputs: Sequence[ProductionInput],
-    compiled: Callable[[str], CompiledPrompt | None],
+    content: Callable[[str], PromptContent | None],
     variable: str | None = None,
 ) -> tuple[list[Case], dict[str, int]]:
-    """Makes cases of inputs: the values that the prompt was rendered with are read back out of its text.
+    """Makes cases of inputs: the values that the prompt was filled with are read back out of its text.
 
     Args:
         inputs: What was asked.
-        compiled: Returns a version of the prompt, ready to render; None if there is no such version.
-        variable: Takes what the user said whole, where the text does not show with what it was rendered.
+        content: Returns a version of the prompt; None if there is none.
+        variable: Takes what the user said, where the text does not show with what the prompt was filled.
 
     Returns:
         The cases, and how many inputs could not be used, by reason.
@@ -59,40 +60,42 @@ def cases_of(
     cases: list[Case] = []
     skipped: Counter[str] = Counter()
     for each in inputs:
-        prompt = compiled(each.version)
-        values = None if prompt is None else recovered(prompt, each.input_text)
+        prompt = content(each.version)
+        values = None if prompt is None else variables_of(prompt, each.input_text)
+        if values is None and variable is not None:
+            values = {variable: said_by_user(each.input_text)}
         if values is None:
-            name = variable or _only_variable(prompt)
-            if name is None:
-                reason = f"version {each.version} is not in the registry" if prompt is None else _UNREADABLE
-                skipped[reason] += 1
-                continue
-            values = {name: said_by_user(each.input_text)}
-        cases.append(
-            Case(
-                id=each.request_id,
-                variables=values,
-                expected=None,
-                capabilities=(),
-                cluster=each.cluster,
-                split="test",
-                must_pass=False,
-                source=f"request:{each.request_id}",
-            )
+            gone = f"version {each.version} is not in the registry"
+            skipped[gone if prompt is None else _UNREADABLE] += 1
+            continue
+        case = Case(
+            id=each.request_id,
+            variables=values,
+            expected=None,
+            capabilities=(),
+            cluster=each.cluster,
+            split="test",
+            must_pass=False,
+            source=f"request:{each.request_id}",
         )
+        cases.append(case)
     return cases, dict(skipped)
 
 
+def said_by_user(stored: str) -> str:
+    """Returns what the user said last, of messages as JSON; one text whole."""
+    try:
+        messages = json.loads(stored)
+    except (ValueError, RecursionError):
+        return stored
+    if not isinstance(messages, list):
+        return stored
+    said = [each for each in messages if isinstance(each, dict) and each.get("role") == "user"]
+    last = said[-1].get("content") if said else None
+    return last if isinstance(last, str) else stored
+
+
 _UNREADABLE = (
-    "its text does not show with which variables it was rendered: name the one that what the user said "
+    "their text does not show with which variables it was rendered: name the one that what the user said "
     "belongs to, by --variable"
 )
-
-
-def _only_variable(prompt: CompiledPrompt | None) -> str | None:
-    """The variable of a prompt that takes just one text."""
-    if prompt is None:
-        return None
-    names = [name for name, each in prompt.variables.items() if each.required]
-    only = names if names else list(prompt.variables)
-    return only[0] if len(only) == 1 and prompt.variables[only[0]].type == "string" else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
@@ -144,7 +145,7 @@ def row_of(metric: str, compared: Sequence[Compared], *, pairs: bool) -> Backtes
     return BacktestRow(
         metric=metric,
         outcome=outcome,
-        sentence=_sentence(outcome, unscored, len(compared), difference, smallest),
+        sentence=_sentence(outcome, metric, compared, difference, smallest),
         cases=len(both),
         clusters=len(set(clusters)),
         unscored=unscored,
@@ -160,10 +161,21 @@ def row_of(metric: str, compared: Sequence[Compared], *, pairs: bool) -> Backtes
 
 
 def _sentence(
-    outcome: BacktestOutcome, unscored: int, of: int, difference: float | None, smallest: float | None
+    outcome: BacktestOutcome,
+    metric: str,
+    compared: Sequence[Compared],
+    difference: float | None,
+    smallest: float | None,
 ) -> str:
     if outcome == "invalid" or difference is None or smallest is None:
-        return f"{unscored:,} of {of:,} inputs could not be scored: nothing can be said of the others"
+        reasons = Counter(
+            str(score.details.get("reason", "no score"))
+            for each in compared
+            for score in each.scores[metric][:1]
+            if score.value is None
+        )
+        usual = f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
+        return f"{reasons.total():,} of {len(compared):,} inputs have no score, so nothing can be said{usual}"
     points = f"{abs(difference) * 100:.1f} points"
     if outcome == "better":
         return f"the candidate would have been better, by {points}"

@@ -1,6 +1,7 @@
 """Two versions on requests of the past: who would have been better, and when nothing can be said."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coalmine_evals.backtest.inputs import cases_of, stored_inputs
+from coalmine_evals.backtest.inputs import cases_of, said_by_user, stored_inputs
 from coalmine_evals.backtest.run import PREFERRED, Compared, compare_all, row_of
 from coalmine_evals.providers.provider import ProviderRefused
 from coalmine_evals.records import Output, Score
@@ -16,7 +17,6 @@ from coalmine_evals.results.backtest import ProductionInput
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_schemas.prompts import PromptContent
-from coalmine_schemas.prompts.templating import CompiledPrompt, compile_prompt
 from tests.support.data.store_feed import START
 from tests.support.doubles.production import PROMPT, Production
 
@@ -149,17 +149,14 @@ def test_an_input_becomes_a_case_of_its_user() -> None:
         {"template": "{{ a }}{{ b }}", "variables": {"a": {"type": "string"}, "b": {"type": "string"}}}
     )
 
-    def compiled(version: str) -> CompiledPrompt | None:
-        found = {"1.0.0": content, "2.0.0": two}.get(version)
-        return None if found is None else compile_prompt(found, lambda _reference: content)
-
+    versions = {"1.0.0": content, "2.0.0": two}
     given = [
         ProductionInput("r1", "1.0.0", "Answer: Where?", "ann"),
         ProductionInput("r2", "1.0.0", "Where?", "ben"),
         ProductionInput("r3", "2.0.0", "Where?", "cas"),
         ProductionInput("r4", "9.0.0", "Where?", "dan"),
     ]
-    cases, skipped = cases_of(given, compiled)
+    cases, skipped = cases_of(given, versions.get)
     assert [(each.id, each.variables, each.cluster) for each in cases] == [
         ("r1", {"question": "Where?"}, "ann"),
         ("r2", {"question": "Where?"}, "ben"),
@@ -167,5 +164,12 @@ def test_an_input_becomes_a_case_of_its_user() -> None:
     assert sum(skipped.values()) == 2
     assert any("--variable" in each for each in skipped)
     assert "version 9.0.0 is not in the registry" in skipped
-    cases, skipped = cases_of(given, compiled, "a")
+    cases, skipped = cases_of(given, versions.get, "a")
     assert (len(cases), skipped) == (4, {})
+
+
+def test_what_the_user_said_last() -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    assert said_by_user(json.dumps([*messages, {"role": "user", "content": "Where?"}])) == "Where?"
+    for each in ("Where?", "[1, 2]", "[" * 100_000):
+        assert said_by_user(each) == each
