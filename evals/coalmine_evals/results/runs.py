@@ -21,9 +21,9 @@ class MetricSummary:
     sd: float | None
     """Standard deviation between cases."""
     minimum: float | None
-    """Smallest score."""
+    """Smallest score of a case."""
     maximum: float | None
-    """Largest score."""
+    """Largest score of a case."""
     count: int
     """Number of scores."""
     unscored: int
@@ -57,7 +57,7 @@ class Side:
     latency_ms_p95: float | None
     """95th percentile of the latency of an answer in milliseconds."""
     metrics: tuple[MetricSummary, ...]
-    """Each metric."""
+    """Each metric of the suite."""
 
 
 @result

@@ -124,7 +124,7 @@ async def evaluate(
         NotFound: There is no such version, or no such run.
         Conflict: The run that should go on has ended, or what it is of has changed.
     """
-    async with _purse(wanted, place) as purse:
+    async with purse_of(place, *_budget(wanted, place)) as purse:
         models = RunModels(place.models, purse)
         asked = _asked(wanted, place, models)
         expected = _expected(asked.work, place.prices)
@@ -188,13 +188,14 @@ async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIte
 
 
 @asynccontextmanager
-async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
-    budget = Budget(wanted.budget_nano_usd)
-    since = datetime.now(UTC) if wanted.fresh else None
-    if wanted.resume is not None:
-        before = place.store.run(wanted.resume)
-        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
-        since = before.started_at if wanted.fresh else None
+async def purse_of(place: Place, budget: Budget, since: datetime | None = None) -> AsyncIterator[Purse]:
+    """What answers are paid from and where they are kept, for the length of a block.
+
+    Args:
+        place: Where.
+        budget: What may be spent.
+        since: Answers from before are asked for again; None for those of any age.
+    """
     cache = AnswerCache(place.cache)
     try:
         yield Purse(cache, budget, place.prices, since)
@@ -203,9 +204,19 @@ async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
         await place.models.close()
 
 
+def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
+    budget = Budget(wanted.budget_nano_usd)
+    since = datetime.now(UTC) if wanted.fresh else None
+    if wanted.resume is not None:
+        before = place.store.run(wanted.resume)
+        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
+        since = before.started_at if wanted.fresh else None
+    return budget, since
+
+
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    prompts = _prompts(place)
+    prompts = prompts_of(place)
     scorers = {
         each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
         for each in suite.metrics
@@ -230,8 +241,8 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     )
 
 
-def _prompts(place: Place) -> Lookup:
-    """Returns where judges are looked for."""
+def prompts_of(place: Place) -> Lookup:
+    """Returns the prompts of a place, judges among them: of its folder, then of the registry."""
 
     def content(reference: str) -> PromptContent:
         if place.folder is not None:

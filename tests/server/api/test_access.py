@@ -261,6 +261,12 @@ TABLE = (
     Row("GET", "/v1/model-flags", "reader"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
     Row("GET", "/v1/production-scores", "reader"),
+    Row(
+        "GET",
+        "/v1/production-inputs",
+        "admin",
+        "/v1/production-inputs?prompt=support-refund&since=2026-01-01&until=2026-01-02",
+    ),
     Row("GET", "/v1/reviews", "reader"),
     Row("GET", "/v1/reviews/items", "reader"),
     Row("GET", "/v1/reviews/answers", "reader"),

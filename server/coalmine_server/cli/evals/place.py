@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coalmine_registry.storage.database import Database
     from coalmine_schemas.prices import PriceTable
     from coalmine_schemas.prompts import PromptContent
+    from coalmine_schemas.prompts.templating import Lookup
     from coalmine_server.client import Client
     from coalmine_server.settings import Settings
 
@@ -77,6 +78,13 @@ class Here:
             at_once=2 * concurrency,
             folder=FOLDER,
         )
+
+    @property
+    def prompts(self) -> "Lookup":
+        """Prompts of the folder `prompts`, then of the registry."""
+        from coalmine_evals.runs.session import prompts_of
+
+        return prompts_of(self.place)
 
     def suite(self, name: str) -> "SuiteCases":
         """The suite of a file, or one that was pushed, with its cases."""
