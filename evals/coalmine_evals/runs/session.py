@@ -15,12 +15,12 @@ from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
-from coalmine_evals.runs.answers import SideName
+from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.candidates import Fetch, side_of_text
 from coalmine_evals.runs.cost import Estimate, estimate
-from coalmine_evals.runs.engine import Progress, Work, bound
+from coalmine_evals.runs.engine import Progress, Work, answered, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
@@ -93,6 +93,8 @@ class Place:
     """Reads the registry."""
     judge: Judge
     """The gate."""
+    at_once: int = 64
+    """Answers under way at once; providers have limits of their own."""
     folder: Path | None = None
     """Of prompt files, where judges are looked for before the registry; None for the registry alone."""
 
@@ -132,7 +134,41 @@ async def evaluate(
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
         async with _halted_by(stop, place.models):
-            return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+            return await finish(
+                run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was asked for one case, and what came of it."""
+
+    request: Request
+    answer: KeptAnswer
+
+
+async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
+    """Asks the candidate for one answer to each case and scores it; no run is kept.
+
+    Args:
+        wanted: What is tried; of a baseline and repeats nothing is read.
+        place: Where.
+
+    Raises:
+        InvalidParameter: A case does not fit the prompt, or the candidate is of recorded answers.
+        Terminal: The budget is spent, or the provider refuses all requests.
+    """
+    async with _purse(wanted, place) as purse:
+        asked = _asked(wanted, place, RunModels(place.models, purse))
+        work = asked.work
+        _expected(work, place.prices)
+        side = work.sides["candidate"]
+        if not isinstance(side, PromptSide):
+            raise InvalidParameter(f"{wanted.candidate} is no prompt: name FILE.md, or NAME@VERSION")
+        answers = await asyncio.gather(
+            *(answered(work, (at, "candidate", 0)) for at in range(len(work.cases)))
+        )
+        return [Trial(side.request(case), each) for case, each in zip(work.cases, answers, strict=True)]
 
 
 @asynccontextmanager
