@@ -1,4 +1,4 @@
-"""Datasets and suites over HTTP and by command: from a file to what good means, from a complaint to a case."""
+"""Datasets and suites over HTTP and by command: what good means, and how a complaint becomes a case."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine, co
 
 PROMPT = "support-refund"
 QUESTION = "Where is my parcel? Write to ann@example.com"
-CONTENT = {
+CONTENT: dict[str, Any] = {
     "template": "Answer kindly: {{ question }}",
     "variables": {"question": {"type": "string"}},
 }
@@ -25,7 +25,7 @@ file: refunds.jsonl
 metrics:
   correct: {scorer: contains, margin: 3%, description: It names the days.}
 """
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"id": "late", "variables": {"question": "Too late?"}, "expected": "14 days", "must_pass": True},
     {"id": "odd", "variables": {"question": "Hm?"}, "expected": "14 days", "capabilities": ["language=en"]},
 ]
@@ -37,10 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     home = tmp_path_factory.mktemp("datasets") / "home"
     with Coalmine("support-bot", spool_dir=home / "spool", capture_text=True) as client:
         for number in range(12):
-            with client.call(PROMPT, version="1.0.0", model="gpt-4o-mini") as call:
-                call.segment("language", "de" if number < 9 else "en")
-                sent = CONTENT["template"].replace("{{ question }}", QUESTION)  # type: ignore[attr-defined]
-                call.record(input_text=sent, output_text="I do not know")
+            segments = {"language": "de" if number < 9 else "en"}
+            with client.call(PROMPT, version="1.0.0", model="gpt-4o-mini", segments=segments) as call:
+                call.record(input_text=f"Answer kindly: {QUESTION}", output_text="I do not know")
             if number == 0:
                 client.feedback(call.request_id, thumbs="down", correction="In 14 days")
     with ServerProcess(home) as found:
