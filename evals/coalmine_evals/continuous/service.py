@@ -7,7 +7,7 @@ before the next begins. After a crash a part may be paid for twice, but no reque
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from coalmine_registry.storage.database import Database
 from coalmine_schemas.identifiers import uuid7
 
 NAME: Final = "continuous"
+_FORGET_EVERY: Final = timedelta(hours=1)
 PART: Final = 64
 """Requests that are worked on together."""
 _PROBE: Final = 4
@@ -99,6 +100,8 @@ class Continuous:
         scorers: By metric.
         needs: Which rollouts run.
         clock: Returns the current time, with a time zone.
+        keep_days: How long scores of requests are kept here; None: forever.
+        close: Closes what scorers ask, where they are asked.
     """
 
     def __init__(
@@ -110,12 +113,18 @@ class Continuous:
         *,
         needs: Needs,
         clock: Callable[[], datetime],
+        keep_days: int | None = None,
+        close: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._database = database
         self._reader = reader
         self._scorers = scorers
         self._needs = needs
         self._clock = clock
+        self._keep_days = keep_days
+        self._close = close
+        self._forgot_at: datetime | None = None
+        self._seen = 0
         self._runner: asyncio.Runner | None = None
         self._deadline = timedelta(seconds=plan.deadline_s)
         self.plan: Final = plan
@@ -129,6 +138,7 @@ class Continuous:
         known = self._database.read(lambda connection: storage.progress_of(connection, NAME))
         # A store that was rebuilt counts from the beginning again.
         seen = newest if known is None else min(known[0], newest)
+        self._seen = seen
         done, raised = 0, self._raised()
         requests = self._fresh(seen, newest, raised=bool(raised))
         for key, together in _by_key(requests).items():
@@ -142,14 +152,16 @@ class Continuous:
                     done += self._score_part(turn, together[at : at + PART], stop)
                     if stop.is_set():
                         return done
-        self._database.write(
-            lambda connection: storage.keep_progress(connection, NAME, newest, self._clock())
-        )
+        now = self._clock()
+        self._database.write(partial(storage.keep_progress, name=NAME, ingest_id=newest, at=now))
+        self._forget(now)
         return done
 
     def close(self) -> None:
         """Lets go of what scoring holds. On the thread that ticked."""
         if self._runner is not None:
+            if self._close is not None:
+                self._runner.run(self._close())
             self._runner.close()
 
     def missing(self, environment: str, prompt: str) -> dict[str, str]:
@@ -173,6 +185,14 @@ class Continuous:
             for each in states
             if each.metric in metrics and is_down(each, now, self.plan.deadline_s)
         }
+
+    def _forget(self, now: datetime) -> None:
+        """Deletes what is as old as requests that the store has deleted."""
+        if self._keep_days is None or (self._forgot_at and now - self._forgot_at < _FORGET_EVERY):
+            return
+        oldest = now - timedelta(days=self._keep_days + 1)
+        self._database.write(partial(storage.forget_before, at=oldest))
+        self._forgot_at = now
 
     def _fresh(self, seen: int, newest: int, *, raised: bool) -> Iterator[FreshRequest]:
         """Requests that may be taken, oldest first."""
@@ -244,6 +264,8 @@ class Continuous:
         ]
 
         def keep(connection: Connection) -> None:
+            # Not further than before, but alive: much to do is no outage.
+            storage.keep_progress(connection, NAME, self._seen, at)
             storage.add_scores(connection, scores)
             if causes:
                 states = {each.key: each for each in storage.states_of(connection, *turn.key)}

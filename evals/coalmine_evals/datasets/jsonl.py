@@ -5,7 +5,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,20 +36,43 @@ def read_cases(path: Path, *, mapping: Mapping[str, str] | None = None) -> list[
     Raises:
         InvalidFile: It has mistakes, of which each is named with file, line and remedy.
     """
-    cases: list[Case] = []
-    lines: dict[str, int] = {}
     mistakes = Mistakes(f"{path.name}:")
-    for number, line in read_lines(path, mistakes):
+    return _cases(read_lines(path, mistakes), path.name, mapping, mistakes)
+
+
+def read_cases_of_text(text: str, name: str) -> list[Case]:
+    """Reads cases from JSON Lines.
+
+    Args:
+        text: The lines.
+        name: What to call them in errors.
+
+    Raises:
+        InvalidFile: As for `read_cases`.
+    """
+    mistakes = Mistakes(f"{name}:")
+    return _cases(_objects(BytesIO(text.encode()), mistakes), name, None, mistakes)
+
+
+def _cases(
+    lines: Iterator[tuple[int, Mapping[str, Any]]],
+    name: str,
+    mapping: Mapping[str, str] | None,
+    mistakes: Mistakes,
+) -> list[Case]:
+    cases: list[Case] = []
+    known: dict[str, int] = {}
+    for number, line in lines:
         with mistakes.noted(f"{number}: "):
             case = read_case(line) if mapping is None else case_of_columns(line, mapping)
-            if case.id in lines:
-                remedy = f"line {lines[case.id]} has it, too: give each case an id of its own"
+            if case.id in known:
+                remedy = f"line {known[case.id]} has it, too: give each case an id of its own"
                 raise InvalidPrompt("id", case.id, remedy)
-            lines[case.id] = number
+            known[case.id] = number
             cases.append(case)
     mistakes.tell()
     if not cases:
-        raise InvalidFile([f"{path.name}: has no case: write one JSON object a line"])
+        raise InvalidFile([f"{name}: has no case: write one JSON object a line"])
     return cases
 
 
@@ -65,15 +88,19 @@ def read_lines(path: Path, mistakes: Mistakes) -> Iterator[tuple[int, Mapping[st
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(_bounded(file, mistakes), 1):
-                found = None
-                with mistakes.noted(f"{number}: "):
-                    found = _object(line) if line.strip() else None
-                if found is not None:
-                    yield number, found
+            yield from _objects(file, mistakes)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidFile([f"{path}: cannot be read ({reason}): name a file of JSON Lines"]) from None
+
+
+def _objects(file: BufferedIOBase, mistakes: Mistakes) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(_bounded(file, mistakes), 1):
+        found = None
+        with mistakes.noted(f"{number}: "):
+            found = _object(line) if line.strip() else None
+        if found is not None:
+            yield number, found
 
 
 def _bounded(file: BufferedIOBase, mistakes: Mistakes) -> Iterator[bytes]:

@@ -196,7 +196,7 @@ def weighted_mean(
     x, w = scores[known], weights[known]
     mean = float((w * x).sum() / w.sum())
     residuals: Counter[str] = Counter()
-    for at, residual in zip(np.flatnonzero(known), w * (x - mean), strict=True):
+    for at, residual in zip(np.flatnonzero(known).tolist(), w * (x - mean), strict=True):
         residuals[cases[at].cluster] += residual
     count = len(residuals)
     spread = float(np.sqrt(sum(each**2 for each in residuals.values())) / w.sum())

@@ -1,4 +1,4 @@
-"""Where judges come from: the prompts at hand, then those that ship with Coalmine."""
+"""Where judges come from: those that ship with Coalmine, and the prompts at hand."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -20,28 +20,46 @@ FOLDER: Final = Path("prompts")
 def find_judge(reference: str, prompts: Lookup | None = None) -> Judge:
     """Finds a judge and checks it.
 
+    The versions that ship are the same everywhere: another text of the same version is refused.
+
     Args:
         reference: E.g. `judge-faithfulness@1.0.0`.
-        prompts: Prompts to look among first, of the registry, say: raises KeyError for one it does not have;
+        prompts: Other prompts, those of the registry, say: raises KeyError for one it does not have;
             the folder `prompts` if None.
 
     Raises:
         InvalidPrompt: It is no reference, or the prompt is no judge.
-        InvalidParameter: There is no such prompt.
+        InvalidParameter: There is no such prompt, or another one than ships.
     """
-    name, version = parse_reference(reference, "judge")
-    for each in (prompts or in_folder(FOLDER), _shipped):
-        try:
-            content = each(f"{name}@{version}")
-        except KeyError:
-            continue
-        return Judge.of(content, reference)
-    known = [f"{found}@{number}" for found, number, _ in shipped_judges()]
-    near = nearest(reference, known)
-    raise InvalidParameter(
-        f"judge {reference}: there is no such prompt in {FOLDER}/ or in the registry, and none ships: "
-        + (f"did you mean {near}?" if near else f"those that ship are {', '.join(known)}")
-    )
+    parse_reference(reference, "judge")
+    at_hand = prompts or in_folder(FOLDER)
+    for name, version, text in shipped_judges():
+        if reference == f"{name}@{version}":
+            content = parse_prompt(text)
+            _check_same(reference, content)
+            return Judge.of(content, reference)
+    try:
+        return Judge.of(at_hand(reference), reference)
+    except KeyError:
+        known = [f"{name}@{version}" for name, version, _ in shipped_judges()]
+        near = nearest(reference, known)
+        raise InvalidParameter(
+            f"judge {reference}: there is no such prompt in {FOLDER}/ or in the registry, and none ships: "
+            + (f"did you mean {near}?" if near else f"those that ship are {', '.join(known)}")
+        ) from None
+
+
+def _check_same(reference: str, content: PromptContent) -> None:
+    try:
+        own = in_folder(FOLDER)(reference)
+    except KeyError:
+        return
+    if own.digest() != content.digest():
+        file = file_of(FOLDER, *parse_reference(reference))
+        raise InvalidParameter(
+            f"judge {reference}: {file} is not what ships with Coalmine as this version: give yours "
+            "a version of its own"
+        )
 
 
 def in_folder(folder: Path) -> Lookup:
@@ -80,10 +98,3 @@ def write_judges(folder: Path) -> list[Path]:
             path.write_text(text, encoding="utf-8")
             written.append(path)
     return written
-
-
-def _shipped(reference: str) -> PromptContent:
-    for name, version, text in shipped_judges():
-        if reference == f"{name}@{version}":
-            return parse_prompt(text)
-    raise KeyError(reference)

@@ -54,6 +54,32 @@ class LlmJudgePairs(JudgeScorer):
         return await self.compare(case, output, case.expected)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Scores answers of one side beside one answer of the other: both sides' scores add up to 1."""
+
+    pairs: LlmJudgePairs
+    other: str | None
+    """The answer of the other side; None if it has none."""
+    is_candidate: bool
+    """Whether the candidate's answers are scored."""
+
+    @property
+    def name(self) -> str:
+        """That of the judge."""
+        return self.pairs.name
+
+    async def score(self, case: Case, output: str) -> Score:
+        """Compares an answer with the other side's."""
+        if self.other is None:
+            return Score(None, {"reason": "the other side has no answer to compare with"})
+        if self.is_candidate:
+            return await self.pairs.compare(case, output, self.other)
+        score = await self.pairs.compare(case, self.other, output)
+        value = None if score.value is None else 1 - score.value
+        return Score(value, score.details, score.cost_nano_usd)
+
+
 def position_consistency(details: Iterable[Mapping[str, JsonValue]]) -> float | None:
     """Share of pairs whose verdict survives the swap of the order; None without any that has both."""
     known = [bool(each[CONSISTENT]) for each in details if CONSISTENT in each and "same" not in each]

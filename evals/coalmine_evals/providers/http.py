@@ -13,7 +13,7 @@ import stamina
 
 from coalmine.replies import ReplyFacts
 from coalmine_evals.providers.api import Api
-from coalmine_evals.providers.limiter import Limiter
+from coalmine_evals.providers.limiter import Halted, Limiter
 from coalmine_evals.providers.provider import ProviderRefused, Request
 from coalmine_evals.providers.rate_headers import exhausted_for_s, retry_after_s
 from coalmine_evals.providers.reply import output_of, priced_provider, read_stream, read_whole, said_error
@@ -28,6 +28,8 @@ _LARGEST_BYTES: Final = 16 * 1024 * 1024
 _LONGEST_MESSAGE: Final = 300
 _LONGEST_TOLD_S: Final = 600.0
 """Who is told to wait longer comes back another time: the run can be resumed."""
+_LONGEST_PAUSE_S: Final = 30.0
+"""Between attempts at a server that fails."""
 _QUOTA: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _REFUSES_ALL: Final = {
     401: "it does not take the key: check {key}",
@@ -94,6 +96,7 @@ class HttpProvider:
         self._url = httpx2.URL(base_url)
         self._priced = priced_provider(base_url)
         self._limiters: defaultdict[str, Limiter] = defaultdict(lambda: Limiter(settings.concurrency))
+        self._halted = False
         self._rng = Random()  # noqa: S311 - spreads, hides nothing
         headers = {"user-agent": "coalmine-evals", **({} if key is None else api.headers(key))}
         self._http = httpx2.AsyncClient(
@@ -112,6 +115,12 @@ class HttpProvider:
         """Where it is, without credentials."""
         return str(self._url.copy_with(username=None, password=None))
 
+    def halt(self) -> None:
+        """Sends no request any more; those under way are answered."""
+        self._halted = True
+        for limiter in self._limiters.values():
+            limiter.halt()
+
     async def close(self) -> None:
         """Closes all connections."""
         await self._http.aclose()
@@ -119,6 +128,8 @@ class HttpProvider:
     async def answer(self, request: Request, *, repeat: int = 0) -> Output:
         """Answers a request; see `Provider`."""
         limiter = self._limiters[request.model]
+        if self._halted:
+            limiter.halt()
         began, told = monotonic(), 0
         while True:
             try:
@@ -136,7 +147,9 @@ class HttpProvider:
                 if monotonic() - began + pause_s > self._settings.patience_s:
                     waited = f"too many requests for {self._settings.patience_s:.0f} s"
                     return Output(None, f"rate_limit: {waited}: {error}")
-                await asyncio.sleep(pause_s)
+                await limiter.rest(pause_s)
+            except Halted:
+                raise ProviderRefused("it was stopped") from None
             except _Failed as error:
                 return Output(None, str(error))
 
@@ -144,7 +157,7 @@ class HttpProvider:
         def again(error: Exception) -> bool | float:
             if not isinstance(error, _Failed):
                 return False
-            return True if error.pause_s is None else min(error.pause_s, _LONGEST_TOLD_S)
+            return True if error.pause_s is None else min(error.pause_s, _LONGEST_PAUSE_S)
 
         tries = stamina.retry_context(on=again, attempts=self._settings.attempts, timeout=None)
         async for attempt in tries:

@@ -7,11 +7,16 @@ which doubles the number in each round; from then on a whole round of successes 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
 FIRST: Final = 4
 """Requests under way at once, in the beginning."""
+
+
+class Halted(Exception):
+    """No request may begin any more."""
 
 
 class Limiter:
@@ -30,17 +35,24 @@ class Limiter:
         self._peak = 0
         self._halvings = 0
         self._paused_until = 0.0
+        self._halted = asyncio.Event()
         self.under_way = 0
         """Requests that have begun and not ended."""
         self.limit = min(FIRST, most)
         """How many may be."""
 
     async def begin(self) -> int:
-        """Waits until one more request may begin; returns what `end` has to be told."""
+        """Waits until one more request may begin; returns what `end` has to be told.
+
+        Raises:
+            Halted: None may begin any more.
+        """
         while True:
+            if self._halted.is_set():
+                raise Halted
             pause_s = self._paused_until - self._clock()
             if pause_s > 0:
-                await asyncio.sleep(pause_s)
+                await self.rest(pause_s)
             elif self.under_way < self.limit:
                 self.under_way += 1
                 self._peak = max(self._peak, self.under_way)
@@ -68,6 +80,19 @@ class Limiter:
         elif succeeded and began == self._halvings:
             self._grow()
         self._wake()
+
+    async def rest(self, pause_s: float) -> None:
+        """Waits for a while, or until it is halted."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._halted.wait(), pause_s)
+
+    def halt(self) -> None:
+        """Lets no request begin any more; those under way end as they do."""
+        self._halted.set()
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
 
     def _grow(self) -> None:
         """Allows one more, unless fewer are wanted than may be."""

@@ -81,6 +81,11 @@ class OpenModels:
             self._open[place] = HttpProvider(api, str(url), key, prices=self._prices, settings=self._settings)
         return self._open[place]
 
+    def halt(self) -> None:
+        """Asks for nothing any more; what was asked for is answered."""
+        for provider in self._open.values():
+            provider.halt()
+
     async def close(self) -> None:
         """Closes all connections."""
         for provider in self._open.values():

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import result
 
 Split = Literal["dev", "test"]
@@ -16,9 +15,9 @@ class Case:
 
     id: str
     """Name of the case, unique in its dataset."""
-    variables: Mapping[str, JsonValue]
+    variables: Mapping[str, Any]
     """What the prompt's templates are given."""
-    expected: JsonValue
+    expected: Any
     """What a right answer is, in the form that the scorers read; null if none is known."""
     capabilities: tuple[str, ...]
     """What the case tries, e.g. `refunds` or `german`: results are shown by these, too."""
@@ -221,3 +220,74 @@ class Representativeness:
     """What production has and the cases lack, in sentences; what cannot be compared, and how it could."""
     weighting: Weighting | None
     """Weights that make up for it; null if there is nothing to weight by."""
+
+
+ProposalState = Literal["waiting", "confirmed", "rejected", "forgotten"]
+
+
+@result
+class ProposedCase:
+    """What a request suggests for a case, redacted."""
+
+    variables: Mapping[str, Any]
+    """What the prompt was given."""
+    recovered: bool
+    """True if the variables were found by the prompt's own template; false: `input` is all that was sent."""
+    answer: str | None
+    """What was answered."""
+    comment: str | None
+    """What the user said about it."""
+    correction: str | None
+    """What the user said is right."""
+    capabilities: tuple[str, ...]
+    """Segments of the request, e.g. `language=de`."""
+    cluster: str | None
+    """The same for all requests of one session; null if it is not known."""
+
+
+@result
+class Proposal:
+    """A request with bad feedback that could be a case, until a person says what is right."""
+
+    id: int
+    """Id of the proposal."""
+    dataset: str
+    """Name of the dataset it is proposed for."""
+    request_id: str
+    """Request it came from."""
+    state: ProposalState
+    """`forgotten`: somebody had the request forgotten."""
+    prompt: str
+    """Prompt that was served."""
+    version: str
+    """Version that was served."""
+    environment: str
+    """Environment that it was served in."""
+    given_at: datetime
+    """When the feedback was given."""
+    case: ProposedCase | None
+    """What the case would be; null once it is decided."""
+    proposed_at: datetime
+    """When it was proposed."""
+    proposed_by: str
+    """Subject of the token that had it proposed."""
+    decided_at: datetime | None
+    """When it was confirmed or rejected."""
+    decided_by: str | None
+    """Subject of the token that decided."""
+    reason: str | None
+    """Why it was rejected."""
+
+
+@result
+class Proposed:
+    """What production suggested."""
+
+    proposed: int
+    """New proposals."""
+    known: int
+    """Requests with bad feedback that were proposed before."""
+    without_text: int
+    """Requests with bad feedback whose text is not stored."""
+    advice: str | None
+    """What to switch on to get more; null if there is nothing."""

@@ -24,32 +24,41 @@ class Budget:
         self.unpriced = 0
         """Answers whose price is not known."""
         self._reserved = 0
+        self._largest: int | None = None
         self._changed = asyncio.Condition()
 
-    async def admit(self, at_most_nano_usd: int) -> "Admission":
+    async def admit(self, expected_nano_usd: int) -> "Admission":
         """Waits until an answer fits into what is left.
+
+        The first answer is asked for alone; from then on none is expected to cost less than any before it.
+
+        Args:
+            expected_nano_usd: About the most that the answer can cost.
 
         Raises:
             BudgetSpent: It does not, whatever those cost that are under way.
         """
-        if self.limit_nano_usd is not None:
-            async with self._changed:
-                while self.spent_nano_usd + self._reserved + at_most_nano_usd > self.limit_nano_usd:
-                    if self._reserved == 0:
-                        spent, limit = self.spent_nano_usd / 1e9, self.limit_nano_usd / 1e9
-                        raise BudgetSpent(
-                            f"${spent:.4f} of ${limit:.4f} are spent, and the next answer may cost "
-                            f"${at_most_nano_usd / 1e9:.4f}"
-                        )
-                    await self._changed.wait()
-                self._reserved += at_most_nano_usd
-        return Admission(self, at_most_nano_usd)
+        if self.limit_nano_usd is None:
+            return Admission(self, 0)
+        async with self._changed:
+            while True:
+                at_most = max(expected_nano_usd, self._largest or 0)
+                fits = self.spent_nano_usd + self._reserved + at_most <= self.limit_nano_usd
+                if fits and (self._largest is not None or self._reserved == 0):
+                    break
+                if self._reserved == 0:
+                    spent = f"${self.spent_nano_usd / 1e9:.4f} of ${self.limit_nano_usd / 1e9:.4f}"
+                    raise BudgetSpent(f"{spent} are spent, and the next answer may cost ${at_most / 1e9:.4f}")
+                await self._changed.wait()
+            self._reserved += max(at_most, 1)
+        return Admission(self, max(at_most, 1))
 
     async def settle(self, reserved_nano_usd: int, cost_nano_usd: int | None) -> None:
         """Counts what an answer has cost in place of what it could."""
         if cost_nano_usd is None:
             self.unpriced += 1
         self.spent_nano_usd += cost_nano_usd or 0
+        self._largest = max(self._largest or 0, cost_nano_usd or 0)
         if self.limit_nano_usd is not None:
             async with self._changed:
                 self._reserved -= reserved_nano_usd

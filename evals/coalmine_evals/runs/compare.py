@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun
-from coalmine_evals.runs.answers import KeptAnswer, SideName
-from coalmine_evals.runs.engine import Done
+from coalmine_evals.runs.answers import SideName
+from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.outcome import gate_input
 from coalmine_evals.runs.run import Judge
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict
@@ -33,14 +34,20 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
     _check(*runs.values())
     first = runs["candidate"]
     cases = cases_kept(find_suite(database, first.suite, first.suite_digest).suite, database)
+    work = Work(
+        cases=cases.chosen,
+        repeats=min(each.repeats for each in runs.values()),
+        sides={},
+        scorers={each.name: scorer_of(each.scorer, each.settings) for each in cases.suite.metrics},
+    )
     done = Done()
     names: tuple[SideName, ...] = ("candidate", "baseline")
     for side in names:
         for each in store.kept(runs[side].id):
-            if each.side == "candidate":
-                answer: KeptAnswer = replace(each, side=side)
+            if each.side == "candidate" and each.repeat < work.repeats:
+                answer = replace(each, side=side)
                 done.answers[answer.unit] = answer
-    return judge(gate_input(cases.suite, cases.chosen, min(each.repeats for each in runs.values()), done))
+    return judge(gate_input(cases.suite, work, done, partial=any(each.partial for each in runs.values())))
 
 
 def _check(one: EvalRun, other: EvalRun) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
 from coalmine_evals.providers.provider import AsksModels, Models
-from coalmine_evals.records import Scorer
+from coalmine_evals.records import Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.sides import RunSide
@@ -52,6 +53,11 @@ class Done:
     answers: dict[Unit, KeptAnswer] = field(default_factory=dict)
     stopped: str | None = None
     """Why it did not end; None if it did."""
+
+    def stop(self, reason: str) -> None:
+        """Ends it before all is done; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = reason
 
 
 def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
@@ -102,12 +108,12 @@ async def carry_out(
             if done.stopped is not None:
                 return
             if stop is not None and stop.is_set():
-                done.stopped = "it was stopped"
+                done.stop("it was stopped")
                 return
             try:
-                answer = await _answered(work, unit)
+                answer = await answered(work, unit)
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
-                done.stopped = str(reason)
+                done.stop(str(reason))
                 return
             await store.keep(run, answer)
             done.answers[unit] = answer
@@ -129,9 +135,19 @@ async def carry_out(
     return done
 
 
-async def _answered(work: Work, unit: Unit) -> KeptAnswer:
+async def answered(work: Work, unit: Unit) -> KeptAnswer:
+    """Asks for one answer and scores it; raises what stops all others, too."""
     place, side, repeat = unit
     case = work.cases[place]
     output = await work.sides[side].answer(case, repeat)
-    scores = await asyncio.gather(*(scored(each, case, output) for each in work.scorers.values()))
+    others = [other for name, other in work.sides.items() if name != side]
+
+    async def score(scorer: Scorer) -> Score:
+        if isinstance(scorer, LlmJudgePairs) and others:
+            # Asked once: who answers for the other side gets the same answer.
+            beside = await others[0].answer(case, repeat)
+            scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
+        return await scored(scorer, case, output)
+
+    scores = await asyncio.gather(*map(score, work.scorers.values()))
     return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))

@@ -75,20 +75,31 @@ def why_none(
         cases: The cases that it counts.
         served: What it has to be compared with; None if the prompt is served nowhere yet.
     """
-    side = run.candidate
-    if run.state != "ended":
-        return f"it is {run.state}"
-    if side.provider == RECORDED:
-        return "its answers were recorded, and nothing says that they are of that version"
-    if side.digest != about.digest:
-        return f"it is of content {side.digest}, and the version is {about.digest}"
-    if side.model != (model := about.content.get("model") or suite.model):
-        return f"{side.model} was asked, and the version is for {model}"
-    if run.split != "test" or suite.split != "test":
-        return "cases that the prompt may have been written with do not decide: the suite needs split: test"
-    if run.cases != len(cases) or run.repeats < suite.repeats:
-        wanted = f"{len(cases)} cases, {suite.repeats} times each"
-        return f"it has {run.cases} cases, {run.repeats} times each, and the suite {wanted}"
+    side, wanted = run.candidate, about.content.get("model") or suite.model
+    reasons = (
+        (run.state != "ended", f"it is {run.state}"),
+        (
+            side.provider == RECORDED,
+            "its answers were recorded, and nothing says that they are of that version",
+        ),
+        (side.digest != about.digest, f"it is of content {side.digest}, the version is {about.digest}"),
+        (side.model != wanted, f"{side.model} was asked, and the version is for {wanted}"),
+        (
+            (run.split, suite.split) != ("test", "test"),
+            "cases that the prompt may have been written with do not decide: the suite needs split: test",
+        ),
+        (
+            run.partial or run.cases != len(cases) or run.repeats < suite.repeats,
+            f"it has {run.cases} cases, {run.repeats} times each, and the suite {len(cases)} cases, "
+            f"{suite.repeats} times each",
+        ),
+    )
+    why = next((text for applies, text in reasons if applies), None)
+    return why or _why_not_compared(run, about, served)
+
+
+def _why_not_compared(run: EvalRun, about: VersionRecord, served: VersionRecord | None) -> str | None:
+    """Returns why a run says nothing of a version beside the one that is served; None if it does."""
     if served is None or served.digest == about.digest:
         return None
     if run.baseline is None:
@@ -98,9 +109,7 @@ def why_none(
             f"its baseline is {run.baseline.version or run.baseline.digest}, and {served.version} is served: "
             "small losses would add up"
         )
-    if run.baseline.provider == RECORDED:
-        return "the answers of its baseline were recorded"
-    return None
+    return "the answers of its baseline were recorded" if run.baseline.provider == RECORDED else None
 
 
 def _outcome(
@@ -135,7 +144,7 @@ def _without_baseline(suite: Suite, cases: Sequence[Case], answers: Sequence[Kep
 
 
 def served_by_default(registry: Registry, prompt: str) -> VersionRecord | None:
-    """Returns what a version has to be compared with: the default of the strictest environment that has one."""
+    """Returns what a version is compared with: the default of the strictest environment that has one."""
     for environment in reversed(ENVIRONMENTS):
         try:
             return registry.version(prompt, registry.deployment(environment, prompt).version)

@@ -7,13 +7,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from coalmine_evals.records import GateInput, MetricScores
+from coalmine_evals.judges.remarks import JudgedAnswer, remarks
+from coalmine_evals.judges.scorer import JudgeScorer
+from coalmine_evals.judges.storage import advisory_reason
+from coalmine_evals.records import GateInput, MetricScores, Scorer
+from coalmine_evals.results.judges import Calibration
 from coalmine_evals.results.runs import Side
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_evals.scorers.summary import summary_of
-from coalmine_evals.suites.suite import Suite
+from coalmine_evals.suites.suite import Suite, SuiteMetric
 
 _OLD: Final = timedelta(days=7)
 """Answers that are further apart than this may be of a model that its provider has changed in between."""
@@ -45,8 +49,18 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
     )
 
 
-def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool) -> GateInput:
-    """Returns what the gate judges of a run with a baseline."""
+def gate_input(
+    suite: Suite, work: Work, done: Done, *, partial: bool = False, calibrations: Sequence[Calibration] = ()
+) -> GateInput:
+    """Returns what the gate judges of a run with a baseline.
+
+    Args:
+        suite: What was run.
+        work: What was to be done.
+        done: What has been done.
+        partial: True if it is less than what the suite says.
+        calibrations: Of judges: one that nobody compared with people does not decide.
+    """
     candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
     return GateInput(
         cases=work.cases,
@@ -56,14 +70,33 @@ def gate_input(suite: Suite, work: Work, done: Done, *, partial: bool) -> GateIn
                 margin=each.margin,
                 candidate=candidate[each.name],
                 baseline=baseline[each.name],
-                advisory="the suite says that it is advisory" if each.role == "advisory" else None,
+                advisory=_advisory(each, work.scorers[each.name], calibrations),
             )
             for each in suite.metrics
         ],
         right_from={each.name: each.right_from for each in suite.metrics},
         unscored_limit=suite.unscored_limit,
-        warnings=tuple(_warnings(done, work, partial=partial)),
+        warnings=(*_warnings(done, work, partial=partial), *_remarks(work, done)),
     )
+
+
+def _advisory(metric: SuiteMetric, scorer: Scorer, calibrations: Sequence[Calibration]) -> str | None:
+    if metric.role == "advisory":
+        return "the suite says that it is advisory"
+    return advisory_reason(scorer.name, calibrations) if isinstance(scorer, JudgeScorer) else None
+
+
+def _remarks(work: Work, done: Done) -> list[str]:
+    """What to know of the scores of judges."""
+    found = []
+    for metric, scorer in work.scorers.items():
+        if isinstance(scorer, JudgeScorer):
+            by_side: dict[SideName, list[JudgedAnswer]] = {"candidate": [], "baseline": []}
+            for each in done.answers.values():
+                judged = JudgedAnswer(each.case, each.repeat, each.output, each.scores[metric])
+                by_side[each.side].append(judged)
+            found += remarks(metric, scorer, by_side["candidate"], by_side["baseline"])
+    return found
 
 
 def spent_on(answers: Iterable[KeptAnswer]) -> int:
@@ -92,9 +125,8 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
     }
     found = []
     if partial:
-        found.append(
-            f"{len(work.cases)} cases, {work.repeats} repeats: not what the suite says, so no evidence"
-        )
+        size = f"{len(work.cases)} cases, {work.repeats} answers to each"
+        found.append(f"{size}: not what the suite says, so the run is no evidence")
     times = {side: _times(answers) for side, answers in by_side.items()}
     if all(times.values()):
         first, last = min(map(min, times.values())), max(map(max, times.values()))

@@ -1,8 +1,8 @@
 """Runs that were made elsewhere, in CI say: what they must bring, and what they come to, judged here.
 
-Little that a run says of itself is believed: its cases are those of the suite that was pushed, its versions are
-looked up, what needs no model is scored here, and the gate judges here. That the answers are what the model
-said, and what a judge said of them, has to be believed of whoever publishes them; their name stands with it.
+Little that a run says of itself is believed: its cases are those of the suite that was pushed, its versions
+are looked up, what needs no model is scored here, and the gate judges here. That the answers are what the
+model said, and what a judge said of them, has to be believed of whoever publishes them, whose name is kept.
 """
 
 import asyncio
@@ -150,7 +150,7 @@ class PublishedRuns:
         if found.state == "ended":
             raise Conflict(f"run {run} has ended: nothing is added to it")
         sides = {
-            name: ClaimedSide(**side)  # type: ignore[arg-type] # as `_asked` has written it
+            name: ClaimedSide(**side)
             for name in ("candidate", "baseline")
             if isinstance(side := claim[name], dict)
         }
@@ -170,6 +170,7 @@ class PublishedRuns:
             suite=suite,
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
+            partial=claim.repeats < suite.repeats,
             work=Work(
                 cases=chosen,
                 repeats=claim.repeats,
@@ -209,6 +210,10 @@ class _PublishedSide:
 
     def request(self, case: Case) -> None:
         """Nothing is asked."""
+
+    def known(self, case: Case, repeat: int) -> bool:
+        """All are."""
+        return True
 
     async def answer(self, case: Case, repeat: int) -> Output:
         """Returns what was published."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from coalmine_evals.judges.storage import calibrations
 from coalmine_evals.records import GateInput
 from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun
@@ -34,12 +35,12 @@ class Asked:
     suite: Suite
     dataset_digest: str
     split: str
-    partial: bool
-    """Whether these are fewer cases or repeats than the suite says, or others."""
     work: Work
     started_by: str
     arguments: JsonObject
     """What was asked for, in words that lead to the same: what `--resume` goes on with."""
+    partial: bool = False
+    """Whether these are fewer cases or repeats than the suite says, or others."""
 
     def digests(self) -> JsonObject:
         """What must be the same when the run goes on."""
@@ -105,7 +106,13 @@ async def finish(
     if done.stopped is None:
         gate = None
         if "baseline" in asked.work.sides:
-            given = gate_input(asked.suite, asked.work, done, partial=asked.partial)
+            given = gate_input(
+                asked.suite,
+                asked.work,
+                done,
+                partial=asked.partial,
+                calibrations=calibrations(store.database),
+            )
             gate = await asyncio.to_thread(judge, given)
         ended = replace(ended, state="ended", gate=gate, ended_at=datetime.now(UTC))
     else:

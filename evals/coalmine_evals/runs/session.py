@@ -3,32 +3,37 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from coalmine_evals.judges.find import in_folder
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
-from coalmine_evals.runs.answers import SideName
+from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.candidates import Fetch, side_of_text
 from coalmine_evals.runs.cost import Estimate, estimate
-from coalmine_evals.runs.engine import Progress, Work, bound
+from coalmine_evals.runs.engine import Progress, Work, answered, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
-from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases
+from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_schemas.prompts.json_values import JsonObject
+from coalmine_schemas.prompts.templating import Lookup
 
 _MOST_MISTAKES: Final = 5
 """Cases named that do not fit the prompt."""
@@ -88,6 +93,10 @@ class Place:
     """Reads the registry."""
     judge: Judge
     """The gate."""
+    at_once: int = 64
+    """Answers under way at once; providers have limits of their own."""
+    folder: Path | None = None
+    """Of prompt files, where judges are looked for before the registry; None for the registry alone."""
 
 
 Announce = Callable[[EvalRun, Estimate], None]
@@ -115,7 +124,7 @@ async def evaluate(
         NotFound: There is no such version, or no such run.
         Conflict: The run that should go on has ended, or what it is of has changed.
     """
-    async with _purse(wanted, place) as purse:
+    async with purse_of(place, *_budget(wanted, place)) as purse:
         models = RunModels(place.models, purse)
         asked = _asked(wanted, place, models)
         expected = _expected(asked.work, place.prices)
@@ -124,17 +133,69 @@ async def evaluate(
         else:
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
-        return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+        async with _halted_by(stop, place.models):
+            return await finish(
+                run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was asked for one case, and what came of it."""
+
+    request: Request
+    answer: KeptAnswer
+
+
+async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
+    """Asks the candidate for one answer to each case and scores it; no run is kept.
+
+    Args:
+        wanted: What is tried; of a baseline and repeats nothing is read.
+        place: Where.
+
+    Raises:
+        InvalidParameter: A case does not fit the prompt, or the candidate is of recorded answers.
+        Terminal: The budget is spent, or the provider refuses all requests.
+    """
+    async with _purse(wanted, place) as purse:
+        asked = _asked(wanted, place, RunModels(place.models, purse))
+        work = asked.work
+        _expected(work, place.prices)
+        side = work.sides["candidate"]
+        if not isinstance(side, PromptSide):
+            raise InvalidParameter(f"{wanted.candidate} is no prompt: name FILE.md, or NAME@VERSION")
+        answers = await asyncio.gather(
+            *(answered(work, (at, "candidate", 0)) for at in range(len(work.cases)))
+        )
+        return [Trial(side.request(case), each) for case, each in zip(work.cases, answers, strict=True)]
 
 
 @asynccontextmanager
-async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
-    budget = Budget(wanted.budget_nano_usd)
-    since = datetime.now(UTC) if wanted.fresh else None
-    if wanted.resume is not None:
-        before = place.store.run(wanted.resume)
-        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
-        since = before.started_at if wanted.fresh else None
+async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIterator[None]:
+    """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
+
+    async def halt(stop: asyncio.Event) -> None:
+        await stop.wait()
+        models.halt()
+
+    halting = None if stop is None else asyncio.create_task(halt(stop))
+    try:
+        yield
+    finally:
+        if halting is not None:
+            halting.cancel()
+
+
+@asynccontextmanager
+async def purse_of(place: Place, budget: Budget, since: datetime | None = None) -> AsyncIterator[Purse]:
+    """What answers are paid from and where they are kept, for the length of a block.
+
+    Args:
+        place: Where.
+        budget: What may be spent.
+        since: Answers from before are asked for again; None for those of any age.
+    """
     cache = AnswerCache(place.cache)
     try:
         yield Purse(cache, budget, place.prices, since)
@@ -143,9 +204,24 @@ async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
         await place.models.close()
 
 
+def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
+    budget = Budget(wanted.budget_nano_usd)
+    since = datetime.now(UTC) if wanted.fresh else None
+    if wanted.resume is not None:
+        before = place.store.run(wanted.resume)
+        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
+        since = before.started_at if wanted.fresh else None
+    return budget, since
+
+
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    scorers = {each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}
+    prompts = prompts_of(place)
+    scorers = {
+        each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
+        for each in suite.metrics
+        for scorer in [scorer_of(each.scorer, each.settings)]
+    }
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -165,6 +241,21 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     )
 
 
+def prompts_of(place: Place) -> Lookup:
+    """Returns the prompts of a place, judges among them: of its folder, then of the registry."""
+
+    def content(reference: str) -> PromptContent:
+        if place.folder is not None:
+            with suppress(KeyError):
+                return in_folder(place.folder)(reference)
+        try:
+            return place.fetch(*parse_reference(reference))
+        except NotFound:
+            raise KeyError(reference) from None
+
+    return content
+
+
 def _expected(work: Work, prices: PriceTable) -> Estimate:
     """Renders every case, so that one that does not fit is known before anything is paid."""
     requests: list[Request] = []
@@ -176,7 +267,7 @@ def _expected(work: Work, prices: PriceTable) -> Estimate:
             except InvalidParameter as error:
                 mistakes.append(f"{name}: {error}")
                 continue
-            if request is not None:
+            if request is not None and isinstance(side, PromptSide):
                 there = sum(side.known(case, repeat) for repeat in range(work.repeats))
                 requests += [request] * (work.repeats - there)
                 known += there

@@ -40,9 +40,6 @@ class RunSide(Protocol):
             InvalidParameter: The case does not fit the prompt.
         """
 
-    def known(self, case: Case, repeat: int) -> bool:
-        """Whether the answer is there already, and costs nothing."""
-
     async def answer(self, case: Case, repeat: int) -> Output:
         """Answers a case; raises what `Provider.answer` raises."""
 
@@ -64,10 +61,6 @@ class RecordedSide:
 
     def request(self, case: Case) -> None:
         """Nothing is asked."""
-
-    def known(self, case: Case, repeat: int) -> bool:
-        """All are."""
-        return True
 
     async def answer(self, case: Case, repeat: int) -> Output:
         """Returns what was recorded."""

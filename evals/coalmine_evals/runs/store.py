@@ -38,6 +38,11 @@ class RunStore:
         self._clock = clock
         self._writer = GroupWriter(database)
 
+    @property
+    def database(self) -> Database:
+        """That of evaluations."""
+        return self._database
+
     def put(self, run: EvalRun, plan: JsonObject | None = None) -> None:
         """Keeps a run, or what has changed of it.
 

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from coalmine_evals.records import Scorer
 from coalmine_evals.results.scorers import KnownScorer, Setting
-from coalmine_evals.scorers import custom
+from coalmine_evals.scorers import custom, tools
 from coalmine_evals.scorers.settings import made
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -53,6 +53,8 @@ def scorer_of(name: str, settings: Mapping[str, JsonValue] | None = None) -> Sco
     settings = settings or {}
     if name in BUILT_IN:
         return cast("Scorer", made(_class_of(name), settings))
+    if ":" in name:
+        return tools.scorer_of(name, settings)
     if name in JUDGES:
         return cast("Scorer", _class_of(name).of(settings))
     if name in custom.names():

@@ -1,4 +1,4 @@
-"""The tables of runs that the server begins, and of what it knows of versions and models. Made by `tables.py`."""
+"""The tables of runs that the server begins, and of what they show of models. Made by `tables.py`."""
 
 from typing import Final
 

@@ -47,7 +47,7 @@ def cases_beside(suite: Suite, path: Path) -> SuiteCases:
                 "look at what changed, then `coalmine suite check --fix` writes it"
             ]
         )
-    return _checked(replace(suite, dataset_digest=digest), found)
+    return checked(suite, digest, found)
 
 
 def cases_kept(suite: Suite, database: Database) -> SuiteCases:
@@ -57,11 +57,21 @@ def cases_kept(suite: Suite, database: Database) -> SuiteCases:
         NotFound: They are not kept there.
     """
     dataset = find_dataset(database, suite.dataset, suite.dataset_digest)
-    return _checked(replace(suite, dataset_digest=dataset.digest), cases_of(database, dataset.digest))
+    return checked(suite, dataset.digest, cases_of(database, dataset.digest))
 
 
-def _checked(suite: Suite, every: Sequence[Case]) -> SuiteCases:
-    found = SuiteCases(suite, every)
+def checked(suite: Suite, digest: str, every: Sequence[Case]) -> SuiteCases:
+    """Returns the cases of a suite, if it can be run on them.
+
+    Args:
+        suite: What is run.
+        digest: Of the cases.
+        every: All of the dataset.
+
+    Raises:
+        InvalidFile: None of them counts, or the suite names a capability that none of them tries.
+    """
+    found = SuiteCases(replace(suite, dataset_digest=digest), every)
     mistakes = []
     if not found.chosen:
         mistakes.append(f"{suite.name}: split is {suite.split!r}, of which the dataset has no case")

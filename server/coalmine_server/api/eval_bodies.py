@@ -1,13 +1,15 @@
 """Bodies of requests about evaluations."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from coalmine_evals.records import Output
 from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
-from coalmine_server.api.bodies import Body, VersionText
+from coalmine_server.api.bodies import Body, Json, PromptName, VersionText
+from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.moment_parameter import Moment
 
 _HEX = r"^[0-9a-f]{64}$"
 
@@ -21,7 +23,7 @@ class EvalSideBody(Body):
     digest: str = Field(
         pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the content, `sha256:<hex>`."
     )
-    provider: str = Field(max_length=100, description="Who answered.", examples=["openai"])
+    provider: str = Field(max_length=100, description="Provider that answered.", examples=["openai"])
     model: str | None = Field(default=None, max_length=200, description="Model that was asked.")
 
     def claimed(self) -> ClaimedSide:
@@ -62,7 +64,7 @@ class EvalAnswerBody(Body):
     text: str | None = Field(
         default=None,
         max_length=200_000,
-        description="What was answered; null if it is not told, or nothing was.",
+        description="What was answered; null if it is not told.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")
     response_model: str | None = Field(default=None, max_length=200, description="Model that answered.")
@@ -109,9 +111,73 @@ class EvalAnswersBody(Body):
     answers: list[EvalAnswerBody] = Field(min_length=1, max_length=1_000, description="Answers of a run.")
 
 
+class RerunBody(Body):
+    """Models to try on what is served."""
+
+    models: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="Models as their providers name them."
+    )
+    prompts: list[PromptName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Only these prompts; null: all served ones.",
+    )
+
+
 class EvalEvidenceBody(Body):
     """What a run is evidence for."""
 
     version: VersionText | None = Field(
         default=None, description="Version with the content that was run; null for the version that was run."
+    )
+
+
+class DatasetBody(Body):
+    """Cases for a name."""
+
+    name: PromptName = Field(description="Name of the dataset.", examples=["refund-cases"])
+    lines: str = Field(
+        min_length=1,
+        description="JSON Lines: one case a line, with `id`, `variables`, `expected` and others.",
+        examples=['{"id": "late", "variables": {"question": "Is it too late?"}, "expected": "14 days"}'],
+    )
+
+
+class ProposeBody(Body):
+    """Which requests to propose as cases."""
+
+    prompt: PromptName = Field(description="Prompt that was served.")
+    environment: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Environment that it was served in."
+    )
+    since: Moment = Field(description=f"Feedback given at or after this: {MOMENT_HELP}.", examples=["7d"])
+    limit: int = Field(default=100, ge=1, le=1_000, description="Requests to propose at most.")
+
+
+class ConfirmBody(Body):
+    """What a case has that a proposal becomes; what is left out stays as proposed."""
+
+    case: Json = Field(
+        default={},
+        description="Any of `id`, `variables`, `expected`, `capabilities`, `cluster`, `split`, `must_pass`.",
+        examples=[{"expected": "14 days", "must_pass": True}],
+    )
+
+
+class SuiteBody(Body):
+    """A suite, as its file has it."""
+
+    suite: Json = Field(description="`prompt`, `dataset`, `dataset_digest`, `metrics` and others.")
+
+
+class ReviewAnswersBody(Body):
+    """One person's answers to the questions about a request."""
+
+    answers: dict[
+        Annotated[str, Field(min_length=1, max_length=100)],
+        Annotated[str, Field(min_length=1, max_length=200)],
+    ] = Field(max_length=50, description="Answer by question.", examples=[{"correct": "yes"}])
+    comment: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Why, kept with the scores."
     )

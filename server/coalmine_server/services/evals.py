@@ -1,16 +1,21 @@
 """Evaluations of this process, and what works with them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from coalmine_evals.gate.judge import judge
 from coalmine_evals.providers.open import Access
+from coalmine_evals.reruns.carry_out import Means, Runner, new_batch
+from coalmine_evals.reruns.due import served_with
+from coalmine_evals.reruns.flags import flags_of
+from coalmine_evals.reruns.jobs import Jobs
 from coalmine_evals.results.gate import GateReport
+from coalmine_evals.results.models import ModelFlag, Rerun
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs import evidence
 from coalmine_evals.runs.compare import compare
@@ -23,6 +28,8 @@ from coalmine_registry.errors import Conflict
 from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.database import Database
+from coalmine_server.services.wiring import price_table
+from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
@@ -109,19 +116,66 @@ class Evaluations:
         """
         return compare(self.database, self.runs, judge, candidate, baseline)
 
+    @property
+    def jobs(self) -> Jobs:
+        """What the server runs."""
+        return Jobs(self.database)
+
+    def flags(self, prompts: Sequence[str] | None) -> list[ModelFlag]:
+        """Which versions are safe with which models.
+
+        Args:
+            prompts: Only of these; None: of all.
+        """
+        return flags_of(self.database, prompts)
+
+    @property
+    def has_keys(self) -> bool:
+        """True if some API of models can be asked."""
+        return any(each.key is not None or each.base_url is not None for each in self.access().values())
+
+    def runner(self) -> Runner:
+        """Carries out jobs; for one thread."""
+        settings = self._owned.settings
+        return Runner(
+            Means(
+                database=self.database,
+                registry=self._owned.known_registry,
+                access=self.access(),
+                prices=partial(price_table, settings),
+                cache=settings.evals_cache,
+                budget_nano_usd=round(settings.evals.budget_usd_per_day * 1e9),
+                clock=self.clock,
+            )
+        )
+
+    def ask_reruns(self, actor: Actor, models: Sequence[str], prompts: Sequence[str] | None) -> Rerun:
+        """Asks for runs of all that is served with other models.
+
+        Args:
+            actor: Who asks.
+            models: To try.
+            prompts: Only these; None: all that are served.
+
+        Raises:
+            NotFound: A prompt that is named is not there.
+            Conflict: There are no keys, or nothing to run.
+        """
+        wanted, without = served_with(self.database, self._owned.known_registry, models, prompts)
+        if not self.has_keys:
+            raise Conflict(
+                "this server has no key of any API of models: set evals.openai_api_key or "
+                "evals.anthropic_api_key, and start it again"
+            )
+        batch, jobs = new_batch(), self.jobs
+        if not jobs.ask(wanted, batch=batch, actor=actor.subject, now=self.clock()):
+            lacking = f"; without a suite: {', '.join(without)}" if without else ""
+            raise Conflict(f"there is nothing to run that does not wait already{lacking}")
+        return Rerun(batch, jobs.batch(batch), without)
+
     def access(self) -> dict[str, Access]:
-        """Where APIs of models are, and their keys: as set, else as the providers' own packages read them."""
-        settings = self._owned.settings.evals
-        own = {
-            "openai": (settings.openai_base_url, settings.openai_api_key),
-            "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key),
-        }
-        found = {}
-        for name, (base_url, key) in own.items():
-            usual = Access.from_environ(os.environ, name)
-            secret = usual.key if key is None else key.get_secret_value()
-            found[name] = Access(base_url or usual.base_url, secret)
-        return found
+        """Where APIs of models are, and their keys."""
+        return model_access(self._owned.settings)
 
     @cached_property
     def production(self) -> "Production":
@@ -138,3 +192,18 @@ class Evaluations:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def model_access(settings: Settings) -> dict[str, Access]:
+    """Where APIs of models are, and their keys: as set, else as the providers' own packages read them."""
+    evals = settings.evals
+    own = {
+        "openai": (evals.openai_base_url, evals.openai_api_key),
+        "anthropic": (evals.anthropic_base_url, evals.anthropic_api_key),
+    }
+    found = {}
+    for name, (base_url, key) in own.items():
+        usual = Access.from_environ(os.environ, name)
+        secret = usual.key if key is None else key.get_secret_value()
+        found[name] = Access(base_url or usual.base_url, secret)
+    return found

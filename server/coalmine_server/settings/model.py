@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         """The database of evaluations."""
         return self.home / "evals.db"
 
+    @property
+    def evals_cache(self) -> Path:
+        """The file of answers of models that were paid for; it may be deleted at any time."""
+        return self.home / "evals-cache.db"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -133,10 +133,11 @@ def test_the_weighted_mean_is_the_post_stratified_one_with_its_error() -> None:
     cases = [case(number, f"language={'de' if number < 20 else 'en'}") for number in range(100)]
     random = np.random.default_rng(1)
     covered = 0
+    weights = production_weights(cases, {"language": {"de": 0.5, "en": 0.5}})
+    assert weights is not None
+    scores = np.zeros(100)
     for _ in range(400):
         scores = random.binomial(1, np.where(np.arange(100) < 20, 0.4, 0.9)).astype(float)
-        weights = production_weights(cases, {"language": {"de": 0.5, "en": 0.5}})
-        assert weights is not None
         found = weighted_mean("correct", scores, weights.values, cases)
         assert found is not None
         assert found.weighted == pytest.approx((scores[:20].mean() + scores[20:].mean()) / 2)

@@ -45,11 +45,24 @@ def test_the_registry_may_sort_the_keys_of_a_schema() -> None:
     ]
 
 
-def test_a_prompt_at_hand_goes_before_one_that_ships() -> None:
+def test_other_judges_are_found_at_hand_and_those_that_ship_are_the_same_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     own = parse_prompt(_TEXT.replace("gpt-5.4-mini-2026-03-17", "claude-sonnet-5"))
-    assert find_judge("judge-tone@1.0.0", {"judge-tone@1.0.0": own}.__getitem__).model == "claude-sonnet-5"
+    prompts = {"judge-tone@1.0.0": own, "judge-tone@1.1.0": own}
+    assert find_judge("judge-tone@1.1.0", prompts.__getitem__).model == "claude-sonnet-5"
+    assert find_judge("judge-tone@1.0.0", prompts.__getitem__).model == "gpt-5.4-mini-2026-03-17"
     with pytest.raises(InvalidParameter, match=r"did you mean judge-tone@1\.0\.0"):
         find_judge("judge-ton@1.0.0")
+    write_judges(Path("prompts"))
+    assert find_judge("judge-tone@1.0.0").model == "gpt-5.4-mini-2026-03-17"
+    file = Path("prompts/judge-tone/1.0.0.md")
+    file.write_text(file.read_text().replace("gpt-5.4-mini-2026-03-17", "claude-sonnet-5"))
+    with pytest.raises(InvalidParameter, match="give yours a version of its own"):
+        find_judge("judge-tone@1.0.0")
+    file.rename(file.with_name("1.0.1.md"))
+    assert find_judge("judge-tone@1.0.1").model == "claude-sonnet-5"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ ARMS = [
     {"variant": "control", "version": "1.0.0", "weight": 0.9},
 ]
 NOWHERE = "/v1/environments/prod/prompts/nothing-at-all"
+EVAL_RUN = {
+    "id": f"ev-{ANY_ID}",
+    "suite": "nothing",
+    "suite_digest": "0" * 64,
+    "candidate": {"digest": f"sha256:{'0' * 64}", "provider": "openai"},
+}
 
 
 class Row(NamedTuple):
@@ -235,7 +241,45 @@ TABLE = (
     ),
     Row("GET", "/v1/evidence/{evidence_id}", "reader", f"/v1/evidence/{ANY_ID}"),
     Row("GET", "/v1/prompts/{name}/evidence", "reader", "/v1/prompts/nothing/evidence"),
+    Row("GET", "/v1/eval-runs", "reader"),
+    Row("POST", "/v1/eval-runs", "author", body=EVAL_RUN),
+    Row("GET", "/v1/eval-runs/{run}", "reader", "/v1/eval-runs/nothing"),
+    Row("GET", "/v1/eval-runs/{run}/answers", "author", "/v1/eval-runs/nothing/answers"),
+    Row(
+        "POST",
+        "/v1/eval-runs/{run}/answers",
+        "author",
+        "/v1/eval-runs/nothing/answers",
+        {"answers": [{"case": "a", "side": "candidate"}]},
+    ),
+    Row("POST", "/v1/eval-runs/{run}/end", "author", "/v1/eval-runs/nothing/end"),
+    Row("POST", "/v1/eval-runs/{run}/evidence", "author", "/v1/eval-runs/nothing/evidence", {}),
+    Row("GET", "/v1/eval-runs/{run}/compare", "reader", "/v1/eval-runs/nothing/compare?baseline=x"),
+    Row("GET", "/v1/eval-reruns", "reader"),
+    Row("POST", "/v1/eval-reruns", "approver", body={"models": ["m"], "prompts": ["nothing"]}),
+    Row("GET", "/v1/eval-reruns/{batch}", "reader", "/v1/eval-reruns/nothing"),
+    Row("GET", "/v1/model-flags", "reader"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
+    Row("GET", "/v1/production-scores", "reader"),
+    Row(
+        "GET",
+        "/v1/production-inputs",
+        "admin",
+        "/v1/production-inputs?prompt=support-refund&since=2026-01-01&until=2026-01-02",
+    ),
+    Row("GET", "/v1/reviews", "reader"),
+    Row("GET", "/v1/reviews/items", "reader"),
+    Row("GET", "/v1/reviews/answers", "reader"),
+    Row("GET", "/v1/reviews/agreement", "reader"),
+    Row("POST", "/v1/reviews/{queue}/next", "admin", "/v1/reviews/nothing/next"),
+    Row(
+        "POST",
+        "/v1/reviews/items/{item}/answers",
+        "admin",
+        f"/v1/reviews/items/{NO_NUMBER}/answers",
+        {"answers": {"correct": "yes"}},
+    ),
+    Row("POST", "/v1/reviews/items/{item}/skip", "admin", f"/v1/reviews/items/{NO_NUMBER}/skip", REASON),
     Row("GET", "/v1/audit-log", "approver"),
     Row("GET", "/v1/hygiene", "reader"),
     Row("GET", "/v1/tokens", "admin"),
