@@ -229,7 +229,7 @@ ProposalState = Literal["waiting", "confirmed", "rejected", "forgotten"]
 class ProposedCase:
     """What a request suggests for a case, redacted."""
 
-    variables: Mapping[str, JsonValue]
+    variables: Mapping[str, Any]
     """What the prompt was given."""
     recovered: bool
     """True if the variables were found by the prompt's own template; false: `input` is all that was sent."""
