@@ -22,7 +22,9 @@ _ANSWER = json.dumps(
         "usage": {"prompt_tokens": 120, "completion_tokens": 60, "total_tokens": 180},
     }
 ).encode()
-_HEAD = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(_ANSWER)}\r\n\r\n".encode()
+_HEAD = (
+    f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(_ANSWER)}\r\n\r\n".encode()
+)
 
 
 async def _serve(latency_s: float) -> None:
