@@ -17,7 +17,7 @@ from coalmine_analytics.paired.tango import tango_bounds
 
 Method = Literal["t", "tango", "bootstrap-t", "rule of three"]
 
-ENOUGH_CLUSTERS: Final = 300
+ENOUGH_CLUSTERS: Final = 500
 """From so many on the t interval alone holds, also for skewed differences."""
 FEWEST_DRAWN: Final = 5
 """With fewer clusters too many draws of the bootstrap have no spread to say anything."""
@@ -48,7 +48,7 @@ def paired_interval(
 
     Right or wrong answers (differences of -1, 0 and 1): Tango's score interval, with McNemar's exact test;
     clusters divide the counts by the design effect, and t takes the place of the normal distribution. Other
-    scores: the t interval over clusters, and below 300 clusters the wider of it and the bootstrap-t at each
+    scores: the t interval over clusters, and below 500 clusters the wider of it and the bootstrap-t at each
     end: the one is too short where differences are skewed, the other where few of them are not 0. Without any
     spread a share of -log(alpha) / C of cases may differ, unseen, as far as they can (the rule of three).
 
@@ -76,10 +76,10 @@ def paired_interval(
             method = "bootstrap-t"
             low, high, p = bootstrap_t(of, alpha)
             lower, upper, p_worse = np.minimum(lower, low), np.maximum(upper, high), np.maximum(p_worse, p)
-    alike = np.ptp(values, axis=-1) < 1e-12
-    if method == "tango":  # which knows what to say of cases that all became better, or worse
-        alike &= of.mean == 0
-    alike |= of.clusters < 2
+    same = np.ptp(values, axis=-1) < 1e-12
+    p_worse = np.where(same, np.where(of.mean < 0, 0.5**of.clusters, 1.0), p_worse)
+    # Tango's knows what to say of cases that all became better, or worse.
+    alike = (same & (of.mean == 0) if method == "tango" else same) | (of.clusters < 2)
     share = min(-np.log(alpha) / of.clusters, 1.0)
     unseen = (1.0 - share) * of.mean
     return Interval(
@@ -87,7 +87,7 @@ def paired_interval(
         se=np.where(alike, 0.0, of.se),
         lower=np.where(alike, unseen - share, lower),
         upper=np.where(alike, unseen + share, upper),
-        p_worse=np.where(alike, np.where(of.mean < 0, 0.5**of.clusters, 1.0), p_worse),
+        p_worse=np.where(np.isnan(p_worse), 1.0, p_worse),
         method=method,
         alike=np.asarray(alike),
     )
@@ -100,9 +100,8 @@ def _right_or_wrong(
     if of.clusters == of.cases:
         lower, upper = tango_bounds(better, worse, of.cases, ndtri(1.0 - alpha))
         return lower, upper, mcnemar_worse(better, worse)
-    alone = (better + worse - np.square(better - worse) / of.cases) / of.cases / (of.cases - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effect = np.square(of.se) / alone
-    effect = np.where(np.isfinite(effect), np.maximum(effect, 1e-9), of.cases / of.clusters)
+        effect = np.square(of.se / of.se_alone)
+    effect = np.where(np.isfinite(effect), effect, of.cases / of.clusters)
     lower, upper = tango_bounds(better / effect, worse / effect, of.cases / effect, of.t_quantile(alpha))
     return lower, upper, of.t_worse()

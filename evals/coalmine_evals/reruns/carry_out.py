@@ -166,6 +166,7 @@ class Runner:
             suite=suite,
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
+            partial=False,
             work=Work(cases.chosen, suite.repeats, sides, bound(scorers, models)),
             started_by=job.asked_by,
             arguments={"job": job.id},

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import result
 
 Split = Literal["dev", "test"]
@@ -16,9 +15,9 @@ class Case:
 
     id: str
     """Name of the case, unique in its dataset."""
-    variables: Mapping[str, JsonValue]
+    variables: Mapping[str, Any]
     """What the prompt's templates are given."""
-    expected: JsonValue
+    expected: Any
     """What a right answer is, in the form that the scorers read; null if none is known."""
     capabilities: tuple[str, ...]
     """What the case tries, e.g. `refunds` or `german`: results are shown by these, too."""
@@ -230,7 +229,7 @@ ProposalState = Literal["waiting", "confirmed", "rejected", "forgotten"]
 class ProposedCase:
     """What a request suggests for a case, redacted."""
 
-    variables: Mapping[str, JsonValue]
+    variables: Mapping[str, Any]
     """What the prompt was given."""
     recovered: bool
     """True if the variables were found by the prompt's own template; false: `input` is all that was sent."""

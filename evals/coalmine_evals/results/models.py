@@ -62,7 +62,7 @@ class RerunCell:
     said: str | None
     """The gate's sentence, or why it failed."""
     run: str | None
-    """The run."""
+    """Id of the run; null before it begins."""
     cost_nano_usd_per_case: int | None
     """What an answer costs with this model; null if it is not known."""
     baseline_cost_nano_usd_per_case: int | None

@@ -47,7 +47,7 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
             if each.side == "candidate" and each.repeat < work.repeats:
                 answer = replace(each, side=side)
                 done.answers[answer.unit] = answer
-    return judge(gate_input(cases.suite, work, done))
+    return judge(gate_input(cases.suite, work, done, partial=any(each.partial for each in runs.values())))
 
 
 def _check(one: EvalRun, other: EvalRun) -> None:

@@ -89,7 +89,7 @@ def why_none(
             "cases that the prompt may have been written with do not decide: the suite needs split: test",
         ),
         (
-            run.cases != len(cases) or run.repeats < suite.repeats,
+            run.partial or run.cases != len(cases) or run.repeats < suite.repeats,
             f"it has {run.cases} cases, {run.repeats} times each, and the suite {len(cases)} cases, "
             f"{suite.repeats} times each",
         ),

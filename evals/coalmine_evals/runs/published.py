@@ -170,6 +170,7 @@ class PublishedRuns:
             suite=suite,
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
+            partial=claim.repeats < suite.repeats,
             work=Work(
                 cases=chosen,
                 repeats=claim.repeats,
@@ -209,6 +210,10 @@ class _PublishedSide:
 
     def request(self, case: Case) -> None:
         """Nothing is asked."""
+
+    def known(self, case: Case, repeat: int) -> bool:
+        """All are."""
+        return True
 
     async def answer(self, case: Case, repeat: int) -> Output:
         """Returns what was published."""

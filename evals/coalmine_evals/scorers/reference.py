@@ -85,5 +85,7 @@ def unscored(why: str) -> Score:
 
 def shown(text: str) -> str:
     """The beginning of a text, for details: as Unicode that can be stored."""
-    text = text.encode("utf-8", "replace").decode() if len(text) <= _SHOWN else shown(text[: _SHOWN - 1]) + "…"
+    text = (
+        text.encode("utf-8", "replace").decode() if len(text) <= _SHOWN else shown(text[: _SHOWN - 1]) + "…"
+    )
     return text

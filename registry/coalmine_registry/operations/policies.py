@@ -49,8 +49,8 @@ def set_policy(
     evidence: Sequence[str],
     expected_revision: int | None,
     *,
-    requires_suite: bool,
-    evidence_max_age_days: int | None,
+    requires_suite: bool = False,
+    evidence_max_age_days: int | None = None,
 ) -> Policy:
     """Changes what an environment requires.
 

@@ -23,7 +23,7 @@ class EvalSideBody(Body):
     digest: str = Field(
         pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the content, `sha256:<hex>`."
     )
-    provider: str = Field(max_length=100, description="Who answered.", examples=["openai"])
+    provider: str = Field(max_length=100, description="Provider that answered.", examples=["openai"])
     model: str | None = Field(default=None, max_length=200, description="Model that was asked.")
 
     def claimed(self) -> ClaimedSide:

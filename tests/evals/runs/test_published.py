@@ -147,7 +147,6 @@ def test_a_side_that_says_nothing_of_the_version(known: EvalCase) -> None:
 
 def test_a_first_version_is_judged_by_the_cases_that_must_pass(tmp_path: Path) -> None:
     known = EvalCase(tmp_path)
-    known.registry.rollback  # noqa: B018
     taking = PublishedRuns(known.database, known.registry, judge)
     for run, wrong in ((RUN, [5]), (RUN[:-1] + "1", [0])):
         taking.begin(replace(claim(known, run, baseline=False), candidate=claim(known).baseline), actor="ann")  # type: ignore[arg-type]
@@ -200,4 +199,4 @@ def test_what_is_refused(known: EvalCase) -> None:
         ({"output": replace(first.output, text=None), "scores": {}}, "scores"),
     ):
         with pytest.raises(Invalid, match=rf"answers\[0\].{field}"):
-            taking.take(RUN, [replace(first, **change)])  # type: ignore[arg-type]
+            taking.take(RUN, [replace(first, **change)])
