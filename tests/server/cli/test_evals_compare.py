@@ -122,6 +122,36 @@ def test_answers_that_cannot_be_scored_make_it_invalid(compare: Compare, tmp_pat
     assert "e.g. line 1: " in result.stderr
 
 
+def test_a_case_that_one_side_did_not_answer_has_no_score(compare: Compare, tmp_path: Path) -> None:
+    lines = [{"question": str(at), "answer": "x", "a": "x", "b": "x"} for at in range(100)]
+    del lines[7]["a"]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(
+        tmp_path / "a.jsonl", "--candidate", "a", "--baseline", "b", "--scorer", "exact", "--json"
+    )
+    rows = _json(result)["rows"]
+    assert (rows[0]["cases"], rows[0]["unscored_candidate"]) == (99, 0.01)
+
+
+def test_old_answers_beside_new_ones_are_said(compare: Compare, tmp_path: Path) -> None:
+    for name, day, model in (("new", "2026-11-20", "m-2"), ("old", "2026-10-01", "m-1")):
+        lines = [
+            {
+                "case": f"{at}",
+                "output": "x",
+                "expected": "x",
+                "answered_at": f"{day}T00:00:00Z",
+                "model": model,
+            }
+            for at in range(70)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(tmp_path / "new.jsonl", tmp_path / "old.jsonl", "--scorer", "exact")
+    assert result.returncode == 0, result.stderr
+    assert "answers are up to 50 days apart" in result.stderr
+    assert "different models answered: m-2 for the candidate, m-1 for the baseline" in result.stderr
+
+
 def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> None:
     write_solutions(tmp_path / "answers.jsonl", 30, (0.5, 0.5))
     given = [tmp_path / "answers.jsonl", *_columns("m0", "m1"), "--scorer", "numeric_answer"]
