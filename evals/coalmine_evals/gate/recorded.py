@@ -99,7 +99,7 @@ def read_columns(
             if case.id in lines:
                 remedy = f"line {lines[case.id]} has it, too: give each case an id of its own"
                 raise InvalidPrompt("id", case.id, remedy)
-            outputs = [_output(column_of(line, f"{name}|", default=None)) for name in (candidate, baseline)]
+            outputs = [_output(line, name) for name in (candidate, baseline)]
             lines[case.id] = number
             cases.append(case)
             for side, output in zip(sides, outputs, strict=True):
@@ -164,7 +164,11 @@ def _cases_beside(path: Path, mapping: Mapping[str, str] | None) -> list[Case]:
     return list(cases.values())
 
 
-def _output(value: Any) -> Output:  # noqa: ANN401 - JSON
+def _output(line: Mapping[str, Any], column: str) -> Output:
+    value = column_of(line, f"{column}|", default=None)
+    if isinstance(value, dict):
+        within = ", ".join(f"{column}.{name}" for name in value)
+        raise InvalidPrompt("column", column, f"it has columns within it; name one of {within}")
     if value is None:
         return Output(None, "missing: no text was recorded", cached=True)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

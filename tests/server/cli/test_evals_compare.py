@@ -170,7 +170,8 @@ def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> No
         (["--scorer", "numeric_answer margin"], "KEY=VALUE"),
         (["--scorer", "numeric_answer margin=200%"], "margin"),
         (["--scorer", "numeric_answer", "--map", "nothing"], "FIELD=COLUMN"),
-        (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m7.solution"),
+        (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m1.solution"),
+        (["--scorer", "numeric_answer", "--candidate", "m1"], "name one of m1.is_correct, m1.solution"),
     ],
 )
 def test_mistakes_say_what_to_write_and_exit_with_2(
