@@ -1,6 +1,8 @@
 """`coalmine evals compare`, as CI runs it: on recorded answers, without a server or a key."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.evals.gsm8k import CORRECT, PUBLISHED, write_solutions
-from tests.support.processes.coalmine_process import coalmine
+from tests.support.processes.coalmine_process import coalmine, environment
 
 Compare = Callable[..., CompletedProcess[str]]
 
@@ -190,3 +192,34 @@ def test_a_file_that_is_not_there_and_one_without_the_other_side(compare: Compar
     (tmp_path / "a.jsonl").write_text('{"case": "x", "output": "y"}\n', encoding="utf-8")
     alone = compare(tmp_path / "a.jsonl", "--scorer", "exact")
     assert (alone.returncode, "--baseline" in alone.stderr) == (2, True)
+
+
+_WITHOUT_THE_SERVER = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Missing())
+from coalmine_server.cli import main
+main()
+"""
+
+
+def test_ci_needs_nothing_of_the_server(tmp_path: Path) -> None:
+    """`pip install "coalmine[cli,evals]"` is enough to judge recorded answers."""
+    write_solutions(tmp_path / "answers.jsonl", 50, (0.5, 0.9))
+    missing = {"alembic", "duckdb", "fastapi", "polars", "pyarrow", "sqlalchemy", "starlette", "statsmodels"}
+    script = _WITHOUT_THE_SERVER.format(missing=missing)
+    given = [tmp_path / "answers.jsonl", *_columns("m1", "m0"), "--scorer", "numeric_answer"]
+    result = subprocess.run(
+        [sys.executable, "-c", script, "evals", "compare", *map(str, given)],
+        env=environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("pass: ")
