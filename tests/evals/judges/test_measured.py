@@ -72,7 +72,7 @@ def test_a_judge_that_agrees_decides_and_says_how_far() -> None:
     assert found.found.labels == 90
     assert found.found.lower is not None
     assert found.found.lower >= 0.4
-    assert found.reason.startswith("decides: kappa 0.")
+    assert found.reason.startswith("kappa 0.")
     assert {(each.human, each.judge): each.count for each in found.confusion} == {
         ("faithful", "faithful"): 30,
         ("partly", "partly"): 30,

@@ -334,7 +334,7 @@ def _write_calibration(found: "Calibration") -> None:
     write_facts(
         {
             "judge": found.scorer,
-            "answer": found.reason,
+            "answer": f"{'decides' if found.decides else 'advisory'}: {found.reason}",
             "labels": whole.labels,
             "agreement": whole.agreement,
             "by chance": whole.by_chance,
