@@ -316,12 +316,11 @@ def _asking(
     since: datetime | None = None,
 ) -> Found:
     """Runs work that asks models: what was paid for once is not asked again, and the budget is kept."""
-    from coalmine_evals.judges.measure import AT_ONCE
     from coalmine_evals.runs.budget import Budget
     from coalmine_evals.runs.paid_once import RunModels
     from coalmine_evals.runs.session import purse_of
 
-    place = here.place(AT_ONCE)
+    place = here.place
 
     async def run(advance: Advance) -> Found:
         budget = Budget(None if budget_usd is None else round(budget_usd * 1e9))
