@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     select,
@@ -59,6 +60,13 @@ _answers: Final = Table(
 )
 _FIELDS: Final = tuple(each.name for each in _answers.columns if each.name not in ("key", "size_bytes"))
 
+# Made once: to make them takes longer than to carry them out.
+_GET: Final = select(*(_answers.c[name] for name in _FIELDS)).where(_answers.c.key == bindparam("wanted"))
+_NEW: Final = insert(_answers)
+_PUT: Final = _NEW.on_conflict_do_update(
+    index_elements=["key"], set_={name: _NEW.excluded[name] for name in (*_FIELDS, "size_bytes")}
+)
+
 
 def cache_key(provider: Provider, request: Request, repeat: int) -> str:
     """Returns the key of an answer, 64 hexadecimal digits."""
@@ -96,10 +104,8 @@ class AnswerCache:
             key: As `cache_key` makes it.
             since: Leave out what was answered before; None for answers of any age.
         """
-        query = select(*(_answers.c[name] for name in _FIELDS)).where(_answers.c.key == key)
-        if since is not None:
-            query = query.where(_answers.c.answered_at >= since)
-        row = self._database.read(lambda each: each.execute(query).first())
+        query = _GET if since is None else _GET.where(_answers.c.answered_at >= since)
+        row = self._database.read(lambda each: each.execute(query, {"wanted": key}).first())
         return None if row is None else Output(**row._asdict(), cached=True)
 
     async def put(self, key: str, output: Output) -> None:
@@ -109,11 +115,7 @@ class AnswerCache:
         values: dict[str, Any] = {name: getattr(output, name) for name in _FIELDS}
         values["answered_at"] = values["answered_at"] or datetime.now(UTC)
         values |= {"key": key, "size_bytes": _ROW_BYTES + len(output.text.encode("utf-8", "replace"))}
-        statement = insert(_answers).values(values)
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"], set_={name: values[name] for name in values if name != "key"}
-        )
-        await self._writer.write(lambda each: each.execute(statement))
+        await self._writer.write(lambda each: each.execute(_PUT, values))
         self._put += 1
         if self._put % _CHECK_EVERY == 0:
             await self._writer.write(self._make_room)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, func, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from coalmine_evals.results.runs import Answer, EvalRun
@@ -23,6 +23,19 @@ from coalmine_schemas.results import Page
 
 _SILENT: Final = timedelta(minutes=15)
 """A run that has kept no answer for so long does not run any more: its process was killed."""
+
+# Made once: to make and compile them takes longer than to carry them out.
+_NEW_ANSWER: Final = insert(eval_answers)
+_KEEP_ANSWER: Final = _NEW_ANSWER.on_conflict_do_update(
+    index_elements=["run_id", "place", "side", "repeat"],
+    set_={
+        name: _NEW_ANSWER.excluded[name]
+        for name in ("case", "output", "scores", "details", "scoring_nano_usd")
+    },
+)
+_STAY_ALIVE: Final = (
+    update(eval_runs).where(eval_runs.c.id == bindparam("run")).values(alive_at=bindparam("now"))
+)
 
 
 class RunStore:
@@ -70,17 +83,11 @@ class RunStore:
 
     async def keep(self, run: str, answer: KeptAnswer) -> None:
         """Keeps an answer, and returns when it is on disk."""
-        values = {"run_id": run, **answer.values()}
-        statement = insert(eval_answers).values(values)
-        statement = statement.on_conflict_do_update(
-            index_elements=["run_id", "place", "side", "repeat"],
-            set_={name: values[name] for name in ("case", "output", "scores", "details", "scoring_nano_usd")},
-        )
-        alive = update(eval_runs).where(eval_runs.c.id == run).values(alive_at=self._clock())
+        values, now = {"run_id": run, **answer.values()}, self._clock()
 
         def work(connection: Connection) -> None:
-            connection.execute(statement)
-            connection.execute(alive)
+            connection.execute(_KEEP_ANSWER, values)
+            connection.execute(_STAY_ALIVE, {"run": run, "now": now})
 
         await self._writer.write(work)
 
