@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun, Side
 from coalmine_evals.runs import evidence
 from coalmine_evals.runs.answers import SideName
-from coalmine_evals.runs.budget import Budget
+from coalmine_evals.runs.budget import Admission, Budget, BudgetSpent
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.engine import Work, bound
@@ -70,33 +70,41 @@ class Runner:
         self._means = means
         self.jobs = Jobs(means.database)
         self._store = RunStore(means.database, means.clock)
+        self._ran_out: date | None = None
+        """Day of which nothing is left that an answer may cost."""
 
     def left_nano_usd(self) -> int:
         """Returns what may still be spent today."""
-        midnight = self._means.clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = self._today().replace(hour=0, minute=0, second=0, microsecond=0)
         return self._means.budget_nano_usd - self.jobs.spent_since(midnight)
 
     def run_next(self, stop: threading.Event) -> bool:
-        """Carries out the next job; returns False if there is none, or nothing is left to spend."""
-        left = self.left_nano_usd()
-        if left <= 0 or (job := self.jobs.next()) is None:
+        """Carries out the next job; returns False if there is none, or too little is left to spend today."""
+        if self._ran_out == self._today().date() or (left := self.left_nano_usd()) <= 0:
+            return False
+        if (job := self.jobs.next()) is None:
             return False
         try:
-            self._run(job, left, stop)
+            self._run(job, _DayBudget(left), stop)
         except CoalmineError as error:
             self._end(job, None, None, "failed", said=str(error))
         return True
 
-    def _run(self, job: Job, left: int, stop: threading.Event) -> None:
+    def _today(self) -> datetime:
+        return self._means.clock().astimezone(UTC)
+
+    def _run(self, job: Job, budget: "_DayBudget", stop: threading.Event) -> None:
         means, wanted = self._means, job.wanted
         about = means.registry.version(wanted.prompt, wanted.version)
         suite = find_suite(means.database, wanted.suite, wanted.suite_digest).suite
         cases = cases_kept(suite, means.database)
-        run, stopped = asyncio.run(self._carry_out(job, about, cases, left, stop))
+        run, stopped = asyncio.run(self._carry_out(job, about, cases, budget, stop))
         if stopped is not None:
             if stop.is_set():
                 return  # it goes on after the next start
-            self._end(job, run, None, "failed", said=stopped)
+            if budget.ran_out:
+                self._ran_out = self._today().date()  # it goes on tomorrow
+            self._end(job, run, None, "waiting" if budget.ran_out else "failed", said=stopped)
             return
         report = run.gate or self._beside_earlier(job, run)
         now = means.clock()
@@ -116,14 +124,14 @@ class Runner:
         self._end(job, run, report, "done", said=None if report is None else report.sentence)
 
     async def _carry_out(
-        self, job: Job, about: VersionRecord, cases: SuiteCases, left: int, stop: threading.Event
+        self, job: Job, about: VersionRecord, cases: SuiteCases, budget: Budget, stop: threading.Event
     ) -> tuple[EvalRun, str | None]:
         means = self._means
         prices = means.prices()
         fresh = job.wanted.cause in ("model_seen", "scheduled")
         purse = Purse(
             AnswerCache(means.cache),
-            Budget(left),
+            budget,
             prices,
             job.asked_at if fresh else job.asked_at - AS_GOOD,
         )
@@ -239,6 +247,19 @@ class Runner:
             said=said,
             spent_usd=spent / 1e9,
         )
+
+
+class _DayBudget(Budget):
+    """What may be spent today, and whether it ran out."""
+
+    ran_out = False
+
+    async def admit(self, at_most_nano_usd: int) -> Admission:
+        try:
+            return await super().admit(at_most_nano_usd)
+        except BudgetSpent:
+            self.ran_out = True
+            raise
 
 
 def new_batch() -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from coalmine_server.cli.app import app
 from tests.support.servers.llm import Asked, LlmServer, Reply, chat, llm_server
@@ -67,15 +66,15 @@ def _labels(count: int = 40) -> Path:
 
 
 def test_a_judge_is_calibrated_once_paid_for_and_watched_from_then_on(model: LlmServer) -> None:
-    found = _json("calibrate", _JUDGE, str(_labels()))
+    found = _json("calibrate", _JUDGE, str(_labels()), "--samples", "1")
     assert found["scorer"] == _SERIES
     assert found["decides"]
     assert (found["found"]["kappa"], found["found"]["labels"]) == (1, 40)
     assert {each["value"] for each in found["segments"]} == {"de", "en"}
-    assert len(model.asked) == 40 * 3
-    shown = _run("calibrate", _JUDGE, "labels.jsonl").stdout
+    assert len(model.asked) == 40
+    shown = _run("calibrate", _JUDGE, "labels.jsonl", "--samples", "1").stdout
     assert "decides: kappa 1.00" in shown
-    assert len(model.asked) == 40 * 3  # answers are paid for once
+    assert len(model.asked) == 40  # answers are paid for once
     (listed,) = _json("list")
     assert listed["scorer"] == _SERIES
     assert "decides" in _run("list").stdout
@@ -83,10 +82,10 @@ def test_a_judge_is_calibrated_once_paid_for_and_watched_from_then_on(model: Llm
     (status,) = _json("canary", "--no-ask")
     assert (status["state"], status["cases"], status["days"]) == ("learning", 30, 0)
     (status,) = _json("canary")
-    assert (status["days"], len(model.asked)) == (1, 40 * 3 + 30 * 3)  # no cached answer is today's
+    assert (status["days"], len(model.asked)) == (1, 40 + 30)  # no cached answer is today's
     _json("canary")
-    assert len(model.asked) == 40 * 3 + 30 * 3  # once a day
-    assert "5 more days" in _run("canary").stdout.replace("\n", " ")
+    assert len(model.asked) == 40 + 30  # once a day
+    assert "5 more days" in _run("canary").stdout
     _run("canary", "--reset", _SERIES)
     assert _json("canary") == []
     assert "no canary set of x" in str(_run("canary", "--reset", "x", code=1).exception)
@@ -99,20 +98,22 @@ def test_a_judge_that_people_do_not_agree_with_exits_with_1(model: LlmServer) ->
     for place, line in enumerate(lines):
         line["label"] = ("faithful", "unfaithful")[place // 2 % 2]
     path.write_text("\n".join(map(json.dumps, lines)))
-    found = _json("calibrate", _JUDGE, str(path), "--no-canary", code=1)
+    found = _json("calibrate", _JUDGE, str(path), "--no-canary", "--samples", "1", code=1)
     assert found["reason"].startswith("advisory: kappa")
     assert _json("canary") == []
 
 
 def test_an_attack_report_names_what_steered_the_judge(model: LlmServer) -> None:
-    found = _json("attack", _JUDGE, code=1)
+    _labels(2)
+    found = _json("attack", _JUDGE, "labels.jsonl", code=1)
     whole = found["found"][0]
+    assert (whole["attacks"], found["answers"]) == (whole["scored"], 1)  # nothing raises the best one
     assert whole["attacks"] >= 40
     assert found["worst"] == ["developer-mode"]
-    assert whole["noticed"] == whole["raised"] > 0
-    assert len(model.asked) == 3 * (whole["attacks"] + 1)
-    assert _run("attack", _JUDGE, "--most", "0.2").stdout.count("withstands them") == 1
-    assert len(model.asked) == 3 * (whole["attacks"] + 1)
+    assert whole["noticed"] == whole["raised"] == 1 / whole["attacks"]
+    assert len(model.asked) == whole["attacks"] + 1
+    assert "withstands them" in _run("attack", _JUDGE, "labels.jsonl", "--most", "0.2").stdout
+    assert len(model.asked) == whole["attacks"] + 1
     assert "compares two answers" in _run("attack", "judge-pair@1.0.0", code=2).output
 
 

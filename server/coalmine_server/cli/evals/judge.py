@@ -270,11 +270,13 @@ def canary(
         write_json([asdict(each) for each in found])
     else:
         rows = [
-            (each.scorer, each.state, each.day, each.shift, each.lower, each.upper, each.days, each.sentence)
+            (each.scorer, each.state, each.day, each.shift, each.lower, each.upper, each.days)
             for each in found
         ]
-        columns = ("judge", "state", "day", "shift", "lower", "upper", "days", "what it means")
-        write_table(columns, rows, empty="no canary set: coalmine judge calibrate makes one", wrapped=True)
+        columns = ("judge", "state", "day", "shift", "lower", "upper", "days")
+        write_table(columns, rows, empty="no canary set: coalmine judge calibrate makes one")
+        for each in found:
+            typer.echo(f"\n{each.scorer}: {each.sentence}")
     if any(each.state == "moved" for each in found):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
