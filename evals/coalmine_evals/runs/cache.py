@@ -4,7 +4,9 @@ The key is everything that decides an answer: who is asked, where, the whole req
 repeat. Old answers make room for new ones.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
     delete,
     func,
     select,
@@ -59,12 +60,10 @@ _answers: Final = Table(
     Index("ix_answers_answered_at", "answered_at"),
 )
 _FIELDS: Final = tuple(each.name for each in _answers.columns if each.name not in ("key", "size_bytes"))
-
-# Made once: to make them takes longer than to carry them out.
-_GET: Final = select(*(_answers.c[name] for name in _FIELDS)).where(_answers.c.key == bindparam("wanted"))
-_NEW: Final = insert(_answers)
-_PUT: Final = _NEW.on_conflict_do_update(
-    index_elements=["key"], set_={name: _NEW.excluded[name] for name in (*_FIELDS, "size_bytes")}
+_INSERT: Final = insert(_answers)
+_UPSERT: Final = _INSERT.on_conflict_do_update(
+    index_elements=["key"],
+    set_={each.name: _INSERT.excluded[each.name] for each in _answers.columns if each.name != "key"},
 )
 
 
@@ -89,7 +88,7 @@ class AnswerCache:
 
     def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES, now: datetime | None = None) -> None:
         self._database = open_file(path, "cache of answers", _metadata, VERSION)
-        self._writer = GroupWriter(self._database)
+        self._writer = GroupWriter(self._database, self._write)
         self._most_bytes = most_bytes
         self._put = 0
         oldest = (now or datetime.now(UTC)) - timedelta(days=MOST_DAYS)
@@ -104,28 +103,33 @@ class AnswerCache:
             key: As `cache_key` makes it.
             since: Leave out what was answered before; None for answers of any age.
         """
-        query = _GET if since is None else _GET.where(_answers.c.answered_at >= since)
-        row = self._database.read(lambda each: each.execute(query, {"wanted": key}).first())
+        query = select(*(_answers.c[name] for name in _FIELDS)).where(_answers.c.key == key)
+        if since is not None:
+            query = query.where(_answers.c.answered_at >= since)
+        row = self._database.read(lambda each: each.execute(query).first())
         return None if row is None else Output(**row._asdict(), cached=True)
 
     async def put(self, key: str, output: Output) -> None:
         """Keeps an answer, and returns when it is on disk. One with an error is none, and is not kept."""
         if output.text is None:
             return
-        values: dict[str, Any] = {name: getattr(output, name) for name in _FIELDS}
-        values["answered_at"] = values["answered_at"] or datetime.now(UTC)
-        values |= {"key": key, "size_bytes": _ROW_BYTES + len(output.text.encode("utf-8", "replace"))}
-        await self._writer.write(lambda each: each.execute(_PUT, values))
-        self._put += 1
-        if self._put % _CHECK_EVERY == 0:
-            await self._writer.write(self._make_room)
+        row: dict[str, Any] = {name: getattr(output, name) for name in _FIELDS}
+        row["answered_at"] = row["answered_at"] or datetime.now(UTC)
+        row["size_bytes"] = _ROW_BYTES + len(output.text.encode("utf-8", "replace"))
+        await self._writer.write({"key": key, **row})
 
     async def close(self) -> None:
         """Finishes what is being written, and closes the file."""
-        if self._put:
-            await self._writer.write(self._make_room)
         await self._writer.settle()
+        if self._put:
+            await asyncio.to_thread(self._database.write, self._make_room)
         self._database.close()
+
+    def _write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(_UPSERT, rows)
+        before, self._put = self._put, self._put + len(rows)
+        if before // _CHECK_EVERY != self._put // _CHECK_EVERY:
+            self._make_room(connection)
 
     def _make_room(self, connection: Connection) -> None:
         total = connection.execute(select(func.coalesce(func.sum(_answers.c.size_bytes), 0))).scalar_one()
