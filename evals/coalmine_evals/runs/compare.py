@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from coalmine_evals.judges.storage import calibrations
 from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import SideName
@@ -47,7 +48,8 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
             if each.side == "candidate" and each.repeat < work.repeats:
                 answer = replace(each, side=side)
                 done.answers[answer.unit] = answer
-    return judge(gate_input(cases.suite, work, done, partial=any(each.partial for each in runs.values())))
+    partial = any(each.partial for each in runs.values())
+    return judge(gate_input(cases.suite, work, done, partial=partial, calibrations=calibrations(database)))
 
 
 def _check(one: EvalRun, other: EvalRun) -> None:

@@ -1,6 +1,7 @@
 """What a run comes to: its sides, what the gate is given, and what to know before believing it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,7 @@ from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_evals.scorers.summary import summary_of
 from coalmine_evals.suites.suite import Suite, SuiteMetric
+from coalmine_schemas.errors import InvalidParameter
 
 _OLD: Final = timedelta(days=7)
 """Answers that are further apart than this may be of a model that its provider has changed in between."""
@@ -83,7 +85,12 @@ def gate_input(
 def _advisory(metric: SuiteMetric, scorer: Scorer, calibrations: Sequence[Calibration]) -> str | None:
     if metric.role == "advisory":
         return "the suite says that it is advisory"
-    return advisory_reason(scorer.name, calibrations) if isinstance(scorer, JudgeScorer) else None
+    if not isinstance(scorer, JudgeScorer):
+        return None
+    try:
+        return advisory_reason(scorer.name, calibrations)
+    except InvalidParameter as error:  # of a run made elsewhere, by a judge that is not known here
+        return str(error)
 
 
 def _remarks(work: Work, done: Done) -> list[str]:
@@ -95,7 +102,8 @@ def _remarks(work: Work, done: Done) -> list[str]:
             for each in done.answers.values():
                 judged = JudgedAnswer(each.case, each.repeat, each.output, each.scores[metric])
                 by_side[each.side].append(judged)
-            found += remarks(metric, scorer, by_side["candidate"], by_side["baseline"])
+            with suppress(InvalidParameter):
+                found += remarks(metric, scorer, by_side["candidate"], by_side["baseline"])
     return found
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from coalmine_evals.judges.find import in_registry
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.provider import AsksModels
 from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
@@ -178,7 +180,13 @@ class PublishedRuns:
                     name: _PublishedSide(_identity(suite, side), name, outputs, places)
                     for name, side in claimed.items()
                 },
-                scorers={each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics},
+                scorers={
+                    each.name: scorer.with_prompts(in_registry(self._registry))
+                    if isinstance(scorer, JudgeScorer)
+                    else scorer
+                    for each in suite.metrics
+                    for scorer in [scorer_of(each.scorer, each.settings)]
+                },
             ),
             started_by=actor,
             arguments={"candidate": None, "baseline": None, **{n: asdict(s) for n, s in claimed.items()}},
