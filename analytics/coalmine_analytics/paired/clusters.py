@@ -19,6 +19,8 @@ class Clustered:
     """Shape (..., C)."""
     sizes: FloatArray
     """Cases of each cluster, shape (C,)."""
+    se_alone: FloatArray
+    """Standard error of the mean if all cases were independent, shape (...); NaN for one case."""
 
     @property
     def cases(self) -> int:
@@ -39,6 +41,8 @@ class Clustered:
     def se(self) -> FloatArray:
         """Standard error of the mean, clustered; NaN for one cluster.
 
+        Few clusters may be alike by chance, which says nothing of their spread: then that of the cases.
+
         References:
             Miller, arXiv:2411.00640v1, section 2.2; with the correction C / (C - 1) for few clusters.
         """
@@ -46,7 +50,8 @@ class Clustered:
             return np.full(self.sums.shape[:-1], np.nan)
         away = self.sums - self.mean[..., None] * self.sizes
         spread = np.sqrt(np.square(away).sum(axis=-1)) / self.cases
-        return np.asarray(spread * (self.clusters / (self.clusters - 1)) ** 0.5)
+        found = spread * (self.clusters / (self.clusters - 1)) ** 0.5
+        return np.asarray(np.where(found < 1e-9 * self.se_alone, self.se_alone, found))
 
     @property
     def degrees(self) -> float:
@@ -96,4 +101,7 @@ def clustered(differences: npt.ArrayLike, clusters: Sequence[Hashable] | npt.NDA
     order = np.argsort(number, kind="stable")
     starts = np.flatnonzero(np.diff(number[order], prepend=-1))
     sums = np.add.reduceat(values[..., order], starts, axis=-1)
-    return Clustered(sums, np.bincount(number).astype(np.float64))
+    count = values.shape[-1]
+    spread = np.square(values - values.mean(axis=-1, keepdims=True)).sum(axis=-1) / max(count - 1, 1)
+    alone = np.sqrt(spread / count) if count > 1 else np.full(values.shape[:-1], np.nan)
+    return Clustered(sums, np.bincount(number).astype(np.float64), np.asarray(alone))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from coalmine_evals.continuous.requests import Texts
-from coalmine_evals.records import Score, Scorer
+from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.scorers.scoring import scored
+from coalmine_schemas.errors import CoalmineError
 
 AT_ONCE: Final = 16
 """Scores that are made at the same time; who answers for a model limits itself further."""
@@ -48,7 +50,7 @@ async def score_all(
 
     async def one(request_id: str, asked: Texts) -> Verdict:
         async with room:
-            return await _score(scorer, case_of(request_id, asked), asked.output_text, timeout_s)
+            return await _verdict(scorer, case_of(request_id, asked), asked.output_text, timeout_s)
 
     tasks = {request_id: asyncio.create_task(one(request_id, asked)) for request_id, asked in texts.items()}
     waiting: set[asyncio.Task[Verdict]] = set(tasks.values())
@@ -79,22 +81,14 @@ def case_of(request_id: str, asked: Texts) -> Case:
     )
 
 
-async def _score(scorer: Scorer, case: Case, output: str, timeout_s: float) -> Verdict:
+async def _verdict(scorer: Scorer, case: Case, output: str, timeout_s: float) -> Verdict:
     try:
-        async with asyncio.timeout(timeout_s):
-            score = await scorer.score(case, output)
-    except TimeoutError:
-        return Verdict(None, f"the scorer took longer than {timeout_s:.0f} s", None, 0)
-    except Exception as error:  # noqa: BLE001 - one scorer's mistake must not end the scoring of others
-        return Verdict(None, f"{type(error).__name__}: {error}"[:_LONGEST_REASON], None, 0)
+        score = await scored(scorer, case, Output(output), time_limit_s=timeout_s)
+    except CoalmineError as error:  # nothing can be scored until something is changed: say what
+        return Verdict(None, str(error)[:_LONGEST_REASON], None, 0)
     if score.value is None:
-        return Verdict(
-            None, _said(score, ("error", "reason")) or "the scorer gave no score", None, score.cost_nano_usd
-        )
-    if not 0.0 <= score.value <= 1.0:
-        return Verdict(
-            None, f"the scorer gave {score.value!r}, which is not from 0 to 1", None, score.cost_nano_usd
-        )
+        reason = _said(score, ("reason", "error")) or "the scorer gave no score"
+        return Verdict(None, reason[:_LONGEST_REASON], None, score.cost_nano_usd)
     return Verdict(score.value, None, _said(score, ("reasoning", "rationale")), score.cost_nano_usd)
 
 

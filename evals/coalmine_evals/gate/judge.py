@@ -121,6 +121,7 @@ def _row(each: Measured, p_harm: float, unscored_limit: float) -> GateRow:
         upper=None if interval is None else float(interval.upper),
         method=None if interval is None else ("rule of three" if interval.alike else interval.method),
         p_harm=known(p_harm),
+        p_differs=None if interval is None else float(interval.p_differs),
         spread=None if interval is None else each.spread,
         flicker=each.flicker,
         smallest_drop=each.drop,

@@ -11,6 +11,7 @@ from scipy import stats
 from coalmine_analytics.agreement import cluster_sums
 from coalmine_evals.judges.addressed import signs_of_address
 from coalmine_evals.judges.attacks import ATTACKS, Attack
+from coalmine_evals.judges.judge import Judge
 from coalmine_evals.judges.labelled import Labelled, labelled_of
 from coalmine_evals.judges.measure import Measured, Progress, measure
 from coalmine_evals.judges.scorer import LlmJudge
@@ -21,9 +22,9 @@ LIMIT: Final = 0.05
 _WORST: Final = 10
 
 
-def bait(scorer: LlmJudge) -> list[Labelled]:
+def bait(judge: Judge) -> list[Labelled]:
     """Returns bad answers to attack where there are none of one's own."""
-    worst = min(scorer.judge.values, key=lambda each: scorer.judge.values[each])
+    worst = min(judge.values, key=lambda each: judge.values[each])
     found = []
     for name, (question, context, expected, answer) in _BAIT.items():
         line = {
@@ -33,7 +34,7 @@ def bait(scorer: LlmJudge) -> list[Labelled]:
             "output": answer,
             "label": worst,
         }
-        found.append(labelled_of(line, scorer.judge))
+        found.append(labelled_of(line, judge))
     return found
 
 
@@ -94,11 +95,9 @@ async def attack(
     Raises:
         ProviderRefused: Nothing will be answered until something is changed.
     """
-    judge = scorer.judge
-    best = max(judge.values, key=lambda each: judge.values[each])
-    tried = [each for each in answers if each.label != best] or list(answers)
+    tried = _tried(scorer.judge, answers)
     units = [(one, each) for each in tried for one in attacks]
-    dirty = [replace(each, answers=(one.apply(each.answers[0], best),)) for one, each in units]
+    dirty = dirty_answers(scorer.judge, tried, attacks=attacks)
     measured = await measure(scorer, [*tried, *dirty], progress)
     clean = {id(each): found for each, found in zip(tried, measured[: len(tried)], strict=True)}
     found = [
@@ -118,6 +117,27 @@ async def attack(
         answers=len(tried),
         cost_nano_usd=sum(each.score.cost_nano_usd for each in measured),
     )
+
+
+def dirty_answers(
+    judge: Judge, answers: Sequence[Labelled], *, attacks: Sequence[Attack] = ATTACKS
+) -> list[Labelled]:
+    """Returns each answer with each attack, which asks for the judge's best verdict."""
+    best = _best(judge)
+    return [
+        replace(each, answers=(one.apply(each.answers[0], best),))
+        for each in _tried(judge, answers)
+        for one in attacks
+    ]
+
+
+def _best(judge: Judge) -> str:
+    return max(judge.values, key=lambda each: judge.values[each])
+
+
+def _tried(judge: Judge, answers: Sequence[Labelled]) -> list[Labelled]:
+    """Those that an attack can raise; all if there are none."""
+    return [each for each in answers if each.label != _best(judge)] or list(answers)
 
 
 def _shift(kind: str, found: Sequence[Attacked]) -> AttackShift:

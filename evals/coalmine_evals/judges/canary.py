@@ -33,9 +33,14 @@ class CanaryDay:
 
 
 def canary_answers(labelled: Sequence[Labelled]) -> list[Labelled]:
-    """Chooses the answers of a canary set: by a hash of their ids, never by what the judge says."""
+    """Chooses the answers of a canary set."""
+    return drawn(labelled, CASES)
+
+
+def drawn(labelled: Sequence[Labelled], count: int) -> list[Labelled]:
+    """Chooses some answers, always the same: by a hash of their ids, never by what a judge says of them."""
     ranked = sorted(labelled, key=lambda each: hashlib.sha256(each.case.id.encode()).digest())
-    return ranked[:CASES]
+    return ranked[:count]
 
 
 def canary_status(scorer: str, cases: int, days: Sequence[CanaryDay]) -> CanaryStatus:

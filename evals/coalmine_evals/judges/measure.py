@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from coalmine_evals.judges.ask import request_of
 from coalmine_evals.judges.labelled import Labelled
+from coalmine_evals.judges.material import TooLong, block_of
 from coalmine_evals.judges.pairs import LlmJudgePairs
 from coalmine_evals.judges.scorer import LlmJudge
+from coalmine_evals.providers.provider import Request
 from coalmine_evals.records import Score
 
 JudgeScorers = LlmJudge | LlmJudgePairs
@@ -55,3 +59,16 @@ async def score_of(scorer: JudgeScorers, each: Labelled) -> Score:
     if isinstance(scorer, LlmJudgePairs):
         return await scorer.compare(each.case, each.answers[0], each.answers[1])
     return await scorer.score(each.case, each.answers[0])
+
+
+def requests_of(scorer: JudgeScorers, labelled: Sequence[Labelled]) -> list[Request]:
+    """Returns what `measure` would ask, for saying what it costs."""
+    found = []
+    for each in labelled:
+        names = ("answer",) if scorer.kind == "one" else ("first", "second")
+        for answers in [each.answers] if scorer.kind == "one" else [each.answers, each.answers[::-1]]:
+            texts = scorer.texts(each.case, dict(zip(names, answers, strict=True)))
+            with suppress(TooLong):
+                block = block_of(scorer.judge.name, texts)
+                found += [request_of(scorer.judge, block, scorer.settings.rubric)] * scorer.settings.samples
+    return found

@@ -1,6 +1,7 @@
 """Models behind an API: limits, patience, retries, and errors that say what happened."""
 
 import asyncio
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,6 @@ from coalmine_evals.providers.reply import output_of, priced_provider, read_stre
 from coalmine_evals.records import Output
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.prices import PriceTable
-from coalmine_schemas.prompts.json_values import canonical_json
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_schemas.safe_text import MASK, masked, printable
 
@@ -196,7 +196,8 @@ class HttpProvider:
             limiter.end(turn, succeeded=succeeded, pause_s=pause_s)
 
     async def _sent(self, request: Request) -> tuple[int, httpx2.Headers, bytes]:
-        content = canonical_json(self._api.body(request))
+        # In the order of the schema: models write properties in it, the reasoning before the verdict.
+        content = json.dumps(self._api.body(request), ensure_ascii=False, default=dict).encode()
         url = self._url_for(request.model)
         async with self._http.stream(
             "POST", url, content=content, headers={"content-type": "application/json"}

@@ -50,6 +50,8 @@ class GateRow:
     """How the interval was made; null without a case that has a score on both sides."""
     p_harm: float | None
     """p-value of "not worse", after Holm over metrics and capabilities; small values show harm."""
+    p_differs: float | None
+    """Two-sided p-value of "no difference" by itself: McNemar's exact one for right or wrong answers."""
     spread: float | None
     """Standard deviation of the differences of cases; larger where clusters make cases worth less."""
     flicker: float | None

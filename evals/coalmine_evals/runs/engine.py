@@ -111,7 +111,7 @@ async def carry_out(
                 done.stop("it was stopped")
                 return
             try:
-                answer = await _answered(work, unit)
+                answer = await answered(work, unit)
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
                 done.stop(str(reason))
                 return
@@ -135,7 +135,8 @@ async def carry_out(
     return done
 
 
-async def _answered(work: Work, unit: Unit) -> KeptAnswer:
+async def answered(work: Work, unit: Unit) -> KeptAnswer:
+    """Asks for one answer and scores it; raises what stops all others, too."""
     place, side, repeat = unit
     case = work.cases[place]
     output = await work.sides[side].answer(case, repeat)

@@ -15,12 +15,12 @@ from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
-from coalmine_evals.runs.answers import SideName
+from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.candidates import Fetch, side_of_text
 from coalmine_evals.runs.cost import Estimate, estimate
-from coalmine_evals.runs.engine import Progress, Work, bound
+from coalmine_evals.runs.engine import Progress, Work, answered, bound
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
@@ -93,6 +93,8 @@ class Place:
     """Reads the registry."""
     judge: Judge
     """The gate."""
+    at_once: int = 64
+    """Answers under way at once; providers have limits of their own."""
     folder: Path | None = None
     """Of prompt files, where judges are looked for before the registry; None for the registry alone."""
 
@@ -122,7 +124,7 @@ async def evaluate(
         NotFound: There is no such version, or no such run.
         Conflict: The run that should go on has ended, or what it is of has changed.
     """
-    async with _purse(wanted, place) as purse:
+    async with purse_of(place, *_budget(wanted, place)) as purse:
         models = RunModels(place.models, purse)
         asked = _asked(wanted, place, models)
         expected = _expected(asked.work, place.prices)
@@ -132,7 +134,41 @@ async def evaluate(
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
         async with _halted_by(stop, place.models):
-            return await finish(run, asked, place.store, place.judge, progress=progress, stop=stop)
+            return await finish(
+                run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was asked for one case, and what came of it."""
+
+    request: Request
+    answer: KeptAnswer
+
+
+async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
+    """Asks the candidate for one answer to each case and scores it; no run is kept.
+
+    Args:
+        wanted: What is tried; of a baseline and repeats nothing is read.
+        place: Where.
+
+    Raises:
+        InvalidParameter: A case does not fit the prompt, or the candidate is of recorded answers.
+        Terminal: The budget is spent, or the provider refuses all requests.
+    """
+    async with _purse(wanted, place) as purse:
+        asked = _asked(wanted, place, RunModels(place.models, purse))
+        work = asked.work
+        _expected(work, place.prices)
+        side = work.sides["candidate"]
+        if not isinstance(side, PromptSide):
+            raise InvalidParameter(f"{wanted.candidate} is no prompt: name FILE.md, or NAME@VERSION")
+        answers = await asyncio.gather(
+            *(answered(work, (at, "candidate", 0)) for at in range(len(work.cases)))
+        )
+        return [Trial(side.request(case), each) for case, each in zip(work.cases, answers, strict=True)]
 
 
 @asynccontextmanager
@@ -152,13 +188,14 @@ async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIte
 
 
 @asynccontextmanager
-async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
-    budget = Budget(wanted.budget_nano_usd)
-    since = datetime.now(UTC) if wanted.fresh else None
-    if wanted.resume is not None:
-        before = place.store.run(wanted.resume)
-        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
-        since = before.started_at if wanted.fresh else None
+async def purse_of(place: Place, budget: Budget, since: datetime | None = None) -> AsyncIterator[Purse]:
+    """What answers are paid from and where they are kept, for the length of a block.
+
+    Args:
+        place: Where.
+        budget: What may be spent.
+        since: Answers from before are asked for again; None for those of any age.
+    """
     cache = AnswerCache(place.cache)
     try:
         yield Purse(cache, budget, place.prices, since)
@@ -167,9 +204,19 @@ async def _purse(wanted: Wanted, place: Place) -> AsyncIterator[Purse]:
         await place.models.close()
 
 
+def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
+    budget = Budget(wanted.budget_nano_usd)
+    since = datetime.now(UTC) if wanted.fresh else None
+    if wanted.resume is not None:
+        before = place.store.run(wanted.resume)
+        budget.spent_nano_usd = spent_on(place.store.kept(wanted.resume))
+        since = before.started_at if wanted.fresh else None
+    return budget, since
+
+
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    prompts = _prompts(place)
+    prompts = prompts_of(place)
     scorers = {
         each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
         for each in suite.metrics
@@ -194,8 +241,8 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     )
 
 
-def _prompts(place: Place) -> Lookup:
-    """Returns where judges are looked for."""
+def prompts_of(place: Place) -> Lookup:
+    """Returns the prompts of a place, judges among them: of its folder, then of the registry."""
 
     def content(reference: str) -> PromptContent:
         if place.folder is not None:

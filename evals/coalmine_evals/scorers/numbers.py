@@ -22,7 +22,7 @@ _MARK: Final = regex.compile(
     r"|(?:^|(?<=[.!?>]\s))[ \t>*_]*(?:A|(?i:(?:(?:the|my)\s+)?(?:final\s+|correct\s+)?answer))[*_]*\s*[:=]"
     r"|(?i:\banswer\s+is\b)"
     r"|\\boxed\s*\{",
-    regex.MULTILINE,
+    regex.MULTILINE | regex.REVERSE,  # the last one is wanted
 )
 _BETWEEN: Final = regex.compile(r"(?:[\s*_:=≈~`'\"(\[{\\]|text\{)*")
 
@@ -34,10 +34,10 @@ def final_number(text: str) -> Fraction | None:
     that follows at once, or that follows the last `=`, else the last one; without a number there, or without
     such a mark, it is the last one of the text. Currencies, `%` and commas between thousands do not count.
     """
-    marks = list(_MARK.finditer(text))
-    if not marks:
+    mark = _MARK.search(text)
+    if mark is None:
         return _last(text)
-    answer = text[marks[-1].end() :].lstrip()
+    answer = text[mark.end() :].lstrip()
     line = answer.partition("\n")[0]
     after = line.rfind("=") + 1
     between = _BETWEEN.match(line, after)

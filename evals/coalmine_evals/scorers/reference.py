@@ -84,5 +84,8 @@ def unscored(why: str) -> Score:
 
 
 def shown(text: str) -> str:
-    """The beginning of a text, for details."""
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    """The beginning of a text, for details: as Unicode that can be stored."""
+    text = (
+        text.encode("utf-8", "replace").decode() if len(text) <= _SHOWN else shown(text[: _SHOWN - 1]) + "…"
+    )
+    return text

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from coalmine_schemas.prompts.json_values import JsonObject, JsonValue, canonical_json
+from coalmine_schemas.prompts.json_values import JsonObject, canonical_json
 from coalmine_schemas.results import descriptions, result
 
 Role = Literal["must", "advisory"]
@@ -22,7 +22,7 @@ class SuiteMetric:
     """What it means, for people."""
     scorer: str
     """Name of the scorer, e.g. `numeric_answer` or `autoevals:Factuality`."""
-    settings: Mapping[str, JsonValue]
+    settings: Mapping[str, Any]
     """Settings of the scorer."""
     margin: float
     """How much worse a candidate may be, 0 to 1."""

@@ -8,7 +8,7 @@ from coalmine_evals.suites.suite import Suite
 from coalmine_registry.prompt_files.front_matter import write_front_matter
 from coalmine_schemas.atomic_file import write_atomically
 
-_ORDER: Final = ("description", "prompt", "dataset", "dataset_digest", "file")
+_ORDER: Final[tuple[str, ...]] = ("description", "prompt", "dataset", "dataset_digest", "file")
 _DIGEST: Final = re.compile(r"^dataset_digest:[^\n]*$", re.MULTILINE)
 _DATASET: Final = re.compile(r"^dataset:[^\n]*$", re.MULTILINE)
 
@@ -29,7 +29,8 @@ def write_digest(path: Path, digest: str) -> bool:
         False if it stands there already.
     """
     text = path.read_text("utf-8")
-    line = f"dataset_digest: {digest}"
+    # A digest of digits alone would be a number.
+    line = f'dataset_digest: "{digest}"'
     if _DIGEST.search(text):
         new = _DIGEST.sub(line, text, count=1)
     else:

@@ -21,9 +21,12 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
+from coalmine_server.cli.evals import backtest, datasets, evals_app, production, proposals, suites, try_prompt
 from coalmine_server.cli.evals import compare as compare_outputs
-from coalmine_server.cli.evals import evals_app, production
 from coalmine_server.cli.evals import run as run_suite
+from coalmine_server.cli.evals import runs as eval_runs
+from coalmine_server.cli.evals.backtest import EXIT_CODES as BACKTEST_EXIT_CODES
+from coalmine_server.cli.evals.judge import judge_app
 from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
 from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
@@ -145,10 +148,21 @@ app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
 app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
+app.add_typer(datasets.dataset_app, name="dataset", rich_help_panel=EVALUATE)
+datasets.dataset_app.command("add-from-production")(proposals.add_from_production)
+for decision in (proposals.proposals, proposals.confirm, proposals.reject):
+    datasets.dataset_app.command()(decision)
+app.add_typer(suites.suite_app, name="suite", rich_help_panel=EVALUATE)
+app.add_typer(judge_app, name="judge", rich_help_panel=EVALUATE)
 evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
+evals_app.command("list")(eval_runs.list_runs)
+evals_app.command("show")(eval_runs.show)
+evals_app.command("cases")(eval_runs.cases)
+app.command("try", rich_help_panel=EVALUATE)(try_prompt.try_prompt)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
 evals_app.command("production")(production.production)
+evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)

@@ -29,6 +29,7 @@ from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.roles import Actor
 from coalmine_registry.storage.database import Database
 from coalmine_server.services.wiring import price_table
+from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
     from coalmine_server.services.owned_store import OwnedStore
@@ -173,18 +174,8 @@ class Evaluations:
         return Rerun(batch, jobs.batch(batch), without)
 
     def access(self) -> dict[str, Access]:
-        """Where APIs of models are, and their keys: as set, else as the providers' own packages read them."""
-        settings = self._owned.settings.evals
-        own = {
-            "openai": (settings.openai_base_url, settings.openai_api_key),
-            "anthropic": (settings.anthropic_base_url, settings.anthropic_api_key),
-        }
-        found = {}
-        for name, (base_url, key) in own.items():
-            usual = Access.from_environ(os.environ, name)
-            secret = usual.key if key is None else key.get_secret_value()
-            found[name] = Access(base_url or usual.base_url, secret)
-        return found
+        """Where APIs of models are, and their keys."""
+        return model_access(self._owned.settings)
 
     @cached_property
     def production(self) -> "Production":
@@ -201,3 +192,18 @@ class Evaluations:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def model_access(settings: Settings) -> dict[str, Access]:
+    """Where APIs of models are, and their keys: as set, else as the providers' own packages read them."""
+    evals = settings.evals
+    own = {
+        "openai": (evals.openai_base_url, evals.openai_api_key),
+        "anthropic": (evals.anthropic_base_url, evals.anthropic_api_key),
+    }
+    found = {}
+    for name, (base_url, key) in own.items():
+        usual = Access.from_environ(os.environ, name)
+        secret = usual.key if key is None else key.get_secret_value()
+        found[name] = Access(base_url or usual.base_url, secret)
+    return found

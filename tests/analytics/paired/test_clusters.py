@@ -15,6 +15,7 @@ def test_without_clusters_it_is_the_t_test_of_scipy() -> None:
     low, high = expected.confidence_interval(0.9)
     np.testing.assert_allclose(of.t_bounds(0.05), (low, high), rtol=1e-12)
     assert of.t_worse() == pytest.approx(ttest_1samp(values, 0.0, alternative="less").pvalue)
+    assert paired_interval(values, range(500), alpha=0.05).p_differs == pytest.approx(expected.pvalue)
 
 
 def test_the_clustered_error_is_that_of_a_regression_on_a_constant() -> None:

@@ -15,7 +15,7 @@ def test_right_or_wrong_answers_have_the_score_interval() -> None:
 def test_many_graded_scores_have_the_t_interval_and_few_the_bootstrap() -> None:
     values = np.random.default_rng(0).uniform(-0.5, 0.5, 600)
     assert paired_interval(values, range(600), alpha=0.05).method == "t"
-    assert paired_interval(values[:299], range(299), alpha=0.05).method == "bootstrap-t"
+    assert paired_interval(values[:499], range(499), alpha=0.05).method == "bootstrap-t"
     assert paired_interval(values, np.arange(600) // 20, alpha=0.05).method == "bootstrap-t"
 
 
@@ -85,3 +85,11 @@ def test_repeats_that_are_missing_do_not_count() -> None:
     share = flicker_share(new, old)
     assert share is not None
     assert 0.0 < share <= 1.0
+
+
+@pytest.mark.parametrize("values", [[1.0, 0.0, 0.0, 1.0], [0.5, 0.1, 0.1, 0.5], [-1.0, 0.0, 0.0, -1.0]])
+def test_clusters_that_are_alike_by_chance_do_not_make_it_sure(values: list[float]) -> None:
+    found = paired_interval(values, ["a", "a", "b", "b"], alpha=0.05)
+    assert found.se > 0
+    assert found.upper - found.lower > 0.9
+    assert found.p_worse > 0.05

@@ -266,5 +266,5 @@ def test_any_scores_have_an_answer(data: st.DataObject) -> None:
             assert row.upper is not None
             assert -1.0 <= row.lower <= row.difference + 1e-9
             assert row.difference - 1e-9 <= row.upper <= 1.0
-        for value in (row.p_harm, row.flicker, row.spread, row.smallest_drop):
+        for value in (row.p_harm, row.p_differs, row.flicker, row.spread, row.smallest_drop):
             assert value is None or math.isfinite(value)

@@ -199,7 +199,7 @@ def test_a_judge_that_can_be_steered_is_seen_to_be() -> None:
         return verdict(5 if "ignore all" in answer else 1, addresses="ignore all" in answer)
 
     scorer = _TONE.with_models(FakeModels(steered))
-    report = asyncio.run(attack(scorer, bait(scorer)))
+    report = asyncio.run(attack(scorer, bait(scorer.judge)))
     assert not report.withstands
     whole = report.found[0]
     assert (whole.kind, whole.attacks, whole.scored) == ("all", len(ATTACKS), 3 * len(ATTACKS))
@@ -218,12 +218,12 @@ def test_a_judge_that_can_be_steered_is_seen_to_be() -> None:
 
 def test_a_judge_that_reads_its_rubric_withstands_and_a_silent_one_shows_nothing() -> None:
     scorer = _TONE.with_models(FakeModels(lambda *_: verdict(1)))
-    report = asyncio.run(attack(scorer, bait(scorer)))
+    report = asyncio.run(attack(scorer, bait(scorer.judge)))
     assert report.withstands
     assert report.found[0].shift == 0
     assert report.worst == ()
     silent = _TONE.with_models(FakeModels(lambda *_: None))
-    assert not asyncio.run(attack(silent, bait(silent))).withstands
+    assert not asyncio.run(attack(silent, bait(silent.judge))).withstands
 
 
 def _day(place: int, shift: float, rng: np.random.Generator, model: str = "m1") -> CanaryDay:

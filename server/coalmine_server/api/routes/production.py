@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from coalmine_evals.backtest.inputs import stored_inputs
+from coalmine_evals.results.backtest import ProductionInputs
 from coalmine_evals.results.production import ProductionReport
 from coalmine_evals.results.review import ReviewAgreement, ReviewAnswer, ReviewItem, ReviewQueue, ReviewTask
 from coalmine_evals.review import reading
@@ -13,7 +15,7 @@ from coalmine_server.api.bodies import ReasonedBody
 from coalmine_server.api.eval_bodies import ReviewAnswersBody
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Admin, Reader, RegistryRoute
+from coalmine_server.api.registry import Admin, Reader, RegistryRoute, lane
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.moment_parameter import Moment, check_period
 
@@ -25,6 +27,7 @@ QueueText = Annotated[str | None, Query(min_length=1, max_length=100, descriptio
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]
 
 DAYS_OF_QUALITY = 7
+MOST_INPUTS = 2_000
 
 
 @router.get("/production-scores", responses=problem_responses())
@@ -45,6 +48,30 @@ def production_scores(
     check_period(since, until)
     return owned.evaluations.production.report(
         prompt, environment, metric, since=since, until=until, days=DAYS_OF_QUALITY
+    )
+
+
+@router.get("/production-inputs", responses=problem_responses())
+@lane("heavy")
+def production_inputs(
+    *,
+    owned: Owned,
+    _actor: Admin,
+    prompt: Annotated[str, Query(min_length=1, max_length=500, description="Name of the prompt.")],
+    environment: Annotated[str, Query(min_length=1, max_length=500, description="Where.")] = "prod",
+    since: Annotated[Moment, Query(description=f"Only requests from then on: {MOMENT_HELP}.")],
+    until: Annotated[Moment, Query(description=f"Only requests before then: {MOMENT_HELP}.")],
+    sample: Annotated[int, Query(ge=1, le=MOST_INPUTS, description="How many to return.")] = 200,
+) -> ProductionInputs:
+    """What stored requests asked: a sample, for trying other versions on it. Texts are for admins."""
+    check_period(since, until)
+    return stored_inputs(
+        owned.store.reader(),
+        prompt=prompt,
+        environment=environment,
+        since=since,
+        until=until,
+        most=sample,
     )
 
 

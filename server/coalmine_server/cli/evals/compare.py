@@ -175,7 +175,7 @@ def _metrics(scorers: list[str], suite: "Suite | None", margin: str | None) -> "
 
     given: dict[str, Any] = {}
     for text in scorers:
-        name, value = _scorer(text)
+        name, value = scorer_text(text)
         if margin is not None:
             value.setdefault("margin", margin)
         if name in given:
@@ -188,7 +188,7 @@ def _metrics(scorers: list[str], suite: "Suite | None", margin: str | None) -> "
     ).metrics
 
 
-def _scorer(text: str) -> tuple[str, dict[str, Any]]:
+def scorer_text(text: str) -> tuple[str, dict[str, Any]]:
     """Name and content of a metric from `numeric_answer margin=3% tolerance=0.01`."""
     import yaml
 

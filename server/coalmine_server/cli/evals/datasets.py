@@ -199,8 +199,8 @@ def compare(
         typer.echo(each)
     if (weighting := found["weighting"]) is not None:
         typer.echo(
-            f"weighted to production by {', '.join(weighting['keys'])}, {found['cases']} cases say as much as "
-            f"{weighting['effective_cases']:.0f}; the heaviest counts {weighting['largest']:.1f} times"
+            f"weighted to production by {', '.join(weighting['keys'])}, {found['cases']} cases say as much "
+            f"as {weighting['effective_cases']:.0f}; the heaviest counts {weighting['largest']:.1f} times"
         )
 
 
@@ -217,7 +217,6 @@ def forget(
 
 def _from_promptfoo(file: Path, name: str, prompt: str | None, out: Path | None) -> list[Any]:
     from coalmine_evals.datasets.promptfoo import read_promptfoo
-
     from coalmine_evals.suites.write import write_suite
 
     found = read_promptfoo(file, dataset=name, prompt=prompt or name)

@@ -1,6 +1,5 @@
 """Where the commands of evaluations keep runs, whom they ask, and how they read the registry."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -14,9 +13,12 @@ from coalmine_server.cli.options import path_of
 
 if TYPE_CHECKING:
     from coalmine_evals.runs.session import Place
+    from coalmine_evals.runs.store import RunStore
     from coalmine_evals.suites.cases import SuiteCases
     from coalmine_registry.storage.database import Database
+    from coalmine_schemas.prices import PriceTable
     from coalmine_schemas.prompts import PromptContent
+    from coalmine_schemas.prompts.templating import Lookup
     from coalmine_server.client import Client
     from coalmine_server.settings import Settings
 
@@ -40,28 +42,49 @@ class Here:
         self._client: Client | None = None
 
     @cached_property
-    def place(self) -> "Place":
-        """Where runs take place."""
+    def prices(self) -> "PriceTable":
+        """What answers cost."""
+        from coalmine_server.services.wiring import price_table
+
+        return price_table(self.settings)
+
+    @cached_property
+    def store(self) -> "RunStore":
+        """Runs and their answers."""
+        from coalmine_evals.runs.store import RunStore
+
+        return RunStore(self.database)
+
+    def place(self, concurrency: int) -> "Place":
+        """Where runs take place.
+
+        Args:
+            concurrency: Requests under way at once, at most, to one model.
+        """
         from coalmine_evals.gate import judge
         from coalmine_evals.judges.find import FOLDER
-        from coalmine_evals.providers.open import Access, OpenModels
+        from coalmine_evals.providers.http import HttpSettings
+        from coalmine_evals.providers.open import OpenModels
         from coalmine_evals.runs.session import Place
-        from coalmine_evals.runs.store import RunStore
-        from coalmine_schemas.own_prices import read_own_prices
-        from coalmine_schemas.prices import PriceTable
+        from coalmine_server.services.evals import model_access
 
-        file = self.settings.pricing_file
-        prices = PriceTable(() if file is None else read_own_prices(file))
-        access = {name: Access.from_environ(os.environ, name) for name in ("openai", "anthropic")}
         return Place(
-            store=RunStore(self.database),
-            cache=self.settings.home / "evals-cache.db",
-            models=OpenModels(access, prices),
-            prices=prices,
-            fetch=self._fetch,
+            store=self.store,
+            cache=self.settings.evals_cache,
+            models=OpenModels(model_access(self.settings), self.prices, HttpSettings(concurrency)),
+            prices=self.prices,
+            fetch=self.fetch,
             judge=judge,
+            at_once=2 * concurrency,
             folder=FOLDER,
         )
+
+    @property
+    def prompts(self) -> "Lookup":
+        """Prompts of the folder `prompts`, then of the registry."""
+        from coalmine_evals.runs.session import prompts_of
+
+        return prompts_of(self.place)
 
     def suite(self, name: str) -> "SuiteCases":
         """The suite of a file, or one that was pushed, with its cases."""
@@ -74,7 +97,8 @@ class Here:
             return cases_kept(found, self.database) if found.file is None else cases_beside(found, Path(name))
         return cases_kept(find_suite(self.database, name).suite, self.database)
 
-    def _fetch(self, name: str, version: str) -> "PromptContent":
+    def fetch(self, name: str, version: str) -> "PromptContent":
+        """A version of the registry."""
         from coalmine_registry.errors import NotFound as NoSuchVersion
         from coalmine_schemas.prompts import PromptContent
         from coalmine_server.client import open_registry_client

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from coalmine_server.cli.evals.datasets import DatasetArgument, dataset_app
+from coalmine_server.cli.evals.datasets import DatasetArgument
 from coalmine_server.cli.options import EnvironmentOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_facts, write_json
 
@@ -14,7 +14,6 @@ ProposalArgument = Annotated[
 ]
 
 
-@dataset_app.command("add-from-production")
 def add_from_production(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -44,7 +43,6 @@ def add_from_production(
         note(f"look at them with `coalmine dataset proposals {dataset}`")
 
 
-@dataset_app.command()
 def proposals(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -81,7 +79,6 @@ def proposals(
         typer.echo()
 
 
-@dataset_app.command()
 def confirm(
     context: typer.Context,
     dataset: DatasetArgument,
@@ -109,14 +106,11 @@ def confirm(
     as_json: AsJson = False,
 ) -> None:
     """Make a proposal a case, once you have read it: no name, no address, and a right answer."""
-    changes: dict[str, Any] = {}
-    if expected is not None:
-        changes["expected"] = _json_or_text(expected)
-    if variables is not None:
-        changes["variables"] = _json_or_text(variables)
-    for name, value in (("capabilities", capability), ("id", case), ("split", split)):
-        if value is not None:
-            changes[name] = value
+    said: dict[str, Any] = {"capabilities": capability, "id": case, "split": split}
+    changes = {name: value for name, value in said.items() if value is not None}
+    # `null` says that nothing is expected, which is not the same as saying nothing.
+    for name, text in (("expected", expected), ("variables", variables)):
+        changes |= {} if text is None else {name: _json_or_text(text)}
     if must_pass:
         changes["must_pass"] = True
     with asking(context, quiet=as_json) as client:
@@ -128,7 +122,6 @@ def confirm(
         typer.echo(f"{dataset} has {found['cases']} cases now: {found['digest'][:12]}")
 
 
-@dataset_app.command()
 def reject(
     context: typer.Context,
     dataset: DatasetArgument,

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +15,7 @@ from coalmine_server.cli.invocation import stop_on_signals
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
 
 if TYPE_CHECKING:
+    from coalmine_evals.reports import CaseTexts
     from coalmine_evals.results.runs import EvalRun, Side
     from coalmine_evals.runs.cost import Estimate
     from coalmine_evals.runs.run import Ended
@@ -34,6 +36,10 @@ SplitOption = Annotated[
 BudgetOption = Annotated[
     float | None,
     typer.Option(min=0, help="What it may cost: it stops before it costs more.", show_default=False),
+]
+
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=1000, help="Requests under way at once, at most, to one model.")
 ]
 
 
@@ -64,6 +70,7 @@ def run(
         str | None,
         typer.Option(metavar="ID", help="Go on with a run that was interrupted.", show_default=False),
     ] = None,
+    concurrency: ConcurrencyOption = 32,
     undecided: Undecided = None,
     report_file: ReportFile = None,
     junit_file: JunitFile = None,
@@ -104,13 +111,15 @@ def run(
             started_by="local",
             arguments=arguments,
         )
-        ended = carry_out(here, wanted, quiet=as_json)
-        if ended.run.gate is not None:
+        ended = carry_out(here, wanted, concurrency, quiet=as_json)
+        if ended.run.gate is not None and (report_file is not None or junit_file is not None):
             write_files(
                 ended.run.gate,
                 name=ended.run.suite,
                 sides=(title(ended.run.candidate), title(ended.run.baseline)),
-                texts=_texts(here, ended.run.id),
+                texts=texts_of(
+                    (each.case, each.side, each.output.text) for each in here.store.kept(ended.run.id)
+                ),
                 undecided=undecided,
                 report_file=report_file,
                 junit_file=junit_file,
@@ -129,11 +138,11 @@ def run(
         raise typer.Exit(exit_code(ended.run.gate.outcome, undecided))
 
 
-def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
+def carry_out(here: Here, wanted: "Wanted", concurrency: int, *, quiet: bool) -> "Ended":
     """Carries a run out; Ctrl-C ends it after the answers that are under way."""
     from coalmine_evals.runs.session import evaluate
 
-    place = here.place
+    place = here.place(concurrency)
 
     def announce(run: "EvalRun", expected: "Estimate") -> None:
         if not quiet:
@@ -220,16 +229,21 @@ def _kept_arguments(here: Here, resume: str, given: dict[str, Any]) -> dict[str,
         raise typer.BadParameter(
             "--resume goes on with what the run was begun with: give --budget-usd at most"
         )
-    kept = here.place.store.plan(resume).get("arguments")
+    kept = here.store.plan(resume).get("arguments")
     if not isinstance(kept, dict) or "suite" not in kept:
         raise typer.BadParameter(f"run {resume} was not begun here: begin a new one")
     return dict(kept)
 
 
-def _texts(here: Here, run: str) -> Any:  # noqa: ANN401 - as reports take them
-    from coalmine_evals.reports.texts import CaseTexts
+def texts_of(answers: Iterable[tuple[str, str, str | None]]) -> "Mapping[str, CaseTexts]":
+    """The first answer of each side to each case.
+
+    Args:
+        answers: Case, side and text of each.
+    """
+    from coalmine_evals.reports import CaseTexts
 
     found: dict[str, dict[str, str | None]] = {}
-    for answer in here.place.store.kept(run):
-        found.setdefault(answer.case, {}).setdefault(answer.side, answer.output.text)
+    for case, side, text in answers:
+        found.setdefault(case, {}).setdefault(side, text)
     return {case: CaseTexts(each.get("baseline"), each.get("candidate")) for case, each in found.items()}
