@@ -105,7 +105,7 @@ class PublishedRuns:
             return begin(asked, self._store, claim.id)
         return resumed(claim.id, asked, self._store)
 
-    def take(self, run: str, answers: Sequence[ClaimedAnswer]) -> None:
+    def take(self, run: str, answers: Sequence[ClaimedAnswer]) -> EvalRun:
         """Keeps answers of a run; those that it has already are kept as they are.
 
         Raises:
@@ -120,6 +120,7 @@ class PublishedRuns:
             return [await _kept(each, number, asked.work, places) for number, each in enumerate(answers)]
 
         self._store.put_answers(run, asyncio.run(all_scored()))
+        return self._store.run(run)
 
     def end(self, run: str) -> EvalRun:
         """Judges a run whose answers are all there.
