@@ -79,7 +79,7 @@ def make_up(path: Path, count: int) -> None:
 def score_file(path: Path) -> tuple[Sequence[Case], Sequence[str], float]:
     """Read a file and score both of its sides; returns the cases, the first side's answers, the seconds."""
     began = time.perf_counter()
-    recorded = read_columns(path, *(f"{side}.solution" for side in SIDES))
+    recorded = read_columns(path, SIDES[0] + ".solution", SIDES[1] + ".solution")
     found = score_recorded(
         recorded, [(metric, scorer_of(metric.scorer, metric.settings)) for metric in SUITE.metrics]
     )

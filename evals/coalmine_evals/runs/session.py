@@ -158,7 +158,7 @@ async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
         InvalidParameter: A case does not fit the prompt, or the candidate is of recorded answers.
         Terminal: The budget is spent, or the provider refuses all requests.
     """
-    async with _purse(wanted, place) as purse:
+    async with purse_of(place, *_budget(wanted, place)) as purse:
         asked = _asked(wanted, place, RunModels(place.models, purse))
         work = asked.work
         _expected(work, place.prices)

@@ -31,6 +31,9 @@ class Here:
         stack: Closes what was opened.
     """
 
+    concurrency = 32
+    """Requests under way at once, at most, to one model; to be set before `place` is asked for."""
+
     def __init__(self, settings: "Settings", stack: ExitStack) -> None:
         from coalmine_evals.storage.open import open_database
         from coalmine_schemas.discovery import own_home
@@ -55,12 +58,9 @@ class Here:
 
         return RunStore(self.database)
 
-    def place(self, concurrency: int) -> "Place":
-        """Where runs take place.
-
-        Args:
-            concurrency: Requests under way at once, at most, to one model.
-        """
+    @cached_property
+    def place(self) -> "Place":
+        """Where runs take place."""
         from coalmine_evals.gate import judge
         from coalmine_evals.judges.find import FOLDER
         from coalmine_evals.providers.http import HttpSettings
@@ -71,11 +71,11 @@ class Here:
         return Place(
             store=self.store,
             cache=self.settings.evals_cache,
-            models=OpenModels(model_access(self.settings), self.prices, HttpSettings(concurrency)),
+            models=OpenModels(model_access(self.settings), self.prices, HttpSettings(self.concurrency)),
             prices=self.prices,
             fetch=self.fetch,
             judge=judge,
-            at_once=2 * concurrency,
+            at_once=2 * self.concurrency,
             folder=FOLDER,
         )
 

@@ -142,7 +142,8 @@ def carry_out(here: Here, wanted: "Wanted", concurrency: int, *, quiet: bool) ->
     """Carries a run out; Ctrl-C ends it after the answers that are under way."""
     from coalmine_evals.runs.session import evaluate
 
-    place = here.place(concurrency)
+    here.concurrency = concurrency
+    place = here.place
 
     def announce(run: "EvalRun", expected: "Estimate") -> None:
         if not quiet:

@@ -62,7 +62,7 @@ def try_prompt(
             fresh=fresh,
             budget_nano_usd=None if budget_usd is None else round(budget_usd * 1e9),
         )
-        tried = asyncio.run(try_cases(wanted, here.place(concurrency=4)))
+        tried = asyncio.run(try_cases(wanted, here.place))
     if as_json:
         write_json([asdict(each) for each in tried])
         return
