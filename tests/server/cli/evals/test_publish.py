@@ -20,6 +20,7 @@ file: sums.jsonl
 metrics:
   right: {scorer: numeric_answer, margin: 10%}
 """
+IMPORT = ("dataset", "import", "sums.jsonl", "--name", "sums")
 WITH_MODEL = {"variables": {"question": {"type": "string"}}, "model": MODEL}
 
 
@@ -29,6 +30,17 @@ def adds(asked: Asked) -> Reply:
     one, other = (int(each) for each in question.rstrip("?").split(" + "))
     wrong = version == "v1.2.0" and one % 3 == 0
     return Reply(chat(f"It is {0 if wrong else one + other}.", model=str(asked.body["model"])))
+
+
+def write_suite(home: Path) -> None:
+    """Sixty sums, and the suite of them."""
+    home.mkdir(exist_ok=True)
+    cases = (
+        {"id": f"c{one:02}", "variables": {"question": f"{one} + 1"}, "expected": one + 1}
+        for one in range(60)
+    )
+    (home / "sums.jsonl").write_text("\n".join(map(json.dumps, cases)))
+    (home / "sums.yaml").write_text(SUITE)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +88,7 @@ def test_a_run_of_ci_is_evidence(
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout if expect == 0 else done.stdout + done.stderr
 
-    home.mkdir()
-    cases = [
-        {"id": f"c{one:02}", "variables": {"question": f"{one} + 1"}, "expected": one + 1}
-        for one in range(60)
-    ]
-    (home / "sums.jsonl").write_text("\n".join(map(json.dumps, cases)))
-    (home / "sums.yaml").write_text(SUITE)
+    write_suite(home)
 
     def run_of(version: str, expect: int) -> str:
         run(
@@ -96,7 +102,7 @@ def test_a_run_of_ci_is_evidence(
     assert "nothing was recorded under that id" in refused
     passes, fails = run_of("1.1.0", 0), run_of("1.2.0", 1)
     assert "suite" in run("evals", "publish", passes, expect=2)  # not pushed yet
-    run("dataset", "import", "sums.jsonl", "--name", "sums")
+    run(*IMPORT)
     run("suite", "push", "sums.yaml")
     # Somebody's word is no run.
     recorded = json.loads(
@@ -128,16 +134,8 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
     env = {"COALMINE_EVALS_OPENAI_API_KEY": "sk-test", "COALMINE_EVALS_OPENAI_BASE_URL": llm.url}
     with ServerProcess(home, env) as found, Person.local(found) as admin:
         found.wait_ready()
-        cases = [
-            {"id": f"c{one:02}", "variables": {"question": f"{one} + 1"}, "expected": one + 1}
-            for one in range(60)
-        ]
-        (home / "sums.jsonl").write_text("\n".join(map(json.dumps, cases)))
-        (home / "sums.yaml").write_text(SUITE)
-        for arguments in (
-            ("dataset", "import", "sums.jsonl", "--name", "sums"),
-            ("suite", "push", "sums.yaml"),
-        ):
+        write_suite(home)
+        for arguments in (IMPORT, ("suite", "push", "sums.yaml")):
             done = coalmine(*arguments, home=home, env=env)
             assert done.returncode == 0, done.stderr
         with admin.make("writer", "author") as writer:
@@ -153,7 +151,7 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
                 for each in items
             )
 
-        eventually(rejected, timeout_s=120)
+        eventually(rejected, within_s=120)
 
         def told() -> bool:
             items = admin.get("/v1/alerts", params={"rule": "eval_rejected", "state": ["ok", "firing"]})[
@@ -161,6 +159,6 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
             ]
             return any("1.2.0" in each["story"]["title"] for each in items)
 
-        eventually(told, timeout_s=60)
+        eventually(told)
         flags = admin.get("/v1/model-flags")
         assert {(each["version"], each["model"]): each["flag"] for each in flags}["1.2.0", MODEL] == "unsafe"
