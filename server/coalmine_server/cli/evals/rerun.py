@@ -79,9 +79,7 @@ def models(
         for each in found
     ]
     columns = ["prompt", "version", "model", "flag", "at", "run"]
-    write_table(
-        columns, rows, empty="no version was run on any model yet: `coalmine evals rerun`"
-    )
+    write_table(columns, rows, empty="no version was run on any model yet: `coalmine evals rerun`")
 
 
 def _write(cells: list[dict[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -91,12 +90,10 @@ def test_a_run_of_ci_is_evidence(
     write_suite(home)
 
     def run_of(version: str, expect: int) -> str:
-        run(
-            *("evals", "run", "sums.yaml", "--candidate", f"sums@{version}", "--baseline", "sums@1.0.0"),
-            expect=expect,
-        )
-        found: list[dict[str, Any]] = json.loads(run("evals", "list", "--json"))
-        return str(found[0]["id"])
+        sides = ("--candidate", f"sums@{version}", "--baseline", "sums@1.0.0")
+        done = coalmine("evals", "run", "sums.yaml", *sides, "--json", home=home, env=env)
+        assert done.returncode == expect, done.stdout + done.stderr
+        return str(json.loads(done.stdout)["id"])
 
     refused = run("promote", "sums", "1.1.0", "prod", "--evidence", "eval_run:made-up", expect=1)
     assert "nothing was recorded under that id" in refused
