@@ -12,6 +12,7 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine
 from tests.support.servers.llm import Asked, LlmServer, Reply, chat, llm_server
 
 MODEL = "gpt-4o-mini-2024-07-18"
+OTHER = "gpt-4.1-mini-2025-04-14"
 SUITE = """
 prompt: sums
 dataset: sums
@@ -159,3 +160,10 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
         eventually(told)
         flags = admin.get("/v1/model-flags")
         assert {(each["version"], each["model"]): each["flag"] for each in flags}["1.2.0", MODEL] == "unsafe"
+        done = coalmine("evals", "rerun", "--model", OTHER, "--json", home=home, env=env)
+        assert done.returncode == 0, done.stderr
+        (cell,) = json.loads(done.stdout)["cells"]
+        assert (cell["version"], cell["model"], cell["outcome"]) == ("1.0.0", OTHER, "pass")
+        done = coalmine("evals", "models", "--json", home=home, env=env)
+        known = {(each["version"], each["model"]): each["flag"] for each in json.loads(done.stdout)}
+        assert known["1.0.0", OTHER] == "safe"
