@@ -12,7 +12,6 @@ from typing import Final
 
 from coalmine_evals.datasets.leakage import leakage_of
 from coalmine_evals.judges.find import in_folder
-from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
@@ -218,12 +217,7 @@ def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
 
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    prompts = prompts_of(place)
-    scorers = {
-        each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
-        for each in suite.metrics
-        for scorer in [scorer_of(each.scorer, each.settings)]
-    }
+    scorers = {each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -238,7 +232,7 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         or repeats < suite.repeats
         or wanted.split not in (None, suite.split),
         leaks=functools.partial(_leaks, wanted.cases.every, sides["candidate"]),
-        work=Work(cases, repeats, sides, bound(scorers, models)),
+        work=Work(cases, repeats, sides, bound(scorers, models, prompts_of(place.folder, place.fetch))),
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )
@@ -249,15 +243,15 @@ def _leaks(cases: Sequence[Case], candidate: RunSide) -> Sequence[str]:
     return leakage_of(cases, content).warnings
 
 
-def prompts_of(place: Place) -> Lookup:
-    """Returns the prompts of a place, judges among them: of its folder, then of the registry."""
+def prompts_of(folder: Path | None, fetch: Fetch) -> Lookup:
+    """Returns prompts, judges among them: of a folder, then of the registry."""
 
     def content(reference: str) -> PromptContent:
-        if place.folder is not None:
+        if folder is not None:
             with suppress(KeyError):
-                return in_folder(place.folder)(reference)
+                return in_folder(folder)(reference)
         try:
-            return place.fetch(*parse_reference(reference))
+            return fetch(*parse_reference(reference))
         except NotFound:
             raise KeyError(reference) from None
 
