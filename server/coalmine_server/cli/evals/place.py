@@ -82,9 +82,10 @@ class Here:
     @property
     def prompts(self) -> "Lookup":
         """Prompts of the folder `prompts`, then of the registry."""
+        from coalmine_evals.judges.find import FOLDER
         from coalmine_evals.runs.session import prompts_of
 
-        return prompts_of(self.place)
+        return prompts_of(FOLDER, self.fetch)
 
     def suite(self, name: str) -> "SuiteCases":
         """The suite of a file, or one that was pushed, with its cases."""
