@@ -12,9 +12,7 @@ from typing import Any, Final
 import structlog
 
 from coalmine_evals.gate.judge import judge
-from coalmine_evals.judges.find import in_registry
 from coalmine_evals.providers.open import Access, OpenModels
-from coalmine_evals.records import Scorer
 from coalmine_evals.reruns.flags import put_flags
 from coalmine_evals.reruns.jobs import Job, Jobs
 from coalmine_evals.results.gate import GateReport
@@ -26,10 +24,10 @@ from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.engine import Work, bound
 from coalmine_evals.runs.paid_once import Purse, RunModels
+from coalmine_evals.runs.registered import prompts_in, scorers_of
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import SuiteCases, cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict
@@ -71,6 +69,7 @@ class Runner:
         self._means = means
         self.jobs = Jobs(means.database)
         self._store = RunStore(means.database, means.clock)
+        self._prompts = prompts_in(means.registry)
         self._ran_out: date | None = None
         """Day of which nothing is left that an answer may cost."""
 
@@ -155,10 +154,7 @@ class Runner:
             await open_models.close()
 
     def _asked(self, job: Job, about: VersionRecord, cases: SuiteCases, models: RunModels) -> Asked:
-        suite, prompts = cases.suite, in_registry(self._means.registry)
-        scorers: dict[str, Scorer] = {
-            each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics
-        }
+        suite = cases.suite
         own = about.content.get("model") or suite.model
         sides: dict[SideName, RunSide] = {
             "candidate": self._side(about, job.wanted.model or own, cases, models)
@@ -176,7 +172,7 @@ class Runner:
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
             partial=False,
-            work=Work(cases.chosen, suite.repeats, sides, bound(scorers, models, prompts)),
+            work=Work(cases.chosen, suite.repeats, sides, bound(scorers_of(suite, self._prompts), models)),
             started_by=job.asked_by,
             arguments={"job": job.id},
         )
@@ -191,7 +187,7 @@ class Runner:
         return PromptSide(
             content,
             models.of(model, suite.provider if model == suite.model else None, suite.base_url),
-            lookup=in_registry(self._means.registry),
+            lookup=self._prompts,
             prompt=about.name,
             version=about.version,
             model=model,
@@ -215,7 +211,7 @@ class Runner:
         if earlier is None:
             return None
         self.jobs.note(job.id, compared_with=earlier.id)
-        return compare(self._means.database, self._store, judge, run.id, earlier.id)
+        return compare(self._means.database, self._store, judge, run.id, earlier.id, prompts=self._prompts)
 
     def _end(
         self, job: Job, run: EvalRun | None, report: GateReport | None, state: str, *, said: str | None
