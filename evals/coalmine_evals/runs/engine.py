@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
-from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.provider import AsksModels, Models
 from coalmine_evals.records import Score, Scorer
 from coalmine_evals.results.datasets import Case
@@ -16,7 +15,6 @@ from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.scorers.scoring import scored
 from coalmine_schemas.errors import Terminal
-from coalmine_schemas.prompts.templating import Lookup
 
 _ALL_ERRORS: Final = 20
 """If so many first answers are errors, the next will be, too."""
@@ -62,20 +60,12 @@ class Done:
             self.stopped = reason
 
 
-def bound(scorers: Mapping[str, Scorer], models: Models, prompts: Lookup | None = None) -> dict[str, Scorer]:
-    """Returns scorers that ask models of this run, where they ask any.
-
-    Args:
-        scorers: By metric.
-        models: Who answers.
-        prompts: Where judges are found; see `find_judge`.
-    """
-    found = {}
-    for name, scorer in scorers.items():
-        if isinstance(scorer, JudgeScorer) and prompts is not None:
-            scorer = scorer.with_prompts(prompts)  # noqa: PLW2901
-        found[name] = scorer.with_models(models) if isinstance(scorer, AsksModels) else scorer
-    return found
+def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
+    """Returns scorers, by metric, that ask models of this run, where they ask any."""
+    return {
+        name: scorer.with_models(models) if isinstance(scorer, AsksModels) else scorer
+        for name, scorer in scorers.items()
+    }
 
 
 async def carry_out(

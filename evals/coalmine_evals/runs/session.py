@@ -25,7 +25,7 @@ from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
@@ -215,7 +215,7 @@ def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
 
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    scorers = {each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}
+    scorers = scorers_of(suite, prompts_of(place.folder, place.fetch))
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -229,7 +229,7 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         partial=len(cases) < len(wanted.cases.chosen)
         or repeats < suite.repeats
         or wanted.split not in (None, suite.split),
-        work=Work(cases, repeats, sides, bound(scorers, models, prompts_of(place.folder, place.fetch))),
+        work=Work(cases, repeats, sides, bound(scorers, models)),
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )

@@ -24,7 +24,6 @@ from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs import evidence
 from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.published import PublishedRuns
-from coalmine_evals.runs.registered import prompts_in
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import cases_kept
@@ -119,7 +118,7 @@ class Evaluations:
             NotFound: There is no such run.
             Conflict: They are not of the same cases and metrics.
         """
-        prompts = prompts_in(self._owned.known_registry)
+        prompts = in_registry(self._owned.known_registry)
         return compare(self.database, self.runs, judge, candidate, baseline, prompts=prompts)
 
     @property

@@ -26,7 +26,6 @@ EXIT_CODES: Final = """Exit codes: 0 better; 1 worse; 3 undecided; 4 too little 
 2 an option, a name or a file is wrong."""
 _CODES: Final = {"better": 0, "worse": 1, "undecided": 3, "invalid": 4}
 _MOST: Final = 2_000
-_CONCURRENCY: Final = 16
 
 
 def backtest(
@@ -239,11 +238,11 @@ class _Work:
         from coalmine_evals.runs.budget import Budget
         from coalmine_evals.runs.engine import bound
         from coalmine_evals.runs.paid_once import RunModels
-        from coalmine_evals.runs.session import prompts_of, purse_of
+        from coalmine_evals.runs.session import purse_of
         from coalmine_evals.runs.sides import PromptSide, model_of
         from coalmine_evals.scorers.registry import scorer_of
 
-        place = self._here.place(_CONCURRENCY)
+        place = self._here.place
         budget = Budget(None if self._budget_usd is None else round(self._budget_usd * 1e9))
 
         async def work(signalled: threading.Event, advance: Any) -> "Comparison":  # noqa: ANN401 - of a bar
@@ -268,16 +267,14 @@ class _Work:
                         )
                         for each in sides
                     ]
-                    prompts = prompts_of(place)
+                    prompts = self._here.prompts
                     made = {
                         metric: each.with_prompts(prompts) if isinstance(each, JudgeScorer) else each
                         for metric, (name, settings) in scorers.items()
                         for each in [scorer_of(name, settings)]
                     }
                     for each in made.values():
-                        _ = (
-                            each.name
-                        )  # of a judge that cannot be found there is none: before anything is paid
+                        _ = each.name  # a judge that cannot be found has none: before anything is paid
                     return await compare_all(
                         cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
                     )
