@@ -26,7 +26,6 @@ EXIT_CODES: Final = """Exit codes: 0 better; 1 worse; 3 undecided; 4 too little 
 2 an option, a name or a file is wrong."""
 _CODES: Final = {"better": 0, "worse": 1, "undecided": 3, "invalid": 4}
 _MOST: Final = 2_000
-_CONCURRENCY: Final = 16
 
 
 def backtest(
@@ -243,7 +242,7 @@ class _Work:
         from coalmine_evals.runs.sides import PromptSide, model_of
         from coalmine_evals.scorers.registry import scorer_of
 
-        place = self._here.place(_CONCURRENCY)
+        place = self._here.place
         budget = Budget(None if self._budget_usd is None else round(self._budget_usd * 1e9))
 
         async def work(signalled: threading.Event, advance: Any) -> "Comparison":  # noqa: ANN401 - of a bar
