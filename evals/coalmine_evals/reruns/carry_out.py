@@ -12,8 +12,8 @@ from typing import Any, Final
 import structlog
 
 from coalmine_evals.gate.judge import judge
+from coalmine_evals.judges.find import in_registry
 from coalmine_evals.providers.open import Access, OpenModels
-from coalmine_evals.records import Scorer
 from coalmine_evals.reruns.flags import put_flags
 from coalmine_evals.reruns.jobs import Job, Jobs
 from coalmine_evals.results.gate import GateReport
@@ -28,10 +28,10 @@ from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases, cases_kept
 from coalmine_evals.suites.storage import find_suite
-from coalmine_registry.errors import Conflict, NotFound
+from coalmine_registry.errors import Conflict
 from coalmine_registry.records import VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor
@@ -39,7 +39,7 @@ from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prices import PriceTable
-from coalmine_schemas.prompts import PromptContent, parse_reference
+from coalmine_schemas.prompts import PromptContent
 
 AS_GOOD: Final = timedelta(days=7)
 """Answers that were paid for within this time are used again, where it is not asked what has changed."""
@@ -70,6 +70,7 @@ class Runner:
         self._means = means
         self.jobs = Jobs(means.database)
         self._store = RunStore(means.database, means.clock)
+        self._prompts = in_registry(means.registry)
         self._ran_out: date | None = None
         """Day of which nothing is left that an answer may cost."""
 
@@ -155,9 +156,6 @@ class Runner:
 
     def _asked(self, job: Job, about: VersionRecord, cases: SuiteCases, models: RunModels) -> Asked:
         suite = cases.suite
-        scorers: dict[str, Scorer] = {
-            each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics
-        }
         own = about.content.get("model") or suite.model
         sides: dict[SideName, RunSide] = {
             "candidate": self._side(about, job.wanted.model or own, cases, models)
@@ -175,7 +173,7 @@ class Runner:
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
             partial=False,
-            work=Work(cases.chosen, suite.repeats, sides, bound(scorers, models)),
+            work=Work(cases.chosen, suite.repeats, sides, bound(scorers_of(suite, self._prompts), models)),
             started_by=job.asked_by,
             arguments={"job": job.id},
         )
@@ -190,18 +188,11 @@ class Runner:
         return PromptSide(
             content,
             models.of(model, suite.provider if model == suite.model else None, suite.base_url),
-            lookup=self._included,
+            lookup=self._prompts,
             prompt=about.name,
             version=about.version,
             model=model,
         )
-
-    def _included(self, reference: str) -> PromptContent:
-        name, version = parse_reference(reference)
-        try:
-            return PromptContent.from_json(self._means.registry.version(name, version).content)
-        except NotFound as error:
-            raise KeyError(reference) from error
 
     def _beside_earlier(self, job: Job, run: EvalRun) -> GateReport | None:
         """Judges a content beside itself: what its model has answered before."""
@@ -221,7 +212,7 @@ class Runner:
         if earlier is None:
             return None
         self.jobs.note(job.id, compared_with=earlier.id)
-        return compare(self._means.database, self._store, judge, run.id, earlier.id)
+        return compare(self._means.database, self._store, judge, run.id, earlier.id, prompts=self._prompts)
 
     def _end(
         self, job: Job, run: EvalRun | None, report: GateReport | None, state: str, *, said: str | None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from coalmine_evals.judges.storage import calibrations
 from coalmine_evals.results.gate import GateReport
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import SideName
@@ -9,14 +10,17 @@ from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.outcome import gate_input
 from coalmine_evals.runs.run import Judge
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict
 from coalmine_registry.storage.database import Database
+from coalmine_schemas.prompts.templating import Lookup
 
 
-def compare(database: Database, store: RunStore, judge: Judge, candidate: str, baseline: str) -> GateReport:
+def compare(
+    database: Database, store: RunStore, judge: Judge, candidate: str, baseline: str, *, prompts: Lookup
+) -> GateReport:
     """Judges the candidate of one run beside that of another; the gate warns of answers long apart.
 
     Args:
@@ -25,6 +29,7 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
         judge: The gate.
         candidate: Run of what is judged.
         baseline: Run of what it is compared with.
+        prompts: Where judges are found.
 
     Raises:
         NotFound: There is no such run, or its suite is not kept here.
@@ -38,7 +43,7 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
         cases=cases.chosen,
         repeats=min(each.repeats for each in runs.values()),
         sides={},
-        scorers={each.name: scorer_of(each.scorer, each.settings) for each in cases.suite.metrics},
+        scorers=scorers_of(cases.suite, prompts),
     )
     done = Done()
     names: tuple[SideName, ...] = ("candidate", "baseline")
@@ -47,7 +52,14 @@ def compare(database: Database, store: RunStore, judge: Judge, candidate: str, b
             if each.side == "candidate" and each.repeat < work.repeats:
                 answer = replace(each, side=side)
                 done.answers[answer.unit] = answer
-    return judge(gate_input(cases.suite, work, done, partial=any(each.partial for each in runs.values())))
+    given = gate_input(
+        cases.suite,
+        work,
+        done,
+        partial=any(each.partial for each in runs.values()),
+        calibrations=calibrations(database),
+    )
+    return judge(given)
 
 
 def _check(one: EvalRun, other: EvalRun) -> None:

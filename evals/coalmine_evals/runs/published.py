@@ -6,11 +6,11 @@ model said, and what a judge said of them, has to be believed of whoever publish
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from coalmine_evals.providers.provider import AsksModels
+from coalmine_evals.judges.find import in_registry
 from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
@@ -19,7 +19,8 @@ from coalmine_evals.runs.engine import Work
 from coalmine_evals.runs.run import Asked, Judge, begin, finish, resumed
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
+from coalmine_evals.runs.suite_scorers import scorers_of
+from coalmine_evals.scorers.registry import BUILT_IN
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_evals.suites.suite import Suite
@@ -105,7 +106,7 @@ class PublishedRuns:
             return begin(asked, self._store, claim.id)
         return resumed(claim.id, asked, self._store)
 
-    def take(self, run: str, answers: Sequence[ClaimedAnswer]) -> None:
+    def take(self, run: str, answers: Sequence[ClaimedAnswer]) -> EvalRun:
         """Keeps answers of a run; those that it has already are kept as they are.
 
         Raises:
@@ -115,11 +116,16 @@ class PublishedRuns:
         """
         asked = self._going_on(run, {})
         places = {case.id: place for place, case in enumerate(asked.work.cases)}
+        # No others: they may ask models with the keys of this process.
+        pure = {each.name for each in asked.suite.metrics if each.scorer in BUILT_IN}
 
         async def all_scored() -> list[KeptAnswer]:
-            return [await _kept(each, number, asked.work, places) for number, each in enumerate(answers)]
+            return [
+                await _kept(each, number, asked.work, places, pure) for number, each in enumerate(answers)
+            ]
 
         self._store.put_answers(run, asyncio.run(all_scored()))
+        return self._store.run(run)
 
     def end(self, run: str) -> EvalRun:
         """Judges a run whose answers are all there.
@@ -178,7 +184,7 @@ class PublishedRuns:
                     name: _PublishedSide(_identity(suite, side), name, outputs, places)
                     for name, side in claimed.items()
                 },
-                scorers={each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics},
+                scorers=scorers_of(suite, in_registry(self._registry)),
             ),
             started_by=actor,
             arguments={"candidate": None, "baseline": None, **{n: asdict(s) for n, s in claimed.items()}},
@@ -220,7 +226,9 @@ class _PublishedSide:
         return self._outputs[self._places[case.id], self._name, repeat]
 
 
-async def _kept(each: ClaimedAnswer, number: int, work: Work, places: Mapping[str, int]) -> KeptAnswer:
+async def _kept(
+    each: ClaimedAnswer, number: int, work: Work, places: Mapping[str, int], pure: Collection[str]
+) -> KeptAnswer:
     """Checks an answer, and scores what needs no model."""
     where = f"answers[{number}]"
     if each.case not in places:
@@ -229,21 +237,22 @@ async def _kept(each: ClaimedAnswer, number: int, work: Work, places: Mapping[st
         raise Invalid(f"{where}.side", f"{each.side} {each.repeat}", "give a side and a repeat of the run")
     case = work.cases[places[each.case]]
     scores = {
-        metric: await _score(scorer, metric, case, each, where) for metric, scorer in work.scorers.items()
+        metric: await _score(scorer if metric in pure else None, metric, case, each, where)
+        for metric, scorer in work.scorers.items()
     }
     first = next(iter(scores))
     scores[first] = Score(scores[first].value, scores[first].details, each.scoring_nano_usd)
     return KeptAnswer(places[each.case], each.case, each.side, each.repeat, each.output, scores)
 
 
-async def _score(scorer: Scorer, metric: str, case: Case, each: ClaimedAnswer, where: str) -> Score:
+async def _score(scorer: Scorer | None, metric: str, case: Case, each: ClaimedAnswer, where: str) -> Score:
     text = each.output.text
     if each.output.error is not None:
         return Score(None, {"error": each.output.error})
-    if text is not None and not isinstance(scorer, AsksModels):
+    if text is not None and scorer is not None:
         return await scorer.score(case, text)
     if metric not in each.scores:
-        raise Invalid(f"{where}.scores", metric, "give what the judge said, or null if it said nothing")
+        raise Invalid(f"{where}.scores", metric, "give its score, or null if it has none")
     value = each.scores[metric]
     if value is not None and not 0 <= value <= 1:
         raise Invalid(f"{where}.scores.{metric}", value, "give a score from 0 to 1, or null")

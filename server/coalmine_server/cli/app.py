@@ -21,7 +21,17 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
-from coalmine_server.cli.evals import backtest, datasets, evals_app, production, proposals, suites, try_prompt
+from coalmine_server.cli.evals import (
+    backtest,
+    datasets,
+    evals_app,
+    production,
+    proposals,
+    publish,
+    rerun,
+    suites,
+    try_prompt,
+)
 from coalmine_server.cli.evals import compare as compare_outputs
 from coalmine_server.cli.evals import run as run_suite
 from coalmine_server.cli.evals import runs as eval_runs
@@ -34,6 +44,7 @@ from coalmine_server.cli.prompts import (
     experiments,
     inspect,
     lifecycle,
+    pin_model,
     promotions,
     pull,
     push,
@@ -125,6 +136,7 @@ app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
 app.add_typer(inspect.prompts_app, name="prompts", rich_help_panel=PROMPTS)
+inspect.prompts_app.command("pin-model")(pin_model.pin_model)
 app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
 app.command("log", rich_help_panel=PROMPTS)(inspect.log)
 app.command("promote", rich_help_panel=PROMPTS)(promotions.promote)
@@ -161,6 +173,9 @@ evals_app.command("cases")(eval_runs.cases)
 app.command("try", rich_help_panel=EVALUATE)(try_prompt.try_prompt)
 evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
 app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
+evals_app.command("publish")(publish.publish)
+evals_app.command("rerun")(rerun.rerun)
+evals_app.command("models")(rerun.models)
 evals_app.command("production")(production.production)
 evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)

@@ -65,11 +65,11 @@ def eval_answers(
     return owned.evaluations.runs.answers(run, side=side, case=case, limit=limit, cursor=cursor)
 
 
-@router.post("/{run}/answers", status_code=204, responses=problem_responses(404, 409))
+@router.post("/{run}/answers", responses=problem_responses(404, 409))
 @lane("heavy")
-def publish_eval_answers(owned: Owned, _actor: Author, run: RunPath, body: EvalAnswersBody) -> None:
+def publish_eval_answers(owned: Owned, _actor: Author, run: RunPath, body: EvalAnswersBody) -> EvalRun:
     """Takes answers of a run that was begun. What needs no model is scored here; what is there stays."""
-    owned.evaluations.published.take(run, [each.claimed() for each in body.answers])
+    return owned.evaluations.published.take(run, [each.claimed() for each in body.answers])
 
 
 @router.post("/{run}/end", responses=problem_responses(404, 409))

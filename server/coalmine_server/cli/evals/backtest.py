@@ -238,7 +238,7 @@ class _Work:
         from coalmine_evals.runs.budget import Budget
         from coalmine_evals.runs.engine import bound
         from coalmine_evals.runs.paid_once import RunModels
-        from coalmine_evals.runs.session import prompts_of, purse_of
+        from coalmine_evals.runs.session import purse_of
         from coalmine_evals.runs.sides import PromptSide, model_of
         from coalmine_evals.scorers.registry import scorer_of
 
@@ -267,16 +267,14 @@ class _Work:
                         )
                         for each in sides
                     ]
-                    prompts = prompts_of(place)
+                    prompts = self._here.prompts
                     made = {
                         metric: each.with_prompts(prompts) if isinstance(each, JudgeScorer) else each
                         for metric, (name, settings) in scorers.items()
                         for each in [scorer_of(name, settings)]
                     }
                     for each in made.values():
-                        _ = (
-                            each.name
-                        )  # of a judge that cannot be found there is none: before anything is paid
+                        _ = each.name  # a judge that cannot be found has none: before anything is paid
                     return await compare_all(
                         cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
                     )
