@@ -2,16 +2,17 @@
 
 * recorded: cases with two recorded answers each are read, and both sides scored by four scorers for the gate;
   `scored_per_s` counts scores, from opening the file on.
-* model: every case is put to a model behind an API, 200 ms away, with at most 32 requests under way; answers are
-  kept on disk and scored. `share_of_ideal_rate` is the rate beside 32 requests per 200 ms. The limit on requests
-  under way begins at 4, as it does for users.
+* model: every case is put to a model behind an API, 200 ms away, with at most 32 requests under way; answers
+  are kept on disk and scored. `share_of_ideal_rate` is the rate beside 32 requests per 200 ms. The limit on
+  requests under way begins at 4, as it does for users.
 
 Cases are those of `--recorded`, JSON Lines in the form of grade-school-math's model solutions, by default the
 file in `../shared/data` if it is there, else cases that are made up in the same form. Inspect, if it is
 installed (`pip install inspect-ai`), scores one side of the same cases with four scorers of its own, and asks
 the same API without any limit but 32.
 
-Run alone: `python -m benchmarks.evals [--recorded FILE] [--latency-ms 200] [--concurrency 32] [--no-peer] [--json]`.
+Run alone: `python -m benchmarks.evals [--recorded FILE] [--cases N] [--latency-ms 200] [--concurrency 32]
+[--no-peer] [--json]`.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def make_up(path: Path, count: int) -> None:
 def score_file(path: Path) -> tuple[Sequence[Case], Sequence[str], float]:
     """Read a file and score both of its sides; returns the cases, the first side's answers, the seconds."""
     began = time.perf_counter()
-    recorded = read_columns(path, SIDES[0] + ".solution", SIDES[1] + ".solution")
+    recorded = read_columns(path, f"{SIDES[0]}.solution", f"{SIDES[1]}.solution")
     found = score_recorded(
         recorded, [(metric, scorer_of(metric.scorer, metric.settings)) for metric in SUITE.metrics]
     )

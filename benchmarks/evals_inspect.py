@@ -1,7 +1,7 @@
 """The same evaluations in Inspect, beside which ours are measured; its figures are a line of JSON.
 
-Run by `benchmarks.evals` in a process of its own, as `python -m benchmarks.evals_inspect CASES URL CONCURRENCY`:
-CASES is a JSON file of `[question, expected, recorded answer]`, URL an API that answers as OpenAI's does.
+Run by `benchmarks.evals` in a process of its own, as `python -m benchmarks.evals_inspect CASES URL
+CONCURRENCY`: CASES is a JSON file of `[question, expected, recorded answer]`, URL an API as OpenAI's.
 """
 
 import json
@@ -24,7 +24,7 @@ SCORERS = 4
 
 
 @modelapi(name="bench")
-class Stub(ModelAPI):
+class Stub(ModelAPI):  # type: ignore[misc]
     """Asks the API of the benchmark, with nothing around it."""
 
     def __init__(self, model_name: str, base_url: str | None = None, **_: Any) -> None:  # noqa: ANN401
@@ -43,7 +43,7 @@ class Stub(ModelAPI):
         return int(os.environ["BENCH_CONCURRENCY"])
 
 
-@solver
+@solver  # type: ignore[untyped-decorator]
 def recorded() -> Solver:
     """Gives the answers that were recorded."""
 

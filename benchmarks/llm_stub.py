@@ -1,6 +1,6 @@
-"""A model behind an API as OpenAI's, which answers after a fixed time: `python -m benchmarks.llm_stub LATENCY_MS`.
+"""A model behind an API as OpenAI's, which answers after a fixed time.
 
-It runs in a process of its own, and prints its URL when it listens.
+`python -m benchmarks.llm_stub LATENCY_MS` runs it, and prints its URL when it listens.
 """
 
 import asyncio

@@ -23,6 +23,8 @@ from tests.support.servers.schema_registry import SchemaRegistry
 from tests.support.servers.server_choice import ServerUnavailable
 from tests.support.servers.shared import SharedServers, name_shared_server
 
+pytest_plugins = ["tests.support.servers.registry_databases"]
+
 # A busy machine is no failed test.
 settings.register_profile(
     "coalmine",

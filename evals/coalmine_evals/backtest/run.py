@@ -46,6 +46,16 @@ class Compared:
     """Of candidate and baseline, by metric; those of a pair add up to 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of all inputs."""
+
+    compared: Sequence[Compared]
+    """In the order of the cases."""
+    stopped: str | None
+    """Why not all of them are there."""
+
+
 async def compare_all(
     cases: Sequence[Case],
     candidate: RunSide,
@@ -54,7 +64,7 @@ async def compare_all(
     *,
     progress: Progress = lambda _done, _total: None,
     stop: asyncio.Event | None = None,
-) -> list[Compared]:
+) -> Comparison:
     """Has both versions answer every case, and scores the answers.
 
     Args:
@@ -66,19 +76,24 @@ async def compare_all(
         stop: Ends it early.
 
     Returns:
-        What was done by then, in the order of the cases.
-
-    Raises:
-        Terminal: No further answer can be had: the budget is spent, a key is refused.
+        What was done; it also ends early if no further answer can be had: the budget is spent, a key is
+        refused.
     """
     waiting = iter(enumerate(cases))
     done: dict[int, Compared] = {}
+    stopped: list[str] = []
 
     async def worker() -> None:
         for place, case in waiting:
             if stop is not None and stop.is_set():
+                stopped.append("it was stopped")
+            if stopped:
                 return
-            done[place] = await _one(case, candidate, baseline, scorers)
+            try:
+                done[place] = await _one(case, candidate, baseline, scorers)
+            except Terminal as reason:
+                stopped.append(str(reason))
+                return
             progress(len(done), len(cases))
 
     try:
@@ -87,7 +102,7 @@ async def compare_all(
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return [done[place] for place in sorted(done)]
+    return Comparison([done[place] for place in sorted(done)], stopped[0] if stopped else None)
 
 
 async def _one(case: Case, candidate: RunSide, baseline: RunSide, scorers: Mapping[str, Scorer]) -> Compared:

@@ -12,6 +12,7 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_evals.datasets.columns import case_of_columns, column_of
 from coalmine_evals.datasets.jsonl import read_cases, read_lines
+from coalmine_evals.gate.provenance import provenance_warnings
 from coalmine_evals.providers.recorded import read_outputs
 from coalmine_evals.records import GateInput, MetricScores, Output, Score, Scorer
 from coalmine_evals.reports.texts import CaseTexts
@@ -25,9 +26,14 @@ USUAL_COLUMNS: Final[Mapping[str, str]] = {
     "id": "id|case|case_id|",
     "variables.input": "question|input|prompt|query|inputs|",
     "expected": "expected|ground_truth|answer|target|reference|",
+    "capabilities": "capabilities|",
+    "cluster": "cluster|",
+    "must_pass": "must_pass|",
 }
 """Where other people's files have the fields of cases, if nobody says."""
 
+_NAMED: Final = 30
+"""Columns that an error names."""
 _AT_ONCE: Final = 16
 """Scorings under way: those of a judge wait for a model."""
 
@@ -74,6 +80,8 @@ def read_columns(
         baseline: Column of the baseline's.
         mapping: Fields of cases by column, beside the usual ones. A line without an id has its number as one.
 
+    A line without one of the answers is a case that this side did not answer.
+
     Raises:
         InvalidFile: It has mistakes, of which each is named with file, line and remedy.
     """
@@ -91,7 +99,7 @@ def read_columns(
             if case.id in lines:
                 remedy = f"line {lines[case.id]} has it, too: give each case an id of its own"
                 raise InvalidPrompt("id", case.id, remedy)
-            outputs = [_output(column_of(line, name)) for name in (candidate, baseline)]
+            outputs = [_output(line, name) for name in (candidate, baseline)]
             lines[case.id] = number
             cases.append(case)
             for side, output in zip(sides, outputs, strict=True):
@@ -99,7 +107,21 @@ def read_columns(
     mistakes.tell()
     if not cases:
         raise InvalidFile([f"{path.name}: has no case: write one JSON object a line"])
+    for column, side in zip((candidate, baseline), sides, strict=True):
+        if all(output.text is None for outputs in side for output in outputs):
+            raise InvalidFile([f"{path.name}: no line has the column {column}: {_columns_of(path)}"])
     return Recorded(cases, *sides)
+
+
+def _columns_of(path: Path) -> str:
+    """The columns of the first line, and those within them."""
+    line = next((line for _, line in read_lines(path, Mistakes())), {})
+    names = [
+        f"{name}.{inner}"
+        for name, value in line.items()
+        for inner in (value if isinstance(value, dict) else {"": None})
+    ]
+    return f"the first one has {', '.join(name.removesuffix('.') for name in names[:_NAMED])}"
 
 
 def read_sides(
@@ -131,7 +153,7 @@ def read_sides(
 
 
 def _cases_beside(path: Path, mapping: Mapping[str, str] | None) -> list[Case]:
-    columns = {**USUAL_COLUMNS, "capabilities": "capabilities|", "cluster": "cluster|", **(mapping or {})}
+    columns = {**USUAL_COLUMNS, **(mapping or {})}
     cases: dict[str, Case] = {}
     mistakes = Mistakes(f"{path.name}:")
     for number, line in read_lines(path, mistakes):
@@ -142,7 +164,11 @@ def _cases_beside(path: Path, mapping: Mapping[str, str] | None) -> list[Case]:
     return list(cases.values())
 
 
-def _output(value: Any) -> Output:  # noqa: ANN401 - JSON
+def _output(line: Mapping[str, Any], column: str) -> Output:
+    value = column_of(line, f"{column}|", default=None)
+    if isinstance(value, dict):
+        within = ", ".join(f"{column}.{name}" for name in value)
+        raise InvalidPrompt("column", column, f"it has columns within it; name one of {within}")
     if value is None:
         return Output(None, "missing: no text was recorded", cached=True)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -166,20 +192,22 @@ def score_recorded(
         capabilities: As in `GateInput`.
         warnings: As in `GateInput`.
     """
-    notes = list(warnings)
+    new, old = (
+        [each for outputs in side for each in outputs] for side in (recorded.candidate, recorded.baseline)
+    )
+    notes = [*warnings, *provenance_warnings(new, old, "record both again")]
 
     async def all_scores() -> list[MetricScores]:
         gate = asyncio.Semaphore(_AT_ONCE)
         found = []
         for metric, scorer in metrics:
-            sides = []
-            for name, side in (("candidate", recorded.candidate), ("baseline", recorded.baseline)):
-                scores, why = await _scores(scorer, recorded.cases, side, gate)
-                sides.append(scores)
+            new, why_new = await _scores(scorer, recorded.cases, recorded.candidate, gate)
+            old, why_old = await _scores(scorer, recorded.cases, recorded.baseline, gate)
+            for side, why in (("candidate", why_new), ("baseline", why_old)):
                 if why is not None:
-                    notes.append(f"{metric.name} has no score for answers of the {name}, e.g. {why}")
+                    notes.append(f"{metric.name} has no score for answers of the {side}, e.g. {why}")
             advisory = "the suite says so" if metric.role == "advisory" else None
-            found.append(MetricScores(metric.name, metric.margin, sides[0], sides[1], advisory))
+            found.append(MetricScores(metric.name, metric.margin, new, old, advisory))
         return found
 
     return GateInput(

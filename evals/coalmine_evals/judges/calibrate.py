@@ -95,17 +95,17 @@ def _decision(found: JudgeAgreement, unscored: float, least: float) -> tuple[boo
     if unscored > _MOST_UNSCORED:
         return (
             False,
-            f"advisory: it has no verdict on {unscored:.0%} of answers; at most {_MOST_UNSCORED:.0%}",
+            f"it has no verdict on {unscored:.0%} of answers; at most {_MOST_UNSCORED:.0%}",
         )
     if found.labels < MIN_LABELS:
-        return False, f"advisory: {found.labels} labels; at least {MIN_LABELS} are needed"
+        return False, f"{found.labels} labels; at least {MIN_LABELS} are needed"
     if found.kappa is None or found.lower is None or found.upper is None:
-        return False, "advisory: one verdict was given throughout: add answers that people find bad, or good"
+        return False, "one verdict was given throughout: add answers that people find bad, or good"
     shown = f"kappa {found.kappa:.2f}, {found.lower:.2f} to {found.upper:.2f}"
     if found.lower >= least:
-        return True, f"decides: {shown}; at least {least:.2f} is shown"
+        return True, f"{shown}; at least {least:.2f} is shown"
     more = "label more answers" if found.upper >= least else "change the judge"
-    return False, f"advisory: {shown}; at least {least:.2f} is not shown: {more}"
+    return False, f"{shown}; at least {least:.2f} is not shown: {more}"
 
 
 def _segments(judge: Judge, scored: Sequence[Measured]) -> list[SegmentAgreement]:

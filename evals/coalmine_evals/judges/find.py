@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from coalmine_evals.judges.judge import Judge
+from coalmine_registry.errors import NotFound
 from coalmine_registry.prompt_files.folder import file_of
 from coalmine_registry.prompt_files.markdown import parse_prompt
+from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.names import parse_reference
@@ -72,6 +74,19 @@ def in_folder(folder: Path) -> Lookup:
         except OSError:
             raise KeyError(reference) from None
         return parse_prompt(text)
+
+    return content
+
+
+def in_registry(registry: Registry) -> Lookup:
+    """Returns the prompts of the registry."""
+
+    def content(reference: str) -> PromptContent:
+        try:
+            found = registry.version(*parse_reference(reference))
+        except NotFound:
+            raise KeyError(reference) from None
+        return PromptContent.from_json(found.content)
 
     return content
 

@@ -48,7 +48,7 @@ def advisory_reason(scorer: str, known: Sequence[Calibration]) -> str | None:
     for each in known:
         if each.scorer == scorer:
             return None if each.decides else each.reason
-    return f"advisory: nobody compared {scorer} with people yet: `coalmine judge calibrate`"
+    return f"nobody compared {scorer} with people yet: `coalmine judge calibrate`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Api:
     """The provider's own."""
     path: str
     """Below the base URL."""
+    embeddings_path: str | None
+    """The same for embeddings; None if it has none."""
     key_variable: str
     """Environment variable of its key."""
     headers: Callable[[str], Mapping[str, str]]
@@ -34,6 +36,8 @@ def _openai_headers(key: str) -> Mapping[str, str]:
 
 
 def _openai_body(request: Request) -> JsonObject:
+    if request.embed:
+        return {**request.parameters, "model": request.model, "input": request.messages[-1].content}
     body: JsonObject = {
         **request.parameters,
         "model": request.model,
@@ -92,6 +96,7 @@ OPENAI: Final = Api(
     "openai",
     "https://api.openai.com/v1",
     "chat/completions",
+    "embeddings",
     "OPENAI_API_KEY",
     _openai_headers,
     _openai_body,
@@ -102,6 +107,7 @@ ANTHROPIC: Final = Api(
     "anthropic",
     "https://api.anthropic.com/v1",
     "messages",
+    None,
     "ANTHROPIC_API_KEY",
     _anthropic_headers,
     _anthropic_body,

@@ -17,7 +17,14 @@ from coalmine_evals.providers.api import Api
 from coalmine_evals.providers.limiter import Halted, Limiter
 from coalmine_evals.providers.provider import ProviderRefused, Request
 from coalmine_evals.providers.rate_headers import exhausted_for_s, retry_after_s
-from coalmine_evals.providers.reply import output_of, priced_provider, read_stream, read_whole, said_error
+from coalmine_evals.providers.reply import (
+    output_of,
+    priced_provider,
+    read_embedding,
+    read_stream,
+    read_whole,
+    said_error,
+)
 from coalmine_evals.records import Output
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.prices import PriceTable
@@ -182,7 +189,7 @@ class HttpProvider:
                     succeeded, pause_s = False, max(pause_s, min(error.pause_s or 0.0, _LONGEST_TOLD_S))
                     raise
             succeeded = True
-            facts = _facts(headers, body)
+            facts = read_embedding(body) if request.embed else _facts(headers, body)
             if facts is None:
                 said = self._readable(body[:_LONGEST_MESSAGE].decode("utf-8", "replace"))
                 return Output(None, f"malformed: not an answer of this API: {said}")
@@ -198,7 +205,7 @@ class HttpProvider:
     async def _sent(self, request: Request) -> tuple[int, httpx2.Headers, bytes]:
         # In the order of the schema: models write properties in it, the reasoning before the verdict.
         content = json.dumps(self._api.body(request), ensure_ascii=False, default=dict).encode()
-        url = self._url_for(request.model)
+        url = self._url_for(request)
         async with self._http.stream(
             "POST", url, content=content, headers={"content-type": "application/json"}
         ) as response:
@@ -209,9 +216,12 @@ class HttpProvider:
                     return httpx2.codes.OK, httpx2.Headers(), b"(more than 16 MiB)"
             return response.status_code, response.headers, bytes(body)
 
-    def _url_for(self, model: str) -> httpx2.URL:
-        path = self._url.path.replace("{model}", model).rstrip("/")
-        return self._url.copy_with(path=f"{path}/{self._api.path}")
+    def _url_for(self, request: Request) -> httpx2.URL:
+        path = self._url.path.replace("{model}", request.model).rstrip("/")
+        below = self._api.embeddings_path if request.embed else self._api.path
+        if below is None:
+            raise ProviderRefused(f"{self.name} has no embeddings, which {request.model} is asked for")
+        return self._url.copy_with(path=f"{path}/{below}")
 
     def _failed(self, status: int, body: bytes, pause_s: float | None) -> Output:
         """Raises for what may pass or stops all; returns what is wrong with this request alone."""

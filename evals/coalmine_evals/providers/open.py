@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import httpx2
+from stamina.instrumentation import set_on_retry_hooks
 
 from coalmine_evals.providers.api import ANTHROPIC, OPENAI, Api
 from coalmine_evals.providers.http import HttpProvider, HttpSettings
@@ -52,6 +53,8 @@ class OpenModels:
     ) -> None:
         self._access, self._prices, self._settings = access, prices, settings or HttpSettings()
         self._open: dict[tuple[str, str], HttpProvider] = {}
+        # Its log lines would cut through the progress bar; what goes on failing is in the answer's error.
+        set_on_retry_hooks(())
 
     def of(self, model: str, provider: str | None = None, base_url: str | None = None) -> HttpProvider:
         """Returns who answers; see `Models`.

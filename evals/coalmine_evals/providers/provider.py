@@ -30,6 +30,8 @@ class Request:
     """Sent as they are, e.g. `temperature`, `max_tokens`."""
     response_schema: Mapping[str, JsonValue] | None = None
     """JSON Schema that the answer has to follow; None for free text."""
+    embed: bool = False
+    """True if the model embeds the one message: the output's text is its vector, as a JSON array."""
 
     def to_json(self) -> JsonObject:
         """The request as JSON: what the key of the cache is computed from."""
@@ -38,6 +40,7 @@ class Request:
             "messages": [{"role": each.role, "content": each.content} for each in self.messages],
             "parameters": dict(self.parameters),
             "response_schema": None if self.response_schema is None else dict(self.response_schema),
+            **({"embed": True} if self.embed else {}),
         }
 
 

@@ -54,6 +54,16 @@ def read_whole(body: bytes) -> ReplyFacts | None:
     return read_reply(found, want_text=True) if isinstance(found, dict) else None
 
 
+def read_embedding(body: bytes) -> ReplyFacts | None:
+    """Reads a reply with one embedding, as a JSON array of numbers; None if it is none."""
+    match _json(body):
+        case {"data": [{"embedding": [int() | float(), *_] as vector}]} as found:
+            return ReplyFacts(
+                response_model=str(found.get("model")), text=json.dumps(vector), usages=(found.get("usage"),)
+            )
+    return None
+
+
 def read_stream(lines: Iterable[str]) -> ReplyFacts | None:
     """Reads server-sent events; None if they are not a reply that we know, or do not end as one does."""
     known: ReplyFacts | None = None

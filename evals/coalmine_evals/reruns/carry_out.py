@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from coalmine_evals.gate.judge import judge
+from coalmine_evals.judges.find import in_registry
 from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.reruns.flags import put_flags
 from coalmine_evals.reruns.jobs import Job, Jobs
@@ -24,10 +25,10 @@ from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.engine import Work, bound
 from coalmine_evals.runs.paid_once import Purse, RunModels
-from coalmine_evals.runs.registered import prompts_in, scorers_of
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases, cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict
@@ -69,7 +70,7 @@ class Runner:
         self._means = means
         self.jobs = Jobs(means.database)
         self._store = RunStore(means.database, means.clock)
-        self._prompts = prompts_in(means.registry)
+        self._prompts = in_registry(means.registry)
         self._ran_out: date | None = None
         """Day of which nothing is left that an answer may cost."""
 

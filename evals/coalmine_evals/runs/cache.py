@@ -4,7 +4,9 @@ The key is everything that decides an answer: who is asked, where, the whole req
 repeat. Old answers make room for new ones.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +60,11 @@ _answers: Final = Table(
     Index("ix_answers_answered_at", "answered_at"),
 )
 _FIELDS: Final = tuple(each.name for each in _answers.columns if each.name not in ("key", "size_bytes"))
+_INSERT: Final = insert(_answers)
+_UPSERT: Final = _INSERT.on_conflict_do_update(
+    index_elements=["key"],
+    set_={each.name: _INSERT.excluded[each.name] for each in _answers.columns if each.name != "key"},
+)
 
 
 def cache_key(provider: Provider, request: Request, repeat: int) -> str:
@@ -81,7 +88,7 @@ class AnswerCache:
 
     def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES, now: datetime | None = None) -> None:
         self._database = open_file(path, "cache of answers", _metadata, VERSION)
-        self._writer = GroupWriter(self._database)
+        self._writer = GroupWriter(self._database, self._write)
         self._most_bytes = most_bytes
         self._put = 0
         oldest = (now or datetime.now(UTC)) - timedelta(days=MOST_DAYS)
@@ -106,24 +113,23 @@ class AnswerCache:
         """Keeps an answer, and returns when it is on disk. One with an error is none, and is not kept."""
         if output.text is None:
             return
-        values: dict[str, Any] = {name: getattr(output, name) for name in _FIELDS}
-        values["answered_at"] = values["answered_at"] or datetime.now(UTC)
-        values |= {"key": key, "size_bytes": _ROW_BYTES + len(output.text.encode("utf-8", "replace"))}
-        statement = insert(_answers).values(values)
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"], set_={name: values[name] for name in values if name != "key"}
-        )
-        await self._writer.write(lambda each: each.execute(statement))
-        self._put += 1
-        if self._put % _CHECK_EVERY == 0:
-            await self._writer.write(self._make_room)
+        row: dict[str, Any] = {name: getattr(output, name) for name in _FIELDS}
+        row["answered_at"] = row["answered_at"] or datetime.now(UTC)
+        row["size_bytes"] = _ROW_BYTES + len(output.text.encode("utf-8", "replace"))
+        await self._writer.write({"key": key, **row})
 
     async def close(self) -> None:
         """Finishes what is being written, and closes the file."""
-        if self._put:
-            await self._writer.write(self._make_room)
         await self._writer.settle()
+        if self._put:
+            await asyncio.to_thread(self._database.write, self._make_room)
         self._database.close()
+
+    def _write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(_UPSERT, rows)
+        before, self._put = self._put, self._put + len(rows)
+        if before // _CHECK_EVERY != self._put // _CHECK_EVERY:
+            self._make_room(connection)
 
     def _make_room(self, connection: Connection) -> None:
         total = connection.execute(select(func.coalesce(func.sum(_answers.c.size_bytes), 0))).scalar_one()

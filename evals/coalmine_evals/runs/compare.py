@@ -8,9 +8,9 @@ from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import SideName
 from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.outcome import gate_input
-from coalmine_evals.runs.registered import scorers_of
 from coalmine_evals.runs.run import Judge
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict

@@ -61,7 +61,7 @@ class Done:
 
 
 def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
-    """Returns scorers that ask models of this run, where they ask any."""
+    """Returns scorers, by metric, that ask models of this run, where they ask any."""
     return {
         name: scorer.with_models(models) if isinstance(scorer, AsksModels) else scorer
         for name, scorer in scorers.items()

@@ -1,12 +1,12 @@
 """What a run comes to: its sides, what the gate is given, and what to know before believing it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coalmine_evals.gate.provenance import provenance_warnings
 from coalmine_evals.judges.remarks import JudgedAnswer, remarks
 from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.judges.storage import advisory_reason
@@ -18,9 +18,7 @@ from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_evals.scorers.summary import summary_of
 from coalmine_evals.suites.suite import Suite, SuiteMetric
-
-_OLD: Final = timedelta(days=7)
-"""Answers that are further apart than this may be of a model that its provider has changed in between."""
+from coalmine_schemas.errors import InvalidParameter
 
 
 def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> Side:
@@ -76,6 +74,7 @@ def gate_input(
         ],
         right_from={each.name: each.right_from for each in suite.metrics},
         unscored_limit=suite.unscored_limit,
+        capabilities=suite.capabilities,
         warnings=(*_warnings(done, work, partial=partial), *_remarks(work, done)),
     )
 
@@ -83,7 +82,12 @@ def gate_input(
 def _advisory(metric: SuiteMetric, scorer: Scorer, calibrations: Sequence[Calibration]) -> str | None:
     if metric.role == "advisory":
         return "the suite says that it is advisory"
-    return advisory_reason(scorer.name, calibrations) if isinstance(scorer, JudgeScorer) else None
+    if not isinstance(scorer, JudgeScorer):
+        return None
+    try:
+        return advisory_reason(scorer.name, calibrations)
+    except InvalidParameter as error:  # of a run made elsewhere, by a judge that is not known here
+        return str(error)
 
 
 def _remarks(work: Work, done: Done) -> list[str]:
@@ -95,7 +99,8 @@ def _remarks(work: Work, done: Done) -> list[str]:
             for each in done.answers.values():
                 judged = JudgedAnswer(each.case, each.repeat, each.output, each.scores[metric])
                 by_side[each.side].append(judged)
-            found += remarks(metric, scorer, by_side["candidate"], by_side["baseline"])
+            with suppress(InvalidParameter):
+                found += remarks(metric, scorer, by_side["candidate"], by_side["baseline"])
     return found
 
 
@@ -127,34 +132,6 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
     if partial:
         size = f"{len(work.cases)} cases, {work.repeats} answers to each"
         found.append(f"{size}: not what the suite says, so the run is no evidence")
-    times = {side: _times(answers) for side, answers in by_side.items()}
-    if all(times.values()):
-        first, last = min(map(min, times.values())), max(map(max, times.values()))
-        if last - first > _OLD:
-            ages = "; ".join(f"{side} {_span(each)}" for side, each in times.items())
-            found.append(
-                f"answers are up to {(last - first).days} days apart ({ages}), in which the provider may "
-                "have changed the model: run both again with --fresh"
-            )
-    models = {
-        side: {each.output.response_model for each in answers if each.output.response_model}
-        for side, answers in by_side.items()
-    }
-    for side, names in models.items():
-        if len(names) > 1:
-            found.append(f"several models answered for the {side}: {', '.join(sorted(names))}")
-    if all(models.values()) and models["candidate"] != models["baseline"]:
-        found.append(
-            f"different models answered: {', '.join(sorted(models['candidate']))} for the candidate, "
-            f"{', '.join(sorted(models['baseline']))} for the baseline"
-        )
-    return found
-
-
-def _times(answers: Sequence[KeptAnswer]) -> list[datetime]:
-    return [each.output.answered_at for each in answers if each.output.answered_at is not None]
-
-
-def _span(times: Sequence[datetime]) -> str:
-    first, last = min(times).date(), max(times).date()
-    return f"{first}" if first == last else f"{first} to {last}"
+    outputs = {side: [each.output for each in answers] for side, answers in by_side.items()}
+    remedy = "run both again with --fresh"
+    return [*found, *provenance_warnings(outputs["candidate"], outputs["baseline"], remedy)]

@@ -10,15 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from coalmine_evals.judges.find import in_registry
 from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.engine import Work
-from coalmine_evals.runs.registered import prompts_in, scorers_of
 from coalmine_evals.runs.run import Asked, Judge, begin, finish, resumed
 from coalmine_evals.runs.sides import SideIdentity
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.scorers.registry import BUILT_IN
 from coalmine_evals.suites.cases import cases_kept
 from coalmine_evals.suites.storage import find_suite
@@ -183,7 +184,7 @@ class PublishedRuns:
                     name: _PublishedSide(_identity(suite, side), name, outputs, places)
                     for name, side in claimed.items()
                 },
-                scorers=scorers_of(suite, prompts_in(self._registry)),
+                scorers=scorers_of(suite, in_registry(self._registry)),
             ),
             started_by=actor,
             arguments={"candidate": None, "baseline": None, **{n: asdict(s) for n, s in claimed.items()}},

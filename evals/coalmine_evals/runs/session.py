@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from coalmine_evals.judges.find import in_folder
-from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
@@ -26,7 +25,7 @@ from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.registry import scorer_of
+from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
@@ -216,12 +215,7 @@ def _budget(wanted: Wanted, place: Place) -> tuple[Budget, datetime | None]:
 
 def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     suite = wanted.cases.suite
-    prompts = prompts_of(place)
-    scorers = {
-        each.name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
-        for each in suite.metrics
-        for scorer in [scorer_of(each.scorer, each.settings)]
-    }
+    scorers = scorers_of(suite, prompts_of(place.folder, place.fetch))
     sides: dict[SideName, RunSide] = {"candidate": side_of_text(wanted.candidate, suite, models, place.fetch)}
     if wanted.baseline is not None:
         sides["baseline"] = side_of_text(wanted.baseline, suite, models, place.fetch)
@@ -241,15 +235,15 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
     )
 
 
-def prompts_of(place: Place) -> Lookup:
-    """Returns the prompts of a place, judges among them: of its folder, then of the registry."""
+def prompts_of(folder: Path | None, fetch: Fetch) -> Lookup:
+    """Returns prompts, judges among them: of a folder, then of the registry."""
 
     def content(reference: str) -> PromptContent:
-        if place.folder is not None:
+        if folder is not None:
             with suppress(KeyError):
-                return in_folder(place.folder)(reference)
+                return in_folder(folder)(reference)
         try:
-            return place.fetch(*parse_reference(reference))
+            return fetch(*parse_reference(reference))
         except NotFound:
             raise KeyError(reference) from None
 

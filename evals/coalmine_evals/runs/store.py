@@ -1,6 +1,6 @@
 """Runs and their answers in the database of evaluations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -23,6 +23,13 @@ from coalmine_schemas.results import Page
 
 _SILENT: Final = timedelta(minutes=15)
 """A run that has kept no answer for so long does not run any more: its process was killed."""
+_INSERT: Final = insert(eval_answers)
+_UPSERT: Final = _INSERT.on_conflict_do_update(
+    index_elements=["run_id", "place", "side", "repeat"],
+    set_={
+        name: _INSERT.excluded[name] for name in ("case", "output", "scores", "details", "scoring_nano_usd")
+    },
+)
 
 
 class RunStore:
@@ -36,7 +43,7 @@ class RunStore:
     def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database = database
         self._clock = clock
-        self._writer = GroupWriter(database)
+        self._writer = GroupWriter(database, self._write)
 
     @property
     def database(self) -> Database:
@@ -70,19 +77,12 @@ class RunStore:
 
     async def keep(self, run: str, answer: KeptAnswer) -> None:
         """Keeps an answer, and returns when it is on disk."""
-        values = {"run_id": run, **answer.values()}
-        statement = insert(eval_answers).values(values)
-        statement = statement.on_conflict_do_update(
-            index_elements=["run_id", "place", "side", "repeat"],
-            set_={name: values[name] for name in ("case", "output", "scores", "details", "scoring_nano_usd")},
-        )
-        alive = update(eval_runs).where(eval_runs.c.id == run).values(alive_at=self._clock())
+        await self._writer.write({"run_id": run, **answer.values()})
 
-        def work(connection: Connection) -> None:
-            connection.execute(statement)
-            connection.execute(alive)
-
-        await self._writer.write(work)
+    def _write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(_UPSERT, rows)
+        runs = {row["run_id"] for row in rows}
+        connection.execute(update(eval_runs).where(eval_runs.c.id.in_(runs)).values(alive_at=self._clock()))
 
     def put_answers(self, run: str, answers: list[KeptAnswer]) -> None:
         """Keeps answers of a run that was made elsewhere."""

@@ -1,38 +1,44 @@
 """Many small writes in few transactions: each returns once it is on disk."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from coalmine_registry.storage.database import Database
 
+Item = TypeVar("Item")
 _MOST: Final = 500
-"""Writes of one transaction."""
+"""Items of one transaction."""
 
 
-class GroupWriter:
-    """Writes to a database from an event loop. What comes while a transaction runs shares the next one."""
+class GroupWriter(Generic[Item]):
+    """Writes to a database from an event loop. What comes while a transaction runs shares the next one.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._waiting: list[tuple[Callable[[Connection], Any], asyncio.Future[None]]] = []
+    Args:
+        database: Where to write.
+        write: Writes some items.
+    """
+
+    def __init__(self, database: Database, write: Callable[[Connection, Sequence[Item]], None]) -> None:
+        self._database, self._write = database, write
+        self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def write(self, work: Callable[[Connection], Any]) -> None:
-        """Carries out one write, and returns when nothing can undo it.
+    async def write(self, item: Item) -> None:
+        """Writes one item, and returns when nothing can undo it.
 
         Raises:
             DatabaseUnavailable: The database cannot be written to.
             RegistryBusy: Others held it for too long.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
+        self._waiting.append((item, done))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        # Shielded, because a transaction that began is finished.
-        await asyncio.shield(done)
+        await done
 
     async def settle(self) -> None:
         """Waits until nothing is left to write."""
@@ -45,11 +51,12 @@ class GroupWriter:
                 batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
                 failure: Exception | None = None
                 try:
-                    await asyncio.to_thread(self._database.write, lambda each, b=batch: _all(each, b))
+                    items = [item for item, _ in batch]
+                    await asyncio.to_thread(self._database.write, partial(self._all, items))
                 except Exception as error:  # noqa: BLE001 - whoever waits for the write is told
                     failure = error
                 for _, done in batch:
-                    if done.cancelled():
+                    if done.done():  # nobody waits any more
                         continue
                     if failure is None:
                         done.set_result(None)
@@ -58,7 +65,5 @@ class GroupWriter:
         finally:
             self._running = None
 
-
-def _all(connection: Connection, batch: list[tuple[Callable[[Connection], Any], Any]]) -> None:
-    for work, _ in batch:
-        work(connection)
+    def _all(self, items: Sequence[Item], connection: Connection) -> None:
+        self._write(connection, items)

@@ -84,8 +84,6 @@ def unscored(why: str) -> Score:
 
 
 def shown(text: str) -> str:
-    """The beginning of a text, for details: as Unicode that can be stored."""
-    text = (
-        text.encode("utf-8", "replace").decode() if len(text) <= _SHOWN else shown(text[: _SHOWN - 1]) + "…"
-    )
-    return text
+    """The beginning of a text, for details; without halves of surrogate pairs, which nothing could store."""
+    begin = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return begin.encode("utf-8", "replace").decode()

@@ -29,6 +29,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "token_overlap": f"{_SCORERS}.token_overlap:TokenOverlap",
     "rouge": f"{_SCORERS}.rouge:Rouge",
     "bleu_chrf": f"{_SCORERS}.bleu_chrf:BleuChrf",
+    "embedding_similarity": f"{_SCORERS}.embedding_similarity:EmbeddingSimilarity",
 }
 """Where the class of each scorer is; it is imported when it is used."""
 JUDGES: Final[Mapping[str, str]] = {

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from dataclasses import replace
 from typing import Final
 
 from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.scorers.reference import unscored
 from coalmine_schemas.errors import Terminal
+from coalmine_schemas.prompts.json_values import check_json
 
 _ROUNDING: Final = 1e-9
 
@@ -30,6 +32,7 @@ async def scored(scorer: Scorer, case: Case, output: Output, *, time_limit_s: fl
         async with asyncio.timeout(time_limit_s):
             score = await scorer.score(case, output.text)
         value = None if score.value is None else float(score.value)
+        check_json(score.details, "details")
     except TimeoutError:
         return unscored(f"{scorer.name} gave no score within {time_limit_s:g} s")
     except Terminal:
@@ -40,4 +43,4 @@ async def scored(scorer: Scorer, case: Case, output: Output, *, time_limit_s: fl
         return score
     if not math.isfinite(value) or not -_ROUNDING <= value <= 1 + _ROUNDING:
         return unscored(f"{scorer.name} gave {value}: scores lie from 0 to 1")
-    return Score(min(1.0, max(0.0, value)), score.details, score.cost_nano_usd)
+    return replace(score, value=min(1.0, max(0.0, value)))

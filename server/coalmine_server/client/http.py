@@ -55,7 +55,14 @@ class Client:
         self._has_token = token is not None
         self._patience_s = patience_s
         # No proxy from the environment: it would get to see the token of a server on this machine.
-        self._http = httpx2.Client(base_url=self.url, headers=headers, trust_env=False, transport=transport)
+        # Certificates take as long to load as many a command takes, so only where a server shows one.
+        self._http = httpx2.Client(
+            base_url=self.url,
+            headers=headers,
+            trust_env=False,
+            transport=transport,
+            verify=self.url.startswith("https:"),
+        )
 
     def get(self, path: str, parameters: Parameters | None = None, *, slow: bool = False) -> Any:  # noqa: ANN401 - JSON
         """Returns the answer to a GET, as parsed JSON.

@@ -1,6 +1,8 @@
 """Evaluations of this process, and what works with them."""
 
+import asyncio
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +11,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from coalmine_evals.gate.judge import judge
-from coalmine_evals.providers.open import Access
+from coalmine_evals.judges.find import in_registry
+from coalmine_evals.judges.watch import due, score_due
+from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.reruns.carry_out import Means, Runner, new_batch
 from coalmine_evals.reruns.due import served_with
 from coalmine_evals.reruns.flags import flags_of
@@ -20,7 +24,6 @@ from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs import evidence
 from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.published import PublishedRuns
-from coalmine_evals.runs.registered import prompts_in
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import cases_kept
@@ -115,7 +118,7 @@ class Evaluations:
             NotFound: There is no such run.
             Conflict: They are not of the same cases and metrics.
         """
-        prompts = prompts_in(self._owned.known_registry)
+        prompts = in_registry(self._owned.known_registry)
         return compare(self.database, self.runs, judge, candidate, baseline, prompts=prompts)
 
     @property
@@ -150,6 +153,20 @@ class Evaluations:
                 clock=self.clock,
             )
         )
+
+    def score_canaries(self, stop: threading.Event) -> list[str]:
+        """Scores the canary sets that were not scored today; returns why some could not be.
+
+        Args:
+            stop: Ends it early.
+        """
+        now = self.clock()
+        if not due(self.database, now):
+            return []
+        prices = price_table(self._owned.settings)
+        models = OpenModels(self.access(), prices)
+        prompts = in_registry(self._owned.known_registry)
+        return asyncio.run(score_due(self.database, models, now=now, prompts=prompts, stop=stop))
 
     def ask_reruns(self, actor: Actor, models: Sequence[str], prompts: Sequence[str] | None) -> Rerun:
         """Asks for runs of all that is served with other models.

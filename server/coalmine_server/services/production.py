@@ -9,6 +9,7 @@ from coalmine_evals.continuous import storage as scoring
 from coalmine_evals.continuous.estimate import quality_of
 from coalmine_evals.continuous.outage import is_down
 from coalmine_evals.continuous.service import NO_TEXTS, Continuous, RolloutNeed
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.production_file import ProductionPlan, read_production_file
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import AsksModels
@@ -21,10 +22,10 @@ from coalmine_rollouts import storage
 from coalmine_rollouts.inputs import CONTROL, TREATMENT
 from coalmine_rollouts.records import SERVING
 from coalmine_schemas.errors import CoalmineError, InvalidParameter
-from coalmine_schemas.own_prices import read_own_prices
-from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_server.errors import ConfigurationError
+from coalmine_server.services.evals import model_access
+from coalmine_server.services.wiring import price_table
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Production:
         """Scores production requests."""
         evaluations = self._owned.evaluations
         settings = self._owned.settings
-        file = settings.pricing_file
-        models = OpenModels(evaluations.access(), PriceTable(() if file is None else read_own_prices(file)))
+        models = OpenModels(model_access(settings), price_table(settings))
         return Continuous(
             evaluations.database,
             self._owned.store.reader(),
@@ -149,10 +149,7 @@ class Production:
         """The scorer, with whom it asks and where its judge is, if it is a judge's."""
         if isinstance(scorer, AsksModels):
             scorer = scorer.with_models(models)
-        if hasattr(scorer, "with_prompts"):
-            found: Scorer = scorer.with_prompts(self._content)
-            return found
-        return scorer
+        return scorer.with_prompts(self._content) if isinstance(scorer, JudgeScorer) else scorer
 
     def _content(self, reference: str) -> PromptContent:
         name, version = parse_reference(reference)

@@ -4,6 +4,8 @@ import threading
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from coalmine_alerts.reading.traffic import read_answered
 from coalmine_alerts.rules.models import shipped_deprecations
 from coalmine_evals.reruns.carry_out import Runner, new_batch
@@ -14,8 +16,12 @@ from coalmine_server.workers.worker import Worker
 
 LOOK_S: Final = 15.0
 """How often to look for what is due."""
+CANARIES_S: Final = 1_800.0
+"""How often to look for canary sets that were not scored today: one that fails is tried again after that."""
 SOON: Final = timedelta(days=60)
 """A model that ends within this time is tried against what its provider proposes."""
+
+_log = structlog.stdlib.get_logger("coalmine.evals")
 
 
 def evals_worker(owned: OwnedStore) -> Worker:
@@ -47,6 +53,20 @@ def evals_worker(owned: OwnedStore) -> Worker:
         return LOOK_S
 
     return Worker("evaluations", tick, first_after_s=LOOK_S)
+
+
+def canaries_worker(owned: OwnedStore) -> Worker:
+    """Scores the canary sets of judges once a day."""
+    evaluations = owned.evaluations
+
+    def tick(stop: threading.Event) -> float:
+        if not evaluations.has_keys:
+            return CANARIES_S
+        if said := evaluations.score_canaries(stop):
+            _log.warning("canary sets were not scored", reasons=said)
+        return CANARIES_S
+
+    return Worker("canaries", tick, first_after_s=LOOK_S)
 
 
 def _answering(owned: OwnedStore) -> list[Answering]:

@@ -22,7 +22,7 @@ from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.alerts import alert_workers, buttons_worker
 from coalmine_server.workers.analysis import drift_worker, ping_worker, readouts_worker, rollouts_worker
-from coalmine_server.workers.evals import evals_worker
+from coalmine_server.workers.evals import canaries_worker, evals_worker
 from coalmine_server.workers.outbox import outbox_worker
 from coalmine_server.workers.production import production_workers
 from coalmine_server.workers.registry import alert_events_worker, score_events_worker
@@ -43,7 +43,7 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
         alerts, messages = alert_workers(owned.alerts, settings.alerts.evaluate_every_s)
         rollouts = rollouts_worker(owned.controller, on_decided=alerts.wake)
         events = alert_events_worker(settings, lambda: AlertOutbox(owned.alerts.database))
-        workers += (rollouts, alerts, messages, events, evals_worker(owned))
+        workers += (rollouts, alerts, messages, events, evals_worker(owned), canaries_worker(owned))
         if settings.production_file is not None:
             workers += production_workers(owned.evaluations.production)
             workers.append(score_events_worker(settings, lambda: ScoreOutbox(owned.evaluations.database)))

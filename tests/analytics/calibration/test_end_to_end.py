@@ -18,6 +18,7 @@ from coalmine_analytics.calibration.end_to_end.sums import RunningSums
 from coalmine_analytics.calibration.end_to_end.trials import AtMargin, Equal, Found
 from coalmine_analytics.readout import Plan
 from coalmine_consumers.experiments import ExperimentSums
+from tests.support.campaign import size
 
 REDUCED = end_to_end.scenarios(full=False)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "calibration-end-to-end"
@@ -25,7 +26,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "calibration-end-to-end"
 
 @pytest.mark.parametrize("trial", REDUCED, ids=lambda trial: trial.cell)
 def test_every_cell_is_as_it_must_be(trial: Trial) -> None:
-    rows = run([trial], end_to_end.REPLICATIONS[False], block_size=1)
+    rows = run([trial], size(1, end_to_end.REPLICATIONS[False]), block_size=1)
     assert rows
     assert [row for row in rows if not row.as_it_must] == []
 

@@ -15,6 +15,8 @@ from tests.support.campaign import size
 from tests.support.data.store_feed import PARTITION
 from tests.support.processes.forked import FORKS, run_forked
 
+PARTS = size(6, 12)
+
 
 def state(folder: Path) -> dict[str, Any]:
     """What a store holds, after checking that its parts agree."""
@@ -80,12 +82,12 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> int:
     return lines
 
 
-@pytest.mark.parametrize("part", range(12))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_a_kill_at_any_line_leaves_whole_batches_and_the_rest_can_follow(
     tmp_path: Path, lines: int, part: int
 ) -> None:
-    """One random line in each twelfth of the run: opening, migrating, every step of four commits, closing."""
-    at = Random(part).randrange(lines * part // 12, lines * (part + 1) // 12) + 1
+    """One random line in each part of the run: opening, migrating, every step of four commits, closing."""
+    at = Random(part).randrange(lines * part // PARTS, lines * (part + 1) // PARTS) + 1
     assert run_forked(run, tmp_path, at) == (-signal.SIGKILL, None)
     before = state(tmp_path)["whole"]
     assert run_forked(run, tmp_path, 0)[0] == 0

@@ -75,7 +75,9 @@ def case(number: int) -> Case:
 def compared(candidate: Side, baseline: Side, count: int = 100) -> list[Compared]:
     cases = [case(number) for number in range(count)]
     scorers: dict[str, Any] = {PREFERRED: Longer(), "polite": Polite()}
-    return asyncio.run(compare_all(cases, candidate, baseline, scorers))
+    found = asyncio.run(compare_all(cases, candidate, baseline, scorers))
+    assert found.stopped is None
+    return list(found.compared)
 
 
 def test_a_version_that_is_preferred_would_have_been_better() -> None:
@@ -115,12 +117,17 @@ def test_one_user_who_asks_often_is_one_user() -> None:
     assert (row.cases, row.clusters, row.outcome) == (50, 1, "undecided")
 
 
-def test_a_refused_key_ends_it() -> None:
-    def refuse(_case: Case) -> str:
-        raise ProviderRefused("key refused")
+def test_a_refused_key_ends_it_and_what_was_done_is_kept() -> None:
+    left = iter(range(40))
 
-    with pytest.raises(ProviderRefused):
-        compared(Side(refuse), Side(lambda _: "no"))
+    def refuse(_case: Case) -> str:
+        if next(left, None) is None:
+            raise ProviderRefused("key refused")
+        return "longer"
+
+    cases = [case(number) for number in range(100)]
+    found = asyncio.run(compare_all(cases, Side(refuse), Side(lambda _: "no"), {PREFERRED: Longer()}))
+    assert (len(found.compared), found.stopped) == (40, "key refused")
 
 
 def test_inputs_are_the_same_sample_and_say_how_many_there_are(production: Production) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from coalmine_evals.judges.attack import attack, bait
 from coalmine_evals.judges.attacks import ATTACKS
 from coalmine_evals.judges.calibrate import calibration_of, verdict_of
 from coalmine_evals.judges.canary import CASES, REFERENCE_DAYS, CanaryDay, canary_answers, canary_status
+from coalmine_evals.judges.find import shipped_judges
 from coalmine_evals.judges.labelled import Labelled, read_labelled
 from coalmine_evals.judges.measure import JudgeScorers, measure
 from coalmine_evals.judges.pairs import LlmJudgePairs
@@ -29,13 +31,19 @@ from coalmine_evals.judges.storage import (
     put_calibration,
     put_canary,
 )
-from coalmine_evals.judges.watch import due, score_canary
+from coalmine_evals.judges.watch import due, score_canary, score_due
+from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.judges import Calibration
 from coalmine_evals.storage.open import open_database
+from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.mistakes import InvalidFile
+from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts import PromptContent
 from tests.evals.judges.fake import FakeModels, Reply, case, judged, verdict
+from tests.support.servers.llm import Asked, chat, llm_server
+from tests.support.servers.llm import Reply as LlmReply
 
 _NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 _FAITHFUL = LlmJudge.of({"judge": "judge-faithfulness@1.0.0"})
@@ -72,7 +80,7 @@ def test_a_judge_that_agrees_decides_and_says_how_far() -> None:
     assert found.found.labels == 90
     assert found.found.lower is not None
     assert found.found.lower >= 0.4
-    assert found.reason.startswith("decides: kappa 0.")
+    assert found.reason.startswith("kappa 0.")
     assert {(each.human, each.judge): each.count for each in found.confusion} == {
         ("faithful", "faithful"): 30,
         ("partly", "partly"): 30,
@@ -255,6 +263,42 @@ def test_few_false_alarms_in_a_year() -> None:
             for place in range(5, 105)
         )
     assert alarms <= 5  # of 1,000 days
+
+
+def test_the_server_scores_what_is_due_and_says_what_it_could_not(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "evals.db")
+    put_canary(database, _TONE, canary_answers(_labelled(["1", "5"] * 4)), _NOW)
+    gone = LlmJudge.of({"judge": "judge-gone@1.0.0", "samples": 1})
+    there = gone.with_prompts({"judge-gone@1.0.0": parse_prompt(_text())}.__getitem__)
+    put_canary(database, there, canary_answers(_labelled(["1", "5"] * 4)), _NOW)
+    seen: list[Asked] = []
+
+    def reply(asked: Asked) -> LlmReply:
+        seen.append(asked)
+        return LlmReply(chat(verdict(3)))
+
+    with llm_server(reply) as server:
+
+        def work(stop: threading.Event) -> list[str]:
+            models = OpenModels({"openai": Access(server.url)}, PriceTable())
+            return asyncio.run(score_due(database, models, now=_NOW, prompts=_nothing, stop=stop))
+
+        stopped = threading.Event()
+        stopped.set()
+        assert (work(stopped), len(seen)) == ([], 0)
+        (said,) = work(threading.Event())
+        assert said.startswith(f"{there.name}: judge judge-gone@1.0.0: there is no such prompt")
+        assert [each.scorer for each in due(database, _NOW)] == [there.name]
+        assert len(seen) == 8
+    database.close()
+
+
+def _nothing(reference: str) -> PromptContent:
+    raise KeyError(reference)
+
+
+def _text() -> str:
+    return next(text for name, _, text in shipped_judges() if name == "judge-tone")
 
 
 def test_the_database_keeps_calibrations_and_canaries(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.server.registry_client import HELLO, Person
+from tests.support.campaign import size
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
@@ -375,16 +376,17 @@ def test_everything_else_takes_a_known_token_of_a_role_that_suffices(
     token = busy_server.token
     refused: list[dict[str, str]] = [
         {},
+        bearer("cm_wrong"),
+        bearer(people["revoked"].token),
         {"Authorization": ""},
         {"Authorization": "Bearer"},
-        bearer("cm_wrong"),
         {"Authorization": f"Basic {token}"},
         {"Authorization": token},
         bearer(token[:-1]),
         bearer(f"{token}x"),
-        bearer(people["revoked"].token),
     ]
-    for headers in refused:
+    # The scheme is read in one place: on one route all is tried, on each what is missing, wrong and revoked.
+    for headers in refused if name == "GET /v1/versions" else refused[: size(3, len(refused))]:
         response = ask(busy_server, row, headers)
         assert response.status_code == 401, headers
         assert response.headers["content-type"] == "application/problem+json"

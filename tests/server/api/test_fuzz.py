@@ -19,7 +19,7 @@ from tests.support.campaign import size
 from tests.support.processes.coalmine_process import ServerProcess
 
 PROMPT = "support-refund"
-EXAMPLES = size(4, 100)
+EXAMPLES = size(3, 100)
 
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 

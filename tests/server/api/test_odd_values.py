@@ -16,7 +16,7 @@ from coalmine_consumers.maintenance.policy import CompactionPolicy, RetentionPol
 from coalmine_consumers.store import Store
 from coalmine_server.client.in_process import in_process_client
 from coalmine_server.settings import load_settings
-from tests.support.campaign import size
+from tests.support.campaign import CAMPAIGN, size
 from tests.support.data.store_feed import PARTITION, START, Feed, Row, feedback, request, score
 
 ODD_TEXTS = [
@@ -127,7 +127,7 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
     for since in ("1970-01-01", "2026-03-10", "9999-12-31"):
         for path in ("versions", "timeseries", "deployment-marks"):
             yield path, {"since": since}
-    for text in ODD_TEXTS:
+    for number, text in enumerate(ODD_TEXTS):
         if len(text) > 10_000:
             continue  # no address holds it
         name = text or "refund"
@@ -136,9 +136,12 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
         for path in ("versions", "timeseries", "quantiles")[: size(1, 3)]:
             yield path, {"environment": name, "app": name}
         yield "drift", {"prompt": name}
-        for path in ("compare", "explain"):
-            yield path, {"prompt": name, "a": name, "b": "1.0.0"}
-            yield path, {"prompt": "refund", "a": "1.0.0", "b": name}
+        sides = [
+            {"prompt": name, "a": name, "b": "1.0.0"},
+            {"prompt": "refund", "a": "1.0.0", "b": name},
+        ]
+        for side in sides if CAMPAIGN else sides[number % 2 :: 2]:
+            yield from ((path, side) for path in ("compare", "explain"))
     yield "drift", {"prompt": "refund"}
     for experiment in ("odd", *ODD_TEXTS[4:]):
         name = quote(experiment, safe="")

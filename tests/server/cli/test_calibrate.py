@@ -15,7 +15,18 @@ from coalmine_server.cli.app import app
 def test_some_cells_as_a_table_a_list_and_a_document(tmp_path: Path) -> None:
     rows, document = tmp_path / "rows.json", tmp_path / "document.md"
     ended = CliRunner().invoke(
-        app, ["calibrate", "--only", "sample ratio", "--json", str(rows), "--report", str(document)]
+        app,
+        [
+            "calibrate",
+            "--only",
+            "sample ratio",
+            "--replications",
+            "125",
+            "--json",
+            str(rows),
+            "--report",
+            str(document),
+        ],
     )
     assert ended.exit_code == 0, ended.output
     assert "fails, as it must" in ended.stdout

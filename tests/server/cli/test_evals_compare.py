@@ -1,6 +1,8 @@
 """`coalmine evals compare`, as CI runs it: on recorded answers, without a server or a key."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.evals.gsm8k import CORRECT, PUBLISHED, write_solutions
-from tests.support.processes.coalmine_process import coalmine
+from tests.support.processes.coalmine_process import coalmine, environment
 
 Compare = Callable[..., CompletedProcess[str]]
 
@@ -122,6 +124,36 @@ def test_answers_that_cannot_be_scored_make_it_invalid(compare: Compare, tmp_pat
     assert "e.g. line 1: " in result.stderr
 
 
+def test_a_case_that_one_side_did_not_answer_has_no_score(compare: Compare, tmp_path: Path) -> None:
+    lines = [{"question": str(at), "answer": "x", "a": "x", "b": "x"} for at in range(100)]
+    del lines[7]["a"]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(
+        tmp_path / "a.jsonl", "--candidate", "a", "--baseline", "b", "--scorer", "exact", "--json"
+    )
+    rows = _json(result)["rows"]
+    assert (rows[0]["cases"], rows[0]["unscored_candidate"]) == (99, 0.01)
+
+
+def test_old_answers_beside_new_ones_are_said(compare: Compare, tmp_path: Path) -> None:
+    for name, day, model in (("new", "2026-11-20", "m-2"), ("old", "2026-10-01", "m-1")):
+        lines = [
+            {
+                "case": f"{at}",
+                "output": "x",
+                "expected": "x",
+                "answered_at": f"{day}T00:00:00Z",
+                "model": model,
+            }
+            for at in range(70)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(tmp_path / "new.jsonl", tmp_path / "old.jsonl", "--scorer", "exact")
+    assert result.returncode == 0, result.stderr
+    assert "answers are up to 50 days apart" in result.stderr
+    assert "different models answered: m-2 for the candidate, m-1 for the baseline" in result.stderr
+
+
 def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> None:
     write_solutions(tmp_path / "answers.jsonl", 30, (0.5, 0.5))
     given = [tmp_path / "answers.jsonl", *_columns("m0", "m1"), "--scorer", "numeric_answer"]
@@ -140,7 +172,8 @@ def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> No
         (["--scorer", "numeric_answer margin"], "KEY=VALUE"),
         (["--scorer", "numeric_answer margin=200%"], "margin"),
         (["--scorer", "numeric_answer", "--map", "nothing"], "FIELD=COLUMN"),
-        (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m7.solution"),
+        (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m1.solution"),
+        (["--scorer", "numeric_answer", "--candidate", "m1"], "name one of m1.is_correct, m1.solution"),
     ],
 )
 def test_mistakes_say_what_to_write_and_exit_with_2(
@@ -159,3 +192,34 @@ def test_a_file_that_is_not_there_and_one_without_the_other_side(compare: Compar
     (tmp_path / "a.jsonl").write_text('{"case": "x", "output": "y"}\n', encoding="utf-8")
     alone = compare(tmp_path / "a.jsonl", "--scorer", "exact")
     assert (alone.returncode, "--baseline" in alone.stderr) == (2, True)
+
+
+_WITHOUT_THE_SERVER = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Missing())
+from coalmine_server.cli import main
+main()
+"""
+
+
+def test_ci_needs_nothing_of_the_server(tmp_path: Path) -> None:
+    """`pip install "coalmine[cli,evals]"` is enough to judge recorded answers."""
+    write_solutions(tmp_path / "answers.jsonl", 50, (0.5, 0.9))
+    missing = {"alembic", "duckdb", "fastapi", "polars", "pyarrow", "sqlalchemy", "starlette", "statsmodels"}
+    script = _WITHOUT_THE_SERVER.format(missing=missing)
+    given = [tmp_path / "answers.jsonl", *_columns("m1", "m0"), "--scorer", "numeric_answer"]
+    result = subprocess.run(
+        [sys.executable, "-c", script, "evals", "compare", *map(str, given)],
+        env=environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("pass: ")

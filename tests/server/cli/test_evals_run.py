@@ -177,3 +177,9 @@ def test_what_is_wrong_is_said_in_a_line(home: Path, arguments: tuple[str, ...],
     done = coalmine("evals", "run", *arguments, home=home, env=nothing)
     assert done.returncode == 2, done.stderr
     assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_without_a_registry_there_is_no_answer_which_is_neither_harm_nor_undecided(home: Path) -> None:
+    done = coalmine("evals", "run", "evals/arithmetic.yaml", "--candidate", "arithmetic@1.0.0", home=home)
+    assert done.returncode == 4
+    assert "coalmine serve" in done.stderr

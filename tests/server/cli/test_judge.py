@@ -99,7 +99,7 @@ def test_a_judge_that_people_do_not_agree_with_exits_with_1(model: LlmServer) ->
         line["label"] = ("faithful", "unfaithful")[place // 2 % 2]
     path.write_text("\n".join(map(json.dumps, lines)))
     found = _json("calibrate", _JUDGE, str(path), "--no-canary", "--samples", "1", code=1)
-    assert found["reason"].startswith("advisory: kappa")
+    assert found["reason"].startswith("kappa")
     assert _json("canary") == []
 
 

@@ -8,6 +8,7 @@ types takes seconds longer to start; tests that are about that start the command
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -194,6 +195,9 @@ def wait() -> None:
         with contextlib.suppress(ModuleNotFoundError):  # other versions of packages have other modules
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
+    build = importlib.import_module("typer.main")
+    build.get_command = functools.cache(build.get_command)  # the tree of commands is half of most of them
+    build.get_command(importlib.import_module("coalmine_server.cli.app").app)
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for
     with socket.socket(fileno=os.dup(0)) as listener:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -15,7 +16,7 @@ from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_evals.backtest.run import Compared
+    from coalmine_evals.backtest.run import Comparison
     from coalmine_evals.results.backtest import BacktestReport, ProductionInputs
     from coalmine_evals.results.datasets import Case
     from coalmine_evals.runs.candidates import FoundPrompt
@@ -167,8 +168,13 @@ class _Work:
         """Carries it out."""
         from coalmine_evals.backtest.run import PREFERRED, row_of
         from coalmine_evals.results.backtest import BacktestReport
+        from coalmine_registry.errors import NotFound as NoSuchVersion
+        from coalmine_server.errors import NotFound
 
-        sides = {"candidate": self._find(candidate), "baseline": self._find(baseline)}
+        try:
+            sides = (self._find(candidate), self._find(baseline))
+        except NoSuchVersion as error:  # 1 says that the candidate is worse
+            raise NotFound(str(error)) from None
         cases, skipped = self._cases()
         for reason, count in skipped.items():
             note(f"{count:,} inputs are left out: {reason}")
@@ -177,8 +183,11 @@ class _Work:
         if judge is not None:
             scorers = {PREFERRED: ("llm_judge_pairs", judge), **scorers}
         note(f"{len(cases):,} inputs, each answered by both versions")
-        compared, spent = self._compare(cases, sides, scorers, quiet=quiet)
-        rows = tuple(row_of(name, compared, pairs=name == PREFERRED) for name in scorers)
+        found, spent = self._compare(cases, sides, scorers, quiet=quiet)
+        if found.stopped is not None:
+            note(f"interrupted after {len(found.compared):,} of {len(cases):,} inputs: {found.stopped}")
+            note("what was paid for is kept: the same command goes on from there")
+        rows = tuple(row_of(name, found.compared, pairs=name == PREFERRED) for name in scorers)
         return BacktestReport(
             prompt=self._prompt,
             candidate=candidate,
@@ -186,7 +195,7 @@ class _Work:
             environment=environment,
             since=since,
             until=until,
-            outcome=rows[0].outcome if len(compared) == len(cases) else "invalid",
+            outcome=rows[0].outcome if found.stopped is None else "invalid",
             requests=self._inputs.requests,
             sampled=len(self._inputs.sample),
             skipped=skipped,
@@ -198,7 +207,7 @@ class _Work:
         from coalmine_evals.runs.candidates import find_prompt
 
         named = text if text.endswith(".md") or "@" in text else f"{self._prompt}@{text}"
-        return find_prompt(named, self._here.place.fetch)
+        return find_prompt(named, self._here.fetch)
 
     def _cases(self) -> "tuple[list[Case], dict[str, int]]":
         from functools import cache
@@ -219,23 +228,24 @@ class _Work:
     def _compare(
         self,
         cases: "list[Case]",
-        sides: "dict[str, FoundPrompt]",
+        sides: "Sequence[FoundPrompt]",
         scorers: dict[str, tuple[str, Any]],
         *,
         quiet: bool,
-    ) -> "tuple[list[Compared], int]":
+    ) -> "tuple[Comparison, int]":
         from coalmine_evals.backtest.run import compare_all
+        from coalmine_evals.judges.scorer import JudgeScorer
         from coalmine_evals.runs.budget import Budget
-        from coalmine_evals.runs.cache import AnswerCache
         from coalmine_evals.runs.engine import bound
-        from coalmine_evals.runs.paid_once import Purse, RunModels
+        from coalmine_evals.runs.paid_once import RunModels
+        from coalmine_evals.runs.session import purse_of
         from coalmine_evals.runs.sides import PromptSide, model_of
         from coalmine_evals.scorers.registry import scorer_of
 
         place = self._here.place
         budget = Budget(None if self._budget_usd is None else round(self._budget_usd * 1e9))
 
-        async def work(signalled: threading.Event, advance: Any) -> "list[Compared]":  # noqa: ANN401 - of a bar
+        async def work(signalled: threading.Event, advance: Any) -> "Comparison":  # noqa: ANN401 - of a bar
             stop = asyncio.Event()
 
             async def watch() -> None:
@@ -244,32 +254,32 @@ class _Work:
                 stop.set()
 
             watching = asyncio.create_task(watch())
-            cache = AnswerCache(place.cache)
             try:
-                models = RunModels(place.models, Purse(cache, budget, place.prices))
-                asked = {
-                    name: PromptSide(
-                        each.content,
-                        models.of(model_of(each.content, None, each.prompt or self._prompt)),
-                        lookup=each.lookup,
-                        prompt=each.prompt or self._prompt,
-                        version=each.version,
+                async with purse_of(place, budget) as purse:
+                    models = RunModels(place.models, purse)
+                    asked = [
+                        PromptSide(
+                            each.content,
+                            models.of(model_of(each.content, None, each.prompt or self._prompt)),
+                            lookup=each.lookup,
+                            prompt=each.prompt or self._prompt,
+                            version=each.version,
+                        )
+                        for each in sides
+                    ]
+                    prompts = self._here.prompts
+                    made = {
+                        metric: each.with_prompts(prompts) if isinstance(each, JudgeScorer) else each
+                        for metric, (name, settings) in scorers.items()
+                        for each in [scorer_of(name, settings)]
+                    }
+                    for each in made.values():
+                        _ = each.name  # a judge that cannot be found has none: before anything is paid
+                    return await compare_all(
+                        cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
                     )
-                    for name, each in sides.items()
-                }
-                made = {metric: scorer_of(name, settings) for metric, (name, settings) in scorers.items()}
-                return await compare_all(
-                    cases,
-                    asked["candidate"],
-                    asked["baseline"],
-                    bound(made, models),
-                    progress=advance,
-                    stop=stop,
-                )
             finally:
                 watching.cancel()
-                await cache.close()
-                await place.models.close()
 
         with stop_on_signals() as signalled, progress_bar("asking", quiet=quiet, unit="inputs") as advance:
             compared = asyncio.run(work(signalled, advance))

@@ -304,7 +304,7 @@ def _announce(here: Here, requests: "Sequence[Any]", *, quiet: bool) -> None:
     from coalmine_evals.runs.cost import estimate
 
     if not quiet:
-        note(estimate_words(estimate(requests, 0, here.place.prices)))
+        note(estimate_words(estimate(requests, 0, here.prices)))
 
 
 def _asking(
@@ -320,10 +320,12 @@ def _asking(
     from coalmine_evals.runs.paid_once import RunModels
     from coalmine_evals.runs.session import purse_of
 
+    place = here.place
+
     async def run(advance: Advance) -> Found:
         budget = Budget(None if budget_usd is None else round(budget_usd * 1e9))
-        async with purse_of(here.place, budget, since) as purse:
-            return await work(RunModels(here.place.models, purse), advance)
+        async with purse_of(place, budget, since) as purse:
+            return await work(RunModels(place.models, purse), advance)
 
     with progress_bar("judging", quiet=quiet, unit="answers") as advance:
         return asyncio.run(run(advance))
@@ -334,7 +336,7 @@ def _write_calibration(found: "Calibration") -> None:
     write_facts(
         {
             "judge": found.scorer,
-            "answer": found.reason,
+            "answer": f"{'decides' if found.decides else 'advisory'}: {found.reason}",
             "labels": whole.labels,
             "agreement": whole.agreement,
             "by chance": whole.by_chance,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from coalmine_schemas.errors import Transient
 from coalmine_server.cli.invocation import invocation
 from coalmine_server.cli.options import path_of
+from coalmine_server.errors import ConfigurationError, ExitCode, ServerError, Unavailable
 
 if TYPE_CHECKING:
     from coalmine_evals.runs.session import Place
@@ -29,16 +31,14 @@ class Here:
     Args:
         settings: All of them.
         stack: Closes what was opened.
+        concurrency: Requests under way at once, at most, to one model.
     """
 
-    concurrency = 32
-    """Requests under way at once, at most, to one model; to be set before `place` is asked for."""
-
-    def __init__(self, settings: "Settings", stack: ExitStack) -> None:
+    def __init__(self, settings: "Settings", stack: ExitStack, concurrency: int) -> None:
         from coalmine_evals.storage.open import open_database
         from coalmine_schemas.discovery import own_home
 
-        self.settings, self._stack = settings, stack
+        self.settings, self._stack, self._concurrency = settings, stack, concurrency
         own_home(settings.home)
         self.database: Database = open_database(settings.evals_database)
         stack.callback(self.database.close)
@@ -71,20 +71,21 @@ class Here:
         return Place(
             store=self.store,
             cache=self.settings.evals_cache,
-            models=OpenModels(model_access(self.settings), self.prices, HttpSettings(self.concurrency)),
+            models=OpenModels(model_access(self.settings), self.prices, HttpSettings(self._concurrency)),
             prices=self.prices,
             fetch=self.fetch,
             judge=judge,
-            at_once=2 * self.concurrency,
+            at_once=2 * self._concurrency,
             folder=FOLDER,
         )
 
     @property
     def prompts(self) -> "Lookup":
         """Prompts of the folder `prompts`, then of the registry."""
+        from coalmine_evals.judges.find import FOLDER
         from coalmine_evals.runs.session import prompts_of
 
-        return prompts_of(self.place)
+        return prompts_of(FOLDER, self.fetch)
 
     def suite(self, name: str) -> "SuiteCases":
         """The suite of a file, or one that was pushed, with its cases."""
@@ -113,8 +114,30 @@ class Here:
         return PromptContent.from_json(found["content"])
 
 
+class NoAnswer(ServerError):
+    """Nobody could be asked: that is neither harm nor undecided, which have exit codes of their own."""
+
+    exit_code = ExitCode.UNDECIDED
+
+
 @contextmanager
-def evaluations(context: typer.Context) -> Iterator[Here]:
-    """This machine's evaluations, for the length of a block."""
+def evaluations(context: typer.Context, concurrency: int = 32) -> Iterator[Here]:
+    """This machine's evaluations, for the length of a block.
+
+    Args:
+        context: Of the running command.
+        concurrency: Requests under way at once, at most, to one model.
+
+    Raises:
+        ConfigurationError: What was asked for does not exist, or not in this state.
+        NoAnswer: The registry or a file could not be reached.
+    """
+    from coalmine_registry.errors import Refused
+
     with ExitStack() as stack:
-        yield Here(invocation(context).settings(), stack)
+        try:
+            yield Here(invocation(context).settings(), stack, concurrency)
+        except Refused as error:
+            raise ConfigurationError(str(error)) from error
+        except (Transient, Unavailable) as error:
+            raise NoAnswer(str(error)) from error

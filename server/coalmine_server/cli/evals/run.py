@@ -91,13 +91,11 @@ def run(
         "split": split,
         "fresh": fresh,
     }
-    with evaluations(context) as here:
+    with evaluations(context, concurrency) as here:
         if resume is not None:
             arguments = _kept_arguments(here, resume, arguments)
         if not arguments["suite"] or not arguments["candidate"]:
-            raise typer.BadParameter(
-                f"name a suite and a candidate: evals run SUITE --candidate WHAT ({_WHAT})"
-            )
+            raise typer.BadParameter(f"name a suite, and a candidate: --candidate {_WHAT}")
         from coalmine_evals.runs.session import Wanted
 
         wanted = Wanted(
@@ -111,7 +109,7 @@ def run(
             started_by="local",
             arguments=arguments,
         )
-        ended = carry_out(here, wanted, concurrency, quiet=as_json)
+        ended = carry_out(here, wanted, quiet=as_json)
         if ended.run.gate is not None and (report_file is not None or junit_file is not None):
             write_files(
                 ended.run.gate,
@@ -138,11 +136,10 @@ def run(
         raise typer.Exit(exit_code(ended.run.gate.outcome, undecided))
 
 
-def carry_out(here: Here, wanted: "Wanted", concurrency: int, *, quiet: bool) -> "Ended":
+def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
     """Carries a run out; Ctrl-C ends it after the answers that are under way."""
     from coalmine_evals.runs.session import evaluate
 
-    here.concurrency = concurrency
     place = here.place
 
     def announce(run: "EvalRun", expected: "Estimate") -> None:

@@ -102,7 +102,7 @@ _LONG = {
 def test_compiling_takes_bounded_time(part: str) -> None:
     template = _LONG[part] * (MAX_TEMPLATE_CHARS // len(_LONG[part]))
     began_s = time.process_time()
-    for share in (1, 4, 16, 64):
+    for share in (1, 4, 16, 64)[:: size(2, 1)]:
         with contextlib.suppress(InvalidPrompt):
             compile_prompt(
                 PromptContent(template=template[: len(template) // share], variables=VARIABLES), no_prompt

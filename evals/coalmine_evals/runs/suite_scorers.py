@@ -1,26 +1,10 @@
-"""What a server has for a run: prompts of its registry, and scorers whose judges are among them."""
+"""The scorers of a suite, with the judges that they ask."""
 
 from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.records import Scorer
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.suite import Suite
-from coalmine_registry.errors import NotFound
-from coalmine_registry.registry import Registry
-from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_schemas.prompts.templating import Lookup
-
-
-def prompts_in(registry: Registry) -> Lookup:
-    """Returns a lookup of contents by `name@version`, which raises KeyError for what is not there."""
-
-    def content(reference: str) -> PromptContent:
-        name, version = parse_reference(reference)
-        try:
-            return PromptContent.from_json(registry.version(name, version).content)
-        except NotFound as error:
-            raise KeyError(reference) from error
-
-    return content
 
 
 def scorers_of(suite: Suite, prompts: Lookup) -> dict[str, Scorer]:
