@@ -24,7 +24,6 @@ from coalmine_rollouts.records import SERVING
 from coalmine_schemas.errors import CoalmineError, InvalidParameter
 from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_server.errors import ConfigurationError
-from coalmine_server.services.evals import model_access
 from coalmine_server.services.wiring import price_table
 from coalmine_server.settings import Settings
 
@@ -54,7 +53,7 @@ class Production:
         """Scores production requests."""
         evaluations = self._owned.evaluations
         settings = self._owned.settings
-        models = OpenModels(model_access(settings), price_table(settings))
+        models = OpenModels(evaluations.access(), price_table(settings))
         return Continuous(
             evaluations.database,
             self._owned.store.reader(),

@@ -296,6 +296,8 @@ TABLE = (
     Row("POST", "/v1/eval-reruns", "approver", body={"models": ["m"], "prompts": ["nothing"]}),
     Row("GET", "/v1/eval-reruns/{batch}", "reader", "/v1/eval-reruns/nothing"),
     Row("GET", "/v1/model-flags", "reader"),
+    Row("GET", "/v1/judges/calibrations", "reader"),
+    Row("GET", "/v1/judges/canaries", "reader"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
     Row("GET", "/v1/production-scores", "reader"),
     Row(
