@@ -23,7 +23,6 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 SCORERS = 4
 
 
-@modelapi(name="bench")
 class Stub(ModelAPI):  # type: ignore[misc]
     """Asks the API of the benchmark, with nothing around it."""
 
@@ -41,6 +40,9 @@ class Stub(ModelAPI):  # type: ignore[misc]
     def max_connections(self) -> int:
         """As many as the benchmark says."""
         return int(os.environ["BENCH_CONCURRENCY"])
+
+
+modelapi(name="bench")(Stub)
 
 
 @solver  # type: ignore[untyped-decorator]

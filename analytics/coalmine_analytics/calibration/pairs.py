@@ -12,7 +12,7 @@ from coalmine_analytics.calibration.methods import ALPHA
 from coalmine_analytics.calibration.trial import Outcome, Row
 from coalmine_analytics.paired import paired_interval
 
-_SETS: Final = 4
+_SETS: Final = 8
 """Sets of cases in a replication: it is a rate near .05 that has to be told from .06."""
 _NAIVE: Final = "normal interval, cases as if independent"
 _LEVEL: Final = 0.7

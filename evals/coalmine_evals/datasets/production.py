@@ -80,7 +80,10 @@ def read_traffic(
 
 
 def compare_with_production(
-    dataset: tuple[str, str], cases: Sequence[Case], traffic: Traffic
+    dataset: tuple[str, str],
+    cases: Sequence[Case],
+    traffic: Traffic,
+    scores: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Representativeness:
     """Compares cases of `test` with requests.
 
@@ -88,6 +91,7 @@ def compare_with_production(
         dataset: Name and digest.
         cases: All of its cases.
         traffic: The requests.
+        scores: Of a run, by metric and case, to be weighted to production.
     """
     chosen = [each for each in cases if each.split == "test"]
     found = [_comparison(key, shares, chosen) for key, shares in traffic.shares.items()]
@@ -105,7 +109,17 @@ def compare_with_production(
         segments=tuple(found),
         lacking=tuple(_lacking(found, traffic)),
         weighting=None if weights is None else weights.weighting,
+        estimates=() if weights is None else tuple(_estimates(scores or {}, weights.values, chosen)),
     )
+
+
+def _estimates(
+    scores: Mapping[str, Mapping[str, float]], weights: NDArray[np.float64], cases: Sequence[Case]
+) -> Iterator[Estimate]:
+    for metric, of_cases in scores.items():
+        values = np.array([of_cases.get(each.id, np.nan) for each in cases])
+        if (found := weighted_mean(metric, values, weights, cases)) is not None:
+            yield found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,7 +218,7 @@ def weighted_mean(
         metric=metric,
         unweighted=float(scores[~np.isnan(scores)].mean()),
         weighted=mean,
-        standard_error=spread * np.sqrt(count / (count - 1)) if count > 1 else float("inf"),
+        standard_error=float(spread * np.sqrt(count / (count - 1))) if count > 1 else None,
         cases=int((~np.isnan(scores)).sum()),
     )
 

@@ -188,8 +188,8 @@ class Estimate:
     """Mean over cases."""
     weighted: float
     """Mean over cases, weighted to the shares of production."""
-    standard_error: float
-    """Of the weighted mean, over clusters."""
+    standard_error: float | None
+    """Of the weighted mean, over clusters; null if there is but one."""
     cases: int
     """Cases with a score."""
 
@@ -220,6 +220,8 @@ class Representativeness:
     """What production has and the cases lack, in sentences; what cannot be compared, and how it could."""
     weighting: Weighting | None
     """Weights that make up for it; null if there is nothing to weight by."""
+    estimates: tuple[Estimate, ...]
+    """Means of a run as they are, and as they would be in production; empty if no run is named."""
 
 
 ProposalState = Literal["waiting", "confirmed", "rejected", "forgotten"]

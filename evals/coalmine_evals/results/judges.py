@@ -130,6 +130,30 @@ class AttackReport:
     """What it cost."""
 
 
+@result
+class CorrectedMean:
+    """A mean of a judge's scores, and what people would have given by the labels there are."""
+
+    side: Literal["candidate", "baseline", "difference"]
+    """Whose mean; `difference` is candidate minus baseline, of the same cases."""
+    raw: float
+    """Mean of the judge."""
+    corrected: float | None
+    """Mean as people would have given it; null with too few labels."""
+    lower: float | None
+    """Lower end of its 95 % interval."""
+    upper: float | None
+    """Upper end of its 95 % interval."""
+    labels_only: float | None
+    """Mean of the labels alone."""
+    weight: float | None
+    """How much the judge counts: 1 in full, 0 not at all."""
+    labels: int
+    """Answers that people labelled."""
+    judged: int
+    """Answers that the judge scored."""
+
+
 CanaryState = Literal["learning", "steady", "moved"]
 
 

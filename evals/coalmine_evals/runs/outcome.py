@@ -48,7 +48,13 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
 
 
 def gate_input(
-    suite: Suite, work: Work, done: Done, *, partial: bool = False, calibrations: Sequence[Calibration] = ()
+    suite: Suite,
+    work: Work,
+    done: Done,
+    *,
+    partial: bool = False,
+    calibrations: Sequence[Calibration] = (),
+    leaks: Sequence[str] = (),
 ) -> GateInput:
     """Returns what the gate judges of a run with a baseline.
 
@@ -58,6 +64,7 @@ def gate_input(
         done: What has been done.
         partial: True if it is less than what the suite says.
         calibrations: Of judges: one that nobody compared with people does not decide.
+        leaks: What is known of cases that leak.
     """
     candidate, baseline = (_scores(side, work, done) for side in ("candidate", "baseline"))
     return GateInput(
@@ -75,7 +82,7 @@ def gate_input(
         right_from={each.name: each.right_from for each in suite.metrics},
         unscored_limit=suite.unscored_limit,
         capabilities=suite.capabilities,
-        warnings=(*_warnings(done, work, partial=partial), *_remarks(work, done)),
+        warnings=(*_warnings(done, work, partial=partial), *leaks, *_remarks(work, done)),
     )
 
 

@@ -1,7 +1,7 @@
 """One run, from what is asked for to what the gate says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -41,6 +41,8 @@ class Asked:
     """What was asked for, in words that lead to the same: what `--resume` goes on with."""
     partial: bool = False
     """Whether these are fewer cases or repeats than the suite says, or others."""
+    leaks: Callable[[], Sequence[str]] = tuple
+    """Looks for cases that say nothing of the candidate, since its prompt was written with them."""
 
     def digests(self) -> JsonObject:
         """What must be the same when the run goes on."""
@@ -112,6 +114,7 @@ async def finish(
                 done,
                 partial=asked.partial,
                 calibrations=calibrations(store.database),
+                leaks=await asyncio.to_thread(asked.leaks),
             )
             gate = await asyncio.to_thread(judge, given)
         ended = replace(ended, state="ended", gate=gate, ended_at=datetime.now(UTC))

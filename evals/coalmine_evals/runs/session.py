@@ -1,6 +1,7 @@
 """A run from beginning to end: what `coalmine evals run` and the server do alike."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from coalmine_evals.datasets.leakage import leakage_of
 from coalmine_evals.judges.find import in_folder
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
@@ -229,10 +231,16 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         partial=len(cases) < len(wanted.cases.chosen)
         or repeats < suite.repeats
         or wanted.split not in (None, suite.split),
+        leaks=functools.partial(_leaks, wanted.cases.every, sides["candidate"]),
         work=Work(cases, repeats, sides, bound(scorers, models)),
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )
+
+
+def _leaks(cases: Sequence[Case], candidate: RunSide) -> Sequence[str]:
+    content = candidate.content if isinstance(candidate, PromptSide) else None
+    return leakage_of(cases, content).warnings
 
 
 def prompts_of(folder: Path | None, fetch: Fetch) -> Lookup:

@@ -95,7 +95,7 @@ class PromptSide:
         model: str | None = None,
         parameters: Mapping[str, JsonValue] | None = None,
     ) -> None:
-        self._content, self._provider = content, provider
+        self.content, self._provider = content, provider
         self._compiled: CompiledPrompt = compile_prompt(content, lookup)
         self._model = model_of(content, model, prompt)
         self._parameters = {**content.parameters, **(parameters or {})}
@@ -113,7 +113,7 @@ class PromptSide:
                 model=self._model,
                 messages=tuple(Message(each["role"], each["content"]) for each in messages),
                 parameters=self._parameters,
-                response_schema=self._content.output_schema,
+                response_schema=self.content.output_schema,
             )
         return found
 

@@ -8,35 +8,48 @@ from typing import Any, Final, cast
 from coalmine_evals.records import Scorer
 from coalmine_evals.results.scorers import KnownScorer, Setting
 from coalmine_evals.scorers import custom, tools
+from coalmine_evals.scorers.bleu_chrf import BleuChrf
+from coalmine_evals.scorers.contains import Contains
+from coalmine_evals.scorers.embedding_similarity import EmbeddingSimilarity
+from coalmine_evals.scorers.exact import Exact
+from coalmine_evals.scorers.json_schema import JsonSchema
+from coalmine_evals.scorers.key_facts import KeyFacts
+from coalmine_evals.scorers.length_ratio import LengthRatio
+from coalmine_evals.scorers.must_never import MustNever
+from coalmine_evals.scorers.numeric_answer import NumericAnswer
+from coalmine_evals.scorers.refusal import Refusal
+from coalmine_evals.scorers.regex_match import RegexMatch
+from coalmine_evals.scorers.rouge import Rouge
+from coalmine_evals.scorers.sentence_count import SentenceCount
 from coalmine_evals.scorers.settings import made
+from coalmine_evals.scorers.token_overlap import TokenOverlap
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import descriptions
 
-_SCORERS: Final = "coalmine_evals.scorers"
-BUILT_IN: Final[Mapping[str, str]] = {
-    "exact": f"{_SCORERS}.exact:Exact",
-    "contains": f"{_SCORERS}.contains:Contains",
-    "regex": f"{_SCORERS}.regex_match:RegexMatch",
-    "numeric_answer": f"{_SCORERS}.numeric_answer:NumericAnswer",
-    "key_facts": f"{_SCORERS}.key_facts:KeyFacts",
-    "json_schema": f"{_SCORERS}.json_schema:JsonSchema",
-    "sentence_count": f"{_SCORERS}.sentence_count:SentenceCount",
-    "length_ratio": f"{_SCORERS}.length_ratio:LengthRatio",
-    "refusal": f"{_SCORERS}.refusal:Refusal",
-    "must_never": f"{_SCORERS}.must_never:MustNever",
-    "token_overlap": f"{_SCORERS}.token_overlap:TokenOverlap",
-    "rouge": f"{_SCORERS}.rouge:Rouge",
-    "bleu_chrf": f"{_SCORERS}.bleu_chrf:BleuChrf",
-    "embedding_similarity": f"{_SCORERS}.embedding_similarity:EmbeddingSimilarity",
+BUILT_IN: Final[Mapping[str, type]] = {
+    "exact": Exact,
+    "contains": Contains,
+    "regex": RegexMatch,
+    "numeric_answer": NumericAnswer,
+    "key_facts": KeyFacts,
+    "json_schema": JsonSchema,
+    "sentence_count": SentenceCount,
+    "length_ratio": LengthRatio,
+    "refusal": Refusal,
+    "must_never": MustNever,
+    "token_overlap": TokenOverlap,
+    "rouge": Rouge,
+    "bleu_chrf": BleuChrf,
+    "embedding_similarity": EmbeddingSimilarity,
 }
-"""Where the class of each scorer is; it is imported when it is used."""
+"""The class of each scorer; its fields are the settings."""
 JUDGES: Final[Mapping[str, str]] = {
     "llm_judge": "coalmine_evals.judges.scorer:LlmJudge",
     "llm_judge_pairs": "coalmine_evals.judges.pairs:LlmJudgePairs",
 }
-"""The same of scorers that ask a judge, which name themselves by the judge and its model."""
+"""Where those are that ask a judge, and name themselves by the judge and its model."""
 
 
 def scorer_of(name: str, settings: Mapping[str, JsonValue] | None = None) -> Scorer:
@@ -83,7 +96,9 @@ def known_scorers() -> list[KnownScorer]:
 
 
 def _class_of(name: str) -> Any:  # noqa: ANN401 - a class of Scorer, whose name is known without an instance
-    module, _, attribute = {**BUILT_IN, **JUDGES}[name].partition(":")
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    module, _, attribute = JUDGES[name].partition(":")
     return getattr(import_module(module), attribute)
 
 

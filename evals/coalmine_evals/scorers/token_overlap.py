@@ -24,10 +24,10 @@ class TokenOverlap(Compares):
     def judge(self, case: Case, output: str) -> Score:
         """Scores one answer."""
         answer = words(output)
-        scored = [
-            (part_of(self.part, overlap(answer, words(text)), len(answer), len(words(text))), text)
-            for text in self.wanted_texts(case)
-        ]
+        scored = []
+        for text in self.wanted_texts(case):
+            wanted = words(text)
+            scored.append((part_of(self.part, overlap(answer, wanted), len(answer), len(wanted)), text))
         value, text = max(scored)
         return Score(value, {"nearest": shown(text)})
 

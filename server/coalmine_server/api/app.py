@@ -195,12 +195,13 @@ def build_api(
             alerts,
             datasets,
             eval_runs,
+            judges,
             production,
             reruns,
             suites,
         )
 
-        for part in (alerts, datasets, suites, eval_runs, production, reruns):
+        for part in (alerts, datasets, suites, eval_runs, judges, production, reruns):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy

@@ -25,6 +25,7 @@ from coalmine_server.cli.evals import (
     backtest,
     datasets,
     evals_app,
+    judge_labels,
     production,
     proposals,
     publish,
@@ -166,6 +167,8 @@ for decision in (proposals.proposals, proposals.confirm, proposals.reject):
     datasets.dataset_app.command()(decision)
 app.add_typer(suites.suite_app, name="suite", rich_help_panel=EVALUATE)
 app.add_typer(judge_app, name="judge", rich_help_panel=EVALUATE)
+judge_app.command("draw")(judge_labels.draw)
+judge_app.command("correct")(judge_labels.correct)
 evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
 evals_app.command("list")(eval_runs.list_runs)
 evals_app.command("show")(eval_runs.show)

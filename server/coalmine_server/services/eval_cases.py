@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from datetime import datetime
+from statistics import fmean
 
 from coalmine_evals.datasets.proposals import Wanted, propose
 from coalmine_evals.results.datasets import Proposed
-from coalmine_registry.errors import NotFound
+from coalmine_registry.errors import Conflict, NotFound
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_server.services.owned_store import OwnedStore
@@ -24,6 +25,28 @@ def content_of(owned: OwnedStore, prompt: str | None, version: str | None) -> Pr
     if prompt is None or version is None:
         raise InvalidParameter("prompt and version belong together: name both or none")
     return PromptContent.from_json(owned.known_registry.version(prompt, version).content)
+
+
+def scores_of(owned: OwnedStore, run: str, dataset_digest: str) -> dict[str, dict[str, float]]:
+    """Returns the scores of a run's candidate, means over repeats, by metric and case.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It is of other cases.
+    """
+    runs = owned.evaluations.runs
+    if (found := runs.run(run).dataset_digest) != dataset_digest:
+        raise Conflict(f"run {run} is of the cases {found[:12]}: name these with `digest`")
+    values: dict[str, dict[str, list[float]]] = {}
+    for each in runs.kept(run):
+        if each.side == "candidate":
+            for metric, score in each.scores.items():
+                if score.value is not None:
+                    values.setdefault(metric, {}).setdefault(each.case, []).append(score.value)
+    return {
+        metric: {case: fmean(of_case) for case, of_case in of_metric.items()}
+        for metric, of_metric in values.items()
+    }
 
 
 def propose_for(

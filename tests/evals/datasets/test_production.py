@@ -74,7 +74,8 @@ def test_what_production_has_and_the_cases_lack_is_named() -> None:
         input_length={"<500": 0.6, "8k+": 0.4},
         plan={"free": 1.0},
     )
-    found = compare_with_production(("refunds", "0" * 64), cases, traffic)
+    scores = {"correct": {str(number): float(number < 50) for number in range(100)}, "none": {"x": 1.0}}
+    found = compare_with_production(("refunds", "0" * 64), cases, traffic, scores)
     assert found.cases == 100
     assert found.lacking == (
         "40% of the traffic has input_length 8k+, and 1% of the cases",
@@ -89,6 +90,9 @@ def test_what_production_has_and_the_cases_lack_is_named() -> None:
     assert found.weighting is not None
     assert found.weighting.keys == ("language", "input_length")
     assert found.weighting.effective_cases < 100
+    (estimate,) = found.estimates
+    assert (estimate.metric, estimate.unweighted, estimate.cases) == ("correct", 0.5, 100)
+    assert estimate.weighted < 0.5
 
 
 def test_weights_meet_the_shares_of_production() -> None:
@@ -141,10 +145,11 @@ def test_the_weighted_mean_is_the_post_stratified_one_with_its_error() -> None:
         found = weighted_mean("correct", scores, weights.values, cases)
         assert found is not None
         assert found.weighted == pytest.approx((scores[:20].mean() + scores[20:].mean()) / 2)
+        assert found.standard_error is not None
         covered += abs(found.weighted - 0.65) < 1.96 * found.standard_error
     assert 0.91 < covered / 400 < 0.99
     scores[:99] = np.nan
     only = weighted_mean("correct", scores, weights.values, cases)
     assert only is not None
-    assert only.cases == 1
+    assert (only.cases, only.standard_error) == (1, None)
     assert weighted_mean("correct", np.full(100, np.nan), weights.values, cases) is None

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from coalmine_evals.judges.correct import answers_to_label, corrections, read_labels
+from coalmine_evals.judges.find import find_judge
 from coalmine_evals.judges.remarks import JudgedAnswer, at_equal_length
 from coalmine_evals.judges.storage import put_calibration
 from coalmine_evals.records import Output, Score
 from coalmine_evals.results.judges import Calibration, JudgeAgreement
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_evals.suites.read import suite_of
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.mistakes import InvalidFile
+from coalmine_schemas.prompts.json_values import JsonObject
 from tests.evals.runs.test_session import World, both, cases
 from tests.support.servers.llm import Asked, Reply, chat, llm_server
 
 _MODEL = "gpt-5.4-mini-2026-03-17"
-_COUNT = 6
+_COUNT = 12
 
 
 def _suite() -> SuiteCases:
@@ -62,7 +67,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield found
 
 
-def test_a_judge_is_shown_until_it_was_compared_with_people_and_decides_then(world: World) -> None:
+def test_a_judge_is_shown_until_it_was_compared_with_people_and_decides_then(
+    world: World, tmp_path: Path
+) -> None:
     ended = world.run(both(_suite())).run
     assert ended.gate is not None
     rows = {each.metric: each for each in ended.gate.rows if each.capability is None}
@@ -77,6 +84,7 @@ def test_a_judge_is_shown_until_it_was_compared_with_people_and_decides_then(wor
     (family,) = (each for each in ended.gate.warnings if "family" in each and "quality" in each)
     assert "is of the family GPT" in family
 
+    _check_corrected(world, ended.id, tmp_path)
     agreement = JudgeAgreement(100, 0.9, 0.5, 0.8, 0.7, 0.9)
     put_calibration(world.database, _calibration(f"judge-correctness@1.0.0#{_MODEL}", agreement))
     again = world.run(both(_suite())).run
@@ -84,6 +92,40 @@ def test_a_judge_is_shown_until_it_was_compared_with_people_and_decides_then(wor
     assert {each.metric for each in again.gate.rows if each.decides} == {"right", "quality"}
     assert len(world.server.asked) == 2 * _COUNT + 4 * _COUNT
     assert again.spent_nano_usd == 0
+
+
+def _check_corrected(world: World, run: str, folder: Path) -> None:
+    """People find every second of the candidate's brief answers only partly right."""
+    answers = list(world.store.kept(run))
+    lines = answers_to_label(answers, "quality", 10)
+    assert len(lines) == 20
+    assert {each["case"] for each in lines if each["side"] == "candidate"} == {
+        each["case"] for each in lines if each["side"] == "baseline"
+    }
+    judge = find_judge("judge-correctness@1.0.0")
+    file = folder / "labels.jsonl"
+    with pytest.raises(InvalidFile, match="has no label"):
+        read_labels(_written(file, lines), judge)
+    for place, each in enumerate(lines):
+        half = each["side"] == "baseline" or place // 2 % 2
+        each["label"] = "partly" if half else "right"
+    labels = read_labels(_written(file, lines), judge)
+    found = {each.side: each for each in corrections(answers, "quality", labels, {})}
+    assert (found["candidate"].raw, found["candidate"].corrected) == (1, 0.75)
+    assert (found["baseline"].raw, found["baseline"].corrected) == (0.5, 0.5)
+    assert (found["difference"].raw, found["difference"].corrected) == (0.5, 0.25)
+    assert (found["difference"].labels, found["difference"].judged) == (10, _COUNT)
+    labels["candidate"]["nothing", 0] = 1.0
+    with pytest.raises(InvalidParameter, match="nothing, repeat 0 of the candidate"):
+        corrections(answers, "quality", labels, {})
+    lines[0]["label"] = "good"
+    with pytest.raises(InvalidFile, match=r"labels\.jsonl:1: label is 'good'"):
+        read_labels(_written(file, lines), judge)
+
+
+def _written(file: Path, lines: list[JsonObject]) -> Path:
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return file
 
 
 def _calibration(scorer: str, found: JudgeAgreement) -> Calibration:

@@ -20,6 +20,7 @@ from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_evals.suites.read import suite_of
 from coalmine_registry.errors import Conflict, NotFound
+from coalmine_registry.prompt_files.markdown import format_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.prompts import PromptContent
@@ -323,3 +324,20 @@ def test_a_suite_sends_our_key_nowhere_else(tmp_path: Path) -> None:
     assert server.asked == []
     assert len(other.asked) == 6
     assert all("authorization" not in each.headers for each in other.asked)
+
+
+def test_what_leaks_from_the_prompt_or_between_cases_is_told(tmp_path: Path) -> None:
+    found = cases(3)
+    question = "Please say how long I may wait until I send it back"
+    twice = [replace(each, variables={"question": question}) for each in found.every[:2]]
+    shown = PromptContent.from_json(
+        {**_VERSIONS["1.0.0"].to_json(), "template": f"{question}: {{{{ question }}}}"}
+    )
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        (tmp_path / "shown.md").write_text(format_prompt(shown))
+        leaky = SuiteCases(found.suite, [*twice, found.every[2]])
+        ended = world.run(Wanted(leaky, str(tmp_path / "shown.md"), "support-refund@1.0.0"))
+        assert ended.run.gate is not None
+        told = " ".join(ended.run.gate.warnings)
+        assert "2 cases of test are in the prompt itself, e.g. c000 in template" in told
+        assert "2 cases of test are nearly each other, e.g. c000 and c001" in told

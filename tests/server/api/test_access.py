@@ -244,20 +244,20 @@ TABLE = (
     Row("GET", "/v1/prompts/{name}/evidence", "reader", "/v1/prompts/nothing/evidence"),
     Row("GET", "/v1/datasets", "reader"),
     Row("POST", "/v1/datasets", "author", body={"name": "tried", "lines": '{"id": "a", "variables": {}}'}),
-    Row("POST", "/v1/datasets/forget/{request_id}", "admin", f"/v1/datasets/forget/{ANY_ID}"),
+    Row("POST", "/v1/datasets/forget/{request_id}", "admin", "/v1/datasets/forget/none-of-this-id"),
     Row("GET", "/v1/datasets/{name}", "reader", "/v1/datasets/nothing"),
     Row("GET", "/v1/datasets/{name}/history", "reader", "/v1/datasets/nothing/history"),
     Row("GET", "/v1/datasets/{name}/cases", "author", "/v1/datasets/nothing/cases"),
     Row("GET", "/v1/datasets/{name}/diff", "reader", "/v1/datasets/nothing/diff?before=0123456789"),
     Row("GET", "/v1/datasets/{name}/leakage", "author", "/v1/datasets/nothing/leakage"),
     Row("GET", "/v1/datasets/{name}/comparison", "reader", "/v1/datasets/nothing/comparison?prompt=nothing"),
-    Row("GET", "/v1/datasets/{name}/proposals", "admin", "/v1/datasets/nothing/proposals"),
+    Row("GET", "/v1/datasets/{name}/proposals", "admin", "/v1/datasets/tried/proposals"),
     Row(
         "POST",
         "/v1/datasets/{name}/proposals",
         "admin",
-        "/v1/datasets/nothing/proposals",
-        {"prompt": "nothing", "since": "1h"},
+        "/v1/datasets/tried/proposals",
+        {"prompt": "support-refund", "since": "1h"},
     ),
     *(
         Row(
@@ -296,6 +296,8 @@ TABLE = (
     Row("POST", "/v1/eval-reruns", "approver", body={"models": ["m"], "prompts": ["nothing"]}),
     Row("GET", "/v1/eval-reruns/{batch}", "reader", "/v1/eval-reruns/nothing"),
     Row("GET", "/v1/model-flags", "reader"),
+    Row("GET", "/v1/judges/calibrations", "reader"),
+    Row("GET", "/v1/judges/canaries", "reader"),
     Row("GET", "/v1/deployments/{environment}", "service", "/v1/deployments/prod"),
     Row("GET", "/v1/production-scores", "reader"),
     Row(

@@ -130,3 +130,49 @@ def test_judges_are_written_checked_and_changed_as_versions(model: LlmServer) ->
     file.write_text(text)
     error = _run("check", "judge-tone@1.0.0", code=1).exception
     assert "give yours a version of its own" in str(error)
+
+
+def _model_and_judge(asked: Asked) -> Reply:
+    if asked.body["model"].startswith("gpt-5.4"):
+        return _answer(asked)
+    number = int("".join(filter(str.isdigit, asked.last_message)))
+    return Reply(
+        chat("unfaithful" if asked.last_message.startswith("Briefly") and number % 2 else "faithful")
+    )
+
+
+def test_a_run_with_a_judge_is_labelled_in_part_and_corrected(model: LlmServer) -> None:
+    model.answer = _model_and_judge
+    Path("evals").mkdir()
+    Path("evals/facts.yaml").write_text(
+        "prompt: facts\ndataset: facts\nfile: facts.jsonl\nmetrics:\n  told: {scorer: contains, margin: 5%}\n"
+        f"  honest: {{scorer: llm_judge, margin: 5%, settings: {{judge: {_JUDGE}, samples: 1}}}}\n"
+    )
+    lines = [
+        json.dumps({"id": f"c{n:02}", "variables": {"question": f"What is {n}?"}, "expected": "faithful"})
+        for n in range(24)
+    ]
+    Path("evals/facts.jsonl").write_text("\n".join(lines))
+    for version, template in (("1.0.0", "{{ question }}"), ("1.1.0", "Briefly: {{ question }}")):
+        file = Path(f"prompts/facts/{version}.md")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"---\nmodel: qwen3-32b\nvariables: {{question: string}}\n---\n{template}\n")
+    sides = ("--candidate", "prompts/facts/1.1.0.md", "--baseline", "prompts/facts/1.0.0.md")
+    ended = CliRunner().invoke(app, ["evals", "run", "evals/facts.yaml", *sides, "--json"])
+    run = json.loads(ended.stdout)
+    honest = {each["metric"]: each for each in run["gate"]["rows"]}["honest"]
+    assert (honest["candidate"], honest["baseline"], honest["decides"]) == (0.5, 1, False)
+    (why,) = (each for each in run["gate"]["warnings"] if "honest is shown only" in each)
+    assert f"nobody compared {_SERIES} with people yet: `coalmine judge calibrate`" in why
+
+    drawn = _run("draw", run["id"], "--metric", "honest", "--cases", "12").stdout.splitlines()
+    labels = [json.loads(line) for line in drawn]
+    assert len(labels) == 24
+    Path("labels.jsonl").write_text(
+        "\n".join(json.dumps({**each, "label": each["output"]}) for each in labels)
+    )
+    found = {each["side"]: each for each in _json("correct", run["id"], "labels.jsonl", "--metric", "honest")}
+    assert found["difference"]["raw"] == found["difference"]["corrected"] == pytest.approx(-0.5)
+    assert found["candidate"]["labels"] == 12
+    assert "difference" in _run("correct", run["id"], "labels.jsonl", "--metric", "honest").stdout
+    assert "which is no judge" in _run("draw", run["id"], "--metric", "told", code=2).output

@@ -196,7 +196,9 @@ def wait() -> None:
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
     build = importlib.import_module("typer.main")
-    build.get_command = functools.cache(build.get_command)  # the tree of commands is half of most of them
+    vars(build)["get_command"] = functools.cache(
+        build.get_command
+    )  # the tree of commands is half of most of them
     build.get_command(importlib.import_module("coalmine_server.cli.app").app)
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for

@@ -36,7 +36,7 @@ from coalmine_server.api.eval_bodies import ConfirmBody, DatasetBody, ProposeBod
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import Admin, Author, Reader, RegistryRoute, lane
-from coalmine_server.services.eval_cases import content_of, propose_for
+from coalmine_server.services.eval_cases import content_of, propose_for, scores_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["evaluations"], route_class=RegistryRoute)
 
@@ -144,7 +144,7 @@ def leakage_of_dataset(
     return leakage_of(cases_of(database, found.digest), content_of(owned, prompt, version))
 
 
-@router.get("/{name}/comparison", responses=problem_responses(404))
+@router.get("/{name}/comparison", responses=problem_responses(404, 409))
 @lane("heavy")
 def compare_dataset_with_production(
     *,
@@ -155,6 +155,9 @@ def compare_dataset_with_production(
     digest: Digest = None,
     environment: Annotated[Text, Query(description="Only requests of this environment.")] = None,
     days: Annotated[int, Query(ge=1, le=366, description="Requests of so many days.")] = 14,
+    run: Annotated[
+        Text, Query(description="Run whose candidate's scores are weighted to production.")
+    ] = None,
 ) -> Representativeness:
     """How much the cases are like what production asks, and what they lack."""
     evaluations = owned.evaluations
@@ -162,7 +165,8 @@ def compare_dataset_with_production(
     until = evaluations.clock()
     traffic = read_traffic(owned.store.reader(), prompt, environment, until - timedelta(days=days), until)
     cases = cases_of(evaluations.database, found.digest)
-    return compare_with_production((name, found.digest), cases, traffic)
+    scores = None if run is None else scores_of(owned, run, found.digest)
+    return compare_with_production((name, found.digest), cases, traffic, scores)
 
 
 @router.get("/{name}/proposals", responses=problem_responses())

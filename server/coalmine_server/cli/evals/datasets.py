@@ -170,12 +170,16 @@ def compare(
     environment: EnvironmentOption = None,
     days: Annotated[int, typer.Option(min=1, max=366, help="Requests of so many days.")] = 14,
     digest: DigestOption = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Run whose scores to weight to production.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare cases with what production asks: what they lack, and weights that make up for it."""
     if with_ != "production":
         raise typer.BadParameter(f"--with {with_}: only production can be compared with; see `dataset diff`")
-    question = {"prompt": prompt, "environment": environment, "days": days, "digest": digest}
+    question = {"prompt": prompt, "environment": environment, "days": days, "digest": digest, "run": run}
     with asking(context, quiet=as_json) as client:
         found = client.get(path_of("datasets", dataset, "comparison"), question, slow=True)
     if as_json:
@@ -201,6 +205,13 @@ def compare(
         typer.echo(
             f"weighted to production by {', '.join(weighting['keys'])}, {found['cases']} cases say as much "
             f"as {weighting['effective_cases']:.0f}; the heaviest counts {weighting['largest']:.1f} times"
+        )
+    for each in found["estimates"]:
+        error = each["standard_error"]
+        spread = "" if error is None else f" ± {1.96 * error:.3f}"
+        typer.echo(
+            f"{each['metric']}: {each['weighted']:.3f}{spread} in production, "
+            f"{each['unweighted']:.3f} over {each['cases']} cases as they are"
         )
 
 

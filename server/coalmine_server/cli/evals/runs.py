@@ -1,7 +1,7 @@
 """`coalmine evals list`, `show` and `cases`: runs that were made, here or where the settings say."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
@@ -66,7 +66,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one run and what the gate said."""
-    with _runs(context) as found:
+    with _runs(context, run) as found:
         shown = found.run(run)
         if shown.gate is not None and (report_file is not None or junit_file is not None):
             write_files(
@@ -96,7 +96,7 @@ def cases(
     as_json: AsJson = False,
 ) -> None:
     """Show the answers of a run: those of cases that became worse first."""
-    with _runs(context) as found:
+    with _runs(context, run) as found:
         answers = found.answers(run, case)
     if as_json:
         write_json([asdict(each) for each in answers])
@@ -191,12 +191,22 @@ class _Runs:
 
 
 @contextmanager
-def _runs(context: typer.Context) -> Iterator[_Runs]:
-    """Runs of the server that the settings name, else those of this machine."""
+def _runs(context: typer.Context, run: str | None = None) -> Iterator[_Runs]:
+    """Runs of the server that the settings name, else those of this machine.
+
+    Args:
+        context: Of the running command.
+        run: The run that is asked for: one that was made here need not have been published.
+    """
+    from coalmine_registry.errors import NotFound
     from coalmine_server.client import open_registry_client
 
     with evaluations(context) as here:
-        if here.settings.server.url is None:
+        is_here = False
+        if run is not None:
+            with suppress(NotFound):
+                is_here = here.store.run(run).id == run
+        if is_here or here.settings.server.url is None:
             yield _Runs(here.store, None)
             return
         with open_registry_client(here.settings) as client:

@@ -140,7 +140,8 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
             for version in ("1.0.0", "1.2.0"):
                 template = f"v{version}: what is {{{{ question }}}}?"
                 writer.register("sums", version, {**WITH_MODEL, "template": template})
-                admin.promote("sums", "1.0.0", "prod")
+                if version == "1.0.0":
+                    admin.promote("sums", version, "prod")
 
         def rejected() -> bool:
             items = admin.get("/v1/eval-reruns", params={"prompt": "sums"})["items"]
