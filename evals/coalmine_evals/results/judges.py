@@ -33,7 +33,7 @@ class SegmentAgreement:
     value: str
     """Its value, e.g. `de`."""
     found: JudgeAgreement
-    """Agreement there."""
+    """Agreement within the segment."""
 
 
 @result
@@ -45,7 +45,7 @@ class Confusion:
     judge: str
     """Verdict of the judge."""
     count: int
-    """Answers."""
+    """Number of answers."""
 
 
 @result
@@ -83,7 +83,7 @@ class Calibration:
     cost_nano_usd: int
     """What it cost."""
     calibrated_at: datetime
-    """When."""
+    """When the judge was compared with people."""
 
 
 @result
@@ -166,7 +166,7 @@ class CanaryStatus:
     state: CanaryState
     """`learning` until the days that later ones are compared with are there."""
     cases: int
-    """Fixed answers."""
+    """Number of fixed answers that are scored every day."""
     days: int
     """Days on which they were scored."""
     day: str | None
