@@ -74,7 +74,7 @@ def test_a_direction_that_is_opposite_or_empty_is_0() -> None:
         (
             "red",
             None,
-            "the case does not say what is expected: give it `expected`, from another column by --map",
+            "the case does not say what is expected: give it `expected` (--map)",
         ),
         ("long", "red", "the embeddings differ in length"),
         ("nothing", "red", "the embedding is not a direction"),
