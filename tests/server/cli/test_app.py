@@ -38,9 +38,10 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 
 ALL = dict(commands())
+WORDS = sorted(ALL, key=len)
 
 
-@pytest.mark.parametrize("words", sorted(ALL, key=len), ids=" ".join)
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
 def test_help_describes_the_command_and_every_option(words: tuple[str, ...], home: Path) -> None:
     result = coalmine(*words, "--help", home=home)
     assert result.returncode == 0
