@@ -22,6 +22,7 @@ NAMES = (
     "rollout",
     "prices",
     "alerts",
+    "evals",
 )
 
 

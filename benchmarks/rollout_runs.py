@@ -24,8 +24,8 @@ from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.controller import Controller
 from coalmine_rollouts.plan import RolloutPlan
-from coalmine_rollouts.quantities import seconds
 from coalmine_schemas.prompts import Experiment, ServeExperiment, assignment_point
+from coalmine_schemas.quantities import seconds
 from coalmine_server.services.experiment_plans import RegistryPlans
 from tests.support.data.looked_at import SetClock
 from tests.support.data.registry_case import BOB, push, serve

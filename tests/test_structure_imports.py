@@ -286,6 +286,7 @@ def test_what_is_declared_is_imported() -> None:
 _IMPORT_NAMES = {
     "confluent-kafka": "confluent_kafka",
     "genai-prices": "genai_prices",
+    "jsonschema-rs": "jsonschema_rs",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
     "pyyaml": "yaml",

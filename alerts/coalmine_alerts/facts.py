@@ -12,6 +12,7 @@ from coalmine_analytics.results.drift import VersionDrift
 from coalmine_analytics.results.explain import Explanation
 from coalmine_analytics.results.readout import Readout
 from coalmine_consumers.results import GapRow
+from coalmine_evals.results.judges import CanaryStatus
 from coalmine_rollouts.records import SERVING, AppBehind, Rollout, RolloutDecision
 
 Source = Literal[
@@ -26,9 +27,11 @@ Source = Literal[
     "experiments",
     "feedback",
     "ingest",
+    "judges",
     "limits",
     "models",
     "rollouts",
+    "runs",
     "spend",
     "traffic",
 ]
@@ -308,7 +311,25 @@ class Evaluation:
     runs: int
     """Runs that passed."""
     models: frozenset[str]
-    """Models that their summaries name; empty: none is named."""
+    """Models that their summaries name, or that runs have shown to be safe; empty: none is known."""
+    unsafe: frozenset[str] = frozenset()
+    """Models on which a run has shown harm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A new version that was run on its suite and did not pass, or could not be run."""
+
+    prompt: str
+    version: str
+    author: str | None
+    suite: str
+    harm: bool
+    """True if harm was shown; False if the run is not valid."""
+    said: str | None
+    run: str | None
+    job: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +362,9 @@ class Facts:
     access: Sequence[AccessChange] = ()
     """Of the last day, oldest first."""
     evaluations: Sequence[Evaluation] = ()
+    rejected: Sequence[Rejected] = ()
+    """Of the last day, oldest first."""
+    judges: Sequence[CanaryStatus] = ()
     channels: Sequence[ChannelHealth] = ()
     readouts: Sequence[tuple[Place, Readout]] = ()
     """The last look at each experiment that runs."""

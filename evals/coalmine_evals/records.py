@@ -78,4 +78,6 @@ class GateInput:
     """By metric the score from which an answer is right, for cases that must pass; 1 if not said."""
     unscored_limit: float = 0.02
     """A larger share of answers without a score makes the run invalid."""
+    capabilities: Sequence[str] = ()
+    """Those that are looked at by themselves; empty: all that cases name."""
     warnings: Sequence[str] = ()

@@ -32,9 +32,16 @@ def note_input(of: object, variables: Mapping[str, object]) -> None:
 def input_length(of: object) -> str | None:
     """The bucket of what it was filled with last, in characters; None if that was not here."""
     last = _filled.get()
-    if last is None or last[0] is not of:
-        return None
-    return next((name for below, name in _BUCKETS if last[1] < below), _LONGEST)
+    return None if last is None or last[0] is not of else _bucket(last[1])
+
+
+def length_bucket(variables: Mapping[str, object]) -> str:
+    """The bucket of values that something would be filled with, such as those of an evaluation's case."""
+    return _bucket(_characters(variables))
+
+
+def _bucket(characters: int) -> str:
+    return next((name for below, name in _BUCKETS if characters < below), _LONGEST)
 
 
 def _characters(variables: Mapping[str, object]) -> int:

@@ -4,16 +4,28 @@
   required or given another type; another output schema; other messages.
 - **minor**: callers keep working, but the model is asked something else: an optional variable, another
   default, model or parameters, other included prompts.
-- **patch**: wording, descriptions, metadata.
+- **patch**: wording, descriptions, metadata, a snapshot of the same model.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from coalmine_registry.errors import BumpTooSmall
 from coalmine_registry.output_schema import schema_changes
 from coalmine_registry.semantic_version import Step, largest, step_between, step_size
 from coalmine_schemas.prompts import JsonValue, PromptContent, Variable, canonical_json, parse_reference
 from coalmine_schemas.results import result
+
+_SNAPSHOT: Final = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{3,4})")
+
+
+def is_snapshot(model: str | None, other: str | None) -> bool:
+    """Returns True if another model is what a name stands for on some day: gpt-4o, gpt-4o-2024-08-06."""
+    if model is None or other is None:
+        return False
+    name = model.removesuffix("-latest")
+    return other.startswith(name) and _SNAPSHOT.fullmatch(other.removeprefix(name)) is not None
 
 
 @result
@@ -132,7 +144,8 @@ def _messages(old: PromptContent, new: PromptContent) -> Iterator[Change]:
 
 def _model(old: PromptContent, new: PromptContent) -> Iterator[Change]:
     if old.model != new.model:
-        yield Change(f"the model became {new.model} instead of {old.model}", "minor")
+        step: Step = "patch" if is_snapshot(old.model, new.model) else "minor"
+        yield Change(f"the model became {new.model} instead of {old.model}", step)
     for name in sorted(old.parameters.keys() | new.parameters.keys()):
         before, after = old.parameters, new.parameters
         if (name in before) != (name in after):

@@ -18,6 +18,7 @@ CoalmineError                      (coalmine_schemas.errors)
     │   ├── NameTaken              it was used before; choose another name
     │   ├── StaleRevision          it has changed since the caller looked; look again
     │   ├── BumpTooSmall           the change needs a larger version bump
+    │   ├── SuiteMissing           the environment requires a suite of evaluations
     │   └── EvidenceMissing        the environment requires evidence that was not attached
 """
 
@@ -162,21 +163,44 @@ class BumpTooSmall(Conflict):
         )
 
 
+class SuiteMissing(Conflict):
+    """The environment requires a suite of evaluations, and the prompt has none.
+
+    Args:
+        environment: Environment that requires it.
+        prompt: Name of the prompt.
+    """
+
+    def __init__(self, environment: str, prompt: str) -> None:
+        super().__init__(environment, prompt)
+        self.environment = environment
+        self.prompt = prompt
+
+    def __str__(self) -> str:
+        return (
+            f"{self.environment} requires a suite of evaluations, and {self.prompt} has none here: write "
+            "evals/NAME.yaml that says what good means, and `coalmine suite push` it"
+        )
+
+
 class EvidenceMissing(Conflict):
     """The environment requires evidence that was not attached.
 
     Args:
         environment: Environment that should serve the version.
         missing: Kinds that are missing, e.g. `eval_run` or `served_in:staging`.
+        doubts: Why evidence of these kinds that was attached does not count.
     """
 
-    def __init__(self, environment: str, missing: Sequence[str]) -> None:
-        super().__init__(environment, tuple(missing))
+    def __init__(self, environment: str, missing: Sequence[str], doubts: Sequence[str] = ()) -> None:
+        super().__init__(environment, tuple(missing), tuple(doubts))
         self.environment = environment
         self.missing = tuple(missing)
+        self.doubts = tuple(doubts)
 
     def __str__(self) -> str:
+        remedy = "attach it to the request (for `served_in:...`, serve the version there first)"
         return (
-            f"{self.environment} requires evidence that is missing: {', '.join(self.missing)}; attach it to "
-            "the request (for `served_in:...`, serve the version there first)"
+            f"{self.environment} requires evidence that is missing: {', '.join(self.missing)}; "
+            f"{'; '.join(self.doubts) or remedy}"
         )

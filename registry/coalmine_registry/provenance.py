@@ -53,6 +53,10 @@ class CheckedEvidence:
     """Subject of the token that recorded it."""
     recorded_at: datetime
     """When it was recorded."""
+    run: str | None
+    """Id of the run of a suite that it is, which the server has judged; null if somebody recorded it."""
+    checked_at: datetime
+    """When it was found out: when the oldest answer of a run was made, say."""
 
 
 def without_secrets(address: str) -> str:

@@ -9,7 +9,7 @@ from coalmine_registry.classify import Classification
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.roles import Role
-from coalmine_schemas.events import AlertTransition, Deployment, EventName, RolloutTransition
+from coalmine_schemas.events import AlertTransition, Deployment, EventName, PromptScore, RolloutTransition
 from coalmine_schemas.prompts import Arm, Experiment, Rule, Serve
 from coalmine_schemas.results import result
 
@@ -110,6 +110,10 @@ class Policy:
     """Number of changes of the policy so far, from 0."""
     needs_approval: bool
     """True if a person other than the author has to approve."""
+    requires_suite: bool
+    """True if a prompt needs a suite of evaluations, whose runs alone are evidence of kind `eval_run`."""
+    evidence_max_age_days: int | None
+    """Age in days from which recorded evidence counts no more; null if it counts for ever."""
 
 
 @result
@@ -342,4 +346,4 @@ class OutboxEntry:
 
     id: int
     name: EventName
-    event: Deployment | RolloutTransition | AlertTransition
+    event: Deployment | RolloutTransition | AlertTransition | PromptScore

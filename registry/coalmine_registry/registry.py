@@ -34,8 +34,15 @@ from coalmine_registry.operations import (
     rules,
     versions,
 )
+from coalmine_registry.operations.checked_evidence import EvalRunOf
 from coalmine_registry.operations.content_cache import ContentCache
-from coalmine_registry.operations.transaction import ArmsToPromote, Transaction, no_readouts
+from coalmine_registry.operations.transaction import (
+    ArmsToPromote,
+    HasSuite,
+    Transaction,
+    no_readouts,
+    no_suites,
+)
 from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.provenance import CheckedEvidence, VersionSource
 from coalmine_registry.records import (
@@ -86,6 +93,7 @@ class Registry:
         self._clock = clock
         self._contents = ContentCache()
         self._arms_to_promote: ArmsToPromote = no_readouts
+        self._has_suite: HasSuite = no_suites
         self._listeners: list[Callable[[str, int], None]] = []
         self._snapshots: dict[str, Snapshot] = {}
         self._lock = threading.Lock()
@@ -176,6 +184,14 @@ class Registry:
         """
         self._arms_to_promote = arms_to_promote
 
+    def ask_suites(self, has_suite: HasSuite) -> None:
+        """Has policies that require a suite of evaluations find it. Until then no prompt has one.
+
+        Args:
+            has_suite: Called with the name of a prompt, within a transaction that others wait for.
+        """
+        self._has_suite = has_suite
+
     def on_change(self, callback: Callable[[str, int], None]) -> None:
         """Registers a callback, which gets an environment and its new revision after each change made here.
 
@@ -255,10 +271,21 @@ class Registry:
         environment: str,
         required_evidence: Sequence[str],
         expected_revision: int | None = None,
+        *,
+        requires_suite: bool = False,
+        evidence_max_age_days: int | None = None,
     ) -> Policy:
-        """Changes which evidence an environment requires. See `policies.set_policy`."""
+        """Changes what an environment requires. See `policies.set_policy`."""
         return self.transact(
-            lambda tx: policies.set_policy(tx, actor, environment, required_evidence, expected_revision)
+            lambda tx: policies.set_policy(
+                tx,
+                actor,
+                environment,
+                required_evidence,
+                expected_revision,
+                requires_suite=requires_suite,
+                evidence_max_age_days=evidence_max_age_days,
+            )
         )
 
     def record_evidence(
@@ -271,11 +298,12 @@ class Registry:
         passed: bool,
         summary: str,
         url: str | None = None,
+        run: EvalRunOf | None = None,
     ) -> CheckedEvidence:
         """Records what was found out about a version. See `checked_evidence.record`."""
         return self.transact(
             lambda tx: checked_evidence.record(
-                tx, actor, kind, prompt, version, passed=passed, summary=summary, url=url
+                tx, actor, kind, prompt, version, passed=passed, summary=summary, url=url, run=run
             )
         )
 
@@ -647,4 +675,4 @@ class Registry:
             self.transact(lambda tx: outbox.delivered(tx, ids))
 
     def _transaction(self, connection: Connection) -> Transaction:
-        return Transaction(connection, self._clock(), self._contents, self._arms_to_promote)
+        return Transaction(connection, self._clock(), self._contents, self._arms_to_promote, self._has_suite)

@@ -6,7 +6,7 @@ fade) only spares reading, so another process, or this one after a restart, goes
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -95,6 +95,7 @@ class Controller:
         clock: Returns the current time, with a time zone.
         longest_gap_s: Between ticks; of a longer one nothing counts as watched.
         source_lag_s: Returns how old the oldest event is that waits to be read; None if that is unknown.
+        missing_scores: Returns of an environment and prompt why scores fail to come, by metric.
     """
 
     def __init__(
@@ -106,12 +107,14 @@ class Controller:
         clock: Callable[[], datetime] = _now,
         longest_gap_s: float = LONGEST_GAP_S,
         source_lag_s: Callable[[], float | None] = lambda: None,
+        missing_scores: Callable[[str, str], Mapping[str, str]] = lambda _environment, _prompt: {},
     ) -> None:
         self._registry = registry
         self._readouts = readouts
         self._clock = clock
         self._longest_gap_s = longest_gap_s
         self._source_lag_s = source_lag_s
+        self._missing_scores = missing_scores
         self._observed = Observed(store.reader())
         self._live: dict[str, _Live] = {}
         self._ticking = threading.Lock()
@@ -332,7 +335,7 @@ class Controller:
                 watermark=self._observed.watermark,
                 bucket_s=bucket_s(rollout.plan.min_time_s(rollout.stage)),
                 usual=self._observed.usual(key),
-                missing_metrics=self._observed.missing_metrics(key),
+                missing_metrics={**self._observed.missing_metrics(key), **self._missing_scores(*key)},
                 served=frozenset() if deployed is None else deployed.state.assigned(),
             )
         if registered.commands.get(rollout.id):

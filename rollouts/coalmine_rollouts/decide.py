@@ -23,11 +23,11 @@ from coalmine_rollouts.holds import (
     tracked,
 )
 from coalmine_rollouts.inputs import Inputs, Row
-from coalmine_rollouts.quantities import in_words, seconds
 from coalmine_rollouts.records import SERVING
 from coalmine_rollouts.stage_clock import bucket_s, ticked
 from coalmine_rollouts.traffic import QUIET
 from coalmine_schemas.prompts import percent
+from coalmine_schemas.quantities import in_words, seconds
 
 TAKEN_BACK: Final = frozenset(("rolled_back", "aborted", "expired"))
 """Ends after which the treatment should not be seen any more."""

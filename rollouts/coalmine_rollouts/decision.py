@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from coalmine_rollouts.inputs import Held, Row
-from coalmine_rollouts.quantities import seconds
 from coalmine_rollouts.records import Command, Kind, State
+from coalmine_schemas.quantities import seconds
 
 Act = Literal["nothing", "start", "set_weight", "stop", "keep", "go_back"]
 """What happens to what is served. `stop` returns to the control and `keep` serves the treatment to everybody,

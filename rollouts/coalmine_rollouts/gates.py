@@ -8,9 +8,9 @@ from coalmine_rollouts.decision import is_alone
 from coalmine_rollouts.harm import harmed_metrics, least_units, suspected
 from coalmine_rollouts.inputs import Inputs, Row
 from coalmine_rollouts.plan import COMPLETE, Gate, RolloutPlan
-from coalmine_rollouts.quantities import in_words
 from coalmine_rollouts.windows import window
 from coalmine_schemas.prompts import percent
+from coalmine_schemas.quantities import in_words
 
 PATIENCE: Final = 3
 """Times the least time of a stage that a suspicion may last; then it is inconclusive."""

@@ -13,8 +13,8 @@ from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.alike import LEAST_REQUESTS, models_differ, share_is_above
 from coalmine_rollouts.harm import segment_words
 from coalmine_rollouts.inputs import ArmTraffic, Held, Inputs, Row
-from coalmine_rollouts.quantities import in_words
 from coalmine_rollouts.records import AppBehind
+from coalmine_schemas.quantities import in_words
 
 CLOCK_GOES_ON: Final = frozenset({"model_changed"})
 """Holds that last until the stage has had its time again."""
@@ -141,13 +141,15 @@ def _traffic(row: Row, inputs: Inputs) -> Iterator[tuple[str, str]]:
             f"the {missing} has had no requests for {in_words(quiet[missing])}, and the other arm has: "
             "assignment or an application is broken",
         )
-    judged = (
-        set() if inputs.arm is None else {each.metric for each in inputs.arm.metrics if each.role in ACTING}
-    )
-    for name, source in seen.missing_metrics.items():
+    # Those of the plan, too: a metric that has never had a value is in no readout.
+    plan = row.rollout.plan
+    judged = {*plan.goals, *(name for name, each in plan.metrics.items() if each.role in ACTING)}
+    if inputs.arm is not None:
+        judged |= {each.metric for each in inputs.arm.metrics if each.role in ACTING}
+    for name, cause in seen.missing_metrics.items():
         if name not in judged:
             continue
-        yield f"metric_missing:{name}", f"no new values of {name}; they used to come from {source}"
+        yield f"metric_missing:{name}", f"no new values of {name}: {cause}"
 
 
 def _missing_arm(

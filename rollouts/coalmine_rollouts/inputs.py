@@ -108,7 +108,7 @@ class Traffic:
     """Last request on the treatment that was not pinned."""
     usual: Usual | None = None
     missing_metrics: Mapping[str, str] = field(default_factory=dict)
-    """Metrics without new values, with what used to send them."""
+    """Metrics without new values, with why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

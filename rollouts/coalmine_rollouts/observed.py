@@ -74,7 +74,7 @@ class Observed:
         requests = sum(each.requests for each in self.prompt(key).minutes)
         a_day = (_BEFORE - _RECENT).total_seconds() / 3600 * per_hour.requests_per_h
         return {
-            name: "requests or scores of the day before"
+            name: "they used to come with requests or scores, until the day before"
             for name, earlier in self._values[key].items()
             if requests * min(earlier / a_day, 1.0) >= _SURELY
         }

@@ -14,7 +14,6 @@ from coalmine_registry.experiment_plan import ExperimentPlan, MetricPlan
 from coalmine_registry.operations.inputs import required_evidence
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_rollouts.quantities import read_duration, read_share, seconds
 from coalmine_rollouts.windows import read_window
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.prompts import canonical_json, percent
@@ -27,6 +26,7 @@ from coalmine_schemas.prompts.fields import (
     optional_text,
     refuse_unknown,
 )
+from coalmine_schemas.quantities import read_duration, read_share, seconds
 from coalmine_schemas.results import result
 from coalmine_schemas.safe_text import printable
 

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from coalmine_registry.errors import EvidenceMissing, Forbidden, Frozen, Refused
+from coalmine_registry.errors import (
+    EvidenceMissing,
+    EvidenceRefused,
+    Forbidden,
+    Frozen,
+    Refused,
+    SuiteMissing,
+)
 from coalmine_rollouts.holds import REFUSED
 from coalmine_rollouts.inputs import Row
 
@@ -12,7 +19,7 @@ def waiting_for(error: Refused) -> str:
     match error:
         case Forbidden():
             code = "approval"
-        case EvidenceMissing():
+        case EvidenceMissing() | EvidenceRefused() | SuiteMissing():
             code = "evidence"
         case Frozen():
             code = "frozen"

@@ -167,11 +167,12 @@ def _start(transaction: Transaction, row: Row, check_plan: CheckPlan) -> None:
     _approve(transaction, row, person)
     check_kinds(
         transaction,
-        f"the plan of {rollout.id}",
+        rollout.environment,
         rollout.prompt,
         rollout.treatment,
         attached,
         required=rollout.plan.requires,
+        by=f"the plan of {rollout.id}",
     )
     experiments.start(
         transaction,

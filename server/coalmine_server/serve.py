@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import Literal
 
@@ -26,7 +27,9 @@ from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
 from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.owned_store import SimulatedTime
+from coalmine_server.services.production import check_production
 from coalmine_server.services.prompt_registry import ensure_local_token
+from coalmine_server.services.suites import has_suite
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.alert_metrics import AlertMetrics
@@ -105,6 +108,7 @@ class Server:
             lambda: waiting_for_space(self._open_registry), RetryPolicy(), stop or threading.Event(), _wait
         )
         self._registry.registry.ask_readouts(self._arms_to_promote)
+        self._registry.registry.ask_suites(partial(has_suite, settings))
         verifier = Verifier(self._registry.registry.tokens)
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
@@ -201,6 +205,7 @@ def serve_until_signal(
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     if part != "registry":
         check_alerts(settings)
+        check_production(settings)
     server = Server(settings, part)
     told_to_stop = threading.Event()
 

@@ -26,12 +26,13 @@ class Told:
     one_by_one: bool = False
     at_once: bool = False
     is_away: bool = False
+    retry_after_s: float | None = None
     telling: list[Telling] = field(default_factory=list)
 
     def send(self, telling: Telling) -> SentMessage | None:
         """Keeps it."""
         if self.is_away:
-            raise Later("away")
+            raise Later("away", self.retry_after_s)
         self.telling.append(telling)
         return SentMessage(external_id="1", text="", body={})
 
@@ -119,3 +120,19 @@ def test_the_daily_digest_is_one_message(case: AlertCase) -> None:
             "p2",
             "told",
         }
+
+
+@pytest.mark.parametrize(
+    ("back", "retry_after_s"), [(timedelta(hours=2), None), (timedelta(days=400), 600.0)]
+)
+def test_a_clock_set_back_keeps_no_message(
+    case: AlertCase, back: timedelta, retry_after_s: float | None
+) -> None:
+    with _channel(case) as (channel, sender):
+        channel.is_away, channel.retry_after_s = True, retry_after_s
+        case.tick(finding(severity="page"))
+        sender.send_due()
+        channel.is_away = False
+        case.now -= back
+        sender.send_due()
+        assert len(channel.telling) == 1

@@ -34,6 +34,11 @@ def _chat(*roles: str, text: str = "{{ question }}") -> PromptContent:
             "the description of variable question changed: patch",
         ),
         (_change(model="gpt-4o"), "minor", "the model became gpt-4o instead of gpt-4o-mini: minor"),
+        (
+            _change(model="gpt-4o-mini-2024-07-18"),
+            "patch",
+            "the model became gpt-4o-mini-2024-07-18 instead of gpt-4o-mini: patch",
+        ),
         (_change(parameters={"temperature": 0.3}), "minor", "parameter temperature changed: minor"),
         (_change(parameters={}), "minor", "parameter temperature was removed: minor"),
         (

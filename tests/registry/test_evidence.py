@@ -1,16 +1,28 @@
 """Evidence that is true: it was recorded about this content, or an experiment says so."""
 
 from collections.abc import Collection
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
-from coalmine_registry.errors import EvidenceMissing, EvidenceRefused, Forbidden, Invalid, NotFound
+from coalmine_registry.errors import (
+    Conflict,
+    EvidenceMissing,
+    EvidenceRefused,
+    Forbidden,
+    Invalid,
+    NotFound,
+    SuiteMissing,
+)
+from coalmine_registry.operations.checked_evidence import EvalRunOf
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Rule, ServeVersion
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, arms, passed, push, serve
+
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -124,3 +136,73 @@ def test_an_experiment_is_evidence_if_its_readout_says_so(known: Registry, kind:
         known.approve(BOB, asked.id)
     said["tone"] = None  # no readouts here: what the registry knows has to do
     assert known.approve(BOB, asked.id).status == "applied"
+
+
+def run_of(
+    known: Registry, version: str, run: str = "ev-1", *, days: float = 0, passed: bool = True
+) -> Evidence:
+    """Records a run of a suite whose oldest answer is some days old."""
+    told = EvalRunOf(run, known.version(PROMPT, version).digest, NOW - timedelta(days=days))
+    known.record_evidence(ANN, "eval_run", PROMPT, version, passed=passed, summary="", run=told)
+    return Evidence("eval_run", run, "")
+
+
+def test_a_run_is_evidence_by_its_own_id(known: Registry) -> None:
+    known.set_policy(ADMIN, "prod", ["eval_run"])
+    evidence = run_of(known, "1.0.1")
+    made = known.evidence("ev-1")
+    assert known.evidence(made.id) == made
+    assert (made.run, made.checked_at) == ("ev-1", NOW)
+    for made_up in (
+        Evidence("eval_run", "ev-2", ""),
+        run_of(known, "1.0.2", "ev-3"),
+        run_of(known, "1.0.1", "ev-4", passed=False),
+    ):
+        with pytest.raises(EvidenceRefused):
+            known.promote(BOB, PROMPT, "1.0.1", "prod", (made_up,))
+    assert known.promote(BOB, PROMPT, "1.0.1", "prod", (evidence,)).status == "applied"
+
+
+def test_a_run_is_of_one_content_and_evidence_once(known: Registry) -> None:
+    run_of(known, "1.0.1")
+    with pytest.raises(Conflict, match="evidence already"):
+        run_of(known, "1.0.1")
+    other = EvalRunOf("ev-2", known.version(PROMPT, "1.0.2").digest, NOW)
+    with pytest.raises(Conflict, match="run the suite on that version"):
+        known.record_evidence(ANN, "eval_run", PROMPT, "1.0.1", passed=True, summary="", run=other)
+
+
+def test_old_evidence_counts_no_more_and_newer_beside_it_does(known: Registry) -> None:
+    known.set_policy(ADMIN, "prod", ["eval_run"], evidence_max_age_days=30)
+    old = run_of(known, "1.0.1", "ev-old", days=30.01)
+    with pytest.raises(EvidenceMissing, match="prod counts what is at most 30 days old"):
+        known.promote(BOB, PROMPT, "1.0.1", "prod", (old,))
+    new = run_of(known, "1.0.1", "ev-new", days=29)
+    assert known.promote(BOB, PROMPT, "1.0.1", "prod", (old, new)).status == "applied"
+    for days in (0, -1, True, 1.5, 10_000):
+        with pytest.raises(Invalid, match="evidence_max_age_days"):
+            known.set_policy(ADMIN, "prod", [], evidence_max_age_days=days)  # type: ignore[arg-type]
+
+
+def test_a_policy_requires_a_suite_and_counts_its_runs_only(known: Registry) -> None:
+    policy = known.set_policy(ADMIN, "prod", ["eval_run"], requires_suite=True)
+    assert policy == known.policy("prod")
+    assert policy.requires_suite
+    run = run_of(known, "1.0.1")
+    with pytest.raises(SuiteMissing, match="support-refund has none here"):
+        known.promote(BOB, PROMPT, "1.0.1", "prod", (run,))
+    known.ask_suites({PROMPT}.__contains__)
+    by_hand = passed(known, "1.0.1")
+    with pytest.raises(EvidenceMissing, match="is what ann recorded, and prod counts runs of a suite only"):
+        known.promote(BOB, PROMPT, "1.0.1", "prod", (by_hand,))
+    assert known.promote(BOB, PROMPT, "1.0.1", "prod", (run,)).status == "applied"
+
+
+def test_no_version_is_registered_without_a_suite_where_dev_requires_one(known: Registry) -> None:
+    known.set_policy(ADMIN, "dev", [], requires_suite=True)
+    push(known, "1.0.1")  # registered before
+    for refused in (known.classify, partial(known.register, ANN)):
+        with pytest.raises(SuiteMissing, match="dev requires a suite"):
+            refused("greeting", "1.0.0", content("Hello {{ question }}"))
+    known.ask_suites({"greeting"}.__contains__)
+    push(known, "1.0.0", prompt="greeting")

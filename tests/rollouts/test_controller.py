@@ -1,6 +1,7 @@
 """The controller on a real registry and a real store, with applications that do as they are told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from coalmine_registry.errors import DatabaseUnavailable
+from coalmine_registry.experiment_plan import MetricPlan
 from coalmine_rollouts.plan import read_plan
 from coalmine_rollouts.transition import carry_out
 from tests.support.data.registry_case import BOB, PROMPT
@@ -138,6 +140,20 @@ def test_an_arm_whose_requests_are_lost_holds(rig: Rig) -> None:
     names = {each.name for each in rig.rollouts.rollout(made.id).holds}
     assert "arm_missing" in names
     assert rig.rollouts.rollout(made.id).state == "running"
+
+
+def test_a_scorer_that_fails_holds_until_scores_come_again(rig: Rig) -> None:
+    rig.serve("1.0.0", treatment="1.1.0").per_minute = 240
+    judged = MetricPlan(role="must_not_harm", direction="higher", margin=None, tolerance=None, mde=None)
+    made = rig.start(plan=replace(QUICK, metrics={"faithful": judged}))
+    rig.missing = {"faithful": "none of 30 requests could be scored: no route to the model"}
+    rig.minutes(3)
+    (hold,) = rig.rollouts.rollout(made.id).holds
+    assert hold.name == "metric_missing:faithful"
+    assert "no route to the model" in hold.text
+    rig.missing = {}
+    rig.minutes(4)
+    assert rig.rollouts.rollout(made.id).holds == ()
 
 
 def test_a_stage_begins_when_clients_have_followed_and_those_behind_are_named(rig: Rig) -> None:

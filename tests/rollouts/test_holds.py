@@ -25,6 +25,7 @@ from tests.support.data.rollout_inputs import (
 
 OLD = NOW - timedelta(minutes=30)
 USUAL = Usual(requests_per_h=3_600.0, error_share=0.01, latency_ms=800.0)
+JUDGED = plan_of(metrics={"faithful": {"role": "must_not_harm", "direction": "higher"}})
 QUIET = an_arm(requests=0, last_at=OLD, models={}, errors=0, latency_ms=0.0)
 OTHER = {"gpt-5-mini": 500}
 SIGNAL = metric("output_tokens", role="signal", verdict="worse", words="worse than control by more than 30%")
@@ -38,6 +39,10 @@ SITUATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a metric without values": (
         {"traffic": a_traffic(missing_metrics={"quality": "scores"})},
         "metric_missing:quality",
+    ),
+    "a metric of the plan that never had a value": (
+        {"traffic": a_traffic(missing_metrics={"faithful": "no route to the model"})},
+        "metric_missing:faithful",
     ),
     "ingest behind": ({"source_lag_s": 360.0}, "ingest_stale"),
     "nothing comes in": ({"traffic": a_traffic(watermark=OLD, usual=USUAL)}, "ingest_stale"),
@@ -69,7 +74,7 @@ def held(row: Row, inputs: Inputs) -> set[str]:
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_each_situation_holds_and_nothing_else(name: str) -> None:
     changes, hold = SITUATIONS[name]
-    row = a_row()
+    row = a_row(plan=JUDGED)
     inputs = the_inputs(row, **changes)
     assert held(row, inputs) == {hold}
     decision = decide(watched(row, inputs), inputs)

@@ -1,8 +1,7 @@
 """Reads the configuration of alerts, and names every mistake in it with its place and its remedy."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from datetime import date, timedelta
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -23,10 +22,11 @@ from coalmine_alerts.rules.money import Budget, Period
 from coalmine_alerts.timing import Timing
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
-from coalmine_rollouts.quantities import read_duration, read_share, seconds
 from coalmine_schemas.errors import InvalidParameter, nearest
+from coalmine_schemas.mistakes import Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, refuse_unknown, text
+from coalmine_schemas.quantities import read_duration, read_share, seconds
 
 Value = TypeVar("Value")
 
@@ -43,53 +43,23 @@ _MOST: Final = 1_000
 _LONGEST: Final = 1_000
 
 
-class InvalidConfiguration(InvalidParameter):
-    """A configuration of alerts has mistakes.
-
-    Args:
-        mistakes: Each with its place, the value that stands there, and what to write instead.
-    """
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__(tuple(mistakes))
-        self.mistakes = tuple(mistakes)
-
-    def __str__(self) -> str:
-        return "\n".join(self.mistakes)
-
-
-class _Mistakes:
-    """Collects what is wrong, so that all of it is told at once."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Goes on after a mistake in the block."""
-        try:
-            yield
-        except InvalidPrompt as mistake:
-            self.found.append(str(mistake))
-
-
 def read_configuration(source: str) -> Configuration:
     """Reads the text of `alerts.yaml`.
 
     Raises:
-        InvalidConfiguration: It has mistakes; all of them are named.
+        InvalidFile: It has mistakes; all of them are named.
     """
-    mistakes = _Mistakes()
+    mistakes = Mistakes()
     found: Mapping[str, Any] = {}
     try:
         found = read_front_matter(source)
         refuse_unknown(found, _SECTIONS, "")
     except InvalidPrompt as mistake:
-        mistakes.found.append(str(mistake).replace("front matter", _FILE, 1))
+        mistakes.note(str(mistake).replace("front matter", _FILE, 1))
     channels = _each(found, "channels", _channel, mistakes)
     names = tuple(channels)
     route = _each(
-        found, "route", lambda _, value, where: _channels(value, where, names), mistakes, get_args(Severity)
+        found, "route", lambda _, value, where: _some(value, where, names), mistakes, get_args(Severity)
     )
     cares = _each(found, "prompts", lambda _, value, where: _care(value, where, names), mistakes)
     budgets = _each(found, "budgets", _budget, mistakes)
@@ -105,7 +75,7 @@ def read_configuration(source: str) -> Configuration:
             if name not in DEFAULT_RULES:
                 near = nearest(name, DEFAULT_RULES)
                 remedy = f"did you mean {near}?" if near else f"rules are {', '.join(DEFAULT_RULES)}"
-                mistakes.found.append(str(InvalidPrompt("a key of rules", name, remedy)))
+                mistakes.note(InvalidPrompt("a key of rules", name, remedy))
     rules = []
     for name, rule in DEFAULT_RULES.items():
         with mistakes.noted():
@@ -113,8 +83,7 @@ def read_configuration(source: str) -> Configuration:
             made = _rule(with_lists, given.get(name), f"rules.{name}", cares, rule.timing)
             if made is not None:
                 rules.append(made)
-    if mistakes.found:
-        raise InvalidConfiguration(mistakes.found)
+    mistakes.tell()
     return Configuration(rules=tuple(rules), channels=tuple(channels.values()), route=route, prompts=cares)
 
 
@@ -143,7 +112,7 @@ def _each(
     found: Mapping[str, Any],
     section: str,
     read: Callable[[str, object, str], Value],
-    mistakes: _Mistakes,
+    mistakes: Mistakes,
     known: Sequence[str] | None = None,
 ) -> dict[Any, Value]:
     """Reads each entry of a section by itself."""
@@ -214,6 +183,12 @@ def _care(value: object, where: str, channels: Sequence[str]) -> Care:
 def _channels(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
     names = [_choice(each, f"{where}[{place}]", known) for place, each in enumerate(list_of(value, where))]
     return tuple(names)
+
+
+def _some(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
+    if names := _channels(value, where, known):
+        return names
+    raise InvalidPrompt(where, value, "name a channel, or leave it out: all channels are told then")
 
 
 def _budget(name: str, value: object, where: str) -> Budget:

@@ -69,7 +69,7 @@ def take(connection: Connection, channel: Channel, now: datetime) -> Batch | Non
     What began and was over before anybody was to be told of it is dropped here.
     """
     held = stored.held_until(connection, channel.name)
-    if held is not None and held > now:
+    if held is not None and now < held <= now + stored.LONGEST_WAIT:
         return None
     groups = _due(stored.waiting(connection, channel.name), channel, now)
     if not groups:
@@ -153,7 +153,7 @@ def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Seque
     for row in rows:
         groups[row.group_key].append(row)
     taken = [found[:1] if channel.one_by_one else found for found in groups.values()]
-    due = [found for found in taken if _due_at(found, channel) <= now]
+    due = [found for found in taken if _due_at(found, channel) <= now or _of_another_clock(found, now)]
     return sorted(due, key=lambda each: (-max(RANK[row.severity] for row in each), each[0].id))
 
 
@@ -163,6 +163,11 @@ def _due_at(rows: Sequence[Waiting], channel: Channel) -> datetime:
     if failed:
         return max(failed)
     return min(row.created_at if channel.at_once else row.due_at for row in rows)
+
+
+def _of_another_clock(rows: Sequence[Waiting], now: datetime) -> bool:
+    """Returns whether the clock was set back since: nobody would be told until it is then again."""
+    return any(row.created_at > now or row.due_at > now + stored.LONGEST_WAIT for row in rows)
 
 
 def _budget(connection: Connection, channel: Channel, now: datetime) -> tuple[int, bool]:

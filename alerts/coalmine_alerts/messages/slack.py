@@ -15,10 +15,10 @@ from coalmine_alerts.messages.blocks import Block
 from coalmine_alerts.messages.buttons import SILENCE_S, button_value
 from coalmine_alerts.messages.figures import NOTHING, aligned, cells, sparkline
 from coalmine_alerts.messages.plain import plain_text
-from coalmine_alerts.messages.redaction import redact
 from coalmine_alerts.messages.texts import CUT, Moment, clean, clock, cut, one_line, pieces, size
 from coalmine_alerts.records import Notice
 from coalmine_alerts.results.story import Excerpt, Story, moment
+from coalmine_schemas.redaction import redact
 
 Part = Literal["buttons", "chart", "table", "blocks"]
 """What a message can do without: buttons that act (nothing answers them), a chart, a table, all blocks."""

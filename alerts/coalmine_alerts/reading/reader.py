@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, Health, RolloutFacts, Source
 from coalmine_alerts.reading.analysis import Analysis
+from coalmine_alerts.reading.evals import FromEvals
 from coalmine_alerts.reading.kept import Kept
 from coalmine_alerts.reading.registry import FromRegistry, versions_of
 from coalmine_alerts.reading.sums import read_days, read_hours, read_ratings
@@ -28,6 +29,7 @@ from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.queries.cover import floor
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
+from coalmine_registry.storage.database import Database
 from coalmine_rollouts.decide import TAKEN_BACK
 from coalmine_rollouts.records import AppBehind
 
@@ -50,6 +52,8 @@ class Sources:
     store: Store
     registry: Registry | None = None
     """None: nothing is known of rollouts, changes and evaluations."""
+    evals: Callable[[], Database] | None = None
+    """Opens the database of evaluations; None: nothing is known of runs and judges."""
     drifts: Drifts | None = None
     """None: drift is judged by the sums that are kept, as of the time that is asked for."""
     readouts: Readouts | None = None
@@ -78,6 +82,9 @@ class FactReader:
         self._wanted = frozenset(wanted)
         self._reader = sources.store.reader()
         self._registry = None if sources.registry is None else FromRegistry(sources.registry)
+        self._evals = None
+        if sources.evals is not None and self._registry is not None:
+            self._evals = FromEvals(sources.evals, self._registry.author)
         self._analysis = Analysis(
             sources.store,
             sources.drifts,
@@ -91,6 +98,8 @@ class FactReader:
             "spend": Kept(_FIVE, _HOUR),
             "budgets": Kept(_FIVE, _FIVE),
             "evaluations": Kept(_FIVE, _FIVE),
+            "runs": Kept(_SOON, _SOON),
+            "judges": Kept(_FIVE, _FIVE),
             "experiments": Kept(_FIVE, _FIVE),
             "feedback": Kept(_SOON, _MINUTE),
         }
@@ -143,6 +152,8 @@ class FactReader:
             "access": self._access,
             "channels": lambda known: replace(known, channels=self._sources.channels(now)),
             "evaluations": self._evaluations,
+            "runs": self._runs,
+            "judges": self._judges,
             "drift": self._drift,
             "comparisons": self._comparisons,
             "experiments": lambda known: replace(
@@ -213,7 +224,20 @@ class FactReader:
             0,
             lambda: registry.evaluations(known.served, known.answered, known.now),
         )
+        if self._evals is not None:
+            found = self._evals.flagged(known.served, found)
         return replace(known, evaluations=found)
+
+    def _runs(self, known: Facts) -> Facts:
+        if (evals := self._evals) is None:
+            return known
+        found = self._get("runs", known.now, 0, lambda: evals.rejected(known.now))
+        return replace(known, rejected=found)
+
+    def _judges(self, known: Facts) -> Facts:
+        if self._evals is None:
+            return known
+        return replace(known, judges=self._get("judges", known.now, 0, self._evals.judges))
 
     def _drift(self, known: Facts) -> Facts:
         drifts = self._analysis.drift(known.served, known.now)

@@ -39,7 +39,17 @@ _SERVES: Final = frozenset(
 )
 """What changes what is served; what rollouts do stands in their decisions."""
 _ACCESS: Final = frozenset(("create_token", "revoke_token", "set_policy"))
-_TOLD_OF_ACCESS: Final = frozenset(("subject", "role", "needs_approval", "required_evidence", "revision"))
+_TOLD_OF_ACCESS: Final = frozenset(
+    (
+        "subject",
+        "role",
+        "needs_approval",
+        "required_evidence",
+        "revision",
+        "requires_suite",
+        "evidence_max_age_days",
+    )
+)
 """Fields that are told; nothing else is, whatever else an entry holds."""
 _OF_ROLLOUT: Final = "rollout:"
 
@@ -144,7 +154,7 @@ class FromRegistry:
                 what=", ".join(
                     f"{name} {value}"
                     for name, value in (each.after or each.before or {}).items()
-                    if name in _TOLD_OF_ACCESS and value is not None
+                    if name in _TOLD_OF_ACCESS and value is not None and value is not False
                 ),
                 reason=each.reason,
             )

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.drift import DRIFT_RULES
+from coalmine_alerts.rules.evals import EVAL_RULES
 from coalmine_alerts.rules.feedback import FEEDBACK_RULES
 from coalmine_alerts.rules.ingest import INGEST_RULES
 from coalmine_alerts.rules.limits import KillLimit
@@ -21,6 +22,7 @@ DEFAULT_RULES: Final[dict[str, Any]] = {
         *DRIFT_RULES,
         VersionRegression(),
         *MODEL_RULES,
+        *EVAL_RULES,
         *MONEY_RULES,
         *INGEST_RULES,
         *PLACE_RULES,

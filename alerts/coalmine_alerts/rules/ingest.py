@@ -264,7 +264,7 @@ class DiskFull(DefaultRule):
         yield Finding(
             rule=self.name,
             labels={},
-            condition=free < self.free,
+            condition=free < max(self.free, self.page_free),
             severity="page" if free < self.page_free else "warning",
             cause=_CAUSE,
             story=story,

@@ -139,7 +139,7 @@ class ModelNotEvaluated(DefaultRule):
     name: ClassVar[str] = "model_not_evaluated"
     timing: ClassVar[Timing] = Timing(for_=timedelta(hours=1), on_no_data="ok")
     needs: ClassVar = frozenset(("traffic", "models", "evaluations"))
-    summary: ClassVar[str] = "a version answers with a model that it was never evaluated on"
+    summary: ClassVar[str] = "a version answers with a model that it was never evaluated on, or failed on"
 
     share: float = 0.01
     """Of the version's requests in the last hour."""
@@ -152,14 +152,22 @@ class ModelNotEvaluated(DefaultRule):
             total[each.key] = total.get(each.key, 0) + each.requests
         for each in facts.answered:
             known = evaluated.get(each.key)
-            if known is None or not known.models:
+            if known is None or not (known.models or known.unsafe):
                 continue
             share = each.requests / total[each.key]
-            name, models = where(each.key), listed(sorted(known.models))
+            name, models = where(each.key), listed(sorted(known.models)) or "no other"
+            unsafe = each.model in known.unsafe
+            lacks = (
+                "a run of its suite has shown harm"
+                if unsafe
+                else "no run of evals that passed has looked at it"
+            )
             story = Story(
-                title=title("Not evaluated on this model", name, each.model),
-                summary=f"{name} answers {percent(share)} of its calls with {each.model}, on which no run of "
-                f"evals that passed has looked at it; it was evaluated on {models}.",
+                title=title(
+                    "Unsafe on this model" if unsafe else "Not evaluated on this model", name, each.model
+                ),
+                summary=f"{name} answers {percent(share)} of its calls with {each.model}, on which {lacks}; "
+                f"it was evaluated on {models}.",
                 could=(
                     f"run the evaluations of {each.key.prompt} on {each.model}",
                     "ask for the evaluated model by name in the prompt's `model`",

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coalmine_alerts.delivery.channels import SentMessage
@@ -13,6 +13,9 @@ from coalmine_alerts.results.alerts import Alert, Severity, Transition
 from coalmine_alerts.storage.alerts import LIVE
 from coalmine_alerts.storage.rows import alert_of, pieces, transition_of
 from coalmine_alerts.storage.tables import alerts, deliveries, memory, messages, transitions
+
+LONGEST_WAIT: Final = timedelta(hours=25)
+"""Nothing waits longer on purpose: the daily digest waits a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +49,14 @@ def waiting(connection: Connection, channel: str) -> list[Waiting]:
 
 
 def waits(connection: Connection, channel: str, due_at: datetime | None) -> bool:
-    """Returns whether a row waits for a channel that is due by then; None: whenever it is due."""
+    """Returns whether a row waits for a channel that is due by then; None: whenever it is due.
+
+    Rows of a clock that was set back since are due.
+    """
     query = select(deliveries.c.id).where(deliveries.c.state == "waiting", deliveries.c.channel == channel)
     if due_at is not None:
-        query = query.where(deliveries.c.due_at <= due_at)
+        made, due = deliveries.c.created_at, deliveries.c.due_at
+        query = query.where(or_(due <= due_at, made > due_at, due > due_at + LONGEST_WAIT))
     return connection.execute(query.limit(1)).first() is not None
 
 

@@ -19,6 +19,7 @@ from coalmine_analytics.calibration.methods import (
     PooledVariance,
     RequestLevel,
 )
+from coalmine_analytics.calibration.pairs import pairs_cells
 from coalmine_analytics.calibration.populations import (
     Population,
     bernoulli,
@@ -112,6 +113,7 @@ def grid(*, full: bool) -> list[Trial]:
         *_built_on_the_core(size),
         *_decided(),
         *drift_cells(everything=size.everything),
+        *pairs_cells(everything=size.everything),
         *(_beyond(size) if size.everything else ()),
     ]
 

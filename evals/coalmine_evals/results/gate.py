@@ -19,7 +19,11 @@ class GateRow:
     outcome: Outcome
     """What follows from it."""
     decides: bool
-    """False if it is shown only: an advisory metric, or a capability with too few cases."""
+    """False if it is shown only: an advisory metric, or a capability with too few cases.
+
+    Capabilities, and whether answers could be scored (`METRIC: scored`), decide by harm only: a pass needs no
+    proof of them.
+    """
     reason: str
     """Why, in one sentence."""
     margin: float
@@ -28,6 +32,10 @@ class GateRow:
     """Cases that have a score on both sides."""
     clusters: int
     """Clusters of these cases."""
+    better: int
+    """Cases of which the candidate's score is higher."""
+    worse: int
+    """Cases of which it is lower."""
     baseline: float | None
     """Mean of the baseline on these cases; null without any."""
     candidate: float | None
@@ -38,12 +46,14 @@ class GateRow:
     """Lower end of the two-sided 90 % interval: each end is a one-sided bound at 5 %."""
     upper: float | None
     """Upper end of the same."""
-    method: str
-    """How the interval was made: `t`, `tango`, `bootstrap-t` or `rule of three`."""
+    method: Literal["t", "tango", "bootstrap-t", "rule of three"] | None
+    """How the interval was made; null without a case that has a score on both sides."""
     p_harm: float | None
     """p-value of "not worse", after Holm over metrics and capabilities; small values show harm."""
+    p_differs: float | None
+    """Two-sided p-value of "no difference" by itself: McNemar's exact one for right or wrong answers."""
     spread: float | None
-    """Standard deviation of the differences of cases."""
+    """Standard deviation of the differences of cases; larger where clusters make cases worth less."""
     flicker: float | None
     """Share of that variance which lies within cases, from repeats; null without repeats."""
     smallest_drop: float | None

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from coalmine_evals.results.gate import GateReport
-from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import result
 
 RunState = Literal["running", "interrupted", "ended"]
@@ -22,9 +21,9 @@ class MetricSummary:
     sd: float | None
     """Standard deviation between cases."""
     minimum: float | None
-    """Smallest score."""
+    """Smallest score of a case."""
     maximum: float | None
-    """Largest score."""
+    """Largest score of a case."""
     count: int
     """Number of scores."""
     unscored: int
@@ -58,7 +57,7 @@ class Side:
     latency_ms_p95: float | None
     """95th percentile of the latency of an answer in milliseconds."""
     metrics: tuple[MetricSummary, ...]
-    """Each metric."""
+    """Each metric of the suite."""
 
 
 @result
@@ -83,6 +82,8 @@ class EvalRun:
     """Number of cases."""
     repeats: int
     """Answers per case and side."""
+    partial: bool
+    """True if it was limited to fewer cases or repeats than the suite says, or another split: no evidence."""
     candidate: Side
     """What was tried."""
     baseline: Side | None
@@ -117,5 +118,5 @@ class Answer:
     """Why there is no answer; null if there is one."""
     scores: Mapping[str, float | None]
     """Score by metric; null where it could not be scored."""
-    details: Mapping[str, JsonValue]
+    details: Mapping[str, Any]
     """What the scorers say about it, by metric."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from coalmine_evals.storage import dataset_tables  # noqa: F401 - adds its tables
 from coalmine_evals.storage.tables import VERSION, metadata
 from coalmine_registry.storage.database import Database
 from coalmine_registry.storage.own_file import open_file

@@ -11,10 +11,10 @@ from typing import Final
 from sqlalchemy import select
 
 from coalmine_registry.errors import EvidenceMissing, EvidenceRefused
-from coalmine_registry.operations.checked_evidence import why_none
+from coalmine_registry.operations.checked_evidence import why_none, why_not_counted
 from coalmine_registry.operations.deployments import has_served
 from coalmine_registry.operations.inputs import NOTE, OF_EXPERIMENTS
-from coalmine_registry.operations.policies import policy
+from coalmine_registry.operations.policies import check_suite, policy
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import check_servable
 from coalmine_registry.records import Evidence
@@ -39,6 +39,7 @@ def check_new(
         Conflict: One is retired.
         EvidenceRefused: Some evidence is about none of the versions, or not true.
         EvidenceMissing: One that never served there lacks evidence that the environment requires.
+        SuiteMissing: The environment requires a suite.
     """
     versions = list(dict.fromkeys(served))
     for version in versions:
@@ -73,34 +74,47 @@ def check_evidence(
 
     Raises:
         EvidenceMissing: Names what is missing.
+        SuiteMissing: The environment requires a suite.
     """
-    required = policy(transaction, environment).required_evidence
-    check_kinds(transaction, environment, prompt, version, evidence, required=required)
+    check_suite(transaction, environment, prompt)
+    kinds = policy(transaction, environment).required_evidence
+    check_kinds(transaction, environment, prompt, version, evidence, required=kinds, by=environment)
 
 
 def check_kinds(
     transaction: Transaction,
-    by: str,
+    environment: str,
     prompt: str,
     version: str,
     evidence: Sequence[Evidence],
     *,
     required: Sequence[str],
+    by: str,
 ) -> None:
     """Checks that there is evidence of each kind.
 
     Args:
         transaction: Where to look.
-        by: Who requires it, for the error.
+        environment: Where it is to be shown.
         prompt: The prompt.
         version: The version that it must speak for.
         evidence: What was given.
         required: The kinds.
+        by: Who requires them, for the error.
 
     Raises:
         EvidenceMissing: Names what is missing.
     """
-    given = {each.kind for each in evidence if _refusal(transaction, prompt, version, each) is None}
+    found = policy(transaction, environment)
+    given: set[str] = set()
+    doubts: dict[str, str] = {}
+    for each in evidence:
+        if _refusal(transaction, prompt, version, each) is None:
+            doubt = None if each.kind in OF_EXPERIMENTS else why_not_counted(transaction, each, found)
+            if doubt is None:
+                given.add(each.kind)
+            else:
+                doubts[each.kind] = doubt
     missing = [
         kind
         for kind in required
@@ -111,7 +125,7 @@ def check_kinds(
         )
     ]
     if missing:
-        raise EvidenceMissing(by, missing)
+        raise EvidenceMissing(by, missing, [doubts[kind] for kind in missing if kind in doubts])
 
 
 def _refusal(transaction: Transaction, prompt: str, version: str, evidence: Evidence) -> str | None:

@@ -24,6 +24,7 @@ OF_EXPERIMENTS: Final = ("experiment", "readout")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _REQUIRED: Final = re.compile(rf"[a-z][a-z0-9_-]{{0,63}}|served_in:(?:{'|'.join(ENVIRONMENTS)})")
 _LARGEST_REVISION: Final = 2**53
+_MOST_DAYS: Final = 3650
 
 
 def environment_name(environment: object) -> str:
@@ -225,6 +226,19 @@ def required_evidence(kinds: Sequence[str]) -> tuple[str, ...]:
             )
         found[plain] = None
     return tuple(found)
+
+
+def days_given(field: str, days: object) -> int | None:
+    """Returns a number of days; None stands for no limit.
+
+    Raises:
+        Invalid: It is none.
+    """
+    if days is None:
+        return None
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= _MOST_DAYS:
+        raise Invalid(field, days, f"give a number of days from 1 to {_MOST_DAYS}, or null for no limit")
+    return days
 
 
 def _is_unicode(value: str) -> bool:

@@ -58,6 +58,7 @@ def promote(
         Frozen: A freeze stands.
         EvidenceRefused: Evidence does not exist, did not pass, or is about another content.
         EvidenceMissing: The environment requires evidence that was not given.
+        SuiteMissing: The environment requires a suite of evaluations.
         StaleRevision: The deployment has changed since.
         Invalid: Evidence or reason cannot be stored.
     """

@@ -14,6 +14,15 @@ ArmsToPromote = Callable[[str], Collection[str] | None]
 """Returns the arms that the readout of an experiment says to promote; None if there is no readout to ask."""
 
 
+HasSuite = Callable[[str], bool]
+"""Returns True if a prompt has a suite of evaluations."""
+
+
+def no_suites(_prompt: str) -> bool:
+    """Returns False: a registry alone has no suites."""
+    return False
+
+
 def no_readouts(_experiment: str) -> None:
     """Returns None: a registry alone has no readouts."""
 
@@ -27,6 +36,7 @@ class Transaction:
     """Time of the transaction, which all its rows carry."""
     contents: ContentCache
     arms_to_promote: ArmsToPromote = no_readouts
+    has_suite: HasSuite = no_suites
     rollout: tuple[str, int] | None = None
     """Rollout and number of its decision that makes the changes; None if none does."""
     changed: dict[str, int] = field(default_factory=dict)

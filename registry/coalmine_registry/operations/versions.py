@@ -12,6 +12,7 @@ from coalmine_registry.experiment_plan import CheckMetadata, accept_metadata, pl
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import source_given
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
+from coalmine_registry.operations.policies import FREE, check_suite
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.prompt_files.diff import Diff, diff_lines
 from coalmine_registry.provenance import VersionSource
@@ -50,6 +51,7 @@ def propose(
         InvalidPrompt: Name, version, a template or a plan in the metadata is not valid.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
+        SuiteMissing: The policy of dev requires a suite of evaluations.
     """
     check_prompt_name(name)
     check_version(version)
@@ -58,6 +60,7 @@ def propose(
         return Registered(False, True, name, version, content.digest(), known)
     included = contents_with_includes(transaction, content.includes())
     check_template(content, included.__getitem__)
+    check_suite(transaction, FREE, name)
     plan_of_content(content)
     check_metadata(content.metadata)
     _check_active(transaction, name, version, included)
@@ -80,6 +83,7 @@ def register(
         Forbidden: The actor is not an author.
         Conflict: The version exists with another content, or includes one that was retired.
         BumpTooSmall: The change needs a larger version bump.
+        SuiteMissing: The policy of dev requires a suite of evaluations.
         Invalid: The source cannot be stored.
     """
     actor.require(Role.AUTHOR, "register versions")
@@ -87,6 +91,7 @@ def register(
     if _registered(transaction, name, version, content):
         known = version_record(transaction, name, version).classification
         return Registered(False, False, name, version, content.digest(), known)
+    check_suite(transaction, FREE, name)
     _check_active(transaction, name, version, contents_with_includes(transaction, content.includes()))
     classification = _classification(transaction, name, version, content)
     if transaction.one(select(prompts.c.name).where(prompts.c.name == name)) is None:

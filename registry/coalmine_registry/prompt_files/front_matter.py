@@ -42,7 +42,7 @@ def read_front_matter(text: str) -> dict[str, Any]:
     try:
         found = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, and stricter
     except yaml.YAMLError as error:
-        raise InvalidPrompt("front matter", f"{error!s:.300}".replace("\n", " "), "write YAML") from None
+        raise InvalidPrompt("front matter", _in_words(error), "write YAML") from None
     except RecursionError:
         raise InvalidPrompt("front matter", "nested too deep", "nest fewer lists and mappings") from None
     except (ValueError, OverflowError) as error:  # an escape beyond Unicode
@@ -54,6 +54,12 @@ def read_front_matter(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidPrompt("front matter", found, "write names and values, e.g. `model: gpt-4o-mini`")
     return found
+
+
+def _in_words(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0][:120]
+    return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def write_front_matter(found: Mapping[str, Any]) -> str:

@@ -186,6 +186,11 @@ checked_evidence: Final = Table(
     Column("url", Text),
     Column("recorded_by", Text, nullable=False),
     Column("recorded_at", UtcTime, nullable=False),
+    # The run of a suite that it is; null for what a person recorded.
+    Column("run", String(64)),
+    # When that was found out; null if when it was recorded.
+    Column("checked_at", UtcTime),
     ForeignKeyConstraint(["prompt", "version"], ["versions.prompt", "versions.version"]),
     Index(None, "prompt", "version"),
+    Index(None, "run", unique=True),
 )

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from coalmine_registry.storage.columns import COUNTER, UtcTime
@@ -71,6 +73,8 @@ environments: Final = Table(
     # Changes with every change of what the environment serves.
     Column("revision", BigInteger, nullable=False),
     Column("required_evidence", _Json, nullable=False),
+    Column("requires_suite", Boolean, nullable=False, server_default=false()),
+    Column("evidence_max_age_days", Integer),
     Column("policy_revision", BigInteger, nullable=False),
 )
 

@@ -3,12 +3,15 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
-JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
-"""What JSON can say."""
+if TYPE_CHECKING:
+    JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+    """What JSON can say."""
+else:
+    JsonValue: TypeAlias = Any  # pydantic, which reads results, cannot follow an alias into itself
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 """What a JSON object becomes."""

@@ -191,9 +191,18 @@ def build_api(
         for each in (measures, pipeline, readouts):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
         app.include_router(readouts.changes, dependencies=[bearer, known])
-        from coalmine_server.api.routes import alerts  # noqa: PLC0415 - imports SQLAlchemy
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            alerts,
+            datasets,
+            eval_runs,
+            judges,
+            production,
+            reruns,
+            suites,
+        )
 
-        app.include_router(alerts.router, dependencies=[bearer, known])
+        for part in (alerts, datasets, suites, eval_runs, judges, production, reruns):
+            app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
             access,

@@ -432,6 +432,18 @@ class PolicyBody(Body):
         description="Kinds of evidence; having served in staging satisfies `served_in:staging`.",
         examples=[["eval_run", "served_in:staging"]],
     )
+    requires_suite: bool = Field(
+        default=False,
+        description="Whether a prompt needs a suite of evaluations, whose runs alone are then evidence of "
+        "kind `eval_run`; the policy of dev says so for registering versions, too.",
+    )
+    evidence_max_age_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="Age in days from which recorded evidence counts no more; null: never.",
+        examples=[30],
+    )
     expected_revision: Expected = None
 
 

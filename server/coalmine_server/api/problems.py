@@ -83,6 +83,7 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
         registry_errors.BumpTooSmall,
         ProblemKind("bump-too-small", "The version bump is too small", 409),
     ),
+    (registry_errors.SuiteMissing, ProblemKind("suite-missing", "A suite of evaluations is missing", 409)),
     (registry_errors.EvidenceMissing, ProblemKind("evidence-missing", "Evidence is missing", 409)),
     (
         registry_errors.EvidenceRefused,

@@ -13,6 +13,7 @@ from coalmine_server.cli import (
     explain,
     pipeline,
     readout,
+    review,
     serve,
     setup,
     simulate,
@@ -20,11 +21,31 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
+from coalmine_server.cli.evals import (
+    backtest,
+    datasets,
+    evals_app,
+    judge_labels,
+    production,
+    proposals,
+    publish,
+    rerun,
+    suites,
+    try_prompt,
+)
+from coalmine_server.cli.evals import compare as compare_outputs
+from coalmine_server.cli.evals import run as run_suite
+from coalmine_server.cli.evals import runs as eval_runs
+from coalmine_server.cli.evals.backtest import EXIT_CODES as BACKTEST_EXIT_CODES
+from coalmine_server.cli.evals.judge import judge_app
+from coalmine_server.cli.evals.report import EXIT_CODES as GATE_EXIT_CODES
+from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
     inspect,
     lifecycle,
+    pin_model,
     promotions,
     pull,
     push,
@@ -89,6 +110,7 @@ RUN = "Run"
 INSPECT = "Inspect"
 MAINTAIN = "Maintain"
 PROMPTS = "Prompts"
+EVALUATE = "Evaluate"
 SET_UP = "Set up"
 
 app.command("serve", rich_help_panel=RUN)(serve.serve)
@@ -115,6 +137,7 @@ app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
 app.add_typer(inspect.prompts_app, name="prompts", rich_help_panel=PROMPTS)
+inspect.prompts_app.command("pin-model")(pin_model.pin_model)
 app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
 app.command("log", rich_help_panel=PROMPTS)(inspect.log)
 app.command("promote", rich_help_panel=PROMPTS)(promotions.promote)
@@ -137,6 +160,28 @@ app.command("rules", rich_help_panel=PROMPTS)(lifecycle.rules)
 app.command("policy", rich_help_panel=PROMPTS)(lifecycle.policy)
 app.command("hygiene", rich_help_panel=PROMPTS)(inspect.hygiene)
 app.command("snapshot", rich_help_panel=PROMPTS)(pull.snapshot)
+app.add_typer(evals_app, name="evals", rich_help_panel=EVALUATE)
+app.add_typer(datasets.dataset_app, name="dataset", rich_help_panel=EVALUATE)
+datasets.dataset_app.command("add-from-production")(proposals.add_from_production)
+for decision in (proposals.proposals, proposals.confirm, proposals.reject):
+    datasets.dataset_app.command()(decision)
+app.add_typer(suites.suite_app, name="suite", rich_help_panel=EVALUATE)
+app.add_typer(judge_app, name="judge", rich_help_panel=EVALUATE)
+judge_app.command("draw")(judge_labels.draw)
+judge_app.command("correct")(judge_labels.correct)
+evals_app.command("run", epilog=GATE_EXIT_CODES)(run_suite.run)
+evals_app.command("list")(eval_runs.list_runs)
+evals_app.command("show")(eval_runs.show)
+evals_app.command("cases")(eval_runs.cases)
+app.command("try", rich_help_panel=EVALUATE)(try_prompt.try_prompt)
+evals_app.command("compare", epilog=GATE_EXIT_CODES)(compare_outputs.compare)
+app.add_typer(scorers_app, name="scorers", rich_help_panel=EVALUATE)
+evals_app.command("publish")(publish.publish)
+evals_app.command("rerun")(rerun.rerun)
+evals_app.command("models")(rerun.models)
+evals_app.command("production")(production.production)
+evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
+app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)

@@ -18,7 +18,7 @@ def calibrate(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Every cell, 4,000 replications of 500 looks: about 20 minutes on two cores."
+            "--full", help="Every cell, 4,000 replications of 500 looks: half an hour on two cores."
         ),
     ] = False,
     whole: Annotated[

@@ -32,7 +32,7 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
         yield client
     finally:
         client.close()
-        owned.close_alerts()
+        owned.close_databases()
 
 
 class _OneStore:

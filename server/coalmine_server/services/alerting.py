@@ -91,6 +91,7 @@ class Alerting:
         return Sources(
             store=owned.store,
             registry=owned.registry,
+            evals=lambda: owned.evaluations.database,
             # Detectors keep the machine's time; the sums that are kept can be judged as of any.
             drifts=owned.drifts if owned.simulated is None else None,
             readouts=owned.readouts,

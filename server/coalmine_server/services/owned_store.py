@@ -1,6 +1,6 @@
 """The store that this process owns, with what answers questions about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.controller import Controller
     from coalmine_server.services.alerting import Alerting
+    from coalmine_server.services.evals import Evaluations
     from coalmine_server.services.experiment_plans import ExperimentRegistry
 
 
@@ -116,7 +117,12 @@ class OwnedStore:
         from coalmine_rollouts.controller import Controller  # noqa: PLC0415 - imports SQLAlchemy
 
         controller = partial(
-            Controller, self.known_registry, self.store, self.readouts, source_lag_s=self.source_lag_s
+            Controller,
+            self.known_registry,
+            self.store,
+            self.readouts,
+            source_lag_s=self.source_lag_s,
+            missing_scores=self.missing_scores,
         )
         if self.simulated is None:
             return controller()
@@ -129,10 +135,24 @@ class OwnedStore:
 
         return Alerting(self)
 
-    def close_alerts(self) -> None:
-        """Closes the database of alerts, if it was opened."""
-        if "alerts" in self.__dict__:
-            self.alerts.close()
+    @cached_property
+    def evaluations(self) -> "Evaluations":
+        """The evaluations of this process."""
+        from coalmine_server.services.evals import Evaluations  # noqa: PLC0415 - imports SQLAlchemy
+
+        return Evaluations(self)
+
+    def missing_scores(self, environment: str, prompt: str) -> Mapping[str, str]:
+        """Returns why scores of a prompt fail to come, by metric."""
+        if self.settings.production_file is None:
+            return {}
+        return self.evaluations.production.missing_scores(environment, prompt)
+
+    def close_databases(self) -> None:
+        """Closes the databases of alerts and of evaluations, if they were opened."""
+        for name in ("alerts", "evaluations"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     @property
     def known_registry(self) -> "Registry":

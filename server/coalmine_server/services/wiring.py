@@ -20,6 +20,7 @@ from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import StoreSettings
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.own_prices import read_own_prices
+from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
@@ -114,6 +115,16 @@ def pricer(settings: Settings) -> Pricer:
     """
     file = settings.pricing_file
     return Pricer() if file is None else Pricer(read_own_prices(file))
+
+
+def price_table(settings: Settings) -> PriceTable:
+    """Prices what evaluations ask models, with the operator's own prices first; for one thread.
+
+    Raises:
+        InvalidParameter: The file of own prices is not valid.
+    """
+    file = settings.pricing_file
+    return PriceTable() if file is None else PriceTable(read_own_prices(file))
 
 
 def collector_settings(settings: IngestSettings) -> CollectorSettings:

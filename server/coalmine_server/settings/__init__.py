@@ -13,6 +13,7 @@ from coalmine_server.settings.model import Settings
 from coalmine_server.settings.sections import (
     AlertsSettings,
     DashboardSettings,
+    EvalsSettings,
     IngestSettings,
     KafkaSettings,
     LogSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "SETTING_KEYS",
     "AlertsSettings",
     "DashboardSettings",
+    "EvalsSettings",
     "IngestSettings",
     "KafkaSettings",
     "LoadedSettings",

@@ -10,6 +10,7 @@ from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     AlertsSettings,
     DashboardSettings,
+    EvalsSettings,
     IngestSettings,
     KafkaSettings,
     LogSettings,
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     """Rollouts."""
     alerts: AlertsSettings = AlertsSettings()
     """Alerts."""
+    evals: EvalsSettings = EvalsSettings()
+    """Evaluations."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()
@@ -118,6 +121,22 @@ class Settings(BaseSettings):
     def alerts_database(self) -> Path:
         """The database of alerts."""
         return self.home / "alerts.db"
+
+    @property
+    def production_file(self) -> Path | None:
+        """The file of what is scored and reviewed of production; None if there is none."""
+        usual = self.home / "evals.yaml"
+        return usual if usual.is_file() else None
+
+    @property
+    def evals_database(self) -> Path:
+        """The database of evaluations."""
+        return self.home / "evals.db"
+
+    @property
+    def evals_cache(self) -> Path:
+        """The file of answers of models that were paid for; it may be deleted at any time."""
+        return self.home / "evals-cache.db"
 
     @classmethod
     def settings_customise_sources(

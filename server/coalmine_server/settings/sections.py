@@ -138,6 +138,26 @@ class AlertsSettings(Section):
     """What our own webhooks are signed with."""
 
 
+class EvalsSettings(Section):
+    """Evaluations. Keys are sent to the provider alone, and are in no log and no answer."""
+
+    openai_api_key: SecretStr | None = None
+    """Key of OpenAI, or of what speaks its API at `openai_base_url`; `OPENAI_API_KEY` if unset."""
+    openai_base_url: str | None = None
+    """Base URL of that API; `OPENAI_BASE_URL`, else OpenAI's own, if unset."""
+    anthropic_api_key: SecretStr | None = None
+    """Key of Anthropic; `ANTHROPIC_API_KEY` if unset."""
+    anthropic_base_url: str | None = None
+    """Base URL of Anthropic's API; `ANTHROPIC_BASE_URL`, else Anthropic's own, if unset."""
+    run_by_itself: bool = True
+    """True: the server runs the suites of a prompt when a version is registered, another model answers, or
+    `rerun_every_days` have passed. It needs keys, and suites that were pushed."""
+    budget_usd_per_day: float = Field(default=10.0, ge=0)
+    """What runs that the server begins by itself may cost in a day (UTC)."""
+    rerun_every_days: int = Field(default=30, ge=0)
+    """How often what is served by default is run again, as providers change models in silence; 0: never."""
+
+
 class LogSettings(Section):
     """Log lines that the server and the command write to standard error."""
 

@@ -169,7 +169,7 @@ class IngestService:
         """Closes the store, for a standby to take over. Call it after `stop`."""
         if self._owned is not None:
             owned, self._owned = self._owned, None
-            owned.close_alerts()
+            owned.close_databases()
             owned.store.close()
 
     def _run(self) -> None:

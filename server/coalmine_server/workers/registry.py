@@ -14,7 +14,7 @@ from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
-from coalmine_schemas.events import AlertTransition, Deployment, RolloutTransition
+from coalmine_schemas.events import AlertTransition, Deployment, PromptScore, RolloutTransition
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -114,6 +114,20 @@ def alert_events_worker(settings: Settings, open_outbox: Callable[[], Outbox]) -
     )
 
 
+def score_events_worker(settings: Settings, open_outbox: Callable[[], Outbox]) -> Worker:
+    """Sends the scores of scorers and of people.
+
+    Args:
+        settings: All of them.
+        open_outbox: Called on the worker's thread.
+    """
+    return outbox_worker(
+        "score-events",
+        lambda stop: EventPublisher(open_outbox(), open_channel(settings, stop)),
+        rest_s=LOOK_S,
+    )
+
+
 def open_channel(settings: Settings, stop: threading.Event) -> Channel:
     """Kafka if it is configured, else the spool."""
     if settings.kafka.bootstrap_servers is None:
@@ -133,11 +147,11 @@ class _Spool:
     def send(self, entries: Sequence[OutboxEntry]) -> list[int]:
         for entry in entries:
             # Nobody reads transitions from a spool; who wants them there has the registry itself.
-            if entry.id in self._waiting or not isinstance(entry.event, Deployment):
+            if entry.id in self._waiting or not isinstance(entry.event, Deployment | PromptScore):
                 continue
-            value = self._encoder.encode("deployments", entry.event.to_record())
+            value = self._encoder.encode(entry.name, entry.event.to_record())
             produced_at_us = int(entry.event.event_time.timestamp() * 1_000_000)
-            self._emitter.submit(SpoolRecord("deployments", _key(entry.event), value, produced_at_us))
+            self._emitter.submit(SpoolRecord(entry.name, _key(entry.event), value, produced_at_us))
             self._waiting.add(entry.id)
         self._emitter.poll()
         if self._emitter.is_waiting():
@@ -214,7 +228,9 @@ class _Kafka:
             self._schemas.close()
 
 
-def _key(event: Deployment | RolloutTransition | AlertTransition) -> bytes:
+def _key(event: Deployment | RolloutTransition | AlertTransition | PromptScore) -> bytes:
+    if isinstance(event, PromptScore):
+        return event.request_id.encode()
     if isinstance(event, AlertTransition):
         return event.fingerprint.encode()
     if isinstance(event, RolloutTransition):

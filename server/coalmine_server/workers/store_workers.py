@@ -14,6 +14,7 @@ from coalmine.stats import Counters
 from coalmine_alerts.events import AlertOutbox
 from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
 from coalmine_consumers.maintenance.housekeeping import Housekeeping
+from coalmine_evals.continuous.outbox import ScoreOutbox
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
@@ -21,8 +22,10 @@ from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.alerts import alert_workers, buttons_worker
 from coalmine_server.workers.analysis import drift_worker, ping_worker, readouts_worker, rollouts_worker
+from coalmine_server.workers.evals import canaries_worker, evals_worker
 from coalmine_server.workers.outbox import outbox_worker
-from coalmine_server.workers.registry import alert_events_worker
+from coalmine_server.workers.production import production_workers
+from coalmine_server.workers.registry import alert_events_worker, score_events_worker
 from coalmine_server.workers.worker import Worker
 
 DEAD_LETTERS_EVERY_S = 5.0
@@ -40,7 +43,10 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
         alerts, messages = alert_workers(owned.alerts, settings.alerts.evaluate_every_s)
         rollouts = rollouts_worker(owned.controller, on_decided=alerts.wake)
         events = alert_events_worker(settings, lambda: AlertOutbox(owned.alerts.database))
-        workers += (rollouts, alerts, messages, events)
+        workers += (rollouts, alerts, messages, events, evals_worker(owned), canaries_worker(owned))
+        if settings.production_file is not None:
+            workers += production_workers(owned.evaluations.production)
+            workers.append(score_events_worker(settings, lambda: ScoreOutbox(owned.evaluations.database)))
         if (buttons := buttons_worker(owned.alerts, settings.alerts)) is not None:
             workers.append(buttons)
         if settings.rollouts.ping_url is not None:

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from coalmine_alerts.configuration.read import InvalidConfiguration, read_configuration
+from coalmine_alerts.configuration.read import read_configuration
 from coalmine_alerts.configuration.records import Configuration, ConfiguredRule, default_configuration
 from coalmine_alerts.delivery.channels import SlackBotSettings
 from coalmine_alerts.reading.reader import SOURCES
 from coalmine_alerts.results.alerts import Alert, Cause, Severity
 from coalmine_alerts.results.story import Story
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
+from coalmine_schemas.mistakes import InvalidFile
 from tests.support.data.alert_facts import facts, metric_drift, one, version_drift
 
 FULL = """
@@ -140,6 +141,14 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
     ("source", "mistake"),
     [
         ("rule: {}", "a key is 'rule': did you mean rules?"),
+        (
+            "rules:\n  a: b: c\n",
+            "alerts.yaml is 'line 2, column 7: mapping values are not allowed here': write YAML",
+        ),
+        (
+            "route: {page: []}",
+            "route.page is a list: name a channel, or leave it out: all channels are told then",
+        ),
         ("rules: {quality_drfit: {}}", "a key of rules is 'quality_drfit': did you mean quality_drift?"),
         (
             "rules: {cost_jump: {time_usual: 2}}",
@@ -229,7 +238,7 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_remedy(source: str, mistake: str) -> None:
-    with pytest.raises(InvalidConfiguration) as raised:
+    with pytest.raises(InvalidFile) as raised:
         read_configuration(source)
     (found,) = raised.value.mistakes
     assert found.startswith(mistake)
@@ -245,7 +254,7 @@ channels:
 budgets:
   b: {usd: none}
 """
-    with pytest.raises(InvalidConfiguration) as raised:
+    with pytest.raises(InvalidFile) as raised:
         read_configuration(source)
     places = [each.split(" is ")[0] for each in raised.value.mistakes]
     assert places == ["channels.a.kind", "budgets.b.usd", "a key of rules", "rules.cost_jump.times_usual"]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_alerts.messages.figures import points, sparkline
-from coalmine_alerts.messages.redaction import redact
 from coalmine_alerts.messages.texts import Code, Moment, cut, duration, flat, pieces, size
 from coalmine_alerts.results.story import StoryChart, moment
+from coalmine_schemas.redaction import redact
 
 NOW = datetime(2026, 11, 26, 12, 14, tzinfo=UTC)
 

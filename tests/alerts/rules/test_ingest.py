@@ -115,6 +115,11 @@ def test_a_disk_that_fills_is_told_and_wakes_somebody_at_the_end(
     assert (found.condition, found.severity) == expected
 
 
+def test_what_wakes_somebody_is_told_whatever_is_told_before() -> None:
+    found = one(DiskFull(free=0.01, page_free=0.5)(facts(ingest=ingest(health=Health(disk_free=0.2)))))
+    assert (found.condition, found.severity) == (True, "page")
+
+
 def test_nothing_is_said_of_a_disk_and_a_controller_that_are_elsewhere() -> None:
     assert findings(DiskFull()(facts(ingest=ingest()))) == []
     assert findings(ControllerSilent()(facts(ingest=ingest()))) == []

@@ -10,6 +10,7 @@ import pytest
 from coalmine_analytics.calibration import Trial, as_list, grid, run, run_trial, size_of
 from coalmine_analytics.calibration.false_alarms import FalseAlarms
 from coalmine_analytics.calibration.methods import PeekingT
+from coalmine_analytics.calibration.pairs import pairs_cells
 from coalmine_analytics.calibration.populations import beta, normal
 from coalmine_analytics.calibration.traffic import Single
 from tests.support.campaign import size
@@ -109,6 +110,7 @@ SINCE_THE_LAST_FULL_RUN = {
     "drift: weeks differ by 4 %",
     "drift: days differ by 2 %",
     "drift: days differ by 5 %, correlated 0.8",
+    *(trial.cell for trial in pairs_cells(everything=True)),
 }
 """Cells of the grid that the committed document does not have yet: they run in the reduced form only."""
 

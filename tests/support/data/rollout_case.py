@@ -145,12 +145,21 @@ class Rig:
         self.applications: dict[str, list[Application]] = {}
         self.feed = Feed()
         self.random = np.random.default_rng(seed)
+        self.missing: dict[str, str] = {}
+        """Why scores of any prompt fail to come, by metric."""
         self.controller = self.new_controller()
         self.decided: list[Decided] = []
 
     def new_controller(self) -> Controller:
         """A controller that knows nothing yet, as after a restart."""
-        return Controller(self.registry, self.store, self.readouts, clock=self.clock, longest_gap_s=240.0)
+        return Controller(
+            self.registry,
+            self.store,
+            self.readouts,
+            clock=self.clock,
+            longest_gap_s=240.0,
+            missing_scores=lambda _environment, _prompt: self.missing,
+        )
 
     def __enter__(self) -> Self:
         return self

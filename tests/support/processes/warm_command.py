@@ -23,7 +23,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from tests.support.repository.tree import ROOT
 
@@ -195,8 +195,10 @@ def wait() -> None:
         with contextlib.suppress(ModuleNotFoundError):  # other versions of packages have other modules
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
-    build: Any = importlib.import_module("typer.main")
-    build.get_command = functools.cache(build.get_command)  # the tree of commands is half of most of them
+    build = importlib.import_module("typer.main")
+    vars(build)["get_command"] = functools.cache(
+        build.get_command
+    )  # the tree of commands is half of most of them
     build.get_command(importlib.import_module("coalmine_server.cli.app").app)
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for

@@ -25,7 +25,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("dashboards",)
 """Parts that talk to the server over HTTP: they import `schemas` and the packages in `RESULTS`."""
 
-RESULTS = ("coalmine_consumers.results", "coalmine_analytics.results", "coalmine_evals.results", "coalmine_alerts.results")
+RESULTS = (
+    "coalmine_consumers.results",
+    "coalmine_analytics.results",
+    "coalmine_evals.results",
+    "coalmine_alerts.results",
+)
 """Packages of the dataclasses that the API serves."""
 
 PARTS = (*(part for layer in LAYERS for part in layer), *APART)

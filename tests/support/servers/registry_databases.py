@@ -127,7 +127,8 @@ def _empty(url: str) -> None:
     emptied = [
         "SET session_replication_role = replica",
         *(f'DELETE FROM "{table}"' for table in rollouts.metadata.tables if table != "environments"),
-        "UPDATE environments SET revision = 0, required_evidence = '[]', policy_revision = 0",
+        "UPDATE environments SET revision = 0, required_evidence = '[]', policy_revision = 0, "
+        "requires_suite = FALSE, evidence_max_age_days = NULL",
     ]
     with psycopg.connect(plain) as connection:
         connection.execute("; ".join(emptied).encode())  # in one message: there are dozens

@@ -63,9 +63,14 @@ def set_policy(
     if_match: IfMatch,
     response: Response,
 ) -> Policy:
-    """Sets the evidence that promotions to an environment need."""
+    """Sets what an environment requires; what is left out is not required."""
     found = registry.set_policy(
-        actor, environment, tuple(body.required_evidence), expected(if_match, body.expected_revision)
+        actor,
+        environment,
+        tuple(body.required_evidence),
+        expected(if_match, body.expected_revision),
+        requires_suite=body.requires_suite,
+        evidence_max_age_days=body.evidence_max_age_days,
     )
     tag(response, found.revision)
     return found

@@ -116,18 +116,47 @@ def policy(
             show_default=False,
         ),
     ] = None,
+    requires_suite: Annotated[
+        bool | None,
+        typer.Option(
+            "--requires-suite/--no-suite",
+            help="Whether a prompt needs a suite of evaluations, whose runs alone count as eval_run; in dev, "
+            "before a version is registered.",
+            show_default=False,
+        ),
+    ] = None,
+    max_age: Annotated[
+        int | None,
+        typer.Option(
+            "--max-age-days",
+            metavar="DAYS",
+            min=0,
+            help="Age from which recorded evidence counts no more; 0: never.",
+            show_default=False,
+        ),
+    ] = None,
     expect: ExpectOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Print what an environment requires of promotions as JSON, or change it (admins)."""
+    """Print what an environment requires as JSON, or change it (admins): what is not given stays as it is."""
     place = path_of("environments", environment, "policy")
+    asked: dict[str, object] = {}
+    if require:
+        asked["required_evidence"] = [kind for kind in require if kind != "none"]
+    if requires_suite is not None:
+        asked["requires_suite"] = requires_suite
+    if max_age is not None:
+        asked["evidence_max_age_days"] = max_age or None
     with registry_client(context, token) as client:
-        if require:
-            kinds = [kind for kind in require if kind != "none"]
-            found = client.put(place, {"required_evidence": kinds, "expected_revision": expect})
-        else:
-            found = client.get(place)
+        found = client.get(place)
+        if asked:
+            kept = {name: found[name] for name in _REQUIREMENTS}
+            revision = found["revision"] if expect is None else expect
+            found = client.put(place, {**kept, **asked, "expected_revision": revision})
     write_json(found)
+
+
+_REQUIREMENTS = ("required_evidence", "requires_suite", "evidence_max_age_days")
 
 
 def _json_of(file: Path) -> object:

@@ -1,5 +1,6 @@
 """`coalmine promote`, `approve`, `reject`, `rollback`, `offer`, `withdraw`: which versions are served."""
 
+import re
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -27,8 +28,8 @@ EvidenceOption = Annotated[
     typer.Option(
         "--evidence",
         metavar="KIND=REFERENCE",
-        help="Evidence that it may be served: KIND=ID of what was recorded, readout=EXPERIMENT, or "
-        "note=TEXT; may be repeated.",
+        help="Evidence that it may be served: eval_run=RUN, KIND=ID of what was recorded, "
+        "readout=EXPERIMENT, or note=TEXT; may be repeated.",
         show_default=False,
     ),
 ]
@@ -192,8 +193,8 @@ def _show(found: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a promotion a
 
 
 def evidence_of(text: str) -> dict[str, str]:
-    """Reads `KIND=REFERENCE`."""
-    kind, separator, reference = text.partition("=")
-    if not (separator and kind and reference):
+    """Reads `KIND=REFERENCE` or `KIND:REFERENCE`: whichever sign comes first parts them."""
+    found = re.fullmatch(r"([^=:]+)[=:](.+)", text, re.DOTALL)
+    if found is None:
         raise typer.BadParameter(f"{text!r} is not evidence: write KIND=REFERENCE, e.g. readout=EXPERIMENT")
-    return {"kind": kind, "reference": reference}
+    return {"kind": found[1], "reference": found[2]}

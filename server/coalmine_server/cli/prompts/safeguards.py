@@ -143,7 +143,10 @@ def record(
     token: TokenOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record the outcome of a check of a version. It counts for its content, and is never changed."""
+    """Record the outcome of a check of a version. It counts for its content, and is never changed.
+
+    It is your word: where a policy requires a suite, an eval_run is a run of it (`coalmine evals publish`).
+    """
     body = {
         "kind": kind,
         "prompt": name,
@@ -177,8 +180,8 @@ def list_(
     if as_json:
         write_json(items)
         return
-    columns = ["id", "kind", "version", "passed", "summary", "by", "at"]
-    fields = ["id", "kind", "version", "passed", "summary", "recorded_by", "recorded_at"]
+    columns = ["id", "kind", "version", "passed", "summary", "by", "of", "run"]
+    fields = ["id", "kind", "version", "passed", "summary", "recorded_by", "checked_at", "run"]
     rows = [[_short(item[field]) for field in fields] for item in items]
     empty = f"nothing was checked yet; `coalmine evidence record {name} VERSION` records what was"
     write_table(columns, rows, empty=empty, wrapped=True)

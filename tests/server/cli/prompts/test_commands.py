@@ -1,5 +1,6 @@
 """Commands of the prompt registry: what they print, and how they end."""
 
+import json
 from itertools import count
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -137,3 +138,47 @@ def test_push_says_where_versions_came_from(
     assert told in run(registry_server, tmp_path, "prompts", "show", name).stderr
     assert f"1.0.1 is {told}" in run(registry_server, tmp_path, "diff", name, "1.0.0", "1.0.1").stderr
     assert "commit 000000000000, by ann" in run(registry_server, tmp_path, "log", name).stdout
+
+
+def test_a_policy_keeps_what_is_not_named(registry_server: ServerProcess, tmp_path: Path) -> None:
+    def policy(*arguments: str) -> dict[str, object]:
+        done = run(registry_server, tmp_path, "policy", "staging", *arguments)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        return {
+            name: found[name] for name in ("required_evidence", "requires_suite", "evidence_max_age_days")
+        }
+
+    try:
+        policy("--require", "eval_run", "--max-age-days", "30")
+        found = policy("--requires-suite")
+        assert found == {
+            "required_evidence": ["eval_run"],
+            "requires_suite": True,
+            "evidence_max_age_days": 30,
+        }
+        assert policy("--max-age-days", "0") == {**found, "evidence_max_age_days": None}
+        assert policy() == {**found, "evidence_max_age_days": None}
+    finally:
+        none = policy("--require", "none", "--no-suite")
+    assert none == {"required_evidence": [], "requires_suite": False, "evidence_max_age_days": None}
+
+
+def test_a_snapshot_of_the_same_model_is_a_patch_and_another_model_a_minor_version(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    with Person.local(registry_server) as admin:
+        for version in ("1.0.0", "1.0.1"):
+            content = {**HELLO, "template": f"{version} {HELLO['template']}", "model": "gpt-4o"}
+            admin.register(name, version, content)
+    pinned = run(registry_server, tmp_path, "prompts", "pin-model", name, "gpt-4o-2024-08-06")
+    assert pinned.returncode == 0, pinned.stderr
+    text = (tmp_path / "prompts" / name / "1.0.2.md").read_text()
+    assert "model: gpt-4o-2024-08-06" in text
+    assert "1.0.1 Hello" in text
+    run(registry_server, tmp_path, "prompts", "pin-model", name, "claude-haiku-4-5")
+    assert "model: claude-haiku-4-5" in (tmp_path / "prompts" / name / "1.1.0.md").read_text()
+    again = run(registry_server, tmp_path, "prompts", "pin-model", name, "gpt-4o")
+    assert "nothing was written" in again.stderr
+    pushed = run(registry_server, tmp_path, "push", "prompts")
+    assert pushed.returncode == 0, pushed.stdout + pushed.stderr

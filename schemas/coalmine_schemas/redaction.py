@@ -1,4 +1,4 @@
-"""Takes out of a text by which a person could be known, before it is shown where people talk.
+"""Takes out of a text by which a person could be known, before it goes to where more people see it.
 
 Services redact what they send; this is the second look, at the time of sending. It knows patterns, not
 meanings: a name in a sentence stays.

@@ -1,0 +1,1 @@
+"""Two versions on requests of the past: would the new one have been better?"""

@@ -1,0 +1,1 @@
+"""Scores of production requests, made by scorers while versions run."""

@@ -1,0 +1,164 @@
+"""Means over all production requests, from those that were scored."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from scipy.special import stdtrit
+from sqlalchemy import Connection, Float, case, cast, func, select
+
+from coalmine_evals.results.production import ProductionQuality
+from coalmine_evals.storage.tables import production_scores
+
+_TAIL: Final = 0.975
+_MOST_STRATA: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _UnitSums:
+    """What the requests of one unit add up to."""
+
+    scored: int
+    unscored: int
+    weight: float
+    """Sum of 1 / probability, of those with a score."""
+    weighted: float
+    """Sum of score / probability."""
+    counted: int
+    """Requests whose scores the metric has."""
+    plain: float
+    """Sum of their scores."""
+
+
+def quality_of(
+    connection: Connection,
+    *,
+    prompt: str,
+    environment: str | None,
+    metric: str | None,
+    since: datetime,
+    until: datetime,
+) -> list[ProductionQuality]:
+    """Returns the mean of each metric by version, of all requests and then by stratum.
+
+    The mean is Hájek's: scores weighted by the inverse of the probability that their request was taken, over
+    the sum of these weights. Its standard error is that of the linearised estimator with units as clusters,
+    which needs no more than that units are independent; the interval has as many degrees of freedom as
+    there are units less one. Requests that could not be scored are assumed to be like the others.
+
+    Args:
+        connection: Of the database.
+        prompt: Name of the prompt.
+        environment: None: all of them.
+        metric: None: all of them.
+        since: When requests began, at the earliest.
+        until: Before then.
+
+    References:
+        Hájek 1971; Särndal, Swensson, Wretman 1992, 5.7 and 5.10.
+    """
+    table = production_scores
+    has = table.c.value.is_not(None)
+    weight = 1.0 / table.c.probability
+    counted = has & table.c.counts
+    query = (
+        select(
+            table.c.version,
+            table.c.metric,
+            table.c.stratum,
+            table.c.unit,
+            func.sum(cast(has, Float)).label("scored"),
+            func.sum(case((has, 0), else_=1)).label("unscored"),
+            func.sum(case((has, weight), else_=0.0)).label("weight"),
+            func.sum(case((has, table.c.value * weight), else_=0.0)).label("weighted"),
+            func.sum(case((counted, 1), else_=0)).label("counted"),
+            func.sum(case((counted, table.c.value), else_=0.0)).label("plain"),
+        )
+        .where(table.c.prompt == prompt, table.c.requested_at >= since, table.c.requested_at < until)
+        .group_by(table.c.version, table.c.metric, table.c.stratum, table.c.unit)
+        .order_by(table.c.metric, table.c.version, table.c.stratum)
+    )
+    if environment is not None:
+        query = query.where(table.c.environment == environment)
+    if metric is not None:
+        query = query.where(table.c.metric == metric)
+    whole: dict[tuple[str, str], dict[str, list[_UnitSums]]] = {}
+    strata: dict[tuple[str, str, str], list[_UnitSums]] = {}
+    for row in connection.execute(query):
+        sums = _UnitSums(
+            int(row.scored), int(row.unscored), row.weight, row.weighted, int(row.counted), row.plain
+        )
+        whole.setdefault((row.metric, row.version), {}).setdefault(row.unit, []).append(sums)
+        if row.stratum:
+            strata.setdefault((row.metric, row.version, row.stratum), []).append(sums)
+    rows = [
+        _quality(prompt, version, name, None, [_together(each) for each in units.values()])
+        for (name, version), units in whole.items()
+    ]
+    rows += [
+        _quality(prompt, version, name, stratum, units)
+        for (name, version, stratum), units in list(strata.items())[:_MOST_STRATA]
+    ]
+    return rows
+
+
+def hajek(weight: Sequence[float], weighted: Sequence[float]) -> tuple[float, float, float] | None:
+    """Returns a weighted mean with its 95 % interval; None without any weight.
+
+    Args:
+        weight: Sum of weights of each unit.
+        weighted: Sum of weight times score of each unit.
+    """
+    weights, sums = np.asarray(weight, float), np.asarray(weighted, float)
+    total = math.fsum(weights)
+    if total <= 0:
+        return None
+    mean = math.fsum(sums) / total
+    units = int(np.count_nonzero(weights))
+    if units < 2:
+        return mean, math.nan, math.nan
+    residuals = sums - mean * weights
+    error = math.sqrt(math.fsum(residuals**2) * units / (units - 1)) / total
+    half = float(stdtrit(units - 1, _TAIL)) * error
+    return mean, mean - half, mean + half
+
+
+def _together(parts: Sequence[_UnitSums]) -> _UnitSums:
+    if len(parts) == 1:
+        return parts[0]
+    return _UnitSums(
+        sum(each.scored for each in parts),
+        sum(each.unscored for each in parts),
+        math.fsum(each.weight for each in parts),
+        math.fsum(each.weighted for each in parts),
+        sum(each.counted for each in parts),
+        math.fsum(each.plain for each in parts),
+    )
+
+
+def _quality(
+    prompt: str, version: str, metric: str, stratum: str | None, units: Sequence[_UnitSums]
+) -> ProductionQuality:
+    found = hajek([each.weight for each in units], [each.weighted for each in units])
+    mean, lower, upper = (None, None, None) if found is None else found
+    counted = sum(each.counted for each in units)
+    return ProductionQuality(
+        prompt=prompt,
+        version=version,
+        metric=metric,
+        stratum=stratum,
+        scored=sum(each.scored for each in units),
+        unscored=sum(each.unscored for each in units),
+        units=sum(each.scored > 0 for each in units),
+        mean=mean,
+        lower=_bounded(lower),
+        upper=_bounded(upper),
+        unweighted=math.fsum(each.plain for each in units) / counted if counted else None,
+    )
+
+
+def _bounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else min(max(value, 0.0), 1.0)

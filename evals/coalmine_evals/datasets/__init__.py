@@ -1,0 +1,1 @@
+"""Cases: reading, keeping, comparing and proposing them."""

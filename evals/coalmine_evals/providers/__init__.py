@@ -1,0 +1,1 @@
+"""Who answers: models behind APIs, and answers that were recorded."""

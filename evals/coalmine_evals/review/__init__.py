@@ -1,0 +1,1 @@
+"""People's answers to questions about production requests."""

@@ -1,0 +1,1 @@
+"""Runs of suites: every case to every side, what it costs, what is kept, and how it goes on after a kill."""

@@ -1,0 +1,73 @@
+"""What requests will cost: a guess before they are sent, and the most that they can cost."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from coalmine_evals.providers.provider import Request
+from coalmine_schemas.prices import PriceTable
+
+_CHARS_PER_TOKEN: Final = 4.0
+"""Of English prose; other languages and code have fewer."""
+_FEWEST_CHARS_PER_TOKEN: Final = 2.5
+_PER_MESSAGE: Final = 8
+_USUAL_OUTPUT: Final = 300
+_LARGEST_OUTPUT: Final = 2_000
+"""Where nothing limits it. Models may write more, which is counted when it has been paid."""
+_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will cost."""
+
+    asked: int
+    """Answers that have to be paid for."""
+    known: int
+    """Answers that are there already."""
+    nano_usd: int | None
+    """About what it costs; None if the price of a model is not known."""
+    unpriced: tuple[str, ...]
+    """Models whose price is not known."""
+
+
+def estimate(requests: Iterable[Request], known: int, prices: PriceTable) -> Estimate:
+    """Adds up what requests will cost.
+
+    Args:
+        requests: Those that have to be paid for.
+        known: Answers that are there already.
+        prices: Prices.
+    """
+    asked, total = 0, 0
+    unpriced: dict[str, None] = {}
+    for request in requests:
+        asked += 1
+        output = min(_output_limit(request) or _USUAL_OUTPUT, _USUAL_OUTPUT)
+        cost = _cost(request, prices, _CHARS_PER_TOKEN, output)
+        if cost is None:
+            unpriced[request.model] = None
+        total += cost or 0
+    return Estimate(asked, known, None if unpriced else total, tuple(unpriced))
+
+
+def largest_nano_usd(request: Request, prices: PriceTable) -> int | None:
+    """Returns about the most that an answer can cost; None if the price of the model is not known."""
+    output = _output_limit(request) or _LARGEST_OUTPUT
+    return _cost(request, prices, _FEWEST_CHARS_PER_TOKEN, output)
+
+
+def _cost(request: Request, prices: PriceTable, chars_per_token: float, output: int) -> int | None:
+    chars = sum(len(each.content) for each in request.messages)
+    tokens = math.ceil(chars / chars_per_token) + _PER_MESSAGE * len(request.messages)
+    found = prices.cost({"input_tokens": tokens, "output_tokens": output}, models=(request.model,))
+    return None if found is None else found.nano_usd
+
+
+def _output_limit(request: Request) -> int | None:
+    for name in _LIMITS:
+        value = request.parameters.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

@@ -1,0 +1,153 @@
+"""Runs a suite: every case to every side, each answer scored and kept before the next is counted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
+from coalmine_evals.providers.provider import AsksModels, Models
+from coalmine_evals.records import Score, Scorer
+from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.answers import KeptAnswer, SideName
+from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.runs.store import RunStore
+from coalmine_evals.scorers.scoring import scored
+from coalmine_schemas.errors import Terminal
+
+_ALL_ERRORS: Final = 20
+"""If so many first answers are errors, the next will be, too."""
+
+Unit = tuple[int, SideName, int]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done."""
+
+    cases: Sequence[Case]
+    repeats: int
+    sides: Mapping[SideName, RunSide]
+    scorers: Mapping[str, Scorer]
+    """By metric."""
+
+    def units(self) -> Iterator[Unit]:
+        """Yields each answer that is wanted; both sides of a case are asked at about the same time."""
+        for place in range(len(self.cases)):
+            for repeat in range(self.repeats):
+                for side in self.sides:
+                    yield place, side, repeat
+
+    @property
+    def size(self) -> int:
+        """Number of answers that are wanted."""
+        return len(self.cases) * self.repeats * len(self.sides)
+
+
+@dataclass(slots=True)
+class Done:
+    """What has been done."""
+
+    answers: dict[Unit, KeptAnswer] = field(default_factory=dict)
+    stopped: str | None = None
+    """Why it did not end; None if it did."""
+
+    def stop(self, reason: str) -> None:
+        """Ends it before all is done; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = reason
+
+
+def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
+    """Returns scorers, by metric, that ask models of this run, where they ask any."""
+    return {
+        name: scorer.with_models(models) if isinstance(scorer, AsksModels) else scorer
+        for name, scorer in scorers.items()
+    }
+
+
+async def carry_out(
+    work: Work,
+    store: RunStore,
+    run: str,
+    *,
+    at_once: int,
+    progress: Progress = lambda _done, _total: None,
+    stop: asyncio.Event | None = None,
+) -> Done:
+    """Asks for what is missing of a run, scores it and keeps it.
+
+    Ends before all is done when `stop` is set, when the budget is spent, or when a provider refuses all
+    requests: what was asked for by then is waited for and kept.
+
+    Args:
+        work: What is to be done.
+        store: Where answers are kept.
+        run: The run, which the store has.
+        at_once: Answers under way at once; providers have limits of their own.
+        progress: Told how many answers are there, and how many are wanted.
+        stop: Ends it early.
+    """
+    done = Done()
+    wanted = set(work.units())
+    for answer in store.kept(run):
+        # Errors are asked for again: what went wrong may have passed.
+        if answer.unit in wanted and answer.output.error is None and set(answer.scores) == set(work.scorers):
+            done.answers[answer.unit] = answer
+    progress(len(done.answers), work.size)
+    if set(done.answers) == wanted:
+        return done
+    missing = (unit for unit in work.units() if unit not in done.answers)
+    asked: Counter[SideName] = Counter()
+    failed: Counter[SideName] = Counter()
+
+    async def worker() -> None:
+        for unit in missing:
+            if done.stopped is not None:
+                return
+            if stop is not None and stop.is_set():
+                done.stop("it was stopped")
+                return
+            try:
+                answer = await answered(work, unit)
+            except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
+                done.stop(str(reason))
+                return
+            await store.keep(run, answer)
+            done.answers[unit] = answer
+            progress(len(done.answers), work.size)
+            side, error = answer.side, answer.output.error
+            asked[side] += 1
+            failed[side] += error is not None
+            if asked[side] == failed[side] == _ALL_ERRORS:
+                done.stopped = (
+                    f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}"
+                )
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(wanted) - len(done.answers))):
+                group.create_task(worker())
+    except BaseExceptionGroup as group_of_errors:
+        raise group_of_errors.exceptions[0] from None
+    return done
+
+
+async def answered(work: Work, unit: Unit) -> KeptAnswer:
+    """Asks for one answer and scores it; raises what stops all others, too."""
+    place, side, repeat = unit
+    case = work.cases[place]
+    output = await work.sides[side].answer(case, repeat)
+    others = [other for name, other in work.sides.items() if name != side]
+
+    async def score(scorer: Scorer) -> Score:
+        if isinstance(scorer, LlmJudgePairs) and others:
+            # Asked once: who answers for the other side gets the same answer.
+            beside = await others[0].answer(case, repeat)
+            scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
+        return await scored(scorer, case, output)
+
+    scores = await asyncio.gather(*map(score, work.scorers.values()))
+    return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))

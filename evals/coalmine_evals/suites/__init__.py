@@ -1,0 +1,1 @@
+"""Suites: what a version is tried on, and what good means."""

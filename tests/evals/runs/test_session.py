@@ -1,0 +1,343 @@
+"""Runs against a real HTTP server: what is paid for, what is kept, and what stops them."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coalmine_evals.gate import judge
+from coalmine_evals.providers.http import HttpSettings
+from coalmine_evals.providers.open import Access, OpenModels
+from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.run import Ended
+from coalmine_evals.runs.session import Place, Wanted, evaluate
+from coalmine_evals.runs.store import RunStore
+from coalmine_evals.storage.open import open_database
+from coalmine_evals.suites.cases import SuiteCases
+from coalmine_evals.suites.read import suite_of
+from coalmine_registry.errors import Conflict, NotFound
+from coalmine_registry.prompt_files.markdown import format_prompt
+from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompts import PromptContent
+from coalmine_schemas.retry import RetryPolicy
+from tests.support.servers.llm import Asked, LlmServer, Reply, chat, llm_server
+
+_SUITE = suite_of(
+    "refunds",
+    {
+        "prompt": "support-refund",
+        "dataset": "refunds",
+        "dataset_digest": "a" * 64,
+        "metrics": {"right": {"scorer": "contains", "margin": 0.05}},
+    },
+    "refunds.yaml",
+)
+_VERSIONS = {
+    version: PromptContent.from_json(
+        {
+            "template": template,
+            "variables": {"question": {"type": "string"}},
+            "model": "gpt-4o-mini",
+            "parameters": {"max_tokens": 20},
+        }
+    )
+    for version, template in (("1.0.0", "{{ question }}"), ("1.1.0", "Briefly: {{ question }}"))
+}
+
+
+def fetch(name: str, version: str) -> PromptContent:
+    if name != "support-refund" or version not in _VERSIONS:
+        raise NotFound(f"there is no {name}@{version}")
+    return _VERSIONS[version]
+
+
+def cases(count: int, **changes: object) -> SuiteCases:
+    every = [
+        Case(
+            id=f"c{n:03}",
+            variables={"question": f"What is {n}?"},
+            expected=f"{n}",
+            capabilities=(),
+            cluster=f"c{n:03}",
+            split="test",
+            must_pass=False,
+            source=None,
+        )
+        for n in range(count)
+    ]
+    return SuiteCases(replace(_SUITE, **changes), every)  # type: ignore[arg-type]
+
+
+def right(asked: Asked) -> Reply:
+    return Reply(chat("It is " + "".join(filter(str.isdigit, asked.last_message))))
+
+
+class World:
+    """A home for runs, and the server that they ask."""
+
+    def __init__(self, home: Path, server: LlmServer) -> None:
+        self.server = server
+        self._home = home
+        self.database = open_database(home / "evals.db")
+        self.store = RunStore(self.database)
+        self.progress: list[tuple[int, int]] = []
+
+    def close(self) -> None:
+        self.database.close()
+
+    def run(
+        self, wanted: Wanted, *, stop: Callable[[asyncio.Event], None] = lambda _: None, **settings: int
+    ) -> Ended:
+        access = {"openai": Access(self.server.url, "sk-test")}
+        back_off = RetryPolicy(first_s=0.01, max_s=0.02)
+
+        async def work() -> Ended:
+            prices = PriceTable()
+            event = asyncio.Event()
+            stop(event)
+            place = Place(
+                store=self.store,
+                cache=self._home / "evals-cache.db",
+                models=OpenModels(access, prices, HttpSettings(back_off=back_off, **settings)),
+                prices=prices,
+                fetch=fetch,
+                judge=judge,
+            )
+            return await evaluate(
+                wanted, place, stop=event, progress=lambda *each: self.progress.append(each)
+            )
+
+        return asyncio.run(work())
+
+
+def both(found: SuiteCases) -> Wanted:
+    return Wanted(found, "support-refund@1.1.0", "support-refund@1.0.0")
+
+
+def test_every_case_is_asked_once_for_each_repeat_and_side_and_judged(tmp_path: Path) -> None:
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(both(cases(10, repeats=2)))
+        kept = world.store.run(ended.run.id)
+    assert len(server.asked) == 10 * 2 * 2
+    assert ended.stopped is None
+    assert kept == ended.run
+    assert (kept.state, kept.cases, kept.repeats, kept.partial) == ("ended", 10, 2, False)
+    assert kept.gate is not None
+    (metric,) = kept.candidate.metrics
+    assert (metric.mean, metric.count, metric.unscored) == (1.0, 20, 0)
+    assert kept.candidate.digest == _VERSIONS["1.1.0"].digest()
+    assert kept.candidate.response_models == ("gpt-4o-mini-2024-07-18",)
+    assert kept.spent_nano_usd == 40 * (100 * 150 + 10 * 600)
+    assert world.progress[0] == (0, 40)
+    assert world.progress[-1] == (40, 40)
+
+
+def test_what_was_paid_for_is_not_paid_for_again_unless_asked(tmp_path: Path) -> None:
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        first = world.run(both(cases(5))).run
+        again = world.run(both(cases(6))).run
+        assert len(server.asked) == 12
+        assert again.spent_nano_usd == 2 * 21_000
+        assert again.candidate.cost_nano_usd == 6 * 21_000
+        fresh = world.run(replace(both(cases(5)), fresh=True)).run
+    assert len(server.asked) == 22
+    assert fresh.spent_nano_usd == first.spent_nano_usd
+
+
+def test_errors_are_unscored_and_asked_for_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    broken = [True]
+
+    def answer(asked: Asked) -> Reply:
+        if broken[0] and "3" in asked.last_message:
+            return Reply({"error": {"message": "no"}}, 400)
+        return right(asked)
+
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(Wanted(cases(10), "support-refund@1.1.0"))
+        (metric,) = ended.run.candidate.metrics
+        assert (metric.count, metric.unscored, ended.run.gate) == (9, 1, None)
+        page = world.store.answers(ended.run.id, limit=100)
+        assert [each.error for each in page.items if each.error] == ["refused: HTTP 400: no"]
+        broken[0] = False
+        again = world.run(Wanted(cases(10), "support-refund@1.1.0"))
+    assert again.run.candidate.metrics[0].count == 10
+    assert len(server.asked) == 11
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.number == 10:
+            reached.set()
+        return right(asked)
+
+    def when_reached(event: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            reached.wait(60)
+            loop.call_soon_threadsafe(event.set)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    wanted = both(cases(15, repeats=2))
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted, stop=when_reached, concurrency=2)
+        assert stopped.stopped == "it was stopped"
+        assert world.store.run(stopped.run.id).state == "interrupted"
+        assert len(server.asked) == len(world.store.kept(stopped.run.id)) < 60
+        ended = world.run(replace(wanted, resume=stopped.run.id))
+        assert ended.run.id == stopped.run.id
+        assert ended.run.state == "ended"
+        assert len(server.asked) == 15 * 2 * 2
+        assert ended.run.spent_nano_usd == 60 * 21_000
+        with pytest.raises(Conflict, match="has ended"):
+            world.run(replace(wanted, resume=ended.run.id))
+
+
+def test_a_run_of_something_else_does_not_go_on(tmp_path: Path) -> None:
+    with (
+        llm_server(lambda _: Reply({"error": "key"}, 401)) as server,
+        closing(World(tmp_path, server)) as world,
+    ):
+        stopped = world.run(both(cases(5)))
+        assert stopped.stopped is not None
+        assert "check OPENAI_API_KEY" in stopped.stopped
+        with pytest.raises(Conflict, match="cannot go on, as suite, repeats changed since"):
+            world.run(replace(both(cases(5, repeats=3)), resume=stopped.run.id))
+        with pytest.raises(NotFound, match="the newest is"):
+            world.run(replace(both(cases(5)), resume="ev-nothing"))
+
+
+def test_a_budget_is_never_overdrawn_and_the_run_goes_on_with_more(tmp_path: Path) -> None:
+    budget = 10 * 21_000 + 5_000
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(replace(both(cases(20)), budget_nano_usd=budget))
+        assert stopped.stopped is not None
+        assert "the next answer may cost" in stopped.stopped
+        assert stopped.run.state == "interrupted"
+        assert stopped.run.spent_nano_usd == len(server.asked) * 21_000 <= budget
+        ended = world.run(replace(both(cases(20)), resume=stopped.run.id, budget_nano_usd=41 * 21_000))
+    assert ended.stopped is None
+    assert len(server.asked) == 40
+
+
+def test_no_budget_can_be_kept_without_a_price(tmp_path: Path) -> None:
+    wanted = replace(both(cases(3, model="our-own-model")), budget_nano_usd=10**9)
+    with (
+        llm_server(right) as server,
+        closing(World(tmp_path, server)) as world,
+        pytest.raises(InvalidParameter, match=r"no price is known for our-own-model.*pricing\.toml"),
+    ):
+        world.run(wanted)
+    assert server.asked == []
+
+
+def test_what_fails_from_the_start_is_not_tried_to_the_end(tmp_path: Path) -> None:
+    with (
+        llm_server(lambda _: Reply({"error": {"message": "bad parameter"}}, 400)) as server,
+        closing(World(tmp_path, server)) as world,
+    ):
+        stopped = world.run(Wanted(cases(500), "support-refund@1.1.0"))
+    assert stopped.stopped == (
+        "the first 20 answers of the candidate are all errors, such as refused: HTTP 400: bad parameter"
+    )
+    assert len(server.asked) < 100
+
+
+def test_a_case_that_does_not_fit_the_prompt_is_known_before_anything_is_paid(tmp_path: Path) -> None:
+    found = cases(10)
+    odd = [replace(each, variables={}) for each in found.every[:7]]
+    with (
+        llm_server(right) as server,
+        closing(World(tmp_path, server)) as world,
+        pytest.raises(InvalidParameter) as error,
+    ):
+        world.run(both(SuiteCases(found.suite, [*odd, *found.every[7:]])))
+    assert str(error.value).startswith("candidate: case c000: ")
+    assert str(error.value).endswith("and 9 more")
+    assert server.asked == []
+
+
+def test_fewer_cases_are_always_the_same_and_no_evidence(tmp_path: Path) -> None:
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        first = world.run(replace(both(cases(50)), limit=8)).run
+        world.run(replace(both(cases(50)), limit=8))
+    assert len(server.asked) == 16
+    assert (first.cases, first.partial) == (8, True)
+    assert first.gate is not None
+    assert (
+        "8 cases, 1 answers to each: not what the suite says, so the run is no evidence"
+        in first.gate.warnings
+    )
+    asked = [int("".join(filter(str.isdigit, each.last_message))) for each in server.asked]
+    assert sorted(asked) != sorted(2 * list(range(8)))
+
+
+def test_recorded_answers_need_no_model(tmp_path: Path) -> None:
+    lines = [f'{{"case": "c{n:03}", "output": "It is {n}", "model": "m-1"}}' for n in range(9)]
+    recorded = tmp_path / "old.jsonl"
+    recorded.write_text("\n".join(lines))
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(Wanted(cases(10), str(recorded), str(recorded)))
+    assert server.asked == []
+    (metric,) = ended.run.candidate.metrics
+    assert (metric.count, metric.unscored) == (9, 1)
+    assert (ended.run.candidate.provider, ended.run.candidate.response_models) == ("recorded", ("m-1",))
+    assert ended.run.spent_nano_usd == 0
+
+
+def test_a_draft_in_a_folder_is_its_version_and_finds_what_it_includes(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    for name, version, text in (
+        (
+            "support-refund",
+            "2.0.0",
+            "---\nmodel: gpt-4o-mini\nvariables: {question: string}\n---\n"
+            "{% include 'tone@1.0.0' %} {{ question }}\n",
+        ),
+        ("tone", "1.0.0", "Be kind."),
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"{version}.md").write_text(text)
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(Wanted(cases(2), str(folder / "support-refund" / "2.0.0.md")))
+    assert (ended.run.candidate.prompt, ended.run.candidate.version) == ("support-refund", "2.0.0")
+    assert sorted(each.last_message for each in server.asked) == [
+        "Be kind. What is 0?",
+        "Be kind. What is 1?",
+    ]
+
+
+def test_a_suite_sends_our_key_nowhere_else(tmp_path: Path) -> None:
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        with pytest.raises(InvalidParameter, match="the key of openai belongs to"):
+            world.run(both(cases(3, base_url="https://collect.example/v1")))
+        with llm_server(right) as other:
+            world.run(both(cases(3, base_url=other.url)))
+    assert server.asked == []
+    assert len(other.asked) == 6
+    assert all("authorization" not in each.headers for each in other.asked)
+
+
+def test_what_leaks_from_the_prompt_or_between_cases_is_told(tmp_path: Path) -> None:
+    found = cases(3)
+    question = "Please say how long I may wait until I send it back"
+    twice = [replace(each, variables={"question": question}) for each in found.every[:2]]
+    shown = PromptContent.from_json(
+        {**_VERSIONS["1.0.0"].to_json(), "template": f"{question}: {{{{ question }}}}"}
+    )
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        (tmp_path / "shown.md").write_text(format_prompt(shown))
+        leaky = SuiteCases(found.suite, [*twice, found.every[2]])
+        ended = world.run(Wanted(leaky, str(tmp_path / "shown.md"), "support-refund@1.0.0"))
+        assert ended.run.gate is not None
+        told = " ".join(ended.run.gate.warnings)
+        assert "2 cases of test are in the prompt itself, e.g. c000 in template" in told
+        assert "2 cases of test are nearly each other, e.g. c000 and c001" in told
