@@ -14,6 +14,7 @@ from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.backtest import BacktestOutcome, BacktestRow
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.sides import RunSide
+from coalmine_evals.scorers.reference import unscored
 from coalmine_evals.scorers.scoring import scored
 from coalmine_schemas.errors import CoalmineError, Terminal
 
@@ -116,14 +117,14 @@ async def _scores(scorer: Scorer, case: Case, new: Output, old: Output) -> tuple
         first, second = await asyncio.gather(scored(scorer, case, new), scored(scorer, case, old))
         return first, second
     if new.text is None or old.text is None:
-        none = Score(None, {"reason": new.error or old.error or "there is no answer"})
+        none = unscored(new.error or old.error or "there is no answer")
         return none, none
     try:
         found = await scorer.compare(case, new.text, old.text)
     except Terminal:
         raise
     except CoalmineError as error:
-        found = Score(None, {"reason": str(error)})
+        found = unscored(str(error))
     return found, Score(None if found.value is None else 1.0 - found.value)
 
 
@@ -141,7 +142,7 @@ def row_of(metric: str, compared: Sequence[Compared], *, pairs: bool) -> Backtes
         for new, old in (each.scores[metric],)
         if new.value is not None and old.value is not None
     ]
-    unscored = len(compared) - len(both)
+    lacking = len(compared) - len(both)
     clusters = [case.cluster for case, *_ in both]
     new_mean = math.fsum(new for _, new, _, _ in both) / len(both) if both else None
     old_mean = math.fsum(old for _, _, old, _ in both) / len(both) if both else None
@@ -152,7 +153,7 @@ def row_of(metric: str, compared: Sequence[Compared], *, pairs: bool) -> Backtes
         ties = 1.0 - new_mean - old_mean
     outcome: BacktestOutcome = "invalid"
     difference = lower = upper = smallest = None
-    if both and unscored <= _MOST_UNSCORED * len(compared):
+    if both and lacking <= _MOST_UNSCORED * len(compared):
         found = paired_interval([new - old for _, new, old, _ in both], clusters, alpha=ALPHA)
         difference, lower, upper = float(found.mean), float(found.lower), float(found.upper)
         smallest = smallest_drop(float(found.se), alpha=ALPHA, clusters=len(set(clusters)))
@@ -163,7 +164,7 @@ def row_of(metric: str, compared: Sequence[Compared], *, pairs: bool) -> Backtes
         sentence=_sentence(outcome, metric, compared, difference, smallest),
         cases=len(both),
         clusters=len(set(clusters)),
-        unscored=unscored,
+        unscored=lacking,
         candidate=new_mean,
         baseline=old_mean,
         ties=ties,
@@ -184,7 +185,7 @@ def _sentence(
 ) -> str:
     if outcome == "invalid" or difference is None or smallest is None:
         reasons = Counter(
-            str(score.details.get("reason", "no score"))
+            str(score.details.get("unscored", "no score"))
             for each in compared
             for score in each.scores[metric][:1]
             if score.value is None

@@ -87,11 +87,12 @@ async def _verdict(scorer: Scorer, case: Case, output: str, timeout_s: float) ->
     except CoalmineError as error:  # nothing can be scored until something is changed: say what
         return Verdict(None, str(error)[:_LONGEST_REASON], None, 0)
     if score.value is None:
-        reason = _said(score, ("reason", "error")) or "the scorer gave no score"
+        reason = _said(score, ("unscored", "failures", "reason", "error")) or "the scorer gave no score"
         return Verdict(None, reason[:_LONGEST_REASON], None, score.cost_nano_usd)
     return Verdict(score.value, None, _said(score, ("reasoning", "rationale")), score.cost_nano_usd)
 
 
 def _said(score: Score, names: Sequence[str]) -> str | None:
     found = (score.details.get(name) for name in names)
-    return next((each for each in found if isinstance(each, str) and each), None)
+    texts = (each[0] if isinstance(each, list) and each else each for each in found)
+    return next((each for each in texts if isinstance(each, str) and each), None)

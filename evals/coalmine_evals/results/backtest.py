@@ -14,7 +14,7 @@ class ProductionInput:
     """What a stored request asked."""
 
     request_id: str
-    """The request."""
+    """Id of the request."""
     version: str
     """Version of the prompt that it was made with."""
     input_text: str

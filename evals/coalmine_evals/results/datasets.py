@@ -286,7 +286,7 @@ class Proposed:
     """What production suggested."""
 
     proposed: int
-    """New proposals."""
+    """Number of proposals that are new."""
     known: int
     """Requests with bad feedback that were proposed before."""
     without_text: int

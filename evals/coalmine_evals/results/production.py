@@ -38,7 +38,7 @@ class ProductionQuality:
     prompt: str
     """Name of the prompt."""
     version: str
-    """Its version."""
+    """Version of the prompt."""
     metric: str
     """Name of the scores."""
     stratum: str | None

@@ -13,7 +13,7 @@ class ReviewQuestion:
     name: str
     """Name of the scores that the answers become; those about flagged requests end in `_flagged`."""
     ask: str
-    """The question."""
+    """Text of the question."""
     answers: Mapping[str, float]
     """Score by answer, 0 to 1."""
 
@@ -93,15 +93,15 @@ class ReviewAnswer:
     item: int
     """Number of the item."""
     request_id: str
-    """The request."""
+    """Id of the request."""
     reviewer: str
     """Subject of the token."""
     question: str
     """Name of the question."""
     answer: str
-    """The answer."""
+    """What was answered."""
     value: float
-    """Its score."""
+    """Score of the answer."""
     counts: bool
     """True if it became a score: the first person's answer does, others show how far people agree."""
     at: datetime

@@ -87,7 +87,7 @@ class PushedSuite:
     """A suite as the server keeps it."""
 
     suite: Suite
-    """The suite."""
+    """The suite as its file has it."""
     digest: str
     """SHA-256 of it as 64 hexadecimal digits."""
     pushed_at: datetime
