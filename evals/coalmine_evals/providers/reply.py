@@ -32,12 +32,12 @@ def output_of(
         provider=provider,
         service_tier=billed.service_tier,
     )
-    text = facts.text
+    text, model = _whole(facts.text), _whole(facts.response_model)
     error = None if text is not None else _without_text(facts.finish_reason)
     return Output(
         text=text,
         error=error,
-        response_model=facts.response_model,
+        response_model=model,
         input_tokens=_count(billed.counts.get("input_tokens")),
         output_tokens=_count(billed.counts.get("output_tokens")),
         cost_nano_usd=billed.cost_nano_usd
@@ -92,6 +92,11 @@ def said_error(body: bytes) -> tuple[str | None, str]:
     code = error.get("code") or error.get("type")
     message = error.get("message")
     return (str(code) if code else None), str(message if message else json.dumps(error))
+
+
+def _whole(text: str | None) -> str | None:
+    """The text with a mark in place of each half of a surrogate pair, which no file could keep."""
+    return text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _without_text(finish_reason: str | None) -> str:

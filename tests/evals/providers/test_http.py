@@ -210,6 +210,12 @@ def test_what_is_no_answer_is_an_error(body: str | dict[str, object], error: str
     assert len(server.asked) == 1
 
 
+def test_half_a_surrogate_pair_is_replaced_as_nothing_could_keep_it() -> None:
+    with llm_server(lambda _: Reply(chat("It is \ud800. \ud83d\ude00"))) as server:
+        (output,) = ask(server)
+    assert output.text == "It is \ufffd. \U0001f600"
+
+
 def test_a_refusal_in_words_is_an_answer() -> None:
     with llm_server(lambda _: Reply(chat(None, refusal="I can't help with that."))) as server:
         (output,) = ask(server)
