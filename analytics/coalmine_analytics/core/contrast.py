@@ -13,7 +13,13 @@ import numpy as np
 
 from coalmine_analytics.arrays import BoolArray, FloatArray, Index, IntArray
 from coalmine_analytics.core.effect import Effect, difference
-from coalmine_analytics.core.ratio import BLOCK_ROWS, ArmRatio, arm_ratio
+from coalmine_analytics.core.ratio import ArmRatio, arm_ratio
+
+Sums = Sequence[FloatArray] | FloatArray
+"""Sums of units' groups of M comparisons, each of shape (S, A, K): S strata, A arms, K groups."""
+
+_BLOCK_ROWS = 512
+"""Strata of arms handled together, which stay in the processor's cache: 1 MiB per array of 256 groups."""
 
 
 @dataclass(frozen=True, eq=False)  # without slots, for what is kept once it was asked for
@@ -50,7 +56,10 @@ class Contrast:
     def at(self, index: Index) -> "Contrast":
         """The comparisons at an index of numpy's."""
         arms = self.treatment.at(index), self.control.at(index)
-        return Contrast(*arms, self.weight[index], self.shared[index], self.groups[index])
+        found = Contrast(*arms, self.weight[index], self.shared[index], self.groups[index])
+        if "ratios" in self.__dict__:  # need not be computed again
+            found.__dict__["ratios"] = tuple(ratio[index] for ratio in self.ratios)
+        return found
 
     def effect(self, factor: FloatArray | float) -> Effect:
         """R_T - factor R_C, with the larger of the strata's variances and what their groups share on top.
@@ -116,10 +125,10 @@ class Stratified:
     groups in common: shape (..., 3, S, S)."""
     groups: FloatArray
     """Unit groups with a value in any stratum, shape (...)."""
-    y: FloatArray
-    """Numerators it was made of, shape (M, S, A, K)."""
-    x: FloatArray
-    """Denominators, same shape."""
+    y: Sums
+    """Numerators it was made of."""
+    x: Sums
+    """Denominators."""
     arms: tuple[int, ...]
     """Where the treatments stand in these, T of them, and then control."""
 
@@ -187,11 +196,11 @@ def one_stratum(treatment: ArmRatio, control: ArmRatio) -> Contrast:
     return Contrast(treatment.at(alone), control.at(alone), np.ones((*shape, 1)), nothing, treatment.clusters)
 
 
-def side_by_side(y: FloatArray, x: FloatArray, control: int, arms: Sequence[int]) -> Stratified:
+def side_by_side(y: Sums, x: Sums, control: int, arms: Sequence[int]) -> Stratified:
     """Some arms beside control.
 
     Args:
-        y: Numerators, shape (M, S, A, K): S strata, A arms, K groups of units.
+        y: Numerators of M comparisons, each of shape (S, A, K): S strata, A arms, K groups of units.
         x: Denominators, same shape.
         control: Index of the control arm.
         arms: Indexes of the T others.
@@ -199,25 +208,32 @@ def side_by_side(y: FloatArray, x: FloatArray, control: int, arms: Sequence[int]
     Returns:
         Fields of shape (M, T, ...).
     """
-    ratios = arm_ratio(y, x)  # (M, S, A)
+    strata, count, size = y[0].shape
     others, same = list(arms), [control] * len(arms)
-    treatment, baseline = (
-        ArmRatio(*(field.swapaxes(1, 2) for field in ratios.at((..., chosen)).fields))
-        for chosen in (others, same)
-    )
-    present = np.asarray((x > 0).any(axis=1))  # (M, A, K)
-    groups = (present[:, others] | present[:, same]).sum(axis=-1).astype(np.float64)
-    covariance = np.zeros((len(y), len(others), 3, len(y[0]), len(y[0])))
-    if len(y[0]) > 1:
-        in_any = present.any(axis=1).sum(axis=-1)
-        own, beside = shared_covariance(y, x, ratios, in_any, control)  # (M, A, S, S)
-        covariance[:, :, 0], covariance[:, :, 1] = own[:, others], beside[:, others]
-        covariance[:, :, 2] = own[:, same]
+    ratios, groups = np.empty((4, len(y), strata, count)), np.empty((len(y), len(others)))
+    covariance = np.zeros((len(y), len(others), 3, strata, strata))
+    step = min(max(1, _BLOCK_ROWS // (strata * count)), len(y))
+    block = np.empty((3, step, strata, count, size))  # memory that is asked for again and again costs more
+    for start in range(0, len(y), step):
+        some = slice(start, start + step)
+        ys, xs, influence = block[:, : len(y[some])]
+        np.stack(list(y[some]), out=ys)
+        np.stack(list(x[some]), out=xs)
+        ratio = arm_ratio(ys, xs)
+        ratios[:, some] = ratio.fields
+        present = (xs > 0).any(axis=1)  # (M, A, K)
+        groups[some] = (present[:, others] | present[:, same]).sum(axis=-1)
+        if strata > 1:
+            in_any = present.any(axis=1).sum(axis=-1)
+            own, beside = _shared_covariance(ys, xs, ratio, in_any, control, influence)
+            covariance[some, :, 0], covariance[some, :, 1] = own[:, others], beside[:, others]
+            covariance[some, :, 2] = own[:, same]
+    treatment, baseline = (ArmRatio(*ratios[..., chosen].swapaxes(2, 3)) for chosen in (others, same))
     return Stratified(treatment, baseline, covariance, groups, y, x, (*arms, control))
 
 
-def shared_covariance(
-    y: FloatArray, x: FloatArray, arms: ArmRatio, groups: IntArray, control: int
+def _shared_covariance(  # noqa: PLR0917 - what goes in, then what is filled
+    y: FloatArray, x: FloatArray, arms: ArmRatio, groups: IntArray, control: int, influence: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Covariances between the ratios of different strata, from the unit groups they have in common.
 
@@ -227,6 +243,7 @@ def shared_covariance(
         arms: Their ratios, fields of shape (M, S, A).
         groups: Those with a value in any stratum and arm, shape (M,).
         control: Index of the control arm.
+        influence: Filled with what each group adds to each ratio, shape of y.
 
     Returns:
         Of each arm with itself and with control, shape (M, A, S, S); 0 within a stratum: there no unit is in
@@ -234,17 +251,14 @@ def shared_covariance(
     """
     ratio = np.where(arms.sum_x > 0, arms.ratio, 0.0)[..., None]
     inverse = np.divide(1.0, arms.sum_x, out=np.zeros(arms.sum_x.shape), where=arms.sum_x > 0)[..., None]
-    metrics, strata, count, _ = y.shape
-    own, beside = (np.empty((metrics, count, strata, strata)) for _ in range(2))
-    step = max(1, BLOCK_ROWS // (strata * count))
-    for start in range(0, metrics, step):  # as many as stay in the processor's cache
-        some = slice(start, start + step)
-        influence = ((y[some] - ratio[some] * x[some]) * inverse[some]).swapaxes(1, 2)  # (., A, S, K)
-        across = influence.swapaxes(-1, -2)
-        np.matmul(influence, across, out=own[some])
-        np.matmul(influence, across[:, control, None], out=beside[some])
+    np.multiply(ratio, x, out=influence)
+    np.subtract(y, influence, out=influence)
+    influence *= inverse
+    along = influence.swapaxes(1, 2)  # (M, A, S, K)
+    across = along.swapaxes(-1, -2)
+    own, beside = along @ across, along @ across[:, control, None]
     n = groups[:, None, None, None]
-    within = np.arange(strata)
+    within = np.arange(y.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = n / (n - 1.0)
         own *= scale

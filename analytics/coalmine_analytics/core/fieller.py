@@ -50,15 +50,17 @@ def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatA
         ratio = np.where(usable, r_t / r_c, np.nan) * np.ones((2, *(1,) * r_t.ndim))
     widths: FloatArray = np.broadcast_to(np.asarray(mde, np.float64), r_t.shape)
     at = np.nonzero(np.isfinite(ratio))
+    here = contrast.at(at[1:])
     for _ in range(_STEPS):
         if not at[0].size:
             break
-        mine = at[1:]
-        moved = _moved(contrast.at(mine), ratio[at], _SIDES[at[0]], widths[mine], alpha)
+        moved = _moved(here, ratio[at], _SIDES[at[0]], widths[at[1:]], alpha)
         with np.errstate(invalid="ignore"):
             open_ = np.abs(moved - ratio[at]) > _ENOUGH * np.abs(moved)
         ratio[at] = moved
-        at = tuple(axis[open_] for axis in at)
+        if not open_.all():
+            at = tuple(axis[open_] for axis in at)
+            here = contrast.at(at[1:])
     return ratio
 
 

@@ -58,8 +58,10 @@ class Worsening:
 
     def factor(self, contrast: Contrast, side: FloatArray) -> FloatArray:
         """What control's value is multiplied with for the limit on one side."""
-        sign = np.where(contrast.ratios[1] < 0, -1.0, 1.0)
-        return np.asarray(1.0 - side * sign * np.where(self.relative, self.size, 0.0))
+        share = np.where(self.relative, self.size, 0.0)
+        if (negative := contrast.ratios[1] < 0).any():
+            share = np.where(negative, -share, share)
+        return np.asarray(1.0 - side * share)  # as small as the sizes are, where nothing is below 0
 
     def room(self, contrast: Contrast, side: FloatArray) -> Effect:
         """By how much the treatment is better than the limit on one side; below 0 it is beyond it."""

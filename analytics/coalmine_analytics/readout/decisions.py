@@ -72,6 +72,7 @@ class Judge:
         self._running = running
         self._weighed = weighed
         self._here = circumstances
+        self._budget = plan.budget
         self._acting = [row for row, metric in enumerate(metrics) if metric.role in ACTING]
         self._signals = [row for row, metric in enumerate(metrics) if metric.role == "signal"]
         self._goals = [row for row, metric in enumerate(metrics) if self.is_goal(metric)]
@@ -137,7 +138,7 @@ class Judge:
     def arm(self, column: int, before: ArmReadout | None) -> ArmVerdict:
         """Decide on one arm; an earlier decision stands, except that a rollback overrules a promotion."""
         p = known(self._acceptable[column])
-        harmed = [row for row in self._acting if self._harm[row, column] <= self._plan.budget.overall]
+        harmed = [row for row in self._acting if self._harm[row, column] <= self._budget.overall]
         limits = self._here.broken_limits[column]
         reasons = [each for each in (limits, f"worse in {self._names(harmed)}" if harmed else "") if each]
         if reasons:
@@ -223,7 +224,7 @@ class Judge:
         return self._signalled if metric.role == "signal" else self._harm
 
     def _alpha_of(self, metric: Metric) -> float:
-        return self._plan.alpha if metric.role == "signal" else self._plan.budget.overall
+        return self._plan.alpha if metric.role == "signal" else self._budget.overall
 
     @property
     def _when(self) -> str:

@@ -34,11 +34,12 @@ def limits_of(
     limit = np.array(list(plan.limits.values()))
     treatments, same = (
         (bad[:, :, chosen].swapaxes(1, 2), values[:, :, chosen].swapaxes(1, 2))
-        for chosen in (list(arms), [control] * len(arms))
+        for chosen in (list(arms), [control])
     )
     evidence = limit_evidence(treatments, same, limit[:, None])
     broken = evidence.broken(plan.budget.limits, limit.size * len(arms))
-    bad, values = _counted(sums, plan)
+    if parts is not sums:
+        bad, values = _counted(sums, plan)
     units = np.minimum(sums.units, values)
     share = np.divide(bad, values, out=np.zeros(values.shape), where=values > 0)
     bad_units, all_units = (each.sum(axis=(1, 3)) for each in (share * units, units))  # (L, A)

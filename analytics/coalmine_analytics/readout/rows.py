@@ -48,22 +48,26 @@ class Rows:
         value, control_value = look.strata.contrast.ratios
         usable = effect.usable
         self._usable = usable.tolist()
-        self._numbers = {
-            "value": _plain(value),
-            "control_value": _plain(control_value),
-            "effect": _plain(np.where(usable, effect.estimate, np.nan)),
-            "standard_error": _plain(effect.standard_error),
-            "degrees_of_freedom": _plain(effect.degrees_of_freedom),
-            "log_e": _plain(weighed.difference),
-            **{
-                name: _plain(getattr(weighed, name))
-                for name in ("lower", "upper", "relative_lower", "relative_upper")
-            },
-        }
-        self._evidence = {
-            name: _plain(getattr(running, name)) for name in ("difference", "harm", "acceptable", "better")
-        }
-        self._scales = {name: _plain(getattr(look.scales, name)) for name in ("mde", "margin", "tolerance")}
+        self._numbers = _plain(
+            value=value,
+            control_value=control_value,
+            effect=np.where(usable, effect.estimate, np.nan),
+            standard_error=effect.standard_error,
+            degrees_of_freedom=effect.degrees_of_freedom,
+            log_e=weighed.difference,
+            lower=weighed.lower,
+            upper=weighed.upper,
+            relative_lower=weighed.relative_lower,
+            relative_upper=weighed.relative_upper,
+        )
+        self._evidence = _plain(
+            difference=running.difference,
+            harm=running.harm,
+            acceptable=running.acceptable,
+            better=running.better,
+        )
+        scales = look.scales
+        self._scales = _plain(mde=scales.mde, margin=scales.margin, tolerance=scales.tolerance)
         self._units = look.sums.units.sum(axis=(0, 2)).tolist()
         self._with_value = [
             each.tolist() for each in (look.strata.latest_units_treatment, look.strata.latest_units_control)
@@ -80,7 +84,7 @@ class Rows:
         """
         at, look = (row, column), self._look
         metric, arms = look.metrics[row], (look.control, look.arms[column])
-        numbers = {name: each[row][column] for name, each in self._numbers.items()}
+        numbers = self._numbers[row][column]
         if not self._usable[row][column] and not metric.per_unit:
             # No interval can be had, but what was counted is known.
             for name, index in zip(("control_value", "value"), arms, strict=True):
@@ -102,7 +106,7 @@ class Rows:
         since = shown(metric, verdict.verdict, now, taken_at=look.taken_at, units=units, before=before)
         if since is not None:
             words = f"{words}; {shown_words(metric, since, now)}"
-        mde, margin, tolerance = (each[row][column] for each in self._scales.values())
+        mde, margin, tolerance = self._scales[row][column].values()
         return MetricReadout(
             metric=metric.name,
             unit=metric.unit,
@@ -116,7 +120,7 @@ class Rows:
             words=words,
             shown=since,
             relative_effect=now.effect / now.control if now.effect is not None and now.control else None,
-            evidence=MetricEvidence(**{name: each[row][column] for name, each in self._evidence.items()}),
+            evidence=MetricEvidence(**self._evidence[row][column]),
             adjusted_p=verdict.adjusted_p,
             units_needed=verdict.units_needed,
             scales=Scales(mde, margin or 0.0, tolerance or 0.0) if mde is not None else None,
@@ -166,9 +170,9 @@ def cache_saving(sums: ExperimentSums, arm: int) -> float | None:
     return float(1.0 - (y[0] / x[0]) / (y[1] / x[1])) if (x > 0).all() and y[1] > 0 else None
 
 
-def _plain(values: FloatArray) -> list[list[float | None]]:
-    """Numbers as a result carries them: None where NaN or infinite."""
-    found = values.astype(object)
-    found[~np.isfinite(values)] = None
-    plain: list[list[float | None]] = found.tolist()
-    return plain
+def _plain(**values: FloatArray) -> list[list[dict[str, float | None]]]:
+    """Numbers of each metric and arm as a result carries them: None where NaN or infinite."""
+    stacked = np.stack(list(values.values()), axis=-1)
+    found = stacked.astype(object)
+    found[~np.isfinite(stacked)] = None
+    return [[dict(zip(values, numbers, strict=True)) for numbers in row] for row in found.tolist()]

@@ -14,7 +14,7 @@ from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.evidence import Bounds, intervals
 from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.scales import worsening
-from coalmine_analytics.readout.strata import arrays_of
+from coalmine_analytics.readout.strata import sums_of
 from coalmine_analytics.results.readout import MetricReadout, SegmentReadout
 from coalmine_analytics.results.verdicts import ACTING
 from coalmine_analytics.sample_size import MIN_UNITS
@@ -149,10 +149,10 @@ def _compared(
         asked = of_cells[0][cells.index("requests")]  # (E, A, 256)
         if not _enough((asked > 0).sum(axis=-1), control, arms).any():
             continue
-        of_y, of_x = arrays_of(metrics, cells, *of_cells)
+        of_y, of_x = sums_of(metrics, cells, *of_cells)
         names.append((key, value))
-        y.append(of_y)
-        x.append(of_x)
+        y += of_y
+        x += of_x
         groups.append((asked > 0).any(axis=0).sum(axis=-1))
         requests.append(asked.sum(axis=(0, 2)))
     if not names:
@@ -161,7 +161,7 @@ def _compared(
     many = list(metrics) * len(names)
     mde = np.tile(np.where(np.isfinite(mde), mde, 1.0), (len(names), 1))
     rate = np.array([[metric.kind == "rate" or metric.cells in sums.binary] for metric in many])
-    strata = side_by_side(np.concatenate(y), np.concatenate(x), control, arms)
+    strata = side_by_side(y, x, control, arms)
     enough = np.minimum(strata.treatment.clusters, strata.control.clusters) >= MIN_UNITS
     weight = strata.weights(enough, rate)
     contrast = strata.contrast(weight)

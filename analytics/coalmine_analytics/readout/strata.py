@@ -50,7 +50,7 @@ def stratify(sums: ExperimentSums, metrics: Sequence[Metric], control: int, arms
         control: Index of the control arm.
         arms: Indexes of the T others.
     """
-    y, x = arrays_of(metrics, sums.metrics, sums.x, sums.y)
+    y, x = sums_of(metrics, sums.metrics, sums.x, sums.y)
     stratified = side_by_side(y, x, control, arms)
     treatment, baseline = stratified.treatment, stratified.control  # (M, T, E)
     units = sums.units.sum(axis=-1)  # (E, A)
@@ -106,10 +106,10 @@ def _per_unit(stratified: Stratified, units: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(per_unit, 1.0))
 
 
-def arrays_of(
+def sums_of(
     metrics: Sequence[Metric], names: Sequence[str], x: FloatArray, y: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Numerators and denominators of metrics, shape (M, E, A, 256).
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Numerators and denominators of metrics, each of shape (E, A, 256).
 
     What depends on the provider's cache is compared in one mix of cached and other requests in each epoch: an
     arm with less traffic is cached less often, and not slower for that.
@@ -120,21 +120,20 @@ def arrays_of(
         x: Denominators by name, shape (N, E, A, 256).
         y: Numerators, same shape.
     """
-    shape = (len(metrics), *x.shape[1:])
-    numerators, denominators = np.zeros(shape), np.zeros(shape)
+    nothing = np.zeros(x.shape[1:])
+    numerators, denominators = [], []
     place = {name: index for index, name in enumerate(names)}
-    for row, metric in enumerate(metrics):
+    for metric in metrics:
         # A unit that has just arrived could not come back yet.
         cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
-        if (at := place.get(cells)) is None:
-            continue
-        of_y, of_x = y[at], x[at]
-        if (cached := place.get(cached_name(cells) or "")) is not None:
+        at = place.get(cells)
+        of_y, of_x = (nothing, nothing) if at is None else (y[at], x[at])
+        if at is not None and (cached := place.get(cached_name(cells) or "")) is not None:
             other = np.maximum(x[at] - x[cached], 0.0)
             of_y, of_x = same_mix(
                 np.stack([y[cached], np.where(other > 0, y[at] - y[cached], 0.0)], axis=1),
                 np.stack([x[cached], other], axis=1),
             )
-        np.multiply(of_y, metric.scale, out=numerators[row])
-        denominators[row] = of_x
+        numerators.append(of_y if metric.scale == 1 else of_y * metric.scale)
+        denominators.append(of_x)
     return numerators, denominators

@@ -148,8 +148,11 @@ class Continuous:
                 need = raised.get((*key, scored.metric))
                 rate = scored.rate if need is None else max(scored.rate, scored.rate_in_rollouts)
                 turn = _Turn(scored, key, rate, need)
-                for at in range(0, len(together), PART):
-                    done += self._score_part(turn, together[at : at + PART], stop)
+                rest = together
+                while rest:
+                    size = self._size_of_part(turn, rest)
+                    done += self._score_part(turn, rest[:size], stop)
+                    rest = rest[size:]
                     if stop.is_set():
                         return done
         now = self._clock()
@@ -225,6 +228,22 @@ class Continuous:
                     if any(units.get(arm, 0) < need.min_units for arm in need.arms):
                         found[need.environment, need.prompt, each.metric] = need.rollout
         return found
+
+    def _size_of_part(self, turn: _Turn, requests: Sequence[FreshRequest]) -> int:
+        """Returns how many requests come next: few while it is not known what a score costs.
+
+        None of them is left out for that, as all count as missed that the budget does not pay for.
+        """
+        if self.plan.budget_nano_usd is not None:
+            metric = turn.scored.metric
+            read = partial(storage.latest_costs, metric=metric, scorer=self._scorers[metric].name)
+            if not self._database.read(read):
+                chosen, _ = taken([each.candidate for each in requests[:PART]], turn.scored, turn.rate)
+                ids = {each.request_id for each in chosen}
+                places = [place for place, each in enumerate(requests[:PART]) if each.request_id in ids]
+                if len(places) > _PROBE:
+                    return places[_PROBE]
+        return PART
 
     def _score_part(self, turn: _Turn, requests: Sequence[FreshRequest], stop: threading.Event) -> int:
         """Scores some requests; what cannot be paid for is left out of all arms alike."""

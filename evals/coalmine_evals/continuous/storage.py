@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from coalmine_evals.storage.tables import production_progress, production_scores, production_state
@@ -106,11 +106,12 @@ def spent_nano_usd(connection: Connection, day: datetime) -> int:
 
 
 def latest_costs(connection: Connection, metric: str, scorer: str) -> list[int]:
-    """Returns what the latest scores of a scorer have cost."""
-    query = select(production_scores.c.cost_nano_usd).where(
+    """Returns what the latest scores of a scorer have cost, with those that failed and were paid for."""
+    cost = production_scores.c.cost_nano_usd
+    query = select(cost).where(
         production_scores.c.metric == metric,
         production_scores.c.scorer == scorer,
-        production_scores.c.value.is_not(None),
+        or_(production_scores.c.value.is_not(None), cost > 0),
     )
     return list(connection.scalars(query.order_by(production_scores.c.id.desc()).limit(_LATEST)))
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +114,7 @@ class Runner:
         put_flags(means.database, run, wanted.version, outcome, now=now)
         if wanted.model is None:
             with suppress(Conflict):  # its own reasons stand with the run
-                evidence.record(
+                made = evidence.record(
                     means.registry,
                     Actor.of_system(),
                     run,
@@ -123,6 +123,7 @@ class Runner:
                     cases=cases.chosen,
                     answers=self._store.kept(run.id),
                 )
+                self._store.put(replace(run, evidence=made.id))
         self._end(job, run, report, "done", said=None if report is None else report.sentence)
 
     async def _carry_out(

@@ -13,6 +13,7 @@ from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.records import ENVIRONMENTS, VersionRecord
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor
+from coalmine_schemas.safe_text import printable
 
 _LONGEST: Final = 2_000
 RECORDED: Final = "recorded"
@@ -58,7 +59,7 @@ def record(
         about.name,
         about.version,
         passed=passed,
-        summary=f"{suite.name} on {models}, {against}: {said}"[:_LONGEST],
+        summary=printable(f"{suite.name} on {models}, {against}: {said}")[:_LONGEST],
         run=EvalRunOf(run.id, about.digest, run.candidate.answered_from or run.ended_at),
     )
 

@@ -27,11 +27,13 @@ from coalmine_evals.suites.suite import Suite
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage.database import Database
-from coalmine_schemas.prompts.json_values import JsonValue
+from coalmine_schemas.prompts.json_values import JsonValue, check_json
 
 _MOST_REPEATS: Final = 20
 _MOST_ANSWERS: Final = 200_000
 _NAMED: Final = 3
+_YEARS: Final = range(2000, 2100)
+"""In which answers can have been made: others cannot be moved to another time zone or compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,9 @@ async def _kept(
         raise Invalid(f"{where}.case", each.case, "give the id of a case of the suite's split")
     if each.side not in work.sides or not 0 <= each.repeat < work.repeats:
         raise Invalid(f"{where}.side", f"{each.side} {each.repeat}", "give a side and a repeat of the run")
+    at = each.output.answered_at
+    if at is not None and (at.tzinfo is None or at.year not in _YEARS):
+        raise Invalid(f"{where}.answered_at", at.isoformat(), "give when it was answered, with its zone")
     case = work.cases[places[each.case]]
     scores = {
         metric: await _score(scorer if metric in pure else None, metric, case, each, where)
@@ -257,6 +262,7 @@ async def _score(scorer: Scorer | None, metric: str, case: Case, each: ClaimedAn
     if value is not None and not 0 <= value <= 1:
         raise Invalid(f"{where}.scores.{metric}", value, "give a score from 0 to 1, or null")
     details = each.details.get(metric)
+    check_json(details, f"{where}.details.{metric}")
     return Score(value, details if isinstance(details, dict) else {})
 
 

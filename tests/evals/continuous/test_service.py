@@ -188,6 +188,25 @@ def test_a_budget_that_ends_stops_both_arms_alike_and_is_said(production: Produc
         assert "budget" in continuous.missing("prod", PROMPT)["faithful"]
 
 
+def test_a_budget_is_not_spent_while_it_is_not_known_what_a_score_costs(production: Production) -> None:
+    cost = 1_000_000
+    production.scorer.say = lambda _case, _output: Score(0.9, cost_nano_usd=cost)
+    with closing(production.continuous(budget_nano_usd=1_000 * cost)) as continuous:
+        production.requests(60)
+        assert continuous.tick(production.stop) == 60
+        assert continuous.missing("prod", PROMPT) == {}
+
+
+def test_a_judge_that_fails_is_not_called_a_budget_that_is_spent(production: Production) -> None:
+    for cost in (0, 1_000_000):
+        said = Score(None, {"unscored": f"no verdict for {cost}"}, cost)
+        production.scorer.say = lambda _case, _output, said=said: said  # type: ignore[misc]
+        with closing(production.continuous(budget_nano_usd=10**9)) as continuous:
+            production.requests(60)
+            continuous.tick(production.stop)
+            assert f"no verdict for {cost}" in continuous.missing("prod", PROMPT)["faithful"]
+
+
 def test_scores_of_a_richer_stratum_are_kept_and_not_told(production: Production) -> None:
     scored = replace(SCORED, rate=0.0, strata=(Stratum("tier", "enterprise", 1.0),))
     with closing(production.continuous(scored)) as continuous:

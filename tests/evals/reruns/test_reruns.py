@@ -12,6 +12,7 @@ from coalmine_evals.reruns.carry_out import Means, Runner
 from coalmine_evals.reruns.due import Answering, due, served_with
 from coalmine_evals.reruns.flags import flags_of
 from coalmine_evals.results.models import Flag, RerunCell
+from coalmine_evals.runs.store import RunStore
 from coalmine_registry.errors import EvidenceRefused, NotFound
 from coalmine_registry.records import Evidence
 from coalmine_schemas.prices import PriceTable
@@ -103,6 +104,8 @@ def test_a_new_version_is_run_beside_what_is_served_and_is_evidence(
     assert new.run is not None
     assert new.cost_nano_usd_per_case is not None
     assert flags(known) == {("1.1.0", MODEL): "safe", ("1.0.0", MODEL): "unknown"}
+    kept = RunStore(known.database).run(new.run)
+    assert known.registry.evidence(str(kept.evidence)).run == new.run
     evidence = (Evidence("eval_run", new.run, ""),)
     assert known.registry.promote(BOB, PROMPT, "1.1.0", "prod", evidence).status == "applied"
 

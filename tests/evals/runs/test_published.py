@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from coalmine_evals.runs import evidence
 from coalmine_evals.runs.answers import SideName
 from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide, PublishedRuns
 from coalmine_evals.runs.store import RunStore
-from coalmine_registry.errors import Conflict, EvidenceMissing, EvidenceRefused, Invalid, NotFound
+from coalmine_registry.errors import Conflict, EvidenceMissing, EvidenceRefused, NotFound
 from coalmine_registry.records import Evidence
+from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.eval_case import CASES, MODEL, OTHER, PROMPT, EvalCase
 from tests.support.data.registry_case import ADMIN, ANN, BOB
 
@@ -108,6 +110,13 @@ def test_a_run_of_another_content_is_no_evidence(known: EvalCase) -> None:
         known.registry.promote(BOB, PROMPT, "1.2.0", "prod", (Evidence("eval_run", RUN, ""),))
 
 
+def test_the_name_that_a_model_gives_itself_is_told_as_it_can_be_kept(known: EvalCase) -> None:
+    run = published(known)
+    odd = replace(run.candidate, response_models=("gpt\x00\x1b[31m",))
+    made = recorded(known, replace(run, candidate=odd))
+    assert r"on gpt\u0000\u001b[31m" in known.registry.evidence(made.reference).summary
+
+
 def test_old_answers_are_old_evidence(known: EvalCase) -> None:
     known.registry.set_policy(ADMIN, "prod", ["eval_run"], evidence_max_age_days=14)
     run = published(known)
@@ -197,6 +206,17 @@ def test_what_is_refused(known: EvalCase) -> None:
         ({"repeat": 1}, "side"),
         ({"output": replace(first.output, text=None), "scores": {"right": 1.5}}, "scores.right"),
         ({"output": replace(first.output, text=None), "scores": {}}, "scores"),
+        ({"output": replace(first.output, answered_at=datetime(2026, 11, 1))}, "answered_at"),  # noqa: DTZ001
+        ({"output": replace(first.output, answered_at=datetime.min.replace(tzinfo=UTC))}, "answered_at"),
+        ({"output": replace(first.output, answered_at=datetime.max.replace(tzinfo=UTC))}, "answered_at"),
+        (
+            {
+                "output": replace(first.output, text=None),
+                "scores": {"right": 1.0},
+                "details": {"right": {"said": "\ud800"}},
+            },
+            "details.right",
+        ),
     ):
-        with pytest.raises(Invalid, match=rf"answers\[0\].{field}"):
+        with pytest.raises(InvalidParameter, match=rf"answers\[0\].{field}"):
             taking.take(RUN, [replace(first, **change)])

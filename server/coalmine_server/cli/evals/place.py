@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coalmine_evals.runs.session import Place
     from coalmine_evals.runs.store import RunStore
     from coalmine_evals.suites.cases import SuiteCases
+    from coalmine_evals.suites.suite import Suite
     from coalmine_registry.storage.database import Database
     from coalmine_schemas.prices import PriceTable
     from coalmine_schemas.prompts import PromptContent
@@ -42,7 +43,6 @@ class Here:
         own_home(settings.home)
         self.database: Database = open_database(settings.evals_database)
         stack.callback(self.database.close)
-        self._client: Client | None = None
 
     @cached_property
     def prices(self) -> "PriceTable":
@@ -88,30 +88,62 @@ class Here:
         return prompts_of(FOLDER, self.fetch)
 
     def suite(self, name: str) -> "SuiteCases":
-        """The suite of a file, or one that was pushed, with its cases."""
+        """The suite of a file, or one that was pushed, with its cases.
+
+        `coalmine suite push` brings it to the server that the settings name, else here.
+        """
         from coalmine_evals.suites.cases import cases_beside, cases_kept
         from coalmine_evals.suites.read import read_suite
         from coalmine_evals.suites.storage import find_suite
 
+        remote = self._registry if self.settings.server.url is not None else None
         if name.endswith((".yaml", ".yml")):
             found = read_suite(Path(name))
-            return cases_kept(found, self.database) if found.file is None else cases_beside(found, Path(name))
-        return cases_kept(find_suite(self.database, name).suite, self.database)
+            if found.file is not None:
+                return cases_beside(found, Path(name))
+        elif remote is not None:
+            found = pushed_suite(remote, name)
+        else:
+            found = find_suite(self.database, name).suite
+        return cases_kept(found, self.database) if remote is None else pushed_cases(remote, found)
+
+    @cached_property
+    def _registry(self) -> "Client":
+        from coalmine_server.client import open_registry_client
+
+        return self._stack.enter_context(open_registry_client(self.settings))
 
     def fetch(self, name: str, version: str) -> "PromptContent":
         """A version of the registry."""
         from coalmine_registry.errors import NotFound as NoSuchVersion
         from coalmine_schemas.prompts import PromptContent
-        from coalmine_server.client import open_registry_client
         from coalmine_server.errors import NotFound
 
-        if self._client is None:
-            self._client = self._stack.enter_context(open_registry_client(self.settings))
         try:
-            found: dict[str, Any] = self._client.get(path_of("prompts", name, "versions", version))
+            found: dict[str, Any] = self._registry.get(path_of("prompts", name, "versions", version))
         except NotFound as error:
             raise NoSuchVersion(str(error)) from None
         return PromptContent.from_json(found["content"])
+
+
+def pushed_suite(client: "Client", name: str) -> "Suite":
+    """A suite that was pushed to the server."""
+    from coalmine_evals.suites.suite import PushedSuite
+    from coalmine_server.client import read_as
+
+    return read_as(PushedSuite, client.get(path_of("suites", name))).suite
+
+
+def pushed_cases(client: "Client", suite: "Suite") -> "SuiteCases":
+    """A suite with its cases, which the server keeps."""
+    from coalmine_evals.results.datasets import Case, Dataset
+    from coalmine_evals.suites.cases import checked
+    from coalmine_server.client import read_as
+
+    path = path_of("datasets", suite.dataset)
+    dataset = read_as(Dataset, client.get(path, {"digest": suite.dataset_digest}))
+    cases = client.items(f"{path}/cases", {"digest": dataset.digest})
+    return checked(suite, dataset.digest, [read_as(Case, each) for each in cases])
 
 
 class NoAnswer(ServerError):

@@ -40,7 +40,7 @@ def publish(
     push`. Exits with 1 if the run is no evidence, and says why.
     """
     from coalmine_server.client import open_registry_client
-    from coalmine_server.errors import NotFound, Unavailable
+    from coalmine_server.errors import CheckFailed, NotFound, Unavailable
 
     with evaluations(context) as here:
         found = here.store.run(run)
@@ -59,6 +59,9 @@ def publish(
             made = client.post(path_of("eval-runs", run, "evidence"), {"version": version})
             evidence = made["id"]
         shown = client.get(path_of("evidence", evidence))
+        if version not in (None, shown["version"]):
+            about = f"{shown['prompt']}@{shown['version']}"
+            raise CheckFailed(f"run {run} is evidence about {about} already, and of no other version")
     if as_json:
         write_json(shown)
         return

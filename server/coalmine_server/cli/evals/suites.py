@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coalmine_server.cli.evals.place import pushed_cases, pushed_suite
 from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 
@@ -155,14 +156,12 @@ def push(context: typer.Context, file: SuiteFile, *, as_json: AsJson = False) ->
 
 def _found(context: typer.Context, name: str) -> tuple["Suite", "list[Case] | None"]:
     from coalmine_evals.suites.read import read_suite
-    from coalmine_evals.suites.suite import PushedSuite
-    from coalmine_server.client import read_as
 
     if name.endswith((".yaml", ".yml")):
         suite = read_suite(Path(name))
         return _cases(context, suite, Path(name))
     with asking(context, quiet=True) as client:
-        suite = read_as(PushedSuite, client.get(path_of("suites", name))).suite
+        suite = pushed_suite(client, name)
     return _kept(context, suite)
 
 
@@ -176,16 +175,8 @@ def _cases(context: typer.Context, suite: "Suite", file: Path) -> tuple["Suite",
 
 
 def _kept(context: typer.Context, suite: "Suite") -> tuple["Suite", "list[Case]"]:
-    from coalmine_evals.results.datasets import Case, Dataset
-    from coalmine_evals.suites.cases import checked
-    from coalmine_server.client import read_as
-
     with asking(context, quiet=True) as client:
-        path, question = path_of("datasets", suite.dataset), {"digest": suite.dataset_digest}
-        dataset = read_as(Dataset, client.get(path, question))
-        question = {"digest": dataset.digest}
-        cases = [read_as(Case, each) for each in client.items(f"{path}/cases", question)]
-    found = checked(suite, dataset.digest, cases)
+        found = pushed_cases(client, suite)
     return found.suite, list(found.every)
 
 

@@ -102,6 +102,9 @@ def test_a_run_of_ci_is_evidence(
     assert "suite" in run("evals", "publish", passes, expect=2)  # not pushed yet
     run(*IMPORT)
     run("suite", "push", "sums.yaml")
+    by_name = ("--candidate", "sums@1.1.0", "--baseline", "sums@1.0.0", "--json")
+    assert json.loads(run("evals", "run", "sums", *by_name))["gate"]["outcome"] == "pass"
+    assert "no suite summs" in run("evals", "run", "summs", *by_name, expect=2)
     # Somebody's word is no run.
     recorded = json.loads(
         run("evidence", "record", "sums", "1.1.0", "--passed", "--summary", "trust me", "--json")
@@ -110,6 +113,8 @@ def test_a_run_of_ci_is_evidence(
     assert "counts runs of a suite only" in refused
     assert run("evals", "publish", passes).strip() == f"--evidence eval_run={passes}"
     assert run("evals", "publish", passes).strip() == f"--evidence eval_run={passes}"  # again: the same
+    of_another = run("evals", "publish", passes, "--version", "1.2.0", expect=1)
+    assert "is evidence about sums@1.1.0 already" in of_another
     run("evals", "publish", fails)
     refused = run("promote", "sums", "1.2.0", "prod", "--evidence", f"eval_run:{fails}", expect=1)
     assert "did not pass" in refused
