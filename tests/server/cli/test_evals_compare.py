@@ -185,7 +185,7 @@ def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> No
         (["--scorer", "numeric_answer margin=200%"], "margin"),
         (["--scorer", "numeric_answer", "--map", "nothing"], "FIELD=COLUMN"),
         (
-            ["--scorer", "numeric_answer", "--report", "/gone/report.md"],
+            ["--scorer", "numeric_answer", "--report", "/gone/a.md"],
             "name a file in a folder that exists",
         ),
         (["--scorer", "numeric_answer", "--junit", "/"], "name a file in a folder that exists"),
