@@ -1,6 +1,7 @@
 """`coalmine dataset`: cases that versions are tried on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,11 +67,11 @@ def import_(
 
     chosen = name or file.name.removesuffix(".gz").rsplit(".", 1)[0]
     if promptfoo:
-        cases = _from_promptfoo(file, chosen, prompt, out)
+        cases = _from_promptfoo(file, chosen, prompt, out, dry_run=dry_run)
     else:
         cases = read_cases(file, mapping=read_mapping(mapping) if mapping else None)
-    if out is not None:
-        write_cases(out, cases)
+        if out is not None:
+            write_cases(out, cases)
     if dry_run:
         facts: dict[str, Any] = {"name": chosen, "cases": len(cases), "digest": digest_of(cases)}
     else:
@@ -226,7 +227,10 @@ def forget(
     note(f"{count} case{'' if count == 1 else 's'} or proposal{'' if count == 1 else 's'} of it are gone")
 
 
-def _from_promptfoo(file: Path, name: str, prompt: str | None, out: Path | None) -> list[Any]:
+def _from_promptfoo(
+    file: Path, name: str, prompt: str | None, out: Path | None, *, dry_run: bool
+) -> list[Any]:
+    from coalmine_evals.datasets.jsonl import write_cases
     from coalmine_evals.datasets.promptfoo import read_promptfoo
     from coalmine_evals.suites.write import write_suite
 
@@ -234,12 +238,16 @@ def _from_promptfoo(file: Path, name: str, prompt: str | None, out: Path | None)
     target = (out or file).parent / f"{found.suite.name}.yaml"
     if target.resolve() == file.resolve():
         target = file.parent / f"{found.suite.name}.suite.yaml"
-    if target.exists():
-        raise typer.BadParameter(f"{target} exists: move it, or give another --prompt or --out folder")
-    write_suite(target, found.suite)
+    lines = out or file.parent / f"{name}.jsonl"
     for each in found.left_out:
         note(each)
-    note(f"wrote {target}: read it, then `coalmine suite check {target}`")
+    if not dry_run:
+        for path in (target,) if out else (target, lines):
+            if path.exists():
+                raise typer.BadParameter(f"{path} exists: move it, or give another --prompt or --out folder")
+        write_cases(lines, found.cases)
+        write_suite(target, replace(found.suite, file=lines.name))
+        note(f"wrote {target} and {lines}: read them, then `coalmine suite check {target}`")
     return list(found.cases)
 
 
