@@ -10,7 +10,7 @@ from coalmine_evals.continuous.estimate import quality_of
 from coalmine_evals.continuous.outage import is_down
 from coalmine_evals.continuous.service import NO_TEXTS, Continuous, RolloutNeed
 from coalmine_evals.judges.scorer import JudgeScorer
-from coalmine_evals.production_file import ProductionPlan, read_production_file
+from coalmine_evals.production_file import FILE, ProductionPlan, read_production_file
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import AsksModels
 from coalmine_evals.records import Scorer
@@ -207,7 +207,7 @@ def scorers_of(plan: ProductionPlan) -> dict[str, Scorer]:
         try:
             made[each.metric] = scorer_of(each.scorer, each.settings)
         except CoalmineError as error:
-            raise ConfigurationError(f"continuous.scores.{each.metric}: {error}", EXAMPLE) from error
+            raise ConfigurationError(f"{FILE}: continuous.scores.{each.metric}: {error}", EXAMPLE) from error
     return made
 
 

@@ -210,10 +210,16 @@ def test_what_is_no_answer_is_an_error(body: str | dict[str, object], error: str
     assert len(server.asked) == 1
 
 
-def test_half_a_surrogate_pair_is_replaced_as_nothing_could_keep_it() -> None:
-    with llm_server(lambda _: Reply(chat("It is \ud800. \ud83d\ude00"))) as server:
-        (output,) = ask(server)
-    assert output.text == "It is \ufffd. \U0001f600"
+def test_half_an_emoji_is_replaced_and_two_halves_are_one() -> None:
+    stream = [chat("Yes \ud83d", model="m\udc00"), chat("\ud83d\ude00")]
+    with llm_server(in_turn(*(Reply(each) for each in stream))) as server:
+        cut, *_ = ask(server)
+        whole, *_ = ask(server)
+    assert (cut.text, cut.response_model, whole.text) == ("Yes \ufffd", "m\ufffd", "\N{GRINNING FACE}")
+    with llm_server(lambda _: Reply({"error": {"message": "no \ud83d"}}, status=400)) as server:
+        (refused,) = ask(server)
+    assert refused.error is not None
+    assert "no \ufffd" in refused.error
 
 
 def test_a_refusal_in_words_is_an_answer() -> None:

@@ -87,6 +87,7 @@ def _write(cells: list[dict[str, Any]]) -> None:
         (
             f"{each['prompt']}@{each['version']}",
             each["model"],
+            each["suite"],
             each["outcome"] or each["state"],
             _saved(each),
             _usd(each["cost_nano_usd_per_case"]),
@@ -96,7 +97,7 @@ def _write(cells: list[dict[str, Any]]) -> None:
         )
         for each in cells
     ]
-    columns = ["version", "model", "outcome", "saves", "USD a case", "ms", "ms before", "what"]
+    columns = ["version", "model", "suite", "outcome", "saves", "USD a case", "ms", "ms before", "what"]
     write_table(columns, rows, empty="nothing to run", wrapped=True)
 
 
