@@ -1,5 +1,6 @@
 """All mistakes of a file that people write, told at once."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -8,6 +9,8 @@ from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 _MOST_TOLD: Final = 100
+_MOST_ALIKE: Final = 5
+"""A column that is missing is missing in each of thousands of lines."""
 
 
 class InvalidFile(InvalidParameter):
@@ -34,6 +37,7 @@ class Mistakes:
 
     def __init__(self, prefix: str = "") -> None:
         self.found: list[str] = []
+        self._alike: Counter[tuple[str, str]] = Counter()
         self._prefix = prefix
 
     @contextmanager
@@ -46,7 +50,10 @@ class Mistakes:
         try:
             yield
         except InvalidPrompt as mistake:
-            self.note(f"{place}{mistake}")
+            kind = (mistake.field, mistake.remedy)
+            self._alike[kind] += 1
+            if self._alike[kind] <= _MOST_ALIKE:
+                self.note(f"{place}{mistake}")
 
     def note(self, mistake: object) -> None:
         """Notes one mistake."""
@@ -60,5 +67,8 @@ class Mistakes:
         """
         if (more := len(self.found) - _MOST_TOLD) > 0:
             self.found[_MOST_TOLD:] = [f"... and {more} more mistakes"]
+        for (field, remedy), count in self._alike.items():
+            if count > _MOST_ALIKE:
+                self.found.append(f"... and {count - _MOST_ALIKE:,} more like it: {field}: {remedy}")
         if self.found:
             raise InvalidFile(self.found)

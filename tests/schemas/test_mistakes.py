@@ -26,3 +26,19 @@ def test_what_is_no_mistake_of_the_file_is_raised() -> None:
     with pytest.raises(ZeroDivisionError), mistakes.noted():
         raise ZeroDivisionError
     assert mistakes.found == []
+
+
+def test_a_mistake_that_every_line_has_is_told_a_few_times_and_counted() -> None:
+    mistakes = Mistakes("answers.jsonl:")
+    for number in range(1, 1_001):
+        with mistakes.noted(f"{number}: "):
+            raise InvalidPrompt("column", "a" if number % 2 else "b", "name another")
+    with mistakes.noted("1001: "):
+        raise InvalidPrompt("id", "x", "give each case an id of its own")
+    with pytest.raises(InvalidFile) as raised:
+        mistakes.tell()
+    told = raised.value.mistakes
+    assert told[0] == "answers.jsonl:1: column is 'a': name another"
+    assert "answers.jsonl:1001: id is 'x': give each case an id of its own" in told
+    assert told[-1] == "... and 995 more like it: column: name another"
+    assert len(told) == 7

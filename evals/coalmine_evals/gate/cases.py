@@ -17,15 +17,20 @@ MOST_FLAKY: Final = 10
 
 def must_pass_failures(
     cases: Sequence[Case], metrics: Sequence[MetricScores], right_from: Mapping[str, float]
-) -> tuple[CaseDifference, ...]:
-    """Cases that have to be right, and were not in every repeat of the candidate, by any of the metrics."""
+) -> tuple[tuple[CaseDifference, ...], tuple[CaseDifference, ...]]:
+    """Cases that have to be right in every repeat of the candidate, by each of the metrics.
+
+    Returns:
+        Those that were wrong, and those that were not, and have repeats without a score.
+    """
     named = np.array([case.must_pass for case in cases])
-    found = []
+    wrong, unscored = [], []
     for metric in metrics:
-        with np.errstate(invalid="ignore"):
-            right = (metric.candidate >= right_from.get(metric.metric, 1.0)).all(axis=1)
-        found += [_difference(cases, metric, int(at)) for at in np.flatnonzero(named & ~right)]
-    return tuple(found)
+        bad = (metric.candidate < right_from.get(metric.metric, 1.0)).any(axis=1)
+        unknown = np.isnan(metric.candidate).any(axis=1) & ~bad
+        wrong += [_difference(cases, metric, int(at)) for at in np.flatnonzero(named & bad)]
+        unscored += [_difference(cases, metric, int(at)) for at in np.flatnonzero(named & unknown)]
+    return tuple(wrong), tuple(unscored)
 
 
 def worst(cases: Sequence[Case], metrics: Sequence[MetricScores]) -> tuple[CaseDifference, ...]:

@@ -51,14 +51,14 @@ def judge(given: GateInput) -> GateReport:
     adjusted = _adjusted(found)
     rows = tuple(_row(each, p, given.unscored_limit) for each, p in zip(found, adjusted, strict=True))
     deciding = [each for each in metrics if each.advisory is None]
-    failures = () if only_dev else must_pass_failures(cases, deciding, given.right_from)
-    outcome, sentence = _outcome(rows, failures, found)
+    wrong, unscored = ((), ()) if only_dev else must_pass_failures(cases, deciding, given.right_from)
+    outcome, sentence = _outcome(rows, wrong, unscored, found)
     return GateReport(
         outcome=outcome,
         sentence=sentence,
         power=tuple(power_words(each) for each in found if each.must_be_shown),
         rows=rows,
-        must_pass_failures=failures,
+        must_pass_failures=(*wrong, *unscored),
         worst=worst(cases, deciding or metrics),
         flaky=flaky(cases, metrics),
         warnings=tuple(warnings),
@@ -169,7 +169,10 @@ def _by_interval(each: Measured, interval: Interval, p_harm: float) -> tuple[Out
 
 
 def _outcome(
-    rows: Sequence[GateRow], failures: Sequence[CaseDifference], found: Sequence[Measured]
+    rows: Sequence[GateRow],
+    wrong: Sequence[CaseDifference],
+    unscored: Sequence[CaseDifference],
+    found: Sequence[Measured],
 ) -> tuple[Outcome, str]:
     """The answer, and the sentence that says it."""
     pairs = [(row, each) for row, each in zip(rows, found, strict=True) if row.decides]
@@ -177,14 +180,15 @@ def _outcome(
     by: dict[Outcome, list[GateRow]] = {
         outcome: [row for row, _ in pairs if row.outcome == outcome] for outcome in ("invalid", "fail")
     }
-    lost = list(dict.fromkeys(each.case for each in failures))
+    lost = list(dict.fromkeys(each.case for each in wrong))
     lost_words = [f"{_several(len(lost), 'case')} that must pass did not: {_listed(lost)}"] if lost else []
     if by["invalid"]:
         return "invalid", _sentence(
             "invalid", [f"{name_of(r)}: {r.reason}" for r in by["invalid"]] + lost_words
         )
-    if lost and all(each.candidate is None for each in failures):
-        return "invalid", _sentence("invalid", ["a case that must pass has no score: " + _listed(lost)])
+    if unscored and not lost:
+        names = _listed(list(dict.fromkeys(each.case for each in unscored)))
+        return "invalid", _sentence("invalid", [f"an answer to a case that must pass has no score: {names}"])
     if lost or by["fail"]:
         return "fail", _sentence(
             "harm shown", [*lost_words, *(f"{name_of(r)} is {r.reason}" for r in by["fail"])]

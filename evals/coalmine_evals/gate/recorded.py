@@ -132,13 +132,18 @@ def read_sides(
     Args:
         candidate: JSON Lines; several lines of a case are its repeats.
         baseline: The same of the baseline.
-        cases: File of cases; None: the candidate's lines have their fields, too, such as `expected`.
+        cases: File of cases; None: the lines of answers have their fields, too, such as `expected`, and each
+            case that either side answered is one.
         mapping: Fields of cases by column.
 
     Raises:
         InvalidFile: A file has mistakes, or a file of answers knows none of the cases.
     """
-    known = _cases_beside(candidate, mapping) if cases is None else read_cases(cases, mapping=mapping)
+    if cases is None:
+        beside = {case.id: case for path in (baseline, candidate) for case in _cases_beside(path, mapping)}
+        known = list(beside.values())
+    else:
+        known = read_cases(cases, mapping=mapping)
     names = {case.id for case in known}
     found = []
     for path in (candidate, baseline):

@@ -17,7 +17,7 @@ from coalmine_evals.records import Output
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
-_CASE: Final = ("case", "id")
+_CASE: Final = ("case", "id", "case_id")
 _OUTPUT: Final = "output"
 _KEYS: Final = (
     *("output", "error", "model", "input_tokens", "output_tokens", "cost_nano_usd", "latency_ms"),
@@ -42,7 +42,8 @@ class RecordedOutputs:
         found = self.outputs.get(case, ())
         if repeat < len(found):
             return found[repeat]
-        return Output(None, f"missing: {self.name} has {len(found)} answers to this case")
+        most = max(map(len, self.outputs.values()))
+        return Output(None, f"missing: {self.name} has {len(found)} of {most} answers to this case")
 
 
 def read_outputs(path: Path) -> RecordedOutputs:
@@ -60,6 +61,7 @@ def read_outputs(path: Path) -> RecordedOutputs:
     for number, line in read_lines(path, mistakes):
         with mistakes.noted(f"{number}: "):
             case = next((line[key] for key in _CASE if key in line), None)
+            case = str(case) if isinstance(case, int) and not isinstance(case, bool) else case
             if not isinstance(case, str) or not case:
                 raise InvalidPrompt("case", case, "give the id of the case, a text")
             output = _output(line)

@@ -32,12 +32,12 @@ def output_of(
         provider=provider,
         service_tier=billed.service_tier,
     )
-    text = None if facts.text is None else _whole(facts.text)
+    text, model = _whole(facts.text), _whole(facts.response_model)
     error = None if text is not None else _without_text(facts.finish_reason)
     return Output(
         text=text,
         error=error,
-        response_model=None if facts.response_model is None else _whole(facts.response_model),
+        response_model=model,
         input_tokens=_count(billed.counts.get("input_tokens")),
         output_tokens=_count(billed.counts.get("output_tokens")),
         cost_nano_usd=billed.cost_nano_usd
@@ -86,12 +86,18 @@ def said_error(body: bytes) -> tuple[str | None, str]:
     found = _json(body)
     error = found.get("error", found) if isinstance(found, dict) else None
     if isinstance(error, str):
-        return None, _whole(error)
+        return None, _whole(error) or ""
     if not isinstance(error, dict):
         return None, body[:300].decode("utf-8", "replace")
     code = error.get("code") or error.get("type")
     message = error.get("message")
-    return (str(code) if code else None), _whole(str(message if message else json.dumps(error)))
+    said = _whole(str(message)) if message else None
+    return (str(code) if code else None), said or json.dumps(error)
+
+
+def _whole(text: str | None) -> str | None:
+    """The text with a mark in place of each half of a surrogate pair, which no file could keep."""
+    return text and text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _without_text(finish_reason: str | None) -> str:
@@ -100,11 +106,6 @@ def _without_text(finish_reason: str | None) -> str:
     if finish_reason in ("length", "max_tokens"):
         return f"empty: no text within the limit of tokens ({finish_reason}): raise it in the parameters"
     return f"empty: the answer has no text (finish reason {finish_reason})"
-
-
-def _whole(text: str) -> str:
-    """Joins surrogate pairs that came in two pieces; halves, as of an answer that was cut, cannot be kept."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _count(value: float | None) -> int | None:

@@ -26,6 +26,7 @@ from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.engine import Work, bound
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
+from coalmine_evals.runs.session import halted_by
 from coalmine_evals.runs.sides import PromptSide, RunSide
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.runs.suite_scorers import scorers_of
@@ -148,7 +149,8 @@ class Runner:
             stopping = asyncio.Event()
             watcher = asyncio.create_task(_watch(stop, stopping))
             try:
-                ended = await finish(run, asked, self._store, judge, stop=stopping)
+                async with halted_by(stopping, open_models):
+                    ended = await finish(run, asked, self._store, judge, stop=stopping)
             finally:
                 watcher.cancel()
             return ended.run, ended.stopped

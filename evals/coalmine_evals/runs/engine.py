@@ -50,6 +50,9 @@ class Work:
 class Done:
     """What has been done."""
 
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it stops, so that what waits for its turn is not waited for."""
+
     answers: dict[Unit, KeptAnswer] = field(default_factory=dict)
     stopped: str | None = None
     """Why it did not end; None if it did."""
@@ -58,6 +61,7 @@ class Done:
         """Ends it before all is done; the first reason counts."""
         if self.stopped is None:
             self.stopped = reason
+        self.ending.set()
 
 
 def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
@@ -88,9 +92,9 @@ async def carry_out(
         run: The run, which the store has.
         at_once: Answers under way at once; providers have limits of their own.
         progress: Told how many answers are there, and how many are wanted.
-        stop: Ends it early.
+        stop: Ends it early; set when it ends early by itself.
     """
-    done = Done()
+    done = Done(stop or asyncio.Event())
     wanted = set(work.units())
     for answer in store.kept(run):
         # Errors are asked for again: what went wrong may have passed.
@@ -107,7 +111,7 @@ async def carry_out(
         for unit in missing:
             if done.stopped is not None:
                 return
-            if stop is not None and stop.is_set():
+            if done.ending.is_set():
                 done.stop("it was stopped")
                 return
             try:
@@ -122,9 +126,7 @@ async def carry_out(
             asked[side] += 1
             failed[side] += error is not None
             if asked[side] == failed[side] == _ALL_ERRORS:
-                done.stopped = (
-                    f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}"
-                )
+                done.stop(f"the first {_ALL_ERRORS} answers of the {side} are all errors, such as {error}")
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -134,7 +134,8 @@ async def evaluate(
         else:
             run = resumed(wanted.resume, asked, place.store)
         announce(run, expected)
-        async with _halted_by(stop, place.models):
+        stop = stop or asyncio.Event()
+        async with halted_by(stop, place.models):
             return await finish(
                 run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
             )
@@ -173,19 +174,18 @@ async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
 
 
 @asynccontextmanager
-async def _halted_by(stop: asyncio.Event | None, models: OpenModels) -> AsyncIterator[None]:
+async def halted_by(stop: asyncio.Event, models: OpenModels) -> AsyncIterator[None]:
     """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
 
-    async def halt(stop: asyncio.Event) -> None:
+    async def halt() -> None:
         await stop.wait()
         models.halt()
 
-    halting = None if stop is None else asyncio.create_task(halt(stop))
+    halting = asyncio.create_task(halt())
     try:
         yield
     finally:
-        if halting is not None:
-            halting.cancel()
+        halting.cancel()
 
 
 @asynccontextmanager

@@ -52,7 +52,9 @@ class Compares:
                 raise NoReference(f"the case's expected has no {self.field}")
             value = value[part]
         if value is None:
-            raise NoReference("the case does not say what is expected")
+            raise NoReference(
+                "the case does not say what is expected: give it `expected`, from another column by --map"
+            )
         return value
 
     def wanted_texts(self, case: Case) -> list[str]:

@@ -179,9 +179,15 @@ def test_what_is_right_for_a_case_that_must_pass_is_the_suites_to_say() -> None:
 
 def test_a_case_that_must_pass_without_a_score_is_no_pass() -> None:
     listed = [case("a", must_pass=True), *cases(400)]
-    new = np.ones(401)
-    new[0] = math.nan
-    assert judge(GateInput(listed, [metric(new, np.ones(401))])).outcome == "invalid"
+    new = np.ones((401, 3))
+    for repeats in (slice(None), slice(1)):
+        new[0, repeats] = math.nan
+        report = judge(GateInput(listed, [metric(new, np.ones((401, 3)))]))
+        assert report.outcome == "invalid"
+        assert "must pass has no score: a" in report.sentence
+        new[0] = 1.0
+    new[0, :2] = math.nan, 0.0
+    assert judge(GateInput(listed, [metric(new, np.ones((401, 3)))])).outcome == "fail"
 
 
 def test_an_advisory_metric_is_shown_and_never_decides() -> None:

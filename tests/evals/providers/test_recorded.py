@@ -26,8 +26,8 @@ def test_lines_of_a_case_are_its_repeats(tmp_path: Path) -> None:
     assert first.cached
     assert found.output("a", 1).error == "timeout"
     assert found.output("b", 0).text == "two"
-    assert found.output("b", 1).error == "missing: answers.jsonl.gz has 1 answers to this case"
-    assert found.output("c", 0).error == "missing: answers.jsonl.gz has 0 answers to this case"
+    assert found.output("b", 1).error == "missing: answers.jsonl.gz has 1 of 2 answers to this case"
+    assert found.output("c", 0).error == "missing: answers.jsonl.gz has 0 of 2 answers to this case"
 
 
 def test_other_answers_have_another_digest(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_other_answers_have_another_digest(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ('{"output": "x"}', "1: case is None"),
-        ('{"case": 3, "output": "x"}', "1: case is 3"),
+        ('{"case": 3.5, "output": "x"}', "1: case is 3.5"),
         ('{"case": "a"}', "1: output is None: each line needs it"),
         ('{"case": "a", "output": {"b": 1}}', "1: output is"),
         ('{"case": "a", "output": "x", "input_tokens": "many"}', "1: input_tokens is 'many'"),

@@ -251,6 +251,17 @@ def test_what_fails_from_the_start_is_not_tried_to_the_end(tmp_path: Path) -> No
     assert len(server.asked) < 100
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [Reply({"error": "no such key"}, 401), Reply({"error": "daily limit"}, 429, {"retry-after": "86400"})],
+)
+def test_what_waits_for_its_turn_is_not_asked_for_once_all_is_refused(tmp_path: Path, reply: Reply) -> None:
+    with llm_server(lambda _: reply) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(Wanted(cases(500), "support-refund@1.1.0"))
+    assert "refuses" in (stopped.stopped or "")
+    assert len(server.asked) < 20
+
+
 def test_a_case_that_does_not_fit_the_prompt_is_known_before_anything_is_paid(tmp_path: Path) -> None:
     found = cases(10)
     odd = [replace(each, variables={}) for each in found.every[:7]]

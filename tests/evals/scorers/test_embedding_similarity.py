@@ -71,7 +71,11 @@ def test_a_direction_that_is_opposite_or_empty_is_0() -> None:
 @pytest.mark.parametrize(
     ("output", "wanted", "why"),
     [
-        ("red", None, "the case does not say what is expected"),
+        (
+            "red",
+            None,
+            "the case does not say what is expected: give it `expected`, from another column by --map",
+        ),
         ("long", "red", "the embeddings differ in length"),
         ("nothing", "red", "the embedding is not a direction"),
         ("refused", "red", "refused: HTTP 400: too long"),

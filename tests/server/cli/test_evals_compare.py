@@ -135,6 +135,18 @@ def test_a_case_that_one_side_did_not_answer_has_no_score(compare: Compare, tmp_
     assert (rows[0]["cases"], rows[0]["unscored_candidate"]) == (99, 0.01)
 
 
+def test_a_case_that_only_the_baseline_answered_is_one_that_the_candidate_did_not(
+    compare: Compare, tmp_path: Path
+) -> None:
+    old = [{"case": at, "output": "x", "expected": "x"} for at in range(100)]
+    for name, lines in (("old", old), ("new", old[:90])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    result = compare(tmp_path / "new.jsonl", tmp_path / "old.jsonl", "--scorer", "exact", "--json")
+    assert result.returncode == 4, result.stderr
+    row = _json(result)["rows"][0]
+    assert (row["cases"], row["unscored_candidate"]) == (90, 0.1)
+
+
 def test_old_answers_beside_new_ones_are_said(compare: Compare, tmp_path: Path) -> None:
     for name, day, model in (("new", "2026-11-20", "m-2"), ("old", "2026-10-01", "m-1")):
         lines = [
@@ -172,6 +184,11 @@ def test_ci_chooses_what_undecided_means(compare: Compare, tmp_path: Path) -> No
         (["--scorer", "numeric_answer margin"], "KEY=VALUE"),
         (["--scorer", "numeric_answer margin=200%"], "margin"),
         (["--scorer", "numeric_answer", "--map", "nothing"], "FIELD=COLUMN"),
+        (
+            ["--scorer", "numeric_answer", "--report", "/gone/report.md"],
+            "name a file in a folder that exists",
+        ),
+        (["--scorer", "numeric_answer", "--junit", "/"], "name a file in a folder that exists"),
         (["--scorer", "numeric_answer", "--candidate", "m7.solution"], "m1.solution"),
         (["--scorer", "numeric_answer", "--candidate", "m1"], "name one of m1.is_correct, m1.solution"),
     ],

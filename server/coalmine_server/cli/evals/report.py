@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from coalmine_server.cli.output import note, write_table
+from coalmine_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from coalmine_evals.reports import CaseTexts
@@ -101,11 +102,21 @@ def write_files(
         junit_file: For JUnit XML.
     """
     from coalmine_evals.reports import junit, markdown
-    from coalmine_schemas.atomic_file import write_atomically
 
     if report_file is not None:
         candidate, baseline = sides
         text = markdown(report, name=name, candidate=candidate, baseline=baseline, texts=texts)
-        write_atomically(report_file, text)
+        _write(report_file, text)
     if junit_file is not None:
-        write_atomically(junit_file, junit(report, name=name, undecided=undecided))
+        _write(junit_file, junit(report, name=name, undecided=undecided))
+
+
+def _write(file: Path, text: str) -> None:
+    from coalmine_schemas.atomic_file import write_atomically
+
+    try:
+        write_atomically(file, text)
+    except (OSError, ValueError) as error:
+        # Not as it comes: a traceback has exit code 1, which says that harm is shown.
+        message = f"{file} cannot be written ({getattr(error, 'strerror', None) or error})"
+        raise ConfigurationError(message, "name a file in a folder that exists") from None
