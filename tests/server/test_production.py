@@ -90,3 +90,14 @@ def _scores_of(server: ServerProcess, request_id: str) -> set[tuple[str, str]]:
     if not found.is_success:
         return set()
     return {(each["name"], each["source"]) for each in found.json()["scores"]}
+
+
+def test_a_damaged_file_of_evaluations_is_said_to_whoever_asks(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "evals.db").write_bytes(b"something else" * 1000)
+    with ServerProcess(home) as found:
+        found.wait_ready()
+        done = coalmine("suite", "list", home=home)
+    assert done.returncode != 0
+    assert "restore a copy of it" in done.stderr

@@ -231,7 +231,7 @@ def _translated(error: DBAPIError, database: str) -> Exception:
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return DatabaseDamaged(
-            f"the {database} database is damaged, or its file is none ({error.orig}): restore a copy of it"
+            f"the {database} file is not a database or is damaged ({error.orig}): restore a copy of it"
         )
     if isinstance(error, OperationalError | InterfaceError):
         return DatabaseUnavailable(f"the {database} database cannot be used now: {error.orig}")

@@ -65,6 +65,7 @@ STALE: Final = ProblemKind("stale-revision", "Somebody changed it in the meantim
 PRECONDITION_FAILED: Final = ProblemKind("precondition-failed", "Somebody changed it in the meantime", 412)
 CONFLICT: Final = ProblemKind("conflict", "Conflicts with the current state", 409)
 UNAVAILABLE: Final = ProblemKind("unavailable", "What answers this does not run here", 503)
+UNUSABLE: Final = ProblemKind("unusable-database", "A file of this server cannot be used", 500)
 INTERNAL: Final = ProblemKind("internal", "Internal server error", 500)
 
 NOT_READY: Final[Mapping[Phase, ProblemKind]] = {
@@ -92,6 +93,8 @@ KINDS: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (
     (registry_errors.Frozen, ProblemKind("frozen", "A freeze stands", 409)),
     (registry_errors.Steered, ProblemKind("steered", "A rollout steers it", 409)),
     (registry_errors.Conflict, CONFLICT),
+    (registry_errors.DatabaseDamaged, UNUSABLE),
+    (registry_errors.DatabaseTooNew, UNUSABLE),
     (InvalidParameter, INVALID_REQUEST),
 )
 """What an error becomes whose text says all there is to say."""
