@@ -52,6 +52,8 @@ class ExitCode(IntEnum):
     """No server, broker or store could be reached, or another process holds it."""
     UNDECIDED = 4
     """What was waited for ended without an answer: a rollout that expired, was superseded or cancelled."""
+    FAULT = 70
+    """A fault of Coalmine itself, with a traceback; sysexits' EX_SOFTWARE."""
 
 
 class ServerError(CoalmineError):

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import traceback
 from typing import TextIO, cast
 
 from coalmine_schemas.errors import CoalmineError
@@ -60,6 +61,9 @@ def main() -> None:
         # Whoever read our output has gone (`| head`). Python would complain once more on closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
+    except Exception:  # noqa: BLE001 - not with 1, which is the answer of a check or of the gate
+        traceback.print_exc()
+        sys.exit(ExitCode.FAULT)
 
 
 def _fail(error: CoalmineError) -> None:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from coalmine_server.cli.app import app
+from coalmine_server.cli.main import main
 from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
 
 HEAVY = [
@@ -195,3 +196,16 @@ def test_tables_are_not_cut_in_a_pipe(home: Path) -> None:
 
 def test_version_is_that_of_the_distribution(home: Path) -> None:
     assert re.fullmatch(r"coalmine \d+\.\d+\.\d+\n", coalmine("--version", home=home).stdout)
+
+
+def test_a_fault_of_ours_has_an_exit_code_that_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fault() -> None:
+        raise ZeroDivisionError("in a sum")
+
+    monkeypatch.setattr("coalmine_server.cli.app.app", fault)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 70
+    assert capsys.readouterr().err.endswith("ZeroDivisionError: in a sum\n")
