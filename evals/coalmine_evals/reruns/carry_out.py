@@ -114,15 +114,8 @@ class Runner:
         put_flags(means.database, run, wanted.version, outcome, now=now)
         if wanted.model is None:
             with suppress(Conflict):  # its own reasons stand with the run
-                made = evidence.record(
-                    means.registry,
-                    Actor.of_system(),
-                    run,
-                    wanted.version,
-                    suite=suite,
-                    cases=cases.chosen,
-                    answers=self._store.kept(run.id),
-                )
+                system = Actor.of_system()
+                made = evidence.record(means.registry, system, run, wanted.version, store=self._store)
                 self._store.put(replace(run, evidence=made.id))
         self._end(job, run, report, "done", said=None if report is None else report.sentence)
 

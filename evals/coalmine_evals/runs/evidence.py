@@ -6,6 +6,9 @@ from typing import Final
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import KeptAnswer
+from coalmine_evals.runs.store import RunStore
+from coalmine_evals.suites.cases import cases_kept
+from coalmine_evals.suites.storage import find_suite, suites_of
 from coalmine_evals.suites.suite import Suite
 from coalmine_registry.errors import Conflict, NotFound
 from coalmine_registry.operations.checked_evidence import EVAL_RUN, EvalRunOf
@@ -25,31 +28,35 @@ def record(
     run: EvalRun,
     version: str,
     *,
-    suite: Suite,
-    cases: Sequence[Case],
-    answers: Sequence[KeptAnswer],
+    store: RunStore,
 ) -> CheckedEvidence:
     """Records a run as evidence for a version whose content its candidate is.
+
+    A run that passed is evidence once the newest of all other suites of the prompt have passed, too: else
+    whoever may push a suite could choose what has to hold.
 
     Args:
         registry: Keeps the evidence.
         actor: In whose name.
         run: The run.
         version: The version of the suite's prompt.
-        suite: The suite that was run, as it was pushed.
-        cases: The cases that it counts.
-        answers: All of the run.
+        store: Keeps runs, and their suites and cases in the same database.
 
     Raises:
         Forbidden: The actor is not an author.
         NotFound: There is no such version.
         Conflict: It is no evidence; says why.
     """
+    suite = find_suite(store.database, run.suite, run.suite_digest).suite
+    cases = cases_kept(suite, store.database).chosen
     about = registry.version(suite.prompt, version)
     served = served_by_default(registry, suite.prompt)
-    if (why := why_none(run, about, suite, cases, served)) is not None:
+    why = why_none(run, about, suite, cases, served)
+    passed, said = (False, "") if why else _outcome(run, suite, cases, store.kept(run.id))
+    if passed:
+        why = _why_not_alone(run, about, store, served)
+    if why is not None:
         raise Conflict(f"run {run.id} is no evidence for {about.reference}: {why}")
-    passed, said = _outcome(run, suite, cases, answers)
     assert run.ended_at is not None  # it has ended
     against = f"against {served.version}" if served else "without a baseline, as nothing is served yet"
     models = ", ".join(run.candidate.response_models) or run.candidate.model
@@ -97,6 +104,31 @@ def why_none(
     )
     why = next((text for applies, text in reasons if applies), None)
     return why or _why_not_compared(run, about, served)
+
+
+def _why_not_alone(
+    run: EvalRun, about: VersionRecord, store: RunStore, served: VersionRecord | None
+) -> str | None:
+    """Returns what else of the prompt's suites has to pass first; None: nothing."""
+    for newest in suites_of(store.database, about.name):
+        if newest.suite.split != "test":
+            continue
+        if newest.suite.name == run.suite:
+            if newest.digest != run.suite_digest:
+                return f"the suite {run.suite} has changed since: run it again"
+            continue
+        cases = cases_kept(newest.suite, store.database).chosen
+        runs = store.runs(limit=100, suite=newest.suite.name, digest=about.digest).items
+        tried = [
+            _outcome(each, newest.suite, cases, store.kept(each.id))[0]
+            for each in runs
+            if each.suite_digest == newest.digest
+            and why_none(each, about, newest.suite, cases, served) is None
+        ]
+        if not any(tried[:1]):
+            found = "has not passed" if tried else "was not run on it"
+            return f"{about.name} has the suite {newest.suite.name}, too, which {found}: run that first"
+    return None
 
 
 def _why_not_compared(run: EvalRun, about: VersionRecord, served: VersionRecord | None) -> str | None:

@@ -26,8 +26,6 @@ from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.published import PublishedRuns
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
-from coalmine_evals.suites.cases import cases_kept
-from coalmine_evals.suites.storage import find_suite
 from coalmine_registry.errors import Conflict
 from coalmine_registry.provenance import CheckedEvidence
 from coalmine_registry.roles import Actor
@@ -98,16 +96,7 @@ class Evaluations:
         about = version or found.candidate.version
         if about is None:
             raise Conflict(f"run {run} is of a draft: push it, and say as which version")
-        suite = find_suite(self.database, found.suite, found.suite_digest).suite
-        made = evidence.record(
-            self._owned.known_registry,
-            actor,
-            found,
-            about,
-            suite=suite,
-            cases=cases_kept(suite, self.database).chosen,
-            answers=self.runs.kept(run),
-        )
+        made = evidence.record(self._owned.known_registry, actor, found, about, store=self.runs)
         self.runs.put(replace(found, evidence=made.id))
         return made
 

@@ -14,6 +14,7 @@ from coalmine_evals.runs import evidence
 from coalmine_evals.runs.answers import SideName
 from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide, PublishedRuns
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.suites.storage import put_suite
 from coalmine_registry.errors import Conflict, EvidenceMissing, EvidenceRefused, NotFound
 from coalmine_registry.records import Evidence
 from coalmine_schemas.errors import InvalidParameter
@@ -66,15 +67,7 @@ def published(known: EvalCase, wrong: Sequence[int] = (), run: str = RUN) -> Eva
 
 def recorded(known: EvalCase, run: EvalRun, version: str = "1.1.0") -> Evidence:
     """Records a run as evidence."""
-    made = evidence.record(
-        known.registry,
-        ANN,
-        run,
-        version,
-        suite=known.suite.suite,
-        cases=known.cases,
-        answers=RunStore(known.database).kept(run.id),
-    )
+    made = evidence.record(known.registry, ANN, run, version, store=RunStore(known.database))
     assert made.run == run.id
     return Evidence("eval_run", run.id, "")
 
@@ -154,6 +147,29 @@ def test_a_side_that_says_nothing_of_the_version(known: EvalCase) -> None:
             recorded(known, replace(run, **change))  # type: ignore[arg-type]
 
 
+def test_a_run_is_evidence_once_all_suites_of_the_prompt_have_passed(known: EvalCase) -> None:
+    store = RunStore(known.database)
+    run = published(known)
+    other = replace(known.suite.suite, name="other")
+    pushed = put_suite(known.database, other, actor="ann", now=known.now)
+    with pytest.raises(Conflict, match="the suite other, too, which was not run on it"):
+        recorded(known, run)
+    harm = published(known, wrong=range(30), run=RUN[:-1] + "1")
+    store.put(replace(harm, suite="other", suite_digest=pushed.digest))
+    with pytest.raises(Conflict, match="the suite other, too, which has not passed"):
+        recorded(known, run)
+    passes = published(known, run=RUN[:-1] + "2")
+    store.put(replace(passes, suite="other", suite_digest=pushed.digest))
+    recorded(known, run)
+
+
+def test_a_run_of_a_suite_that_has_changed_since_is_no_evidence(known: EvalCase) -> None:
+    run = published(known)
+    known.push_suite(margin=0.01)
+    with pytest.raises(Conflict, match="the suite sums has changed since: run it again"):
+        recorded(known, run)
+
+
 def test_a_first_version_is_judged_by_the_cases_that_must_pass(tmp_path: Path) -> None:
     known = EvalCase(tmp_path)
     taking = PublishedRuns(known.database, known.registry, judge)
@@ -162,10 +178,7 @@ def test_a_first_version_is_judged_by_the_cases_that_must_pass(tmp_path: Path) -
         taking.take(run, answers(known, "candidate", wrong))
         ended = taking.end(run)
         assert ended.gate is None
-        made = evidence.record(
-            known.registry, ANN, ended, "1.0.0", suite=known.suite.suite, cases=known.cases,
-            answers=RunStore(known.database).kept(run),
-        )  # fmt: skip
+        made = evidence.record(known.registry, ANN, ended, "1.0.0", store=RunStore(known.database))
         assert made.passed is (wrong == [5])
         assert ("c00" in made.summary) is (wrong == [0])
     known.close()
