@@ -1,24 +1,32 @@
 """What became of a place that somebody else has changed: nothing is undone, and nothing fought."""
 
+from coalmine_rollouts.decide_commands import ALWAYS
 from coalmine_rollouts.decision import Decision, ended, is_alone
 from coalmine_rollouts.inputs import Inputs, Place, Row
 from coalmine_schemas.prompts import percent
 
 
 def displaced(row: Row, inputs: Inputs) -> Decision | None:
-    """Returns the end of a rollout whose place serves something else, or its pause where weights differ."""
+    """Returns the end of a rollout whose place serves something else, or its pause where weights differ.
+
+    A rollout that somebody wants to end is not paused first.
+    """
     rollout, place = row.rollout, inputs.place
     if place is None:
         return ended(row, "supersede", "superseded", "nothing is served there any more")
     if rollout.revision is not None and place.revision < rollout.revision:
         text = f"the registry was set back to revision {place.revision}, before {rollout.revision}"
-        return None if rollout.state == "paused" else _paused(row, f"rewound: {text}")
+        return None if _is_to_stop(row, inputs) else _paused(row, f"rewound: {text}")
     if _serves(place, row):
-        return _weights(row, place)
+        return None if _is_to_stop(row, inputs) else _weights(row, place)
     what = place.version or f"experiment {place.experiment}"
     return ended(
         row, "supersede", "superseded", f"{_by(place)} made it serve {what}; the rollout changed nothing"
     )
+
+
+def _is_to_stop(row: Row, inputs: Inputs) -> bool:
+    return row.rollout.state == "paused" or any(each.kind in ALWAYS for each in inputs.commands)
 
 
 def _serves(place: Place, row: Row) -> bool:
@@ -30,7 +38,7 @@ def _serves(place: Place, row: Row) -> bool:
 def _weights(row: Row, place: Place) -> Decision | None:
     rollout = row.rollout
     planned = rollout.plan.weight(rollout.stage)
-    if rollout.mode == "advise" or rollout.state == "paused" or place.weight is None:
+    if rollout.mode == "advise" or place.weight is None:
         return None
     if abs(place.weight - planned) <= 1e-9:
         return None

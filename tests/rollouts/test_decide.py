@@ -339,6 +339,14 @@ def test_weights_that_were_changed_by_hand_pause_it() -> None:
     assert decision.reasons[0].startswith("manual_weights: dana")
 
 
+@pytest.mark.parametrize("place", [{"revision": 4, "weight": 0.3}, {"revision": 1}])
+def test_what_is_to_be_aborted_is_not_paused_first(place: dict[str, Any]) -> None:
+    row = a_row()
+    decision = decided(row, place=a_place(row, **place), commands=(a_command("abort"),))
+    assert decision is not None
+    assert (decision.kind, decision.to_state) == ("abort", "aborted")
+
+
 def test_a_registry_that_was_set_back_pauses_it() -> None:
     row = a_row()
     decision = decided(row, place=a_place(row, revision=2))
