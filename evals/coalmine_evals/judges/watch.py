@@ -1,10 +1,8 @@
 """Scores canary sets once a day."""
 
-import asyncio
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from coalmine_evals.judges.canary import CanaryDay
 from coalmine_evals.judges.measure import JudgeScorers, Measured, measure
@@ -13,12 +11,11 @@ from coalmine_evals.judges.scorer import LlmJudge
 from coalmine_evals.judges.storage import CanarySet, canary_days, canary_sets, put_canary_day
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Models
+from coalmine_evals.runs.stopping import stopped_by
 from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import CoalmineError, InvalidParameter
 from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.prompts.templating import Lookup
-
-_LOOK_S: Final = 0.2
 
 
 def due(database: Database, now: datetime) -> list[CanarySet]:
@@ -46,24 +43,17 @@ async def score_due(
     Returns:
         Why sets could not be scored, a sentence each.
     """
-
-    async def halt() -> None:
-        while not stop.is_set():
-            await asyncio.sleep(_LOOK_S)
-        models.halt()
-
-    halting = asyncio.create_task(halt())
     said = []
     try:
-        for canary in due(database, now):
-            if stop.is_set():
-                break
-            try:
-                await score_canary(database, canary, models, now=now, prompts=prompts)
-            except CoalmineError as error:
-                said.append(f"{canary.scorer}: {error}")
+        async with stopped_by(stop, models.halt):
+            for canary in due(database, now):
+                if stop.is_set():
+                    break
+                try:
+                    await score_canary(database, canary, models, now=now, prompts=prompts)
+                except CoalmineError as error:
+                    said.append(f"{canary.scorer}: {error}")
     finally:
-        halting.cancel()
         await models.close()
     return said
 

@@ -26,8 +26,8 @@ from coalmine_evals.runs.compare import compare
 from coalmine_evals.runs.engine import Work, bound
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
-from coalmine_evals.runs.session import halted_by
 from coalmine_evals.runs.sides import PromptSide, RunSide
+from coalmine_evals.runs.stopping import halted_by, stopped_by
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases, cases_kept
@@ -44,7 +44,6 @@ from coalmine_schemas.prompts import PromptContent
 
 AS_GOOD: Final = timedelta(days=7)
 """Answers that were paid for within this time are used again, where it is not asked what has changed."""
-_LOOK_S: Final = 0.2
 
 _log = structlog.stdlib.get_logger("coalmine.evals")
 
@@ -139,13 +138,8 @@ class Runner:
                 self.jobs.note(job.id, run=run.id)
             else:
                 run = resumed(job.run, asked, self._store)
-            stopping = asyncio.Event()
-            watcher = asyncio.create_task(_watch(stop, stopping))
-            try:
-                async with halted_by(stopping, open_models):
-                    ended = await finish(run, asked, self._store, judge, stop=stopping)
-            finally:
-                watcher.cancel()
+            async with stopped_by(stop) as stopping, halted_by(stopping, open_models):
+                ended = await finish(run, asked, self._store, judge, stop=stopping)
             return ended.run, ended.stopped
         finally:
             await open_models.close()
@@ -263,9 +257,3 @@ def _figures(run: EvalRun) -> dict[str, Any]:
             found[f"{prefix}cost_nano_usd_per_case"] = None if cost is None else cost // max(1, run.cases)
             found[f"{prefix}latency_ms_p50"] = side.latency_ms_p50
     return found
-
-
-async def _watch(stop: threading.Event, stopping: asyncio.Event) -> None:
-    while not stop.is_set():
-        await asyncio.sleep(_LOOK_S)
-    stopping.set()

@@ -26,6 +26,7 @@ from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
+from coalmine_evals.runs.stopping import halted_by
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases
@@ -171,21 +172,6 @@ async def try_cases(wanted: Wanted, place: Place) -> list[Trial]:
             *(answered(work, (at, "candidate", 0)) for at in range(len(work.cases)))
         )
         return [Trial(side.request(case), each) for case, each in zip(work.cases, answers, strict=True)]
-
-
-@asynccontextmanager
-async def halted_by(stop: asyncio.Event, models: OpenModels) -> AsyncIterator[None]:
-    """Lets nothing more be asked for once it is set: most of what waits has not been sent."""
-
-    async def halt() -> None:
-        await stop.wait()
-        models.halt()
-
-    halting = asyncio.create_task(halt())
-    try:
-        yield
-    finally:
-        halting.cancel()
 
 
 @asynccontextmanager

@@ -1,4 +1,6 @@
-"""The scorers of a suite, with the judges that they ask."""
+"""Scorers with the judges that they ask."""
+
+from collections.abc import Mapping
 
 from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.records import Scorer
@@ -13,8 +15,12 @@ def scorers_of(suite: Suite, prompts: Lookup) -> dict[str, Scorer]:
     Raises:
         InvalidParameter: A scorer or a judge is not known, or its settings are not valid.
     """
-    found: dict[str, Scorer] = {}
-    for each in suite.metrics:
-        scorer = scorer_of(each.scorer, each.settings)
-        found[each.name] = scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
-    return found
+    return with_judges({each.name: scorer_of(each.scorer, each.settings) for each in suite.metrics}, prompts)
+
+
+def with_judges(scorers: Mapping[str, Scorer], prompts: Lookup) -> dict[str, Scorer]:
+    """Returns scorers, by metric, whose judges come from these prompts, or with the package."""
+    return {
+        name: scorer.with_prompts(prompts) if isinstance(scorer, JudgeScorer) else scorer
+        for name, scorer in scorers.items()
+    }

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +28,7 @@ from coalmine_registry.storage.database import Database
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.services.drift import drift_plan
+from coalmine_server.services.prompt_registry import utc_now
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Alerting:
 
     def __init__(self, owned: "OwnedStore") -> None:
         self._owned = owned
-        self.clock: Callable[[], datetime] = _utc_now if owned.simulated is None else owned.simulated.clock
+        self.clock: Callable[[], datetime] = owned.clock
 
     @cached_property
     def database(self) -> Database:
@@ -149,10 +150,6 @@ class Alerting:
         )
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def configuration_of(settings: Settings) -> Configuration:
     """Reads the file of rules, channels and owners; where it names no channels, a secret makes one.
 
@@ -172,7 +169,7 @@ def configuration_of(settings: Settings) -> Configuration:
 
 
 def opened_channels(
-    settings: Settings, channels: Sequence[ChannelSettings], clock: Callable[[], datetime] = _utc_now
+    settings: Settings, channels: Sequence[ChannelSettings], clock: Callable[[], datetime] = utc_now
 ) -> Mapping[str, "Channel"]:
     """Opens channels with the secrets of settings and environment; nothing is connected to yet.
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ class Evaluations:
 
     def __init__(self, owned: "OwnedStore") -> None:
         self._owned = owned
-        self.clock: Callable[[], datetime] = _utc_now if owned.simulated is None else owned.simulated.clock
+        self.clock: Callable[[], datetime] = owned.clock
 
     @cached_property
     def database(self) -> Database:
@@ -196,10 +196,6 @@ class Evaluations:
         """Closes the database, if it was opened."""
         if "database" in self.__dict__:
             self.database.close()
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def model_access(settings: Settings) -> dict[str, Access]:

@@ -92,6 +92,10 @@ class OwnedStore:
     """When the store became ours."""
     rebuild: RebuildTask = field(default_factory=RebuildTask)
 
+    def clock(self) -> datetime:
+        """The time: simulated, or the machine's."""
+        return datetime.now(UTC) if self.simulated is None else self.simulated.clock()
+
     @cached_property
     def readouts(self) -> "Readouts":
         """The looks of this process at experiments."""

@@ -9,20 +9,20 @@ from coalmine_evals.continuous import storage as scoring
 from coalmine_evals.continuous.estimate import quality_of
 from coalmine_evals.continuous.outage import is_down
 from coalmine_evals.continuous.service import NO_TEXTS, Continuous, RolloutNeed
-from coalmine_evals.judges.scorer import JudgeScorer
+from coalmine_evals.judges.find import in_registry
 from coalmine_evals.production_file import FILE, ProductionPlan, read_production_file
 from coalmine_evals.providers.open import OpenModels
-from coalmine_evals.providers.provider import AsksModels
 from coalmine_evals.records import Scorer
 from coalmine_evals.results.production import ProductionReport, ProductionScoring
 from coalmine_evals.review.fill import fill
 from coalmine_evals.review.queue import Reviews
-from coalmine_registry.errors import NotFound
+from coalmine_evals.runs.engine import bound
+from coalmine_evals.runs.suite_scorers import with_judges
 from coalmine_rollouts import storage
 from coalmine_rollouts.inputs import CONTROL, TREATMENT
 from coalmine_rollouts.records import SERVING
 from coalmine_schemas.errors import CoalmineError, InvalidParameter
-from coalmine_schemas.prompts import PromptContent, parse_reference
+from coalmine_schemas.prompts import PromptContent
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.services.wiring import price_table
 from coalmine_server.settings import Settings
@@ -58,7 +58,7 @@ class Production:
             evaluations.database,
             self._owned.store.reader(),
             self.plan.continuous,
-            {name: self._bound(each, models) for name, each in scorers_of(self.plan).items()},
+            bound(with_judges(scorers_of(self.plan), self._prompt), models),
             needs=self._needs,
             clock=evaluations.clock,
             keep_days=None if settings.retention.raw_days == "forever" else settings.retention.raw_days,
@@ -144,19 +144,9 @@ class Production:
 
         return self._owned.evaluations.database.read(read)
 
-    def _bound(self, scorer: Scorer, models: OpenModels) -> Scorer:
-        """The scorer, with whom it asks and where its judge is, if it is a judge's."""
-        if isinstance(scorer, AsksModels):
-            scorer = scorer.with_models(models)
-        return scorer.with_prompts(self._content) if isinstance(scorer, JudgeScorer) else scorer
-
-    def _content(self, reference: str) -> PromptContent:
-        name, version = parse_reference(reference)
-        try:
-            found = self._owned.known_registry.version(name, version).content
-        except NotFound:
-            raise KeyError(reference) from None
-        return PromptContent.from_json(found)
+    def _prompt(self, reference: str) -> PromptContent:
+        # Asked for with each judge: a collector without a registry knows only those that ship.
+        return in_registry(self._owned.known_registry)(reference)
 
     def _needs(self) -> list[RolloutNeed]:
         registry = self._owned.registry

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -48,7 +47,7 @@ class AlertMetrics(Collector):
             "Age of the oldest delivery that waits.",
             labels=["channel"],
         )
-        now = datetime.now(UTC) if owned.simulated is None else owned.simulated.clock()
+        now = owned.clock()
         for queue in database.read(queues):
             waiting.add_metric([queue.channel, queue.state], queue.deliveries)
             if queue.state == "waiting":

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -87,7 +87,7 @@ class ServedMetrics(Collector):
         yield from found
 
     def _compute(self, owned: OwnedStore) -> Iterator[Metric]:
-        now = datetime.now(UTC) if owned.simulated is None else owned.simulated.clock()
+        now = owned.clock()
         up = GaugeMetricFamily(
             "coalmine_metrics_source_up",
             "1 if the store or the registry could be asked for the metrics of versions and rollouts.",

@@ -234,52 +234,40 @@ class _Work:
         quiet: bool,
     ) -> "tuple[Comparison, int]":
         from coalmine_evals.backtest.run import compare_all
-        from coalmine_evals.judges.scorer import JudgeScorer
         from coalmine_evals.runs.budget import Budget
         from coalmine_evals.runs.engine import bound
         from coalmine_evals.runs.paid_once import RunModels
         from coalmine_evals.runs.session import purse_of
         from coalmine_evals.runs.sides import PromptSide, model_of
+        from coalmine_evals.runs.stopping import stopped_by
+        from coalmine_evals.runs.suite_scorers import with_judges
         from coalmine_evals.scorers.registry import scorer_of
 
         place = self._here.place
         budget = Budget(None if self._budget_usd is None else round(self._budget_usd * 1e9))
 
         async def work(signalled: threading.Event, advance: Any) -> "Comparison":  # noqa: ANN401 - of a bar
-            stop = asyncio.Event()
-
-            async def watch() -> None:
-                while not signalled.is_set():
-                    await asyncio.sleep(0.2)
-                stop.set()
-
-            watching = asyncio.create_task(watch())
-            try:
-                async with purse_of(place, budget) as purse:
-                    models = RunModels(place.models, purse)
-                    asked = [
-                        PromptSide(
-                            each.content,
-                            models.of(model_of(each.content, None, each.prompt or self._prompt)),
-                            lookup=each.lookup,
-                            prompt=each.prompt or self._prompt,
-                            version=each.version,
-                        )
-                        for each in sides
-                    ]
-                    prompts = self._here.prompts
-                    made = {
-                        metric: each.with_prompts(prompts) if isinstance(each, JudgeScorer) else each
-                        for metric, (name, settings) in scorers.items()
-                        for each in [scorer_of(name, settings)]
-                    }
-                    for each in made.values():
-                        _ = each.name  # a judge that cannot be found has none: before anything is paid
-                    return await compare_all(
-                        cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
+            async with stopped_by(signalled) as stop, purse_of(place, budget) as purse:
+                models = RunModels(place.models, purse)
+                asked = [
+                    PromptSide(
+                        each.content,
+                        models.of(model_of(each.content, None, each.prompt or self._prompt)),
+                        lookup=each.lookup,
+                        prompt=each.prompt or self._prompt,
+                        version=each.version,
                     )
-            finally:
-                watching.cancel()
+                    for each in sides
+                ]
+                made = with_judges(
+                    {metric: scorer_of(name, settings) for metric, (name, settings) in scorers.items()},
+                    self._here.prompts,
+                )
+                for each in made.values():
+                    _ = each.name  # a judge that cannot be found has none: before anything is paid
+                return await compare_all(
+                    cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
+                )
 
         with stop_on_signals() as signalled, progress_bar("asking", quiet=quiet, unit="inputs") as advance:
             compared = asyncio.run(work(signalled, advance))

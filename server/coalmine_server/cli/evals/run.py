@@ -139,6 +139,7 @@ def run(
 def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
     """Carries a run out; Ctrl-C ends it after the answers that are under way."""
     from coalmine_evals.runs.session import evaluate
+    from coalmine_evals.runs.stopping import stopped_by
 
     place = here.place
 
@@ -147,19 +148,10 @@ def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
             note(f"{run.id}: {estimate_words(expected)}")
 
     async def work(signalled: threading.Event, advance: Any) -> "Ended":  # noqa: ANN401 - of a bar
-        stop = asyncio.Event()
-
-        async def watch() -> None:
-            while not signalled.is_set():
-                await asyncio.sleep(0.2)
-            note("stopping once the answers under way are kept; again to stop at once")
-            stop.set()
-
-        watching = asyncio.create_task(watch())
-        try:
+        async with stopped_by(
+            signalled, lambda: note("stopping once the answers under way are kept; again to stop at once")
+        ) as stop:
             return await evaluate(wanted, place, announce=announce, progress=advance, stop=stop)
-        finally:
-            watching.cancel()
 
     with stop_on_signals() as signalled, progress_bar("asking", quiet=quiet, unit="answers") as advance:
         return asyncio.run(work(signalled, advance))
