@@ -7,6 +7,7 @@ import numpy as np
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.e_process import MIXTURE, NORMAL_DF, Alternative, information, mixture_log_e
 from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.roots import rising_root
 from coalmine_analytics.errors import check_alpha
 
 _STEPS = 60
@@ -89,24 +90,11 @@ def _one_sided_root(a: FloatArray, nu: FloatArray, target: float, *, upper: Floa
         finite = mixture_log_e(np.minimum(z, 1e150), a, nu, "greater")
         return np.where(s < 1.0, finite, _at_infinity(largest)) - target
 
-    high, low = upper, _two_sided_root(a, nu, max(target - math.log(2.0), 1e-3 * target))
-    low = np.where(target > math.log(2.0), np.minimum(low, high), 0.0)
-    f_low, f_high = excess(low), excess(high)
-    unreachable = f_high < 0
-    for _ in range(_STEPS):  # Illinois' false position: keeps the bracket and needs no derivative
-        done = (np.abs(f_high) < _ENOUGH) | unreachable | (high - low <= 4e-16 * high)
-        if done.all():
-            break
-        gap = f_high - f_low
-        step = np.clip(np.where(gap > 0, f_high / np.where(gap > 0, gap, 1.0), 0.5), 1e-3, 1.0 - 1e-3)
-        middle = np.where(done, high, high - step * (high - low))
-        f_middle = excess(middle)
-        above = f_middle >= 0
-        f_low = np.where(above, 0.5 * f_low, f_middle)
-        low = np.where(above, low, middle)
-        f_high = np.where(done, f_high, np.where(above, f_middle, 0.5 * f_high))
-        high = np.where(above, middle, high)
-    return np.where(unreachable, 1.0, high)
+    low = _two_sided_root(a, nu, max(target - math.log(2.0), 1e-3 * target))
+    low = np.where(target > math.log(2.0), np.minimum(low, upper), 0.0)
+    f_upper = excess(upper)
+    root = rising_root(excess, low, upper, f_high=f_upper, enough=_ENOUGH)
+    return np.where(f_upper < 0, 1.0, root)
 
 
 def _at_infinity(log_e: FloatArray) -> FloatArray:

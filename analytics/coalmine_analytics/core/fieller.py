@@ -8,7 +8,7 @@ from coalmine_analytics.core.contrast import Contrast
 from coalmine_analytics.core.e_process import MIXTURE
 
 _STEPS = 40
-"""At most so many rounds; the critical value hardly depends on the bound, so five suffice."""
+"""At most so many rounds; six suffice."""
 _ENOUGH = 1e-12
 """How little a bound moves, relative to itself, when it is found: rounds go on for a tenth of that."""
 _SIDES = np.array([-1.0, 1.0])
@@ -43,25 +43,35 @@ def relative_confidence_sequence(
 
 
 def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatArray:
-    """The ratios at which |R_T - ratio R_C| is its half-width, shape (2, ...); NaN where there is none."""
+    """The ratios at which |R_T - ratio R_C| is its half-width, shape (2, ...); NaN where there is none.
+
+    Fixed points of `_moved`, found by secants through the last two rounds (Wegstein, Communications of the
+    ACM 1, 1958), each at most twice as long as the round's own step.
+    """
     r_t, r_c = contrast.ratios
     usable = contrast.difference.usable
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(usable, r_t / r_c, np.nan) * np.ones((2, *(1,) * r_t.ndim))
+        bounds = np.where(usable, r_t / r_c, np.nan) * np.ones((2, *(1,) * r_t.ndim))
     widths: FloatArray = np.broadcast_to(np.asarray(mde, np.float64), r_t.shape)
-    at = np.nonzero(np.isfinite(ratio))
-    here = contrast.at(at[1:])
+    at = np.nonzero(np.isfinite(bounds))
+    here, ratio = contrast.at(at[1:]), bounds[at]
+    before, step_before = ratio, np.full_like(ratio, np.nan)
     for _ in range(_STEPS):
         if not at[0].size:
             break
-        moved = _moved(here, ratio[at], _SIDES[at[0]], widths[at[1:]], alpha)
-        with np.errstate(invalid="ignore"):
-            open_ = np.abs(moved - ratio[at]) > _ENOUGH * np.abs(moved)
-        ratio[at] = moved
+        moved = _moved(here, ratio, _SIDES[at[0]], widths[at[1:]], alpha)
+        bounds[at] = moved
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            step = moved - ratio
+            further = step * (before - ratio) / (step - step_before) - step
+            further = np.where(np.abs(further) <= np.abs(step), moved + further, moved)
+            open_ = np.abs(step) > _ENOUGH * np.abs(moved)
+        before, step_before, ratio = ratio, step, further
         if not open_.all():
             at = tuple(axis[open_] for axis in at)
             here = contrast.at(at[1:])
-    return ratio
+            before, step_before, ratio = before[open_], step_before[open_], ratio[open_]
+    return bounds
 
 
 def _moved(

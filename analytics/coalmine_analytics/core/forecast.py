@@ -5,15 +5,18 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from coalmine_analytics.arrays import BoolArray, FloatArray
+from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.core.e_process import Alternative, information, mixture_log_e
 from coalmine_analytics.core.effect import Effect
+from coalmine_analytics.core.roots import rising_root
 from coalmine_analytics.errors import check_alpha
 
 _FURTHEST = 40
 """The search ends at 2^40 times the data seen so far: never, in practice."""
-_STEPS = 27
-"""Bisections: to one unit in two million."""
+_ENOUGH = 1e-8
+"""An excess over 1/alpha, relative, that is none."""
+_WITHIN = _FURTHEST / 2.0**27
+"""Doublings: one unit in five million."""
 
 
 def units_needed(
@@ -53,15 +56,15 @@ def units_needed(
     shift = np.where(usable, effect.estimate - np.asarray(theta0), 0.0)
     a = information(se, mde)
 
-    def reached(doublings: FloatArray) -> BoolArray:
+    def excess(doublings: FloatArray) -> FloatArray:
         times = np.exp2(doublings)
-        return mixture_log_e(shift / se * np.sqrt(times), a * times, df, alternative) >= target
+        over = mixture_log_e(shift / se * np.sqrt(times), a * times, df, alternative) - target
+        return np.asarray(over / (target + np.abs(over)))  # of the same sign, and never huge
 
     low, high = np.zeros(shift.shape), np.full(shift.shape, float(_FURTHEST))
-    now, ever = reached(low), reached(high)
-    for _ in range(_STEPS):  # the evidence for an exact effect rises with the data once it exceeds 1
-        middle = 0.5 * (low + high)
-        enough = reached(middle)
-        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+    now, f_high = excess(low) >= 0, excess(high)
+    ever = f_high >= 0
+    # The evidence for an exact effect rises with the data once it exceeds 1.
+    high = rising_root(excess, low, high, f_high=f_high, enough=_ENOUGH, within=_WITHIN)
     more = np.ceil(np.asarray(units, np.float64) * (np.exp2(high) - 1.0))
     return np.where(usable, np.where(now, 0.0, np.where(ever, more, np.inf)), np.nan)
