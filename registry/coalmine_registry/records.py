@@ -298,6 +298,18 @@ class AuditEntry:
 
 
 @result
+class Caller:
+    """Who asks, as the token says."""
+
+    subject: str
+    """Person or program that uses the token."""
+    role: Role
+    """What the token allows."""
+    environment: str | None
+    """The one environment that a service may ask about; null for all."""
+
+
+@result
 class TokenRecord:
     """A bearer token, without its text."""
 

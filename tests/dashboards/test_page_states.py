@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.launch import page_file
-from coalmine_dashboards.page import client_for
+from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.views.panels import PANELS
 from coalmine_simulator import Simulation, scenario
 from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
+from tests.support.doubles.opened_page import opened_page
 from tests.support.servers.ports import free_port
 
 STORY_S = 1800.0
@@ -47,12 +47,7 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.delenv("COALMINE_TOKEN", raising=False)
 
     def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(page_file()), default_timeout=30)
-        for name, value in query.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception, page.exception
-        return page
+        return opened_page("prompt", **query)
 
     yield run
     client_for.clear()
@@ -238,7 +233,7 @@ def test_while_the_server_is_away_the_last_figures_stay(open_page: Open, api: Da
     api.problem = (503, problem("starting", 503, "opens the store"))
     page.run()
     assert "The server is not ready" in advice(page)
-    assert "last known figures" in " ".join(caption.value for caption in page.caption)
+    assert "last known data" in " ".join(caption.value for caption in page.caption)
     assert "data-version" in html(page)
     page.selectbox(key="prompt").select("support-refund").run()
     assert "data-version" not in html(page), "the last figures were about another question"

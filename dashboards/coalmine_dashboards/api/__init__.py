@@ -1,9 +1,11 @@
 """Client of the server's HTTP API, and its errors."""
 
-from coalmine_dashboards.api.client import ApiClient, Selection
+from coalmine_dashboards.api.client import ApiClient, Selection, segment
 from coalmine_dashboards.api.errors import (
     ApiError,
+    NotFound,
     NotReady,
+    Refused,
     Standby,
     Unauthorised,
     Unexpected,
@@ -13,10 +15,13 @@ from coalmine_dashboards.api.errors import (
 __all__ = [
     "ApiClient",
     "ApiError",
+    "NotFound",
     "NotReady",
+    "Refused",
     "Selection",
     "Standby",
     "Unauthorised",
     "Unexpected",
     "Unreachable",
+    "segment",
 ]

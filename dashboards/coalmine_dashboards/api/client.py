@@ -1,16 +1,16 @@
 """Client of the server's HTTP API. Every failure is one of `errors`, with the server's own explanation."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from coalmine_alerts.results.alerts import Alert, Silence
-from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
@@ -19,24 +19,38 @@ from coalmine_consumers.results import (
     Timeseries,
     VersionRow,
 )
-from coalmine_dashboards.api.errors import ApiError, NotReady, Standby, Unauthorised, Unexpected, Unreachable
+from coalmine_dashboards.api.errors import (
+    ApiError,
+    NotFound,
+    NotReady,
+    Refused,
+    Standby,
+    Unauthorised,
+    Unexpected,
+    Unreachable,
+)
 from coalmine_schemas.results import Page
 
 _Answer = TypeVar("_Answer")
+_Item = TypeVar("_Item")
 _PageLike = TypeVar("_PageLike", bound=Page[Any] | Timeseries)
 
-_FACETS = TypeAdapter(Facets)
-_INGEST = TypeAdapter(IngestStatus)
-_VERSIONS = TypeAdapter(Page[VersionRow])
-_TIMESERIES = TypeAdapter(Timeseries)
-_MARKS = TypeAdapter(Page[DeploymentMark])
-_ALERT = TypeAdapter(Alert)
-_ALERTS = TypeAdapter(Page[Alert])
-_CHANGES = TypeAdapter(Page[ToldTransition])
-_MESSAGES = TypeAdapter(Page[Message])
-_RUNBOOK = TypeAdapter(Runbook)
-_SILENCE = TypeAdapter(Silence)
-_SILENCES = TypeAdapter(Page[Silence])
+
+def adapter_of(kind: type[_Answer]) -> TypeAdapter[_Answer]:
+    """The reader of a type, made once: that takes a while."""
+    found: TypeAdapter[_Answer] = _made(kind)  # type: ignore[arg-type]
+    return found
+
+
+@cache
+def _made(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401
+    return TypeAdapter(kind)
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
 
 _MAX_PAGES = 100
 """A list with more pages than this is a fault of the server."""
@@ -81,66 +95,75 @@ class ApiClient:
     ) -> None:
         self.close()
 
+    def read(self, path: str, kind: type[_Answer], **parameters: object) -> _Answer:
+        """Returns one answer, read as `kind`; parameters that are None are left out.
+
+        Raises:
+            ApiError: The server gave no usable answer.
+        """
+        return self._get(path, _text(parameters), adapter_of(kind))
+
+    def items(self, path: str, kind: type[_Item], **parameters: object) -> list[_Item]:
+        """Returns all items of a list, however many pages it has."""
+        pages = self._pages(path, _text(parameters), adapter_of(Page[kind]))  # type: ignore[valid-type]
+        return [item for page in pages for item in page.items]
+
+    def first(self, path: str, kind: type[_Item], limit: int, **parameters: object) -> list[_Item]:
+        """Returns at most `limit` items of a list: those the server gives first."""
+        page = self._get(path, _text({**parameters, "limit": limit}), adapter_of(Page[kind]))  # type: ignore[valid-type]
+        return list(page.items)
+
+    def send(
+        self,
+        method: Literal["POST", "PUT"],
+        path: str,
+        kind: type[_Answer],
+        body: Mapping[str, Any],
+        *,
+        revision: str | int | None = None,
+    ) -> _Answer:
+        """Sends a change, and returns the answer read as `kind`.
+
+        Args:
+            method: Of HTTP.
+            path: Of the route.
+            kind: What comes back.
+            body: JSON; moments are written as the API reads them.
+            revision: What the viewer saw: the server refuses the change if it is no longer so.
+
+        Raises:
+            ApiError: The server refused it, or gave no usable answer.
+        """
+        headers = {} if revision is None else {"If-Match": f'"{revision}"'}
+        ready = {
+            name: _moment(value) if isinstance(value, datetime) else value for name, value in body.items()
+        }
+        request = self._http.build_request(method, path, json=ready, headers=headers)
+        return self._ask(request, path, adapter_of(kind))
+
     def facets(self) -> Facets:
         """Returns the values to choose from."""
-        return self._get("/v1/facets", {}, _FACETS)
+        return self.read("/v1/facets", Facets)
 
     def ingest(self) -> IngestStatus:
         """Returns the collector's status."""
-        return self._get("/v1/ingest", {}, _INGEST)
+        return self.read("/v1/ingest", IngestStatus)
 
     def versions(self, selection: Selection) -> list[VersionRow]:
         """Returns the measures of each version."""
-        pages = self._pages("/v1/versions", _parameters(selection), _VERSIONS)
-        return [row for page in pages for row in page.items]
+        return self.items("/v1/versions", VersionRow, **asdict(selection))
 
     def timeseries(self, selection: Selection, step: StepChoice = "auto") -> Timeseries:
         """Returns measures over time; with `auto`, the server chooses a step that fits the period."""
-        pages = self._pages("/v1/timeseries", {**_parameters(selection), "step": step}, _TIMESERIES)
+        pages = self._pages(
+            "/v1/timeseries", _text({**asdict(selection), "step": step}), adapter_of(Timeseries)
+        )
         return Timeseries(pages[0].step, [row for page in pages for row in page.items], None)
 
     def deployment_marks(self, selection: Selection) -> list[DeploymentMark]:
         """Returns the changes of deployments, oldest first."""
-        every_model = replace(selection, model=None)
-        pages = self._pages("/v1/deployment-marks", _parameters(every_model), _MARKS)
-        return [mark for page in pages for mark in page.items]
-
-    def alerts(self, limit: int = 200) -> list[Alert]:
-        """Returns the alerts whose state changed last, those that are ok left out."""
-        return list(self._get("/v1/alerts", {"limit": str(limit)}, _ALERTS).items)
-
-    def alert_changes(self, limit: int = 50) -> list[ToldTransition]:
-        """Returns the last changes of alerts, and who was told."""
-        return list(self._get("/v1/alerts/transitions", {"limit": str(limit)}, _CHANGES).items)
-
-    def alert_messages(self, limit: int = 20) -> list[Message]:
-        """Returns the last messages, as the channels show them."""
-        return list(self._get("/v1/alerts/messages", {"limit": str(limit)}, _MESSAGES).items)
-
-    def silences(self) -> list[Silence]:
-        """Returns the silences in force."""
-        return [each for page in self._pages("/v1/alerts/silences", {}, _SILENCES) for each in page.items]
-
-    def runbook(self, rule: str) -> Runbook:
-        """Returns what to do about the alerts of a rule."""
-        return self._get(f"/v1/alerts/runbooks/{quote(rule, safe='')}", {}, _RUNBOOK)
-
-    def acknowledge(self, fingerprint: str, reason: str | None) -> Alert:
-        """Notes that the viewer looks after an alert."""
-        return self._post(f"/v1/alerts/{fingerprint}/acknowledge", {"reason": reason}, _ALERT)
-
-    def mark(self, fingerprint: str, *, useful: bool) -> Alert:
-        """Notes what the viewer thinks of an alert."""
-        return self._post(f"/v1/alerts/{fingerprint}/mark", {"useful": useful}, _ALERT)
-
-    def silence(self, matchers: dict[str, str], until: datetime, reason: str) -> Silence:
-        """Silences alerts until a moment."""
-        body = {"matchers": matchers, "until": _moment(until), "reason": reason}
-        return self._post("/v1/alerts/silences", body, _SILENCE)
-
-    def unsilence(self, silence_id: int) -> Silence:
-        """Ends a silence."""
-        return self._post(f"/v1/alerts/silences/{silence_id}/end", {}, _SILENCE)
+        every_model = asdict(selection) | {"model": None}
+        return self.items("/v1/deployment-marks", DeploymentMark, **every_model)
 
     def _pages(
         self, path: str, parameters: dict[str, str], answer: TypeAdapter[_PageLike]
@@ -155,9 +178,6 @@ class ApiClient:
 
     def _get(self, path: str, parameters: dict[str, str], answer: TypeAdapter[_Answer]) -> _Answer:
         return self._ask(self._http.build_request("GET", path, params=parameters), path, answer)
-
-    def _post(self, path: str, body: dict[str, Any], answer: TypeAdapter[_Answer]) -> _Answer:
-        return self._ask(self._http.build_request("POST", path, json=body), path, answer)
 
     def _ask(self, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
         try:
@@ -188,6 +208,10 @@ class ApiClient:
             httpx2.codes.TOO_MANY_REQUESTS,
         ):
             return NotReady(self.url, detail)
+        if status == httpx2.codes.NOT_FOUND and kind is not None:
+            return NotFound(self.url, detail)
+        if response.is_client_error and kind is not None:
+            return Refused(self.url, detail)
         return Unexpected(self.url, f"{path}: {detail}")
 
 
@@ -205,25 +229,31 @@ def _first_fault(error: ValidationError) -> str:
     return f"the answer{''.join(where)} is {fault['input']!r:.80}"
 
 
-def _parameters(selection: Selection) -> dict[str, str]:
-    given = {
-        "prompt": selection.prompt,
-        "environment": selection.environment,
-        "model": selection.model,
-        "since": _moment(selection.since),
-        "until": _moment(selection.until),
-    }
-    return {name: value for name, value in given.items() if value is not None}
+def _text(parameters: Mapping[str, object]) -> dict[str, str]:
+    """Parameters of a query as text."""
+    found = {}
+    for name, value in parameters.items():
+        match value:
+            case None:
+                continue
+            case datetime():
+                found[name] = _moment(value)
+            case bool():
+                found[name] = "true" if value else "false"
+            case _:
+                found[name] = str(value)
+    return found
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _problem_document(response: httpx2.Response) -> tuple[str | None, str]:
     """Returns type and detail of a problem document (RFC 9457), or a detail made from the status."""
     try:
         document = response.json()
-        return str(document.get("type")), str(document["detail"])
+        kind = document.get("type")
+        return None if kind is None else str(kind), str(document["detail"])
     except (ValueError, KeyError, AttributeError, TypeError):
         return None, f"status {response.status_code} without an explanation"

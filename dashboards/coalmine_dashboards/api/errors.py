@@ -7,6 +7,8 @@
     ├── Unauthorised      no token, or one that the server does not accept: provide a valid one
     ├── Standby           another process holds the store: use that one, or wait for the failover
     ├── NotReady          the server is starting or overloaded: wait, or check its log
+    ├── NotFound          what a link names is not there: choose another
+    ├── Refused           the server knows why it does not do it: its words say what to change
     └── Unexpected        unknown format: the versions differ, or it is not a Coalmine server
 """
 
@@ -57,3 +59,11 @@ class NotReady(ApiError):
 
 class Unexpected(ApiError):
     """The answer is not in the format that this version of the page reads."""
+
+
+class NotFound(ApiError):
+    """The server has nothing of that name."""
+
+
+class Refused(ApiError):
+    """The server refused a change, or a question that makes no sense."""

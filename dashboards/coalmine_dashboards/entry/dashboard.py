@@ -1,5 +1,5 @@
 """The script for `streamlit run`. Alone in its folder, because Streamlit adds the folder to `sys.path`."""
 
-from coalmine_dashboards.page import show
+from coalmine_dashboards.app import show
 
 show()

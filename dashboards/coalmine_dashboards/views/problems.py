@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coalmine_consumers.results import Facets
-from coalmine_dashboards.api import ApiError, NotReady, Standby, Unauthorised, Unreachable
+from coalmine_dashboards.api import ApiError, NotFound, NotReady, Refused, Standby, Unauthorised, Unreachable
 from coalmine_dashboards.formatting import moment
 
 __all__ = ["Advice", "advice_for", "nothing_in_range", "nothing_yet", "unknown_choice"]
@@ -64,6 +64,8 @@ def advice_for(error: ApiError) -> Advice:
             "if that takes long, check the server's log.",
             tone="warning",
         )
+    if isinstance(error, NotFound | Refused):
+        return Advice("The server says no", error.detail, "warning")
     return Advice(
         title="Unexpected answer from the server",
         text=f"{error.url}: {error.detail}. Either this is not a Coalmine server, or its version differs "

@@ -30,8 +30,12 @@ RESULTS = (
     "coalmine_analytics.results",
     "coalmine_evals.results",
     "coalmine_alerts.results",
+    "coalmine_registry.records",
+    "coalmine_registry.freeze_records",
+    "coalmine_registry.roles",
+    "coalmine_rollouts.records",
 )
-"""Packages of the dataclasses that the API serves."""
+"""Packages and modules of the dataclasses that the API serves."""
 
 PARTS = (*(part for layer in LAYERS for part in layer), *APART)
 

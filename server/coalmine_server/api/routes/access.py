@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from coalmine_registry.defaults import PAGE_SIZE
-from coalmine_registry.records import AuditEntry, NewToken, TokenRecord
-from coalmine_registry.roles import Role
-from coalmine_schemas.results import Page, result
+from coalmine_registry.records import AuditEntry, Caller, NewToken, TokenRecord
+from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import TokenBody
 from coalmine_server.api.parameters import Cursor, Limit
 from coalmine_server.api.problems import problem_responses
@@ -23,18 +22,6 @@ from coalmine_server.api.registry import (
 )
 
 router = APIRouter(prefix="/v1", route_class=RegistryRoute)
-
-
-@result
-class Caller:
-    """Who asks, as the token says."""
-
-    subject: str
-    """Person or program that uses the token."""
-    role: Role
-    """What the token allows."""
-    environment: str | None
-    """The one environment that a service may ask about; null for all."""
 
 
 @router.get("/whoami", tags=["tokens"], responses=problem_responses())

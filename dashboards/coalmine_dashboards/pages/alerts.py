@@ -1,19 +1,21 @@
 """The page of alerts: what fires, what one can do about it, messages as people see them, what happened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert, Silence
-from coalmine_alerts.results.messages import Message
+from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.story import readable
-from coalmine_dashboards.api import ApiClient, ApiError
+from coalmine_dashboards.api import ApiError, segment
+from coalmine_dashboards.parts.actions import perform
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.viewer import client
 from coalmine_dashboards.views.alerts import alerts_table, changes_table, message_page
 from coalmine_dashboards.views.markup import plain, shown
-
-__all__ = ["show_alerts"]
 
 _FRAME_PX: Final = 900
 _LENGTHS: Final = {
@@ -25,21 +27,36 @@ _LENGTHS: Final = {
 }
 
 
-def show_alerts(client: ApiClient) -> None:
-    """Draws the page.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    alerts: list[Alert]
+    messages: list[Message]
+    changes: list[ToldTransition]
+    silences: list[Silence]
 
-    Raises:
-        ApiError: The server gave no usable answer.
-    """
-    alerts, messages, changes = client.alerts(), client.alert_messages(), client.alert_changes()
-    silences = client.silences()
-    if (said := st.session_state.pop("alert_said", None)) is not None:
-        st.toast(plain(said))
+
+def show() -> None:
+    """Draw the page."""
+    live("alerts", _fetch, _draw)
+
+
+def _fetch() -> _Seen:
+    asked = client()
+    return _Seen(
+        asked.first("/v1/alerts", Alert, 200),
+        asked.first("/v1/alerts/messages", Message, 20),
+        asked.first("/v1/alerts/transitions", ToldTransition, 50),
+        asked.items("/v1/alerts/silences", Silence),
+    )
+
+
+def _draw(seen: _Seen) -> None:
+    alerts, messages, changes, silences = seen.alerts, seen.messages, seen.changes, seen.silences
     if not alerts and not changes:
         st.info("No alerts so far. Rules are evaluated all the time; docs/alerts.md lists them.")
         return
     if (rule := st.query_params.get("runbook")) is not None:
-        _runbook(client, rule)
+        _runbook(rule)
     if (group := st.query_params.get("group")) is not None:
         st.caption(f"Only alerts of the group {plain(group)}: a message leads here.")
         alerts = [each for each in alerts if _group(each) == group]
@@ -52,15 +69,15 @@ def show_alerts(client: ApiClient) -> None:
         st.subheader("Messages", anchor=False)
         _messages(messages)
     with right:
-        _actions(client, alerts, silences)
+        _actions(alerts, silences)
     st.subheader("What happened", anchor=False)
     st.html(changes_table(changes))
 
 
-def _runbook(client: ApiClient, rule: str) -> None:
+def _runbook(rule: str) -> None:
     """What to do about the alerts of a rule, to which messages link."""
     try:
-        found = client.runbook(rule)
+        found: Runbook = client().read(f"/v1/alerts/runbooks/{segment(rule)}", Runbook)
     except ApiError:
         st.warning(f"There is no runbook for {plain(rule)}.")
         return
@@ -88,7 +105,7 @@ def _messages(messages: Sequence[Message]) -> None:
     st.iframe(message_page(drawn), height=_FRAME_PX, alt="Messages as people saw them")
 
 
-def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:
+def _actions(alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:
     if alerts:
         st.subheader("Do something about", anchor=False)
         by_fingerprint = {each.fingerprint: each for each in alerts}
@@ -103,7 +120,7 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
             label_visibility="collapsed",
         )
         if chosen is not None:
-            _of_alert(client, by_fingerprint[chosen])
+            _of_alert(by_fingerprint[chosen])
     if silences:
         st.subheader("Silences", anchor=False)
     for each in silences:
@@ -113,7 +130,8 @@ def _actions(client: ApiClient, alerts: Sequence[Alert], silences: Sequence[Sile
             f"{plain(each.reason)} ({plain(each.created_by)})"
         )
         if st.button("End it", key=f"unsilence-{each.id}"):
-            _try(lambda number=each.id: client.unsilence(number), "The silence has ended.")  # type: ignore[misc]
+            path = f"/v1/alerts/silences/{each.id}/end"
+            perform(lambda path=path: client().send("POST", path, Silence, {}), "The silence has ended.")  # type: ignore[misc]
 
 
 def _place(fingerprints: Sequence[str]) -> int:
@@ -122,7 +140,7 @@ def _place(fingerprints: Sequence[str]) -> int:
     return fingerprints.index(named) if named in fingerprints else 0
 
 
-def _of_alert(client: ApiClient, alert: Alert) -> None:
+def _of_alert(alert: Alert) -> None:
     name = alert.fingerprint
     st.markdown(plain(readable(alert.story.summary)))
     for each in alert.story.could:
@@ -132,25 +150,22 @@ def _of_alert(client: ApiClient, alert: Alert) -> None:
     reason = st.text_input("Reason", key=f"reason-{name}", max_chars=2000)
     with st.container(horizontal=True):
         if st.button("I am on it", key=f"ack-{name}", disabled=alert.state != "firing", type="primary"):
-            _try(lambda: client.acknowledge(name, reason or None), "Noted: you look after it.")
+            _post(name, "acknowledge", {"reason": reason or None}, "Noted: you look after it.")
         if st.button("Useful", key=f"useful-{name}"):
-            _try(lambda: client.mark(name, useful=True), "Noted: it was useful.")
+            _post(name, "mark", {"useful": True}, "Noted: it was useful.")
         if st.button("Noise", key=f"noise-{name}"):
-            _try(lambda: client.mark(name, useful=False), "Noted: it was noise.")
+            _post(name, "mark", {"useful": False}, "Noted: it was noise.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         length = st.selectbox("Silence for", list(_LENGTHS), key=f"length-{name}", width=160)
         if st.button("Silence", key=f"silence-{name}", disabled=not reason, help="Needs a reason."):
             until = datetime.now(UTC) + _LENGTHS[length]
             matchers = {"rule": alert.rule, **alert.labels}
-            _try(lambda: client.silence(matchers, until, reason), "Silenced; it is evaluated all the same.")
+            body = {"matchers": matchers, "until": until, "reason": reason}
+            perform(
+                lambda: client().send("POST", "/v1/alerts/silences", Silence, body),
+                "Silenced; it is evaluated all the same.",
+            )
 
 
-def _try(act: Callable[[], object], done: str) -> None:
-    """Does it, and says what came of it after the page was drawn again."""
-    try:
-        act()
-    except ApiError as error:
-        st.session_state["alert_said"] = error.detail
-    else:
-        st.session_state["alert_said"] = done
-    st.rerun()
+def _post(fingerprint: str, what: str, body: dict[str, object], done: str) -> None:
+    perform(lambda: client().send("POST", f"/v1/alerts/{segment(fingerprint)}/{what}", Alert, body), done)

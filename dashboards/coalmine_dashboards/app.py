@@ -1,0 +1,71 @@
+"""The pages together: navigation, header, and what every page has."""
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import Final
+
+import streamlit as st
+
+from coalmine_dashboards.parts.actions import say_what_came
+from coalmine_dashboards.parts.links import PageName
+from coalmine_dashboards.views.markup import plain, stylesheet
+from coalmine_schemas.discovery import home_of
+from coalmine_schemas.simulated_home import simulated_words
+
+SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
+    "Watch": {
+        "now": ("Now", ":material/bolt:"),
+        "prompt": ("Prompt", ":material/stacked_line_chart:"),
+        "rollouts": ("Rollouts", ":material/rocket_launch:"),
+        "alerts": ("Alerts", ":material/notifications:"),
+    },
+    "Understand": {
+        "requests": ("Requests and feedback", ":material/forum:"),
+        "costs": ("Cost", ":material/payments:"),
+        "explain": ("Explain", ":material/troubleshoot:"),
+        "drift": ("Drift and models", ":material/timeline:"),
+    },
+    "Decide": {
+        "registry": ("Registry", ":material/inventory_2:"),
+        "evaluations": ("Evaluations", ":material/fact_check:"),
+        "wins": ("Wins", ":material/emoji_events:"),
+    },
+    "Operate": {"pipeline": ("Pipeline", ":material/lan:")},
+}
+"""Pages by section: their titles and icons."""
+
+
+def show(first: PageName = "now") -> None:
+    """Draw the page that the address names.
+
+    Args:
+        first: The page of an address that names none.
+    """
+    st.set_page_config(page_title="Coalmine", page_icon="🐤", layout="wide")
+    st.html(stylesheet())
+    page = st.navigation(
+        {
+            section: [
+                st.Page(_page(name), title=title, icon=icon, url_path=name, default=name == first)
+                for name, (title, icon) in pages.items()
+            ]
+            for section, pages in SECTIONS.items()
+        },
+        position="sidebar",
+    )
+    st.title(page.title, anchor=False)
+    if (simulated := simulated_words(home_of(None, os.environ))) is not None:
+        st.caption(f":material/science: {plain(simulated)}")
+    say_what_came()
+    page.run()
+
+
+def _page(name: PageName) -> Callable[[], None]:
+    """Draws a page, whose module is imported once somebody looks at it."""
+
+    def draw() -> None:
+        importlib.import_module(f"coalmine_dashboards.pages.{name}").show()
+
+    draw.__name__ = name
+    return draw

@@ -1,0 +1,96 @@
+"""Actions: for who may, after a question that says what will happen and to whom, with a reason."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from coalmine_dashboards.api import ApiError
+from coalmine_dashboards.parts.viewer import may
+from coalmine_dashboards.views.markup import plain
+from coalmine_registry.roles import Role
+
+LONGEST_REASON = 2_000
+
+
+def action(
+    label: str,
+    do: Callable[[str], object],
+    done: str,
+    *,
+    key: str,
+    role: Role,
+    question: str,
+    affected: str | None = None,
+    needs_reason: bool = True,
+    primary: bool = False,
+    disabled: str | None = None,
+) -> None:
+    """Draw a button that asks before it acts; nothing is drawn for who may not.
+
+    Args:
+        label: Of the button, an imperative.
+        do: Does it, with the reason; may raise `ApiError`, whose words are shown.
+        done: What happened, said when it did.
+        key: Unique in the page.
+        role: The least role that may.
+        question: What will happen.
+        affected: Who else is affected, and the revision one acts on.
+        needs_reason: False where the server takes none.
+        primary: True for the one button that matters.
+        disabled: Why it cannot be done now; None where it can.
+    """
+    if not may(role):
+        return
+    pressed = st.button(
+        label,
+        key=key,
+        type="primary" if primary else "secondary",
+        disabled=disabled is not None,
+        help=plain(disabled) if disabled is not None else None,
+    )
+    if pressed:
+        _ask(label, do, done, key, question, affected, needs_reason)
+
+
+@st.dialog("Are you sure?")
+def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
+    label: str,
+    do: Callable[[str], object],
+    done: str,
+    key: str,
+    question: str,
+    affected: str | None,
+    needs_reason: bool,
+) -> None:
+    st.markdown(plain(question))
+    if affected is not None:
+        st.warning(plain(affected), icon=":material/groups:")
+    reason = ""
+    if needs_reason:
+        reason = st.text_input("Reason", key=f"{key}-reason", max_chars=LONGEST_REASON).strip()
+        st.caption("Stands in the audit log.")
+    if st.button(label, key=f"{key}-sure", type="primary"):
+        if needs_reason and not reason:
+            st.error("Give a reason first.")
+            return
+        perform(lambda: do(reason), done)
+
+
+def perform(do: Callable[[], object], done: str) -> None:
+    """Do something at once, and draw the page again; what came of it is said there."""
+    try:
+        do()
+    except ApiError as error:
+        st.session_state["said"] = ("error", error.detail)
+    else:
+        st.session_state["said"] = ("done", done)
+    st.rerun()
+
+
+def say_what_came() -> None:
+    """Say what came of the last action: a refusal stays on the page, a success passes."""
+    kind, words = st.session_state.pop("said", (None, ""))
+    if kind == "done":
+        st.toast(plain(words), icon=":material/check:")
+    elif kind == "error":
+        st.error(plain(words), icon=":material/block:")

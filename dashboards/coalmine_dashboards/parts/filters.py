@@ -1,0 +1,138 @@
+"""Filters of a page, held by its address: it can be bookmarked and shared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+import streamlit as st
+
+from coalmine_consumers.results import Facets
+from coalmine_dashboards.api import ApiError, Selection
+from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.live import REFRESH_S
+from coalmine_dashboards.parts.viewer import client
+from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
+from coalmine_dashboards.views.markup import shown
+from coalmine_dashboards.views.problems import unknown_choice
+
+_ALL: Final = "all"
+Dimension = Literal["prompt", "environment", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """State of the filters; what a page does not ask for is None."""
+
+    prompt: str | None
+    environment: str | None
+    model: str | None
+    time_range: TimeRange
+    live: bool
+
+    def selection(self, now: datetime) -> Selection:
+        """The filters as the API takes them."""
+        return Selection(self.prompt, self.environment, self.model, self.time_range.since(now))
+
+    @property
+    def every_s(self) -> float | None:
+        """Seconds between refreshes."""
+        return REFRESH_S if self.live else None
+
+    def words(self) -> str:
+        """The filters in words, for messages."""
+        prompt = f"prompt {self.prompt}" if self.prompt else "any prompt"
+        environment = f"environment {self.environment}" if self.environment else "any environment"
+        model = f"model {self.model}" if self.model else "any model"
+        when = "any time" if self.time_range.length is None else f"the last {self.time_range.label}"
+        return f"{prompt}, {environment}, {model}, {when}"
+
+
+def known_facets() -> Facets | None:
+    """The values to choose from, as last seen; None if the server does not say: the live part shows why."""
+    if "facets" not in st.session_state:
+        try:
+            st.session_state.facets = client().facets()
+        except ApiError:
+            return None
+    found: Facets = st.session_state.facets
+    return found
+
+
+def filters(
+    facets: Facets,
+    dimensions: Sequence[Dimension] = ("prompt", "environment", "model"),
+    *,
+    required: Sequence[Dimension] = (),
+    time: bool = True,
+) -> Chosen:
+    """Draw the filters of a page.
+
+    Args:
+        facets: Values to choose from.
+        dimensions: Which filters.
+        required: Those that have no "all": the first value is chosen at first.
+        time: True for a time range.
+    """
+    values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
+    for name in dimensions:
+        _note_unknown(name, values[name])
+    chosen: dict[str, str | None] = {}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        for name in dimensions:
+            chosen[name] = _choice(name, values[name], required=name in required)
+        time_range = DEFAULT_RANGE
+        if time:
+            time_range = st.segmented_control(
+                "Time",
+                [choice.key for choice in RANGES],
+                default=DEFAULT_RANGE,
+                required=True,
+                key="time",
+                bind="query-params",
+            )
+        live = st.toggle(
+            "Live",
+            value=True,
+            key="live",
+            bind="query-params",
+            help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to pause.",
+        )
+    for name, value in st.session_state.get("unknown", {}).items():
+        if name in dimensions and st.session_state[name] == _ALL:
+            advise(unknown_choice(name, value))
+    return Chosen(
+        prompt=chosen.get("prompt"),
+        environment=chosen.get("environment"),
+        model=chosen.get("model"),
+        time_range=range_named(time_range),
+        live=live,
+    )
+
+
+def choose_all_time() -> None:
+    """Chooses the longest time range: for a button of an empty state."""
+    st.session_state.time = RANGES[-1].key
+
+
+def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | None:
+    """Draw one filter; None is all values."""
+    chosen = st.selectbox(
+        name.capitalize(),
+        [*known] if required else [_ALL, *known],
+        format_func=lambda value: f"All {name}s" if value == _ALL and not required else shown(value),
+        key=name,
+        bind="query-params",
+        width=220,
+    )
+    return None if chosen == _ALL and not required else chosen
+
+
+def _note_unknown(name: str, known: Sequence[str]) -> None:
+    """Remember a value of the address that there is not: Streamlit would show all in silence."""
+    unknown = st.session_state.setdefault("unknown", {})
+    value = st.query_params.get(name)
+    if value is not None:
+        unknown.pop(name, None)
+        if value not in (_ALL, *known):
+            unknown[name] = value

@@ -1,0 +1,64 @@
+"""Who looks at the page: with which token, in which role and time zone."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from coalmine_dashboards.api import ApiClient
+from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.sign_in import COOKIE, SESSIONS
+from coalmine_registry.records import Caller
+from coalmine_registry.roles import Role
+
+_KNOWN_FOR: Final = "5m"
+"""How long the answer to "who am I" is kept: a token that is revoked acts no longer in any case."""
+
+
+def client() -> ApiClient:
+    """The client with the viewer's own token, or with that of the process for who has its link."""
+    connection = connection_of_process()
+    own = SESSIONS.token_of(st.context.cookies.get(COOKIE))
+    return client_for(connection.url, connection.token if own is None else own)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False, on_release=ApiClient.close)
+def client_for(url: str, token: str | None) -> ApiClient:
+    """The client for a server and token, shared by all open pages."""
+    return ApiClient(url, token)
+
+
+def caller() -> Caller:
+    """Who the viewer is to the server.
+
+    Raises:
+        ApiError: The server gave no usable answer.
+    """
+    return _caller(client())
+
+
+@st.cache_data(ttl=_KNOWN_FOR, max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+def _caller(asked: ApiClient) -> Caller:
+    return asked.read("/v1/whoami", Caller)
+
+
+def may(role: Role) -> bool:
+    """True if the viewer's role allows what `role` allows: who may not sees no control for it."""
+    return caller().role.allows(role)
+
+
+def zone() -> tzinfo:
+    """The viewer's time zone, as the browser says."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def local(then: datetime | None, *, seconds: bool = False) -> str:
+    """A moment in the viewer's time zone: `2026-03-01 12:30 CET`; a dash where there is none."""
+    if then is None:
+        return "\N{EN DASH}"
+    here = then.astimezone(zone())
+    return f"{here:%Y-%m-%d %H:%M:%S %Z}" if seconds else f"{here:%Y-%m-%d %H:%M %Z}"

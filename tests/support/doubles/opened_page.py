@@ -1,0 +1,17 @@
+"""A page of the dashboard, run by Streamlit's own test harness."""
+
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.parts.links import PageName
+
+
+def opened_page(name: PageName, **query: str) -> AppTest:
+    """Runs a page as if its address had this query; the process's environment names the server."""
+    page = AppTest.from_string(
+        f"from coalmine_dashboards.app import show\nshow({name!r})\n", default_timeout=30
+    )
+    for parameter, value in query.items():
+        page.query_params[parameter] = value
+    page.run()
+    assert not page.exception, page.exception
+    return page
