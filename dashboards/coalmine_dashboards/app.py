@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from coalmine_dashboards.parts.actions import say_what_came
-from coalmine_dashboards.parts.links import PageName
+from coalmine_dashboards.parts.links import FIRST, PageName
 from coalmine_dashboards.views.markup import plain, stylesheet
 from coalmine_schemas.discovery import home_of
 from coalmine_schemas.simulated_home import simulated_words
@@ -34,15 +34,19 @@ SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
     "Operate": {"pipeline": ("Pipeline", ":material/lan:")},
 }
 """Pages by section: their titles and icons."""
+_SIDEBAR_PX: Final = 244
+"""As wide as the longest title needs: the rest is for figures."""
 
 
-def show(first: PageName = "now") -> None:
+def show(first: PageName = FIRST) -> None:
     """Draw the page that the address names.
 
     Args:
         first: The page of an address that names none.
     """
-    st.set_page_config(page_title="Coalmine", page_icon="🐤", layout="wide")
+    st.set_page_config(
+        page_title="Coalmine", page_icon="🐤", layout="wide", initial_sidebar_state=_SIDEBAR_PX
+    )
     st.html(stylesheet())
     page = st.navigation(
         {
