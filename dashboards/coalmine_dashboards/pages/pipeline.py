@@ -67,7 +67,6 @@ def show() -> None:
         required=True,
         key="letters",
         bind="query-params",
-        format_func=str.capitalize,
     )
     live(
         "dead letters",

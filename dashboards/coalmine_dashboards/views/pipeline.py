@@ -102,10 +102,13 @@ def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str)
     """
     values = [{"at": each.at.isoformat(), field: getattr(each, field)} for each in samples]
     time = alt.Axis(format="%H:%M:%S", grid=False, tickCount=5, labelOverlap=True)
-    figure = alt.Axis(tickCount=3, tickMinStep=1, titleFontWeight="normal")
+    figure = alt.Axis(tickCount=3, tickMinStep=1, format=",.3~f", titleFontWeight="normal")
+    flat = not any(each[field] for each in values)
     base = alt.Chart(alt.NamedData("points")).encode(
         x=alt.X("at:T", title=None, axis=time),
-        y=alt.Y(f"{field}:Q", title=title, axis=figure),
+        y=alt.Y(
+            f"{field}:Q", title=title, axis=figure, scale=alt.Scale(domain=[0, 1]) if flat else alt.Undefined
+        ),
         tooltip=[
             alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
             alt.Tooltip(f"{field}:Q", title=title, format=",.4~r"),
