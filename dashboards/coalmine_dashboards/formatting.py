@@ -111,7 +111,7 @@ def figure(value: float | None, unit: str) -> str:
 
 
 def difference(value: float | None, unit: str) -> str:
-    """A difference of two values of a metric: `+0.40 pt` (of per cent), `+$0.0012`, `+85 ms`."""
+    """A difference of two values of a metric, with its sign: `+0.4 pt` (points of per cent), `+85 ms`."""
     if value is None:
         return UNKNOWN
     sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "\N{PLUS-MINUS SIGN}"
