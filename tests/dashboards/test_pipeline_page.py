@@ -23,7 +23,7 @@ from coalmine_consumers.results import (
 )
 from coalmine_consumers.results.dead_letters import StillFailing
 from coalmine_dashboards.parts.viewer import client_for
-from coalmine_dashboards.views.pipeline import by_cause, first_bytes
+from coalmine_dashboards.views.pipeline import by_cause, first_bytes, said
 from coalmine_registry.records import AuditEntry, Caller
 from coalmine_registry.roles import Role
 from tests.support.doubles.dashboard_api import DashboardApi, problem
@@ -107,14 +107,12 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DashboardAp
         key_base64=None,
     )
     entry = AuditEntry(1, NOW, "ann", "t", "promote", "triage", "2.0.1", "prod", None, None, HOSTILE)
-    changed = DeadLettersChanged("replay", 2, 1, 0, 0, [StillFailing("x", "decode", "still no such field")])
     handlers: dict[str, Any] = {
         "/v1/whoami": lambda _parameters: served(Caller("ann", Role.ADMIN, None)),
         "/v1/ingest": lambda _parameters: status,
         "/v1/facets": lambda _parameters: facets,
         "/v1/dead-letters": items(*LETTERS),
         f"/v1/dead-letters/{letter.dead_letter_id}": lambda _parameters: served(letter),
-        "/v1/dead-letters/replay": lambda _parameters: served(changed),
         "/v1/rebuild": lambda _parameters: served(RebuildStatus("never", 0, 0, None, None)),
         "/v1/audit": lambda _parameters: served(REPORT),
         "/v1/audit-log": items(entry),
@@ -147,7 +145,7 @@ def test_bytes_of_a_stranger_are_shown_as_text_and_not_all_of_them() -> None:
     assert first_bytes(base64.b64encode(b"a" * 5_000).decode()).endswith("\n… and 1,000 bytes more")
 
 
-def test_an_admin_replays_the_dead_letters_of_a_cause_and_is_told_what_came_of_it(api: DashboardApi) -> None:
+def test_an_admin_is_asked_before_the_dead_letters_of_a_cause_are_replayed(api: DashboardApi) -> None:
     page = opened_page("pipeline")
     assert "&lt;img" in html(page)
     assert "<img" not in html(page)
@@ -156,11 +154,15 @@ def test_an_admin_replays_the_dead_letters_of_a_cause_and_is_told_what_came_of_i
     which.select_index(1).run()
     page.button(key="replay").click().run()
     assert "store these 2 dead letters again" in words(page)
-    page.button(key="replay-sure").click().run()
-    ids = [LETTERS[0].dead_letter_id, LETTERS[2].dead_letter_id]
-    assert api.posted == [("/v1/dead-letters/replay", {"ids": ids})]
-    assert "1 of 2 are stored now" in page.toast[0].value
-    assert "1 still fail" in page.toast[0].value
+    assert page.button(key="replay-sure").label == "Replay"
+    assert api.posted == []
+
+
+def test_what_became_of_dead_letters_is_said_in_words() -> None:
+    failing = [StillFailing("x", "decode", "still no such field")]
+    changed = DeadLettersChanged("replay", 2, 1, 0, 0, failing)
+    assert said(changed) == "1 of 2 are stored now, 0 were already; 1 still fail: still no such field."
+    assert said(DeadLettersChanged("discard", 2, 0, 0, 2, [])) == "2 of 2 were discarded."
 
 
 def test_a_reader_sees_causes_and_no_controls(api: DashboardApi) -> None:

@@ -7,9 +7,18 @@ from datetime import datetime
 
 import altair as alt
 
-from coalmine_consumers.results import Counts, DeadLetterRow
+from coalmine_consumers.results import Counts, DeadLetterRow, DeadLettersChanged
 
-__all__ = ["Cause", "EventCounts", "Sample", "by_cause", "course_chart", "event_counts", "first_bytes"]
+__all__ = [
+    "Cause",
+    "EventCounts",
+    "Sample",
+    "by_cause",
+    "course_chart",
+    "event_counts",
+    "first_bytes",
+    "said",
+]
 
 _HEIGHT_PX = 150
 _SHOWN_BYTES = 4_000
@@ -81,6 +90,16 @@ def event_counts(by_event: dict[str, Counts], rows: dict[str, int]) -> list[Even
         for event, each in by_event.items()
     ]
     return sorted(found, key=lambda each: -each.consumed)
+
+
+def said(came: DeadLettersChanged) -> str:
+    """What became of those chosen, with the reason of the first that still fails."""
+    if came.action == "discard":
+        return f"{came.discarded:,} of {came.selected:,} were discarded."
+    failing = f"{len(came.failing):,} still fail: {came.failing[0].reason}" if came.failing else "none fails"
+    return (
+        f"{came.replayed:,} of {came.selected:,} are stored now, {came.duplicates:,} were already; {failing}."
+    )
 
 
 def first_bytes(payload_base64: str) -> str:
