@@ -20,7 +20,7 @@ def action(
     key: str,
     role: Role,
     question: str,
-    affected: str | None = None,
+    affected: str | Callable[[], str] | None = None,
     needs_reason: bool = True,
     primary: bool = False,
     disabled: str | None = None,
@@ -29,12 +29,14 @@ def action(
 
     Args:
         label: Of the button, an imperative.
-        do: Does it, with the reason; may raise `ApiError`, whose words are shown.
+        do: Does it, with the reason; may raise `ApiError`, whose words are shown. A text that it returns is
+            said in place of `done`.
         done: What happened, said when it did.
         key: Unique in the page.
         role: The least role that may.
         question: What will happen.
-        affected: Who else is affected, and the revision one acts on.
+        affected: Who else is affected, and the revision one acts on; a function is called when the button is
+            pressed, and may ask the server.
         needs_reason: False where the server takes none.
         primary: True for the one button that matters.
         disabled: Why it cannot be done now; None where it can.
@@ -49,7 +51,16 @@ def action(
         help=plain(disabled) if disabled is not None else None,
     )
     if pressed:
-        _ask(label, do, done, key, question, affected, needs_reason)
+        _ask(label, do, done, key, question, _said(affected), needs_reason)
+
+
+def _said(affected: str | Callable[[], str] | None) -> str | None:
+    if not callable(affected):
+        return affected
+    try:
+        return affected()
+    except ApiError as error:
+        return f"Who else is affected is not known: {error.detail}"
 
 
 @st.dialog("Are you sure?")
@@ -79,11 +90,11 @@ def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
 def perform(do: Callable[[], object], done: str) -> None:
     """Do something at once, and draw the page again; what came of it is said there."""
     try:
-        do()
+        came = do()
     except ApiError as error:
         st.session_state["said"] = ("error", error.detail)
     else:
-        st.session_state["said"] = ("done", done)
+        st.session_state["said"] = ("done", came if isinstance(came, str) else done)
     st.rerun()
 
 
