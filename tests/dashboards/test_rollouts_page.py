@@ -172,7 +172,7 @@ def test_a_question_says_who_is_affected_and_on_what_one_acts(open_page: Open) -
 def test_a_command_acts_on_what_was_seen_and_says_what_came_of_it(
     open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch, command: str, revision: str | None
 ) -> None:
-    def at_once(label: str, do: Callable[[str], object], done: str, *, key: str, **_rest: object) -> None:
+    def at_once(label: str, do: Callable[[str], Any], done: Any, *, key: str, **_rest: object) -> None:
         if st.button(label, key=key):  # AppTest runs no dialogs further than their first drawing
             perform(lambda: do("slow"), done)
 

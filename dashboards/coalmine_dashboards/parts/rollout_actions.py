@@ -91,7 +91,7 @@ def _ask(
     action(
         label,
         do,
-        "Asked; the next tick of the controller does it.",
+        str,
         key=f"rollout-{command}",
         role=role,
         question=question,
@@ -120,7 +120,7 @@ def _retry(rollout: Rollout) -> None:
     action(
         "Try again",
         do,
-        "Started again.",
+        str,
         key="rollout-retry",
         role=Role.AUTHOR,
         question=f"A new rollout of {rollout.prompt} {rollout.treatment} begins, with the same plan and "
@@ -147,8 +147,8 @@ def _panic(rollout: Rollout) -> None:
     path = f"/v1/prompts/{segment(rollout.prompt)}/panic"
     action(
         "Panic",
-        lambda why: said_of_panic(client().send("POST", path, Panic, {"reason": why})),
-        "Everything went back.",
+        lambda why: client().send("POST", path, Panic, {"reason": why}),
+        said_of_panic,
         key="rollout-panic",
         role=Role.AUTHOR,
         question=f"{rollout.prompt} goes back to what served before in every environment, now: experiments "
