@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import streamlit as st
 
-from coalmine_consumers.results import VersionRow
-from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.api import segment
 from coalmine_dashboards.parts.actions import action
+from coalmine_dashboards.parts.affected import everywhere, here
 from coalmine_dashboards.parts.viewer import client
 from coalmine_registry.freeze_records import FreezeRecord, Panic
-from coalmine_registry.records import ENVIRONMENTS, DeploymentRecord
 from coalmine_registry.roles import Role
 from coalmine_rollouts.records import SERVING, Rollout, RolloutCommand
 
@@ -95,7 +93,7 @@ def _ask(
         key=f"rollout-{command}",
         role=role,
         question=question,
-        affected=lambda: f"{_users(rollout)} {revision}",
+        affected=lambda: f"{here(rollout.prompt, rollout.environment)} {revision}",
         primary=command in ("approve", "resume"),
     )
 
@@ -125,7 +123,7 @@ def _retry(rollout: Rollout) -> None:
         role=Role.AUTHOR,
         question=f"A new rollout of {rollout.prompt} {rollout.treatment} begins, with the same plan and "
         "other users.",
-        affected=lambda: _users(rollout),
+        affected=lambda: here(rollout.prompt, rollout.environment),
     )
 
 
@@ -139,7 +137,7 @@ def _freeze(rollout: Rollout) -> None:
         role=Role.APPROVER,
         question=f"Nothing new of {rollout.prompt} is shown to anybody in {rollout.environment} until "
         "somebody ends the freeze. Going back remains possible.",
-        affected=lambda: _users(rollout),
+        affected=lambda: here(rollout.prompt, rollout.environment),
     )
 
 
@@ -164,34 +162,3 @@ def said_of_panic(done: Panic) -> str:
         for one in done.environments
     ]
     return f"{'; '.join(each) or 'nothing serves it'}. Freeze {done.freeze.id} keeps it so."
-
-
-def everywhere(prompt: str) -> str:
-    """Where a prompt is served, with the revisions, and what ends if it goes back."""
-    found = []
-    for environment in ENVIRONMENTS:
-        path = f"/v1/environments/{segment(environment)}/prompts/{segment(prompt)}"
-        try:
-            deployment = client().read(path, DeploymentRecord)
-        except NotFound:
-            continue
-        ends = f", which ends {', '.join(deployment.experiments)}" if deployment.experiments else ""
-        found.append(f"{environment} at revision {deployment.revision} serves {deployment.version}{ends}")
-    return f"{'; '.join(found) or 'No environment serves it'}. {_requests(prompt, None)}"
-
-
-def _users(rollout: Rollout) -> str:
-    return f"{rollout.environment}: {_requests(rollout.prompt, rollout.environment)}"
-
-
-def _requests(prompt: str, environment: str | None) -> str:
-    """How much a change affects, as the last hour says."""
-    since = datetime.now(UTC) - timedelta(hours=1)
-    try:
-        rows = client().items("/v1/versions", VersionRow, prompt=prompt, environment=environment, since=since)
-    except ApiError:
-        return "How many requests it affects is not known."
-    if not rows:
-        return "No requests in the last hour."
-    each = ", ".join(f"{row.requests:,} of {row.version}" for row in rows)
-    return f"Requests in the last hour: {each}."
