@@ -8,6 +8,7 @@ from coalmine_consumers.queries.facets import facets
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
+from coalmine_consumers.queries.model_use import model_use
 from coalmine_consumers.queries.segment_files import segment_files
 from coalmine_consumers.queries.stored_call import stored_call
 from coalmine_consumers.queries.timeseries import timeseries
@@ -21,6 +22,7 @@ __all__ = [
     "deployment_marks",
     "facets",
     "ingest_health",
+    "model_use",
     "quantiles",
     "segment_files",
     "stored_call",

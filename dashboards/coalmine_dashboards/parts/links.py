@@ -33,4 +33,9 @@ def link(page: PageName, **query: str | int | None) -> str:
 
 def anchor(text: str, page: PageName, **query: str | int | None) -> str:
     """HTML of a link to a view; the text is shown as it is."""
-    return f'<a href="{escape(link(page, **query))}" target="_self">{escape(text)}</a>'
+    return anchor_to(link(page, **query), escape(text))
+
+
+def anchor_to(address: str, markup: str) -> str:
+    """HTML of a link around markup that is escaped already."""
+    return f'<a href="{escape(address)}" target="_self">{markup}</a>'

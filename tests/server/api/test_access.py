@@ -59,6 +59,7 @@ TABLE = (
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
     Row("POST", "/v1/plan-check", "reader", body={"prompt": "support-refund"}),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
+    Row("GET", "/v1/model-calendar", "reader"),
     Row(
         "POST",
         "/v1/drift/ignored-days",
@@ -80,6 +81,7 @@ TABLE = (
     Row("GET", "/v1/alerts/transitions", "reader"),
     Row("GET", "/v1/alerts/messages", "reader"),
     Row("GET", "/v1/alerts/silences", "reader"),
+    Row("GET", "/v1/alerts/rules", "reader"),
     Row(
         "POST",
         "/v1/alerts/silences",

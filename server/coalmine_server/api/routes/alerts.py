@@ -5,11 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from coalmine_alerts.configuration.thresholds import known_rules
 from coalmine_alerts.replay import replay
 from coalmine_alerts.results.alerts import Alert, AlertState, Silence
 from coalmine_alerts.results.digest import Digest
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.replay import Replay
+from coalmine_alerts.results.rules import KnownRule
 from coalmine_alerts.runbooks import runbooks
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
@@ -107,6 +109,12 @@ def silences(
     alerting = owned.alerts
     at = None if ended else alerting.clock()
     return list_silences(alerting.database, active_at=at, limit=limit, cursor=cursor)
+
+
+@router.get("/alerts/rules", responses=problem_responses())
+def alert_rules(owned: Owned, _actor: Reader) -> list[KnownRule]:
+    """Rules that are evaluated, with their thresholds."""
+    return known_rules(owned.alerts.configuration)
 
 
 @router.post("/alerts/silences", status_code=201, responses=problem_responses())
