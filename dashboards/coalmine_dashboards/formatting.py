@@ -19,6 +19,7 @@ __all__ = [
     "percent",
     "quality",
     "rate",
+    "size",
 ]
 
 UNKNOWN = "\N{EN DASH}"
@@ -78,6 +79,16 @@ def rate(per_s: float | None) -> str:
     if per_s is None:
         return UNKNOWN
     return f"{per_s:,.0f}/s" if per_s >= 10 or per_s == 0 else f"{per_s:.1f}/s"
+
+
+def size(number: int | None) -> str:
+    """`850 B`, `1.2 MB`: powers of 1,000."""
+    if number is None:
+        return UNKNOWN
+    for unit, length in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
+        if number >= length:
+            return f"{number / length:,.1f} {unit}"
+    return f"{number} B"
 
 
 def ago(then: datetime | None, now: datetime) -> str:

@@ -216,7 +216,7 @@ class CostJump(DefaultRule):
             sure=f"Against the same hour of {len(hour.usual_usd)} days, "
             f"{usd(min(hour.usual_usd))} to {usd(max(hour.usual_usd))}",
             links=(
-                view(environment=hour.environment, since=hour.hour, now=facts.now),
+                view("costs", environment=hour.environment, since=hour.hour, now=facts.now),
                 runbook(self.name),
             ),
             icon="💸",
@@ -258,7 +258,7 @@ def _forecast_words(ahead: Forecast | None, budget: Budget) -> str | None:
 def _link(facts: Facts, budget: Budget) -> StoryLink:
     begin, _ = budget.bounds(facts.now.date())
     since = facts.now.replace(hour=0, minute=0) - (facts.now.date() - begin)
-    return view(prompt=budget.prompt, environment=budget.environment, since=since, now=facts.now)
+    return view("costs", prompt=budget.prompt, environment=budget.environment, since=since, now=facts.now)
 
 
 MONEY_RULES: Final = (BudgetSpent(), BudgetForecast(), CostJump())

@@ -1,6 +1,7 @@
 """Actions: for who may, after a question that says what will happen and to whom, with a reason."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
@@ -9,13 +10,14 @@ from coalmine_dashboards.parts.viewer import may
 from coalmine_dashboards.views.markup import plain
 from coalmine_registry.roles import Role
 
+_Came = TypeVar("_Came")
 LONGEST_REASON = 2_000
 
 
 def action(
     label: str,
-    do: Callable[[str], object],
-    done: str,
+    do: Callable[[str], _Came],
+    done: str | Callable[[_Came], str],
     *,
     key: str,
     role: Role,
@@ -30,7 +32,7 @@ def action(
     Args:
         label: Of the button, an imperative.
         do: Does it, with the reason; may raise `ApiError`, whose words are shown.
-        done: What happened, said when it did.
+        done: What happened, said when it did; or what says it of what came back.
         key: Unique in the page.
         role: The least role that may.
         question: What will happen.
@@ -55,8 +57,8 @@ def action(
 @st.dialog("Are you sure?")
 def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
     label: str,
-    do: Callable[[str], object],
-    done: str,
+    do: Callable[[str], _Came],
+    done: str | Callable[[_Came], str],
     key: str,
     question: str,
     affected: str | None,
@@ -76,14 +78,14 @@ def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
         perform(lambda: do(reason), done)
 
 
-def perform(do: Callable[[], object], done: str) -> None:
+def perform(do: Callable[[], _Came], done: str | Callable[[_Came], str]) -> None:
     """Do something at once, and draw the page again; what came of it is said there."""
     try:
-        do()
+        came = do()
     except ApiError as error:
         st.session_state["said"] = ("error", error.detail)
     else:
-        st.session_state["said"] = ("done", done)
+        st.session_state["said"] = ("done", done if isinstance(done, str) else done(came))
     st.rerun()
 
 
