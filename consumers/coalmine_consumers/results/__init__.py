@@ -11,6 +11,14 @@ from coalmine_consumers.results.dead_letters import (
 )
 from coalmine_consumers.results.drift import DayIgnored
 from coalmine_consumers.results.experiments import ExperimentRow
+from coalmine_consumers.results.feedback import (
+    CallContext,
+    CallPlace,
+    FeedbackRow,
+    Opinion,
+    PlaceMetric,
+    ServedBy,
+)
 from coalmine_consumers.results.ingest import (
     Counts,
     GapRow,
@@ -43,7 +51,9 @@ __all__ = [
     "AuditCheck",
     "AuditIdentity",
     "AuditReport",
+    "CallContext",
     "CallFeedback",
+    "CallPlace",
     "CallScore",
     "Counts",
     "DayIgnored",
@@ -54,13 +64,16 @@ __all__ = [
     "DeploymentMark",
     "ExperimentRow",
     "Facets",
+    "FeedbackRow",
     "FrameKind",
     "GapRow",
     "IngestStatus",
     "MarkArm",
     "MarkExperiment",
     "Measures",
+    "Opinion",
     "PartitionStatus",
+    "PlaceMetric",
     "QuantileMetric",
     "QuantileRow",
     "QuantileValue",
@@ -68,6 +81,7 @@ __all__ = [
     "RebuildStatus",
     "Rebuilt",
     "SegmentRow",
+    "ServedBy",
     "Step",
     "StepChoice",
     "StillFailing",
