@@ -7,9 +7,14 @@ from typing import Final
 
 import streamlit as st
 
+from coalmine_dashboards.api import ApiError, NotFound, Refused
 from coalmine_dashboards.parts.actions import say_what_came
-from coalmine_dashboards.parts.links import PageName
+from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.links import FIRST, PageName
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.viewer import caller
 from coalmine_dashboards.views.markup import plain, stylesheet
+from coalmine_dashboards.views.problems import advice_for
 from coalmine_schemas.discovery import home_of
 from coalmine_schemas.simulated_home import simulated_words
 
@@ -34,15 +39,19 @@ SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
     "Operate": {"pipeline": ("Pipeline", ":material/lan:")},
 }
 """Pages by section: their titles and icons."""
+_SIDEBAR_PX: Final = 244
+"""As wide as the longest title needs: the rest is for figures."""
 
 
-def show(first: PageName = "now") -> None:
+def show(first: PageName = FIRST) -> None:
     """Draw the page that the address names.
 
     Args:
         first: The page of an address that names none.
     """
-    st.set_page_config(page_title="Coalmine", page_icon="🐤", layout="wide")
+    st.set_page_config(
+        page_title="Coalmine", page_icon="🐤", layout="wide", initial_sidebar_state=_SIDEBAR_PX
+    )
     st.html(stylesheet())
     page = st.navigation(
         {
@@ -58,7 +67,13 @@ def show(first: PageName = "now") -> None:
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
         st.caption(f":material/science: {plain(simulated)}")
     say_what_came()
-    page.run()
+    try:
+        page.run()
+    except (NotFound, Refused) as error:
+        advise(advice_for(error))
+    except ApiError:
+        # Says why, and draws the page once the server answers.
+        live("connection", caller, lambda _caller: st.rerun())
 
 
 def _page(name: PageName) -> Callable[[], None]:

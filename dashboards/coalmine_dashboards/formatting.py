@@ -3,16 +3,23 @@
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
+from coalmine_schemas.plain_number import hours_in_words, plain_number
+
 __all__ = [
     "UNKNOWN",
     "ago",
     "count",
+    "difference",
+    "figure",
+    "interval",
+    "lasting",
     "milliseconds",
     "moment",
     "money",
     "percent",
     "quality",
     "rate",
+    "size",
 ]
 
 UNKNOWN = "\N{EN DASH}"
@@ -74,6 +81,16 @@ def rate(per_s: float | None) -> str:
     return f"{per_s:,.0f}/s" if per_s >= 10 or per_s == 0 else f"{per_s:.1f}/s"
 
 
+def size(number: int | None) -> str:
+    """`850 B`, `1.2 MB`: powers of 1,000."""
+    if number is None:
+        return UNKNOWN
+    for unit, length in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
+        if number >= length:
+            return f"{number / length:,.1f} {unit}"
+    return f"{number} B"
+
+
 def ago(then: datetime | None, now: datetime) -> str:
     """`3 s ago`. A time in the future, from a clock that is ahead, is `0 s ago`."""
     if then is None:
@@ -88,3 +105,42 @@ def ago(then: datetime | None, now: datetime) -> str:
 def moment(then: datetime | None) -> str:
     """`2026-03-01 12:30 UTC`."""
     return UNKNOWN if then is None else f"{then:%Y-%m-%d %H:%M} UTC"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A value of a metric in its unit, as the catalogue names it: `2.1 %`, `$0.0123`, `1.24 s`, `0.801`."""
+    if value is None:
+        return UNKNOWN
+    match unit:
+        case "share":
+            return percent(value, 2)
+        case "USD":
+            return money(value)
+        case "ms":
+            return milliseconds(value)
+    return f"{plain_number(value)} {unit}".strip()
+
+
+def difference(value: float | None, unit: str) -> str:
+    """A difference of two values of a metric, with its sign: `+0.4 pt` (points of per cent), `+85 ms`."""
+    if value is None:
+        return UNKNOWN
+    sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "\N{PLUS-MINUS SIGN}"
+    size = f"{plain_number(100 * abs(value), 2)} pt" if unit == "share" else figure(abs(value), unit)
+    return f"{sign}{size}"
+
+
+def interval(lower: float | None, upper: float | None, unit: str) -> str:
+    """An interval of a difference; an end that is not known is infinity."""
+    if lower is None and upper is None:
+        return UNKNOWN
+    ends = (
+        difference(lower, unit) if lower is not None else "\N{MINUS SIGN}\N{INFINITY}",
+        difference(upper, unit) if upper is not None else "+\N{INFINITY}",
+    )
+    return f"{ends[0]} to {ends[1]}"
+
+
+def lasting(length_s: float) -> str:
+    """A length of time: `0 s`, `45 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    return f"{length_s:.0f} s" if length_s < 60 else hours_in_words(length_s / 3600)

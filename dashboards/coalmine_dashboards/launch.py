@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.palette import Mode, colours_of
 from coalmine_dashboards.sign_in import SignIn
 from coalmine_schemas.discovery import viewer_key
 
@@ -19,16 +20,41 @@ __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "end_with_stdin", "main", "options_of
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 
-_OPTIONS: Mapping[str, str | bool] = {
+_COLOURS: Mapping[Mode, Mapping[str, Any]] = {
+    "light": {
+        "primaryColor": "#0069A6",
+        "linkColor": "#0069A6",
+        "backgroundColor": "#FFFFFF",
+        "borderColor": "#DCDAD6",
+        "chartCategoricalColors": colours_of("light"),
+        "sidebar.backgroundColor": "#F7F6F4",
+    },
+    "dark": {
+        "primaryColor": "#4FA8E0",
+        "linkColor": "#6FBBEC",
+        "backgroundColor": "#171614",
+        "borderColor": "#3A3834",
+        "chartCategoricalColors": colours_of("dark"),
+        "sidebar.backgroundColor": "#1E1C1A",
+    },
+}
+_OPTIONS: Mapping[str, Any] = {
     "server.headless": True,  # does not open a browser
     "browser.gatherUsageStats": False,
     "logger.hideWelcomeMessage": True,  # its address lacks the key
     "client.toolbarMode": "minimal",
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
+    # Dense: much to see at once.
+    "theme.baseFontSize": 15,
+    "theme.headingFontSizes": ["1.7rem", "1.35rem", "1.1rem", "1rem", "1rem", "1rem"],
+    "theme.headingFontWeights": 600,
+    "theme.baseRadius": "small",
+    "theme.linkUnderline": False,
     # Set for each mode: a colour set for both would force the light theme.
-    "theme.light.primaryColor": "#0072B2",
-    "theme.dark.primaryColor": "#4FA8E0",
+    **{
+        f"theme.{mode}.{name}": value for mode, colours in _COLOURS.items() for name, value in colours.items()
+    },
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-__all__ = ["DASHES", "Style", "VersionKey", "assign_slots", "style_of"]
+__all__ = ["DASHES", "Mode", "Style", "VersionKey", "assign_slots", "colours_of", "style_of"]
 
 VersionKey = tuple[str, str]
 """Prompt and version."""
@@ -60,6 +60,11 @@ def assign_slots(versions: Mapping[str, Sequence[str]]) -> dict[VersionKey, int]
             taken.add(slot)
             slots[prompt, version] = slot
     return slots
+
+
+def colours_of(mode: Mode) -> list[str]:
+    """Returns the colours on a page of that mode, for charts whose series are no versions."""
+    return list(_COLOURS[mode])
 
 
 def style_of(slot: int, mode: Mode) -> Style:

@@ -9,8 +9,9 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from html import escape
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -120,7 +121,7 @@ class SignIn:
             given = connection.query_params.get("key")
             if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
                 rest = [(name, value) for name, value in parse_qsl(connection.url.query) if name != "key"]
-                return self._begin(f"./?{urlencode(rest)}" if rest else "./", None)
+                return self._begin(_location(_page_of(path), rest), None)
             if path == SIGN_IN_PATH and scope["method"] == "POST":
                 return await self._check(Request(scope, receive))
             if path == HEALTH_PATH:
@@ -128,7 +129,8 @@ class SignIn:
         if connection.cookies.get(COOKIE) in self._sessions:
             return None
         if "text/html" in connection.headers.get("accept", ""):
-            return HTMLResponse(_FORM.format(problem="", wanted=escape(connection.url.query)), 401)
+            wanted = f"{_page_of(path)}?{connection.url.query}"
+            return HTMLResponse(_FORM.format(problem="", wanted=escape(wanted)), 401)
         return PlainTextResponse("sign in first", 401)
 
     async def _check(self, request: Request) -> Response:
@@ -144,26 +146,36 @@ class SignIn:
         except ApiError as error:
             form = _FORM.format(problem=escape(str(error)), wanted=escape(wanted))
             return HTMLResponse(form, 401)
-        query = urlencode(parse_qsl(wanted))
-        return self._begin(f"./?{query}" if query else "./", token)
+        page, _, query = wanted.partition("?")
+        return self._begin(_location(page, parse_qsl(query)), token)
 
     def _begin(self, location: str, token: str | None) -> Response:
         response = RedirectResponse(location, 303)
-        response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="strict", path="/")
+        # Lax: links in messages come from another site, and the viewer is signed in for them, too.
+        response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="lax", path="/")
         return response
 
 
+def _page_of(path: str) -> str:
+    """The page's own name in a path, before which a proxy may have put a prefix."""
+    return path.rpartition("/")[2]
+
+
+def _location(page: str, query: Sequence[tuple[str, str]]) -> str:
+    """The address of a page, relative to what was asked for: never another site."""
+    return f"./{quote(page, safe='')}" + (f"?{urlencode(query)}" if query else "")
+
+
 def _view_of(scope: Scope) -> Response | None:
-    """Leads a link in a message to this page, with its view in the query; None if it is no such link."""
+    """Leads a link in a message to the page of alerts, with what it names; None if it is no such link."""
     connection = HTTPConnection(scope)
     path, found = connection.url.path, parse_qsl(connection.url.query)
-    if path == "/alerts":
-        names = {"fingerprint": "alert"}
-        query = [("view", "alerts"), *((names.get(name, name), value) for name, value in found)]
-        return RedirectResponse(f"./?{urlencode(query)}", 303)
+    if path == "/alerts" and "fingerprint" in connection.query_params:
+        query = [("alert" if name == "fingerprint" else name, value) for name, value in found]
+        return RedirectResponse(_location("alerts", query), 303)
     if (runbook := re.fullmatch(r"/runbooks/([a-z0-9_-]{1,100})", path)) is not None:
-        query = [("view", "alerts"), ("runbook", runbook[1].replace("-", "_"))]
-        return RedirectResponse(f"../?{urlencode(query)}", 303)
+        query = [*found, ("runbook", runbook[1].replace("-", "_"))]
+        return RedirectResponse(f".{_location('alerts', query)}", 303)
     return None
 
 

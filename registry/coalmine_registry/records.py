@@ -19,6 +19,7 @@ ENVIRONMENTS: Final = ("dev", "staging", "prod")
 VersionStatus = Literal["active", "retired", "archived"]
 PromotionStatus = Literal["pending", "applied", "rejected", "stale", "unchanged"]
 ExperimentStatus = Literal["running", "stopped"]
+LineKind = Literal["file", "place", "same", "added", "removed"]
 
 
 @result
@@ -267,6 +268,36 @@ class Hygiene:
     """False if this server has no traffic data, so that listed versions may be in use."""
     items: list[HygieneCandidate]
     """The unused versions, longest unused first."""
+
+
+@result
+class DiffLine:
+    """One line of a unified diff."""
+
+    kind: LineKind
+    """`file` for the two header lines, `place` for line numbers, `same`, `added` or `removed`."""
+    text: str
+    """The line with its sign in front: a space, `+` or `-`."""
+
+
+@result
+class Diff:
+    """Differences between two versions of a prompt."""
+
+    name: str
+    """Name of the prompt in the registry."""
+    a: str
+    """The old version, which `b` is compared with."""
+    b: str
+    """The new version, compared with `a`."""
+    classification: Classification
+    """What changed from `a` to `b`, and the version bump that needs."""
+    lines: list[DiffLine]
+    """Unified diff of both versions as files; empty if they are the same."""
+    source_a: VersionSource | None
+    """Where `a` came from; null if that was not said."""
+    source_b: VersionSource | None
+    """Where `b` came from; null if that was not said."""
 
 
 @result

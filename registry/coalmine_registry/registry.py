@@ -43,11 +43,11 @@ from coalmine_registry.operations.transaction import (
     no_readouts,
     no_suites,
 )
-from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.provenance import CheckedEvidence, VersionSource
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
+    Diff,
     Evidence,
     ExperimentRecord,
     ExperimentStatus,

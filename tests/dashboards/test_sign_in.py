@@ -1,6 +1,8 @@
 """Nobody sees anything of the page without signing in, over HTTP or the websocket."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -62,13 +64,56 @@ def test_the_link_signs_in_and_leaves_the_address(viewer: TestClient, sessions: 
     assert answer.headers["location"] == "./?prompt=a%26b"
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie, "a link in a message comes from another site"
     seen = viewer.get("/")
     assert seen.text == "figures"
     assert seen.headers["x-frame-options"] == "DENY"
     with viewer.websocket_connect("/_stcore/stream") as socket:
         assert socket.receive_text() == "figures"
     assert sessions.token_of(viewer.cookies[COOKIE]) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("/rollouts?rollout=r%2F1&key=right", "./rollouts?rollout=r%2F1"),
+        ("/rollouts?key=right", "./rollouts"),
+        ("/?key=right", "./"),
+        ("/%5Cexample.com/..%2F?key=right", "./"),
+        ("/alerts?fingerprint=abc&key=right", "./alerts?alert=abc&key=right"),
+        ("/runbooks/quality-drift?key=right", "../alerts?key=right&runbook=quality_drift"),
+    ],
+)
+def test_the_link_signs_in_on_any_page(viewer: TestClient, asked: str, shown: str) -> None:
+    answer = viewer.get(asked)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("/rollouts?rollout=1&time=6h", "./rollouts?rollout=1&time=6h"),
+        ("/rollouts?rollout=%22%3E%3Cb%3E", "./rollouts?rollout=%22%3E%3Cb%3E"),
+        ("/", "./"),
+        ("/%22%3E%3Cb%3E", "./%22%3E%3Cb%3E"),
+    ],
+)
+def test_a_link_to_a_page_survives_a_sign_in_with_a_token_and_a_wrong_one_before(
+    viewer: TestClient, server: DashboardApi, asked: str, shown: str
+) -> None:
+    answer = viewer.get(asked, headers={"Accept": "text/html"})
+    for token in ("wrong", "mine"):
+        assert "<b>" not in answer.text
+        wanted = unescape(re.findall(r'name="wanted" value="([^"]*)"', answer.text)[0])
+        answer = viewer.post("/sign-in", data={"token": token, "wanted": wanted})
+    assert answer.headers["location"] == shown
+
+
+def test_a_form_names_no_other_site_to_go_on_to(viewer: TestClient, server: DashboardApi) -> None:
+    for wanted in ("//example.com", "https://example.com", "../../x", "\\example.com?a=b", "a\r\nX: y"):
+        answer = viewer.post("/sign-in", data={"token": "mine", "wanted": wanted})
+        assert re.fullmatch(r"\./[\w.%-]*(\?a=b)?", answer.headers["location"])
 
 
 def test_health_is_for_everybody(viewer: TestClient) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.records import (
     AuditEntry,
     DeploymentRecord,
+    Diff,
     ExperimentRecord,
     Hygiene,
     NewToken,

@@ -16,9 +16,10 @@ from coalmine_alerts.delivery.addresses import networks
 from coalmine_alerts.delivery.channels import CHANNEL_ID, KINDS, ChannelSettings, is_url
 from coalmine_alerts.reading.traffic import BAD_REQUESTS
 from coalmine_alerts.results.alerts import Severity
+from coalmine_alerts.results.spending import Period
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.models import Deprecation, shipped_deprecations
-from coalmine_alerts.rules.money import Budget, Period
+from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
@@ -31,9 +32,9 @@ from coalmine_schemas.quantities import read_duration, read_share, seconds
 Value = TypeVar("Value")
 
 _SECTIONS: Final = ("channels", "route", "rules", "prompts", "budgets", "models")
-_SHARES: Final = ("share", "free")
+SHARES: Final = ("share", "free")
 """Thresholds whose names end so are shares, which may be written in per cent."""
-_NOT_SET: Final = ("name", "metrics", "others", "budgets", "models")
+NOT_SET: Final = ("name", "metrics", "others", "budgets", "models")
 """Fields of rules that are no thresholds."""
 _OF_ALL_RULES: Final = ("on", "severity", "for", "keep_firing_for")
 _FILE: Final = "alerts.yaml"
@@ -241,7 +242,7 @@ def _rule(
 ) -> ConfiguredRule | None:
     """The rule with its thresholds; None if it is off."""
     given = dict(object_of({} if value is None else value, where))
-    thresholds = [each.name for each in fields(rule) if each.name not in _NOT_SET]
+    thresholds = [each.name for each in fields(rule) if each.name not in NOT_SET]
     refuse_unknown(given, (*_OF_ALL_RULES, *thresholds), where)
     on = _typed(given.pop("on", rule.on), bool, f"{where}.on")
     severity = given.pop("severity", None)
@@ -255,7 +256,7 @@ def _rule(
     values = {
         key: _limits(each, f"{where}.{key}")
         if key == "limits"
-        else _typed(each, hints[key], f"{where}.{key}", is_share=key.endswith(_SHARES))
+        else _typed(each, hints[key], f"{where}.{key}", is_share=key.endswith(SHARES))
         for key, each in given.items()
     }
     rule = replace(rule, **values) if values else rule

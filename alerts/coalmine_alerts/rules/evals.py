@@ -44,7 +44,7 @@ class EvalRejected(DefaultRule):
                 sure="Paired on the same cases, at 5 %, corrected for all metrics and capabilities"
                 if each.harm
                 else "No test: the run is not valid",
-                links=(view(prompt=each.prompt), runbook(self.name)),
+                links=(view("evaluations", prompt=each.prompt, run=each.run), runbook(self.name)),
                 icon="⛔" if each.harm else "🧪",
             )
             yield Finding(

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from coalmine_alerts.facts import BadRating, Facts, Ratings
 from coalmine_alerts.poisson import Above, above
 from coalmine_alerts.records import Finding
-from coalmine_alerts.results.story import Excerpt, Story, StoryLink
+from coalmine_alerts.results.story import Excerpt, Story
 from coalmine_alerts.rules.base import DefaultRule, of_prompt
 from coalmine_alerts.rules.words import details, listed, percent, runbook, title, view
 from coalmine_alerts.timing import Timing
@@ -141,8 +141,8 @@ def _story(
         could=("make a test case of it", "look at the requests"),
         sure=sure,
         links=(
-            view(prompt=prompt, environment=environment, since=facts.now - _HOUR, now=facts.now),
-            *(StoryLink("Request", f"/?request={each.request_id}") for each in batch[:1]),
+            view("requests", prompt=prompt, environment=environment, since=facts.now - _HOUR, now=facts.now),
+            *(view("requests", request=each.request_id, text="Request") for each in batch[:1]),
             runbook(rule),
         ),
         excerpts=tuple(_excerpt(each) for each in batch[:_MOST_EXCERPTS]),

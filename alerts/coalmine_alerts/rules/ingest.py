@@ -8,14 +8,14 @@ from typing import ClassVar, Final
 from coalmine_alerts.facts import Facts
 from coalmine_alerts.records import Finding, Inhibition
 from coalmine_alerts.results.alerts import Cause, Severity
-from coalmine_alerts.results.story import Story, StoryLink, StoryTable, moment
+from coalmine_alerts.results.story import Story, StoryTable, moment
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.rules.base import DefaultRule, page_if_out
-from coalmine_alerts.rules.words import details, in_words, percent, runbook, title
+from coalmine_alerts.rules.words import details, in_words, percent, runbook, title, view
 from coalmine_alerts.timing import Timing
 
 _CAUSE: Final = Cause(kind="ingest", id="ingest")
-_LOOK: Final = StoryLink("Open", "/")
+_LOOK: Final = view("pipeline")
 
 
 @dataclass(frozen=True, slots=True)

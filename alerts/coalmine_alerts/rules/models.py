@@ -111,7 +111,9 @@ class ModelChanged(DefaultRule):
             ),
             sure="Read from the answers; a metric counts as moved with it within two days",
             links=(
-                view(environment=environment, model=change.response_model, since=first, now=facts.now),
+                view(
+                    "drift", environment=environment, model=change.response_model, since=first, now=facts.now
+                ),
                 runbook(self.name),
             ),
             icon="🔁" if not moved else "🔴",
@@ -269,7 +271,7 @@ class ModelDeprecated(DefaultRule):
                 details=details(Replacement=end.replacement),
                 could=("evaluate the prompts on the replacement, and roll it out",),
                 sure="From a list of dates that is kept with releases; correct it in `alerts.yaml`",
-                links=(view(environment=environment, model=end.model), runbook(self.name)),
+                links=(view("drift", environment=environment, model=end.model), runbook(self.name)),
                 icon="📅",
             )
             yield Finding(

@@ -59,15 +59,9 @@ def labels_of(rollout: Rollout) -> dict[str, str]:
     return {"environment": rollout.environment, "prompt": rollout.prompt, "rollout": rollout.id}
 
 
-def link_of(facts: Facts, rollout: Rollout, text: str = "Evidence") -> StoryLink:
-    """Links to the prompt since the rollout began."""
-    return view(
-        prompt=rollout.prompt,
-        environment=rollout.environment,
-        since=rollout.started_at or rollout.created_at,
-        now=facts.now,
-        text=text,
-    )
+def link_of(rollout: Rollout, text: str = "Evidence") -> StoryLink:
+    """Links to the rollout."""
+    return view("rollouts", rollout=rollout.id, text=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +112,7 @@ class RolloutDecided(DefaultRule):
             could=_could(rollout, made),
             sure=f"Chance of ever rolling a good version back: {percent(rollout.plan.alpha)}"
             + (f" · {look['units']:,} against {look['control_units']:,} units" if look.get("units") else ""),
-            links=(link_of(facts, rollout), runbook(self.name)),
+            links=(link_of(rollout), runbook(self.name)),
             icon=icon,
         )
         return Finding(
@@ -168,7 +162,7 @@ class RolloutHeld(DefaultRule):
                     else f"take it back: `coalmine rollout abort {rollout.id}`",
                 ),
                 sure="No test: it is the rollout's own state",
-                links=(link_of(facts, rollout, "Open"), runbook(self.name)),
+                links=(link_of(rollout, "Open"), runbook(self.name)),
                 icon="⏸️",
             )
             yield Finding(
@@ -229,7 +223,7 @@ class RollbackIncomplete(DefaultRule):
                     f"look what its fallback is: {rollout.control} is what should be served",
                 ),
                 sure="Counted: requests of the last five minutes that named no version themselves",
-                links=(link_of(facts, rollout, "Rollout"), runbook(self.name)),
+                links=(link_of(rollout, "Rollout"), runbook(self.name)),
                 icon="🚨",
             )
             yield Finding(

@@ -92,21 +92,20 @@ def listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def view(
+    page: str = "prompt",
     *,
     since: datetime | None = None,
     now: datetime | None = None,
-    prompt: str | None = None,
-    environment: str | None = None,
-    model: str | None = None,
     text: str = "Open",
+    **shown: str | None,
 ) -> StoryLink:
-    """Links to the dashboard with these filters, over a time that contains `since`."""
+    """Links to a page of the dashboard that shows these, over a time that contains `since`."""
     span = None
     if since is not None and now is not None:
         span = next((key for length, key in _SPAN if now - since <= length), "all")
-    found = {"prompt": prompt, "environment": environment, "model": model, "time": span}
+    found = {**shown, "time": span}
     query = urlencode({name: value for name, value in found.items() if value is not None})
-    return StoryLink(text, f"/?{query}" if query else "/")
+    return StoryLink(text, f"/{page}?{query}" if query else f"/{page}")
 
 
 def view_of(key: VersionPlace, since: datetime | None, now: datetime) -> StoryLink:

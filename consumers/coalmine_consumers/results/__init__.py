@@ -1,6 +1,7 @@
 """Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
 
 from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
+from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
 from coalmine_consumers.results.dead_letters import (
     DeadLetterDetail,
     DeadLetterRow,
@@ -33,6 +34,7 @@ from coalmine_consumers.results.measures import (
     MarkArm,
     MarkExperiment,
     Measures,
+    ModelUse,
     QuantileMetric,
     QuantileRow,
     Quantiles,
@@ -55,6 +57,10 @@ __all__ = [
     "CallFeedback",
     "CallPlace",
     "CallScore",
+    "CostDimension",
+    "CostPoint",
+    "CostRow",
+    "Costs",
     "Counts",
     "DayIgnored",
     "DeadLetterDetail",
@@ -71,6 +77,7 @@ __all__ = [
     "MarkArm",
     "MarkExperiment",
     "Measures",
+    "ModelUse",
     "Opinion",
     "PartitionStatus",
     "PlaceMetric",

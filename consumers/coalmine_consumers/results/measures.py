@@ -245,3 +245,23 @@ class DeploymentMark:
     """Rollout that made the change, or null."""
     rollout_decision: int | None
     """Number of its decision, or null if no rollout made the change."""
+
+
+@result
+class ModelUse:
+    """A model that answered lately in an environment."""
+
+    environment: str
+    """Name of the environment."""
+    model: str
+    """Name of the model: the response's where there is one, else the request's."""
+    prompts: list[str]
+    """Prompts that it answered for lately, those with the most requests first; at most 20."""
+    prompts_in_all: int
+    """Number of all of them."""
+    requests: int
+    """LLM calls lately."""
+    first_seen: datetime
+    """Start of the first call that it ever answered there, UTC."""
+    last_seen: datetime
+    """Start of the last one, UTC."""

@@ -1,8 +1,291 @@
-"""Versions beside their own past, and prompts on other models."""
+"""Versions beside their own past, models in use and their ends, and prompts on other models."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
+
+from coalmine_alerts.results.models import CalendarModel
+from coalmine_analytics.results.drift import Drift, VersionDrift
+from coalmine_consumers.results import DayIgnored, Timeseries, VersionRow
+from coalmine_dashboards.api import NotFound
+from coalmine_dashboards.parts.actions import action
+from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.tables import table
+from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.views.drift import (
+    SERIES,
+    DriftRow,
+    by_urgency,
+    change_columns,
+    metric_columns,
+    shifts_chart,
+    trend_chart,
+    version_columns,
+)
+from coalmine_dashboards.views.markup import plain, shown
+from coalmine_dashboards.views.models import (
+    MEASURES,
+    MOST_MODELS,
+    calendar_chart,
+    calendar_columns,
+    matrix_columns,
+    matrix_rows,
+    models_of,
+)
+from coalmine_dashboards.views.problems import nothing_yet
+from coalmine_evals.results.models import ModelFlag
+from coalmine_registry.roles import Role
+
+_EVERY_S: Final = 30.0
+"""Drift is judged by the hour."""
+_MOST_PROMPTS: Final = 30
+_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Drifts:
+    items: list[VersionDrift]
+    left_out: int
+    series: dict[str, Timeseries]
+    """By environment, of the version that is shown there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Matrix:
+    rows: list[VersionRow]
+    flags: list[ModelFlag]
 
 
 def show() -> None:
     """Draw the page."""
-    st.caption("Versions beside their own past, and prompts on other models.")
+    facets = known_facets()
+    if facets is not None and not facets.prompts:
+        advise(nothing_yet())
+        return
+    prompts = [] if facets is None else facets.prompts
+    chosen = None if facets is None else filters(facets, ("prompt", "environment"))
+    prompt, environment = (None, None) if chosen is None else (chosen.prompt, chosen.environment)
+    every_s = _EVERY_S if chosen is None or chosen.live else None
+    since = None if chosen is None else chosen.time_range.since(datetime.now(UTC))
+    key = None if chosen is None else chosen.time_range.key
+    st.subheader("Drift of versions that nobody changed", anchor=False)
+    live(
+        "drift",
+        lambda: _drifts([prompt] if prompt is not None else prompts, environment, since),
+        lambda seen: _draw_drifts(seen, prompt),
+        asked=(prompt, environment, key),
+        every_s=every_s,
+    )
+    st.subheader("Models in use", anchor=False)
+    live(
+        "model calendar",
+        lambda: client().items("/v1/model-calendar", CalendarModel),
+        lambda rows: _draw_calendar(rows, prompt, environment),
+        every_s=every_s,
+    )
+    st.subheader("Prompts on models", anchor=False)
+    live(
+        "matrix",
+        lambda: _matrix(prompt, environment, since),
+        lambda seen: _draw_matrix(seen, chosen),
+        asked=(prompt, environment, key),
+        every_s=every_s,
+    )
+
+
+def _drifts(prompts: Sequence[str], environment: str | None, since: datetime | None) -> _Drifts:
+    asked = client()
+
+    def of(prompt: str) -> tuple[VersionDrift, ...]:
+        try:
+            return asked.read("/v1/drift", Drift, prompt=prompt, environment=environment).items
+        except NotFound:
+            if len(prompts) == 1:
+                raise
+            return ()  # it has no requests in this environment
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = [item for items in pool.map(of, prompts[:_MOST_PROMPTS]) for item in items]
+    series = {}
+    if len(prompts) == 1:
+        for item in found:
+            pages = {"prompt": item.prompt, "version": item.version, "environment": item.environment}
+            series[item.environment] = asked.read("/v1/timeseries", Timeseries, **pages, since=since)
+    return _Drifts(by_urgency(found), max(0, len(prompts) - _MOST_PROMPTS), series)
+
+
+def _draw_drifts(seen: _Drifts, prompt: str | None) -> bool:
+    if not seen.items:
+        nothing(
+            "No version to watch yet",
+            "A version is compared with its own first days. Choose another environment above, or wait.",
+        )
+        return False
+    table(seen.items, version_columns(local), "Drift of versions")
+    if seen.left_out:
+        st.caption(f"{seen.left_out} more prompts are not looked at here: choose one above.")
+    rows = [
+        DriftRow(item.prompt, item.version, item.environment, metric)
+        for item in seen.items
+        for metric in item.metrics
+    ]
+    downloads(rows, "drift")
+    changes = [(item, change) for item in seen.items for change in item.model_changes]
+    if changes:
+        st.markdown("**Models that began to answer**")
+        table(changes, change_columns(local), "Models that began to answer")
+    if prompt is not None:
+        for item in seen.items:
+            _draw_version(item, seen.series[item.environment])
+    return True
+
+
+def _draw_version(item: VersionDrift, series: Timeseries) -> None:
+    with st.container(border=True):
+        st.markdown(f"**{plain(item.prompt)} {plain(item.version)}** in {plain(item.environment)}")
+        for each in item.warnings:
+            st.caption(f":material/warning: {plain(each)}")
+        for row in item.metrics:
+            if row.state in ("drifted", "returned"):
+                st.markdown(f"- **{plain(row.metric)}** {plain(row.words)}")
+        if item.metrics:
+            left, right = st.columns(2, gap="medium")
+            with left:
+                _draw_shifts(item)
+            with right:
+                _draw_trend(item, series)
+            table(item.metrics, metric_columns(local), f"Metrics of {item.prompt} in {item.environment}")
+            st.caption(
+                f"One false alarm in {item.false_alarm_every_days:,.0f} days or more, "
+                "over all metrics together."
+            )
+        _ignored_days(item)
+
+
+def _draw_shifts(item: VersionDrift) -> None:
+    chart = shifts_chart(item.metrics)
+    if chart is None:
+        st.caption("No metric has a reference and enough data yet.")
+        return
+    st.altair_chart(chart, width="stretch", key=f"shifts-{item.environment}")
+
+
+def _draw_trend(item: VersionDrift, series: Timeseries) -> None:
+    known = {row.metric: row for row in item.metrics if row.metric in SERIES}
+    if not known:
+        return
+    asked = st.query_params.get("metric")
+    if asked is not None and asked not in known:
+        st.caption(f"{plain(asked)} is not served over time: the table has its figures.")
+    worst = next((name for name, row in known.items() if row.state == "drifted"), next(iter(known)))
+    chosen = st.selectbox(
+        "Metric over time",
+        list(known),
+        index=list(known).index(asked if asked in known else worst),
+        key=f"metric-{item.environment}",
+    )
+    st.query_params["metric"] = chosen
+    chart = trend_chart(series, known[chosen])
+    if chart is None:
+        st.caption(f"No values of {plain(chosen)} in the chosen time: choose a longer one above.")
+        return
+    st.altair_chart(chart, width="stretch", key=f"trend-{item.environment}")
+    st.caption("Dashed: the reference. Red: since when it most likely is so, and how sure that is.")
+
+
+def _ignored_days(item: VersionDrift) -> None:
+    for each in item.ignored_days:
+        verb = "is ignored" if each.ignored else "counts again"
+        by = plain(each.acted_by or "settings")
+        st.caption(f"{each.day} {verb}: {plain(each.reason)} ({by})")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = f"ignore-{item.environment}"
+        day = None
+        if may(Role.APPROVER):
+            day = st.date_input("Ignore a day (UTC)", value="today", max_value="today", key=f"{key}-day")
+        action(
+            "Ignore this day",
+            lambda reason: client().send(
+                "POST",
+                "/v1/drift/ignored-days",
+                DayIgnored,
+                {
+                    "prompt": item.prompt,
+                    "environment": item.environment,
+                    "day": str(day),
+                    "reason": reason,
+                },
+            ),
+            f"{day} is ignored.",
+            key=key,
+            role=Role.APPROVER,
+            question=f"Drift detection will ignore {day} of {item.prompt} in {item.environment}.",
+            affected="Every version of the prompt there, its reference included, and alerts about its drift.",
+        )
+
+
+def _draw_calendar(rows: list[CalendarModel], prompt: str | None, environment: str | None) -> bool:
+    rows = [
+        row
+        for row in rows
+        if environment in (None, row.environment) and (prompt is None or prompt in row.prompts)
+    ]
+    if not rows:
+        nothing("No model answered in the last 30 days", "Calls appear here as soon as they are recorded.")
+        return False
+    now = datetime.now(UTC)
+    table(rows, calendar_columns(local, now.date()), "Models in use")
+    st.altair_chart(calendar_chart(rows[:_MOST_PROMPTS], now), width="stretch", key="calendar")
+    st.caption(
+        "Bars: from the first to the last answer. Diamonds: announced ends. Dashed: now. Ends come with "
+        "releases; `models` in alerts.yaml adds to them."
+    )
+    downloads(rows, "models")
+    return True
+
+
+def _matrix(prompt: str | None, environment: str | None, since: datetime | None) -> _Matrix:
+    asked = client()
+    return _Matrix(
+        asked.first(
+            "/v1/versions", VersionRow, 500, by="model", prompt=prompt, environment=environment, since=since
+        ),
+        asked.read("/v1/model-flags", list[ModelFlag], prompt=prompt),
+    )
+
+
+def _draw_matrix(seen: _Matrix, chosen: Chosen | None) -> bool:
+    rows = matrix_rows(seen.rows, seen.flags)
+    if not rows:
+        when = "this time" if chosen is None else chosen.words()
+        nothing("No calls and no runs to compare", f"None match {when}: choose a longer time above.")
+        return False
+    models = models_of(rows)
+    measure = st.segmented_control(
+        "Show", list(MEASURES), default="Quality", required=True, key="show", bind="query-params"
+    )
+    drawn = models
+    if len(models) > MOST_MODELS:
+        drawn = st.multiselect(
+            "Models",
+            models,
+            default=models[:MOST_MODELS],
+            format_func=shown,
+            key="models",
+            help="Those with the most requests at first; add others here.",
+        )
+    if drawn:
+        table(rows, matrix_columns(drawn, measure), "Prompts on models")
+    st.caption(
+        f"{measure}: {MEASURES[measure]}, with the number of values. Requests choose their model, so columns "
+        "are not randomised; safe and unsafe is what runs of evaluations have shown, on the same cases."
+    )
+    downloads(seen.rows, "models-of-versions")
+    return True

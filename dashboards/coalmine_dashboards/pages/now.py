@@ -1,8 +1,185 @@
 """What needs a person first; what serves, rolls out and regresses; spend and ingest."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 import streamlit as st
+
+from coalmine_alerts.results.alerts import Alert
+from coalmine_consumers.results import IngestStatus, VersionRow
+from coalmine_dashboards.api import ApiClient
+from coalmine_dashboards.formatting import UNKNOWN, ago, count, milliseconds, money, percent, quality
+from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.links import anchor, anchor_to
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.tables import Column, Html, dot, table
+from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.views.health import HealthItem, health_items
+from coalmine_dashboards.views.markup import escape, health_strip
+from coalmine_dashboards.views.now import Need, Served, Urgency, needs, needs_somebody, served
+from coalmine_dashboards.views.problems import nothing_yet
+from coalmine_evals.results.review import ReviewQueue
+from coalmine_registry.records import Promotion, PromptSummary
+from coalmine_rollouts.records import TERMINAL, Rollout, RolloutStatus
+
+_LATELY: Final = timedelta(hours=24)
+_MOST_ROLLOUTS: Final = 8
+"""Whose standing is read; each costs a question."""
+_EVERY_S: Final = 5.0
+_DOTS: Final[Mapping[Urgency, tuple[str, str]]] = {
+    "page": ("bad", "now"),
+    "warning": ("notice", "today"),
+    "waits": ("good", "waits"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    at: datetime
+    alerts: list[Alert]
+    promotions: list[Promotion]
+    rollouts: list[RolloutStatus]
+    queues: list[ReviewQueue]
+    ingest: IngestStatus
+    prompts: list[PromptSummary]
+    lately: dict[str, list[VersionRow]]
+    """By environment."""
+    today: list[VersionRow]
 
 
 def show() -> None:
     """Draw the page."""
-    st.caption("What needs a person first; what serves, rolls out and regresses; spend and ingest.")
+    live("now", lambda: _fetch(client()), _draw, every_s=_EVERY_S)
+
+
+def _fetch(asked: ApiClient) -> _Seen:
+    now = datetime.now(UTC)
+    environments = asked.facets().environments
+    recent = asked.first("/v1/rollouts", Rollout, 50)
+    running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
+    return _Seen(
+        now,
+        asked.first("/v1/alerts", Alert, 100, state="firing"),
+        asked.first("/v1/promotions", Promotion, 50, status="pending"),
+        [asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus) for each in running],
+        asked.read("/v1/reviews", list[ReviewQueue]),
+        asked.ingest(),
+        asked.items("/v1/prompts", PromptSummary),
+        {
+            each: asked.items("/v1/versions", VersionRow, environment=each, since=now - _LATELY)
+            for each in environments
+        },
+        asked.items("/v1/versions", VersionRow, since=_midnight(now)),
+    )
+
+
+def _midnight(now: datetime) -> datetime:
+    """Days are UTC, as those of budgets."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _draw(seen: _Seen) -> bool:
+    st.html(health_strip(_today(seen), "Today"))
+    st.html(health_strip(health_items(seen.ingest, seen.at)))
+    if not seen.prompts and not any(seen.lately.values()):
+        advise(nothing_yet())
+        return False
+    waiting = needs(seen.alerts, seen.rollouts, seen.promotions, seen.queues, seen.ingest)
+    st.header("Needs a person", anchor=False)
+    if waiting:
+        _needs(waiting, seen.at)
+    else:
+        st.html(f"<p>{dot('good', 'Nothing waits for anybody.').markup}</p>")
+    rows = served(seen.prompts, seen.lately, seen.rollouts, seen.alerts)
+    st.header("Serving, last 24 hours", anchor=False)
+    _served(rows, seen.at)
+    st.caption(f"As of {local(seen.at, seconds=True)}.")
+    return True
+
+
+def _today(seen: _Seen) -> list[HealthItem]:
+    spent = [row.cost_usd for row in seen.today if row.cost_usd is not None]
+    requests = sum(row.requests for row in seen.today)
+    errors = sum(row.errors for row in seen.today)
+    unpriced = requests - sum(row.priced_requests for row in seen.today)
+    about = f"{count(unpriced)} of {count(requests)} calls have no known cost." if unpriced else ""
+    firing = sum(map(needs_somebody, seen.alerts))
+    held = len(seen.alerts) - firing
+    return [
+        HealthItem(
+            "Alerts",
+            f"{firing} firing",
+            "notice" if firing else "good",
+            f"{held} more are for information, looked after, or silenced.",
+        ),
+        HealthItem("Rolling out", count(len(seen.rollouts)), "plain", "Rollouts that are not over."),
+        HealthItem("Spend today (UTC)", money(sum(spent) if spent else None), "plain", about),
+        HealthItem("Requests today", count(requests), "plain", "Calls since midnight UTC."),
+        HealthItem(
+            "Errors today",
+            percent(errors / requests if requests else None),
+            "plain",
+            f"{count(errors)} calls failed since midnight UTC.",
+        ),
+    ]
+
+
+def _needs(waiting: list[Need], now: datetime) -> None:
+    table(
+        waiting,
+        [
+            Column(
+                "What",
+                lambda row: Html(anchor_to(row.address, escape(row.what))),
+                text=True,
+                wraps=True,
+            ),
+            Column("Urgency", lambda row: dot(*_DOTS[row.urgency]), text=True),  # type: ignore[arg-type]
+            Column("Since", lambda row: "" if row.since is None else ago(row.since, now), text=True),
+            Column("Detail", lambda row: row.detail, text=True, wraps=True, vital=False),
+        ],
+        "What needs a person",
+    )
+    downloads(waiting, "needs-a-person")
+
+
+def _served(rows: list[Served], now: datetime) -> None:
+    table(
+        rows,
+        [
+            Column(
+                "Prompt",
+                lambda row: Html(
+                    anchor(row.prompt, "prompt", prompt=row.prompt, environment=row.environment, time="24h")
+                ),
+                text=True,
+            ),
+            Column("Environment", lambda row: row.environment, text=True),
+            Column("Version", lambda row: row.version, "Served by default.", text=True),
+            Column(
+                "State",
+                lambda row: Html(anchor_to(row.address, dot(row.tone, row.state).markup)),
+                text=True,
+            ),
+            Column("Requests", lambda row: count(row.requests), "Calls of all versions, last 24 hours."),
+            _figure("Cost / request", lambda row: money(row.cost_usd_per_request), vital=False),
+            _figure("Latency p95", lambda row: milliseconds(row.latency_ms_p95), vital=False),
+            _figure("Quality", lambda row: quality(row.quality_mean), vital=False),
+            _figure("Errors", lambda row: percent(row.error_rate)),
+            _figure("Last call", lambda row: ago(row.last_event_time, now), vital=False),
+        ],
+        "What is served",
+    )
+    downloads(rows, "served")
+
+
+def _figure(title: str, cell: Callable[[VersionRow], str], *, vital: bool = True) -> Column[Served]:
+    """A column of what the version served by default did."""
+
+    def of_served(row: Served) -> str:
+        return UNKNOWN if row.measured is None else cell(row.measured)
+
+    return Column(title, of_served, "Of the version served by default, last 24 hours.", vital=vital)

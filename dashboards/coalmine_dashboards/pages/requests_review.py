@@ -136,7 +136,11 @@ def _questions(task: ReviewTask) -> None:
             _submit(task, given, comment)
         if given:
             st.button(
-                "Back", key=f"back-{task.item}", shortcut="Backspace", on_click=given.pop, args=[*given][-1:]
+                "Back",
+                key=f"back-{task.item}",
+                shortcut="Backspace",
+                on_click=given.__delitem__,
+                args=[*given][-1:],
             )
         action(
             "Nobody can answer",

@@ -1,6 +1,7 @@
 """Actions: for who may, after a question that says what will happen and to whom, with a reason."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
@@ -9,18 +10,19 @@ from coalmine_dashboards.parts.viewer import may
 from coalmine_dashboards.views.markup import plain
 from coalmine_registry.roles import Role
 
+_Came = TypeVar("_Came")
 LONGEST_REASON = 2_000
 
 
 def action(
     label: str,
-    do: Callable[[str], object],
-    done: str,
+    do: Callable[[str], _Came],
+    done: str | Callable[[_Came], str],
     *,
     key: str,
     role: Role,
     question: str,
-    affected: str | None = None,
+    affected: str | Callable[[], str] | None = None,
     needs_reason: bool = True,
     primary: bool = False,
     disabled: str | None = None,
@@ -30,11 +32,12 @@ def action(
     Args:
         label: Of the button, an imperative.
         do: Does it, with the reason; may raise `ApiError`, whose words are shown.
-        done: What happened, said when it did.
+        done: What happened, said when it did; or what says it of what came back.
         key: Unique in the page.
         role: The least role that may.
         question: What will happen.
-        affected: Who else is affected, and the revision one acts on.
+        affected: Who else is affected, and the revision one acts on; a function is called when the button is
+            pressed, and may ask the server.
         needs_reason: False where the server takes none.
         primary: True for the one button that matters.
         disabled: Why it cannot be done now; None where it can.
@@ -49,14 +52,23 @@ def action(
         help=plain(disabled) if disabled is not None else None,
     )
     if pressed:
-        _ask(label, do, done, key, question, affected, needs_reason)
+        _ask(label, do, done, key, question, _said(affected), needs_reason)
+
+
+def _said(affected: str | Callable[[], str] | None) -> str | None:
+    if not callable(affected):
+        return affected
+    try:
+        return affected()
+    except ApiError as error:
+        return f"Who else is affected is not known: {error.detail}"
 
 
 @st.dialog("Are you sure?")
 def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
     label: str,
-    do: Callable[[str], object],
-    done: str,
+    do: Callable[[str], _Came],
+    done: str | Callable[[_Came], str],
     key: str,
     question: str,
     affected: str | None,
@@ -76,14 +88,14 @@ def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
         perform(lambda: do(reason), done)
 
 
-def perform(do: Callable[[], object], done: str) -> None:
+def perform(do: Callable[[], _Came], done: str | Callable[[_Came], str]) -> None:
     """Do something at once, and draw the page again; what came of it is said there."""
     try:
-        do()
+        came = do()
     except ApiError as error:
         st.session_state["said"] = ("error", error.detail)
     else:
-        st.session_state["said"] = ("done", done)
+        st.session_state["said"] = ("done", done if isinstance(done, str) else done(came))
     st.rerun()
 
 
@@ -91,6 +103,6 @@ def say_what_came() -> None:
     """Say what came of the last action: a refusal stays on the page, a success passes."""
     kind, words = st.session_state.pop("said", (None, ""))
     if kind == "done":
-        st.toast(plain(words), icon=":material/check:")
+        st.toast(plain(words), icon=":material/check:", duration="long")
     elif kind == "error":
         st.error(plain(words), icon=":material/block:")

@@ -65,6 +65,7 @@ def filters(
     *,
     required: Sequence[Dimension] = (),
     time: bool = True,
+    live: bool = True,
 ) -> Chosen:
     """Draw the filters of a page.
 
@@ -73,6 +74,7 @@ def filters(
         dimensions: Which filters.
         required: Those that have no "all": the first value is chosen at first.
         time: True for a time range.
+        live: True for a page that refreshes itself, and a switch that pauses it.
     """
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
     for name in dimensions:
@@ -91,13 +93,14 @@ def filters(
                 key="time",
                 bind="query-params",
             )
-        live = st.toggle(
-            "Live",
-            value=True,
-            key="live",
-            bind="query-params",
-            help=f"Refreshes every {REFRESH_S:.0f} s. Switch off to pause.",
-        )
+        if live:
+            live = st.toggle(
+                "Live",
+                value=True,
+                key="live",
+                bind="query-params",
+                help="Refreshes by itself. Switch off to pause.",
+            )
     for name, value in st.session_state.get("unknown", {}).items():
         if name in dimensions and st.session_state[name] == _ALL:
             advise(unknown_choice(name, value))

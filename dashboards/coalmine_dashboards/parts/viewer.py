@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from coalmine_dashboards.api import ApiClient
+from coalmine_dashboards.api import ApiClient, ApiError
 from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
@@ -44,8 +44,14 @@ def _caller(asked: ApiClient) -> Caller:
 
 
 def may(role: Role) -> bool:
-    """True if the viewer's role allows what `role` allows: who may not sees no control for it."""
-    return caller().role.allows(role)
+    """True if the viewer's role allows what `role` allows: who may not sees no control for it.
+
+    False while the server does not say: nothing could be done now in any case.
+    """
+    try:
+        return caller().role.allows(role)
+    except ApiError:
+        return False
 
 
 def zone() -> tzinfo:

@@ -31,8 +31,8 @@ def escape(text: str) -> str:
     return html_escape(shown(text))
 
 
-def health_strip(items: Sequence[HealthItem]) -> str:
-    """Returns the collector's figures as a description list, with explanations of the bad ones."""
+def health_strip(items: Sequence[HealthItem], name: str = "Ingest health") -> str:
+    """Returns figures in one line as a description list of that name, with explanations of the bad ones."""
     cells = []
     for item in items:
         dot = _DOTS.get(item.tone)
@@ -41,7 +41,7 @@ def health_strip(items: Sequence[HealthItem]) -> str:
             f'<div title="{escape(item.explanation)}" data-health="{escape(item.label)}">'
             f"<dt>{escape(item.label)}</dt><dd>{mark}{escape(item.value)}</dd></div>"
         )
-    strip = f'<dl class="cm-strip" aria-label="Ingest health">{"".join(cells)}</dl>'
+    strip = f'<dl class="cm-strip" aria-label="{escape(name)}">{"".join(cells)}</dl>'
     # A problem must be visible without hovering.
     notes = [
         f"<b>{escape(item.label)}</b> {escape(item.explanation)}" for item in items if item.tone == "bad"

@@ -14,9 +14,9 @@ from coalmine_registry.operations.inputs import source_given
 from coalmine_registry.operations.pages import cursor_key, invalid_cursor, page_of, page_size
 from coalmine_registry.operations.policies import FREE, check_suite
 from coalmine_registry.operations.transaction import Transaction
-from coalmine_registry.prompt_files.diff import Diff, diff_lines
+from coalmine_registry.prompt_files.diff import diff_lines
 from coalmine_registry.provenance import VersionSource
-from coalmine_registry.records import ENVIRONMENTS, PromptSummary, Registered, VersionRecord
+from coalmine_registry.records import ENVIRONMENTS, Diff, PromptSummary, Registered, VersionRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.semantic_version import baseline, newest_first, without_build
 from coalmine_registry.storage.tables import deployments, prompts, versions

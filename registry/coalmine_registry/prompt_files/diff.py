@@ -2,47 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
-from coalmine_registry.classify import Classification
 from coalmine_registry.prompt_files.markdown import readable_text
 from coalmine_registry.prompt_files.matching_lines import Matcher
-from coalmine_registry.provenance import VersionSource
+from coalmine_registry.records import DiffLine
 from coalmine_schemas.prompts.content import PromptContent
-from coalmine_schemas.results import result
 
 _MOST_LINES: Final = 20_000
-LineKind = Literal["file", "place", "same", "added", "removed"]
-
-
-@result
-class DiffLine:
-    """One line of a unified diff."""
-
-    kind: LineKind
-    """`file` for the two header lines, `place` for line numbers, `same`, `added` or `removed`."""
-    text: str
-    """The line with its sign in front: a space, `+` or `-`."""
-
-
-@result
-class Diff:
-    """Differences between two versions of a prompt."""
-
-    name: str
-    """Name of the prompt in the registry."""
-    a: str
-    """The old version, which `b` is compared with."""
-    b: str
-    """The new version, compared with `a`."""
-    classification: Classification
-    """What changed from `a` to `b`, and the version bump that needs."""
-    lines: list[DiffLine]
-    """Unified diff of both versions as files; empty if they are the same."""
-    source_a: VersionSource | None
-    """Where `a` came from; null if that was not said."""
-    source_b: VersionSource | None
-    """Where `b` came from; null if that was not said."""
 
 
 def diff_lines(old_name: str, old: PromptContent, new_name: str, new: PromptContent) -> list[DiffLine]:

@@ -38,7 +38,7 @@ def test_a_metric_that_got_worse_is_told_with_how_much_since_when_and_how_sure()
     assert "nobody changed the prompt" in told.story.summary
     assert told.story.table is not None
     assert told.story.table.rows[0] == ("quality", "0.824", "0.781", "-5.2 %", "-6.6 % to -3.8 %")
-    assert told.story.links[0].path == "/?prompt=refund&environment=prod&time=6h"
+    assert told.story.links[0].path == "/prompt?prompt=refund&environment=prod&time=6h"
     assert QUALITY.timing.latch
 
 

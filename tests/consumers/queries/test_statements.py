@@ -470,6 +470,31 @@ def test_length_place(connection: duckdb.DuckDBPyConnection) -> None:
     assert (nothing["n"], nothing["median"]) == (0, None)
 
 
+def test_model_use(connection: duckdb.DuckDBPyConnection) -> None:
+    def day(minute: int, requests: int, **values: Any) -> dict[str, Any]:
+        at = HOUR + minute * MINUTE
+        return row(
+            minute, resolution="day", requests=requests, first_event_time=at, last_event_time=at, **values
+        )
+
+    insert(
+        connection,
+        "rollups",
+        day(0, 9),
+        day(5, 2),
+        day(5, 1, prompt="q", version="7"),
+        day(6, 1, prompt="q", environment="dev", model="new"),
+        day(0, 9, model="gone"),
+        row(6, requests=100, model="by minute"),
+    )
+    first, second = run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=9)
+    assert (first["environment"], first["model"], first["requests"]) == ("prod", "m", 3)
+    assert (first["prompts"], first["prompts_in_all"]) == (["p"], 2)
+    assert (first["first_seen"], first["last_seen"]) == (HOUR, HOUR + 5 * MINUTE)
+    assert (second["environment"], second["model"], second["first_seen"]) == ("dev", "new", HOUR + 6 * MINUTE)
+    assert len(run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=1)) == 1
+
+
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
     mine = Path(__file__).read_text(encoding="utf-8")
     for entry in files(QUERIES).joinpath("sql").iterdir():

@@ -31,6 +31,7 @@ RESULTS = (
     "coalmine_evals.results",
     "coalmine_alerts.results",
     "coalmine_registry.records",
+    "coalmine_registry.provenance",
     "coalmine_registry.freeze_records",
     "coalmine_registry.roles",
     "coalmine_rollouts.records",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from coalmine_alerts.results.models import CalendarModel
 from coalmine_consumers import queries
 from coalmine_consumers.queries import Filters
 from coalmine_consumers.results import (
@@ -23,6 +24,7 @@ from coalmine_server.api.parameters import LONGEST_PAGE, LONGEST_SERIES, Cursor,
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.services.model_calendar import model_calendar
 from coalmine_server.services.moment_parameter import Moment, check_period
 
 router = APIRouter(prefix="/v1", tags=["measures"])
@@ -121,6 +123,17 @@ def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = LONGEST_PAGE) -> Pa
 def facets(owned: Owned) -> Facets:
     """The values to choose from: prompts, versions, environments, applications, models, and the period."""
     return queries.facets(owned.store.reader())
+
+
+@router.get("/model-calendar", responses=problem_responses())
+def calendar_of_models(owned: Owned, limit: Limit = LONGEST_PAGE) -> Page[CalendarModel]:
+    """Models that answered in the last 30 days, those that end first; all of them are on one page.
+
+    Ends are those that providers have announced as of this release, and those in `alerts.yaml`.
+    """
+    alerting = owned.alerts
+    found = model_calendar(owned.store.reader(), alerting.configuration, alerting.clock(), limit=limit)
+    return Page(found, None)
 
 
 @router.get("/deployment-marks", responses=problem_responses())

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST, PAGE_SIZE
-from coalmine_registry.prompt_files.diff import Diff
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import (
+    Diff,
     Hygiene,
     PromptSummary,
     Registered,

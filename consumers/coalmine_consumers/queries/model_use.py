@@ -1,0 +1,23 @@
+"""Which models answered lately, where, for which prompts, and since when."""
+
+from datetime import datetime
+
+from coalmine_consumers.queries.cover import floor
+from coalmine_consumers.results import ModelUse
+from coalmine_consumers.sql import statement
+from coalmine_consumers.store.reader import Reader
+
+MOST_PROMPTS = 20
+"""Prompts of a model that are named: those with the most requests."""
+
+
+def model_use(reader: Reader, since: datetime, *, limit: int) -> list[ModelUse]:
+    """Returns the models that answered since the day of a moment, by environment, the most used first.
+
+    Args:
+        reader: Of the store.
+        since: The moment; its whole day (UTC) counts.
+        limit: Maximum number of rows.
+    """
+    parameters = {"since": floor(since, "day"), "most": MOST_PROMPTS, "limit": limit}
+    return [ModelUse(**row) for row in reader.rows(statement("model_use", __package__), parameters)]

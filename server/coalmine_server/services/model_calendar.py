@@ -1,0 +1,40 @@
+"""Which models are in use, and when their providers take them off."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Final
+
+from coalmine_alerts.configuration.records import Configuration
+from coalmine_alerts.results.models import CalendarModel
+from coalmine_alerts.rules.models import ModelDeprecated, shipped_deprecations
+from coalmine_consumers import queries
+from coalmine_consumers.store import Reader
+
+LATELY: Final = timedelta(days=30)
+
+
+def model_calendar(
+    reader: Reader, configuration: Configuration, now: datetime, *, limit: int
+) -> list[CalendarModel]:
+    """Returns the models in use, those that end first before those of which no end is known.
+
+    Args:
+        reader: Of the store.
+        configuration: Of alerts; it adds to the ends that are known as of this release.
+        now: The time.
+        limit: Maximum number of rows.
+    """
+    configured = next((each.rule for each in configuration.rules if each.name == ModelDeprecated.name), None)
+    ends = {
+        each.model: each for each in (shipped_deprecations() if configured is None else configured.models)
+    }
+    rows = [
+        CalendarModel(
+            **asdict(use),
+            ends=None if (end := ends.get(use.model)) is None else end.ends,
+            provider=None if end is None else end.provider,
+            replacement=None if end is None else end.replacement,
+        )
+        for use in queries.model_use(reader, now - LATELY, limit=limit)
+    ]
+    return sorted(rows, key=lambda row: (row.ends is None, row.ends, -row.requests))

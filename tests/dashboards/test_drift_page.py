@@ -1,0 +1,76 @@
+"""The page of drift and models, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.parts.viewer import client_for
+from tests.support.data.drift_answers import drift_handlers
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.opened_page import opened_page
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    with DashboardApi(drift_handlers()) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server, as if its address had this query string."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+    yield lambda **query: opened_page("drift", **query)
+    client_for.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def test_all_prompts_are_listed_with_what_drifted_first(open_page: Open) -> None:
+    shown = html(open_page())
+    assert shown.index("summarize 1.3.0") < shown.index("translate 1.3.0")
+    assert "<img" not in shown
+    assert "gpt-4o-mini-2026-11-20" in shown
+    assert "2027-01-14" in shown
+    assert "unsafe" in shown
+
+
+def test_one_prompt_shows_its_metrics_with_intervals_over_time(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(prompt="summarize", metric="latency_ms")
+    shown = html(page)
+    assert "drifted, worse" in shown
+    assert "\N{MINUS SIGN}0.061 to \N{MINUS SIGN}0.026" in shown
+    assert page.selectbox(key="metric-prod").value == "latency_ms"
+    assert len(page.get("vega_lite_chart")) == 3
+    asked = dict(api.asked)["/v1/timeseries"]
+    assert (asked["prompt"], asked["version"], asked["environment"]) == ("summarize", "1.3.0", "prod")
+    assert page.query_params["metric"] == "latency_ms"
+
+
+def test_who_may_approve_can_have_a_day_ignored_and_others_see_no_control(
+    open_page: Open, api: DashboardApi
+) -> None:
+    assert open_page(prompt="summarize").button(key="ignore-prod") is not None
+    api.handlers["/v1/whoami"] = lambda _parameters: {"subject": "bob", "role": "reader", "environment": None}
+    client_for.clear()
+    page = open_page(prompt="summarize")
+    assert not [each for each in page.button if each.key == "ignore-prod"]
+    assert not page.date_input
+
+
+def test_a_name_that_is_not_there_is_said(open_page: Open) -> None:
+    assert "No prompt is called gone" in open_page(prompt="gone").warning[0].value.replace("\\", "")
+
+
+def test_without_events_it_says_what_to_do(open_page: Open, api: DashboardApi) -> None:
+    facets = drift_handlers()["/v1/facets"]({})
+    api.handlers["/v1/facets"] = lambda _parameters: {**facets, "prompts": []}
+    assert "No events yet" in open_page().info[0].value

@@ -1,0 +1,117 @@
+"""The page Explain, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_dashboards.parts.viewer import client_for
+from tests.support.data.prompt_answers import NOW, an_explanation, page_of, served
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.opened_page import opened_page
+
+Open = Callable[..., AppTest]
+FACETS: dict[str, Any] = {
+    "prompts": ["summarize", "support-refund"],
+    "versions": {"summarize": ["1.1.0"], "support-refund": ["1.2.0", "1.3.0", "1.4.0"]},
+    "environments": ["prod"],
+    "apps": ["bot"],
+    "models": ["gpt-4o-mini"],
+    "complete": True,
+    "first_event_time": NOW.isoformat(),
+    "last_event_time": NOW.isoformat(),
+}
+
+
+def a_metric(name: str) -> MetricRow:
+    return MetricRow(name, "mean", "", "higher", "must_prove", "0.1", "0.01", "auto", True, "")
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: FACETS,
+        "/v1/metrics": lambda _parameters: page_of(a_metric("error_rate"), a_metric("quality")),
+        "/v1/explain": lambda _parameters: served(an_explanation()),
+    }
+    with DashboardApi(handlers) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server, as if its address had this query string."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+    yield lambda **query: opened_page("explain", **query)
+    client_for.clear()
+    st.cache_data.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def asked(api: DashboardApi) -> dict[str, str]:
+    return [parameters for path, parameters in api.asked if path == "/v1/explain"][-1]
+
+
+def test_two_versions_are_explained_with_every_part_and_its_interval(
+    open_page: Open, api: DashboardApi
+) -> None:
+    page = open_page(prompt="support-refund", a="1.3.0", b="1.4.0", metric="quality", time="7d")
+    question = asked(api)
+    assert {name: question[name] for name in ("prompt", "a", "b", "metric")} == {
+        "prompt": "support-refund",
+        "a": "1.3.0",
+        "b": "1.4.0",
+        "metric": "quality",
+    }
+    assert "since" in question
+    shown = html(page)
+    assert "\N{MINUS SIGN}0.05" in shown
+    assert "\N{MINUS SIGN}0.07 to \N{MINUS SIGN}0.03" in shown
+    assert "language: de" in shown
+    assert "5,000 requests of 2,100 units" in shown
+    assert "<img" not in shown
+    assert len(page.get("vega_lite_chart")) == 3
+    assert "Associations, not causes" in " ".join(each.value for each in page.caption)
+
+
+def test_the_newest_two_versions_are_compared_unless_the_address_names_others(
+    open_page: Open, api: DashboardApi
+) -> None:
+    page = open_page(prompt="support-refund")
+    assert (asked(api)["a"], asked(api)["b"]) == ("1.3.0", "1.4.0")
+    page.selectbox(key="b").select("1.2.0").run()
+    assert not page.exception
+    assert (asked(api)["a"], asked(api)["b"]) == ("1.3.0", "1.2.0")
+
+
+def test_a_prompt_with_one_version_is_compared_with_its_past(open_page: Open, api: DashboardApi) -> None:
+    open_page(prompt="summarize", time="24h")
+    question = asked(api)
+    assert "a" not in question
+    assert "since" in question
+
+
+def test_all_time_has_no_time_before_it(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(prompt="summarize", time="all")
+    assert "nothing before it" in page.info[0].value
+    assert "/v1/explain" not in dict(api.asked)
+
+
+def test_a_version_that_the_address_names_and_that_is_not_there_is_said(open_page: Open) -> None:
+    page = open_page(prompt="support-refund", a="9.9.9", b="1.4.0")
+    assert "9\\.9\\.9" in page.warning[0].value
+
+
+def test_what_the_server_refuses_is_said_in_its_words(open_page: Open, api: DashboardApi) -> None:
+    del api.handlers["/v1/explain"]
+    page = open_page(prompt="support-refund")
+    assert "no resource at" in page.warning[0].value

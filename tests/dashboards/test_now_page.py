@@ -1,0 +1,123 @@
+"""The page Now, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.parts.viewer import client_for
+from coalmine_registry.records import PromptSummary
+from tests.support.data.prompt_answers import (
+    HOSTILE,
+    NOW,
+    a_promotion,
+    a_status,
+    a_version,
+    an_alert,
+    page_of,
+    served,
+)
+from tests.support.doubles.dashboard_api import DashboardApi, problem
+from tests.support.doubles.measured_simulation import ingest_status
+from tests.support.doubles.opened_page import opened_page
+
+Open = Callable[[], AppTest]
+FACETS: dict[str, Any] = {
+    "prompts": ["summarize"],
+    "versions": {"summarize": ["1.1.0"]},
+    "environments": ["prod"],
+    "apps": ["docs"],
+    "models": ["gpt-4o-mini"],
+    "complete": True,
+    "first_event_time": NOW.isoformat(),
+    "last_event_time": NOW.isoformat(),
+}
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    status = a_status("nothing was stored for 6 min")
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: FACETS,
+        "/v1/alerts": lambda _parameters: page_of(an_alert()),
+        "/v1/promotions": lambda _parameters: page_of(a_promotion(reason=HOSTILE)),
+        "/v1/rollouts": lambda _parameters: page_of(status.rollout),
+        f"/v1/rollouts/{status.id}/status": lambda _parameters: served(status),
+        "/v1/reviews": lambda _parameters: [],
+        "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
+        "/v1/prompts": lambda _parameters: page_of(
+            PromptSummary("summarize", "1.1.0", 1, NOW, NOW, {"prod": "1.1.0"})
+        ),
+        "/v1/versions": lambda _parameters: page_of(
+            a_version("summarize", "1.1.0", 500, priced_requests=400)
+        ),
+    }
+    with DashboardApi(handlers) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+    yield lambda: opened_page("now")
+    client_for.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def test_what_needs_a_person_comes_first_and_each_leads_to_where_one_can_act(open_page: Open) -> None:
+    shown = html(open_page())
+    places = [
+        shown.index("Quality fell 5.2 %"),
+        shown.index("Promotion of summarize 1.2.0 waits"),
+        shown.index("Rollout of support-refund 1.4.0 is held"),
+        shown.index("regressing: quality drift"),
+    ]
+    assert places == sorted(places)
+    assert f'href="./alerts?alert={"a" * 16}"' in shown
+    assert 'href="./registry?promotion=pr-1"' in shown
+    assert "<img" not in shown
+
+
+def test_spend_of_today_says_what_it_leaves_out(open_page: Open, api: DashboardApi) -> None:
+    shown = html(open_page())
+    assert "$1.00" in shown
+    assert "100 of 500 calls have no known cost" in shown
+    since = [parameters["since"] for path, parameters in api.asked if path == "/v1/versions"]
+    assert since[-1].endswith("T00:00:00Z")
+
+
+def test_a_quiet_day_says_so(open_page: Open, api: DashboardApi) -> None:
+    for path in ("/v1/alerts", "/v1/promotions", "/v1/rollouts"):
+        api.handlers[path] = lambda _parameters: page_of()
+    shown = html(open_page())
+    assert "Nothing waits for anybody." in shown
+    assert "serving" in shown
+
+
+def test_a_server_without_events_says_how_to_send_one(open_page: Open, api: DashboardApi) -> None:
+    for path in ("/v1/alerts", "/v1/promotions", "/v1/rollouts", "/v1/prompts", "/v1/versions"):
+        api.handlers[path] = lambda _parameters: page_of()
+    page = open_page()
+    assert "No events yet" in page.info[0].value
+    assert "cm.call(" in page.code[0].value
+
+
+def test_while_the_server_is_away_the_last_data_stay_with_their_age(
+    open_page: Open, api: DashboardApi
+) -> None:
+    page = open_page()
+    api.problem = (503, problem("not-ready", 503, "it starts"))
+    page.run()
+    assert not page.exception
+    assert "it starts" in page.warning[0].value
+    assert "last known data" in " ".join(each.value for each in page.caption)
+    assert "regressing: quality drift" in html(page)
