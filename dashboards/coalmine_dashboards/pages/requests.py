@@ -23,8 +23,9 @@ from coalmine_dashboards.views.markup import escape, plain, shown
 from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_registry.roles import Role
 
-_VIEWS: Final = {"inbox": "Inbox", "review": "Review queue", "cases": "Proposed cases"}
-_OPINIONS: Final[dict[Opinion, str]] = {"negative": "Negative", "positive": "Positive", "any": "All"}
+# Shown as they stand in the address: what is bound to it is named there by its label.
+_VIEWS: Final = ("inbox", "review", "cases")
+_OPINIONS: Final[tuple[Opinion, ...]] = ("negative", "positive", "any")
 _PAGE: Final = 50
 _MOST: Final = 1_000
 _ALL: Final = "all"
@@ -40,10 +41,11 @@ class _Seen:
 
 def show() -> None:
     """Draw the page."""
+    if (named := st.query_params.get("view", "inbox")) not in _VIEWS:
+        st.warning(f"There is no view {plain(named)}: this is the inbox.")
     view = st.segmented_control(
         "View",
-        list(_VIEWS),
-        format_func=_VIEWS.__getitem__,
+        _VIEWS,
         default="inbox",
         required=True,
         key="view",
@@ -70,8 +72,7 @@ def _inbox() -> None:
         version = _version(facets, chosen.prompt)
         opinion: Opinion = st.segmented_control(
             "Feedback",
-            list(_OPINIONS),
-            format_func=_OPINIONS.__getitem__,
+            _OPINIONS,
             default="negative",
             required=True,
             key="feedback",
@@ -193,8 +194,8 @@ def _steps(rows: Sequence[FeedbackRow], request: str | None) -> None:
         if request is not None and st.button("Close", key="requests-close", shortcut="Esc", type="tertiary"):
             del st.query_params["request"]
             st.rerun()
-        where = f"{at + 1} of {len(ids)} requests" if at >= 0 else f"{len(ids)} requests"
-        st.caption(f"{where} with such feedback. J and K go through them.")
+        where = f"{at + 1} of the {len(ids)}" if at >= 0 else f"The {len(ids)}"
+        st.caption(f"{where} requests listed below. J and K go through them.")
 
 
 def _detail(call: StoredCall, context: CallContext) -> None:
@@ -202,7 +203,7 @@ def _detail(call: StoredCall, context: CallContext) -> None:
         title = f"{plain(call.prompt)} {plain(call.version)} in {plain(call.environment)}"
         st.subheader(title, anchor=False)
         st.caption(f"{local(call.event_time, seconds=True)}, request {plain(call.request_id)}")
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns(2, gap="large")
         with left:
             _texts(call)
         with right:
@@ -211,7 +212,7 @@ def _detail(call: StoredCall, context: CallContext) -> None:
             table(context.places, calls.place_columns(), "This request among those of its version")
             st.markdown("**Why this version was served**")
             words = calls.why_served(call, context, local)
-            st.html(f"<p>{' '.join(map(escape, words))}{_links(call, context)}</p>")
+            st.html(f'<p class="cm-said">{" ".join(map(escape, words))}{_links(call, context)}</p>')
             pairs = "".join(
                 f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in calls.facts(call)
             )

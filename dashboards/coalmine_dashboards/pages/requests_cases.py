@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from coalmine_dashboards.api import segment
+from coalmine_dashboards.api import ApiClient, segment
 from coalmine_dashboards.parts.actions import action, perform
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
@@ -37,7 +37,7 @@ def add_to_dataset(request_id: str) -> None:
             )
             pressed = st.form_submit_button("Propose as a case")
         st.caption(
-            "Its texts are redacted. It becomes a case once somebody says under Proposed cases what is right."
+            "Its texts are redacted. It becomes a case once somebody says what is right, under cases above."
         )
     if pressed and name:
         path = f"/v1/datasets/{segment(name)}/requests/{segment(request_id)}"
@@ -96,7 +96,13 @@ def show() -> None:
 
 
 def _names() -> list[str]:
-    return [each.name for each in client().items("/v1/datasets", Dataset)]
+    return _names_for(client())
+
+
+@st.cache_data(ttl="10s", max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+def _names_for(asked: ApiClient) -> list[str]:
+    """Names of datasets: not asked for at each refresh."""
+    return [each.name for each in asked.items("/v1/datasets", Dataset)]
 
 
 def _label(each: Proposal) -> str:

@@ -27,31 +27,21 @@ def _interval(row: ReviewAgreement) -> str:
     return f"{row.lower:.2f} to {row.upper:.2f}"
 
 
-_QUEUES: Final = [
-    Column[ReviewQueue]("Queue", lambda row: row.name, text=True),
-    Column[ReviewQueue]("Waiting", lambda row: count(row.waiting), "Requests that lack an answer"),
-    Column[ReviewQueue](
-        "Answered", lambda row: count(row.answered), "Requests that have all of their answers"
-    ),
-    Column[ReviewQueue](
-        "Random", lambda row: percent(row.random), "Share asked about whatever they are like"
-    ),
-    Column[ReviewQueue](
-        "By two", lambda row: percent(row.double), "Share that two people answer for", vital=False
-    ),
-    Column[ReviewQueue](
-        "And those that", lambda row: ", ".join(row.flags), text=True, vital=False, wraps=True
-    ),
+_QUEUES: Final[list[Column[ReviewQueue]]] = [
+    Column("Queue", lambda row: row.name, text=True),
+    Column("Waiting", lambda row: count(row.waiting), "Requests that lack an answer"),
+    Column("Answered", lambda row: count(row.answered), "Requests that have all of their answers"),
+    Column("Random", lambda row: percent(row.random), "Share asked about whatever they are like"),
+    Column("By two", lambda row: percent(row.double), "Share that two people answer for", vital=False),
+    Column("And those that", lambda row: ", ".join(row.flags), text=True, vital=False, wraps=True),
 ]
-_AGREEMENT: Final = [
-    Column[ReviewAgreement]("Question", lambda row: f"{row.queue}: {row.question}", text=True),
-    Column[ReviewAgreement]("Mean score", lambda row: quality(row.random_mean), "Of the random part, 0 to 1"),
-    Column[ReviewAgreement](
-        "of", lambda row: count(row.random_items), "Requests of the random part with an answer"
-    ),
-    Column[ReviewAgreement]("Kappa", lambda row: quality(row.kappa), "Agreement of two people beyond chance"),
-    Column[ReviewAgreement]("95 % interval", _interval, "Of kappa"),
-    Column[ReviewAgreement]("by two", lambda row: count(row.items), "Requests that two people answered for"),
+_AGREEMENT: Final[list[Column[ReviewAgreement]]] = [
+    Column("Question", lambda row: f"{row.queue}: {row.question}", text=True),
+    Column("Mean score", lambda row: quality(row.random_mean), "Of the random part, 0 to 1"),
+    Column("of", lambda row: count(row.random_items), "Requests of the random part with an answer"),
+    Column("Kappa", lambda row: quality(row.kappa), "Agreement of two people beyond chance"),
+    Column("95 % interval", _interval, "Of kappa"),
+    Column("by two", lambda row: count(row.items), "Requests that two people answered for"),
 ]
 
 

@@ -15,14 +15,14 @@ from coalmine_schemas.safe_text import printable
 Moment = Callable[[datetime | None], str]
 """Writes a moment in the viewer's time zone."""
 
-_SHORT: Final = 140
+_SHORT: Final = 100
 _HIGH: Final = 0.95
 _NANO: Final = 1e9
 _MEASURES: Final = {
     "latency_ms": ("Latency", milliseconds, "slower"),
     "time_to_first_token_ms": ("First token", milliseconds, "slower"),
     "cost_nano_usd": ("Cost", lambda nano: money(nano / _NANO), "dearer"),
-    "output_tokens": ("Length (output tokens)", lambda tokens: f"{tokens:,.0f}", "longer"),
+    "output_tokens": ("Length (tokens)", lambda tokens: f"{tokens:,.0f}", "longer"),
 }
 _SOURCES: Final = {
     "live": "The client had it from the registry.",
@@ -97,8 +97,7 @@ def place_columns() -> list[Column[CallPlace]]:
         Column("This request", lambda row: _MEASURES[row.metric][1](row.value)),
         Column("Percentile", _percentile, "Share of the version's requests that are below; as large: half"),
         Column("Median", lambda row: _MEASURES[row.metric][1](row.median), "Of the version's requests"),
-        Column("95th", lambda row: _MEASURES[row.metric][1](row.p95), "Percentile of the same", vital=False),
-        Column("n", lambda row: count(row.n), "Requests it is compared with", vital=False),
+        Column("of", lambda row: count(row.n), "Requests it is compared with", vital=False),
     ]
 
 
