@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from coalmine_consumers.results import Facets
 from coalmine_dashboards.parts import rollout_actions
 from coalmine_dashboards.parts.actions import perform
 from coalmine_dashboards.parts.viewer import client_for
@@ -30,14 +31,7 @@ from tests.support.doubles.rollout_answers import (
 
 Open = Callable[..., AppTest]
 HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
-FACETS = {
-    "prompts": ["support-refund"],
-    "environments": ["prod"],
-    "models": [],
-    "versions": {},
-    "first_event_time": BEGAN.isoformat(),
-    "last_event_time": BEGAN.isoformat(),
-}
+FACETS = Facets(["support-refund"], {}, ["prod"], [], True, BEGAN, BEGAN)
 
 
 def whoami(role: Role) -> Callable[[dict[str, str]], Any]:
@@ -48,7 +42,7 @@ def whoami(role: Role) -> Callable[[dict[str, str]], Any]:
 def api() -> Iterator[DashboardApi]:
     ended = a_rollout(id="ro-old", state="rolled_back", ended_at=BEGAN, reasons=(HOSTILE,), prompt=HOSTILE)
     handlers = handlers_of(a_status(a_rollout()), ended)
-    handlers["/v1/facets"] = lambda _query: FACETS
+    handlers["/v1/facets"] = lambda _query: dumped(FACETS)
     handlers["/v1/whoami"] = whoami(Role.APPROVER)
     with DashboardApi(handlers) as found:
         yield found
@@ -84,6 +78,7 @@ def test_the_list_says_what_each_rollout_waits_for_and_why_it_ended(open_page: O
     assert "48.9 %" in shown
     assert "<img" not in shown
     assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    assert {str(each.key) for each in page.selectbox} == {"prompt", "environment"}
     only_ended = html(open_page(state="ended"))
     assert NAME not in only_ended
     assert "ro-old" in only_ended

@@ -45,7 +45,7 @@ _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
 _CHARTS: Final = 6
 _LOOKS: Final = 500
-_START: Final = "coalmine rollout start support-refund@1.3.0 --env prod"
+_START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
 @dataclass(frozen=True, slots=True)
