@@ -103,6 +103,6 @@ def say_what_came() -> None:
     """Say what came of the last action: a refusal stays on the page, a success passes."""
     kind, words = st.session_state.pop("said", (None, ""))
     if kind == "done":
-        st.toast(plain(words), icon=":material/check:")
+        st.toast(plain(words), icon=":material/check:", duration="long")
     elif kind == "error":
         st.error(plain(words), icon=":material/block:")
