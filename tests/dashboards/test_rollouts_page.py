@@ -110,11 +110,11 @@ def test_one_view_has_all_that_decides_a_rollout(open_page: Open) -> None:
     assert (
         len(page.get("vega_lite_chart")) == 6
     )  # five that matter, and the share; the metric on which nothing depends is added
-    assert page.multiselect(key="effects").options[-1] == "output_tokens"
+    assert page.multiselect(key="metric").options[-1] == "output_tokens"
 
 
 def test_a_link_may_name_a_metric_and_one_that_is_not_there_is_said(open_page: Open) -> None:
-    assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="effects").value == [
+    assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="metric").value == [
         "output_tokens"
     ]
     assert "No effect of nothing" in open_page(rollout=NAME, metric="nothing").warning[0].value

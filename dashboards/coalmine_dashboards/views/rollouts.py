@@ -60,8 +60,10 @@ def place_of(rollout: Rollout) -> str:
 
 
 def stage_of(rollout: Rollout) -> str:
-    """`1 of 2`; after the last stage it bakes."""
+    """`1 of 2`; after the last stage it bakes, and then it is done."""
     stages = len(rollout.plan.stages)
+    if rollout.state == "completed":
+        return "done"
     return f"{rollout.stage + 1} of {stages}" if rollout.stage < stages else "bake"
 
 
