@@ -1,6 +1,7 @@
 """The page of rollouts, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -173,14 +174,18 @@ def test_a_command_acts_on_what_was_seen_and_says_what_came_of_it(
 
     monkeypatch.setattr(rollout_actions, "action", at_once)
     asked = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, None, None)
-    done = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, BEGAN, "it is as you say")
+    done = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, BEGAN, "done")
     api.handlers[f"/v1/rollouts/{NAME}/{command}"] = lambda _query: dumped(asked)
     api.handlers[f"/v1/rollouts/{NAME}/commands/9"] = lambda _query: dumped(done)
     page = open_page(rollout=NAME)
     page.button(key=f"rollout-{command}").click().run()
     assert api.posted == [(f"/v1/rollouts/{NAME}/{command}", {"reason": "slow"})]
     assert api.revisions == [revision]
-    assert page.toast[0].value == "it is as you say"
+    assert page.toast[0].value.startswith("It is ") or page.toast[0].value.startswith("Everybody")
+    refused = replace(done, answer="it has ended meanwhile")
+    api.handlers[f"/v1/rollouts/{NAME}/commands/9"] = lambda _query: dumped(refused)
+    page.button(key=f"rollout-{command}").click().run()
+    assert page.error[0].value == "it has ended meanwhile"
 
 
 def test_what_stops_it_is_said(open_page: Open, api: DashboardApi) -> None:

@@ -204,7 +204,8 @@ def _promotion(promotion_id: str) -> None:
         record = client().read(
             f"/v1/prompts/{segment(found.prompt)}/versions/{segment(found.version)}", VersionRecord
         )
-        decide(found, record)
+        with st.container():  # one place, whatever it holds: what follows stays where it was
+            decide(found, record)
     except NotFound as error:
         advise(advice_for(error))
         return

@@ -132,8 +132,9 @@ def _one(name: str) -> None:
         return
     except ApiError:
         status = None  # the live part says why
-    if status is not None:
-        _head(status)
+    with st.container():  # one place, whatever it holds: what follows stays where it was
+        if status is not None:
+            _head(status)
     live(
         "rollout",
         lambda: _fetch(name),
