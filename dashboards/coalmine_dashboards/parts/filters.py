@@ -65,6 +65,7 @@ def filters(
     *,
     required: Sequence[Dimension] = (),
     time: bool = True,
+    default_time: str = DEFAULT_RANGE,
     live: bool = True,
 ) -> Chosen:
     """Draw the filters of a page.
@@ -74,6 +75,7 @@ def filters(
         dimensions: Which filters.
         required: Those that have no "all": the first value is chosen at first.
         time: True for a time range.
+        default_time: Key of the time range of an address that names none.
         live: True for a page that refreshes itself, and a switch that pauses it.
     """
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
@@ -83,12 +85,12 @@ def filters(
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         for name in dimensions:
             chosen[name] = _choice(name, values[name], required=name in required)
-        time_range = DEFAULT_RANGE
+        time_range = default_time
         if time:
             time_range = st.segmented_control(
                 "Time",
                 [choice.key for choice in RANGES],
-                default=DEFAULT_RANGE,
+                default=default_time,
                 required=True,
                 key="time",
                 bind="query-params",
