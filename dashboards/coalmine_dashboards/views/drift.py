@@ -26,7 +26,7 @@ _LOOKS: Final = {
 _FARTHEST: Final = 5.0
 """Shifts beyond so many tolerances are drawn at the edge."""
 _ROW_PX: Final = 22
-_AROUND_PX: Final = 90
+_AROUND_PX: Final = 120
 """Legend, axis and its title."""
 _POINTS, _BAND, _REFERENCE, _CHANGES = "points", "band", "reference", "changes"
 _LINE: Final = "#2b7fc4"
@@ -137,7 +137,7 @@ def shifts_chart(metrics: Sequence[MetricDrift]) -> alt.LayerChart | None:
     if not points:
         return None
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
-        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
+        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     )
     x = alt.X(
         "shift:Q",
