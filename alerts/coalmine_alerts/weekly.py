@@ -1,6 +1,6 @@
 """Computes the digest of a week from the registry and the alerts' own database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
@@ -8,31 +8,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from coalmine_alerts.results.alerts import Alert
-from coalmine_alerts.results.digest import Digest, Duty, Outcome, Shipped
-from coalmine_alerts.rules.words import change_words
+from coalmine_alerts.results.digest import Digest, Duty
+from coalmine_alerts.shipped import shipped_between
 from coalmine_alerts.storage.rows import alert_of
 from coalmine_alerts.storage.tables import alerts, marks, transitions
-from coalmine_registry.errors import NotFound
-from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage.database import Database
-from coalmine_registry.storage.rollout_tables import rollout_decisions, rollouts
 from coalmine_registry.storage.tables import audit
-from coalmine_rollouts import storage
-from coalmine_rollouts.records import Rollout, RolloutDecision, State
 
 _WEEK: Final = timedelta(days=7)
-_MOST_ROLLOUTS: Final = 500
 _MOST_DUTIES: Final = 8
-_MOST_CHANGES: Final = 3
 _BY_HAND: Final = ("promote", "rollback", "set_rules", "panic")
-_ENDINGS: Final[Mapping[State, Outcome]] = {
-    "rolled_back": "rolled back",
-    "aborted": "stopped",
-    "superseded": "stopped",
-    "cancelled": "stopped",
-    "expired": "no answer",
-}
 
 
 def week_of(at: datetime) -> tuple[str, datetime, datetime]:
@@ -68,7 +54,7 @@ def digest_of(
         last_used: Time of the last call by prompt and version, as `Registry.hygiene` takes it; None: unknown.
     """
     name, since, until = week
-    shipped = _shipped(registry, since, until, environment) if registry is not None else ()
+    shipped = shipped_between(registry, since, until, environment) if registry is not None else ()
     open_alerts, counts = database.read(lambda connection: _alerts(connection, since, until, environment))
     lead_times = [each.lead_time_s for each in shipped if each.lead_time_s is not None]
     return Digest(
@@ -83,77 +69,6 @@ def digest_of(
         tidying=_tidying(registry, last_used, counts["noise"]),
         alerts_open=len(open_alerts),
         **counts,
-    )
-
-
-def _shipped(
-    registry: Registry, since: datetime, until: datetime, environment: str | None
-) -> tuple[Shipped, ...]:
-    def work(tx: Transaction) -> list[tuple[Rollout, RolloutDecision | None]]:
-        table, made = rollouts.c, rollout_decisions.c
-        query = select(rollouts).where(
-            table.ended_at >= since, table.ended_at < until, table.started_at.is_not(None)
-        )
-        if environment is not None:
-            query = query.where(table.environment == environment)
-        query = query.order_by(table.ended_at.desc(), table.id).limit(_MOST_ROLLOUTS)
-        found = []
-        for row in reversed(tx.all(query)):
-            rollout = storage.row_of(row).rollout
-            last = select(rollout_decisions).where(made.rollout == rollout.id, made.at <= rollout.ended_at)
-            decision = tx.all(last.order_by(made.seq.desc()).limit(1))
-            found.append((rollout, storage.decision_of(decision[0]) if decision else None))
-        return found
-
-    return tuple(_one(registry, rollout, decision) for rollout, decision in registry.read(work))
-
-
-def _one(registry: Registry, rollout: Rollout, decision: RolloutDecision | None) -> Shipped:
-    look: Mapping[str, Any] = (decision.evidence.get("look") if decision is not None else None) or {}
-    metrics = [each for each in look.get("metrics", ()) if each.get("value") is not None]
-    ended = rollout.ended_at
-    assert ended is not None
-    outcome = _ENDINGS.get(rollout.state) or _outcome(metrics)
-    lead_time_s = exposed = None
-    if rollout.state == "completed":
-        try:
-            registered = registry.version(rollout.prompt, rollout.treatment).created_at
-            lead_time_s = (ended - registered).total_seconds()
-        except NotFound:
-            pass
-    everybody = (look.get("units") or 0) + (look.get("control_units") or 0)
-    if outcome == "rolled back" and everybody:
-        exposed = look["units"] / everybody
-    return Shipped(
-        rollout=rollout.id,
-        environment=rollout.environment,
-        prompt=rollout.prompt,
-        before=rollout.control,
-        version=rollout.treatment,
-        outcome=outcome,
-        changes=_changes(metrics),
-        ended_at=ended,
-        lead_time_s=lead_time_s,
-        exposed_share=exposed,
-        out_s=None if rollout.started_at is None else (ended - rollout.started_at).total_seconds(),
-    )
-
-
-def _outcome(metrics: Sequence[Mapping[str, Any]]) -> Outcome:
-    verdicts = {each["verdict"] for each in metrics if each.get("role") != "shown"}
-    if "better" in verdicts and "worse" not in verdicts:
-        return "better"
-    return "not worse" if verdicts and verdicts <= {"not worse", "better"} else "undecided"
-
-
-def _changes(metrics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What is shown, in words; where nothing is, what was measured of what matters."""
-    acting = [each for each in metrics if each.get("role") != "shown"] or [*metrics]
-    shown = [each for each in acting if each["verdict"] in ("worse", "better")] or acting
-    shown.sort(key=lambda each: each["verdict"] != "worse")
-    return tuple(
-        f"{each['metric']} {change_words(each['control_value'], each['effect'], each['unit'])}"
-        for each in shown[:_MOST_CHANGES]
     )
 
 

@@ -16,9 +16,10 @@ from coalmine_alerts.delivery.addresses import networks
 from coalmine_alerts.delivery.channels import CHANNEL_ID, KINDS, ChannelSettings, is_url
 from coalmine_alerts.reading.traffic import BAD_REQUESTS
 from coalmine_alerts.results.alerts import Severity
+from coalmine_alerts.results.spending import Period
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.models import Deprecation, shipped_deprecations
-from coalmine_alerts.rules.money import Budget, Period
+from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
 from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS

@@ -13,6 +13,7 @@ from coalmine_alerts.results.story import StoryLink
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
+from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
 
 Tier = Literal["critical", "standard", "low"]
@@ -90,6 +91,11 @@ class Configuration:
     def limits(self) -> Mapping[str, float]:
         """Absolute limits that `kill_limit` watches: what has to be read for it."""
         return next((each.rule.limits for each in self.rules if each.name == "kill_limit"), {})
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What may be spent: of the rule that watches it."""
+        return next((each.rule.budgets for each in self.rules if hasattr(each.rule, "budgets")), ())
 
     @property
     def needs(self) -> frozenset[Source]:

@@ -318,6 +318,7 @@ def a_week(now: datetime) -> Digest:
             version=version,
             outcome=outcome,
             changes=changes,
+            effects=(),
             ended_at=now,
             lead_time_s=26 * 3600.0 if is_out else None,
             exposed_share=None if is_out else 0.019,

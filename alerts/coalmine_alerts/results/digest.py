@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
+from coalmine_analytics.results.verdicts import Role, Verdict
 from coalmine_schemas.results import result
 
 Outcome = Literal["better", "not worse", "rolled back", "stopped", "no answer", "undecided"]
@@ -12,8 +13,33 @@ out first. `stopped`: by a person, or by a newer version."""
 
 
 @result
+class ShippedEffect:
+    """One metric of a version against the one before it, as the rollout's last look measured it."""
+
+    metric: str
+    unit: str
+    role: Role
+    """What depends on it."""
+    verdict: Verdict
+    """What is shown of it, as in the readout."""
+    control_value: float | None
+    """Of the version before, in `unit`."""
+    value: float | None
+    """Of the version, in `unit`."""
+    effect: float | None
+    """The version's value minus the other's."""
+    lower: float | None
+    """Lower end of the effect's confidence sequence."""
+    upper: float | None
+    """Upper end of it."""
+    units: int
+    """Users, or whatever the units are, that met the version."""
+    control_units: int
+
+
+@result
 class Shipped:
-    """A rollout that ended in the week."""
+    """A rollout that ended."""
 
     rollout: str
     environment: str
@@ -23,6 +49,8 @@ class Shipped:
     outcome: Outcome
     changes: tuple[str, ...]
     """In words, what is shown first: `quality +3.1 %`."""
+    effects: tuple[ShippedEffect, ...]
+    """Every metric of the last look."""
     ended_at: datetime
     lead_time_s: float | None
     """From registration to everybody; null if it did not get there."""

@@ -1,20 +1,20 @@
 """Rules about money: budgets with their forecast, and hours that cost far more than usual."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
-from coalmine_alerts.facts import Facts, HourSpend, Source
+from coalmine_alerts.facts import DaySpend, Facts, HourSpend, Source
 from coalmine_alerts.forecast import Forecast, forecast
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Cause, Severity
+from coalmine_alerts.results.spending import Period
 from coalmine_alerts.results.story import Story, StoryLink, StoryTable
 from coalmine_alerts.rules.base import DefaultRule
 from coalmine_alerts.rules.words import details, percent, runbook, title, usd, view
 from coalmine_alerts.timing import Timing
 
-Period = Literal["day", "week", "month"]
 _DAY: Final = timedelta(days=1)
 _LEAST_USUAL: Final = 3
 
@@ -45,10 +45,10 @@ class Budget:
                 first = day.replace(day=1)
                 return first, (first + 31 * _DAY).replace(day=1)
 
-    def spent(self, facts: Facts) -> dict[date, float]:
+    def spent(self, days: Iterable[DaySpend]) -> dict[date, float]:
         """Returns what was spent on each day that is known, in US dollars."""
         found: dict[date, float] = {}
-        for each in facts.days:
+        for each in days:
             if (
                 self.environment in (None, each.environment)
                 and self.prompt in (None, each.prompt)
@@ -87,7 +87,7 @@ class BudgetSpent(DefaultRule):
             return
         for budget in self.budgets:
             begin, end = budget.bounds(facts.now.date())
-            by_day = budget.spent(facts)
+            by_day = budget.spent(facts.days)
             spent = sum(amount for day, amount in by_day.items() if begin <= day < end)
             yield self._finding(facts, budget, begin, end, spent)
             before, _ = budget.bounds(begin - _DAY)
@@ -151,7 +151,9 @@ class BudgetForecast(DefaultRule):
             before, _ = budget.bounds(begin - _DAY)
             yield self._finding(facts, budget, before, None, ended=True)
             if (end - begin).days > 1:
-                passed = sum(each for day, each in budget.spent(facts).items() if begin <= day) >= budget.usd
+                passed = (
+                    sum(each for day, each in budget.spent(facts.days).items() if begin <= day) >= budget.usd
+                )
                 yield self._finding(facts, budget, begin, _forecast(facts, budget), ended=passed)
 
     def _finding(
@@ -243,7 +245,7 @@ def _labels(budget: Budget, begin: date) -> dict[str, str]:
 
 def _forecast(facts: Facts, budget: Budget) -> Forecast | None:
     begin, end = budget.bounds(facts.now.date())
-    return forecast(budget.spent(facts), now=facts.now, begin=begin, end=end, budget_usd=budget.usd)
+    return forecast(budget.spent(facts.days), now=facts.now, begin=begin, end=end, budget_usd=budget.usd)
 
 
 def _forecast_words(ahead: Forecast | None, budget: Budget) -> str | None:

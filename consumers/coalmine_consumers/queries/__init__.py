@@ -1,8 +1,9 @@
 """Questions a person asks, answered from rollups alone: as fast over 20 million events as over one.
 
-One call comes from the raw rows.
+One call, and what segments and users cost, come from the raw rows.
 """
 
+from coalmine_consumers.queries.costs import costs
 from coalmine_consumers.queries.deployment_marks import deployment_marks
 from coalmine_consumers.queries.facets import facets
 from coalmine_consumers.queries.filters import Filters
@@ -19,6 +20,7 @@ from coalmine_consumers.queries.versions import versions
 __all__ = [
     "Filters",
     "IngestHealth",
+    "costs",
     "deployment_marks",
     "facets",
     "ingest_health",

@@ -131,19 +131,25 @@ def _decoded(cursor: str) -> tuple[Step, _Key]:
 
 
 def _choose(source: Source, filters: Filters, step: StepChoice) -> Step:
-    (span,) = source.rows(_SPAN)
-    now = datetime.now(UTC)
-    first = max(span["first"] or now, filters.since or BEGINNING)
-    last = min(span["last"] or now, filters.until or END)
+    first, last = span_of(source, filters.since, filters.until)
     return choose_step(first, last, step, kept_from(source))
 
 
-def choose_step(first: datetime, last: datetime, step: StepChoice, kept: KeptFrom) -> Step:
+def span_of(source: Source, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    """Returns what there is of a period: from its first call to its last."""
+    (span,) = source.rows(_SPAN)
+    now = datetime.now(UTC)
+    return max(span["first"] or now, since or BEGINNING), min(span["last"] or now, until or END)
+
+
+def choose_step(
+    first: datetime, last: datetime, step: StepChoice, kept: KeptFrom, most_points: int = MOST_POINTS
+) -> Step:
     """The finest step that is complete from `first` on and, for "auto", gives few enough points."""
     for candidate, length_s in STEP_S.items():
         if step != "auto" and length_s < STEP_S[step]:
             continue
-        fits = step != "auto" or last - first <= MOST_POINTS * timedelta(seconds=length_s)
+        fits = step != "auto" or last - first <= most_points * timedelta(seconds=length_s)
         resolution = RESOLUTION_OF[candidate]
         if fits and kept.get(resolution, BEGINNING) <= floor(first, resolution):
             return candidate

@@ -1,6 +1,7 @@
 """Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
 
 from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
+from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
 from coalmine_consumers.results.dead_letters import (
     DeadLetterDetail,
     DeadLetterRow,
@@ -46,6 +47,10 @@ __all__ = [
     "AuditReport",
     "CallFeedback",
     "CallScore",
+    "CostDimension",
+    "CostPoint",
+    "CostRow",
+    "Costs",
     "Counts",
     "DayIgnored",
     "DeadLetterDetail",

@@ -35,6 +35,7 @@ from coalmine_dashboards.views.pipeline import (
     course_chart,
     event_counts,
     first_bytes,
+    said,
 )
 from coalmine_dashboards.views.problems import advice_for
 from coalmine_registry.records import AuditEntry
@@ -44,6 +45,7 @@ _MOST_SAMPLES: Final = 1_200
 """An hour of refreshes."""
 _MOST_LETTERS: Final = 1_000
 _MOST_SHOWN: Final = 50
+_ALL: Final = ""
 _STATUSES: Final = ("open", "replayed", "discarded", "any")
 
 
@@ -67,7 +69,6 @@ def show() -> None:
         required=True,
         key="letters",
         bind="query-params",
-        format_func=str.capitalize,
     )
     live(
         "dead letters",
@@ -158,15 +159,15 @@ def _letter_actions(causes: Sequence[Cause]) -> None:
     by_words = {each.words: each for each in causes}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
-            "Which", [None, *by_words], format_func=lambda each: shown(each or "All open ones"), key="which"
+            "Which", [_ALL, *by_words], format_func=lambda each: shown(each or "All open ones"), key="which"
         )
-        cause = by_words.get(chosen or "")
+        cause = by_words.get(chosen)
         body = {"all": True} if cause is None else {"ids": list(cause.ids)}
         which = "all open dead letters" if cause is None else f"these {cause.letters:,} dead letters"
         action(
             "Replay",
             lambda _reason: client().send("POST", "/v1/dead-letters/replay", DeadLettersChanged, body),
-            _said,
+            said,
             key="replay",
             role=Role.ADMIN,
             question=f"The server tries to store {which} again.",
@@ -177,23 +178,13 @@ def _letter_actions(causes: Sequence[Cause]) -> None:
         action(
             "Discard",
             lambda _reason: client().send("POST", "/v1/dead-letters/discard", DeadLettersChanged, body),
-            _said,
+            said,
             key="discard",
             role=Role.ADMIN,
             question=f"The server gives up {which}. They stay visible as discarded, and the audit balances.",
             affected="They can never be stored after that: nobody's figures will have them.",
             needs_reason=False,
         )
-
-
-def _said(came: DeadLettersChanged) -> str:
-    """What became of those chosen, with the reason of the first that still fails."""
-    if came.action == "discard":
-        return f"{came.discarded:,} of {came.selected:,} were discarded."
-    failing = f"{len(came.failing):,} still fail: {came.failing[0].reason}" if came.failing else "none fails"
-    return (
-        f"{came.replayed:,} of {came.selected:,} are stored now, {came.duplicates:,} were already; {failing}."
-    )
 
 
 def _draw_letter(dead_letter_id: str) -> None:

@@ -1,8 +1,328 @@
-"""Running and ended rollouts, each with what it does and what it waits for."""
+"""Rollouts: which are under way, and of one all that decides it and what one may ask of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
+
+from coalmine_analytics.results.readout import ArmReadout, Readout, ReadoutPath
+from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.palette import Mode
+from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.links import anchor
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.rollout_actions import rollout_actions
+from coalmine_dashboards.parts.tables import table
+from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.views.looks import LookPath, effect_chart, share_chart
+from coalmine_dashboards.views.markup import health_strip, plain
+from coalmine_dashboards.views.problems import advice_for
+from coalmine_dashboards.views.rollouts import (
+    decision_columns,
+    epoch_columns,
+    evidence_columns,
+    evidence_rows,
+    figures_of,
+    hold_columns,
+    limit_columns,
+    metric_columns,
+    metrics_that_matter,
+    place_of,
+    rollout_columns,
+    segment_columns,
+    stages_track,
+    title_of,
+)
+from coalmine_registry.records import ExperimentRecord
+from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutStatus
+
+_MOST: Final = 100
+_MOST_AT_ONCE: Final = 20
+"""Rollouts whose state of now is asked for in the list."""
+_CHARTS: Final = 6
+_LOOKS: Final = 500
+_START: Final = "coalmine rollout start support-refund@1.3.0 --env prod"
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    rollouts: list[Rollout]
+    statuses: dict[str, RolloutStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    status: RolloutStatus
+    decisions: list[RolloutDecision]
+    experiment: ExperimentRecord | None
+    """None until it has begun."""
+    readout: Readout | None
+    """None until there are requests."""
+    path: LookPath
 
 
 def show() -> None:
     """Draw the page."""
-    st.caption("Running and ended rollouts, each with what it does and what it waits for.")
+    if (rollout := st.query_params.get("rollout")) is not None:
+        _one(rollout)
+    else:
+        _all()
+
+
+def _all() -> None:
+    facets = known_facets()
+    chosen = None if facets is None else filters(facets, ("prompt", "environment"), time=False)
+    shown = st.segmented_control(
+        "Show", ["all", "under way", "ended"], default="all", key="state", bind="query-params", required=True
+    )
+    live(
+        "rollouts",
+        lambda: _fetch_all(chosen),
+        lambda seen: _draw_all(seen, shown or "all"),
+        asked=(shown, chosen and (chosen.prompt, chosen.environment)),
+        **({} if chosen is None else {"every_s": chosen.every_s}),
+    )
+
+
+def _fetch_all(chosen: Chosen | None) -> _Listed:
+    asked = client()
+    query: dict[str, object] = {}
+    if chosen is not None:
+        query = {"prompt": chosen.prompt, "environment": chosen.environment}
+    rollouts = asked.first("/v1/rollouts", Rollout, _MOST, **query)
+    under_way = [each for each in rollouts if not each.is_terminal][:_MOST_AT_ONCE]
+    statuses = {
+        each.id: asked.read(f"/v1/rollouts/{segment(each.id)}/status", RolloutStatus) for each in under_way
+    }
+    return _Listed(rollouts, statuses)
+
+
+def _draw_all(seen: _Listed, shown: str) -> bool:
+    rows = [
+        each
+        for each in sorted(seen.rollouts, key=lambda each: each.is_terminal)
+        if shown == "all" or each.is_terminal == (shown == "ended")
+    ]
+    if not rows:
+        which = "" if shown == "all" else f" {shown}"
+        nothing(
+            f"No rollout{which}",
+            "Show a version to few users first, and to everybody once it is proven not to be worse.",
+            _START,
+        )
+        return False
+    table(rows, rollout_columns(seen.statuses, local), "Rollouts")
+    downloads(rows, "rollouts")
+    if len(seen.rollouts) == _MOST:
+        st.caption(f"The newest {_MOST}; choose a prompt or an environment to see others.")
+    return True
+
+
+def _one(name: str) -> None:
+    st.html(f'<p class="cm-back">{anchor("All rollouts", "rollouts")}</p>')
+    path = f"/v1/rollouts/{segment(name)}"
+    try:
+        status = client().read(f"{path}/status", RolloutStatus)
+    except NotFound as error:
+        advise(advice_for(error))
+        return
+    except ApiError:
+        status = None  # the live part says why
+    if status is not None:
+        _head(status)
+    live(
+        "rollout",
+        lambda: _fetch(name),
+        lambda seen: _draw(seen, status),
+        asked=name,
+        every_s=None if status is not None and status.rollout.is_terminal else 3.0,
+    )
+
+
+def _head(status: RolloutStatus) -> None:
+    """What does not refresh: a dialog over it stays open."""
+    rollout = status.rollout
+    st.subheader(f"{plain(title_of(rollout))} :gray[:small[{plain(place_of(rollout))}]]", anchor=False)
+    try:
+        rollout_actions(rollout, status.weight_commanded)
+    except ApiError as error:  # who the viewer is could not be asked
+        st.caption(plain(error.detail))
+
+
+def _fetch(name: str) -> _Seen:
+    asked = client()
+    path, experiment = f"/v1/rollouts/{segment(name)}", f"/v1/experiments/{segment(name)}"
+    status = asked.read(f"{path}/status", RolloutStatus)
+    decisions = asked.items(f"{path}/decisions", RolloutDecision)
+    kept, looks = st.session_state.get("looks", ("", LookPath()))
+    if kept != name:
+        looks = LookPath()
+    found: ExperimentRecord | None = None
+    readout: Readout | None = None
+    if status.rollout.started_at is not None:
+        found = asked.read(experiment, ExperimentRecord)
+        try:
+            readout = asked.read(f"{experiment}/readout", Readout)
+            new = asked.read(f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS)
+            looks = looks.after(new.items)
+        except NotFound:
+            pass  # no request has come yet
+    st.session_state["looks"] = (name, looks)
+    return _Seen(status, decisions, found, readout, looks)
+
+
+def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
+    status, rollout = seen.status, seen.status.rollout
+    if before is None or before.rollout.row_version != rollout.row_version:
+        st.rerun()  # the buttons above are about another state
+    arm = seen.readout.arms[0] if seen.readout is not None and seen.readout.arms else None
+    box = st.info if not rollout.is_terminal or rollout.state == "completed" else st.warning
+    box(f"**{plain(status.sentence)}**", icon=":material/route:")
+    srm = None if seen.readout is None else seen.readout.srm
+    figures = figures_of(status, None if srm is None else srm.words, srm is not None and srm.mismatch, local)
+    st.html(health_strip(figures, "Where the rollout stands") + stages_track(rollout))
+    if status.holds:
+        table(status.holds, hold_columns(local), "What stops it")
+    if arm is None:
+        nothing(
+            "Nothing to compare yet",
+            "The readout begins with the first requests of both arms."
+            if rollout.started_at is not None
+            else "It has not begun: the sentence above says what is missing.",
+        )
+    else:
+        _metrics(seen, arm)
+        _effects(seen, arm)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _shares(seen)
+    with right:
+        if seen.experiment is not None:
+            st.subheader("Epochs", anchor=False)
+            table(seen.experiment.epochs, epoch_columns(local), "Allocation epochs")
+    if arm is not None:
+        _patterns(status, arm)
+    _decisions(seen.decisions)
+    st.caption(f"As of {local(status.at, seconds=True)}. Times are yours. {_more(rollout)}")
+    st.html(_links(rollout))
+
+
+def _metrics(seen: _Seen, arm: ArmReadout) -> None:
+    st.subheader("Metrics", anchor=False)
+    readout = seen.readout
+    if readout is not None:
+        st.markdown(
+            f"**{plain(arm.words)}** :gray[Chance of ever rolling a good version back: {readout.alpha:.0%}.]"
+        )
+    rows = metrics_that_matter(arm)
+    table(rows, metric_columns(), "Metrics of the treatment against control")
+    downloads(rows, f"{seen.status.id}-metrics")
+    if arm.limits:
+        table(arm.limits, limit_columns(), "Absolute limits")
+
+
+def _effects(seen: _Seen, arm: ArmReadout) -> None:
+    st.subheader("Effects over time", anchor=False)
+    known = {each.metric: each for each in metrics_that_matter(arm)}
+    drawable = [name for name in known if any(each.effect is not None for each in seen.path.of(name))]
+    if not drawable:
+        st.caption("No metric has enough units in both arms yet: the table says how many each needs.")
+        return
+    default = [name for name in drawable if known[name].role != "shown"][:_CHARTS] or drawable[:_CHARTS]
+    chosen = st.multiselect(
+        "Metrics", drawable, default=_named(drawable) or default, key="effects", label_visibility="collapsed"
+    )
+    st.caption(
+        "The line is the effect, treatment minus control; the band is its confidence sequence, which holds "
+        "however often one looks. Harm is shown once the band lies beyond the tolerance, its absence once "
+        "the band ends before the margin."
+    )
+    epochs = () if seen.experiment is None else seen.experiment.epochs
+    columns = st.columns(2, gap="medium")
+    for place, name in enumerate(each for each in chosen if each in known):
+        metric = known[name]
+        with columns[place % 2]:
+            st.markdown(f"**{plain(name)}** :gray[:small[{plain(metric.verdict)}]]")
+            chart = effect_chart(metric, seen.path.of(name), epochs, _mode())
+            st.altair_chart(chart, width="stretch", key=f"effect-{name}")
+    drawn = [each for name in chosen for each in seen.path.of(name)]
+    downloads(drawn, f"{seen.status.id}-effects")
+
+
+def _named(drawable: list[str]) -> list[str]:
+    """The metric that the address names."""
+    name = st.query_params.get("metric")
+    if name is not None and name not in drawable:
+        st.warning(f"No effect of {plain(name)} is known; those that matter are shown.")
+    return [name] if name in drawable else []
+
+
+def _shares(seen: _Seen) -> None:
+    st.subheader("Share of the treatment", anchor=False)
+    if not any(each.weights for each in seen.decisions):
+        st.caption("Nothing is served yet.")
+        return
+    rollout = seen.status.rollout
+    epochs = () if seen.experiment is None else seen.experiment.epochs
+    until = rollout.ended_at or datetime.now(UTC)
+    chart = share_chart(seen.path.traffic, seen.decisions, epochs, until, _mode())
+    st.altair_chart(chart, width="stretch", key="share")
+    st.caption("The line is what the registry serves, each dot what was seen between looks.")
+
+
+def _patterns(status: RolloutStatus, arm: ArmReadout) -> None:
+    st.subheader("Segments", anchor=False)
+    for each in status.patterns:
+        st.markdown(f":material/warning: {plain(each)}")
+    rows = sorted(arm.segments, key=lambda each: each.adjusted_p)
+    if not rows:
+        st.caption(
+            "No declared segment has enough units in both arms. Declare segments in the prompt's file."
+        )
+        return
+    if not status.patterns:
+        st.caption("In no declared segment is the treatment shown to be worse, nor suspected to be.")
+    units: Mapping[str, str] = {each.metric: each.unit for each in arm.metrics}
+    with st.expander(f"All {len(rows)} comparisons of segments", expanded=bool(status.patterns)):
+        table(rows, segment_columns(units), "Segments, the surest harm first")
+        downloads(rows, f"{status.id}-segments")
+
+
+def _decisions(decisions: list[RolloutDecision]) -> None:
+    st.subheader("Decisions", anchor=False)
+    latest = decisions[::-1]
+    table(latest, decision_columns(local), "Decisions, the latest first")
+    downloads(decisions, "decisions")
+    with_numbers = {f"{each.seq}": each for each in latest if evidence_rows(each)}
+    if with_numbers:
+        with st.expander("The numbers on which a decision stood"):
+            chosen = st.selectbox(
+                "Decision",
+                list(with_numbers),
+                format_func=lambda seq: (
+                    f"{seq}: {with_numbers[seq].kind.replace('_', ' ')}, {local(with_numbers[seq].at)}"
+                ),
+                key="decision",
+            )
+            if chosen is not None:
+                table(evidence_rows(with_numbers[chosen]), evidence_columns(), "Numbers of the decision")
+
+
+def _more(rollout: Rollout) -> str:
+    tried = f" It tries {plain(rollout.retry_of)} again." if rollout.retry_of else ""
+    replaced = f" {plain(rollout.replaced_by)} took its place." if rollout.replaced_by else ""
+    return f"Started by {plain(rollout.started_by)}.{tried}{replaced}"
+
+
+def _links(rollout: Rollout) -> str:
+    prompt = anchor("Its charts", "prompt", prompt=rollout.prompt, environment=rollout.environment)
+    why = anchor("Why it differs", "explain", prompt=rollout.prompt, a=rollout.control, b=rollout.treatment)
+    return f'<p class="cm-back">{prompt} · {why} · {anchor("Alerts", "alerts")}</p>'
+
+
+def _mode() -> Mode:
+    return "dark" if st.context.theme.type == "dark" else "light"

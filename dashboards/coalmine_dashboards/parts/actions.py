@@ -22,7 +22,7 @@ def action(
     key: str,
     role: Role,
     question: str,
-    affected: str | None = None,
+    affected: str | Callable[[], str] | None = None,
     needs_reason: bool = True,
     primary: bool = False,
     disabled: str | None = None,
@@ -36,7 +36,8 @@ def action(
         key: Unique in the page.
         role: The least role that may.
         question: What will happen.
-        affected: Who else is affected, and the revision one acts on.
+        affected: Who else is affected, and the revision one acts on; a function is called when the button is
+            pressed, and may ask the server.
         needs_reason: False where the server takes none.
         primary: True for the one button that matters.
         disabled: Why it cannot be done now; None where it can.
@@ -51,7 +52,16 @@ def action(
         help=plain(disabled) if disabled is not None else None,
     )
     if pressed:
-        _ask(label, do, done, key, question, affected, needs_reason)
+        _ask(label, do, done, key, question, _said(affected), needs_reason)
+
+
+def _said(affected: str | Callable[[], str] | None) -> str | None:
+    if not callable(affected):
+        return affected
+    try:
+        return affected()
+    except ApiError as error:
+        return f"Who else is affected is not known: {error.detail}"
 
 
 @st.dialog("Are you sure?")
@@ -93,6 +103,6 @@ def say_what_came() -> None:
     """Say what came of the last action: a refusal stays on the page, a success passes."""
     kind, words = st.session_state.pop("said", (None, ""))
     if kind == "done":
-        st.toast(plain(words), icon=":material/check:")
+        st.toast(plain(words), icon=":material/check:", duration="long")
     elif kind == "error":
         st.error(plain(words), icon=":material/block:")

@@ -7,9 +7,18 @@ from datetime import datetime
 
 import altair as alt
 
-from coalmine_consumers.results import Counts, DeadLetterRow
+from coalmine_consumers.results import Counts, DeadLetterRow, DeadLettersChanged
 
-__all__ = ["Cause", "EventCounts", "Sample", "by_cause", "course_chart", "event_counts", "first_bytes"]
+__all__ = [
+    "Cause",
+    "EventCounts",
+    "Sample",
+    "by_cause",
+    "course_chart",
+    "event_counts",
+    "first_bytes",
+    "said",
+]
 
 _HEIGHT_PX = 150
 _SHOWN_BYTES = 4_000
@@ -83,6 +92,16 @@ def event_counts(by_event: dict[str, Counts], rows: dict[str, int]) -> list[Even
     return sorted(found, key=lambda each: -each.consumed)
 
 
+def said(came: DeadLettersChanged) -> str:
+    """What became of those chosen, with the reason of the first that still fails."""
+    if came.action == "discard":
+        return f"{came.discarded:,} of {came.selected:,} were discarded."
+    failing = f"{len(came.failing):,} still fail: {came.failing[0].reason}" if came.failing else "none fails"
+    return (
+        f"{came.replayed:,} of {came.selected:,} are stored now, {came.duplicates:,} were already; {failing}."
+    )
+
+
 def first_bytes(payload_base64: str) -> str:
     """Returns the beginning of a message for people: what is text as text, the rest as `·`."""
     raw = base64.b64decode(payload_base64)
@@ -102,10 +121,13 @@ def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str)
     """
     values = [{"at": each.at.isoformat(), field: getattr(each, field)} for each in samples]
     time = alt.Axis(format="%H:%M:%S", grid=False, tickCount=5, labelOverlap=True)
-    figure = alt.Axis(tickCount=3, tickMinStep=1, titleFontWeight="normal")
+    figure = alt.Axis(tickCount=3, tickMinStep=1, format=",.3~f", titleFontWeight="normal")
+    flat = not any(each[field] for each in values)
     base = alt.Chart(alt.NamedData("points")).encode(
         x=alt.X("at:T", title=None, axis=time),
-        y=alt.Y(f"{field}:Q", title=title, axis=figure),
+        y=alt.Y(
+            f"{field}:Q", title=title, axis=figure, scale=alt.Scale(domain=[0, 1]) if flat else alt.Undefined
+        ),
         tooltip=[
             alt.Tooltip("at:T", title="At", format="%H:%M:%S"),
             alt.Tooltip(f"{field}:Q", title=title, format=",.4~r"),

@@ -25,6 +25,8 @@ class DashboardApi:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.posted: list[tuple[str, Any]] = []
         """Paths and bodies."""
+        self.revisions: list[str | None] = []
+        """What each of them says that it saw: If-Match."""
         self.authorizations: list[str | None] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -77,6 +79,7 @@ class DashboardApi:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
                 api.posted.append((self.path, body))
+                api.revisions.append(self.headers.get("If-Match"))
                 self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:

@@ -1,7 +1,8 @@
 """Alerts: what fires, what was told to whom, and what people do about it."""
 
 from dataclasses import replace
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
 
@@ -12,12 +13,14 @@ from coalmine_alerts.results.digest import Digest
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.replay import Replay
 from coalmine_alerts.results.rules import KnownRule
+from coalmine_alerts.results.wins import Wins
 from coalmine_alerts.runbooks import runbooks
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.sent import list_messages, told_transitions
 from coalmine_alerts.storage.silences import list_silences
 from coalmine_alerts.weekly import week_named, week_of
+from coalmine_alerts.wins import wins_of
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.errors import InvalidParameter
@@ -29,12 +32,13 @@ from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.alert_messages import drawn
-from coalmine_server.services.moment_parameter import Moment
+from coalmine_server.services.moment_parameter import Moment, check_period
 
 router = APIRouter(prefix="/v1", tags=["alerts"], route_class=RegistryRoute)
 
 AlertPath = Annotated[str, Path(min_length=1, max_length=100, description="Fingerprint of the alert.")]
 SilencePath = Annotated[int, Path(ge=1, le=2**53, description="Id of the silence.")]
+_WINS_FOR: Final = timedelta(days=90)
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]
 
 
@@ -164,6 +168,28 @@ def digest(
     except ValueError:
         raise InvalidParameter(f"{week!r} is no week: write 2026-W47") from None
     return alerting.digest(named, environment)
+
+
+@router.get("/wins", responses=problem_responses())
+@lane("heavy")
+def wins(
+    *,
+    owned: Owned,
+    _actor: Reader,
+    since: Annotated[
+        Moment | None,
+        Query(description=f"Rollouts that ended from then on: {MOMENT_HELP}; 90 days if omitted."),
+    ] = None,
+    until: Annotated[
+        Moment | None, Query(description=f"Rollouts that ended before then: {MOMENT_HELP}; now if omitted.")
+    ] = None,
+    environment: Annotated[Text, Query(description="Only this environment.")] = None,
+    prompt: Annotated[Text, Query(description="Only this prompt.")] = None,
+) -> Wins:
+    """What shipped versions brought, cumulatively, and how fast and how safely versions ship."""
+    check_period(since, until)
+    end = until or owned.clock()
+    return wins_of(owned.known_registry, since or end - _WINS_FOR, end, environment, prompt)
 
 
 @router.get("/alerts/runbooks/{rule}", responses=problem_responses(404))

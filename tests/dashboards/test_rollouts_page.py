@@ -1,0 +1,202 @@
+"""The page of rollouts, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.parts import rollout_actions
+from coalmine_dashboards.parts.actions import perform
+from coalmine_dashboards.parts.viewer import client_for
+from coalmine_registry.records import Caller
+from coalmine_registry.roles import Role
+from coalmine_rollouts.records import RolloutCommand
+from coalmine_schemas.results import Page
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.rollout_answers import (
+    BEGAN,
+    NAME,
+    a_hold,
+    a_rollout,
+    a_status,
+    dumped,
+    handlers_of,
+)
+
+Open = Callable[..., AppTest]
+HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
+FACETS = {
+    "prompts": ["support-refund"],
+    "environments": ["prod"],
+    "models": [],
+    "versions": {},
+    "first_event_time": BEGAN.isoformat(),
+    "last_event_time": BEGAN.isoformat(),
+}
+
+
+def whoami(role: Role) -> Callable[[dict[str, str]], Any]:
+    return lambda _query: dumped(Caller("dana", role, None))
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    ended = a_rollout(id="ro-old", state="rolled_back", ended_at=BEGAN, reasons=(HOSTILE,), prompt=HOSTILE)
+    handlers = handlers_of(a_status(a_rollout()), ended)
+    handlers["/v1/facets"] = lambda _query: FACETS
+    handlers["/v1/whoami"] = whoami(Role.APPROVER)
+    with DashboardApi(handlers) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server, as if its address had this query string."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+
+    def run(**query: str) -> AppTest:
+        return opened_page("rollouts", **query)
+
+    yield run
+    client_for.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def buttons(page: AppTest) -> set[str]:
+    return {str(each.key) for each in page.button if str(each.key).startswith("rollout-")}
+
+
+def test_the_list_says_what_each_rollout_waits_for_and_why_it_ended(open_page: Open) -> None:
+    page = open_page()
+    shown = html(page)
+    assert "about 900 more units would settle quality" in shown
+    assert f"./rollouts?rollout={NAME}" in shown
+    assert "48.9 %" in shown
+    assert "<img" not in shown
+    assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    only_ended = html(open_page(state="ended"))
+    assert NAME not in only_ended
+    assert "ro-old" in only_ended
+
+
+def test_an_empty_list_says_how_to_begin(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/rollouts"] = lambda _query: dumped(Page([], None))
+    page = open_page()
+    assert "No rollout" in page.info[0].value
+    assert "coalmine rollout start" in page.code[0].value
+
+
+def test_one_view_has_all_that_decides_a_rollout(open_page: Open) -> None:
+    page = open_page(rollout=NAME)
+    shown = html(page)
+    assert "about 900 more units would settle quality" in page.info[0].value.replace("\\", "")
+    for words in ("Commanded", "50.0 %", "Observed", "48.9 %", "1.5 h of 2.0 h", "as planned"):
+        assert words in shown
+    for name in (
+        "Metrics of the treatment",
+        "Stages of the plan",
+        "Allocation epochs",
+        "Decisions, the latest",
+    ):
+        assert f'aria-label="{name}' in shown
+    assert "enterprise" in shown
+    assert "may be worse" in "".join(each.value for each in page.markdown)
+    assert "cannot be told apart" in shown
+    assert (
+        len(page.get("vega_lite_chart")) == 6
+    )  # five that matter, and the share; the metric on which nothing depends is added
+    assert page.multiselect(key="effects").options[-1] == "output_tokens"
+
+
+def test_a_link_may_name_a_metric_and_one_that_is_not_there_is_said(open_page: Open) -> None:
+    assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="effects").value == [
+        "output_tokens"
+    ]
+    assert "No effect of nothing" in open_page(rollout=NAME, metric="nothing").warning[0].value
+    assert "no resource" in open_page(rollout="unknown").warning[0].value.replace("\\", "")
+
+
+def test_looks_are_asked_for_once(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(rollout=NAME)
+    page.run()
+    asked = [query.get("since") for path, query in api.asked if path.endswith("/looks")]
+    assert asked == [None, (BEGAN + timedelta(hours=4)).isoformat().replace("+00:00", "Z")]
+
+
+def test_the_controls_are_those_of_the_role(open_page: Open, api: DashboardApi) -> None:
+    assert buttons(open_page(rollout=NAME)) == {
+        f"rollout-{each}" for each in ("pause", "promote", "abort", "freeze", "panic")
+    }
+    client_for.clear()
+    api.handlers["/v1/whoami"] = whoami(Role.AUTHOR)
+    assert buttons(open_page(rollout=NAME)) == {"rollout-abort", "rollout-panic"}
+    client_for.clear()
+    api.handlers["/v1/whoami"] = whoami(Role.READER)
+    assert buttons(open_page(rollout=NAME)) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"state": "pending", "started_at": None, "stage": 0}, {"approve", "abort"}),
+        ({"state": "paused"}, {"resume", "promote", "abort"}),
+        ({"state": "rolled_back", "ended_at": BEGAN}, {"retry"}),
+        ({"state": "completed", "ended_at": BEGAN, "stage": 2}, set()),
+    ],
+)
+def test_the_controls_are_those_of_the_state(
+    open_page: Open, api: DashboardApi, changes: dict[str, Any], expected: set[str]
+) -> None:
+    api.handlers.update(handlers_of(a_status(a_rollout(**changes))))
+    assert buttons(open_page(rollout=NAME)) == {f"rollout-{each}" for each in (*expected, "freeze", "panic")}
+
+
+def test_a_question_says_who_is_affected_and_on_what_one_acts(open_page: Open) -> None:
+    page = open_page(rollout=NAME)
+    page.button(key="rollout-pause").click().run()
+    assert "row version 7" in page.warning[0].value
+    assert page.text_input(key="rollout-pause-reason").label == "Reason"
+
+
+@pytest.mark.parametrize(("command", "revision"), [("pause", '"7"'), ("promote", '"7"'), ("abort", None)])
+def test_a_command_acts_on_what_was_seen_and_says_what_came_of_it(
+    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch, command: str, revision: str | None
+) -> None:
+    def at_once(label: str, do: Callable[[str], Any], done: Any, *, key: str, **_rest: object) -> None:
+        if st.button(label, key=key):  # AppTest runs no dialogs further than their first drawing
+            perform(lambda: do("slow"), done)
+
+    monkeypatch.setattr(rollout_actions, "action", at_once)
+    asked = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, None, None)
+    done = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, BEGAN, "it is as you say")
+    api.handlers[f"/v1/rollouts/{NAME}/{command}"] = lambda _query: dumped(asked)
+    api.handlers[f"/v1/rollouts/{NAME}/commands/9"] = lambda _query: dumped(done)
+    page = open_page(rollout=NAME)
+    page.button(key=f"rollout-{command}").click().run()
+    assert api.posted == [(f"/v1/rollouts/{NAME}/{command}", {"reason": "slow"})]
+    assert api.revisions == [revision]
+    assert page.toast[0].value == "it is as you say"
+
+
+def test_what_stops_it_is_said(open_page: Open, api: DashboardApi) -> None:
+    api.handlers.update(handlers_of(a_status(a_rollout(holds=(a_hold(),)))))
+    assert "nothing was stored for 6 min" in html(open_page(rollout=NAME))
+
+
+def test_a_rollout_that_has_not_begun_has_nothing_to_compare(open_page: Open, api: DashboardApi) -> None:
+    waiting = a_rollout(state="pending", started_at=None, stage=0, reasons=("approval: another person",))
+    api.handlers.update(handlers_of(a_status(waiting, sentence="waits: another person has to approve")))
+    for path in [path for path in api.handlers if path.startswith("/v1/experiments")]:
+        del api.handlers[path]
+    page = open_page(rollout=NAME)
+    assert any("Nothing to compare yet" in each.value for each in page.info)
