@@ -33,6 +33,7 @@ from coalmine_dashboards.views.markup import plain, shown
 from coalmine_registry.roles import Role
 
 _FRAME_PX: Final = 900
+_MESSAGE_PX: Final = 330
 _MOST_ALERTS: Final = 200
 _MOST_CHANGES: Final = 200
 _MOST_MESSAGES: Final = 20
@@ -233,4 +234,8 @@ def _messages(messages: Sequence[Message]) -> None:
         )
         return
     # In one frame, which scrolls: no script may run in it that would tell how high it is.
-    st.iframe(message_page(drawn, local), height=_FRAME_PX, alt="Messages as people saw them")
+    st.iframe(
+        message_page(drawn, local),
+        height=min(_FRAME_PX, _MESSAGE_PX * len(drawn)),
+        alt="Messages as people saw them",
+    )

@@ -32,21 +32,18 @@ def draw_alert(alert: Alert, changes: list[ToldTransition]) -> None:
     with st.container(border=True, key="alert-card"):
         st.markdown(f"**{plain(f'{story.icon} {story.title}')}**")
         st.caption(_standing(alert))
-        st.markdown(plain(told(story.summary)))
-        if story.why is not None:
-            st.markdown(plain(told(story.why)))
-        _figures(story)
-        for label, text in story.details:
-            st.markdown(f"**{plain(label)}** {plain(told(text))}")
+        if story.chart is None:
+            _words(story)
+        else:
+            left, right = st.columns([3, 2], gap="medium")
+            with left:
+                _words(story)
+            with right:
+                st.caption(plain(story.chart.title))
+                st.altair_chart(story_chart(story.chart), width="stretch", key="alert-chart")
         if story.diff is not None:
             st.caption(plain(story.diff_title or "What changed"))
             st.code(story.diff, language="diff")
-        if story.done is not None:
-            st.markdown(f"**Done so far** {plain(told(story.done))}")
-        for each in story.could:
-            st.markdown(f"- {plain(told(each))}")
-        if story.sure is not None:
-            st.caption(f"How sure: {plain(told(story.sure))}")
         _excerpts(story)
         st.html(" · ".join(_link(each) for each in story.links))
         _actions(alert)
@@ -67,17 +64,22 @@ def _standing(alert: Alert) -> str:
     return plain(" · ".join([*words, f"rule {alert.rule}"]))
 
 
-def _figures(story: Story) -> None:
-    left, right = story.table, story.chart
-    if left is not None:
+def _words(story: Story) -> None:
+    """What a message would say: what and why, figures, what was done, what one can do, how sure it is."""
+    said = [told(story.summary), *([told(story.why)] if story.why is not None else [])]
+    st.markdown("\n\n".join(map(plain, said)))
+    if story.table is not None:
         columns: list[Column[tuple[str, ...]]] = [
             Column(name, lambda row, at=at: told(row[at]) if at < len(row) else "", text=True)  # type: ignore[misc]
-            for at, name in enumerate(left.columns)
+            for at, name in enumerate(story.table.columns)
         ]
-        table(left.rows, columns, "Figures of the alert")
-    if right is not None:
-        st.caption(plain(right.title))
-        st.altair_chart(story_chart(right), width="stretch", key="alert-chart")
+        table(story.table.rows, columns, "Figures of the alert")
+    facts = [*story.details, *([("Done so far", story.done)] if story.done is not None else [])]
+    lines = [f"**{plain(label)}** {plain(told(text))}" for label, text in facts]
+    lines += [f"- {plain(told(each))}" for each in story.could]
+    st.markdown("  \n".join(lines[: len(facts)]) + "\n\n" + "\n".join(lines[len(facts) :]))
+    if story.sure is not None:
+        st.caption(f"How sure: {plain(told(story.sure))}")
 
 
 def _excerpts(story: Story) -> None:

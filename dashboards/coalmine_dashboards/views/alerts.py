@@ -11,7 +11,7 @@ from coalmine_alerts.results.alerts import Alert, AlertState, Severity
 from coalmine_alerts.results.messages import Message, ToldTransition
 from coalmine_alerts.results.replay import Replay, ReplayedFiring
 from coalmine_alerts.results.story import StoryChart
-from coalmine_dashboards.formatting import count, percent
+from coalmine_dashboards.formatting import TIME_LABEL, count, percent
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.markup import escape, shown
@@ -172,7 +172,7 @@ def spans_chart(
         "from:T",
         title=None,
         scale=alt.Scale(domain=domain),
-        axis=alt.Axis(tickCount=7, labelOverlap=True),
+        axis=alt.Axis(tickCount=7, labelOverlap=True, labelExpr=TIME_LABEL),
     )
     y = alt.Y(
         "line:N",

@@ -79,7 +79,7 @@ def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> alt.LayerCha
         if row.ends is not None
     ]
     y = alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, labelOverlap=False))
-    time = alt.Axis(tickCount=7, labelOverlap=True, title=None)
+    time = alt.Axis(tickCount=7, labelOverlap=True, title=None, format="%b %d")
     answered = alt.Chart(alt.NamedData("models")).encode(y=y, x=alt.X("from:T", axis=time), x2="to:T")
     tooltip = [
         alt.Tooltip("model:N", title="Model"),
