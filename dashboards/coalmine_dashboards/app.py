@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+import altair as alt
 import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, Refused
@@ -41,6 +42,13 @@ SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
 """Pages by section: their titles and icons."""
 _SIDEBAR_PX: Final = 244
 """As wide as the longest title needs: the rest is for figures."""
+
+
+@alt.theme.register("coalmine", enable=True)
+def _charts() -> alt.theme.ThemeConfig:
+    """Single marks have no names for screen readers: a chart as a whole has, and its data can be downloaded."""
+    quiet = {name: {"aria": False} for name in ("area", "bar", "line", "point", "rect", "rule", "text")}
+    return alt.theme.ThemeConfig(config=quiet)  # type: ignore[typeddict-item]
 
 
 def show(first: PageName = FIRST) -> None:

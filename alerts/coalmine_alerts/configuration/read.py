@@ -7,15 +7,13 @@ from datetime import date, timedelta
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from coalmine_alerts.configuration.records import (
-    Care,
     Configuration,
     ConfiguredRule,
-    Tier,
 )
 from coalmine_alerts.delivery.addresses import networks
 from coalmine_alerts.delivery.channels import CHANNEL_ID, KINDS, ChannelSettings, is_url
 from coalmine_alerts.reading.traffic import BAD_REQUESTS
-from coalmine_alerts.results.alerts import Severity
+from coalmine_alerts.results.alerts import Care, Severity, Tier
 from coalmine_alerts.results.spending import Period
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.models import Deprecation, shipped_deprecations

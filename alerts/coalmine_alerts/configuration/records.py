@@ -3,33 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 from coalmine_alerts.delivery.channels import CHANGE_RULES, ChannelSettings, PagerDutySettings
 from coalmine_alerts.facts import Facts, Source
 from coalmine_alerts.records import Finding
-from coalmine_alerts.results.alerts import Alert, Severity
+from coalmine_alerts.results.alerts import Alert, Care, Severity
 from coalmine_alerts.results.story import StoryLink
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
-
-Tier = Literal["critical", "standard", "low"]
-"""Of a prompt. `critical`: what is measured of it wakes somebody. `low`: nothing about it does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Care:
-    """Who cares for some prompts, and how much."""
-
-    owner: str | None = None
-    channels: tuple[str, ...] = ()
-    """Channels that it is told in, in place of the others; empty: as routed."""
-    runbook: str | None = None
-    """URL of what to do."""
-    tier: Tier = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

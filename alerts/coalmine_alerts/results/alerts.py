@@ -103,6 +103,23 @@ class Transition:
     """False: nobody was to be told of it (silenced, inhibited, or of no interest)."""
 
 
+Tier = Literal["critical", "standard", "low"]
+"""Of a prompt. `critical`: what is measured of it wakes somebody. `low`: nothing about it does."""
+
+
+@result
+class Care:
+    """Who cares for some prompts, and how much."""
+
+    owner: str | None = None
+    """Null: nobody is named."""
+    channels: tuple[str, ...] = ()
+    """Channels that it is told in, in place of the others; empty: as routed."""
+    runbook: str | None = None
+    """URL of what to do."""
+    tier: Tier = "standard"
+
+
 @result
 class Silence:
     """Alerts with these labels are told to nobody for a while; they are evaluated all the same."""

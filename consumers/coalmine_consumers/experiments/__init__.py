@@ -1,5 +1,12 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
+from coalmine_consumers.experiments.group_sums import (
+    MOST_GROUPS,
+    GroupQuestion,
+    GroupSums,
+    group_sums,
+    segment_keys,
+)
 from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
@@ -15,8 +22,11 @@ from coalmine_consumers.experiments.sums import (
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
+    "MOST_GROUPS",
     "UNIT_GROUPS",
     "ExperimentSums",
+    "GroupQuestion",
+    "GroupSums",
     "HeavyUnit",
     "Look",
     "Periods",
@@ -29,11 +39,13 @@ __all__ = [
     "append_look",
     "experiment_sums",
     "experiments",
+    "group_sums",
     "last_batch",
     "last_look",
     "look_at",
     "looks",
     "prompt_traffic",
+    "segment_keys",
     "segment_sums",
     "side_by_side",
     "units_since",

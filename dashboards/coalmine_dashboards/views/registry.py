@@ -169,9 +169,7 @@ def evidence_columns(when: When) -> list[Column[CheckedEvidence]]:
     """Columns of what was found out about a version."""
     return [
         Column("Evidence", lambda row: row.kind, text=True),
-        Column(
-            "Says", lambda row: dot("good", "passed") if row.passed else dot("bad", "failed"), text=True
-        ),
+        Column("Says", lambda row: dot("good", "passed") if row.passed else dot("bad", "failed"), text=True),
         Column("Summary", lambda row: row.summary, text=True, wraps=True),
         Column("Run", _run, text=True, vital=False),
         Column("By", lambda row: row.recorded_by, text=True, vital=False),
@@ -221,7 +219,9 @@ def hygiene_columns(when: When) -> list[Column[HygieneCandidate]]:
             ),
             text=True,
         ),
-        Column("Last call", lambda row: when(row.last_used_at) if row.last_used_at else "none known", text=True),
+        Column(
+            "Last call", lambda row: when(row.last_used_at) if row.last_used_at else "none known", text=True
+        ),
         Column("Newer versions", lambda row: count(row.newer_versions), "Active ones that rank higher."),
         Column("Registered", lambda row: when(row.created_at), text=True, vital=False),
     ]
@@ -240,9 +240,7 @@ def shown_columns(when: When) -> list[Column[Shown]]:
     return [
         Column(
             "Rollout",
-            lambda row: Html(
-                anchor(f"instead of {row.rollout.control}", "rollouts", rollout=row.rollout.id)
-            ),
+            lambda row: Html(anchor(f"instead of {row.rollout.control}", "rollouts", rollout=row.rollout.id)),
             text=True,
         ),
         Column("Environment", lambda row: row.rollout.environment, text=True),
