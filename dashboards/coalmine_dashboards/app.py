@@ -46,7 +46,7 @@ _SIDEBAR_PX: Final = 244
 
 @alt.theme.register("coalmine", enable=True)
 def _charts() -> alt.theme.ThemeConfig:
-    """Single marks have no names for screen readers: a chart as a whole has, and its data can be downloaded."""
+    """A mark has no name for screen readers; a chart as a whole has, and its data can be downloaded."""
     quiet = {name: {"aria": False} for name in ("area", "bar", "line", "point", "rect", "rule", "text")}
     return alt.theme.ThemeConfig(config=quiet)  # type: ignore[typeddict-item]
 
