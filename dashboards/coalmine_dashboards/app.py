@@ -9,6 +9,7 @@ import altair as alt
 import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, Refused
+from coalmine_dashboards.parts.account import account, signed_in
 from coalmine_dashboards.parts.actions import say_what_came
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.links import FIRST, PageName
@@ -74,6 +75,9 @@ def show(first: PageName = FIRST) -> None:
     st.title(page.title, anchor=False)
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
         st.caption(f":material/science: {plain(simulated)}")
+    if not signed_in():
+        return
+    account()
     say_what_came()
     try:
         page.run()
