@@ -95,8 +95,8 @@ class Readouts:
         self._sums: dict[tuple[str, datetime], ExperimentSums] = {}
         """Those that looks kept, by experiment and time."""
         self._allocated: dict[str, dict[int, dict[str, float]]] = {}
-        """Planned weights of experiments, as of so many changes of deployments."""
-        self._changes = 0
+        """Planned weights of experiments, as of so many changes of deployments, and of the last batch."""
+        self._changes, self._changes_through = 0, -1
 
     def experiments(self) -> list[ExperimentRow]:
         """Every experiment that had requests."""
@@ -238,7 +238,8 @@ class Readouts:
             sums = experiment_sums(snapshot, experiment, at=now)
             if sums is None:
                 return None
-            plan = self._plans.plan_of(experiment).with_deployed(self._allocations(snapshot, experiment))
+            deployed = self._allocations(snapshot, experiment, sums.through_ingest_id)
+            plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
             segments = segment_sums(
                 snapshot,
@@ -256,11 +257,13 @@ class Readouts:
             old_sums = [self._sums_at(snapshot, experiment, at) for at in borders]
         return _Observed(plan, sums, requests, now, old_sums)
 
-    def _allocations(self, snapshot: Snapshot, experiment: str) -> dict[int, dict[str, float]]:
-        changes = deployment_changes(snapshot)
-        if changes != self._changes:
-            self._allocated.clear()
-            self._changes = changes
+    def _allocations(
+        self, snapshot: Snapshot, experiment: str, through_ingest_id: int
+    ) -> dict[int, dict[str, float]]:
+        if through_ingest_id != self._changes_through:
+            if (changes := deployment_changes(snapshot)) != self._changes:
+                self._allocated.clear()
+            self._changes, self._changes_through = changes, through_ingest_id
         if experiment not in self._allocated:
             self._allocated[experiment] = allocations(snapshot, experiment)
         return self._allocated[experiment]
@@ -296,7 +299,7 @@ class Readouts:
 
     def _store_look(self, readout: Readout, requests: int, document: str) -> None:
         look = Look(0, readout.experiment, readout.taken_at, readout.through_ingest_id, requests, document)
-        with self._store.transaction() as connection:
+        with self._store.transaction(of_segments=False) as connection:
             look = append_look(connection, look)
         self._known[readout.experiment] = look, readout
 
