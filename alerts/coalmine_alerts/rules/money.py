@@ -123,8 +123,12 @@ class BudgetSpent(DefaultRule):
             cause=Cause(kind="budget", id=budget.name),
             story=story,
             value=share,
+            is_worse_than=lambda accepted: self._stage(share) > self._stage(accepted),
             ended=ended,
         )
+
+    def _stage(self, share: float) -> int:
+        return sum(share >= each for each in (self.info_share, self.warning_share, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,7 @@ class CostJump(DefaultRule):
             story=story,
             since=hour.hour,
             value=hour.usd,
+            is_worse_than=lambda accepted: spent > self.times_usual * accepted,
         )
 
 
