@@ -1,6 +1,11 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
-from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
+from coalmine_consumers.experiments.listing import (
+    allocations,
+    deployment_changes,
+    experiments,
+    last_batch,
+)
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
@@ -27,6 +32,7 @@ __all__ = [
     "VersionSums",
     "allocations",
     "append_look",
+    "deployment_changes",
     "experiment_sums",
     "experiments",
     "last_batch",
