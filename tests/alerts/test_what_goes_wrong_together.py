@@ -11,7 +11,7 @@ from coalmine_alerts.delivery.channels import SlackWebhookSettings
 from coalmine_alerts.delivery.open import open_channels
 from coalmine_alerts.delivery.sender import Sender
 from coalmine_alerts.engine import Engine
-from coalmine_alerts.facts import Facts
+from coalmine_alerts.facts import Facts, Source
 from coalmine_alerts.reading.reader import FactReader, Sources
 from coalmine_alerts.results.alerts import Transition
 from coalmine_alerts.storage.open import open_database
@@ -48,7 +48,8 @@ def test_a_rollback_that_worked_holds_back_the_page_of_the_same_cause(
         application = rig.serve("1.0.0", treatment="1.1.0")
         application.behaviours, application.per_minute = {"1.1.0": FAILS}, 300
         engine = engine_of(rig, database)
-        read = FactReader(Sources(store=rig.store, registry=rig.registry), ("limits",))
+        wanted: tuple[Source, ...] = ("limits",)
+        read = FactReader(Sources(store=rig.store, registry=rig.registry), wanted)
         rollout = rig.start()
         made, broken = [], False
         for _ in range(40):
@@ -91,9 +92,10 @@ def test_that_the_registrys_database_is_away_is_told(tmp_path: Path, database: D
             engine.tick(rig.clock.now)
             sender.send_due()
         sender.close()
-        (message,) = slack.requests
-        assert "Alerts cannot see" in message.json()["text"]
-        assert "rollouts" in message.body.decode()
+        told = [each.json()["text"] for each in slack.requests]
+        assert sum("cannot be read" in each for each in told) == 1, told
+        assert "unable to open database file" in told[-1]
+        assert "rollouts" in slack.requests[-1].body.decode()
 
 
 def sender_of(rig: Rig, database: Database, slack: Receiver) -> Sender:

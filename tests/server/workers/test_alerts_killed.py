@@ -64,7 +64,8 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     with ExitStack() as opened:
-        bot, hook, pager = (opened.enter_context(each) for each in (slack(), receiver(), receiver()))
+        bot = opened.enter_context(slack())
+        hook, pager = opened.enter_context(receiver()), opened.enter_context(receiver())
         bot.clock = time.time()
         pager.handle = lambda _: (202, {}, b"{}")
         servers = (bot.server, hook, pager)
