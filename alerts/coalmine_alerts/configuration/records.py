@@ -7,6 +7,7 @@ from typing import Any
 
 from coalmine_alerts.delivery.channels import CHANGE_RULES, ChannelSettings, PagerDutySettings
 from coalmine_alerts.facts import Facts, Source
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Alert, Care, Severity
 from coalmine_alerts.results.story import StoryLink
@@ -71,16 +72,13 @@ class Configuration:
     """Channels by severity; one that is absent is told in all of them."""
     prompts: Mapping[str, Care] = field(default_factory=dict)
     """By name, which may hold `*`; the first that matches counts."""
+    budgets: tuple[Budget, ...] = ()
+    digest: DigestTime = DEFAULT_DIGEST
 
     @property
     def limits(self) -> Mapping[str, float]:
         """Absolute limits that `kill_limit` watches: what has to be read for it."""
         return next((each.rule.limits for each in self.rules if each.name == "kill_limit"), {})
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """What may be spent: of the rule that watches it."""
-        return next((each.rule.budgets for each in self.rules if hasattr(each.rule, "budgets")), ())
 
     @property
     def needs(self) -> frozenset[Source]:
