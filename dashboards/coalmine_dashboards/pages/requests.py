@@ -26,6 +26,8 @@ from coalmine_registry.roles import Role
 # Shown as they stand in the address: what is bound to it is named there by its label.
 _VIEWS: Final = ("inbox", "review", "cases")
 _OPINIONS: Final[tuple[Opinion, ...]] = ("negative", "positive", "any")
+_REFRESH_S: Final = 15.0
+"""The inbox reads raw rows: that is dearer than sums, and nobody reads 50 complaints in three seconds."""
 _PAGE: Final = 50
 _MOST: Final = 1_000
 _ALL: Final = "all"
@@ -68,7 +70,8 @@ def _inbox() -> None:
         advise(nothing_yet())
         return
     chosen = filters(
-        facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None)
+        facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None),
+        refresh_s=_REFRESH_S,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         version = _version(facets, chosen.prompt)

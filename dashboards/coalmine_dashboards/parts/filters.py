@@ -29,6 +29,7 @@ class Chosen:
     model: str | None
     time_range: TimeRange
     live: bool
+    refresh_s: float = REFRESH_S
 
     def selection(self, now: datetime) -> Selection:
         """The filters as the API takes them."""
@@ -37,7 +38,7 @@ class Chosen:
     @property
     def every_s(self) -> float | None:
         """Seconds between refreshes."""
-        return REFRESH_S if self.live else None
+        return self.refresh_s if self.live else None
 
     def words(self) -> str:
         """The filters in words, for messages."""
@@ -74,6 +75,7 @@ def filters(
         dimensions: Which filters.
         required: Those that have no "all": the first value is chosen at first.
         time: True for a time range.
+        refresh_s: Seconds between refreshes, while they are on.
         live: True for a page that refreshes itself, and a switch that pauses it.
     """
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
@@ -110,6 +112,7 @@ def filters(
         model=chosen.get("model"),
         time_range=range_named(time_range),
         live=live,
+        refresh_s=refresh_s,
     )
 
 
