@@ -28,6 +28,7 @@ _VIEWS: Final = ("inbox", "review", "cases")
 _OPINIONS: Final[tuple[Opinion, ...]] = ("negative", "positive", "any")
 _REFRESH_S: Final = 15.0
 """The inbox reads raw rows: that is dearer than sums, and nobody reads 50 complaints in three seconds."""
+_DEFAULT_TIME: Final = "7d"
 _PAGE: Final = 50
 _MOST: Final = 1_000
 _ALL: Final = "all"
@@ -71,7 +72,7 @@ def _inbox() -> None:
         return
     chosen = filters(
         facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None),
-        refresh_s=_REFRESH_S,
+        default_time=_DEFAULT_TIME,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         version = _version(facets, chosen.prompt)
@@ -102,7 +103,7 @@ def _inbox() -> None:
         fetch,
         lambda seen: _draw(seen, chosen, version),
         asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key, version, opinion),
-        every_s=chosen.every_s,
+        every_s=_REFRESH_S if chosen.live else None,
     )
 
 
