@@ -11,6 +11,7 @@ from coalmine_analytics.results.readout import ArmReadout, Readout, ReadoutPath
 from coalmine_dashboards.api import ApiError, NotFound, segment
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import anchor
@@ -255,7 +256,7 @@ def _effects(seen: _Seen, arm: ArmReadout) -> None:
         with columns[place % 2]:
             st.markdown(f"**{plain(name)}** :gray[:small[{plain(metric.verdict)}]]")
             chart = effect_chart(metric, seen.path.of(name), epochs, _mode())
-            st.altair_chart(chart, width="stretch", key=f"effect-{name}")
+            draw_chart(chart, f"effect-{name}")
     drawn = [each for name in chosen for each in seen.path.of(name)]
     downloads(drawn, f"{seen.status.id}-effects")
 
@@ -277,7 +278,7 @@ def _shares(seen: _Seen) -> None:
     epochs = () if seen.experiment is None else seen.experiment.epochs
     until = rollout.ended_at or datetime.now(UTC)
     chart = share_chart(seen.path.traffic, seen.decisions, epochs, until, _mode())
-    st.altair_chart(chart, width="stretch", key="share")
+    draw_chart(chart, "share")
     st.caption("The line is what the registry serves, each dot what was seen between looks.")
 
 
