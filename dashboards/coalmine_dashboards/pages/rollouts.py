@@ -45,7 +45,8 @@ _MOST: Final = 100
 _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
 _CHARTS: Final = 6
-_LOOKS: Final = 500
+_LOOKS: Final = 150
+"""Looks that are asked for at first, of all that there were."""
 _START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
@@ -169,7 +170,7 @@ def _fetch(name: str) -> _Seen:
         found = asked.read(experiment, ExperimentRecord)
         try:
             readout = asked.read(f"{experiment}/readout", Readout)
-            new = asked.read(f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS)
+            new = asked.read(f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS, spread=True)
             looks = looks.after(new.items)
         except NotFound:
             pass  # no request has come yet
