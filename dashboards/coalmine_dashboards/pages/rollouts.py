@@ -170,7 +170,9 @@ def _fetch(name: str) -> _Seen:
         found = asked.read(experiment, ExperimentRecord)
         try:
             readout = asked.read(f"{experiment}/readout", Readout)
-            new = asked.read(f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS, spread=True)
+            new = asked.read(
+                f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS, spread=True
+            )
             looks = looks.after(new.items)
         except NotFound:
             pass  # no request has come yet
