@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from coalmine_schemas.plain_number import hours_in_words, plain_number
 
 __all__ = [
+    "TIME_LABEL",
     "UNKNOWN",
     "ago",
     "count",
@@ -23,6 +24,12 @@ __all__ = [
 ]
 
 UNKNOWN = "\N{EN DASH}"
+
+TIME_LABEL = (
+    "hours(datum.value) == 0 && minutes(datum.value) == 0"
+    " ? timeFormat(datum.value, '%b %d') : timeFormat(datum.value, '%H:%M')"
+)
+"""Labels of a chart's time axis (Vega): the date at midnight, the time elsewhere, in the viewer's zone."""
 
 
 def count(number: int | None) -> str:

@@ -1,117 +1,37 @@
 """The page of alerts, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from coalmine_alerts.results.messages import Message
+from coalmine_dashboards.parts.threshold_test import values_of
 from coalmine_dashboards.parts.viewer import client_for
-from coalmine_dashboards.views.alerts import message_page
+from coalmine_dashboards.views.alerts import message_page, spans_of
+from tests.support.data.alert_answers import (
+    BEGAN,
+    CHANGES,
+    FIRING,
+    MESSAGE,
+    NOW,
+    SILENCED,
+    alert_handlers,
+)
+from tests.support.data.drift_answers import HOSTILE
+from tests.support.data.eval_answers import page as page_of
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.opened_page import opened_page
 
 Open = Callable[..., AppTest]
-NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
-HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
-
-
-def an_alert(fingerprint: str, **changes: Any) -> dict[str, Any]:
-    """As the API serves one."""
-    nothing = (
-        *("false_since", "no_data_since", "acknowledged_by", "acknowledged_at", "silenced_until"),
-        *("inhibited_by", "flapping_since", "last_notice", "accepted_by", "accepted_at", "accepted_value"),
-    )
-    story = {"title": "Quality fell", "summary": "It fell since \x021795684200\x03.", "could": ["pin it"]}
-    rest: dict[str, Any] = {
-        "why": None,
-        "table": None,
-        "chart": None,
-        "details": [],
-        "diff": None,
-        "diff_title": None,
-    }
-    rest |= {"done": None, "sure": None, "links": [], "excerpts": [], "icon": "🔴"}
-    return {
-        "fingerprint": fingerprint,
-        "rule": "quality_drift",
-        "labels": {"environment": "prod", "prompt": "summarize"},
-        "state": "firing",
-        "severity": "warning",
-        "cause": {"kind": "prompt", "id": "summarize"},
-        **dict.fromkeys(("since", "began_at", "fired_at", "evaluated_at", "true_since"), NOW.isoformat()),
-        "firing": 1,
-        "value": -0.05,
-        **dict.fromkeys(nothing),
-        "story": {**story, **rest},
-        **changes,
-    }
-
-
-def a_change(summary: str) -> dict[str, Any]:
-    transition = {
-        "seq": 1,
-        "fingerprint": "a" * 16,
-        "at": NOW.isoformat(),
-        "kind": "state",
-        "from_state": "pending",
-        "to_state": "firing",
-        "severity": "warning",
-        "firing": 1,
-        "summary": summary,
-        "value": None,
-        "actor": None,
-        "reason": None,
-        "told": True,
-    }
-    delivery = {"channel": "slack", "state": "delivered", "attempts": 1, "error": None, "message": 1}
-    times = {"due_at": NOW.isoformat(), "done_at": NOW.isoformat()}
-    return {"transition": transition, "rule": "quality_drift", "labels": {}, "deliveries": [delivery | times]}
-
-
-def a_message(html: str | None) -> dict[str, Any]:
-    times = {"created_at": NOW.isoformat(), "changed_at": NOW.isoformat()}
-    body = {"id": 1, "channel": "slack", "group": "g", "open": True, "text": "It fell", "html": html}
-    return {**body, **times, "body": None if html is None else {}}
-
-
-def page_of(*items: Any) -> Callable[[dict[str, str]], dict[str, Any]]:
-    return lambda _parameters: {"items": list(items), "next_cursor": None}
-
-
-SILENCE = {
-    "id": 7,
-    "matchers": {"prompt": "summarize"},
-    "reason": "we know",
-    "created_by": "dana",
-    "created_at": NOW.isoformat(),
-    "ends_at": (NOW + timedelta(hours=1)).isoformat(),
-    "ended_by": None,
-    "ended_at": None,
-}
-FIRING, OTHER = "a" * 16, "b" * 16
 
 
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
-    silenced = an_alert(OTHER, silenced_until=NOW.isoformat(), labels={"prompt": "support"})
-    silenced["story"]["title"] = HOSTILE
-    handlers: dict[str, Any] = {
-        "/v1/alerts": page_of(an_alert(FIRING), silenced),
-        "/v1/alerts/messages": page_of(a_message("<article>Drawn by the server</article>")),
-        "/v1/alerts/transitions": page_of(a_change(HOSTILE)),
-        "/v1/alerts/silences": page_of(SILENCE),
-        "/v1/alerts/silences/7/end": lambda _parameters: SILENCE,
-        "/v1/alerts/runbooks/quality_drift": lambda _parameters: {
-            "rule": "quality_drift",
-            "text": "Ask the model.",
-        },
-        f"/v1/alerts/{FIRING}/acknowledge": lambda _parameters: an_alert(FIRING),
-        f"/v1/alerts/{FIRING}/mark": lambda _parameters: an_alert(FIRING),
-    }
-    with DashboardApi(handlers) as found:
+    with DashboardApi(alert_handlers()) as found:
         yield found
 
 
@@ -121,11 +41,7 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
     monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
     monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("alerts", **query)
-
-    yield run
+    yield lambda **query: opened_page("alerts", **query)
     client_for.clear()
 
 
@@ -133,70 +49,113 @@ def html(page: AppTest) -> str:
     return "".join(str(element.proto.body) for element in page.get("html"))
 
 
+def keys(page: AppTest) -> set[str | None]:
+    return {each.key for each in page.button}
+
+
 def test_it_shows_what_fires_what_happened_and_messages_as_people_saw_them(open_page: Open) -> None:
     page = open_page()
     shown = html(page)
-    assert f'data-alert="{FIRING}"' in shown
-    assert "It fell since 2026-11-26 09:10 UTC." in shown
+    assert f"alert={FIRING}" in shown
+    assert "firing (page)" in shown
     assert "slack (delivered)" in shown
     frames = page.get("iframe")
     assert len(frames) == 1
     assert "Drawn by the server" in frames[0].proto.srcdoc
+    said = [each.value.replace("\\", "") for each in page.markdown]
+    assert "It fell since 2026-11-26 09:10 UTC." in said
 
 
 def test_hostile_texts_are_shown_as_text_and_what_is_silenced_is_struck_through(open_page: Open) -> None:
-    shown = html(open_page())
+    shown = html(open_page(alert=SILENCED))
     assert "<img" not in shown
-    assert "<s>&lt;img src=x onerror=alert(1)&gt;" in shown
+    assert "<s><a " in shown
+    assert "&lt;img src=x onerror=alert(1)&gt;</a></s>" in shown
+
+
+def test_links_of_an_alert_lead_to_pages_of_the_dashboard_or_a_runbook_and_nowhere_else(
+    open_page: Open,
+) -> None:
+    shown = html(open_page(alert=FIRING))
+    assert 'href="./drift?prompt=summarize&amp;environment=prod"' in shown
+    assert 'href="https://wiki.example/x"' in shown
+    assert 'href="javascript' not in shown
 
 
 def test_a_message_may_neither_run_nor_fetch_anything() -> None:
-    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in message_page([])
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in message_page([], str)
 
 
-def test_a_link_chooses_its_alert_its_group_or_its_runbook(open_page: Open) -> None:
-    assert open_page(alert=OTHER).selectbox(key="alert").value == OTHER
+def test_a_link_opens_its_alert_its_group_or_its_runbook(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(alert=SILENCED)
+    assert f"useful-{SILENCED}" in keys(page)
+    assert f"/v1/alerts/{SILENCED}" in [path for path, _ in api.asked]
     group = html(open_page(group="prod|prompt|summarize"))
-    assert FIRING in group
-    assert OTHER not in group
+    assert f"alert={SILENCED}" not in group.split("What happened")[0]
+    assert ("/v1/alerts/messages", {"group": "prod|prompt|summarize", "limit": "20"}) in api.asked
     assert "Ask the model." in [each.value for each in open_page(runbook="quality_drift").markdown]
     assert "no runbook" in open_page(runbook="nothing").warning[0].value
+    assert "no alert gone" in open_page(alert="gone").warning[0].value
 
 
-def test_people_say_that_they_look_after_it_and_what_they_think(open_page: Open, api: DashboardApi) -> None:
+def test_people_say_what_they_think_and_actions_ask_first(open_page: Open, api: DashboardApi) -> None:
     page = open_page(alert=FIRING)
-    page.text_input(key=f"reason-{FIRING}").set_value("looking").run()
-    page.button(key=f"ack-{FIRING}").click().run()
-    assert not page.exception
     page.button(key=f"noise-{FIRING}").click().run()
-    assert api.posted == [
-        (f"/v1/alerts/{FIRING}/acknowledge", {"reason": "looking"}),
-        (f"/v1/alerts/{FIRING}/mark", {"useful": False}),
-    ]
-
-
-def test_a_silence_needs_a_reason_and_can_be_ended(open_page: Open, api: DashboardApi) -> None:
-    api.handlers["/v1/alerts/silences"] = lambda _parameters: (
-        SILENCE if api.posted and api.posted[-1][0].endswith("silences") else page_of(SILENCE)({})
-    )
-    page = open_page(alert=FIRING)
-    assert page.button(key=f"silence-{FIRING}").disabled
-    page.button(key="unsilence-7").click().run()
-    assert api.posted == [("/v1/alerts/silences/7/end", {})]
-
-
-def test_what_the_server_says_is_shown_where_it_refuses(open_page: Open, api: DashboardApi) -> None:
-    del api.handlers[f"/v1/alerts/{FIRING}/acknowledge"]
-    page = open_page(alert=FIRING)
-    page.button(key=f"ack-{FIRING}").click().run()
     assert not page.exception
-    assert "no resource at" in page.error[0].value.replace("\\", "")
+    assert api.posted == [(f"/v1/alerts/{FIRING}/mark", {"useful": False})]
+    page.button(key=f"silence-{FIRING}").click().run()
+    asked = [each.value.replace("\\", "") for each in page.markdown]
+    assert any("rule=quality_drift, environment=prod, prompt=summarize" in each for each in asked)
+    assert page.text_input(key=f"silence-{FIRING}-reason").value == ""
+
+
+def test_a_reader_sees_no_controls(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/whoami"] = lambda _parameters: {"subject": "bob", "role": "reader", "environment": None}
+    found = keys(open_page(alert=FIRING))
+    assert not [key for key in found if key and key.startswith(("ack", "noise", "silence", "unsilence"))]
+    assert "try-threshold" in found
+
+
+def test_other_thresholds_are_tried_on_the_past(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(rule="cost_jump", threshold="times_usual", values="2")
+    page.button(key="try-threshold").click().run()
+    assert not page.exception
+    path, body = api.posted[0]
+    assert (path, body["rule"], body["variants"]) == (
+        "/v1/alerts/test",
+        "cost_jump",
+        [{}, {"times_usual": "2"}],
+    )
+    shown = html(page)
+    assert "times_usual 2" in shown
+    assert "as configured" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("5%, 10%", ["5%", "10%"]), ("[60, 30], [7]", ["[60, 30]", "[7]"]), ("", []), ("3,3 ,", ["3"])],
+)
+def test_values_have_commas_between_them_and_brackets_keep_theirs(text: str, values: list[str]) -> None:
+    assert values_of(text) == values
+
+
+def test_times_of_firing_come_from_changes(open_page: Open) -> None:
+    earlier, now = spans_of(CHANGES, NOW - timedelta(hours=24), NOW)
+    assert (earlier.since, earlier.until) == (BEGAN - timedelta(hours=6), BEGAN - timedelta(hours=3))
+    assert (now.since, now.until) == (BEGAN, NOW)
+    assert now.severity == "page"
+    (began_before,) = spans_of(CHANGES[1:2], NOW - timedelta(hours=24), NOW)
+    assert began_before.since == NOW - timedelta(hours=24)
+    assert spans_of([], None, NOW.astimezone(UTC)) == []
 
 
 def test_with_nothing_to_show_it_says_so(open_page: Open, api: DashboardApi) -> None:
     for path in ("/v1/alerts", "/v1/alerts/messages", "/v1/alerts/transitions", "/v1/alerts/silences"):
-        api.handlers[path] = page_of()
-    assert "No alerts so far" in open_page().info[0].value
-    api.handlers["/v1/alerts"] = page_of(an_alert(FIRING))
-    api.handlers["/v1/alerts/messages"] = page_of(a_message(None))
+        api.handlers[path] = lambda _parameters: {"items": [], "next_cursor": None}
+    page = open_page()
+    assert "Nothing fires" in page.info[0].value
+    assert any("Nothing happened" in each.value for each in page.caption)
+    hidden = replace(MESSAGE, html=None, body=None)
+    api.handlers["/v1/alerts/messages"] = lambda _parameters: page_of(list[Message], [hidden])
     assert any("shown to admins only" in each.value for each in open_page().caption)
+    assert HOSTILE not in html(page)

@@ -91,7 +91,7 @@ def test_it_says_what_is_spent_on_what_and_how_surely(open_page: Open) -> None:
     assert "$30.00" in shown
     assert "75.0 %" in shown
     assert "± $0.00093" in shown  # 1.96 * 0.015 / sqrt(1,000)
-    assert "$40.00 for 3,000 calls, 3 groups; 1,000 calls (33.3 %) have no known cost" in captions(page)
+    assert "$40.00 for 3,000 calls, 3 prompts; 1,000 calls (33.3 %) have no known cost" in captions(page)
 
 
 def test_budgets_say_what_will_not_last_in_words(open_page: Open) -> None:

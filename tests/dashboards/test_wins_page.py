@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_dashboards.parts.viewer import client_for
 from tests.dashboards.test_costs_page import FACETS, answer, captions, html
 from tests.support.data.money_answers import a_shipped, an_effect, wins_of
-from tests.support.data.prompt_answers import HOSTILE
+from tests.support.data.prompt_answers import HOSTILE, page_of
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.opened_page import opened_page
 
@@ -38,7 +39,15 @@ BACK = a_shipped(
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     found = wins_of(a_shipped("1.0.1", 9, an_effect(), THUMBS), a_shipped("1.1.0", 5, an_effect()), BACK)
-    handlers: dict[str, Any] = {"/v1/facets": lambda _parameters: FACETS, "/v1/wins": answer(found)}
+    quality, thumbs = (
+        MetricRow(name, "mean", "", "higher", "must_prove", "0.01", "0", "auto", name != "quality", "")
+        for name in ("quality", "thumbs_up_rate")
+    )
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: FACETS,
+        "/v1/wins": answer(found),
+        "/v1/metrics": lambda _parameters: page_of(quality, thumbs),
+    }
     with DashboardApi(handlers) as opened:
         yield opened
 
@@ -59,9 +68,10 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_it_says_what_each_version_brought_and_all_together(open_page: Open) -> None:
     shown = html(open_page())
     assert "quality <b>+0.04</b> (+0.02 to +0.06), better" in shown
-    assert "+10.2 % (" in shown  # 1.05 * 1.05
-    assert "+1 points (-1 points to +3 points)" in shown
+    assert "+10 % (" in shown  # 1.05 * 1.05
+    assert "+1 points (-1 to +3)" in shown
     assert "cannot be told from none" in shown
+    assert ">better" in shown
     assert "rollouts?rollout=ro-1.1.0" in shown
 
 

@@ -5,6 +5,7 @@ things are set apart: moments, and between back-ticks what one may type or copy 
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,9 +23,18 @@ def moment(at: datetime) -> str:
 _MOMENT: Final = re.compile("\x02([0-9]{1,11})\x03")
 
 
-def readable(text: str) -> str:
-    """Returns a text of a story as it is read where moments are not set apart."""
-    return _MOMENT.sub(lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%Y-%m-%d %H:%M} UTC", text)
+def _utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def readable(text: str, written: Callable[[datetime], str] = _utc) -> str:
+    """Returns a text of a story as it is read where moments are not set apart.
+
+    Args:
+        text: The text.
+        written: How a moment is written.
+    """
+    return _MOMENT.sub(lambda found: written(datetime.fromtimestamp(int(found[1]), UTC)), text)
 
 
 @result

@@ -7,7 +7,12 @@ from coalmine_consumers.experiments.group_sums import (
     group_sums,
     segment_keys,
 )
-from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
+from coalmine_consumers.experiments.listing import (
+    allocations,
+    deployment_changes,
+    experiments,
+    last_batch,
+)
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
@@ -37,6 +42,7 @@ __all__ = [
     "VersionSums",
     "allocations",
     "append_look",
+    "deployment_changes",
     "experiment_sums",
     "experiments",
     "group_sums",

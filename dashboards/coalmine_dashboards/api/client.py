@@ -122,6 +122,7 @@ class ApiClient:
         body: Mapping[str, Any],
         *,
         revision: str | int | None = None,
+        timeout_s: float | None = None,
     ) -> _Answer:
         """Sends a change, and returns the answer read as `kind`.
 
@@ -131,6 +132,7 @@ class ApiClient:
             kind: What comes back.
             body: JSON; moments are written as the API reads them.
             revision: What the viewer saw: the server refuses the change if it is no longer so.
+            timeout_s: For what takes long; None: as for every request.
 
         Raises:
             ApiError: The server refused it, or gave no usable answer.
@@ -139,7 +141,8 @@ class ApiClient:
         ready = {
             name: _moment(value) if isinstance(value, datetime) else value for name, value in body.items()
         }
-        request = self._http.build_request(method, path, json=ready, headers=headers)
+        timeout = self._http.timeout if timeout_s is None else timeout_s
+        request = self._http.build_request(method, path, json=ready, headers=headers, timeout=timeout)
         return self._ask(request, path, adapter_of(kind))
 
     def facets(self) -> Facets:

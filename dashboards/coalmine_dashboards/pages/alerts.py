@@ -1,77 +1,209 @@
-"""The page of alerts: what fires, what one can do about it, messages as people see them, what happened."""
+"""Alerts: what fires, what one can do about it, what was told, what happened, and other thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert, Silence
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
-from coalmine_alerts.results.story import readable
-from coalmine_dashboards.api import ApiError, segment
-from coalmine_dashboards.parts.actions import perform
+from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.parts.actions import action
+from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.alert_card import draw_alert, matcher_words
+from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.links import link
 from coalmine_dashboards.parts.live import live
-from coalmine_dashboards.parts.viewer import client
-from coalmine_dashboards.views.alerts import alerts_table, changes_table, message_page
+from coalmine_dashboards.parts.tables import table
+from coalmine_dashboards.parts.threshold_test import draw_threshold_test
+from coalmine_dashboards.parts.viewer import client, local, told
+from coalmine_dashboards.ranges import range_named
+from coalmine_dashboards.views.alerts import (
+    alert_columns,
+    by_urgency,
+    change_columns,
+    message_page,
+    spans_chart,
+    spans_of,
+)
 from coalmine_dashboards.views.markup import plain, shown
+from coalmine_registry.roles import Role
 
 _FRAME_PX: Final = 900
-_LENGTHS: Final = {
-    "1 hour": timedelta(hours=1),
-    "8 hours": timedelta(hours=8),
-    "1 day": timedelta(days=1),
-    "7 days": timedelta(days=7),
-    "30 days": timedelta(days=30),
-}
+_MESSAGE_PX: Final = 330
+_MOST_ALERTS: Final = 200
+_MOST_CHANGES: Final = 200
+_MOST_MESSAGES: Final = 20
+_ANY_RULE: Final = "any rule"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     alerts: list[Alert]
-    messages: list[Message]
-    changes: list[ToldTransition]
     silences: list[Silence]
+    named: Alert | None
+    """The one that the address names, whatever its state."""
+    changes: list[ToldTransition]
+    """Of that one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    changes: list[ToldTransition]
+    messages: list[Message]
 
 
 def show() -> None:
     """Draw the page."""
-    live("alerts", _fetch, _draw)
+    facets = known_facets()
+    if facets is None or not facets.prompts:
+        chosen = Chosen(None, None, None, range_named("24h"), live=True)
+    else:
+        chosen = filters(facets, ("prompt", "environment"))
+    if (rule := st.query_params.get("runbook")) is not None:
+        _runbook(rule)
+    named, group = st.query_params.get("alert"), st.query_params.get("group")
+    live(
+        "alerts",
+        lambda: _fetch(chosen, named),
+        lambda seen: _draw(seen, named, group),
+        asked=(chosen.prompt, chosen.environment, named, group),
+        every_s=chosen.every_s,
+    )
+    live(
+        "alert history",
+        lambda: _past(chosen, group),
+        lambda past: _draw_past(past, chosen),
+        asked=(chosen.time_range.key, group),
+        every_s=chosen.every_s,
+    )
+    st.subheader("What another threshold would have sent", anchor=False)
+    draw_threshold_test()
 
 
-def _fetch() -> _Seen:
+def _fetch(chosen: Chosen, named: str | None) -> _Seen:
     asked = client()
+    found, changes = None, []
+    if named is not None:
+        try:
+            found = asked.read(f"/v1/alerts/{segment(named)}", Alert)
+            changes = asked.first(f"/v1/alerts/{segment(named)}/transitions", ToldTransition, 50)
+        except NotFound:
+            pass  # said where it would stand
     return _Seen(
-        asked.first("/v1/alerts", Alert, 200),
-        asked.first("/v1/alerts/messages", Message, 20),
-        asked.first("/v1/alerts/transitions", ToldTransition, 50),
+        asked.first("/v1/alerts", Alert, _MOST_ALERTS, prompt=chosen.prompt, environment=chosen.environment),
         asked.items("/v1/alerts/silences", Silence),
+        found,
+        changes,
     )
 
 
-def _draw(seen: _Seen) -> None:
-    alerts, messages, changes, silences = seen.alerts, seen.messages, seen.changes, seen.silences
-    if not alerts and not changes:
-        st.info("No alerts so far. Rules are evaluated all the time; docs/alerts.md lists them.")
-        return
-    if (rule := st.query_params.get("runbook")) is not None:
-        _runbook(rule)
-    if (group := st.query_params.get("group")) is not None:
-        st.caption(f"Only alerts of the group {plain(group)}: a message leads here.")
+def _draw(seen: _Seen, named: str | None, group: str | None) -> None:
+    alerts = by_urgency(seen.alerts)
+    if group is not None:
+        st.caption(f"Only alerts of the group {plain(group)}: a message leads here. [All]({link('alerts')})")
         alerts = [each for each in alerts if _group(each) == group]
     if alerts:
-        st.html(alerts_table(alerts))
+        firing = sum(each.state == "firing" for each in alerts)
+        st.caption(f"{firing} fire, {len(alerts) - firing} others. Struck through: nobody is told.")
+        table(alerts, alert_columns(local), "Alerts")
+        downloads(alerts, "alerts")
     else:
-        st.caption("Nothing fires.")
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("Messages", anchor=False)
-        _messages(messages)
-    with right:
-        _actions(alerts, silences)
+        nothing(
+            "Nothing fires",
+            "Rules are evaluated all the time; docs/alerts.md lists them. To see what a channel would get:",
+            "coalmine alerts send-test CHANNEL",
+        )
+    if named is not None and seen.named is None:
+        st.warning(f"There is no alert {plain(named)}: it is mistyped, or long over.")
+    shown_one = seen.named or (None if named is not None else _chosen(alerts))
+    if shown_one is not None:
+        changes = seen.changes if shown_one is seen.named else _changes_of(shown_one)
+        draw_alert(shown_one, changes)
+    _draw_silences(seen.silences)
+
+
+def _chosen(alerts: Sequence[Alert]) -> Alert | None:
+    """The one to look at, where the address names none."""
+    if not alerts:
+        return None
+    by_fingerprint = {each.fingerprint: each for each in alerts}
+    chosen = st.selectbox(
+        "Alert",
+        list(by_fingerprint),
+        format_func=lambda name: f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}",
+        key="alert-chosen",
+    )
+    return by_fingerprint[chosen]
+
+
+def _changes_of(alert: Alert) -> list[ToldTransition]:
+    path = f"/v1/alerts/{segment(alert.fingerprint)}/transitions"
+    return client().first(path, ToldTransition, 50)
+
+
+def _draw_silences(silences: Sequence[Silence]) -> None:
+    if not silences:
+        return
+    st.subheader("Silences", anchor=False)
+    for each in silences:
+        words = matcher_words(dict(each.matchers))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"**{plain(words)}** until {local(each.ends_at)}  \n"
+                f"{plain(each.reason)} ({plain(each.created_by)})"
+            )
+            path = f"/v1/alerts/silences/{each.id}/end"
+            action(
+                "End it",
+                lambda _reason, path=path: client().send("POST", path, Silence, {}),  # type: ignore[misc]
+                "The silence has ended.",
+                key=f"unsilence-{each.id}",
+                role=Role.AUTHOR,
+                question=f"The silence of {words} ends now.",
+                affected=f"Everybody who is told of these alerts; {each.created_by} made it.",
+                needs_reason=False,
+            )
+    downloads(silences, "silences")
+
+
+def _past(chosen: Chosen, group: str | None) -> _Past:
+    asked, since = client(), chosen.time_range.since(datetime.now(UTC))
+    return _Past(
+        asked.first("/v1/alerts/transitions", ToldTransition, _MOST_CHANGES, since=since),
+        asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group),
+    )
+
+
+def _draw_past(past: _Past, chosen: Chosen) -> None:
+    st.subheader("Messages", anchor=False)
+    _messages(past.messages)
     st.subheader("What happened", anchor=False)
-    st.html(changes_table(changes))
+    rules = sorted({each.rule for each in past.changes})
+    wanted = st.selectbox("Rule of what happened", [_ANY_RULE, *rules], key="history-rule", width=260)
+    changes = [
+        each
+        for each in past.changes
+        if wanted in (_ANY_RULE, each.rule)
+        and chosen.prompt in (None, each.labels.get("prompt"))
+        and chosen.environment in (None, each.labels.get("environment"))
+    ]
+    if not changes:
+        st.caption(f"Nothing happened: {plain(chosen.words())}. Choose a longer time above.")
+        return
+    now = datetime.now(UTC)
+    since = chosen.time_range.since(now)
+    if spans := spans_of(changes, since, now):
+        ends = (min(span.since for span in spans), now)
+        chart = spans_chart(spans, ends, list(dict.fromkeys(span.line for span in spans)))
+        st.altair_chart(chart, width="stretch", key="history-chart")
+    table(changes, change_columns(local, told), "What happened to alerts")
+    if len(past.changes) == _MOST_CHANGES:
+        st.caption(f"The latest {_MOST_CHANGES} changes.")
+    downloads(changes, "alert-changes")
 
 
 def _runbook(rule: str) -> None:
@@ -102,70 +234,8 @@ def _messages(messages: Sequence[Message]) -> None:
         )
         return
     # In one frame, which scrolls: no script may run in it that would tell how high it is.
-    st.iframe(message_page(drawn), height=_FRAME_PX, alt="Messages as people saw them")
-
-
-def _actions(alerts: Sequence[Alert], silences: Sequence[Silence]) -> None:
-    if alerts:
-        st.subheader("Do something about", anchor=False)
-        by_fingerprint = {each.fingerprint: each for each in alerts}
-        chosen = st.selectbox(
-            "Alert",
-            list(by_fingerprint),
-            format_func=lambda name: (
-                f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}"
-            ),
-            index=_place(list(by_fingerprint)),
-            key="alert",
-            label_visibility="collapsed",
-        )
-        if chosen is not None:
-            _of_alert(by_fingerprint[chosen])
-    if silences:
-        st.subheader("Silences", anchor=False)
-    for each in silences:
-        matchers = ", ".join(f"{name}={value}" for name, value in each.matchers.items())
-        st.markdown(
-            f"**{plain(matchers)}** until {each.ends_at:%Y-%m-%d %H:%M} UTC  \n"
-            f"{plain(each.reason)} ({plain(each.created_by)})"
-        )
-        if st.button("End it", key=f"unsilence-{each.id}"):
-            path = f"/v1/alerts/silences/{each.id}/end"
-            perform(lambda path=path: client().send("POST", path, Silence, {}), "The silence has ended.")  # type: ignore[misc]
-
-
-def _place(fingerprints: Sequence[str]) -> int:
-    """Where the alert is that the page's address names. Bound to it, it would be named by its title."""
-    named = st.query_params.get("alert")
-    return fingerprints.index(named) if named in fingerprints else 0
-
-
-def _of_alert(alert: Alert) -> None:
-    name = alert.fingerprint
-    st.markdown(plain(readable(alert.story.summary)))
-    for each in alert.story.could:
-        st.markdown(f"- {plain(readable(each))}")
-    if alert.acknowledged_by is not None:
-        st.caption(f"{plain(alert.acknowledged_by)} looks after it.")
-    reason = st.text_input("Reason", key=f"reason-{name}", max_chars=2000)
-    with st.container(horizontal=True):
-        if st.button("I am on it", key=f"ack-{name}", disabled=alert.state != "firing", type="primary"):
-            _post(name, "acknowledge", {"reason": reason or None}, "Noted: you look after it.")
-        if st.button("Useful", key=f"useful-{name}"):
-            _post(name, "mark", {"useful": True}, "Noted: it was useful.")
-        if st.button("Noise", key=f"noise-{name}"):
-            _post(name, "mark", {"useful": False}, "Noted: it was noise.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        length = st.selectbox("Silence for", list(_LENGTHS), key=f"length-{name}", width=160)
-        if st.button("Silence", key=f"silence-{name}", disabled=not reason, help="Needs a reason."):
-            until = datetime.now(UTC) + _LENGTHS[length]
-            matchers = {"rule": alert.rule, **alert.labels}
-            body = {"matchers": matchers, "until": until, "reason": reason}
-            perform(
-                lambda: client().send("POST", "/v1/alerts/silences", Silence, body),
-                "Silenced; it is evaluated all the same.",
-            )
-
-
-def _post(fingerprint: str, what: str, body: dict[str, object], done: str) -> None:
-    perform(lambda: client().send("POST", f"/v1/alerts/{segment(fingerprint)}/{what}", Alert, body), done)
+    st.iframe(
+        message_page(drawn, local),
+        height=min(_FRAME_PX, _MESSAGE_PX * len(drawn)),
+        alt="Messages as people saw them",
+    )

@@ -23,6 +23,7 @@ from coalmine_dashboards.views.costs import (
     cost_columns,
     costs_chart,
     days_chart,
+    groups_words,
     saving_columns,
     spending_items,
 )
@@ -131,7 +132,7 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
         return False
     mode = _mode()
     unpriced = found.requests - found.priced_requests
-    said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {count(found.groups)} groups"]
+    said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {groups_words(found)}"]
     if unpriced:
         share = percent(unpriced / found.requests)
         said.append(f"{count(unpriced)} calls ({share}) have no known cost and are not in it")
@@ -146,14 +147,11 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
             width="stretch",
             key=f"costs-{_filters(chosen)}-{found.by}-{found.segment}",
         )
+        downloads(found.series, f"costs-by-{found.by}-over-time")
     table(found.items, cost_columns(found, mode), f"Costs by {found.by}")
     if found.groups > len(found.items):
         st.caption(f"The {len(found.items)} that cost most of {count(found.groups)}.")
-    left, right = st.columns(2)
-    with left:
-        downloads(found.items, f"costs-by-{found.by}")
-    with right:
-        downloads(found.series, f"costs-by-{found.by}-over-time")
+    downloads(found.items, f"costs-by-{found.by}")
     return True
 
 

@@ -47,6 +47,7 @@ _EVERY_S: Final = 30.0
 """Drift is judged by the hour."""
 _MOST_PROMPTS: Final = 30
 _AT_ONCE: Final = 4
+_MOST_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ def show() -> None:
         advise(nothing_yet())
         return
     prompts = [] if facets is None else facets.prompts
-    chosen = None if facets is None else filters(facets, ("prompt", "environment"))
+    chosen = None if facets is None else filters(facets, ("prompt", "environment", "model"))
     prompt, environment = (None, None) if chosen is None else (chosen.prompt, chosen.environment)
+    model = None if chosen is None else chosen.model
     every_s = _EVERY_S if chosen is None or chosen.live else None
     since = None if chosen is None else chosen.time_range.since(datetime.now(UTC))
     key = None if chosen is None else chosen.time_range.key
@@ -87,15 +89,23 @@ def show() -> None:
     live(
         "model calendar",
         lambda: client().items("/v1/model-calendar", CalendarModel),
-        lambda rows: _draw_calendar(rows, prompt, environment),
+        lambda rows: _draw_calendar(
+            [
+                row
+                for row in rows
+                if environment in (None, row.environment)
+                and model in (None, row.model)
+                and (prompt is None or prompt in row.prompts)
+            ]
+        ),
         every_s=every_s,
     )
     st.subheader("Prompts on models", anchor=False)
     live(
         "matrix",
-        lambda: _matrix(prompt, environment, since),
+        lambda: _matrix(prompt, environment, model, since),
         lambda seen: _draw_matrix(seen, chosen),
-        asked=(prompt, environment, key),
+        asked=(prompt, environment, model, key),
         every_s=every_s,
     )
 
@@ -231,14 +241,12 @@ def _ignored_days(item: VersionDrift) -> None:
         )
 
 
-def _draw_calendar(rows: list[CalendarModel], prompt: str | None, environment: str | None) -> bool:
-    rows = [
-        row
-        for row in rows
-        if environment in (None, row.environment) and (prompt is None or prompt in row.prompts)
-    ]
+def _draw_calendar(rows: list[CalendarModel]) -> bool:
     if not rows:
-        nothing("No model answered in the last 30 days", "Calls appear here as soon as they are recorded.")
+        nothing(
+            "No such model answered in the last 30 days",
+            "Calls appear here as soon as they are recorded; choose another model or environment above.",
+        )
         return False
     now = datetime.now(UTC)
     table(rows, calendar_columns(local, now.date()), "Models in use")
@@ -251,13 +259,15 @@ def _draw_calendar(rows: list[CalendarModel], prompt: str | None, environment: s
     return True
 
 
-def _matrix(prompt: str | None, environment: str | None, since: datetime | None) -> _Matrix:
+def _matrix(
+    prompt: str | None, environment: str | None, model: str | None, since: datetime | None
+) -> _Matrix:
     asked = client()
+    chosen = {"prompt": prompt, "environment": environment, "model": model, "since": since}
+    flags = asked.read("/v1/model-flags", list[ModelFlag], prompt=prompt)
     return _Matrix(
-        asked.first(
-            "/v1/versions", VersionRow, 500, by="model", prompt=prompt, environment=environment, since=since
-        ),
-        asked.read("/v1/model-flags", list[ModelFlag], prompt=prompt),
+        asked.first("/v1/versions", VersionRow, _MOST_ROWS, by="model", **chosen),
+        [flag for flag in flags if model in (None, flag.model)],
     )
 
 

@@ -1,11 +1,13 @@
 """What each shipped version brought, and how fast and how safely one ships."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import streamlit as st
 
-from coalmine_alerts.results.wins import Gain, Wins
+from coalmine_alerts.results.wins import Wins
+from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.downloads import downloads
@@ -18,6 +20,7 @@ from coalmine_dashboards.views.markup import health_strip
 from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_dashboards.views.wins import (
     MOST_LINES,
+    by_weight,
     gain_columns,
     gains_chart,
     latest,
@@ -30,6 +33,14 @@ _EVERY_S: Final = 60.0
 _DEFAULT_TIME: Final = "all"
 _LONGEST: Final = timedelta(days=3650)
 _MOST_ROWS: Final = 50
+_MOST_GAINS: Final = 12
+_FIRST_LINES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    wins: Wins
+    metrics: list[MetricRow]
 
 
 def show() -> None:
@@ -43,31 +54,37 @@ def show() -> None:
         chosen = filters(facets, ("prompt", "environment"), default_time=_DEFAULT_TIME)
     live(
         "wins",
-        lambda: _wins(chosen),
-        lambda found: _draw(found, chosen),
+        lambda: _seen(chosen),
+        lambda seen: _draw(seen, chosen),
         asked=(chosen.prompt, chosen.environment, chosen.time_range.key),
         every_s=_EVERY_S if chosen.live else None,
     )
 
 
-def _wins(chosen: Chosen) -> Wins:
-    now = datetime.now(UTC)
+def _seen(chosen: Chosen) -> _Seen:
+    now, asked = datetime.now(UTC), client()
     since = chosen.time_range.since(now) or now - _LONGEST
-    return client().read("/v1/wins", Wins, prompt=chosen.prompt, environment=chosen.environment, since=since)
+    question = {"prompt": chosen.prompt, "environment": chosen.environment, "since": since}
+    return _Seen(asked.read("/v1/wins", Wins, **question), asked.items("/v1/metrics", MetricRow))
 
 
-def _draw(found: Wins, chosen: Chosen) -> bool:
+def _draw(seen: _Seen, chosen: Chosen) -> bool:
+    found = seen.wins
     if not found.shipped:
         nothing(
             "No rollout has ended",
             f"Of {chosen.words()}. What a version brings is measured while it is rolled out:",
-            "coalmine rollout start PROMPT VERSION --env prod",
+            "coalmine rollout start PROMPT VERSION",
         )
         return False
     st.html(health_strip(wins_items(found), "Wins"))
     if not found.complete:
         st.caption(f"Only the newest {len(found.shipped)} rollouts: choose a shorter time.")
-    _draw_gains(found)
+    st.subheader("What they brought together", anchor=False)
+    if found.gains:
+        _draw_gains(seen)
+    else:
+        st.caption("No version that reached everybody had a metric measured against the one before it.")
     st.subheader("Rollouts that ended", anchor=False)
     newest = found.shipped[::-1]
     table(newest[:_MOST_ROWS], shipped_columns(local), "Rollouts that ended")
@@ -77,21 +94,17 @@ def _draw(found: Wins, chosen: Chosen) -> bool:
     return True
 
 
-def _draw_gains(found: Wins) -> None:
-    st.subheader("What they brought together", anchor=False)
-    if not found.gains:
-        st.caption("No version that reached everybody had a metric measured against the one before it.")
-        return
+def _draw_gains(seen: _Seen) -> None:
+    found = seen.wins
     st.caption(
         "Effects of versions that reached everybody, added up. Versions ship because they looked good, so "
         "the sum is rather too good where intervals are wide."
     )
-    standing = latest(found.gains)
-    names = [series_of(each) for each in standing]
+    standing = latest(found.gains, by_weight(seen.metrics))
     chosen = st.multiselect(
         "Metrics in the chart",
-        names,
-        default=names[: min(3, len(names))],
+        names := [series_of(each) for each in standing],
+        default=names[:_FIRST_LINES],
         max_selections=MOST_LINES,
         key="metric",
         bind="query-params",
@@ -102,12 +115,18 @@ def _draw_gains(found: Wins) -> None:
         gains = [each for each in found.gains if each.relative is relative]
         lines = [name for name in chosen if any(series_of(each) == name for each in gains)]
         if lines:
-            _draw_chart(gains, lines, begin, relative)
-    table(standing, gain_columns(), "Cumulative changes")
+            kind = "relative" if relative else "points"
+            drawing = gains_chart(gains, lines, _mode(), (begin, found.until))
+            st.altair_chart(drawing, width="stretch", key=f"gains-{kind}-{lines}")
+    directions = {row.metric: row.direction for row in seen.metrics}
+    table(standing[:_MOST_GAINS], gain_columns(directions), "Cumulative changes")
+    if len(standing) > _MOST_GAINS:
+        st.caption(
+            f"The first {_MOST_GAINS} of {len(standing)} metrics, those beyond chance first; choose a prompt "
+            "above to see fewer, or download all."
+        )
     downloads(found.gains, "gains")
 
 
-def _draw_chart(gains: list[Gain], lines: list[str], begin: datetime, relative: bool) -> None:
-    mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
-    kind = "relative" if relative else "points"
-    st.altair_chart(gains_chart(gains, lines, mode, begin), width="stretch", key=f"gains-{kind}-{lines}")
+def _mode() -> Mode:
+    return "dark" if st.context.theme.type == "dark" else "light"

@@ -86,8 +86,9 @@ def draw_run(seen: SeenRun) -> None:
 
 
 def _facts(run: EvalRun) -> str:
+    answers = "1 answer" if run.repeats == 1 else f"{run.repeats} answers"
     words = [
-        f"{run.cases:,} cases of {plain(run.dataset)} ({run.split}), {run.repeats} answers each",
+        f"{run.cases:,} cases of {plain(run.dataset)} ({run.split}), {answers} each",
         f"started {local(run.started_at)} by {plain(run.started_by)}",
         "evidence for a promotion" if run.evidence else "no evidence",
     ]

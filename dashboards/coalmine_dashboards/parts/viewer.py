@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from coalmine_alerts.results.story import readable
 from coalmine_dashboards.api import ApiClient, ApiError
 from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
@@ -68,3 +69,8 @@ def local(then: datetime | None, *, seconds: bool = False) -> str:
         return "\N{EN DASH}"
     here = then.astimezone(zone())
     return f"{here:%Y-%m-%d %H:%M:%S %Z}" if seconds else f"{here:%Y-%m-%d %H:%M %Z}"
+
+
+def told(text: str) -> str:
+    """A text of an alert's story, with its moments in the viewer's time zone."""
+    return readable(text, local)

@@ -1,7 +1,8 @@
 """Tables and charts of the page of costs. Amounts come from the server; only positions are computed."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from math import sqrt
 from typing import Final, TypedDict
 
@@ -29,11 +30,21 @@ DIMENSIONS: Final[Mapping[CostDimension, str]] = {
     "user": "User",
 }
 """What costs can be told apart by, and its name."""
+
+
+def groups_words(costs: Costs) -> str:
+    """Counts the groups: `3 prompts`, `5 values of plan`."""
+    if costs.by == "segment":
+        return f"{count(costs.groups)} values of {costs.segment}"
+    return f"{count(costs.groups)} {costs.by}{'' if costs.groups == 1 else 's'}"
+
+
 _Z95: Final = 1.96
 _HEIGHT_PX: Final = 230
 _BARS: Final = "bars"
 _DAYS: Final = "days"
 _OTHERS: Final = "#8A8A8A"
+_DAY: Final = timedelta(days=1)
 
 GroupKey = tuple[str | None, str | None]
 """Prompt and name."""
@@ -184,7 +195,8 @@ def halfwidth(row: CostRow) -> str:
     """Returns what the mean cost of a call is sure to: `± $0.0001`; empty where that is not known."""
     if row.cost_usd_per_request_sd is None:
         return ""
-    return f"± {money(float(f'{_Z95 * row.cost_usd_per_request_sd / sqrt(row.priced_requests):.2g}'))}"
+    half = Decimal(f"{_Z95 * row.cost_usd_per_request_sd / sqrt(row.priced_requests):.2g}")
+    return f"± ${half:f}"
 
 
 def _share(row: CostRow, whole: float | None) -> Html:
@@ -213,7 +225,7 @@ def spending_items(found: Spending) -> list[HealthItem]:
     """Returns the figures at the top of the page: today, this month, and budgets that will not last."""
     late = [each for each in found.budgets if each.passes_on is not None]
     tone: Tone = "bad" if any(_is_passed(each) for each in late) else "notice" if late else "good"
-    names = ", ".join(each.name or "" for each in late)
+    names = ", ".join(f"{each.name} on {each.passes_on}" for each in late)
     return [
         HealthItem("Today (UTC)", money(found.today.spent_usd), "plain", "Since midnight UTC."),
         HealthItem("Today, forecast", forecast(found.today), "plain", _FORECAST),
@@ -223,7 +235,7 @@ def spending_items(found: Spending) -> list[HealthItem]:
             "Budgets",
             f"{len(late)} of {len(found.budgets)} will not last" if late else f"{len(found.budgets)} hold",
             tone if found.budgets else "plain",
-            f"{names}: see below." if late else "See below.",
+            f"Passed: {names}." if late else "See below.",
         ),
     ]
 
@@ -291,24 +303,39 @@ def _is_passed(row: Standing) -> bool:
 
 def days_chart(found: Spending, mode: Mode) -> alt.LayerChart:
     """Returns the chart of all spending by day, of this month and the one before."""
+    today = found.today.since
     rows = [
-        {"day": f"{each.day}", "usd": each.usd, "today": each.day == found.today.since} for each in found.days
+        {"time": _midnight(each.day), "until": _midnight(each.day + _DAY), "usd": each.usd, "zero": 0.0}
+        | {"day": f"{each.day}", "today": each.day == today}
+        for each in found.days
     ]
+    first = min(found.days[0].day, today - 29 * _DAY)
     drawing = (
         alt.Chart(alt.NamedData(_DAYS))
-        .mark_bar(color=style_of(0, mode).colour)
+        .mark_rect(color=style_of(0, mode).colour, stroke="#80808080", strokeWidth=0.5)
         .encode(
             x=alt.X(
-                "utcyearmonthdate(day):T",
-                title="day (UTC)",
-                axis=alt.Axis(grid=False, tickCount=8, format="%b %d"),
+                "time:T",
+                title=None,
+                scale=alt.Scale(type="utc", domain=[_midnight(first), _midnight(today + _DAY)]),
+                axis=alt.Axis(grid=False, tickCount=10, format="%b %d"),
             ),
-            y=alt.Y("usd:Q", title="US dollars per day", axis=alt.Axis(format="$.6~f", tickCount=3)),
+            x2="until:T",
+            y=alt.Y(
+                "zero:Q",
+                title="US dollars per day",
+                axis=alt.Axis(format="$.6~f", tickCount=3, titleFontWeight="normal"),
+            ),
+            y2="usd:Q",
             opacity=alt.condition("datum.today", alt.value(0.45), alt.value(1)),
             tooltip=[alt.Tooltip("day:N", title="Day"), alt.Tooltip("usd:Q", title="Cost", format="$,.2f")],
         )
     )
-    return alt.LayerChart(layer=[drawing], height=120, datasets={_DAYS: rows})
+    return alt.LayerChart(layer=[drawing], height=150, datasets={_DAYS: rows})
+
+
+def _midnight(day: date) -> float:
+    return milliseconds_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def saving_columns(environment: str | None) -> list[Column[Saving]]:

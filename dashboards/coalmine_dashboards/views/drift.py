@@ -9,7 +9,7 @@ import altair as alt
 
 from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 from coalmine_consumers.results import Timeseries, TimeseriesRow
-from coalmine_dashboards.formatting import UNKNOWN, count, difference, figure, interval, percent
+from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, difference, figure, interval, percent
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.markup import shown
@@ -26,7 +26,7 @@ _LOOKS: Final = {
 _FARTHEST: Final = 5.0
 """Shifts beyond so many tolerances are drawn at the edge."""
 _ROW_PX: Final = 22
-_AROUND_PX: Final = 90
+_AROUND_PX: Final = 120
 """Legend, axis and its title."""
 _POINTS, _BAND, _REFERENCE, _CHANGES = "points", "band", "reference", "changes"
 _LINE: Final = "#2b7fc4"
@@ -137,7 +137,7 @@ def shifts_chart(metrics: Sequence[MetricDrift]) -> alt.LayerChart | None:
     if not points:
         return None
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
-        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
+        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     )
     x = alt.X(
         "shift:Q",
@@ -186,7 +186,9 @@ def trend_chart(series: Timeseries, row: MetricDrift) -> alt.LayerChart | None:
         return None
     axis = alt.Axis(tickCount=5, format=_FORMATS.get(row.unit, ".6~f"), titleFontWeight="normal")
     y = alt.Y("value:Q", title=f"{row.metric}, {unit}", scale=alt.Scale(zero=False), axis=axis)
-    x = alt.X("time:T", title=None, axis=alt.Axis(tickCount=7, labelOverlap=True, grid=False))
+    x = alt.X(
+        "time:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True, grid=False, labelExpr=TIME_LABEL)
+    )
     base = alt.Chart(alt.NamedData(_POINTS)).encode(x=x, y=y)
     tooltip = [
         alt.Tooltip("time:T", title="From", format="%b %d, %H:%M"),

@@ -19,7 +19,7 @@ _COLOURS: Final = {"pass": "#1a9e6e", "fail": "#d5384d", "undecided": "#d99000",
 _SHAPES: Final = {"pass": "circle", "fail": "triangle-down", "undecided": "diamond", "invalid": "cross"}
 _NANO: Final = 1e-9
 _ROW_PX: Final = 24
-_AROUND_PX: Final = 90
+_AROUND_PX: Final = 120
 _MOST_ROWS: Final = 24
 
 Local = Callable[[datetime | None], str]
@@ -56,7 +56,6 @@ def run_columns(local: Local) -> list[Column[EvalRun]]:
             "What it says", lambda run: "" if run.gate is None else run.gate.sentence, text=True, wraps=True
         ),
         Column("Cases", lambda run: count(run.cases)),
-        Column("Model", lambda run: run.candidate.model or UNKNOWN, text=True, vital=False),
         Column("Cost", lambda run: _nano(run.spent_nano_usd), "US dollars; cached answers cost nothing."),
         Column(
             "Evidence", lambda run: "yes" if run.evidence else "no", "Counts for a promotion.", vital=False
@@ -70,7 +69,7 @@ def gate_columns() -> list[Column[GateRow]]:
     """Columns of the table of metrics of a run."""
     return [
         Column("Metric", row_name, text=True),
-        Column("Says", lambda row: dot(TONES[row.outcome], row.outcome), text=True),
+        Column("Says", _says, "Rows that do not decide are shown only.", text=True),
         Column("Baseline", lambda row: _figure(row.baseline), "Mean over cases."),
         Column("Candidate", lambda row: _figure(row.candidate), "Mean over the same cases."),
         Column("Difference", lambda row: difference(row.difference, "")),
@@ -94,11 +93,10 @@ def gate_columns() -> list[Column[GateRow]]:
         Column("p (harm)", lambda row: _p(row.p_harm), "After Holm; small values show harm.", vital=False),
         Column(
             "Unscored",
-            lambda row: f"{percent(row.unscored_candidate)} / {percent(row.unscored_baseline)}",
-            "Share of answers without a score: candidate / baseline.",
+            lambda row: percent(row.unscored_candidate),
+            "Share of the candidate's answers without a score.",
             vital=False,
         ),
-        Column("Decides", lambda row: "yes" if row.decides else "no", vital=False),
     ]
 
 
@@ -132,7 +130,7 @@ def gate_chart(report: GateReport) -> alt.LayerChart | None:
         "outcome:N", title=None, scale=alt.Scale(domain=outcomes, range=[_SHAPES[name] for name in outcomes])
     )
     base = alt.Chart(alt.NamedData("rows")).encode(
-        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
+        y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     )
     tooltip = [
         alt.Tooltip("metric:N", title="Metric"),
@@ -231,6 +229,10 @@ def named_cases(report: GateReport | None, others: Sequence[str]) -> list[str]:
 def row_name(row: GateRow) -> str:
     """Metric, and the capability whose cases these are."""
     return row.metric if row.capability is None else f"{row.metric}, {row.capability}"
+
+
+def _says(row: GateRow) -> Html:
+    return dot(TONES[row.outcome], row.outcome if row.decides else f"{row.outcome} (shown only)")
 
 
 def _sentence(run: EvalRun) -> str:

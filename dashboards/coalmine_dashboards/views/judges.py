@@ -46,18 +46,11 @@ def calibration_columns(local: Local) -> list[Column[Calibration]]:
         ),
         Column("Needed", lambda row: f"{row.least_kappa:.2f}", "What the lower end has to reach."),
         Column("Agreement", lambda row: percent(row.found.agreement)),
-        Column("By chance", lambda row: percent(row.found.by_chance), vital=False),
         Column("Labels", lambda row: count(row.found.labels), "Answers that people labelled."),
         Column(
             "Lenience",
             lambda row: difference(row.lenience, ""),
             "Judge minus people, scale 0 to 1.",
-            vital=False,
-        ),
-        Column(
-            "Survives a swap",
-            lambda row: percent(row.position_consistency),
-            "Share of pairs with the same verdict in both orders.",
             vital=False,
         ),
         Column("Why", lambda row: row.reason, text=True, wraps=True, vital=False),

@@ -28,7 +28,7 @@ MOST_MODELS: Final = 8
 _NAMED: Final = 3
 _SOON_DAYS: Final = 30
 _ROW_PX: Final = 26
-_AROUND_PX: Final = 50
+_AROUND_PX: Final = 70
 """The axis."""
 _FLAGS: Final[dict[str, Tone]] = {"safe": "good", "unsafe": "bad", "unknown": "notice"}
 
@@ -78,8 +78,8 @@ def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> alt.LayerCha
         for row in rows
         if row.ends is not None
     ]
-    y = alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=260))
-    time = alt.Axis(tickCount=7, labelOverlap=True, title=None)
+    y = alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, labelOverlap=False))
+    time = alt.Axis(tickCount=7, labelOverlap=True, title=None, format="%b %d")
     answered = alt.Chart(alt.NamedData("models")).encode(y=y, x=alt.X("from:T", axis=time), x2="to:T")
     tooltip = [
         alt.Tooltip("model:N", title="Model"),

@@ -1,6 +1,6 @@
 """Tables and charts of the page of wins. All figures come from the server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,6 +8,8 @@ import altair as alt
 
 from coalmine_alerts.results.digest import Outcome, Shipped, ShippedEffect
 from coalmine_alerts.results.wins import Gain, Wins
+from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_analytics.results.verdicts import Direction
 from coalmine_dashboards.formatting import UNKNOWN, count, money, percent
 from coalmine_dashboards.palette import DASHES, Mode, style_of
 from coalmine_dashboards.parts.links import anchor
@@ -75,32 +77,69 @@ def length(seconds: float | None) -> str:
 
 
 def gain_words(gain: Gain) -> str:
-    """Returns a cumulative change with its interval: `+3.1 % (+1.0 % to +5.2 %)`."""
-    words = [None if end is None else _change(end, gain) for end in (gain.change, gain.lower, gain.upper)]
-    return f"{words[0]}" if words[1] is None or words[2] is None else f"{words[0]} ({words[1]} to {words[2]})"
+    """Returns a cumulative change with its interval: `+3.1 % (+1.0 to +5.2)`."""
+    unit = "%" if gain.relative else "points"
+    between = ""
+    if gain.lower is not None and gain.upper is not None:
+        between = f" ({_change(gain.lower)} to {_change(gain.upper)})"
+    return f"{_change(gain.change)} {unit}{between}"
 
 
-def _change(value: float, gain: Gain) -> str:
-    return f"{value * 100:+.3g} {'%' if gain.relative else 'points'}"
+def _change(value: float) -> str:
+    return f"{value * 100:+.2g}" if abs(value) < 0.995 else f"{value * 100:+,.0f}"
 
 
-def verdict(gain: Gain) -> str:
-    """Says whether a cumulative change is beyond chance."""
+def verdict(gain: Gain, directions: Mapping[str, Direction]) -> Html:
+    """Says whether a cumulative change is beyond chance, and which way.
+
+    Args:
+        gain: The change.
+        directions: Which way is better, by metric.
+    """
     if gain.lower is None or gain.upper is None:
-        return "no interval"
+        return Html("no interval")
     if gain.lower <= 0 <= gain.upper:
-        return "cannot be told from none"
-    return "higher" if gain.change > 0 else "lower"
+        return Html("cannot be told from none")
+    went: Direction = "higher" if gain.change > 0 else "lower"
+    match directions.get(gain.metric, "unknown"):
+        case "unknown":
+            return Html(went)
+        case wanted:
+            return dot("good", "better") if wanted == went else dot("bad", "worse")
 
 
-def latest(gains: Sequence[Gain]) -> list[Gain]:
-    """Returns how each metric of each prompt stands after the last version, the surest changes first."""
+def latest(gains: Sequence[Gain], metrics: Sequence[str]) -> list[Gain]:
+    """Returns how each metric of each prompt stands after the last version: what is beyond chance first.
+
+    Args:
+        gains: Oldest first.
+        metrics: All, what matters most first.
+    """
+    place = {name: at for at, name in enumerate(metrics)}
     last: dict[tuple[str, str, str], Gain] = {}
     for each in gains:
         last[each.environment, each.prompt, each.metric] = each
-    return sorted(
-        last.values(), key=lambda each: (_is_open(each), -abs(each.change), each.prompt, each.metric)
-    )
+
+    def order(each: Gain) -> tuple[bool, int, float, str]:
+        return _is_open(each), place.get(each.metric, len(place)), -abs(each.change), each.prompt
+
+    return sorted(last.values(), key=order)
+
+
+def by_weight(rows: Sequence[MetricRow]) -> list[str]:
+    """Returns the names of metrics: quality and people's own first, then by what depends on them."""
+    first = ("quality", "thumbs_up_rate", "cost_per_request")
+
+    def order(row: MetricRow) -> tuple[int, bool, int, str]:
+        name = row.metric
+        return (
+            first.index(name) if name in first else len(first),
+            row.built_in,
+            _ROLES.index(row.role),
+            name,
+        )
+
+    return [row.metric for row in sorted(rows, key=order)]
 
 
 def _is_open(gain: Gain) -> bool:
@@ -112,8 +151,12 @@ def series_of(gain: Gain) -> str:
     return f"{shown(gain.prompt)} {shown(gain.metric)} ({shown(gain.environment)})"
 
 
-def gain_columns() -> list[Column[Gain]]:
-    """Returns the columns of the table of cumulative changes."""
+def gain_columns(directions: Mapping[str, Direction]) -> list[Column[Gain]]:
+    """Returns the columns of the table of cumulative changes.
+
+    Args:
+        directions: Which way is better, by metric.
+    """
     return [
         Column(
             "Prompt",
@@ -127,25 +170,27 @@ def gain_columns() -> list[Column[Gain]]:
             gain_words,
             "Against before the first of them, with its interval: relative, or points of a share.",
         ),
-        Column("Verdict", verdict, text=True),
+        Column("Verdict", lambda row: verdict(row, directions), text=True),
         Column("Versions", lambda row: count(row.versions), "That reached everybody."),
         Column("Up to", lambda row: row.version, text=True, vital=False),
     ]
 
 
-def gains_chart(gains: Sequence[Gain], chosen: Sequence[str], mode: Mode, begin: datetime) -> alt.LayerChart:
+def gains_chart(
+    gains: Sequence[Gain], chosen: Sequence[str], mode: Mode, ends: tuple[datetime, datetime]
+) -> alt.LayerChart:
     """Returns the chart of cumulative changes: a step with each version, and the interval around it.
 
     Args:
         gains: Of the same kind: all relative, or none.
         chosen: Names of lines, from `series_of`.
         mode: Of the page.
-        begin: Where lines begin, at no change.
+        ends: Where lines begin, at no change, and where they end.
     """
     points: list[dict[str, Any]] = []
     for name in chosen:
         points.append(
-            {"time": milliseconds_of(begin), "series": name, "change": 0.0, "lower": 0.0, "upper": 0.0}
+            {"time": milliseconds_of(ends[0]), "series": name, "change": 0.0, "lower": 0.0, "upper": 0.0}
         )
         points += [
             {
@@ -160,6 +205,7 @@ def gains_chart(gains: Sequence[Gain], chosen: Sequence[str], mode: Mode, begin:
             for each in gains
             if series_of(each) == name
         ]
+        points.append({**points[-1], "time": milliseconds_of(ends[1]), "version": None})
     styles = [style_of(place, mode) for place in range(len(chosen))]
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=alt.X("time:T", title=None, axis=alt.Axis(tickCount=8, grid=False)),
@@ -167,7 +213,9 @@ def gains_chart(gains: Sequence[Gain], chosen: Sequence[str], mode: Mode, begin:
             "series:N",
             title=None,
             scale=alt.Scale(domain=list(chosen), range=[each.colour for each in styles]),
-            legend=alt.Legend(orient="bottom", columns=2, labelLimit=400),
+            legend=alt.Legend(
+                orient="bottom", columns=2, labelLimit=400, symbolOpacity=1, symbolType="stroke"
+            ),
         ),
     )
     title = "change, relative" if all(each.relative for each in gains) else "difference, points"

@@ -52,6 +52,8 @@ TABLE = (
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),
     Row("GET", "/v1/requests/{request_id}", "reader", f"/v1/requests/{ANY_ID}"),
+    Row("GET", "/v1/requests/{request_id}/context", "reader", f"/v1/requests/{ANY_ID}/context"),
+    Row("GET", "/v1/feedback", "reader"),
     Row("GET", "/v1/unpriced", "reader"),
     Row("GET", "/v1/costs", "reader"),
     Row("GET", "/v1/savings", "reader"),
@@ -266,6 +268,9 @@ TABLE = (
         "admin",
         "/v1/datasets/tried/proposals",
         {"prompt": "support-refund", "since": "1h"},
+    ),
+    Row(
+        "POST", "/v1/datasets/{name}/requests/{request_id}", "admin", f"/v1/datasets/tried/requests/{ANY_ID}"
     ),
     *(
         Row(
