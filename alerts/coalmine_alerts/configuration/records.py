@@ -82,57 +82,6 @@ class Configuration:
 
     @property
     def needs(self) -> frozenset[Source]:
-        """What has to be read for it."""
-        needs: frozenset[Source] = self.rule.needs
-        return needs
-
-    def __call__(self, facts: Facts) -> Iterator[Answer]:
-        """Says what the rule says, as urgently as configured, and who cares for it."""
-        for answer in self.rule(facts):
-            yield self._cared_for(answer) if isinstance(answer, Finding) else answer
-
-    def _cared_for(self, finding: Finding) -> Finding:
-        care = care_of(self.cares, finding.labels.get("prompt"))
-        severity = self.severity or finding.severity
-        if care.tier == "low" and severity == "page":
-            severity = "warning"
-        elif care.tier == "critical" and severity == "warning" and self.timing.metric:
-            severity = "page"
-        story = finding.story
-        if care.owner is not None:
-            story = replace(story, details=(*story.details, ("Owner", care.owner)))
-        if care.runbook is not None:
-            others = [link for link in story.links if link.text != "Runbook"]
-            story = replace(story, links=(*others, StoryLink("Runbook", care.runbook)))
-        return replace(finding, severity=severity, story=story)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """All of it."""
-
-    rules: tuple[ConfiguredRule, ...]
-    """Those that are on."""
-    channels: tuple[ChannelSettings, ...] = ()
-    route: Mapping[Severity, tuple[str, ...]] = field(default_factory=dict)
-    """Channels by severity; one that is absent is told in all of them."""
-    prompts: Mapping[str, Care] = field(default_factory=dict)
-    """By name, which may hold `*`; the first that matches counts."""
-    budgets: tuple[Budget, ...] = ()
-    digest: DigestTime = DEFAULT_DIGEST
-
-    @property
-    def limits(self) -> Mapping[str, float]:
-        """Absolute limits that `kill_limit` watches: what has to be read for it."""
-        return next((each.rule.limits for each in self.rules if each.name == "kill_limit"), {})
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """What may be spent: of the rule that watches it."""
-        return next((each.rule.budgets for each in self.rules if hasattr(each.rule, "budgets")), ())
-
-    @property
-    def needs(self) -> frozenset[Source]:
         """What has to be read for its rules."""
         return frozenset(source for rule in self.rules for source in rule.needs)
 

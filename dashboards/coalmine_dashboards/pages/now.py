@@ -120,9 +120,7 @@ def _today(seen: _Seen) -> list[HealthItem]:
         ),
         HealthItem("Rolling out", count(len(seen.rollouts)), "plain", "Rollouts that are not over."),
         HealthItem("Requests today", count(requests), "plain", "Calls since midnight UTC."),
-        HealthItem(
-            "Without a cost", count(unpriced), "plain", "Calls since midnight UTC whose cost is not known."
-        ),
+        HealthItem("Without a cost", count(unpriced), "plain", "Calls since midnight UTC of unknown cost."),
         HealthItem(
             "Errors today",
             percent(errors / requests if requests else None),
