@@ -19,7 +19,14 @@ no registry, so nothing is known of rollouts, promotions and evaluations; the le
 so there are no dead letters and gaps; explanations are left out; `feedback_negative`, which tells what is so
 by definition, is off.
 
-Run alone: `python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--kind NAME] [--json]`.
+To be done in time, prompts of a store share its history, which is simulated and summed up once for all kinds
+and copied; a prompt whose regression was told leaves 6 hours later, so that nothing is known of what would
+have been told wrongly after that; and the calm part looks at drift every 6 hours: what is found stays found.
+
+Run alone, it takes about an hour of a core. It uses two; `--keep FILE` keeps each part as it is done, and a
+run that was interrupted goes on from there.
+
+    python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--kind NAME] [--keep FILE] [--json]
 """
 
 import argparse
@@ -29,13 +36,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from benchmarks.alerts_runs import BEGAN, Incident, Kind, Told, calm, history, regress
 from benchmarks.alerts_service import Change
@@ -164,21 +173,60 @@ class Task:
     prompts: int = 0
     days: int = 0
 
+    @property
+    def name(self) -> str:
+        """The same for the same figures, whenever it is simulated."""
+        return f"{self.kind.name if self.kind else 'calm'}/{self.days}/{self.prompts}/{self.seed}"
+
 
 @dataclass(slots=True)
 class Results:
-    """Of all tasks."""
+    """Of some tasks."""
 
     calm: list[Told] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
 
+    def add(self, other: "Results") -> None:
+        """Adds those of other tasks."""
+        self.calm += other.calm
+        self.incidents += other.incidents
 
-def watch(task: Task) -> Results:
-    """Simulates one task."""
+
+_RESULTS: Final = TypeAdapter(Results)
+
+
+def watch(task: Task) -> tuple[str, Results]:
+    """Simulates one task; returns its name, too."""
     with TemporaryDirectory(dir=task.folder) as folder:
         if task.kind is not None and task.history is not None:
-            return Results(incidents=regress(task.kind, task.history, Path(folder)))
-        return Results(calm=calm(Path(folder), task.prompts, task.days, PER_DAY, task.seed))
+            return task.name, Results(incidents=regress(task.kind, task.history, Path(folder)))
+        told = calm(Path(folder), task.prompts, task.days, PER_DAY, task.seed, say=_say)
+        return task.name, Results(calm=told)
+
+
+def _say(text: str) -> None:
+    """Shows that it goes on where no bar does."""
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
+def kept(path: Path | None) -> dict[str, Results]:
+    """What was simulated before, by the names of tasks; a line that was not written to its end is none."""
+    found: dict[str, Results] = {}
+    if path is not None and path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                row = json.loads(line)
+                found[row["task"]] = _RESULTS.validate_python(row["results"])
+    return found
+
+
+def keep(path: Path | None, task: str, results: Results) -> None:
+    """Keeps what was simulated."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            row = {"task": task, "results": _RESULTS.dump_python(results, mode="json")}
+            file.write(json.dumps(row) + "\n")
 
 
 def _begin(task: Task) -> None:
@@ -186,9 +234,11 @@ def _begin(task: Task) -> None:
     history(task.folder, [f"prompt-{place}" for place in range(task.prompts)], PER_DAY, task.seed)
 
 
-def run(days: int, runs: int, prompts: int, kinds: Sequence[Kind], *, show: bool) -> Results:
-    """Simulates everything, in `PROCESSES` processes."""
-    results = Results()
+def run(
+    days: int, runs: int, prompts: int, kinds: Sequence[Kind], *, show: bool, path: Path | None = None
+) -> Results:
+    """Simulates everything that is not kept at `path`, in `PROCESSES` processes."""
+    known, results = kept(path), Results()
     context = multiprocessing.get_context("spawn")
     with (
         TemporaryDirectory(prefix="coalmine-alerts-") as text,
@@ -203,25 +253,28 @@ def run(days: int, runs: int, prompts: int, kinds: Sequence[Kind], *, show: bool
             Task(folder=folder / f"history-{place}", prompts=size, seed=100 + place)
             for place, size in enumerate(sizes)
         ]
-        for each in histories:
-            each.folder.mkdir()
-        todo = [Task(folder=folder, prompts=prompts, days=days, seed=1)] if days else []
-        calm_part = pool.imap_unordered(watch, todo)  # the longest, so it begins first
-        pool.map(_begin, histories)
-        tasks = [
-            Task(folder=folder, kind=kind, history=each.folder)
+        tasks = [Task(folder=folder, prompts=prompts, days=days, seed=1)] if days else []  # the longest first
+        tasks += [
+            replace(each, folder=folder, kind=kind, history=each.folder)
             for kind in kinds
             for place, each in enumerate(histories)
             if (each.prompts == TOGETHER if kind.shared else place < apart)
         ]
-        with progress_bar("incidents", quiet=not show, unit="worlds") as advance:
-            for place, found in enumerate(pool.imap_unordered(watch, tasks)):
-                results.incidents += found.incidents
-                if not sys.stdout.isatty():  # where no bar shows that it goes on
-                    print(*map(json.dumps, map(asdict, found.incidents)), sep="\n", flush=True)
-                advance(place + 1, len(tasks))
-        for found in calm_part:
-            results.calm += found.calm
+        for task in tasks:
+            results.add(known.get(task.name, Results()))
+        tasks = [task for task in tasks if task.name not in known]
+        wanted = [each for each in histories if any(task.history == each.folder for task in tasks)]
+        for each in wanted:
+            each.folder.mkdir()
+        calm_part = pool.imap_unordered(watch, [task for task in tasks if task.kind is None])
+        pool.map(_begin, wanted)
+        others = pool.imap_unordered(watch, [task for task in tasks if task.kind is not None])
+        with progress_bar("alerts", quiet=not show, unit="worlds") as advance:
+            for place, (name, found) in enumerate(chain(others, calm_part), 1):
+                keep(path, name, found)
+                results.add(found)
+                _say(f"{place} of {len(tasks)} worlds: {name}")
+                advance(place, len(tasks))
     return results
 
 
@@ -328,12 +381,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=int, default=PROMPTS, help=f"of the calm part ({PROMPTS})")
     names = [each.name for each in KINDS]
     parser.add_argument("--kind", action="append", choices=names, help="only this one; may be repeated")
+    parser.add_argument("--keep", type=Path, help="keep what is done in this file, and go on from there")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
     if options.days < 0 or options.runs < 0 or options.prompts < 2:
         parser.error("give 0 days and runs at least, and 2 prompts")
     kinds = [each for each in KINDS if each.name in (options.kind or names)]
-    results = run(options.days, options.runs, options.prompts, kinds, show=True)
+    results = run(options.days, options.runs, options.prompts, kinds, show=True, path=options.keep)
     calm_part = false_alarms(results.calm, options.days, options.prompts)
     found, rules = by_kind(results.incidents), by_rule(results.incidents, kinds)
     print(table(calm_part, found, rules))

@@ -27,6 +27,8 @@ from coalmine_alerts.results.alerts import Alert
 from coalmine_alerts.rules.money import Budget, BudgetForecast, BudgetSpent
 from coalmine_alerts.storage.open import open_database
 from coalmine_analytics.drift import Drifts
+from coalmine_analytics.results.drift import VersionDrift
+from coalmine_consumers.drift import VersionKey
 from coalmine_consumers.maintenance import CompactionPolicy
 from coalmine_consumers.maintenance.compact import CompactionState, compact
 from coalmine_consumers.store import Store
@@ -43,6 +45,8 @@ _INFORMS: Final = frozenset(("feedback_negative",))
 """Rules that are off here: what they tell is so by definition."""
 _SETTLES: Final = timedelta(hours=6)
 """How long an incident is watched after it was told, for the messages that follow."""
+_CALM_DRIFT: Final = timedelta(hours=6)
+"""How often drift is looked at where nothing changes: what matters there is whether, not when."""
 _WAITS: Final = (timedelta(0), timedelta(seconds=31), timedelta(seconds=121))
 """After an evaluation: what waits for the others of its group goes out."""
 
@@ -98,6 +102,30 @@ class Counter:
         """Nothing."""
 
 
+class Looks(Drifts):
+    """Drift as often as it is worth it: what was found stays found, so a later look misses nothing."""
+
+    def __init__(self, store: Store, clock: SetClock, every: timedelta) -> None:
+        super().__init__(store, clock=clock, monotonic=lambda: clock().timestamp())
+        self.left: set[str] = set()
+        """Prompts that are not looked at any more."""
+        self._every, self._seen = every, dict[VersionKey, VersionDrift]()
+
+    def current(self, *keys: VersionKey) -> list[VersionDrift]:
+        """Looks again where the last look was so long ago."""
+        now = self._clock()
+        due = [key for key in keys if not self._is_recent(key, now)]
+        self._seen |= dict(zip(due, super().current(*due), strict=True)) if due else {}
+        return [self._seen[key] for key in keys]
+
+    def _is_recent(self, key: VersionKey, now: datetime) -> bool:
+        if (seen := self._seen.get(key)) is None:
+            return False
+        return (
+            key.prompt in self.left or (now - BEGAN) // self._every == (seen.taken_at - BEGAN) // self._every
+        )
+
+
 class World:
     """A store, facts, rules and channels on one clock.
 
@@ -107,6 +135,7 @@ class World:
         now: When it begins.
         channel_of: Where an alert is told.
         budgets: None by default, as without configuration.
+        drift_every: How often drift is looked at, at most.
     """
 
     def __init__(
@@ -115,9 +144,11 @@ class World:
         prompts: Sequence[Prompt],
         now: datetime,
         channel_of: Callable[[Alert], str],
+        *,
         budgets: Sequence[Budget] = (),
+        drift_every: timedelta = _HOUR,
     ) -> None:
-        self.prompts = prompts
+        self.prompts = list(prompts)
         self.clock = SetClock(now)
         with ExitStack() as opened:
             self.store = opened.enter_context(closing(Store.open(folder / "store")))
@@ -126,8 +157,8 @@ class World:
             self._feed = Feed(offset=int(self._offset_path.read_text()) if self._offset_path.exists() else 0)
             self._policy, self._compacted = CompactionPolicy(), CompactionState()
             configuration = _configuration(budgets)
-            drifts = Drifts(self.store, clock=self.clock, monotonic=lambda: self.clock().timestamp())
-            sources = Sources(store=self.store, drifts=drifts, limits=configuration.limits)
+            self.drifts = Looks(self.store, self.clock, drift_every)
+            sources = Sources(store=self.store, drifts=self.drifts, limits=configuration.limits)
             reader = FactReader(sources, configuration.needs, explains=False)
             names = [each.name for each in prompts] + ["others"]
             self.channels = {name: Counter(name, self.clock) for name in names}
@@ -147,6 +178,11 @@ class World:
             self.store.commit(self._feed.batch(requests, feedback))
             compact(self.store, self._policy, self._compacted)  # as the server's maintenance does
         self.clock.now = until
+
+    def leave(self, name: str) -> None:
+        """A prompt sends nothing any more."""
+        self.prompts = [each for each in self.prompts if each.name != name]
+        self.drifts.left.add(name)
 
     def evaluate(self) -> None:
         """Evaluates all rules, and sends what they say."""
@@ -192,23 +228,26 @@ def together(_: Alert) -> str:
 
 
 def history(folder: Path, names: Sequence[str], per_day: float, seed: int) -> None:
-    """Stores the days before regressions, which nobody looks at."""
+    """Stores the days before regressions, with their sums; no rule looks at them."""
     rngs = np.random.default_rng(seed).spawn(len(names))
     prompts = [Prompt(name, per_day, BEGAN, rng) for name, rng in zip(names, rngs, strict=True)]
     with closing(World(folder, prompts, BEGAN, together)) as world:
         for day in range(HISTORY_DAYS):
             world.commit(BEGAN + (day + 1) * _DAY, lambda _: NOTHING)
+        world.drifts.keep_up()
     (folder / "prompts").write_bytes(pickle.dumps(prompts))
 
 
-def calm(folder: Path, prompts: int, days: int, per_day: float, seed: int) -> list[Told]:
+def calm(
+    folder: Path, prompts: int, days: int, per_day: float, seed: int, *, say: Callable[[str], None]
+) -> list[Told]:
     """Watches a service in which nothing gets worse; every other prompt has a new, equal version a week."""
     rngs = np.random.default_rng(seed).spawn(prompts)
     made = [
         Prompt(f"{'steady' if place % 2 == 0 else 'releasing'}-{place}", per_day, BEGAN, rng)
         for place, rng in enumerate(rngs)
     ]
-    with closing(World(folder, made, BEGAN, by_prompt)) as world:
+    with closing(World(folder, made, BEGAN, by_prompt, drift_every=_CALM_DRIFT)) as world:
         for hour in range(days * 24):
             for place, each in enumerate(made):
                 if each.name.startswith("releasing"):
@@ -216,6 +255,8 @@ def calm(folder: Path, prompts: int, days: int, per_day: float, seed: int) -> li
                     each.version = f"1.{max(hour - 10 - 24 * (place % 7), 0) // 168}.0"
             world.commit(world.clock.now + _HOUR, lambda _: NOTHING)
             world.evaluate()
+            if hour % 24 == 23:
+                say(f"calm: {hour // 24 + 1} of {days} days")
         return world.told()
 
 
@@ -272,15 +313,20 @@ def regress(kind: Kind, base: Path, folder: Path) -> list[Incident]:
         return kind.change if timedelta(0) <= after < kind.lasts else NOTHING
 
     channel_of = together if kind.shared else by_prompt
-    with closing(World(folder, prompts, begin, channel_of, budgets)) as world:
+    with closing(World(folder, prompts, begin, channel_of, budgets=budgets)) as world:
         while world.clock.now < until:
             now = world.clock.now
             borders = [at for one in starts.values() for at in (one, one + kind.lasts) if now < at]
             world.commit(min(now + kind.step, *borders, until), change_of)
             world.evaluate()
             found = [_first(kind, told, start) for told, start in _shares(kind, world.told(), starts)]
-            if all(at is not None and now >= at + _SETTLES for at in found) and not kind.budget:
+            settled = [at is not None and now >= at + _SETTLES for at in found]
+            if all(settled):
                 break  # the rest would only repeat itself
+            if not kind.shared:
+                for each, is_settled in zip(prompts, settled, strict=True):
+                    if is_settled:
+                        world.leave(each.name)
         told = world.told()
     if kind.budget:
         spent = {each.name: each.usd for each in budgets}

@@ -9,7 +9,7 @@ from tests.support.repository.import_graph import (
 )
 from tests.support.repository.tree import ROOT
 
-_BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "settings", "sockets"})
+_BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "results", "settings", "sockets"})
 
 _MAY_IMPORT = {
     "cli": _BOTTOM | {"client", "demonstration", "rollout_story", "serve", "services", "slack_stand_in"},
@@ -28,6 +28,7 @@ _MAY_IMPORT = {
     "errors": frozenset[str](),
     "moment": frozenset({"errors"}),
     "sockets": frozenset({"errors"}),
+    "results": frozenset[str](),
 }
 
 

@@ -1,21 +1,21 @@
 """What rollouts that ended brought, as their last decision had measured it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 
 from coalmine_alerts.results.digest import Outcome, Shipped, ShippedEffect
 from coalmine_alerts.rules.words import change_words
-from coalmine_registry.errors import NotFound
 from coalmine_registry.operations.inputs import is_storable
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.registry import Registry
 from coalmine_registry.storage.rollout_tables import rollout_decisions, rollouts
+from coalmine_registry.storage.tables import versions
 from coalmine_rollouts import storage
-from coalmine_rollouts.records import Rollout, RolloutDecision, State
+from coalmine_rollouts.records import Rollout, State
 
 MOST_ROLLOUTS: Final = 500
 _MOST_CHANGES: Final = 3
@@ -45,8 +45,8 @@ def shipped_between(
         prompt: Only of this one; None: all.
     """
 
-    def work(tx: Transaction) -> list[tuple[Rollout, RolloutDecision | None]]:
-        table, made = rollouts.c, rollout_decisions.c
+    def work(tx: Transaction) -> list[Shipped]:
+        table = rollouts.c
         query = select(rollouts).where(
             table.ended_at >= since, table.ended_at < until, table.started_at.is_not(None)
         )
@@ -55,30 +55,48 @@ def shipped_between(
         if prompt is not None:
             query = query.where(table.prompt == (prompt if is_storable(prompt) else ""))
         query = query.order_by(table.ended_at.desc(), table.id).limit(MOST_ROLLOUTS)
-        found = []
-        for row in reversed(tx.all(query)):
-            rollout = storage.row_of(row).rollout
-            last = select(rollout_decisions).where(made.rollout == rollout.id, made.at <= rollout.ended_at)
-            decision = tx.all(last.order_by(made.seq.desc()).limit(1))
-            found.append((rollout, storage.decision_of(decision[0]) if decision else None))
-        return found
+        found = [storage.row_of(row).rollout for row in reversed(tx.all(query))]
+        looks = _last_looks(tx, [each.id for each in found])
+        registered = _registered(tx, {each.prompt for each in found})
+        return [
+            _one(each, looks.get(each.id, {}), registered.get((each.prompt, each.treatment)))
+            for each in found
+        ]
 
-    return tuple(_one(registry, rollout, decision) for rollout, decision in registry.read(work))
+    return tuple(registry.read(work))
 
 
-def _one(registry: Registry, rollout: Rollout, decision: RolloutDecision | None) -> Shipped:
-    look: Mapping[str, Any] = (decision.evidence.get("look") if decision is not None else None) or {}
+def _last_looks(tx: Transaction, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The look that each rollout's last decision stood on, up to its end."""
+    made = rollout_decisions.c
+    last = (
+        select(made.rollout, func.max(made.seq).label("seq"))
+        .join(rollouts, rollouts.c.id == made.rollout)
+        .where(made.rollout.in_(ids), made.at <= rollouts.c.ended_at)
+        .group_by(made.rollout)
+        .subquery()
+    )
+    query = select(made.rollout, made.evidence).join(
+        last, and_(made.rollout == last.c.rollout, made.seq == last.c.seq)
+    )
+    return {row.rollout: row.evidence.get("look") or {} for row in tx.all(query)}
+
+
+def _registered(tx: Transaction, prompts: Iterable[str]) -> dict[tuple[str, str], datetime]:
+    """When each version of some prompts was registered."""
+    made = versions.c
+    query = select(made.prompt, made.version, made.created_at).where(made.prompt.in_(sorted(prompts)))
+    return {(row.prompt, row.version): row.created_at for row in tx.all(query)}
+
+
+def _one(rollout: Rollout, look: Mapping[str, Any], registered: datetime | None) -> Shipped:
     metrics = [each for each in look.get("metrics", ()) if each.get("value") is not None]
     ended = rollout.ended_at
     assert ended is not None
     outcome = _ENDINGS.get(rollout.state) or _outcome(metrics)
     lead_time_s = exposed = None
-    if rollout.state == "completed":
-        try:
-            registered = registry.version(rollout.prompt, rollout.treatment).created_at
-            lead_time_s = (ended - registered).total_seconds()
-        except NotFound:
-            pass
+    if rollout.state == "completed" and registered is not None:
+        lead_time_s = (ended - registered).total_seconds()
     everybody = (look.get("units") or 0) + (look.get("control_units") or 0)
     if outcome == "rolled back" and everybody:
         exposed = look["units"] / everybody

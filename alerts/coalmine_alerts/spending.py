@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 from coalmine_alerts.facts import DaySpend
-from coalmine_alerts.forecast import forecast
 from coalmine_alerts.results.spending import DaySpent, Spending, Standing
 from coalmine_alerts.rules.money import Budget
 
@@ -46,7 +45,7 @@ def spending_of(
 def _standing(budget: Budget, days: Sequence[DaySpend], now: datetime) -> Standing:
     begin, end = budget.bounds(now.date())
     by_day = budget.spent(days)
-    ahead = forecast(by_day, now=now, begin=begin, end=end, budget_usd=budget.usd)
+    ahead = budget.forecast_of(by_day, now)
     spent = 0.0
     passed = None
     for day in sorted(day for day in by_day if begin <= day < end):

@@ -35,6 +35,7 @@ def wins_of(
     shipped = shipped_between(registry, since, until, environment, prompt)
     done = [each for each in shipped if each.lead_time_s is not None]
     back = [each for each in shipped if each.outcome == "rolled back"]
+    lead_times = [each.lead_time_s for each in done if each.lead_time_s is not None]
     lengths = [each.out_s for each in back if each.out_s is not None]
     tried = len(done) + len(back)
     lower, upper = wilson(len(back), tried) if tried else (None, None)
@@ -48,7 +49,7 @@ def wins_of(
         rolled_back_share=len(back) / tried if tried else None,
         rolled_back_lower=lower,
         rolled_back_upper=upper,
-        median_lead_time_s=median(each.lead_time_s for each in done if each.lead_time_s) if done else None,
+        median_lead_time_s=median(lead_times) if lead_times else None,
         median_rollback_s=median(lengths) if lengths else None,
         gains=tuple(gains_of(done)),
     )

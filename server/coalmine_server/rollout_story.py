@@ -48,7 +48,7 @@ STEP_S: Final = 300.0
 LIVE_STEP_S: Final = 5.0
 ENVIRONMENT: Final = "prod"
 MOST_ALERTS: Final = 1_000
-WAIT_S: Final = 60.0
+WAIT_S: Final = 300.0
 POLL_S: Final = 0.01
 
 AUTHOR: Final = Actor("demo-author", Role.AUTHOR, "demo")

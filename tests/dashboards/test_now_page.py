@@ -1,13 +1,14 @@
 """The page Now, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from coalmine_alerts.results.spending import Spending, Standing
 from coalmine_dashboards.parts.viewer import client_for
 from coalmine_registry.records import PromptSummary
 from tests.support.data.prompt_answers import (
@@ -37,6 +38,27 @@ FACETS: dict[str, Any] = {
 }
 
 
+def a_standing(name: str | None, spent: float, **changes: Any) -> Standing:
+    rest: dict[str, Any] = {
+        "period": "day" if name is None else "month",
+        "since": NOW.date(),
+        "until": NOW.date() + timedelta(days=1),
+        **dict.fromkeys(("environment", "prompt", "app", "owner", "budget_usd", "passes_on")),
+        **dict.fromkeys(("forecast_usd", "forecast_lower_usd", "forecast_upper_usd")),
+        "hard_cap": False,
+    }
+    return Standing(name=name, spent_usd=spent, **{**rest, **changes})
+
+
+def a_spending() -> Spending:
+    forecast = {"forecast_usd": 2.5, "forecast_lower_usd": 2.1, "forecast_upper_usd": 2.9}
+    budgets = [
+        a_standing("support", 80.0, budget_usd=100.0, passes_on=NOW.date()),
+        a_standing("search", 10.0, budget_usd=100.0),
+    ]
+    return Spending(NOW, a_standing(None, 1.25, **forecast), a_standing(None, 20.0), budgets, [])
+
+
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     status = a_status("nothing was stored for 6 min")
@@ -55,6 +77,7 @@ def api() -> Iterator[DashboardApi]:
             a_version("summarize", "1.1.0", 500, priced_requests=400)
         ),
     }
+    handlers["/v1/spending"] = lambda _parameters: served(a_spending())
     with DashboardApi(handlers) as found:
         yield found
 
@@ -87,10 +110,14 @@ def test_what_needs_a_person_comes_first_and_each_leads_to_where_one_can_act(ope
     assert "<img" not in shown
 
 
-def test_spend_of_today_says_what_it_leaves_out(open_page: Open, api: DashboardApi) -> None:
+def test_spend_of_today_has_its_forecast_and_says_what_it_leaves_out(
+    open_page: Open, api: DashboardApi
+) -> None:
     shown = html(open_page())
-    assert "$1.00" in shown
-    assert "100 of 500 calls have no known cost" in shown
+    assert "$1.25" in shown
+    assert "$2.50 ($2.10 to $2.90)" in shown
+    assert "1 of 2 will not last" in shown
+    assert "Calls since midnight UTC whose cost is not known" in shown
     since = [parameters["since"] for path, parameters in api.asked if path == "/v1/versions"]
     assert since[-1].endswith("T00:00:00Z")
 

@@ -1,6 +1,7 @@
 """The page of rollouts, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from coalmine_consumers.results import Facets
 from coalmine_dashboards.parts import rollout_actions
 from coalmine_dashboards.parts.actions import perform
 from coalmine_dashboards.parts.viewer import client_for
@@ -30,14 +32,7 @@ from tests.support.doubles.rollout_answers import (
 
 Open = Callable[..., AppTest]
 HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
-FACETS = {
-    "prompts": ["support-refund"],
-    "environments": ["prod"],
-    "models": [],
-    "versions": {},
-    "first_event_time": BEGAN.isoformat(),
-    "last_event_time": BEGAN.isoformat(),
-}
+FACETS = Facets(["support-refund"], {}, ["prod"], [], True, BEGAN, BEGAN)
 
 
 def whoami(role: Role) -> Callable[[dict[str, str]], Any]:
@@ -48,7 +43,7 @@ def whoami(role: Role) -> Callable[[dict[str, str]], Any]:
 def api() -> Iterator[DashboardApi]:
     ended = a_rollout(id="ro-old", state="rolled_back", ended_at=BEGAN, reasons=(HOSTILE,), prompt=HOSTILE)
     handlers = handlers_of(a_status(a_rollout()), ended)
-    handlers["/v1/facets"] = lambda _query: FACETS
+    handlers["/v1/facets"] = lambda _query: dumped(FACETS)
     handlers["/v1/whoami"] = whoami(Role.APPROVER)
     with DashboardApi(handlers) as found:
         yield found
@@ -84,6 +79,7 @@ def test_the_list_says_what_each_rollout_waits_for_and_why_it_ended(open_page: O
     assert "48.9 %" in shown
     assert "<img" not in shown
     assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    assert {str(each.key) for each in page.selectbox} == {"prompt", "environment"}
     only_ended = html(open_page(state="ended"))
     assert NAME not in only_ended
     assert "ro-old" in only_ended
@@ -115,11 +111,11 @@ def test_one_view_has_all_that_decides_a_rollout(open_page: Open) -> None:
     assert (
         len(page.get("vega_lite_chart")) == 6
     )  # five that matter, and the share; the metric on which nothing depends is added
-    assert page.multiselect(key="effects").options[-1] == "output_tokens"
+    assert page.multiselect(key="metric").options[-1] == "output_tokens"
 
 
 def test_a_link_may_name_a_metric_and_one_that_is_not_there_is_said(open_page: Open) -> None:
-    assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="effects").value == [
+    assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="metric").value == [
         "output_tokens"
     ]
     assert "No effect of nothing" in open_page(rollout=NAME, metric="nothing").warning[0].value
@@ -178,14 +174,18 @@ def test_a_command_acts_on_what_was_seen_and_says_what_came_of_it(
 
     monkeypatch.setattr(rollout_actions, "action", at_once)
     asked = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, None, None)
-    done = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, BEGAN, "it is as you say")
+    done = RolloutCommand(9, NAME, "pause", "dana", "slow", BEGAN, BEGAN, "done")
     api.handlers[f"/v1/rollouts/{NAME}/{command}"] = lambda _query: dumped(asked)
     api.handlers[f"/v1/rollouts/{NAME}/commands/9"] = lambda _query: dumped(done)
     page = open_page(rollout=NAME)
     page.button(key=f"rollout-{command}").click().run()
     assert api.posted == [(f"/v1/rollouts/{NAME}/{command}", {"reason": "slow"})]
     assert api.revisions == [revision]
-    assert page.toast[0].value == "it is as you say"
+    assert page.toast[0].value.startswith("It is ") or page.toast[0].value.startswith("Everybody")
+    refused = replace(done, answer="it has ended meanwhile")
+    api.handlers[f"/v1/rollouts/{NAME}/commands/9"] = lambda _query: dumped(refused)
+    page.button(key=f"rollout-{command}").click().run()
+    assert page.error[0].value == "it has ended meanwhile"
 
 
 def test_what_stops_it_is_said(open_page: Open, api: DashboardApi) -> None:

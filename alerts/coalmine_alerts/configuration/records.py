@@ -3,33 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 from coalmine_alerts.delivery.channels import CHANGE_RULES, ChannelSettings, PagerDutySettings
 from coalmine_alerts.facts import Facts, Source
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.records import Finding
-from coalmine_alerts.results.alerts import Alert, Severity
+from coalmine_alerts.results.alerts import Alert, Care, Severity
 from coalmine_alerts.results.story import StoryLink
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
-
-Tier = Literal["critical", "standard", "low"]
-"""Of a prompt. `critical`: what is measured of it wakes somebody. `low`: nothing about it does."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Care:
-    """Who cares for some prompts, and how much."""
-
-    owner: str | None = None
-    channels: tuple[str, ...] = ()
-    """Channels that it is told in, in place of the others; empty: as routed."""
-    runbook: str | None = None
-    """URL of what to do."""
-    tier: Tier = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +72,13 @@ class Configuration:
     """Channels by severity; one that is absent is told in all of them."""
     prompts: Mapping[str, Care] = field(default_factory=dict)
     """By name, which may hold `*`; the first that matches counts."""
+    budgets: tuple[Budget, ...] = ()
+    digest: DigestTime = DEFAULT_DIGEST
 
     @property
     def limits(self) -> Mapping[str, float]:
         """Absolute limits that `kill_limit` watches: what has to be read for it."""
         return next((each.rule.limits for each in self.rules if each.name == "kill_limit"), {})
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """What may be spent: of the rule that watches it."""
-        return next((each.rule.budgets for each in self.rules if hasattr(each.rule, "budgets")), ())
 
     @property
     def needs(self) -> frozenset[Source]:

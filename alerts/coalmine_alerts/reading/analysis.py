@@ -16,6 +16,7 @@ from coalmine_alerts.reading.kept import Kept
 from coalmine_analytics.drift import Drifts
 from coalmine_analytics.drift.no_reference import no_reference
 from coalmine_analytics.drift.plan import DriftPlan
+from coalmine_analytics.drift.service import AT_ONCE
 from coalmine_analytics.drift.version import read_drift
 from coalmine_analytics.explain import explain
 from coalmine_analytics.metrics import Metric, metrics_in
@@ -94,19 +95,21 @@ class Analysis:
         due = [key for key in keys if key not in self._drift or not hour <= self._drift[key][0] <= now]
         due.sort(key=lambda key: self._drift[key][0] if key in self._drift else hour - timedelta(days=999))
         began = time.monotonic()
-        for key in due:
-            self._drift[key] = (now, self._drift_of(key, now))
+        for begin in range(0, len(due), AT_ONCE):
+            some = due[begin : begin + AT_ONCE]
+            for key, found in zip(some, self._drift_of(some, now), strict=True):
+                self._drift[key] = (now, found)
             if self._hurries and time.monotonic() - began >= _AT_ONCE_S:
                 break  # the others have their turn at the next
         wanted = set(keys)
         self._drift = {key: found for key, found in self._drift.items() if key in wanted}
         return [self._drift[key][1] for key in keys if key in self._drift]
 
-    def _drift_of(self, key: VersionPlace, now: datetime) -> VersionDrift:
-        own = VersionKey(key.prompt, key.version, key.environment)
+    def _drift_of(self, keys: Sequence[VersionPlace], now: datetime) -> list[VersionDrift]:
+        own = [VersionKey(key.prompt, key.version, key.environment) for key in keys]
         if self._drifts is not None:
-            return self._drifts.current(own)
-        return drift_at(self._store, own, self._drift_plan, now)
+            return self._drifts.current(*own)
+        return [drift_at(self._store, each, self._drift_plan, now) for each in own]
 
     def explained(
         self, drifts: Iterable[VersionDrift], now: datetime

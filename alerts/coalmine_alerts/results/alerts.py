@@ -75,7 +75,8 @@ class Alert:
     no_data_since: datetime | None = None
     """Since when there is no data, while firing or pending."""
     accepted_by: str | None = None
-    """Who accepted it as the new normal: it does not fire again before its condition has been False."""
+    """Who accepted it as the new normal: it does not fire again before its condition has been False, or it is
+    worse than what was accepted."""
     accepted_at: datetime | None = None
     accepted_value: float | None = None
     """Measured when it was accepted: the new reference."""
@@ -101,6 +102,23 @@ class Transition:
     reason: str | None
     told: bool
     """False: nobody was to be told of it (silenced, inhibited, or of no interest)."""
+
+
+Tier = Literal["critical", "standard", "low"]
+"""Of a prompt. `critical`: what is measured of it wakes somebody. `low`: nothing about it does."""
+
+
+@result
+class Care:
+    """Who cares for some prompts, and how much."""
+
+    owner: str | None = None
+    """Null: nobody is named."""
+    channels: tuple[str, ...] = ()
+    """Channels that it is told in, in place of the others; empty: as routed."""
+    runbook: str | None = None
+    """URL of what to do."""
+    tier: Tier = "standard"
 
 
 @result

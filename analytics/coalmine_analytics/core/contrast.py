@@ -216,52 +216,52 @@ def side_by_side(y: Sums, x: Sums, control: int, arms: Sequence[int]) -> Stratif
     block = np.empty((3, step, strata, count, size))  # memory that is asked for again and again costs more
     for start in range(0, len(y), step):
         some = slice(start, start + step)
-        ys, xs, influence = block[:, : len(y[some])]
+        ys, xs, residual = block[:, : len(y[some])]
         np.stack(list(y[some]), out=ys)
         np.stack(list(x[some]), out=xs)
-        ratio = arm_ratio(ys, xs)
+        ratio = arm_ratio(ys, xs, residual=residual)
         ratios[:, some] = ratio.fields
-        present = (xs > 0).any(axis=1)  # (M, A, K)
-        groups[some] = (present[:, others] | present[:, same]).sum(axis=-1)
-        if strata > 1:
+        if ratio.clusters.min(initial=size) < size:
+            present = (xs > 0).any(axis=1)  # (M, A, K)
+            groups[some] = (present[:, others] | present[:, same]).sum(axis=-1)
             in_any = present.any(axis=1).sum(axis=-1)
-            own, beside = _shared_covariance(ys, xs, ratio, in_any, control, influence)
+        else:
+            groups[some], in_any = size, np.full(len(ys), size)
+        if strata > 1:
+            own, beside = _shared_covariance(residual, ratio, in_any, control)
             covariance[some, :, 0], covariance[some, :, 1] = own[:, others], beside[:, others]
             covariance[some, :, 2] = own[:, same]
     treatment, baseline = (ArmRatio(*ratios[..., chosen].swapaxes(2, 3)) for chosen in (others, same))
     return Stratified(treatment, baseline, covariance, groups, y, x, (*arms, control))
 
 
-def _shared_covariance(  # noqa: PLR0917 - what goes in, then what is filled
-    y: FloatArray, x: FloatArray, arms: ArmRatio, groups: IntArray, control: int, influence: FloatArray
+def _shared_covariance(
+    residual: FloatArray, arms: ArmRatio, groups: IntArray, control: int
 ) -> tuple[FloatArray, FloatArray]:
     """Covariances between the ratios of different strata, from the unit groups they have in common.
 
     Args:
-        y: Numerators, shape (M, S, A, K): S strata, A arms, K groups.
-        x: Denominators, same shape.
+        residual: Of each group, shape (M, S, A, K): S strata, A arms, K groups.
         arms: Their ratios, fields of shape (M, S, A).
         groups: Those with a value in any stratum and arm, shape (M,).
         control: Index of the control arm.
-        influence: Filled with what each group adds to each ratio, shape of y.
 
     Returns:
         Of each arm with itself and with control, shape (M, A, S, S); 0 within a stratum: there no unit is in
         two arms, and `ArmRatio.variance` is that of one arm.
     """
-    ratio = np.where(arms.sum_x > 0, arms.ratio, 0.0)[..., None]
-    inverse = np.divide(1.0, arms.sum_x, out=np.zeros(arms.sum_x.shape), where=arms.sum_x > 0)[..., None]
-    np.multiply(ratio, x, out=influence)
-    np.subtract(y, influence, out=influence)
-    influence *= inverse
-    along = influence.swapaxes(1, 2)  # (M, A, S, K)
+    known = arms.sum_x > 0
+    if not known.all():
+        residual[~known] = 0.0
+    inverse = np.divide(1.0, arms.sum_x, out=np.zeros(known.shape), where=known).swapaxes(1, 2)  # (M, A, S)
+    along = residual.swapaxes(1, 2)  # (M, A, S, K)
     across = along.swapaxes(-1, -2)
     own, beside = along @ across, along @ across[:, control, None]
     n = groups[:, None, None, None]
-    within = np.arange(y.shape[1])
+    within = np.arange(residual.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        scale = n / (n - 1.0)
-        own *= scale
-        beside *= scale
+        scale = n / (n - 1.0) * inverse[..., None]
+        own *= scale * inverse[..., None, :]
+        beside *= scale * inverse[:, control, None, None, :]
     own[..., within, within] = beside[..., within, within] = 0.0
     return own, beside

@@ -63,12 +63,13 @@ class ArmRatio:
         return self.ratio, self.sum_x, self.residual_ss, self.clusters
 
 
-def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
+def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike, *, residual: FloatArray | None = None) -> ArmRatio:
     """Ratio of one arm from the sums of its clusters.
 
     Args:
         y: Numerator sums, shape (..., K): K clusters on the last axis, metric's own unit.
         x: Denominator sums, same shape, each >= 0. A cluster with x = 0 is absent.
+        residual: Filled with y - ratio x, of the same shape and contiguous; NaN where there is no ratio.
 
     Returns:
         Fields of shape (...,).
@@ -90,9 +91,18 @@ def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
     rows = math.prod(shape)
     flat_y, flat_x = ys.reshape(rows, xs.shape[-1]), xs.reshape(rows, xs.shape[-1])
     ratio, sum_x, residual_ss, clusters = (np.empty(rows) for _ in range(4))
+    kept = None if residual is None else residual.reshape(rows, xs.shape[-1])
     for start in range(0, rows, BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        _block(flat_y[block], flat_x[block], ratio[block], sum_x[block], residual_ss[block], clusters[block])
+        _block(
+            flat_y[block],
+            flat_x[block],
+            np.empty_like(flat_x[block]) if kept is None else kept[block],
+            ratio[block],
+            sum_x[block],
+            residual_ss[block],
+            clusters[block],
+        )
     with np.errstate(invalid="ignore", over="ignore"):
         residual_ss[residual_ss <= np.square(ROUNDING * ratio * sum_x)] = 0.0
     return ArmRatio(*(field.reshape(shape) for field in (ratio, sum_x, residual_ss, clusters)))
@@ -101,12 +111,13 @@ def arm_ratio(y: npt.ArrayLike, x: npt.ArrayLike) -> ArmRatio:
 def _block(  # noqa: PLR0917 - what goes in, then what is filled
     y: FloatArray,
     x: FloatArray,
+    residual: FloatArray,
     ratio: FloatArray,
     sum_x: FloatArray,
     residual_ss: FloatArray,
     clusters: FloatArray,
 ) -> None:
-    """Fill the last four arrays for some rows, which stay in the processor's cache."""
+    """Fill the last five arrays for some rows, which stay in the processor's cache."""
     x.sum(axis=1, out=sum_x)
     least = x.min(initial=np.inf)
     if not (least >= 0 and np.isfinite(sum_x).all()):  # a NaN among them makes both NaN
@@ -116,7 +127,7 @@ def _block(  # noqa: PLR0917 - what goes in, then what is filled
         )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         np.divide(y.sum(axis=1), sum_x, out=ratio)
-        residual = x * ratio[:, None]
+        np.multiply(x, ratio[:, None], out=residual)
         np.subtract(y, residual, out=residual)
         np.einsum("ij,ij->i", residual, residual, out=residual_ss)
     clusters[:] = x.shape[1] if least > 0 else np.count_nonzero(x > 0, axis=1)

@@ -144,13 +144,12 @@ def _compared(
         return
     cells = sorted(segmented_cells(metrics))
     names, y, x, groups, requests = [], [], [], [], []
-    for key, value in sums.segments.names():
-        of_cells = sums.segments.of(key, value, cells, sums)
+    for name, *of_cells in sums.segments.in_each(cells, sums):
         asked = of_cells[0][cells.index("requests")]  # (E, A, 256)
         if not _enough((asked > 0).sum(axis=-1), control, arms).any():
             continue
         of_y, of_x = sums_of(metrics, cells, *of_cells)
-        names.append((key, value))
+        names.append(name)
         y += of_y
         x += of_x
         groups.append((asked > 0).any(axis=0).sum(axis=-1))

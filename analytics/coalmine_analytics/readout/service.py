@@ -28,6 +28,7 @@ from coalmine_consumers.experiments import (
     Look,
     allocations,
     append_look,
+    deployment_changes,
     experiment_sums,
     experiments,
     last_batch,
@@ -93,6 +94,9 @@ class Readouts:
         """When each was looked at last, stored or not, and the last batch then."""
         self._sums: dict[tuple[str, datetime], ExperimentSums] = {}
         """Those that looks kept, by experiment and time."""
+        self._allocated: dict[str, dict[int, dict[str, float]]] = {}
+        """Planned weights of experiments, as of so many changes of deployments, and of the last batch."""
+        self._changes, self._changes_through = 0, -1
 
     def experiments(self) -> list[ExperimentRow]:
         """Every experiment that had requests."""
@@ -232,9 +236,9 @@ class Readouts:
         now = self._clock()
         with self._store.reader().snapshot() as snapshot:
             sums = experiment_sums(snapshot, experiment, at=now)
-            deployed = allocations(snapshot, experiment)
             if sums is None:
                 return None
+            deployed = self._allocations(snapshot, experiment, sums.through_ingest_id)
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
             segments = segment_sums(
@@ -252,6 +256,17 @@ class Readouts:
                 sums = since(sums, old, units_since(snapshot, sums, anew.at))
             old_sums = [self._sums_at(snapshot, experiment, at) for at in borders]
         return _Observed(plan, sums, requests, now, old_sums)
+
+    def _allocations(
+        self, snapshot: Snapshot, experiment: str, through_ingest_id: int
+    ) -> dict[int, dict[str, float]]:
+        if through_ingest_id != self._changes_through:
+            if (changes := deployment_changes(snapshot)) != self._changes:
+                self._allocated.clear()
+            self._changes, self._changes_through = changes, through_ingest_id
+        if experiment not in self._allocated:
+            self._allocated[experiment] = allocations(snapshot, experiment)
+        return self._allocated[experiment]
 
     def _sums_at(self, snapshot: Snapshot, experiment: str, at: datetime) -> ExperimentSums:
         """The sums that the look of a moment kept."""
@@ -284,8 +299,9 @@ class Readouts:
 
     def _store_look(self, readout: Readout, requests: int, document: str) -> None:
         look = Look(0, readout.experiment, readout.taken_at, readout.through_ingest_id, requests, document)
-        with self._store.transaction() as connection:
-            append_look(connection, look)
+        with self._store.transaction(of_segments=False) as connection:
+            look = append_look(connection, look)
+        self._known[readout.experiment] = look, readout
 
 
 def _read(look: Look) -> Readout | None:

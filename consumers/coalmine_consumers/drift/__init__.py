@@ -21,7 +21,7 @@ from coalmine_consumers.drift.served_versions import (
     touched_versions,
 )
 from coalmine_consumers.drift.upkeep import ReferencePolicy, sum_up
-from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, read_watched
+from coalmine_consumers.drift.watched import Thresholds, VersionKey, Watched, read_all_watched, read_watched
 
 __all__ = [
     "DAY_GROUPS",
@@ -41,6 +41,7 @@ __all__ = [
     "ignored_days",
     "note_day",
     "prompts",
+    "read_all_watched",
     "read_watched",
     "reallocations",
     "served_versions",

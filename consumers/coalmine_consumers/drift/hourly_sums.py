@@ -1,9 +1,10 @@
 """From raw rows to the sums of hours: every metric means what it means in experiment cells."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -15,30 +16,45 @@ from coalmine_consumers.aggregation.rollup import REFUSALS
 from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.drift.watched import KEY, Thresholds, VersionKey
 from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.sql import fetch_table, statement
+from coalmine_consumers.sql import fetch_table, lent, statement
 
 DAY_GROUPS = 64
 """Groups of units whose daily sums are kept apart."""
 HOUR_S = 3600
+SumsTable = Literal["drift_hours", "drift_days", "drift_models"]
 HOURS_OF_DAY = 24
+_TIME = pa.timestamp("us", "UTC")
+_SPANS = pa.schema(
+    [
+        ("number", pa.int64()),
+        *((name, pa.string()) for name in KEY),
+        ("since", _TIME),
+        ("until", _TIME),
+        *((name, pa.float64()) for name in ("cost_cap", "latency_cap", "latency_tail", "first_token_tail")),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Requests of one version in a period, from batches up to one."""
+    """Requests of one version in a period, and the thresholds of the measures that need them."""
 
     key: VersionKey
     since: datetime
     until: datetime
-    through_ingest_id: int
+    thresholds: Thresholds
 
     def parameters(self) -> dict[str, Any]:
-        """Returns SQL parameters."""
+        """Returns a row for SQL."""
+        thresholds = self.thresholds
         return {
             **self.key.parameters(),
             "since": self.since,
             "until": self.until,
-            "through": self.through_ingest_id,
+            "cost_cap": thresholds.cost_cap,
+            "latency_cap": thresholds.latency_cap,
+            "latency_tail": thresholds.latency_tail,
+            "first_token_tail": thresholds.time_to_first_token_tail,
         }
 
 
@@ -50,32 +66,41 @@ class HourRows:
     days: pa.Table
     models: pa.Table
 
+    def of(self, table: SumsTable) -> pa.Table:
+        """Returns the rows of one of the tables."""
+        return {"drift_hours": self.hours, "drift_days": self.days, "drift_models": self.models}[table]
 
-def count_span(cursor: duckdb.DuckDBPyConnection, span: Span, thresholds: Thresholds) -> HourRows:
-    """Sums up a version's requests, with the feedback and scores about them.
+
+def count_spans(
+    cursor: duckdb.DuckDBPyConnection, spans: Sequence[Span], through_ingest_id: int
+) -> list[HourRows]:
+    """Sums up requests of versions, with the feedback and scores about them.
 
     Args:
         cursor: For reading.
-        span: Which; whole UTC days.
-        thresholds: For the measures that need them.
+        spans: Which, of versions that differ; whole UTC days.
+        through_ingest_id: The last batch that counts.
+
+    Returns:
+        The rows of each span.
     """
-    requests = _fetch(
-        cursor,
-        "request_sums",
-        {
-            **span.parameters(),
-            "refusals": list(REFUSALS),
-            "cost_cap": thresholds.cost_cap,
-            "latency_cap": thresholds.latency_cap,
-            "latency_tail": thresholds.latency_tail,
-            "first_token_tail": thresholds.time_to_first_token_tail,
-        },
-    )
-    named = _fetch(cursor, "named_sums", span.parameters())
-    feedback = _fetch(cursor, "feedback_sums", span.parameters())
-    models = _fetch(cursor, "model_sums", span.parameters())
+    given = [{**each.parameters(), "number": number} for number, each in enumerate(spans)]
+    parameters = {
+        "since": min(each.since for each in spans),
+        "until": max(each.until for each in spans),
+        "through": through_ingest_id,
+    }
+    with lent(cursor, spans=pa.Table.from_pylist(given, schema=_SPANS)):
+        requests = _fetch(cursor, "request_sums", {**parameters, "refusals": list(REFUSALS)}, len(spans))
+        named = _fetch(cursor, "named_sums", parameters, len(spans))
+        feedback = _fetch(cursor, "feedback_sums", parameters, len(spans))
+        models = _fetch(cursor, "model_sums", parameters, len(spans))
+    return [_rows(*each) for each in zip(spans, requests, named, feedback, models, strict=True)]
+
+
+def _rows(span: Span, requests: pa.Table, named: pa.Table, feedback: pa.Table, models: pa.Table) -> HourRows:
     sums = [
-        *_request_sums(requests, thresholds),
+        *_request_sums(requests, span.thresholds),
         *_feedback_sums(requests, feedback),
         *_named_sums(named),
     ]
@@ -84,7 +109,7 @@ def count_span(cursor: duckdb.DuckDBPyConnection, span: Span, thresholds: Thresh
     return HourRows(
         _keyed(pa.concat_tables(hours) if hours else None, span.key),
         _keyed(pa.concat_tables(days) if days else None, span.key),
-        _keyed(models if models.num_rows else None, span.key),
+        _keyed(models.drop_columns("number") if models.num_rows else None, span.key),
     )
 
 
@@ -190,8 +215,13 @@ def _keyed(table: pa.Table | None, key: VersionKey) -> pa.Table:
     return pa.table({**values, **{name: table[name] for name in table.column_names}})
 
 
-def _fetch(cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> pa.Table:
-    return fetch_table(cursor, statement(name, __package__), parameters).combine_chunks()
+def _fetch(
+    cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any], spans: int
+) -> list[pa.Table]:
+    """The rows of each span."""
+    found = fetch_table(cursor, statement(name, __package__), parameters).sort_by("number").combine_chunks()
+    ends = np.searchsorted(found["number"].to_numpy(), np.arange(spans + 1))
+    return [found.slice(begin, end - begin) for begin, end in pairwise(ends)]
 
 
 def _numbers(table: pa.Table, name: str) -> IntArray:
@@ -206,4 +236,4 @@ def _floats(table: pa.Table, name: str) -> FloatArray:
 
 
 def _moments(hours: IntArray) -> pa.Array:
-    return pa.array(hours * HOUR_S * 1_000_000, pa.timestamp("us", tz="UTC"))
+    return pa.array(hours * HOUR_S * 1_000_000, _TIME)

@@ -95,13 +95,14 @@ def answering_models(source: Source, key: VersionKey) -> tuple[AnsweringModel, .
 def _by_metric(table: pa.Table) -> list[tuple[str, pa.Table]]:
     """Parts of a table that is sorted by metric."""
     table = table.combine_chunks()
-    names = np.array(table["metric"].to_pylist(), dtype=object)
-    if not len(names):
+    if not table.num_rows:
         return []
-    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
-    ends = np.append(starts[1:], len(names))
+    names = table["metric"].combine_chunks().dictionary_encode()  # in the order in which they come
+    starts = np.flatnonzero(np.diff(names.indices.to_numpy(), prepend=-1))
+    ends = np.append(starts[1:], table.num_rows)
     return [
-        (str(names[start]), table.slice(start, end - start)) for start, end in zip(starts, ends, strict=True)
+        (name, table.slice(start, end - start))
+        for name, start, end in zip(names.dictionary.to_pylist(), starts, ends, strict=True)
     ]
 
 

@@ -1,22 +1,24 @@
 """Updates the sums of watched versions while their raw rows are there."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import duckdb
+import pyarrow as pa
 
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE
-from coalmine_consumers.drift.hourly_sums import Span, count_span
+from coalmine_consumers.drift.hourly_sums import Span, SumsTable, count_spans
 from coalmine_consumers.drift.ignored_days import ignored_days
 from coalmine_consumers.drift.watched import (
     KEY,
     Thresholds,
     VersionKey,
     Watched,
-    read_watched,
+    read_all_watched,
     with_reference,
     write_watched,
 )
@@ -36,7 +38,14 @@ LEAST_FOR_THRESHOLD = 100
 """Thresholds need at least this many values."""
 SETTLED = timedelta(hours=1)
 """An hour counts as complete this long after its end."""
-_MATCHES = " AND ".join(f"{name} = ${name}" for name in KEY)
+MOST_AT_HAND = 250_000
+"""Requests that are put aside at most, to be summed up."""
+_COLUMNS: Final[Mapping[SumsTable, str]] = {
+    "drift_hours": "hour",
+    "drift_days": "day",
+    "drift_models": "hour",
+}
+"""Tables of sums, and what says when they are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,116 +62,184 @@ class ReferencePolicy:
     """Days that do not count, UTC: neither here nor later."""
 
 
-def sum_up(store: Store, key: VersionKey, policy: ReferencePolicy, now: datetime) -> Watched | None:
-    """Updates one version; returns None while it is too young to be watched, or has no raw rows.
+def sum_up(
+    store: Store, keys: Sequence[VersionKey], policy: ReferencePolicy, now: datetime
+) -> dict[VersionKey, Watched | None]:
+    """Updates some versions; gives None for one that is too young to be watched, or has no raw rows.
 
     Days before the end of a frozen reference, and days of which raw rows have expired, stay as they are. For
     one caller at a time.
 
     Args:
-        store: Its raw rows are read outside any transaction; a short one keeps the sums.
-        key: Which version.
+        store: Its raw rows are read outside any transaction; short ones keep the sums.
+        keys: Which versions: together they are far cheaper than one by one.
         policy: Read when a reference is frozen, then never again.
         now: Hours after this do not count yet.
     """
     with store.cursor() as cursor:
         cursor.begin()
         try:
-            return _Summing(store, cursor, key, policy, now).run()
+            return _Summing(store, cursor, keys, policy, now).run()
         finally:
             cursor.rollback()
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Whole days of one version that are summed up again; its life may begin, or its reference end, later."""
+
+    watched: Watched
+    first: datetime
+    last: datetime
+
+
 class _Summing:
-    """One run for one version, over one state of the store."""
+    """One run for some versions, over one state of the store."""
 
     def __init__(
         self,
         store: Store,
         cursor: duckdb.DuckDBPyConnection,
-        key: VersionKey,
+        keys: Sequence[VersionKey],
         policy: ReferencePolicy,
         now: datetime,
     ) -> None:
         self._store = store
         self._cursor = cursor
-        self._key = key
+        self._keys = keys
         self._policy = policy
         self._complete_until = (now - SETTLED).replace(minute=0, second=0, microsecond=0)
         self._through = last_ingest_id(cursor)
         self._horizon = raw_horizon(cursor)
 
-    def run(self) -> Watched | None:
-        """Sums up what is new, and freezes the reference if it is complete."""
-        watched = read_watched(Snapshot(self._cursor), self._key) or self._begun()
-        if watched is None:
-            return None
-        if watched.through_ingest_id < self._through:
-            frozen = watched.reference_until or watched.first_hour
-            since = max(_day_of(watched.first_hour), self._horizon)
-            for first, last in _runs(self._touched(watched, since)):
-                self._keep_days(watched, first, last, frozen)
-        done = self._frozen(
-            Watched(
-                watched.key,
-                watched.first_hour,
-                max(self._through, watched.through_ingest_id),
-                watched.thresholds,
-                watched.reference_until,
-            )
-        )
-        if done != watched:
+    def run(self) -> dict[VersionKey, Watched | None]:
+        """Sums up what is new, and freezes the references that are complete."""
+        known = read_all_watched(Snapshot(self._cursor), self._keys)
+        begun = self._begun([key for key in self._keys if key not in known])
+        watched = known | begun
+        together: dict[tuple[datetime, datetime], list[_Stretch]] = {}
+        for each in self._stretches(watched.values()):
+            together.setdefault((each.first, each.last), []).append(each)
+        for (first, last), stretches in together.items():
+            keys = [each.watched.key for each in stretches]
+            if self._are_few(keys, first, last):
+                with self._narrowed(keys, first, last):
+                    self._keep(stretches)
+            else:
+                for stretch in stretches:
+                    self._keep([stretch])
+        done = {
+            key: self._frozen(replace(found, through_ingest_id=max(self._through, found.through_ingest_id)))
+            for key, found in watched.items()
+        }
+        changed = [found for key, found in done.items() if found != known.get(key)]
+        if changed:
             with self._store.transaction() as connection:
-                write_watched(connection, done)
-        return done
+                write_watched(connection, changed)
+        return {key: done.get(key) for key in self._keys}
 
-    def _begun(self) -> Watched | None:
-        """A version that has become old enough to be watched."""
-        (life,) = self._rows("version_life", {**self._key.parameters(), "days": self._policy.min_days})
-        old_enough: datetime | None = life["old_enough"]
-        if old_enough is None or min(life["last_event_time"], self._complete_until) < old_enough:
-            return None
-        (row,) = self._rows(
-            "thresholds",
-            {
-                **self._key.parameters(),
-                "since": life["first_hour"],
-                "until": old_enough,
-                "cap": CAP_QUANTILE,
-                "tail": TAIL_QUANTILE,
-                "least": LEAST_FOR_THRESHOLD,
-            },
-        )
-        return Watched(self._key, life["first_hour"], 0, Thresholds(**row))
+    def _begun(self, keys: Sequence[VersionKey]) -> dict[VersionKey, Watched]:
+        """Versions that have become old enough to be watched."""
+        lives = self._rows_of("version_lives", keys, {"days": self._policy.min_days}) if keys else []
+        found = {}
+        for life in lives:
+            old_enough: datetime | None = life["old_enough"]
+            if old_enough is None or min(life["last_event_time"], self._complete_until) < old_enough:
+                continue
+            key = _key_of(life)
+            (row,) = self._rows(
+                "thresholds",
+                {
+                    **key.parameters(),
+                    "since": life["first_hour"],
+                    "until": old_enough,
+                    "cap": CAP_QUANTILE,
+                    "tail": TAIL_QUANTILE,
+                    "least": LEAST_FOR_THRESHOLD,
+                },
+            )
+            found[key] = Watched(key, life["first_hour"], 0, Thresholds(**row))
+        return found
 
-    def _touched(self, watched: Watched, since: datetime) -> list[datetime]:
-        batches = {"after": watched.through_ingest_id, "through": self._through}
-        if watched.through_ingest_id:
+    def _stretches(self, watched: Iterable[Watched]) -> Iterator[_Stretch]:
+        """What is to be summed up again."""
+        behind: dict[int, list[Watched]] = {}
+        for each in watched:
+            if each.through_ingest_id < self._through:
+                behind.setdefault(each.through_ingest_id, []).append(each)
+        for after, some in behind.items():
+            days = self._touched([each.key for each in some], after)
+            for each in some:
+                since = max(_day_of(each.first_hour), self._horizon)
+                for first, last in _runs([day for day in days.get(each.key, ()) if day >= since]):
+                    yield _Stretch(each, first, last)
+
+    def _touched(self, keys: Sequence[VersionKey], after: int) -> dict[VersionKey, list[datetime]]:
+        """Days that have rows of batches after one."""
+        batches = {"after": after, "through": self._through}
+        if after:
             (spans,) = self._rows("new_spans", batches)
         else:  # everything, and batches of early releases do not say which times they brought
-            spans = {"since": since, "until": FOREVER, "least_id": UUID(int=0), "greatest_id": LAST_ID}
-        parameters = {**self._key.parameters(), **batches, **spans, "kept_from": since}
-        return [row["day"] for row in self._rows("touched_days", parameters)]
+            spans = {
+                "since": self._horizon,
+                "until": FOREVER,
+                "least_id": UUID(int=0),
+                "greatest_id": LAST_ID,
+            }
+        found: dict[VersionKey, list[datetime]] = {}
+        for row in self._rows_of("touched_days", keys, {**batches, **spans, "kept_from": self._horizon}):
+            found.setdefault(_key_of(row), []).append(row["day"])
+        return found
 
-    def _keep_days(self, watched: Watched, first: datetime, last: datetime, frozen: datetime) -> None:
+    def _are_few(self, keys: Sequence[VersionKey], first: datetime, last: datetime) -> bool:
+        """Whether the rows of some versions and days can be put aside."""
+        (found,) = self._rows_of("requests_of_days", keys, {"since": first, "until": last})
+        return int(found["requests"]) <= MOST_AT_HAND
+
+    @contextmanager
+    def _narrowed(self, keys: Sequence[VersionKey], first: datetime, last: datetime) -> Iterator[None]:
+        """Lets `requests` be the rows of some versions and days.
+
+        To find few rows among all files takes longer than to sum them up, which takes four queries.
+        """
+        with lent(self._cursor, keys=_table_of(keys)):
+            self._cursor.execute(
+                statement("narrowed", __package__), {"since": first, "until": last, "through": self._through}
+            ).fetchall()
+        try:
+            yield
+        finally:
+            self._cursor.execute("DROP TABLE temp.requests").fetchall()
+
+    def _keep(self, stretches: Sequence[_Stretch]) -> None:
         """Sums up days again and replaces what was kept of them."""
-        since = max(first, frozen)  # a frozen reference ends with a day, and a life begins with an hour
-        if since >= last:
+        spans = [
+            # A frozen reference ends with a day, and a life begins with an hour.
+            Span(each.watched.key, since, each.last, each.watched.thresholds)
+            for each in stretches
+            if (since := max(each.first, each.watched.reference_until or each.watched.first_hour)) < each.last
+        ]
+        if not spans:
             return
-        counted = count_span(self._cursor, Span(self._key, since, last, self._through), watched.thresholds)
-        added = {"drift_hours": counted.hours, "drift_days": counted.days, "drift_models": counted.models}
-        columns = {"drift_hours": "hour", "drift_days": "day", "drift_models": "hour"}
-        bounds = {**self._key.parameters(), "until": last}
+        counted = count_spans(self._cursor, spans, self._through)
         with self._store.transaction() as connection:
-            for name, rows in added.items():
-                begin = _day_of(since) if name == "drift_days" else since
-                connection.execute(
-                    f"DELETE FROM {name} WHERE {_MATCHES} "  # noqa: S608 - a closed set of names
-                    f"AND {columns[name]} >= $since AND {columns[name]} < $until",
-                    {**bounds, "since": begin},
-                ).fetchall()
-                if rows.num_rows:
-                    with lent(connection, added_rows=rows):
+            for name, column in _COLUMNS.items():
+                gone = [
+                    {
+                        **each.key.parameters(),
+                        "since": _day_of(each.since) if column == "day" else each.since,
+                        "until": each.until,
+                    }
+                    for each in spans
+                ]
+                rows = [table for each in counted if (table := each.of(name)).num_rows]
+                with lent(connection, gone=pa.Table.from_pylist(gone)):
+                    connection.execute(
+                        f"DELETE FROM {name} USING gone WHERE {_matches(name)} "  # noqa: S608 - a closed set
+                        f"AND {name}.{column} >= gone.since AND {name}.{column} < gone.until"
+                    ).fetchall()
+                if rows:
+                    with lent(connection, added_rows=pa.concat_tables(rows)):
                         connection.execute(
                             f"INSERT INTO {name} BY NAME SELECT * FROM added_rows"  # noqa: S608
                         ).fetchall()
@@ -172,9 +249,9 @@ class _Summing:
         if watched.reference_until is not None:
             return watched
         reader = self._store.reader()
-        named = ignored_days(reader, self._key, self._policy.special_days)
+        named = ignored_days(reader, watched.key, self._policy.special_days)
         parameters = {
-            **self._key.parameters(),
+            **watched.key.parameters(),
             "ignored": [each.day for each in named if each.ignored],
             "first_hour": watched.first_hour,
             "days": self._policy.days,
@@ -186,10 +263,28 @@ class _Summing:
         end: datetime | None = found["until"][0].as_py()
         return watched if end is None else with_reference(watched, end)
 
+    def _rows_of(
+        self, name: str, keys: Sequence[VersionKey], parameters: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        with lent(self._cursor, keys=_table_of(keys)):
+            return self._rows(name, parameters)
+
     def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         query = statement(name, __package__)
         found: list[dict[str, Any]] = fetch_rows(self._cursor, query, parameters)
         return found
+
+
+def _matches(table: str) -> str:
+    return " AND ".join(f"{table}.{name} = gone.{name}" for name in KEY)
+
+
+def _table_of(keys: Sequence[VersionKey]) -> pa.Table:
+    return pa.Table.from_pylist([key.parameters() for key in keys])
+
+
+def _key_of(row: Mapping[str, Any]) -> VersionKey:
+    return VersionKey(*(row[name] for name in KEY))
 
 
 def _day_of(moment: datetime) -> datetime:

@@ -1,15 +1,27 @@
 """Versions watched for drift: since when, against which reference, and how far they are summed up."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from coalmine_consumers.sql import Source
+from coalmine_consumers.sql import Source, replace_rows
 
 KEY = ("prompt", "version", "environment")
-_OF_KEY = "prompt = $prompt AND version = $version AND environment = $environment"
+_TIME = pa.timestamp("us", "UTC")
+_THRESHOLDS = ("cost_cap", "latency_cap", "latency_tail", "time_to_first_token_tail")
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in KEY),
+        ("first_hour", _TIME),
+        ("reference_until", _TIME),
+        ("through_ingest_id", pa.int64()),
+        *((name, pa.float64()) for name in _THRESHOLDS),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +65,42 @@ class Watched:
 
 def read_watched(source: Source, key: VersionKey) -> Watched | None:
     """A version, if it is watched."""
-    rows = source.rows(f"SELECT * FROM drift_versions WHERE {_OF_KEY}", key.parameters())  # noqa: S608
-    if not rows:
-        return None
-    (row,) = rows
-    names = ("cost_cap", "latency_cap", "latency_tail", "time_to_first_token_tail")
+    return read_all_watched(source, [key]).get(key)
+
+
+def read_all_watched(source: Source, keys: Sequence[VersionKey]) -> dict[VersionKey, Watched]:
+    """Those of some versions that are watched."""
+    rows = source.rows(
+        "SELECT * FROM drift_versions WHERE prompt IN (SELECT unnest($prompts))",
+        {"prompts": sorted({key.prompt for key in keys})},
+    )
+    found = {VersionKey(*(row[name] for name in KEY)): row for row in rows}
+    return {key: _watched(key, found[key]) for key in keys if key in found}
+
+
+def _watched(key: VersionKey, row: Mapping[str, Any]) -> Watched:
     return Watched(
         key,
         row["first_hour"],
         row["through_ingest_id"],
-        Thresholds(**{name: row[name] for name in names}),
+        Thresholds(**{name: row[name] for name in _THRESHOLDS}),
         row["reference_until"],
     )
 
 
-def write_watched(connection: duckdb.DuckDBPyConnection, watched: Watched) -> None:
-    """Saves a version, replacing what was known of it, inside a transaction of the store."""
-    connection.execute(f"DELETE FROM drift_versions WHERE {_OF_KEY}", watched.key.parameters()).fetchall()  # noqa: S608
-    row = {
-        **watched.key.parameters(),
-        "first_hour": watched.first_hour,
-        "reference_until": watched.reference_until,
-        "through_ingest_id": watched.through_ingest_id,
-        **asdict(watched.thresholds),
-    }
-    values = ", ".join(f"${name}" for name in row)
-    connection.execute(f"INSERT INTO drift_versions ({', '.join(row)}) VALUES ({values})", row).fetchall()  # noqa: S608
+def write_watched(connection: duckdb.DuckDBPyConnection, versions: Iterable[Watched]) -> None:
+    """Saves versions, replacing what was known of them, inside a transaction of the store."""
+    rows = [
+        {
+            **each.key.parameters(),
+            "first_hour": each.first_hour,
+            "reference_until": each.reference_until,
+            "through_ingest_id": each.through_ingest_id,
+            **asdict(each.thresholds),
+        }
+        for each in versions
+    ]
+    replace_rows(connection, "drift_versions", KEY, pa.Table.from_pylist(rows, schema=_SCHEMA))
 
 
 def with_reference(watched: Watched, until: datetime) -> Watched:

@@ -1,6 +1,18 @@
 """Experiments in the store: sums per arm and unit group, units, and the looks that were taken."""
 
-from coalmine_consumers.experiments.listing import allocations, experiments, last_batch
+from coalmine_consumers.experiments.group_sums import (
+    MOST_GROUPS,
+    GroupQuestion,
+    GroupSums,
+    group_sums,
+    segment_keys,
+)
+from coalmine_consumers.experiments.listing import (
+    allocations,
+    deployment_changes,
+    experiments,
+    last_batch,
+)
 from coalmine_consumers.experiments.looks import Look, append_look, last_look, look_at, looks
 from coalmine_consumers.experiments.overlap import Periods, VersionSpan, side_by_side
 from coalmine_consumers.experiments.prompt_traffic import PromptTraffic, prompt_traffic
@@ -15,8 +27,11 @@ from coalmine_consumers.experiments.sums import (
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
 
 __all__ = [
+    "MOST_GROUPS",
     "UNIT_GROUPS",
     "ExperimentSums",
+    "GroupQuestion",
+    "GroupSums",
     "HeavyUnit",
     "Look",
     "Periods",
@@ -27,13 +42,16 @@ __all__ = [
     "VersionSums",
     "allocations",
     "append_look",
+    "deployment_changes",
     "experiment_sums",
     "experiments",
+    "group_sums",
     "last_batch",
     "last_look",
     "look_at",
     "looks",
     "prompt_traffic",
+    "segment_keys",
     "segment_sums",
     "side_by_side",
     "units_since",

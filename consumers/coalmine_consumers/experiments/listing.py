@@ -27,6 +27,12 @@ def allocations(source: Source, experiment: str) -> dict[int, dict[str, float]]:
     return found
 
 
+def deployment_changes(source: Source) -> int:
+    """Returns how many changes of deployments are stored: until there are more, allocations are as before."""
+    (row,) = source.rows("SELECT count(*) AS changes FROM deployments")
+    return int(row["changes"])
+
+
 def last_batch(source: Source) -> int:
     """Returns the last batch that was stored; 0 if there is none."""
     (row,) = source.rows("SELECT coalesce(max(ingest_id), 0) AS last FROM batches")

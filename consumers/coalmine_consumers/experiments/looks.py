@@ -34,14 +34,14 @@ def append_look(connection: duckdb.DuckDBPyConnection, look: Look) -> Look:
     Returns:
         The look with its id.
     """
-    ((last,),) = connection.sql("SELECT coalesce(max(look_id), 0) FROM experiment_looks").fetchall()
-    numbered = replace(look, look_id=int(last) + 1)
-    connection.execute(
-        "INSERT INTO experiment_looks VALUES "
-        "($look_id, $experiment, $taken_at, $through_ingest_id, $requests, $document)",
-        asdict(numbered),
+    ((look_id,),) = connection.execute(
+        "INSERT INTO experiment_looks "
+        "SELECT coalesce(max(look_id), 0) + 1, "
+        "$experiment, $taken_at, $through_ingest_id, $requests, $document "
+        "FROM experiment_looks RETURNING look_id",
+        {name: value for name, value in asdict(look).items() if name != "look_id"},
     ).fetchall()
-    return numbered
+    return replace(look, look_id=int(look_id))
 
 
 def last_look(source: Source, experiment: str, known: Look | None = None) -> Look | None:

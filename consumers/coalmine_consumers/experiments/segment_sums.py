@@ -1,16 +1,16 @@
 """The sums of one experiment in each of its declared segments."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.arrays import FloatArray, IndexArray
-from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums
+from coalmine_consumers.experiments.sums import UNIT_GROUPS, ExperimentSums, added_up
 from coalmine_consumers.sql import Source, statement
 
 
@@ -21,44 +21,50 @@ class SegmentSums:
     cells: pa.Table
     """segment_key, segment_value, metric, epoch, arm, unit_group, sum_x, sum_y; what has one key adds up."""
 
-    def names(self) -> list[tuple[str, str]]:
-        """Keys and values of the segments, sorted."""
-        found = self.cells.group_by(["segment_key", "segment_value"]).aggregate([])
-        return sorted(zip(found["segment_key"].to_pylist(), found["segment_value"].to_pylist(), strict=True))
-
-    def of(
-        self, key: str, value: str, metrics: Sequence[str], like: ExperimentSums
-    ) -> tuple[FloatArray, FloatArray]:
-        """Denominators and numerators of one segment, shape (M, E, A, 256).
+    def in_each(
+        self, metrics: Sequence[str], like: ExperimentSums
+    ) -> Iterator[tuple[tuple[str, str], FloatArray, FloatArray]]:
+        """Key and value of each segment, sorted, with its denominators and numerators, shape (M, E, A, 256).
 
         Args:
-            key: Of the segment.
-            value: Likewise.
             metrics: M names of cells.
             like: Sums of the same experiment, with its epochs and arms.
         """
         shape = (len(metrics), len(like.epochs), len(like.arms), UNIT_GROUPS)
-        x, y = np.zeros(shape), np.zeros(shape)
-        mine = pc.and_(pc.equal(self.cells["segment_key"], key), pc.equal(self.cells["segment_value"], value))
-        cells = self.cells.filter(mine)
-        place = (
-            _places(cells["metric"], metrics, pa.string()),
-            _places(cells["epoch"], like.epochs, cells["epoch"].type),
-            _places(cells["arm"], like.arms, pa.string()),
+        cells = self.cells
+        codes = (
+            _places(cells["metric"], metrics),
+            _places(cells["epoch"], like.epochs),
+            _places(cells["arm"], like.arms),
             cells["unit_group"].to_numpy(),
         )
-        known = np.flatnonzero((place[0] >= 0) & (place[1] >= 0) & (place[2] >= 0))
-        at = tuple(each[known] for each in place)
-        np.add.at(x, at, cells["sum_x"].to_numpy()[known])
-        np.add.at(y, at, cells["sum_y"].to_numpy()[known])
-        # What is taken back later, such as a thumb, may leave less than nothing in a group.
-        return np.maximum(x, 0.0), np.where(x > 0, y, 0.0)
+        place = np.ravel_multi_index(codes, shape, mode="clip")
+        known = (codes[0] >= 0) & (codes[1] >= 0) & (codes[2] >= 0)
+        keys, of_key = _coded(cells["segment_key"])
+        values, of_value = _coded(cells["segment_value"])
+        segment = np.where(known, of_key * len(values) + of_value, -1)
+        order = np.argsort(segment, kind="stable")
+        segment, place = segment[order], place[order]
+        sum_x, sum_y = (cells[name].to_numpy()[order] for name in ("sum_x", "sum_y"))
+        found, first = np.unique(segment, return_index=True)
+        ends = [*first[1:].tolist(), len(segment)]
+        for number, at in zip(found.tolist(), map(slice, first.tolist(), ends), strict=True):
+            if number < 0:
+                continue
+            x, y = (added_up(place[at], sums[at], shape) for sums in (sum_x, sum_y))
+            # What is taken back later, such as a thumb, may leave less than nothing in a group.
+            name = keys[number // len(values)], values[number % len(values)]
+            yield name, np.maximum(x, 0.0), np.where(x > 0, y, 0.0)
 
     def to_bytes(self) -> bytes:
-        """The sums as bytes."""
+        """The sums as bytes, one row per key."""
+        sums = ("sum_x", "sum_y")
+        keys = [name for name in self.cells.column_names if name not in sums]
+        cells = self.cells.group_by(keys).aggregate([(name, "sum") for name in sums])
+        cells = cells.rename_columns({f"{name}_sum": name for name in sums})
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.cells.schema) as writer:
-            writer.write_table(self.cells)
+        with pa.ipc.new_stream(sink, cells.schema) as writer:
+            writer.write_table(cells)
         return bytes(sink.getvalue())
 
     @classmethod
@@ -90,7 +96,13 @@ def segment_sums(
     return SegmentSums(source.table(statement("segment_cell_sums", __package__), parameters))
 
 
-def _places(column: pa.ChunkedArray, values: Sequence[str] | Sequence[int], kind: pa.DataType) -> IndexArray:
-    found = pc.index_in(column, value_set=pa.array(values, kind)).fill_null(-1)
+def _places(column: pa.ChunkedArray, values: Sequence[Any]) -> IndexArray:
+    """Where each is among some values; -1 if it is not."""
+    found = pc.index_in(column, value_set=pa.array(values, column.type)).fill_null(-1)
     places: IndexArray = found.to_numpy().astype(np.intp)
     return places
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[list[Any], IndexArray]:
+    values = sorted(pc.unique(column).to_pylist())
+    return values, _places(column, values)

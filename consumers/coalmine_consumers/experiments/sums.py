@@ -1,5 +1,6 @@
 """The sums of one experiment, as dense arrays."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -122,9 +123,8 @@ def experiment_sums(
     arms, of_arm = _coded(cells["arm"])
     group = cells["unit_group"].to_numpy()
     shape = (len(metrics) + len(OF_UNITS), len(epochs), len(arms), UNIT_GROUPS)
-    x, y = np.zeros(shape), np.zeros(shape)
-    x[of_metric, of_epoch, of_arm, group] = cells["sum_x"].to_numpy()
-    y[of_metric, of_epoch, of_arm, group] = cells["sum_y"].to_numpy()
+    of_cell = np.ravel_multi_index((of_metric, of_epoch, of_arm, group), shape)
+    x, y = (added_up(of_cell, cells[name].to_numpy(), shape) for name in ("sum_x", "sum_y"))
     counts = np.zeros(shape[1:], np.int64)
     place = _places(units["epoch"], epochs), _places(units["arm"], arms), units["unit_group"].to_numpy()
     counts[place] = units["units"].to_numpy()
@@ -144,6 +144,18 @@ def experiment_sums(
         frozenset(metrics) - other - BUILT_IN,
         _heavy_units(units, _requests(cells)),
     )
+
+
+def added_up(place: IndexArray, values: FloatArray, shape: Sequence[int]) -> FloatArray:
+    """Sums of values.
+
+    Args:
+        place: Of each value among all sums.
+        values: The values.
+        shape: Of the sums.
+    """
+    sums = np.bincount(place, weights=values, minlength=math.prod(shape))
+    return np.asarray(sums, np.float64).reshape(shape)
 
 
 def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArray:

@@ -120,13 +120,12 @@ def _fold_part(connection: duckdb.DuckDBPyConnection, table: AdditiveTable, part
     chosen = {} if part is None else {"folding_buckets": part}
     where = "" if part is None else "SEMI JOIN folding_buckets USING (resolution, bucket_start)"
     delete = "" if part is None else "WHERE (resolution, bucket_start) IN (FROM folding_buckets)"
+    folded = statement(f"fold_{table}", __package__).format(source=f"(FROM {table} {where})")
     with lent(connection, **chosen):
-        copy = f"CREATE TEMP TABLE folding AS SELECT * FROM {table} {where}"  # noqa: S608 - closed set
-        before = _rows(connection, copy)
-        connection.execute(f"DELETE FROM {table} {delete}").fetchall()  # noqa: S608 - closed set
-    folding = statement(f"fold_{table}", __package__).format(source="folding")
-    after = _rows(connection, f"INSERT INTO {table} BY NAME {folding}")
-    connection.execute("DROP TABLE folding")
+        after = _rows(connection, f"CREATE TEMP TABLE folded AS {folded}")
+        before = _rows(connection, f"DELETE FROM {table} {delete}")  # noqa: S608 - closed set
+    connection.execute(f"INSERT INTO {table} BY NAME FROM folded").fetchall()
+    connection.execute("DROP TABLE folded")
     return Folded(table, before, after)
 
 

@@ -1,11 +1,13 @@
 """Questions a person asks, answered from rollups alone: as fast over 20 million events as over one.
 
-One call, and what segments and users cost, come from the raw rows.
+Calls and feedback, one by one, and what segments and users cost, come from the raw rows.
 """
 
+from coalmine_consumers.queries.call_context import call_context
 from coalmine_consumers.queries.costs import costs
 from coalmine_consumers.queries.deployment_marks import deployment_marks
 from coalmine_consumers.queries.facets import facets
+from coalmine_consumers.queries.feedback import feedback
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
@@ -20,9 +22,11 @@ from coalmine_consumers.queries.versions import versions
 __all__ = [
     "Filters",
     "IngestHealth",
+    "call_context",
     "costs",
     "deployment_marks",
     "facets",
+    "feedback",
     "ingest_health",
     "model_use",
     "quantiles",

@@ -49,7 +49,12 @@ def _rows(
     rows = source.rows(query, {"request_id": request_id})
     if private:
         return rows
-    return [{name: _public(name, value) for name, value in row.items()} for row in rows]
+    return [public(row) for row in rows]
+
+
+def public(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without texts and identifiers of users."""
+    return {name: _public(name, value) for name, value in row.items()}
 
 
 def _public(name: str, value: Any) -> Any:  # noqa: ANN401 - any column

@@ -12,6 +12,14 @@ from coalmine_consumers.results.dead_letters import (
 )
 from coalmine_consumers.results.drift import DayIgnored
 from coalmine_consumers.results.experiments import ExperimentRow
+from coalmine_consumers.results.feedback import (
+    CallContext,
+    CallPlace,
+    FeedbackRow,
+    Opinion,
+    PlaceMetric,
+    ServedBy,
+)
 from coalmine_consumers.results.ingest import (
     Counts,
     GapRow,
@@ -45,7 +53,9 @@ __all__ = [
     "AuditCheck",
     "AuditIdentity",
     "AuditReport",
+    "CallContext",
     "CallFeedback",
+    "CallPlace",
     "CallScore",
     "CostDimension",
     "CostPoint",
@@ -60,6 +70,7 @@ __all__ = [
     "DeploymentMark",
     "ExperimentRow",
     "Facets",
+    "FeedbackRow",
     "FrameKind",
     "GapRow",
     "IngestStatus",
@@ -67,7 +78,9 @@ __all__ = [
     "MarkExperiment",
     "Measures",
     "ModelUse",
+    "Opinion",
     "PartitionStatus",
+    "PlaceMetric",
     "QuantileMetric",
     "QuantileRow",
     "QuantileValue",
@@ -75,6 +88,7 @@ __all__ = [
     "RebuildStatus",
     "Rebuilt",
     "SegmentRow",
+    "ServedBy",
     "Step",
     "StepChoice",
     "StillFailing",

@@ -84,10 +84,13 @@ class Store:
         return store
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self, *, of_segments: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writing connection, with everything done in the block committed together or not at all.
 
         Waits for other writers; not re-entrant. Queries inside must be fetched whole.
+
+        Args:
+            of_segments: False for what cannot change which segments there are: their list stays as it is.
         """
         with self._writing:
             self._connection.begin()
@@ -97,7 +100,8 @@ class Store:
             except BaseException:
                 self._connection.rollback()
                 raise
-            self._published.publish(self._connection)
+            if of_segments:
+                self._published.publish(self._connection)
 
     def commit(self, batch: DecodedBatch, also: Also | None = None) -> CommitResult:
         """Stores a batch: all of it, or on any error nothing. Any thread may call it.

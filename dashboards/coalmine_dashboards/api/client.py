@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -52,6 +52,7 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
+_Value: TypeAlias = str | list[str]
 _MAX_PAGES = 100
 """A list with more pages than this is a fault of the server."""
 
@@ -169,7 +170,7 @@ class ApiClient:
         return self.items("/v1/deployment-marks", DeploymentMark, **every_model)
 
     def _pages(
-        self, path: str, parameters: dict[str, str], answer: TypeAdapter[_PageLike]
+        self, path: str, parameters: dict[str, _Value], answer: TypeAdapter[_PageLike]
     ) -> list[_PageLike]:
         """Returns all pages of a list, at least one."""
         pages = [self._get(path, parameters, answer)]
@@ -179,7 +180,7 @@ class ApiClient:
             pages.append(self._get(path, {**parameters, "cursor": cursor}, answer))
         return pages
 
-    def _get(self, path: str, parameters: dict[str, str], answer: TypeAdapter[_Answer]) -> _Answer:
+    def _get(self, path: str, parameters: dict[str, _Value], answer: TypeAdapter[_Answer]) -> _Answer:
         return self._ask(self._http.build_request("GET", path, params=parameters), path, answer)
 
     def _ask(self, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
@@ -232,15 +233,17 @@ def _first_fault(error: ValidationError) -> str:
     return f"the answer{''.join(where)} is {fault['input']!r:.80}"
 
 
-def _text(parameters: Mapping[str, object]) -> dict[str, str]:
-    """Parameters of a query as text."""
-    found = {}
+def _text(parameters: Mapping[str, object]) -> dict[str, _Value]:
+    """Parameters of a query as text; a list is a parameter that is repeated."""
+    found: dict[str, _Value] = {}
     for name, value in parameters.items():
         match value:
             case None:
                 continue
             case datetime():
                 found[name] = _moment(value)
+            case list():
+                found[name] = [str(each) for each in value]
             case bool():
                 found[name] = "true" if value else "false"
             case _:

@@ -1,10 +1,235 @@
 """What is spent on which prompt, version, model, app and segment, and what a change would save."""
 
+from datetime import UTC, datetime
+from typing import Final
+
 import streamlit as st
+
+from coalmine_alerts.results.spending import Spending
+from coalmine_analytics.results.savings import Savings
+from coalmine_consumers.results import CostDimension, Costs, Facets
+from coalmine_dashboards.formatting import count, money, percent
+from coalmine_dashboards.palette import Mode
+from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
+from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.tables import table
+from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.ranges import range_named
+from coalmine_dashboards.views.costs import (
+    DIMENSIONS,
+    budget_columns,
+    cost_columns,
+    costs_chart,
+    days_chart,
+    groups_words,
+    saving_columns,
+    spending_items,
+)
+from coalmine_dashboards.views.markup import health_strip, plain, shown
+from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
+
+_EVERY_S: Final = 10.0
+_SLOWLY_S: Final = 60.0
+"""Raw rows are read, or nothing changes sooner."""
+_MOST_ROWS: Final = 50
+_MOST_SAVINGS: Final = 15
+_DEFAULT_TIME: Final = "7d"
+_BUDGET: Final = """# alerts.yaml
+budgets:
+  support:
+    usd: 2000
+    period: month
+    prompt: support-refund"""
 
 
 def show() -> None:
     """Draw the page."""
-    st.caption(
-        "What is spent on which prompt, version, model, app and segment, and what a change would save."
+    facets = known_facets()
+    if facets is not None and not facets.prompts:
+        advise(nothing_yet())
+        return
+    chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
+    if facets is not None:
+        chosen = filters(facets, default_time=_DEFAULT_TIME)
+    slowly_s = _SLOWLY_S if chosen.live else None
+    live("spending", lambda: _spending(chosen), _draw_strip, asked=_filters(chosen), every_s=slowly_s)
+    _where_it_goes(facets, chosen)
+    st.subheader("Budgets", anchor=False)
+    live("budgets", lambda: _spending(chosen), _draw_budgets, asked=_filters(chosen), every_s=slowly_s)
+    _what_would_save(facets, chosen)
+
+
+def _filters(chosen: Chosen) -> tuple[str | None, ...]:
+    return chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key
+
+
+def _spending(chosen: Chosen) -> Spending:
+    return client().read("/v1/spending", Spending, prompt=chosen.prompt, environment=chosen.environment)
+
+
+def _draw_strip(found: Spending) -> None:
+    st.html(health_strip(spending_items(found), "Spending"))
+
+
+def _where_it_goes(facets: Facets | None, chosen: Chosen) -> None:
+    st.subheader("Where it goes", anchor=False)
+    by: CostDimension = st.segmented_control(
+        "By",
+        list(DIMENSIONS),
+        default="prompt",
+        required=True,
+        key="by",
+        bind="query-params",
     )
+    from_raw = by in ("segment", "user")
+    live(
+        "costs",
+        lambda: _costs(chosen, by),
+        lambda found: _draw_costs(found, facets, chosen),
+        asked=(*_filters(chosen), by),
+        every_s=None if not chosen.live else _SLOWLY_S if from_raw else _EVERY_S,
+    )
+
+
+def _costs(chosen: Chosen, by: CostDimension) -> Costs:
+    segment = st.session_state.get("segment") or st.query_params.get("segment")
+    return client().read(
+        "/v1/costs",
+        Costs,
+        **_question(chosen),
+        by=by,
+        segment=segment if by == "segment" else None,
+        limit=_MOST_ROWS,
+    )
+
+
+def _question(chosen: Chosen) -> dict[str, object]:
+    return {
+        "prompt": chosen.prompt,
+        "environment": chosen.environment,
+        "model": chosen.model,
+        "since": chosen.time_range.since(datetime.now(UTC)),
+    }
+
+
+def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
+    if found.by == "segment" and found.segment_keys:
+        _choose_segment(found)
+    if not found.items:
+        if facets is not None:
+            advise(nothing_in_range(facets, chosen.words()))
+        if chosen.time_range.length is not None and st.button("Show all time", on_click=choose_all_time):
+            st.rerun()
+        return False
+    if found.by == "segment" and found.segment is None:
+        nothing(
+            "No call has a segment",
+            "Give calls segments, and their costs are told apart here:",
+            'cm.call("support-refund", segments={"plan": "pro"})',
+        )
+        return False
+    mode = _mode()
+    unpriced = found.requests - found.priced_requests
+    said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {groups_words(found)}"]
+    if unpriced:
+        share = percent(unpriced / found.requests)
+        said.append(f"{count(unpriced)} calls ({share}) have no known cost and are not in it")
+    if found.by in ("segment", "user"):
+        said.append(f"raw rows are read for seven days at most: from {local(found.since)}")
+    if found.by == "user" and any((row.name or "").startswith("#") for row in found.items):
+        said.append("admins see who they are")
+    st.caption(plain("; ".join(said) + "."))
+    if found.cost_usd is not None:
+        st.altair_chart(
+            costs_chart(found, mode),
+            width="stretch",
+            key=f"costs-{_filters(chosen)}-{found.by}-{found.segment}",
+        )
+        downloads(found.series, f"costs-by-{found.by}-over-time")
+    table(found.items, cost_columns(found, mode), f"Costs by {found.by}")
+    if found.groups > len(found.items):
+        st.caption(f"The {len(found.items)} that cost most of {count(found.groups)}.")
+    downloads(found.items, f"costs-by-{found.by}")
+    return True
+
+
+def _choose_segment(found: Costs) -> None:
+    if found.segment not in found.segment_keys:
+        st.warning(f"No call has the segment {plain(found.segment or '')}: choose another.")
+    st.selectbox(
+        "Segment",
+        found.segment_keys,
+        index=found.segment_keys.index(found.segment) if found.segment in found.segment_keys else None,
+        format_func=shown,
+        key="segment",
+        bind="query-params",
+        width=220,
+    )
+
+
+def _draw_budgets(found: Spending) -> None:
+    if found.budgets:
+        table(found.budgets, budget_columns(), "Budgets")
+        downloads(found.budgets, "budgets")
+    else:
+        nothing(
+            "No budget is set",
+            "Name an amount, and alerts tell when half, most or all of it is spent, and when it "
+            "will not last. Write it into alerts.yaml in Coalmine's home; docs/alerts.md says more.",
+            _BUDGET,
+        )
+    if found.days:
+        st.markdown(
+            "**All spending by day** :gray[:small[this month and the one before; today so far is paler]]"
+        )
+        st.altair_chart(days_chart(found, _mode()), width="stretch", key="days")
+        downloads(found.days, "spending-by-day")
+
+
+def _what_would_save(facets: Facets | None, chosen: Chosen) -> None:
+    st.subheader("What a change would have saved", anchor=False)
+    st.caption(
+        "The calls of this period, had another version or model answered them: versions at what they cost "
+        "themselves, models at their price for the same tokens. What it does to quality, an evaluation or a "
+        "rollout tells."
+    )
+    models = st.multiselect(
+        "Also price these models",
+        [] if facets is None else facets.models,
+        accept_new_options=True,
+        max_selections=20,
+        format_func=shown,
+        key="to_model",
+        bind="query-params",
+        placeholder="Any model, e.g. gpt-4o-mini",
+    )
+    live(
+        "savings",
+        lambda: client().read("/v1/savings", Savings, **_question(chosen), to_model=models or None),
+        lambda found: _draw_savings(found, chosen),
+        asked=(*_filters(chosen), tuple(models)),
+        every_s=_SLOWLY_S if chosen.live else None,
+    )
+
+
+def _draw_savings(found: Savings, chosen: Chosen) -> bool:
+    if found.unpriced:
+        names = ", ".join(found.unpriced)
+        st.caption(f"No price is known of {plain(names)}: add it to pricing.toml (docs/costs.md).")
+    if not found.items:
+        nothing(
+            "Nothing to compare yet",
+            "A version needs 100 calls with a known cost, and another version or model beside it.",
+        )
+        return False
+    table(found.items[:_MOST_SAVINGS], saving_columns(chosen.environment), "What a change would have saved")
+    if len(found.items) > _MOST_SAVINGS:
+        st.caption(f"The first {_MOST_SAVINGS} of {len(found.items)}; the download has all.")
+    downloads(found.items, "savings")
+    return True
+
+
+def _mode() -> Mode:
+    return "dark" if st.context.theme.type == "dark" else "light"

@@ -14,7 +14,7 @@ from coalmine_dashboards.formatting import count, difference, figure, interval
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, one_of
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
@@ -72,34 +72,18 @@ def show() -> None:
 def _question(chosen: Chosen, prompt: str, versions: Sequence[str]) -> _Asked | None:
     """What is compared, from widgets that the address holds; None: it cannot be answered."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        a = _one_of("a", "Compare", [_PERIODS, *versions], 0 if len(versions) < 2 else len(versions) - 1)
+        a = one_of("a", "Compare", [_PERIODS, *versions], 0 if len(versions) < 2 else len(versions) - 1)
         others = [each for each in versions if each != a]
         b = None
         if a != _PERIODS and others:
-            b = _one_of("b", "with", others, len(others) - 1)
-        metric = _one_of("metric", "Metric", _metrics(client()), 0)
+            b = one_of("b", "with", others, len(others) - 1)
+        metric = one_of("metric", "Metric", _metrics(client()), 0)
     if a is None or metric is None:
         return None
     if a != _PERIODS and b is None:
         nothing("There is only one version", "Compare two times instead: now and before.")
         return None
     return _Asked(prompt, chosen.environment, metric, None if a == _PERIODS else a, b, chosen.time_range.key)
-
-
-def _one_of(key: str, label: str, options: Sequence[str], first: int) -> str | None:
-    """A choice that the address holds; one that it names and that there is not is said."""
-    named = st.query_params.get(key)
-    if named is not None and named not in options:
-        st.warning(f"There is no {plain(label.lower())} {plain(named)} here.")
-    return st.selectbox(
-        label,
-        options,
-        index=min(first, len(options) - 1),
-        format_func=shown,
-        key=key,
-        bind="query-params",
-        width=220,
-    )
 
 
 @st.cache_data(ttl=_KEPT_FOR, max_entries=50, show_spinner=False, hash_funcs={ApiClient: id})

@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert
+from coalmine_alerts.results.spending import Spending
 from coalmine_consumers.results import IngestStatus, VersionRow
 from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.formatting import UNKNOWN, ago, count, milliseconds, money, percent, quality
@@ -17,6 +18,7 @@ from coalmine_dashboards.parts.links import anchor, anchor_to
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, dot, table
 from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.views.costs import spending_items
 from coalmine_dashboards.views.health import HealthItem, health_items
 from coalmine_dashboards.views.markup import escape, health_strip
 from coalmine_dashboards.views.now import Need, Served, Urgency, needs, needs_somebody, served
@@ -48,6 +50,7 @@ class _Seen:
     lately: dict[str, list[VersionRow]]
     """By environment."""
     today: list[VersionRow]
+    spending: Spending
 
 
 def show() -> None:
@@ -73,6 +76,7 @@ def _fetch(asked: ApiClient) -> _Seen:
             for each in environments
         },
         asked.items("/v1/versions", VersionRow, since=_midnight(now)),
+        asked.read("/v1/spending", Spending),
     )
 
 
@@ -83,6 +87,7 @@ def _midnight(now: datetime) -> datetime:
 
 def _draw(seen: _Seen) -> bool:
     st.html(health_strip(_today(seen), "Today"))
+    st.html(health_strip(spending_items(seen.spending), "Spending"))
     st.html(health_strip(health_items(seen.ingest, seen.at)))
     if not seen.prompts and not any(seen.lately.values()):
         advise(nothing_yet())
@@ -101,11 +106,9 @@ def _draw(seen: _Seen) -> bool:
 
 
 def _today(seen: _Seen) -> list[HealthItem]:
-    spent = [row.cost_usd for row in seen.today if row.cost_usd is not None]
     requests = sum(row.requests for row in seen.today)
     errors = sum(row.errors for row in seen.today)
     unpriced = requests - sum(row.priced_requests for row in seen.today)
-    about = f"{count(unpriced)} of {count(requests)} calls have no known cost." if unpriced else ""
     firing = sum(map(needs_somebody, seen.alerts))
     held = len(seen.alerts) - firing
     return [
@@ -116,8 +119,8 @@ def _today(seen: _Seen) -> list[HealthItem]:
             f"{held} more are for information, looked after, or silenced.",
         ),
         HealthItem("Rolling out", count(len(seen.rollouts)), "plain", "Rollouts that are not over."),
-        HealthItem("Spend today (UTC)", money(sum(spent) if spent else None), "plain", about),
         HealthItem("Requests today", count(requests), "plain", "Calls since midnight UTC."),
+        HealthItem("Without a cost", count(unpriced), "plain", "Calls since midnight UTC of unknown cost."),
         HealthItem(
             "Errors today",
             percent(errors / requests if requests else None),

@@ -1,7 +1,9 @@
 """What every version costs, how fast and how good it is, over time, with the changes of deployments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
 
@@ -11,7 +13,14 @@ from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
 from coalmine_dashboards.parts.live import live
-from coalmine_dashboards.parts.viewer import client
+from coalmine_dashboards.parts.prompt_views import (
+    happened,
+    heading,
+    models_that_began,
+    side_by_side,
+    versions,
+)
+from coalmine_dashboards.parts.viewer import client, local
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.snapshot import Snapshot, fetch
 from coalmine_dashboards.steps import whole_steps
@@ -19,23 +28,54 @@ from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
 from coalmine_dashboards.views.markup import health_strip, versions_table
-from coalmine_dashboards.views.panels import PANELS, needs_log, panel_points
+from coalmine_dashboards.views.panels import MOST_LINES, PANELS, label_of, needs_log, panel_points, readable
 from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
 from coalmine_dashboards.views.table import table_rows
 
 _CHARTS_IN_A_ROW = 3
+_VIEWS: Final = ("Over time", "Side by side", "Versions", "Timeline")
 
 
 def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is None or not facets.prompts:
-        chosen = Chosen(None, None, None, range_named("all"), live=True)
-    else:
-        chosen = filters(facets)
+        _over_time(Chosen(None, None, None, range_named("all"), live=True))
+        return
+    chosen = filters(facets)
+    if chosen.prompt is None:
+        _over_time(chosen)
+        return
+    heading(chosen.prompt)
+    view = st.segmented_control(
+        "View",
+        _VIEWS,
+        default=_VIEWS[0],
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    match view:
+        case "Side by side":
+            side_by_side(chosen.prompt, chosen)
+        case "Versions":
+            versions(chosen.prompt)
+        case "Timeline":
+            happened(chosen.prompt, chosen)
+        case _:
+            _over_time(chosen)
+
+
+def _over_time(chosen: Chosen) -> None:
+    def asked() -> Snapshot:
+        now = datetime.now(UTC)
+        models = models_that_began(client(), chosen.prompt, chosen.environment)
+        return fetch(client(), chosen.selection(now), now, models)
+
     live(
         "prompt",
-        lambda: fetch(client(), chosen.selection(now := datetime.now(UTC)), now),
+        asked,
         lambda snapshot: _drawn(chosen, snapshot),
         asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key),
         every_s=chosen.every_s,
@@ -61,28 +101,31 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
         advise(nothing_yet())
         return
     if not snapshot.versions:
-        advise(nothing_in_range(snapshot.facets, chosen.words()))
+        advise(nothing_in_range(snapshot.facets, chosen.words(), local))
         if chosen.time_range.length is not None and st.button("Show all time", on_click=choose_all_time):
             st.rerun()
         return
     mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
     slots = _slots(snapshot)
-    st.html(versions_table(table_rows(snapshot.versions, slots, mode, snapshot.taken_at)))
+    st.html(versions_table(table_rows(snapshot.versions, slots, mode, snapshot.taken_at, local)))
     downloads(snapshot.versions, "versions")
     _draw_charts(chosen, snapshot, slots, mode)
-    st.caption(f"As of {snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC. Times in charts are UTC.")
+    st.caption(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone.")
 
 
 def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:
     series, since, now = snapshot.timeseries, snapshot.selection.since, snapshot.taken_at
     ends = None if since is None else whole_steps(_axis_start(snapshot, since), now, series.step)
     with_prompt = chosen.prompt is None
+    drawn = _chosen_series(snapshot, with_prompt=with_prompt)
+    series = replace(series, items=[row for row in series.items if (row.prompt, row.version) in drawn])
     # Versions of different prompts may have the same number: only selected ones get a colour.
     shown = {key: slots[key] for key in {(row.prompt, row.version) for row in series.items}}
-    marks = mark_points(snapshot.marks, ends, with_prompt=with_prompt)
+    marks = mark_points(snapshot.marks, ends, with_prompt=with_prompt, models=snapshot.models)
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
         columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
         for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
+            panel = readable(panel, len(shown))  # noqa: PLW2901
             points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
             drawing = draw(
                 panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt, marks=marks
@@ -95,6 +138,24 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 filters = (chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key)
                 key = f"chart-{panel.key}-{filters}"
                 st.altair_chart(drawing, width="stretch", key=key)
+
+
+def _chosen_series(snapshot: Snapshot, *, with_prompt: bool) -> set[VersionKey]:
+    """The versions in the charts: those with the most calls, unless the viewer chooses others."""
+    by_calls = sorted(snapshot.versions, key=lambda row: -row.requests)
+    known = {label_of((row.prompt, row.version), with_prompt=with_prompt): row for row in by_calls}
+    everything = {(row.prompt, row.version) for row in by_calls}
+    if len(known) <= MOST_LINES:
+        return everything
+    chosen = st.multiselect(
+        f"Versions in the charts (the {MOST_LINES} with the most calls, unless you choose)",
+        sorted(known),
+        key="versions",
+        bind="query-params",
+        placeholder="Choose versions",
+    )
+    picked = [known[each] for each in chosen] or list(known.values())[:MOST_LINES]
+    return {(row.prompt, row.version) for row in picked}
 
 
 def _axis_start(snapshot: Snapshot, since: datetime) -> datetime:

@@ -45,7 +45,7 @@ _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
 _CHARTS: Final = 6
 _LOOKS: Final = 500
-_START: Final = "coalmine rollout start support-refund@1.3.0 --env prod"
+_START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,9 @@ def _one(name: str) -> None:
         return
     except ApiError:
         status = None  # the live part says why
-    if status is not None:
-        _head(status)
+    with st.container():  # one place, whatever it holds: what follows stays where it was
+        if status is not None:
+            _head(status)
     live(
         "rollout",
         lambda: _fetch(name),
@@ -233,13 +234,19 @@ def _effects(seen: _Seen, arm: ArmReadout) -> None:
         st.caption("No metric has enough units in both arms yet: the table says how many each needs.")
         return
     default = [name for name in drawable if known[name].role != "shown"][:_CHARTS] or drawable[:_CHARTS]
+    _note_unknown(seen.status.id, drawable)
     chosen = st.multiselect(
-        "Metrics", drawable, default=_named(drawable) or default, key="effects", label_visibility="collapsed"
+        "Metrics",
+        drawable,
+        default=default,
+        key="metric",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     st.caption(
         "The line is the effect, treatment minus control; the band is its confidence sequence, which holds "
         "however often one looks. Harm is shown once the band lies beyond the tolerance, its absence once "
-        "the band ends before the margin."
+        "the band ends before the margin (dotted and dashed)."
     )
     epochs = () if seen.experiment is None else seen.experiment.epochs
     columns = st.columns(2, gap="medium")
@@ -253,12 +260,12 @@ def _effects(seen: _Seen, arm: ArmReadout) -> None:
     downloads(drawn, f"{seen.status.id}-effects")
 
 
-def _named(drawable: list[str]) -> list[str]:
-    """The metric that the address names."""
-    name = st.query_params.get("metric")
-    if name is not None and name not in drawable:
-        st.warning(f"No effect of {plain(name)} is known; those that matter are shown.")
-    return [name] if name in drawable else []
+def _note_unknown(rollout: str, drawable: list[str]) -> None:
+    """Say which metrics of the address cannot be drawn: Streamlit would leave them out in silence."""
+    asked = st.session_state.setdefault(f"metrics of {rollout}", st.query_params.get_all("metric"))
+    unknown = [name for name in asked if name not in drawable]
+    if unknown:
+        st.warning(f"No effect of {plain(', '.join(unknown))} is known; those that matter are shown.")
 
 
 def _shares(seen: _Seen) -> None:

@@ -13,7 +13,7 @@ from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.live import REFRESH_S
 from coalmine_dashboards.parts.viewer import client
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
-from coalmine_dashboards.views.markup import shown
+from coalmine_dashboards.views.markup import plain, shown
 from coalmine_dashboards.views.problems import unknown_choice
 
 _ALL: Final = "all"
@@ -65,6 +65,7 @@ def filters(
     *,
     required: Sequence[Dimension] = (),
     time: bool = True,
+    default_time: str = DEFAULT_RANGE,
     live: bool = True,
 ) -> Chosen:
     """Draw the filters of a page.
@@ -74,6 +75,7 @@ def filters(
         dimensions: Which filters.
         required: Those that have no "all": the first value is chosen at first.
         time: True for a time range.
+        default_time: Key of the time range of an address that names none.
         live: True for a page that refreshes itself, and a switch that pauses it.
     """
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
@@ -83,12 +85,12 @@ def filters(
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         for name in dimensions:
             chosen[name] = _choice(name, values[name], required=name in required)
-        time_range = DEFAULT_RANGE
+        time_range = default_time
         if time:
             time_range = st.segmented_control(
                 "Time",
                 [choice.key for choice in RANGES],
-                default=DEFAULT_RANGE,
+                default=default_time,
                 required=True,
                 key="time",
                 bind="query-params",
@@ -113,6 +115,29 @@ def filters(
     )
 
 
+def one_of(key: str, label: str, options: Sequence[str], first: int = 0) -> str | None:
+    """Draw a choice that the address holds; one that it names and that there is not is said.
+
+    Args:
+        key: Of the widget, and name of the address's parameter.
+        label: Of the widget.
+        options: To choose from.
+        first: Place of the one that is chosen at first.
+    """
+    named = st.query_params.get(key)
+    if named is not None and named not in options:
+        st.warning(f"There is no {plain(label.lower())} {plain(named)} here.")
+    return st.selectbox(
+        label,
+        options,
+        index=min(first, len(options) - 1) if options else None,
+        format_func=shown,
+        key=key,
+        bind="query-params",
+        width=220,
+    )
+
+
 def choose_all_time() -> None:
     """Chooses the longest time range: for a button of an empty state."""
     st.session_state.time = RANGES[-1].key
@@ -126,7 +151,7 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
         format_func=lambda value: f"All {name}s" if value == _ALL and not required else shown(value),
         key=name,
         bind="query-params",
-        width=220,
+        width=190,
     )
     return None if chosen == _ALL and not required else chosen
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
-from coalmine_dashboards.api import segment
+from coalmine_dashboards.api import Refused, segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.affected import everywhere, here
 from coalmine_dashboards.parts.viewer import client
@@ -15,6 +15,14 @@ from coalmine_registry.roles import Role
 from coalmine_rollouts.records import SERVING, Rollout, RolloutCommand
 
 _Command = Literal["pause", "resume", "approve", "rebase", "promote", "abort"]
+_DONE: Final[Mapping[_Command, str]] = {
+    "pause": "It is paused.",
+    "resume": "It goes on.",
+    "approve": "It is approved.",
+    "rebase": "It starts from what its place serves now.",
+    "promote": "Everybody gets it.",
+    "abort": "It is taken back.",
+}
 _PATIENCE_S: Final = 4.0
 """A command is carried out by the next tick of the controller, which it wakes."""
 
@@ -84,7 +92,7 @@ def _ask(
         path = f"/v1/rollouts/{segment(rollout.id)}"
         body: Mapping[str, Any] = {"reason": why}
         made = client().send("POST", f"{path}/{command}", RolloutCommand, body, revision=seen)
-        return _answer(path, made)
+        return _answer(path, made, _DONE[command])
 
     action(
         label,
@@ -98,15 +106,17 @@ def _ask(
     )
 
 
-def _answer(path: str, made: RolloutCommand) -> str:
-    """What came of a command, once the controller has carried it out."""
+def _answer(path: str, made: RolloutCommand, done: str) -> str:
+    """What came of a command, once the controller has carried it out; raises `Refused` with its words."""
     until = time.monotonic() + _PATIENCE_S
     while made.done_at is None and time.monotonic() < until:
         time.sleep(0.1)
         made = client().read(f"{path}/commands/{made.id}", RolloutCommand)
     if made.done_at is None:
         return "Asked; the next tick of the controller does it."
-    return made.answer or "Done."
+    if made.answer not in (None, "done"):
+        raise Refused(client().url, str(made.answer))
+    return done
 
 
 def _retry(rollout: Rollout) -> None:

@@ -21,11 +21,12 @@ _LABEL_GAP_PX = 2
 _POINTS = "points"
 _MARKS = "marks"
 _MARK_COLOUR = "#808080"  # readable in both modes, and not the colour of a version
-# The date at midnight, the time at other ticks. UTC, as in logs and the CLI.
+# The date at midnight, the time at other ticks, in the zone of whoever looks.
 _TIME_LABEL = (
-    "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
-    " ? utcFormat(datum.value, '%b %d') : utcFormat(datum.value, '%H:%M')"
+    "hours(datum.value) == 0 && minutes(datum.value) == 0"
+    " ? timeFormat(datum.value, '%b %d') : timeFormat(datum.value, '%H:%M')"
 )
+_MOMENT = "%Y-%m-%d %H:%M"
 
 
 def draw(
@@ -47,7 +48,7 @@ def draw(
         step: Length of a bucket.
         mode: Colour mode of the page.
         with_prompt: As passed to `panel_points`.
-        marks: Changes of deployments, from `mark_points`.
+        marks: Changes of deployments and models, from `mark_points`.
     """
     drawn = {point["series"] for point in points if point["series"]}
     ordered = sorted(slots.items(), key=lambda item: item[1])
@@ -93,16 +94,17 @@ def _lines(
 
 
 def _mark_layers() -> list[alt.Chart]:
-    """Draws a vertical rule for each change of a deployment, and above the curves the new version."""
+    """Draws a vertical rule for each change, and above the curves the new version or model."""
     base = alt.Chart(alt.NamedData(_MARKS)).encode(x=_time_axis())
+    dash = alt.condition("datum.kind == 'model'", alt.value([8, 4]), alt.value([2, 3]))
     tooltip = [
-        alt.Tooltip("what:N", title="Deployment"),
-        alt.Tooltip("when:N", title="At (UTC)"),
+        alt.Tooltip("what:N", title="Change"),
+        alt.Tooltip("time:T", title="At", format=f"{_MOMENT}:%S"),
         alt.Tooltip("who:N", title="By"),
         alt.Tooltip("why:N", title="Reason"),
     ]
     return [
-        base.mark_rule(strokeDash=[2, 3], color=_MARK_COLOUR, opacity=0.7),
+        base.mark_rule(color=_MARK_COLOUR, opacity=0.7).encode(strokeDash=dash),
         base.mark_rule(strokeWidth=8, opacity=0).encode(tooltip=tooltip),
         base.mark_text(align="left", baseline="bottom", fontSize=10, color=_MARK_COLOUR).encode(
             y=alt.value(-_LABEL_GAP_PX), text="label:N"
@@ -115,7 +117,7 @@ def _time_axis() -> alt.X:
         "time:T",
         title=None,
         # No domain: empty points mark the ends, so the specification stays the same.
-        scale=alt.Scale(type="utc", nice=False),
+        scale=alt.Scale(type="time", nice=False),
         axis=alt.Axis(tickCount=6, labelExpr=_TIME_LABEL, labelOverlap=True, grid=False),
     )
 
@@ -134,7 +136,7 @@ def _value_axis(panel: Panel, field: str, step: Step, *, log: bool = False) -> a
 def _tooltip(panel: Panel) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("series:N", title="Version"),
-        alt.Tooltip("when:N", title="From (UTC)"),
+        alt.Tooltip("time:T", title="From", format=_MOMENT),
         *([alt.Tooltip("line:N", title="Quantile")] if len(panel.lines) > 1 else []),
         alt.Tooltip("value:Q", title=panel.title, format=panel.number_format),
         *([] if panel.stacked else [alt.Tooltip("requests:Q", title="Requests", format=",d")]),

@@ -32,6 +32,7 @@ MOST_RANGES: Final = 12
 """Rows of a chart of intervals."""
 _ROWS: Final = "rows"
 _ZERO: Final = "zero"
+_BEYOND: Final = "beyond chance"
 _ROW_PX: Final = 26
 _AXIS_PX: Final = 60
 _LABEL_PX: Final = 220
@@ -129,7 +130,7 @@ def range_rows(
             "value": value,
             "lower": lower,
             "upper": upper,
-            "clear": "beyond chance" if clear else "no difference shown",
+            "clear": _BEYOND if clear else "no difference shown",
             "label": f"{difference(value, unit)} ({interval(lower, upper, unit)})",
         }
         for name, value, lower, upper, clear in rows[:MOST_RANGES]
@@ -137,32 +138,43 @@ def range_rows(
     ]
 
 
-def range_chart(rows: Sequence[dict[str, Any]], title: str, mode: Mode) -> alt.LayerChart:
-    """Returns points with their intervals around zero; a filled point is beyond chance."""
+def range_chart(
+    rows: Sequence[dict[str, Any]], title: str, mode: Mode, *, filled: str = _BEYOND
+) -> alt.LayerChart:
+    """Returns points with their intervals, some of them filled; around zero where they are changes.
+
+    Args:
+        rows: From `range_rows`, or alike.
+        title: Of the axis, with the unit.
+        mode: Colour mode of the page.
+        filled: What rows say in `clear` whose points are filled.
+    """
     base = alt.Chart(alt.NamedData(_ROWS)).encode(
         y=alt.Y(
             "name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=_LABEL_PX)
         ),
         tooltip=[
             alt.Tooltip("name:N", title="Of"),
-            alt.Tooltip("label:N", title="Change"),
+            alt.Tooltip("label:N", title="Value"),
             alt.Tooltip("clear:N", title="Verdict"),
         ],
     )
-    fill = alt.condition("datum.clear == 'beyond chance'", alt.value(1), alt.value(0))
+    fill = alt.condition(f"datum.clear == '{filled}'", alt.value(1), alt.value(0))
+    changes = filled == _BEYOND
     zero = alt.Chart(alt.NamedData(_ZERO)).mark_rule(color=_FAINT, strokeDash=[3, 3])
+    scale = alt.Scale(zero=changes, nice=True)
     return alt.LayerChart(
         layer=[
             zero.encode(x="zero:Q"),
             base.transform_filter("datum.lower != null && datum.upper != null")
             .mark_rule(color=_INK[mode], strokeWidth=2)
-            .encode(x=alt.X("lower:Q", title=title), x2="upper:Q"),
+            .encode(x=alt.X("lower:Q", title=title, scale=scale), x2="upper:Q"),
             base.mark_point(size=70, color=_INK[mode], fill=_INK[mode], strokeWidth=2).encode(
-                x=alt.X("value:Q", title=title), fillOpacity=fill
+                x=alt.X("value:Q", title=title, scale=scale), fillOpacity=fill
             ),
         ],
         height=_ROW_PX * len(rows) + _AXIS_PX,
-        datasets={_ROWS: list(rows), _ZERO: [{"zero": 0}]},
+        datasets={_ROWS: list(rows), _ZERO: [{"zero": 0}] if changes else []},
     )
 
 

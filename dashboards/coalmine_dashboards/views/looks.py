@@ -156,6 +156,7 @@ def effect_chart(
             looks.mark_line(strokeWidth=1.8, color=colour, clip=True).encode(y=axis),
             looks.mark_point(size=120, opacity=0, clip=True).encode(y=axis, tooltip=tooltip),
             rules.mark_rule(clip=True).encode(
+                tooltip=[alt.Tooltip("kind:N", title="Line"), alt.Tooltip("value:Q", format=".4~g")],
                 color=alt.Color(
                     "kind:N",
                     scale=alt.Scale(
@@ -171,9 +172,6 @@ def effect_chart(
                     legend=None,
                 ),
             ),
-            rules.transform_filter("datum.kind != 'no effect'")
-            .mark_text(align="left", baseline="bottom", dx=2, fontSize=9, color=_GREY, clip=True)
-            .encode(x=alt.value(0), text="kind:N"),
             *_epoch_layers(),
         ],
         height=_HEIGHT_PX,

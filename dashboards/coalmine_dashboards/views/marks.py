@@ -1,8 +1,9 @@
-"""Marks of deployment changes on the charts' time axis."""
+"""Marks of changes on the charts' time axis: of deployments, and of models that began to answer."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from coalmine_consumers.results import DeploymentMark
 from coalmine_dashboards.views.markup import shown
@@ -11,22 +12,35 @@ CHARACTER = 0.02
 """Width of a letter of a label, as a share of the axis of a chart in a row of three."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelBegan:
+    """A model that began to answer."""
+
+    at: datetime
+    model: str
+    """Its name; empty where `words` alone say it."""
+    words: str
+
+
 class MarkPoint(TypedDict):
     """One mark; the charts' specification refers to its fields by name."""
 
     time: float
     """Milliseconds since 1970, UTC."""
-    when: str
-    """The same for people."""
+    kind: Literal["deployment", "model"]
     label: str
-    """Text beside the rule: the version or experiment served from then on; empty where there is no room."""
+    """Text beside the rule: version, experiment or model from then on; empty where there is no room."""
     what: str
     who: str
     why: str
 
 
 def mark_points(
-    marks: Iterable[DeploymentMark], ends: tuple[datetime, datetime] | None, *, with_prompt: bool
+    marks: Iterable[DeploymentMark],
+    ends: tuple[datetime, datetime] | None,
+    *,
+    with_prompt: bool,
+    models: Iterable[ModelBegan] = (),
 ) -> list[MarkPoint]:
     """Returns the marks within the time axis; others would stretch it.
 
@@ -34,11 +48,15 @@ def mark_points(
         marks: Changes of deployments.
         ends: Start and end of the axis; None if the points determine them.
         with_prompt: True to include the prompt in labels.
+        models: Models that began to answer.
     """
     points = [
-        _point(mark, with_prompt=with_prompt)
-        for mark in marks
-        if ends is None or ends[0] <= mark.event_time <= ends[1]
+        *(
+            _point(mark, with_prompt=with_prompt)
+            for mark in marks
+            if ends is None or ends[0] <= mark.event_time <= ends[1]
+        ),
+        *(_of_model(each) for each in models if ends is None or ends[0] <= each.at <= ends[1]),
     ]
     return _legible(sorted(points, key=lambda point: point["time"]), ends)
 
@@ -77,9 +95,20 @@ def _point(mark: DeploymentMark, *, with_prompt: bool) -> MarkPoint:
     prompt = shown(mark.prompt)
     return {
         "time": mark.event_time.timestamp() * 1000.0,
-        "when": f"{mark.event_time:%Y-%m-%d %H:%M:%S}",
+        "kind": "deployment",
         "label": f"{prompt} {served}" if with_prompt else served,
         "what": f"{shown(mark.environment)}: {shown(mark.action)} {prompt} {served}",
         "who": shown(mark.changed_by),
         "why": shown(mark.reason or ""),
+    }
+
+
+def _of_model(began: ModelBegan) -> MarkPoint:
+    return {
+        "time": began.at.timestamp() * 1000.0,
+        "kind": "model",
+        "label": shown(began.model),
+        "what": shown(began.words),
+        "who": "",
+        "why": "",
     }

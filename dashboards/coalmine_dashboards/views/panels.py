@@ -1,7 +1,7 @@
 """Panels, and the points of their charts. All values come from the server; only positions are computed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TypedDict, cast
@@ -11,9 +11,22 @@ from coalmine_dashboards.palette import VersionKey
 from coalmine_dashboards.steps import length_of
 from coalmine_dashboards.views.markup import shown
 
-__all__ = ["PANELS", "Line", "Panel", "Point", "label_of", "needs_log", "panel_points", "step_in_words"]
+__all__ = [
+    "MOST_LINES",
+    "PANELS",
+    "Line",
+    "Panel",
+    "Point",
+    "label_of",
+    "needs_log",
+    "panel_points",
+    "readable",
+    "step_in_words",
+]
 
 
+MOST_LINES = 8
+"""A chart with more lines is not readable."""
 LOG_FROM = 20.0
 """Versions that differ by this factor get a logarithmic axis."""
 
@@ -23,8 +36,6 @@ class Point(TypedDict):
 
     time: float
     until: float
-    when: str
-    """Start of the bucket, for people; UTC."""
     series: str
     """Label of the version; empty for the ends of the axis."""
     line: str
@@ -137,6 +148,14 @@ PANELS = (
 """In the order of the page."""
 
 
+def readable(panel: Panel, versions: int) -> Panel:
+    """Returns a panel as it can be read with so many versions: of too many lines, the last of each."""
+    if len(panel.lines) == 1 or len(panel.lines) * versions <= MOST_LINES:
+        return panel
+    line = panel.lines[-1]
+    return replace(panel, lines=(replace(line, dash=(1, 0)),), aside=f"{line.name} only")
+
+
 def label_of(version: VersionKey, *, with_prompt: bool) -> str:
     """Returns the label of a version in charts."""
     prompt, number = map(shown, version)
@@ -243,7 +262,6 @@ def _point(
     return Point(
         time=milliseconds_of(row.bucket_start),
         until=milliseconds_of(row.bucket_start + step),
-        when=f"{row.bucket_start.astimezone(UTC):%Y-%m-%d %H:%M}",
         series=name,
         line=line.name,
         value=line.value(row),
@@ -258,7 +276,6 @@ def _empty(at: datetime, name: str = "", line: str = "") -> Point:
     return Point(
         time=time,
         until=time,
-        when="",
         series=name,
         line=line,
         value=None,

@@ -1,6 +1,8 @@
 """Messages for when there is nothing to show: the problem, and what to do about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from coalmine_consumers.results import Facets
@@ -96,11 +98,11 @@ def unknown_choice(kind: str, value: str) -> Advice:
     )
 
 
-def nothing_in_range(facets: Facets, filters: str) -> Advice:
+def nothing_in_range(facets: Facets, filters: str, when: Callable[[datetime | None], str] = moment) -> Advice:
     """Returns the message for filters that match no events."""
     return Advice(
         title="No matching calls",
-        text=f"No calls match {filters}. There is data from {moment(facets.first_event_time)} to "
-        f"{moment(facets.last_event_time)}: choose a longer period or another prompt above.",
+        text=f"No calls match {filters}. There is data from {when(facets.first_event_time)} to "
+        f"{when(facets.last_event_time)}: choose a longer period or another prompt above.",
         tone="info",
     )

@@ -60,8 +60,10 @@ def place_of(rollout: Rollout) -> str:
 
 
 def stage_of(rollout: Rollout) -> str:
-    """`1 of 2`; after the last stage it bakes."""
+    """`1 of 2`; after the last stage it bakes, and then it is done."""
     stages = len(rollout.plan.stages)
+    if rollout.state == "completed":
+        return "done"
     return f"{rollout.stage + 1} of {stages}" if rollout.stage < stages else "bake"
 
 
@@ -105,10 +107,10 @@ def figures_of(status: RolloutStatus, srm: str | None, mismatch: bool, when: Whe
     clock = f"{lasting(status.seen_s)} of {lasting(status.min_time_s)}"
     behind = ", ".join(f"{each.app} ({each.requests:,} requests)" for each in status.behind)
     apart = status.weight_observed is not None and abs(status.weight_observed - status.weight_commanded) > 0.1
+    # The sentence says why, so a note need not.
+    state = "notice" if TONES[rollout.state] == "bad" else TONES[rollout.state]
     return (
-        HealthItem(
-            "State", rollout.state.replace("_", " "), TONES[rollout.state], "; ".join(rollout.reasons)
-        ),
+        HealthItem("State", rollout.state.replace("_", " "), state, "; ".join(rollout.reasons)),
         HealthItem("Stage", stage_of(rollout), "plain", "After the last stage it bakes: watched, then done."),
         HealthItem("Stage clock", clock, "plain", "Time with traffic in both arms that the stage has had."),
         HealthItem(
@@ -210,7 +212,7 @@ def metric_columns() -> list[Column[MetricReadout]]:
         ),
         Column("Relative", lambda row: _signed_percent(row.relative_effect), "To control.", vital=False),
         Column(
-            "n treatment / control",
+            "n, treatment / control",
             lambda row: f"{row.units:,} / {row.control_units:,}",
             "Units with a value that counts.",
         ),

@@ -1,6 +1,6 @@
 """Rows of the table of versions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,9 +60,21 @@ class TableRow:
 
 
 def table_rows(
-    versions: Iterable[VersionRow], slots: Mapping[VersionKey, int], mode: Mode, now: datetime
+    versions: Iterable[VersionRow],
+    slots: Mapping[VersionKey, int],
+    mode: Mode,
+    now: datetime,
+    when: Callable[[datetime | None], str] = moment,
 ) -> tuple[TableRow, ...]:
-    """Returns the rows of the table in the server's order: by prompt and version."""
+    """Returns the rows of the table in the server's order: by prompt and version.
+
+    Args:
+        versions: What was measured.
+        slots: Number of each version, which gives its colour.
+        mode: Colour mode of the page.
+        now: When it was asked for.
+        when: Writes a moment, in the viewer's time zone.
+    """
     return tuple(
         TableRow(
             prompt=row.prompt,
@@ -72,7 +84,7 @@ def table_rows(
             cells=_cells(row, now),
             explanation=(
                 f"In {', '.join(row.environments) or 'no environment'}; "
-                f"from {moment(row.first_event_time)} to {moment(row.last_event_time)}"
+                f"from {when(row.first_event_time)} to {when(row.last_event_time)}"
             ),
         )
         for row in versions

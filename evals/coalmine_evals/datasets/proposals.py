@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -27,6 +28,10 @@ _ASKED_BEFORE: Final = timedelta(days=30)
 """Feedback comes at most so long after its request."""
 _LONGEST_TEXT: Final = 100_000
 _ID_DIGITS: Final = 12
+_CAPTURE: Final = (
+    "requests without their texts cannot become cases: switch `capture_text` on in the service "
+    "(COALMINE_CAPTURE_TEXT=true), once it may keep them"
+)
 CHANGES: Final = ("id", "variables", "expected", "capabilities", "cluster", "split", "must_pass")
 """What who confirms may say otherwise."""
 
@@ -80,18 +85,7 @@ def propose(
     }
     found = source.rows(statement("bad_requests", "coalmine_evals"), parameters)
     values = [
-        {
-            "dataset": dataset,
-            "request_id": row["request_id"],
-            "state": "waiting",
-            "prompt": wanted.prompt,
-            "version": row["version"],
-            "environment": row["environment"],
-            "given_at": row["given_at"],
-            "body": asdict(_case_of(row, content_of(row["version"]), wanted.segments)),
-            "proposed_at": wanted.until,
-            "proposed_by": actor,
-        }
+        _proposed(dataset, row, wanted, content_of(row["version"]), actor)
         for row in found
         if row["input_text"]
     ]
@@ -107,15 +101,62 @@ def propose(
     without = len(found) - len(values)
     advice = None
     if without:
-        advice = (
-            "requests without their texts cannot become cases: switch `capture_text` on in the service "
-            "(COALMINE_CAPTURE_TEXT=true), once it may keep them"
-        )
+        advice = _CAPTURE
     elif not found:
         advice = (
             "no new feedback is bad: services send thumbs, ratings and corrections with client.feedback()"
         )
     return Proposed(proposed=proposed, known=len(known), without_text=without, advice=advice)
+
+
+def propose_request(
+    database: Database,
+    source: Source,
+    dataset: str,
+    request_id: UUID,
+    *,
+    content_of: Callable[[str, str], PromptContent | None],
+    segments: Collection[str] = (),
+    actor: str,
+    now: datetime,
+) -> Proposal:
+    """Proposes one request for a dataset, whatever was said of it; one that was proposed before is returned.
+
+    Args:
+        database: Of evaluations.
+        source: The store.
+        dataset: Name of the dataset, which need not exist yet.
+        request_id: Which request.
+        content_of: Returns what a version of a prompt is; None if it is not known.
+        segments: Keys of segments that become capabilities.
+        actor: Who asked.
+        now: When.
+
+    Raises:
+        InvalidPrompt: `dataset` is no name.
+        NotFound: The request is not stored.
+        Conflict: Its text is not.
+    """
+    check_prompt_name(dataset, "dataset")
+    rows = source.rows(statement("proposed_request", "coalmine_evals"), {"request_id": request_id})
+    if not rows:
+        raise NotFound(f"no request {request_id} is stored: it may be older than raw events are kept")
+    (row,) = rows
+    known = select(table.c.id).where(table.c.dataset == dataset, table.c.request_id == row["request_id"])
+
+    def write(connection: Connection) -> Proposal:
+        proposal = connection.execute(known).scalar()
+        if proposal is None:
+            if not row["input_text"]:
+                raise Conflict(_CAPTURE)
+            content = content_of(row["prompt"], row["version"])
+            wanted = Wanted(row["prompt"], row["environment"], now, now, 1, segments)
+            made = connection.execute(insert(table), _proposed(dataset, row, wanted, content, actor))
+            (proposal,) = made.inserted_primary_key or (None,)
+        assert isinstance(proposal, int)
+        return _read(connection, dataset, proposal)
+
+    return database.write(write)
 
 
 def list_proposals(
@@ -215,6 +256,24 @@ def _confirmed(found: Proposal, changes: Mapping[str, Any]) -> Case:
         "source": source_of(found.request_id),
     }
     return read_case(value)
+
+
+def _proposed(
+    dataset: str, row: Mapping[str, Any], wanted: Wanted, content: PromptContent | None, actor: str
+) -> dict[str, Any]:
+    """A row of the table."""
+    return {
+        "dataset": dataset,
+        "request_id": row["request_id"],
+        "state": "waiting",
+        "prompt": wanted.prompt,
+        "version": row["version"],
+        "environment": row["environment"],
+        "given_at": row["given_at"],
+        "body": asdict(_case_of(row, content, wanted.segments)),
+        "proposed_at": wanted.until,
+        "proposed_by": actor,
+    }
 
 
 def _case_of(

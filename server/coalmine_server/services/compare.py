@@ -1,16 +1,25 @@
 """The metric catalogue, two versions side by side, and checks of plans, from the store of this process."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
 
+from coalmine_analytics.results.breakdown import Breakdown, Dimension
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import Comparison
 from coalmine_analytics.results.plan_check import PlanCheck
-from coalmine_consumers.experiments import VersionPair, prompt_traffic, version_sums
+from coalmine_consumers.experiments import (
+    MOST_GROUPS,
+    GroupQuestion,
+    VersionPair,
+    group_sums,
+    prompt_traffic,
+    segment_keys,
+    version_sums,
+)
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.results import Page
@@ -38,6 +47,28 @@ class CompareQuestion:
     segment: Annotated[
         list[str] | None,
         Query(max_length=5, description="Segments to adjust for; by default two that have few values."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakdownQuestion:
+    """Which requests to break down, and by what. Query parameters of the API."""
+
+    prompt: Annotated[str, Query(min_length=1, description="Name of the prompt.")]
+    by: Annotated[
+        Dimension, Query(description="What tells the groups apart; `segment` needs the key of one.")
+    ] = "version"
+    segment: Annotated[
+        str | None, Query(min_length=1, description="Key of the segment that `by=segment` is about.")
+    ] = None
+    version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None
+    environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None
+    model: Annotated[str | None, Query(min_length=1, description="Only calls this model answered.")] = None
+    since: Annotated[
+        Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}.")
+    ] = None
+    until: Annotated[
+        Moment | None, Query(description=f"Only calls that began before this: {MOMENT_HELP}.")
     ] = None
 
 
@@ -117,3 +148,28 @@ def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:
             "`coalmine versions` shows when there were requests",
         )
     return compare_versions(sums, owned.plan)
+
+
+def breakdown_of(owned: OwnedStore, question: BreakdownQuestion) -> Breakdown:
+    """Breaks the requests of a prompt down into groups, each metric with its interval.
+
+    Raises:
+        InvalidParameter: The period is empty, or a segment is named without `by=segment`, or the reverse.
+        NotFound: There are no such requests.
+    """
+    from coalmine_analytics.breakdown import broken_down  # noqa: PLC0415 - numpy and scipy
+
+    check_period(question.since, question.until)
+    if (question.by == "segment") != (question.segment is not None):
+        raise InvalidParameter("by=segment and segment=KEY belong together: give both, or neither")
+    asked = GroupQuestion(**asdict(question))
+    with owned.store.cursor() as cursor:
+        sums = group_sums(cursor, asked)
+        segments = [] if sums is None else segment_keys(cursor, asked, MOST_GROUPS)
+    if sums is None:
+        check_names(owned.store.reader(), question.prompt, (question.version,), question.environment)
+        raise NotFound(
+            f"no raw requests stored for {question.prompt} in that period",
+            "`coalmine versions` shows when there were requests",
+        )
+    return broken_down(sums, asked, segments, owned.plan)

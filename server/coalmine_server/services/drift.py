@@ -74,10 +74,8 @@ def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift
     served = served_versions(reader, question.prompt)
     if not served:
         raise _nothing(f'prompt "{question.prompt}"', question.prompt, prompts(reader))
-    items = [
-        drifts.current(VersionKey(question.prompt, row.version, row.environment))
-        for row in _chosen(served, question)
-    ]
+    chosen = [VersionKey(question.prompt, row.version, row.environment) for row in _chosen(served, question)]
+    items = drifts.current(*chosen)
     if question.metric is not None:
         _check_metric(drifts, reader, question.prompt, question.metric)
         items = [_only(item, question.metric) for item in items]

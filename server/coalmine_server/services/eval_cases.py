@@ -1,11 +1,14 @@
 """Cases from production, with what the registry knows of the versions that were served."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from statistics import fmean
+from uuid import UUID
 
-from coalmine_evals.datasets.proposals import Wanted, propose
-from coalmine_evals.results.datasets import Proposed
+from coalmine_evals.datasets.proposals import Wanted, propose, propose_request
+from coalmine_evals.results.datasets import Proposal, Proposed
 from coalmine_registry.errors import Conflict, NotFound
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts.content import PromptContent
@@ -73,17 +76,6 @@ def propose_for(
     Raises:
         InvalidPrompt: `dataset` is no name.
     """
-    known: dict[str, PromptContent | None] = {}
-
-    def content(version: str) -> PromptContent | None:
-        if version not in known:
-            known[version] = None
-            if owned.registry is not None:
-                # Events name whatever services say.
-                with suppress(NotFound, InvalidParameter):
-                    known[version] = PromptContent.from_json(owned.registry.version(prompt, version).content)
-        return known[version]
-
     evaluations = owned.evaluations
     wanted = Wanted(
         prompt=prompt,
@@ -91,7 +83,48 @@ def propose_for(
         since=since,
         until=evaluations.clock(),
         limit=limit,
-        segments=tuple(dict.fromkeys((*owned.settings.readout.segments, "language"))),
+        segments=_capabilities(owned),
     )
-    reader = owned.store.reader()
-    return propose(evaluations.database, reader, dataset, wanted, content_of=content, actor=actor)
+    reader, content = owned.store.reader(), _contents(owned)
+    return propose(
+        evaluations.database,
+        reader,
+        dataset,
+        wanted,
+        content_of=lambda version: content(prompt, version),
+        actor=actor,
+    )
+
+
+def propose_one(owned: OwnedStore, dataset: str, request_id: UUID, *, actor: str) -> Proposal:
+    """Proposes one request for a dataset; see `propose_request`."""
+    evaluations = owned.evaluations
+    return propose_request(
+        evaluations.database,
+        owned.store.reader(),
+        dataset,
+        request_id,
+        content_of=_contents(owned),
+        segments=_capabilities(owned),
+        actor=actor,
+        now=evaluations.clock(),
+    )
+
+
+def _capabilities(owned: OwnedStore) -> tuple[str, ...]:
+    """Keys of segments that become capabilities of cases."""
+    return tuple(dict.fromkeys((*owned.settings.readout.segments, "language")))
+
+
+def _contents(owned: OwnedStore) -> Callable[[str, str], PromptContent | None]:
+    """Returns what a version of a prompt is, as far as the registry knows; each is read once."""
+
+    @cache
+    def content(prompt: str, version: str) -> PromptContent | None:
+        if owned.registry is not None:
+            # Events name whatever services say.
+            with suppress(NotFound, InvalidParameter):
+                return PromptContent.from_json(owned.registry.version(prompt, version).content)
+        return None
+
+    return content

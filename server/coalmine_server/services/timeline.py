@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Query
 
@@ -17,8 +17,9 @@ from coalmine_consumers.queries import Filters
 from coalmine_consumers.store import Reader
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.prompts import served_words
-from coalmine_schemas.results import Page, result
+from coalmine_schemas.results import Page
 from coalmine_server.moment import MOMENT_HELP
+from coalmine_server.results import TimelineItem, TimelineKind
 from coalmine_server.services.moment_parameter import Moment, check_period
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from coalmine_registry.records import AuditEntry
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.records import RolloutDecision
-
-TimelineKind = Literal[
-    "version", "deployment", "rollout", "freeze", "model_change", "ingest_gap", "feedback_peak"
-]
 
 LOOK_BACK: Final = timedelta(days=7)
 """The period, unless one is asked for."""
@@ -42,27 +39,6 @@ PEAK_SDS: Final = 4.0
 _OF_VERSIONS: Final = ("register", "retire", "archive")
 _ELSEWHERE: Final = ("freeze", "unfreeze", "rollout_")
 """Beginnings of actions that are read elsewhere: freezes of a whole environment are in no prompt's log."""
-
-
-@result
-class TimelineItem:
-    """One thing that happened."""
-
-    at: datetime
-    kind: TimelineKind
-    environment: str | None
-    """Null where it is not about one."""
-    version: str | None
-    """Version that it is about, if it is about one."""
-    text: str
-    """What happened, as a sentence."""
-    actor: str | None
-    """Who did it: a person, or `rollout:<id>`; null where nobody did."""
-    reason: str | None
-    rollout: str | None
-    """Rollout that decided it, if one did."""
-    revision: int | None
-    """Revision of the deployment that it made, if it made one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,14 +63,14 @@ def quality_of(found: VersionDrift) -> str:
 def test_a_drift_is_found_and_outlives_the_raw_rows_of_its_reference(store: Store) -> None:
     feed = Feed()
     store.commit(feed.batch(calls(0, 9, quality=0.8)))
-    calm = drifts(store, 9).current(KEY)
+    calm = drifts(store, 9).current(KEY)[0]
     assert quality_of(calm) == "steady"
     assert calm.reference_until == START.replace(hour=0) + 8 * DAY
     assert "shorter than two weeks" in calm.warnings[0]
     seal(store, "requests", SealPolicy(max_rows=1, min_day_rows=1), START + 9 * DAY)
     expire(store, RetentionPolicy(raw_days=1), START + 9 * DAY)
     store.commit(feed.batch(calls(9, 12, quality=0.68)))
-    found = drifts(store, 12).current(KEY)
+    found = drifts(store, 12).current(KEY)[0]
     assert quality_of(found) == "drifted"
     assert found.reference_until == calm.reference_until
     assert found.reference_requests == calm.reference_requests
@@ -78,7 +78,7 @@ def test_a_drift_is_found_and_outlives_the_raw_rows_of_its_reference(store: Stor
 
 def test_what_is_too_young_says_so_and_is_not_written_down(store: Store) -> None:
     store.commit(Feed().batch(calls(0, 1, quality=0.8)))
-    assert drifts(store, 1).current(KEY).state == "not enough data"
+    assert drifts(store, 1).current(KEY)[0].state == "not enough data"
     assert read_watched(store.reader(), KEY) is None
 
 
@@ -100,8 +100,8 @@ def test_asking_again_at_once_does_not_sum_up_again(store: Store) -> None:
     feed, watch = Feed(), Watch()
     watching = drifts(store, 9, watch)
     store.commit(feed.batch(calls(0, 5, quality=0.8)))
-    asked = watching.current(KEY)
+    asked = watching.current(KEY)[0]
     store.commit(feed.batch(calls(5, 9, quality=0.8)))
-    assert watching.current(KEY).reference_requests == asked.reference_requests
+    assert watching.current(KEY)[0].reference_requests == asked.reference_requests
     watch.at += 60
-    assert watching.current(KEY).reference_requests > asked.reference_requests
+    assert watching.current(KEY)[0].reference_requests > asked.reference_requests

@@ -77,6 +77,23 @@ def _sparse(segment: tuple[str, str], x: FloatArray, y: FloatArray) -> pa.Table:
     )
 
 
+def test_sums_are_kept_as_one_row_per_key() -> None:
+    (first, second) = watched(1, {}, looks=2)
+    assert first.segments is not None
+    assert second.segments is not None
+    twice = SegmentSums(pa.concat_tables([first.segments.cells] * 2))
+    again = SegmentSums.from_bytes(twice.to_bytes())
+    assert again.cells.num_rows == first.segments.cells.num_rows
+    both, kept = (list(each.in_each(METRICS, first)) for each in (twice, again))
+    assert [name for name, *_ in both] == sorted(
+        (key, f"v{at}") for key in KEYS for at in range(len(KEYS[key]))
+    )
+    for (name, *sums), (same, *others) in zip(both, kept, strict=True):
+        assert name == same
+        np.testing.assert_allclose(sums, others)
+    assert list(again.in_each(["cost"], second)) == []
+
+
 def watch(found: Iterator[ExperimentSums], plan: Plan | None = None) -> list[Readout]:
     readouts: list[Readout] = []
     for number, sums in enumerate(found):

@@ -249,6 +249,17 @@ def test_a_restart_goes_on_where_the_last_look_stopped(tmp_path: Path, clock: Se
     assert watched(tmp_path / "one", restart=False) == watched(tmp_path / "two", restart=True)
 
 
+def test_what_is_remembered_of_a_look_is_what_was_stored(store: Store, clock: SetClock) -> None:
+    feed, readouts = Feed(), Readouts(store, PLANS, clock=clock)
+    shown = []
+    for seed in range(2):
+        commit(store, feed, seed)
+        shown.append(readouts.current("exp-1"))
+        clock.move(hours=6)
+    assert readouts.path("exp-1") == shown
+    assert shown[-1] == readouts.current("exp-1", max_age=timedelta(days=1))
+
+
 def test_looks_of_an_earlier_version_are_not_gone_on_from(store: Store, clock: SetClock) -> None:
     commit(store, Feed(), 0)
     with store.transaction() as connection:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import lent, statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
 DRIFT = "coalmine_consumers.drift"
 KEY = {"prompt": "p", "version": "1", "environment": "prod"}
 EARLY, LATE = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
-SPAN = {**KEY, "since": EARLY, "until": LATE, "through": 100}
+KEYS = pa.Table.from_pylist([KEY])
+SPAN = {"since": EARLY, "until": LATE, "through": 100}
 EIGHT = int(datetime(2026, 3, 10, 8, tzinfo=UTC).timestamp()) // 3600
 
 
@@ -33,6 +35,16 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def run(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[dict[str, Any]]:
     rows = connection.sql(statement(file, DRIFT), params=parameters or None).to_arrow_table().to_pylist()
     return sorted(rows, key=str)
+
+
+def run_spans(connection: duckdb.DuckDBPyConnection, file: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Of one version all the time, and of one that there is not."""
+    spans = [
+        {"number": number, **KEY, "version": version, "since": EARLY, "until": LATE, **THRESHOLDS}
+        for number, version in enumerate(("9", "1"))
+    ]
+    with lent(connection, spans=pa.Table.from_pylist(spans)):
+        return run(connection, file, **SPAN, **parameters)
 
 
 def at(text: str) -> datetime:
@@ -86,8 +98,10 @@ def test_touched_days(connection: duckdb.DuckDBPyConnection) -> None:
     insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
     insert(connection, "scores_hot", score(1, 4, 0.5, ingest_id=6), score(2, 1, 0.5, ingest_id=8))
     spans = {"since": EARLY, "until": LATE, "least_id": uuid(1), "greatest_id": uuid(9)}
-    found = run(connection, "touched_days", **KEY, after=5, through=7, kept_from=at("05 00:00"), **spans)
-    assert [row["day"] for row in found] == [at("11 00:00"), at("12 00:00"), at("13 00:00")]
+    with lent(connection, keys=KEYS):
+        found = run(connection, "touched_days", after=5, through=7, kept_from=at("05 00:00"), **spans)
+    days = [at("11 00:00"), at("12 00:00"), at("13 00:00")]
+    assert found == [{**KEY, "day": day} for day in days]
 
 
 def test_new_spans(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,8 +143,9 @@ def test_request_sums(connection: duckdb.DuckDBPyConnection) -> None:
         request(6, version="2"),
         request(7, ingest_id=101),
     )
-    first, other, later = run(connection, "request_sums", **SPAN, **THRESHOLDS, refusals=["refusal"])
+    first, other, later = run_spans(connection, "request_sums", refusals=["refusal"])
     assert first == {
+        "number": 1,
         "hour": EIGHT,
         "unit_group": 3,
         "requests": 3,
@@ -162,9 +177,9 @@ def test_named_sums(connection: duckdb.DuckDBPyConnection) -> None:
         request(3, version="2", metrics=[{"key": "quality", "value": 0.1}]),
     )
     insert(connection, "scores_hot", score(1, 2, 0.9), score(2, 3, 0.1), score(3, 2, 0.1, ingest_id=101))
-    assert run(connection, "named_sums", **SPAN) == [
-        {"hour": EIGHT, "unit_group": 3, "name": "quality", "n": 2, "total": pytest.approx(1.4)},
-        {"hour": EIGHT, "unit_group": 3, "name": "zeal", "n": 1, "total": 1.0},
+    assert run_spans(connection, "named_sums") == [
+        {"number": 1, "hour": EIGHT, "unit_group": 3, "name": "quality", "n": 2, "total": pytest.approx(1.4)},
+        {"number": 1, "hour": EIGHT, "unit_group": 3, "name": "zeal", "n": 1, "total": 1.0},
     ]
 
 
@@ -178,11 +193,11 @@ def test_feedback_sums(connection: duckdb.DuckDBPyConnection) -> None:
         feedback(3, 3, thumbs="up"),
         feedback(4, 1, thumbs="up", ingest_id=101),
     )
-    (row,) = run(connection, "feedback_sums", **SPAN)
-    assert list(row.values()) == [EIGHT, 3, 2, 1, 2, 1, 1, 4.0]
+    (row,) = run_spans(connection, "feedback_sums")
+    assert list(row.values()) == [1, EIGHT, 3, 2, 1, 2, 1, 1, 4.0]
     insert(connection, "feedback_hot", feedback(5, 2, thumbs="up"))  # a later word of the same unit
-    (row,) = run(connection, "feedback_sums", **SPAN)
-    assert list(row.values()) == [EIGHT, 3, 2, 1, 2, 2, 1, 4.0]
+    (row,) = run_spans(connection, "feedback_sums")
+    assert list(row.values()) == [1, EIGHT, 3, 2, 1, 2, 2, 1, 4.0]
 
 
 def test_model_sums(connection: duckdb.DuckDBPyConnection) -> None:
@@ -194,7 +209,7 @@ def test_model_sums(connection: duckdb.DuckDBPyConnection) -> None:
         request(3, response_model="m-2"),
         request(4),
     )
-    found = run(connection, "model_sums", **SPAN)
+    found = run_spans(connection, "model_sums")
     assert [(row["response_model"], row["requests"], row["first_event_time"]) for row in found] == [
         ("m-1", 2, at("10 08:10")),
         ("m-2", 1, at("10 08:30")),
@@ -211,19 +226,65 @@ def test_thresholds(connection: duckdb.DuckDBPyConnection) -> None:
     assert set(row.values()) == {None}
 
 
-def test_version_life(connection: duckdb.DuckDBPyConnection) -> None:
+def test_version_lives(connection: duckdb.DuckDBPyConnection) -> None:
     rows = [request(day, f"{day} 09:10") for day in (10, 12, 13, 14)]
     insert(connection, "requests_hot", *rows, request(3, "11 08:00", version="2"))
 
-    def life(**values: Any) -> list[Any]:
-        (row,) = run(connection, "version_life", **{**KEY, "days": 2, **values})
-        return list(row.values())
+    def life(days: int = 2, version: str = "1") -> list[Any]:
+        keys = pa.Table.from_pylist([{**KEY, "version": version}, {**KEY, "version": "3"}])
+        with lent(connection, keys=keys):
+            (row,) = run(connection, "version_lives", days=days)
+        return [row[name] for name in ("first_hour", "last_event_time", "old_enough")]
 
     # The day it began on is no whole one, and the day without a request does not count.
     assert life() == [at("10 09:00"), at("14 09:10"), at("14 00:00")]
     assert life(days=3) == [at("10 09:00"), at("14 09:10"), at("15 00:00")]
     assert life(days=4) == [at("10 09:00"), at("14 09:10"), None]
-    assert life(version="3") == [None, None, None]
+    assert life(version="2") == [at("11 08:00"), at("11 08:00"), None]
+
+
+def test_requests_of_days(connection: duckdb.DuckDBPyConnection) -> None:
+    def bucket(day: str, requests: int, **values: Any) -> dict[str, Any]:
+        return {
+            **KEY,
+            "app": "a",
+            "model": "m",
+            "resolution": "day",
+            "bucket_start": at(day),
+            "requests": requests,
+            **values,
+        }
+
+    insert(
+        connection,
+        "rollups",
+        bucket("10 00:00", 5),
+        bucket("11 00:00", 6, model="other"),
+        bucket("11 00:00", 70, resolution="hour"),
+        bucket("11 00:00", 700, version="2"),
+        bucket("12 00:00", 7_000),
+    )
+    with lent(connection, keys=KEYS):
+        assert run(connection, "requests_of_days", since=at("10 00:00"), until=at("12 00:00")) == [
+            {"requests": 11}
+        ]
+
+
+def test_narrowed(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, "10 08:30"),
+        request(2, "11 08:30"),
+        request(3, "10 08:30", version="2"),
+        request(4, "10 09:30", ingest_id=8),
+    )
+    with lent(connection, keys=KEYS):
+        span = {"since": at("10 00:00"), "until": at("11 00:00"), "through": 7}
+        connection.execute(statement("narrowed", DRIFT), span).fetchall()
+    assert connection.sql("SELECT request_id::VARCHAR FROM requests").fetchall() == [(uuid(1),)]
+    connection.execute("DROP TABLE temp.requests").fetchall()
+    assert connection.sql("SELECT count(*) FROM requests").fetchall() == [(4,)]
 
 
 def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:

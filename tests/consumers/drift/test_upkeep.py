@@ -41,8 +41,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+def sum_up_one(store: Store, key: VersionKey, policy: ReferencePolicy, now: datetime) -> Watched | None:
+    return sum_up(store, [key], policy, now)[key]
+
+
 def summed(store: Store, now: datetime = NOW, policy: ReferencePolicy = POLICY) -> Watched:
-    found = sum_up(store, KEY, policy, now)
+    found = sum_up_one(store, KEY, policy, now)
     assert found is not None
     return found
 
@@ -125,8 +129,8 @@ def test_every_metric_is_what_experiment_cells_count(store: Store) -> None:
 
 def test_a_young_version_is_not_watched_yet(store: Store) -> None:
     store.commit(Feed().batch([*requests_on(0, 40), *requests_on(2, 40, 100)]))
-    assert sum_up(store, KEY, POLICY, NOW) is None
-    assert sum_up(store, VersionKey("refund", "9.0.0", "prod"), POLICY, NOW) is None
+    assert sum_up_one(store, KEY, POLICY, NOW) is None
+    assert sum_up_one(store, VersionKey("refund", "9.0.0", "prod"), POLICY, NOW) is None
     assert read_watched(store.reader(), KEY) is None
 
 
@@ -198,7 +202,7 @@ def test_batch_by_batch_gives_what_all_at_once_gives(tmp_path: Path) -> None:
         watched = None
         for place in range(parts):
             store.commit(feed.batch(table.slice(place * size, size)))
-            watched = sum_up(store, KEY, POLICY, NOW)
+            watched = sum_up_one(store, KEY, POLICY, NOW)
         assert watched is not None
         found.append(kept(store, watched))
         store.close()

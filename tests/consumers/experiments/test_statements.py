@@ -67,7 +67,8 @@ def test_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
     assert run(connection, "cell_sums", experiment="e", at=NINE) == [
         ("feedback", 1, "a", 3, 2.0, 2.0),
         ("requests", 0, "a", 3, 2.0, 2.0),
-        ("requests", 1, "a", 3, 2.0, 3.5),
+        ("requests", 1, "a", 3, 0.0, 2.0),
+        ("requests", 1, "a", 3, 2.0, 1.5),
     ]
 
 
@@ -94,7 +95,8 @@ def test_segment_cell_sums(connection: duckdb.DuckDBPyConnection) -> None:
     expected = [
         ("language", "pro", "requests", 1, "a", 3, 2.0, 2.0),
         ("plan", "free", "requests", 0, "a", 3, 2.0, 2.0),
-        ("plan", "pro", "requests", 1, "a", 3, 2.0, 3.5),
+        ("plan", "pro", "requests", 1, "a", 3, 0.0, 2.0),
+        ("plan", "pro", "requests", 1, "a", 3, 2.0, 1.5),
     ]
     assert run(connection, "segment_cell_sums", **asked, keys=[]) == expected
     assert run(connection, "segment_cell_sums", **asked, keys=["language", "gone"]) == expected[:1]

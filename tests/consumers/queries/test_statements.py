@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -402,6 +403,71 @@ def test_unpriced(connection: duckdb.DuckDBPyConnection) -> None:
         2,
     )
     assert run(connection, "unpriced", **{**chosen, "model": "n"}) == []
+
+
+def said_and_asked(connection: duckdb.DuckDBPyConnection) -> None:
+    """Three requests, each with feedback: a thumb down, a thumb down taken back, a correction."""
+    for event in ("requests", "feedback"):
+        connection.execute(f"CREATE VIEW {event} AS SELECT * FROM {event}_hot").fetchall()
+    for number in range(3):
+        insert(
+            connection,
+            "requests_hot",
+            {
+                **{"request_id": UUID(int=number), "event_time": HOUR, "prompt": "p", "version": "1"},
+                **{"environment": "prod", "app": "a", "request_model": "m", "response_model": "n"},
+                **{"unit_group": 0, "resolution": "live", "unit_id": "u", "latency_ms": 1.0, "ingest_id": 1},
+                **{"output_tokens": 10 * number, "ingested_at": HOUR},
+            },
+        )
+    said: list[tuple[int, int, dict[str, Any]]] = [
+        (0, 1, {"thumbs": "down"}),
+        (1, 2, {"thumbs": "down"}),
+        (1, 3, {"thumbs": "up"}),
+        (2, 4, {"correction": "x"}),
+    ]
+    for number, (about, minute, values) in enumerate(said):
+        insert(
+            connection,
+            "feedback_hot",
+            {
+                **{"feedback_id": UUID(int=100 + number), "request_id": UUID(int=about), "app": "a"},
+                **{"event_time": HOUR + minute * MINUTE, "ingest_id": 1, "ingested_at": HOUR, **values},
+            },
+        )
+
+
+def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
+    said_and_asked(connection)
+    nothing = dict.fromkeys(("prompt", "version", "negative", "after_negative", "after_time", "after_id"))
+    since = {"since": HOUR, "until": HOUR + 10 * MINUTE, "asked": HOUR, "limit": 10}
+
+    def found(**changes: Any) -> list[int]:
+        rows = run(connection, "feedback_ids", **{**ANY, **nothing, **since, **changes})
+        return [UUID(str(each["feedback_id"])).int - 100 for each in rows]
+
+    assert found() == [3, 0, 2, 1]
+    assert found(negative=True) == [3, 0]
+    after = {"after_negative": True, "after_time": HOUR + MINUTE, "after_id": UUID(int=100)}
+    assert found(limit=2, **after) == [2, 1]
+
+
+def test_feedback_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    said_and_asked(connection)
+    times = {"given_since": HOUR, "given_until": HOUR + 9 * MINUTE, "asked_since": HOUR, "asked_until": HOUR}
+    ids = {"feedback_ids": [UUID(int=102)], "request_ids": [UUID(int=1)]}
+    (found,) = run(connection, "feedback_rows", **times, **ids)
+    assert (found["thumbs"], found["version"], found["model"]) == ("up", "1", "n")
+    assert found["requested_at"] == HOUR
+
+
+def test_length_place(connection: duckdb.DuckDBPyConnection) -> None:
+    said_and_asked(connection)
+    chosen = {"prompt": "p", "version": "1", "environment": "prod", "since": HOUR, "until": HOUR + MINUTE}
+    (found,) = run(connection, "length_place", **chosen, value=20)
+    assert found == {"n": 3, "smaller": 2, "equal": 1, "median": 10.0, "p95": 19.0}
+    (nothing,) = run(connection, "length_place", **{**chosen, "version": "2"}, value=20)
+    assert (nothing["n"], nothing["median"]) == (0, None)
 
 
 def test_model_use(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,13 +2,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from coalmine_consumers.store import Store
-from coalmine_evals.datasets.proposals import Wanted, confirm, list_proposals, propose, reject
+from coalmine_evals.datasets.proposals import (
+    Wanted,
+    confirm,
+    list_proposals,
+    propose,
+    propose_request,
+    reject,
+)
 from coalmine_evals.datasets.storage import cases_of, find_dataset, forget_request
-from coalmine_evals.results.datasets import Case, Proposed
+from coalmine_evals.results.datasets import Case, Proposal, Proposed
 from coalmine_evals.storage.open import open_database
 from coalmine_registry.errors import Conflict, Invalid, NotFound
 from coalmine_registry.storage.database import Database
@@ -85,6 +93,44 @@ def test_bad_feedback_becomes_proposals_without_what_names_a_person(database: Da
     assert "s1" not in str(thumbed.case.cluster)[:9]
     for text in ("ann@example.com", "bob@example.com", "1234567"):
         assert text not in str((corrected, thumbed))
+
+
+def propose_one(database: Database, store: Store, number: int, dataset: str = "refunds") -> Proposal:
+    return propose_request(
+        database,
+        store.reader(),
+        dataset,
+        UUID(ROWS[number]["request_id"]) if number < len(ROWS) else UUID(int=number),
+        content_of=lambda prompt, version: CONTENT,
+        segments=("language",),
+        actor="ann",
+        now=NOW,
+    )
+
+
+def test_one_request_is_proposed_whatever_was_said_of_it(database: Database, store: Store) -> None:
+    thumbed = propose_one(database, store, 0)
+    assert thumbed.case is not None
+    assert thumbed.case.comment is not None
+    assert "1234567" not in thumbed.case.comment
+    assert thumbed.case.capabilities == ("language=en",)
+    assert (thumbed.state, thumbed.prompt, thumbed.given_at) == ("waiting", "refund", SAID[1]["event_time"])
+    fine = propose_one(database, store, 3)
+    assert fine.case is not None
+    assert (fine.case.variables, fine.case.comment) == ({"question": "Fine?"}, None)
+    reject(database, "refunds", fine.id, actor="bob", now=NOW, reason="fine")
+    assert propose_one(database, store, 3).state == "rejected"
+    assert propose_one(database, store, 3, "others").state == "waiting"
+    assert proposed(database, store).proposed == 1
+
+
+def test_what_cannot_be_a_case_is_not_proposed(database: Database, store: Store) -> None:
+    with pytest.raises(Conflict, match="COALMINE_CAPTURE_TEXT"):
+        propose_one(database, store, 2)
+    with pytest.raises(NotFound, match="is stored"):
+        propose_one(database, store, 99)
+    with pytest.raises(InvalidPrompt):
+        propose_one(database, store, 0, "no/name")
 
 
 def test_a_request_is_proposed_once_whatever_was_decided(database: Database, store: Store) -> None:

@@ -52,6 +52,8 @@ TABLE = (
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),
     Row("GET", "/v1/requests/{request_id}", "reader", f"/v1/requests/{ANY_ID}"),
+    Row("GET", "/v1/requests/{request_id}/context", "reader", f"/v1/requests/{ANY_ID}/context"),
+    Row("GET", "/v1/feedback", "reader"),
     Row("GET", "/v1/unpriced", "reader"),
     Row("GET", "/v1/costs", "reader"),
     Row("GET", "/v1/savings", "reader"),
@@ -60,6 +62,7 @@ TABLE = (
     Row("GET", "/v1/deployment-marks", "reader"),
     Row("GET", "/v1/metrics", "reader"),
     Row("GET", "/v1/compare", "reader", "/v1/compare?prompt=support-refund&a=1.0.0&b=1.1.0"),
+    Row("GET", "/v1/breakdown", "reader", "/v1/breakdown?prompt=support-refund"),
     Row("POST", "/v1/plan-check", "reader", body={"prompt": "support-refund"}),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
     Row("GET", "/v1/model-calendar", "reader"),
@@ -96,6 +99,7 @@ TABLE = (
     Row("GET", "/v1/digest", "reader"),
     Row("GET", "/v1/wins", "reader"),
     Row("GET", "/v1/alerts/runbooks/{rule}", "reader", "/v1/alerts/runbooks/nothing"),
+    Row("GET", "/v1/prompts/{name}/care", "reader", "/v1/prompts/support-refund/care"),
     Row("GET", "/v1/alerts/{fingerprint}", "reader", "/v1/alerts/nothing"),
     Row("GET", "/v1/alerts/{fingerprint}/transitions", "reader", "/v1/alerts/nothing/transitions"),
     Row("POST", "/v1/alerts/{fingerprint}/acknowledge", "author", "/v1/alerts/nothing/acknowledge", REASON),
@@ -264,6 +268,9 @@ TABLE = (
         "admin",
         "/v1/datasets/tried/proposals",
         {"prompt": "support-refund", "since": "1h"},
+    ),
+    Row(
+        "POST", "/v1/datasets/{name}/requests/{request_id}", "admin", f"/v1/datasets/tried/requests/{ANY_ID}"
     ),
     *(
         Row(

@@ -90,6 +90,22 @@ def test_a_suite_is_checked_shown_and_pushed_with_its_cases(server: ServerProces
     assert cases[0]["expected"] == "14 days"
 
 
+def test_the_inbox_leads_from_a_complaint_to_its_request_and_into_a_dataset(admin: Person) -> None:
+    (found,) = admin.get("/v1/feedback?opinion=negative")["items"]
+    assert (found["prompt"], found["correction"]) == (PROMPT, "In 14 days")
+    name = found["request_id"]
+    context = admin.get(f"/v1/requests/{name}/context")
+    assert [each["metric"] for each in context["places"]] == ["latency_ms"]
+    assert context["served_by"] is None
+    made = admin.post(f"/v1/datasets/inbox/requests/{name}", expect=201)
+    assert made["case"]["correction"] == "In 14 days"
+    assert admin.post(f"/v1/datasets/inbox/requests/{name}", expect=201) == made
+    with admin.make("reads", "reader") as reader:
+        (hidden,) = reader.get("/v1/feedback")["items"]
+        assert (hidden["correction"], hidden["private"]) == ("", False)
+        assert reader.get(f"/v1/requests/{name}/context") == context
+
+
 def test_every_mistake_is_one_line_and_exit_code_two(server: ServerProcess, folder: Path) -> None:
     home = server.home
     (folder / "bad.yaml").write_text(

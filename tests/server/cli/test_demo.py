@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,18 +13,12 @@ from coalmine_schemas.simulated_home import simulated_words
 from tests.support.campaign import CAMPAIGN, size
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import coalmine, coalmine_json, environment
+from tests.support.processes.demo_home import demo_command
 from tests.support.processes.warm_command import warm_command
 from tests.support.repository.tree import ROOT
 
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
-
-
-_FEWER_CALLS = f"""
-import coalmine_server.rollout_story
-coalmine_server.rollout_story.CALLS_PER_S = {size(1, 20) / 10}
-from coalmine_server.cli import main
-main()
-"""
+_FEWER_CALLS = demo_command(size(1, 20) / 10)
 
 
 def test_make_demo_is_the_command() -> None:
@@ -41,7 +34,7 @@ def test_make_demo_is_the_command() -> None:
 
 def test_a_demonstration_accounts_for_every_event_and_keeps_them_in_an_unused_home(home: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _FEWER_CALLS, "demo", "--headless", "--seconds", "1", "--json"],
+        [*_FEWER_CALLS, "demo", "--headless", "--seconds", "1", "--json"],
         env={**os.environ, "COALMINE_HOME": str(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

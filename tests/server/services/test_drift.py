@@ -119,13 +119,13 @@ def test_special_days_of_the_settings_do_not_count_unless_somebody_says_so(
     section = DriftSettings.model_validate({"special_days": [f"{first}/{last}", "2027-01-01"]})
     drifts = Drifts(store, drift_plan(Settings(home=tmp_path, drift=section)), clock=lambda: NOW)
     key = VersionKey("refund", "1.2.0", "staging")
-    found = drifts.current(key)
+    found = drifts.current(key)[0]
     assert [each.day for each in found.ignored_days] == [first + timedelta(days=n) for n in range(3)]
     assert {(each.ignored, each.acted_by) for each in found.ignored_days} == {(True, None)}
     assert "(3 so far)" in found.words
     asked = DayToIgnore(prompt="refund", day=last, ignored=False, reason="we worked")
     day_ignored(store, asked, "ada")
-    again = drifts.current(key)
+    again = drifts.current(key)[0]
     assert [each.ignored for each in again.ignored_days] == [True, True, False]
     assert "(4 so far)" in again.words
 

@@ -12,12 +12,8 @@ from coalmine_registry.errors import NotFound
 from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.cli.timeline import markdown
-from coalmine_server.services.timeline import (
-    TimelineItem,
-    TimelineQuestion,
-    feedback_peaks,
-    timeline,
-)
+from coalmine_server.results import TimelineItem
+from coalmine_server.services.timeline import TimelineQuestion, feedback_peaks, timeline
 from tests.support.data.prompt_examples import content
 from tests.support.data.registry_case import BOB, arms, push, serve
 from tests.support.data.rollout_case import BROKEN, Rig

@@ -35,6 +35,7 @@ RESULTS = (
     "coalmine_registry.freeze_records",
     "coalmine_registry.roles",
     "coalmine_rollouts.records",
+    "coalmine_server.results",
 )
 """Packages and modules of the dataclasses that the API serves."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.servers import kafka_broker, postgres, schema_registry
+from tests.support.servers import demo_dashboard, kafka_broker, postgres, schema_registry
 from tests.support.servers.server_choice import ServerUnavailable
 
 Start = Callable[[ExitStack], str]
@@ -32,10 +32,15 @@ def _postgres(servers: ExitStack) -> str:
     return servers.enter_context(postgres.PostgresServer(owned=True)).address
 
 
+def _demo(servers: ExitStack) -> str:
+    return demo_dashboard.demo_dashboard(servers).address
+
+
 STARTS: Mapping[str, Start] = {
     kafka_broker.VARIABLE: _kafka,
     schema_registry.VARIABLE: _schema_registry,
     postgres.VARIABLE: _postgres,
+    demo_dashboard.VARIABLE: _demo,
 }
 """By the environment variable that names such a server."""
 

@@ -1,5 +1,5 @@
--- Purpose: the sums of one experiment in each declared segment, as cell_sums.sql has them of all units.
--- Grain: one row per segment, metric, allocation epoch, arm and unit group.
+-- Purpose: the cells of one experiment in each declared segment, as cell_sums.sql has them of all units.
+-- Grain: one row per stored cell: those of one segment, metric, allocation epoch, arm and unit group add up.
 -- Parameters: $experiment; $at; $metrics, names as in the cells; $keys, segment keys, all declared ones if empty.
 -- Units: sum_x events, sum_y in the metric's unit.
 SELECT
@@ -9,11 +9,10 @@ SELECT
     coalesce(allocation_epoch, 0) AS epoch,
     variant AS arm,
     unit_group,
-    fsum(sum_x) AS sum_x,
-    fsum(sum_y) AS sum_y
+    sum_x,
+    sum_y
 FROM experiment_segment_cells
 WHERE experiment = $experiment AND variant IS NOT NULL AND (matures_at IS NULL OR matures_at <= $at)
   AND metric IN (SELECT unnest($metrics::VARCHAR[]))
   AND segment_key IN (SELECT segment_key FROM segment_keys WHERE until_ingest_id IS NULL)
   AND (len($keys::VARCHAR[]) = 0 OR list_contains($keys::VARCHAR[], segment_key))
-GROUP BY segment_key, segment_value, metric, epoch, arm, unit_group

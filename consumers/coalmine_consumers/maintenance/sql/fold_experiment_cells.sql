@@ -1,5 +1,6 @@
 -- Purpose: fold cells that share a key into one row.
 -- Grain: one row per experiment, epoch, arm, metric and unit group, and per time of maturity that is still to come.
+--   Experiments lie together, so that whoever reads one passes over the others.
 -- Parameters: {source}, a table with the columns of experiment_cells.
 SELECT
     experiment, allocation_epoch, variant, metric, unit_group,
@@ -9,3 +10,4 @@ SELECT
     fsum(sum_y) AS sum_y
 FROM {source}
 GROUP BY ALL
+ORDER BY experiment

@@ -1,5 +1,6 @@
 -- Purpose: fold cells of segments that share a key into one row.
 -- Grain: one row per experiment, epoch, arm, segment, metric and unit group, and per time of maturity that is still to come.
+--   Experiments lie together, so that whoever reads one passes over the others.
 -- Parameters: {source}, a table with the columns of experiment_segment_cells.
 SELECT
     experiment, allocation_epoch, variant, segment_key, segment_value, metric, unit_group,
@@ -9,3 +10,4 @@ SELECT
     fsum(sum_y) AS sum_y
 FROM {source}
 GROUP BY ALL
+ORDER BY experiment

@@ -6,9 +6,10 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
 
+from coalmine_alerts.configuration.records import care_of
 from coalmine_alerts.configuration.thresholds import known_rules
 from coalmine_alerts.replay import replay
-from coalmine_alerts.results.alerts import Alert, AlertState, Silence
+from coalmine_alerts.results.alerts import Alert, AlertState, Care, Silence
 from coalmine_alerts.results.digest import Digest
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
 from coalmine_alerts.results.replay import Replay
@@ -28,7 +29,7 @@ from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, RuleTestBody, SilenceBody
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.api.registry import Approver, Author, Reader, RegistryRoute, lane
+from coalmine_server.api.registry import Approver, Author, PromptPath, Reader, RegistryRoute, lane
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.alert_messages import drawn
@@ -202,6 +203,12 @@ async def runbook(
     if rule not in known:
         raise NotFound.among(f'no runbook for a rule "{rule}"', rule, list(known))
     return known[rule]
+
+
+@router.get("/prompts/{name}/care", responses=problem_responses())
+def care(owned: Owned, _actor: Reader, name: PromptPath) -> Care:
+    """Who cares for a prompt, where its alerts are told, and what to do about them, as configured."""
+    return care_of(owned.alerts.configuration.prompts, name)
 
 
 @router.get("/alerts/{fingerprint}", responses=problem_responses(404))

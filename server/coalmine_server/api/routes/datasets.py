@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
@@ -36,7 +37,7 @@ from coalmine_server.api.eval_bodies import ConfirmBody, DatasetBody, ProposeBod
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.registry import Admin, Author, Reader, RegistryRoute, lane
-from coalmine_server.services.eval_cases import content_of, propose_for, scores_of
+from coalmine_server.services.eval_cases import content_of, propose_for, propose_one, scores_of
 
 router = APIRouter(prefix="/v1/datasets", tags=["evaluations"], route_class=RegistryRoute)
 
@@ -196,6 +197,17 @@ def propose_from_production(owned: Owned, actor: Admin, name: NamePath, body: Pr
         limit=body.limit,
         actor=actor.subject,
     )
+
+
+@router.post("/{name}/requests/{request_id}", status_code=201, responses=problem_responses(404, 409))
+def propose_request_for_dataset(
+    owned: Owned,
+    actor: Admin,
+    name: NamePath,
+    request_id: Annotated[UUID, Path(description="Id of the request.")],
+) -> Proposal:
+    """Proposes one request as a case, whatever was said of it; again, it returns what came of that."""
+    return propose_one(owned, name, request_id, actor=actor.subject)
 
 
 @router.post("/{name}/proposals/{proposal_id}/confirm", responses=problem_responses(404, 409))

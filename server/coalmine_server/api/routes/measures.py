@@ -1,9 +1,8 @@
-"""What was measured: versions, time series, calls, quantiles, facets, and changes of what is served."""
+"""What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
 from typing import Annotated, Literal
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_consumers import queries
@@ -15,19 +14,15 @@ from coalmine_consumers.results import (
     QuantileRow,
     Quantiles,
     StepChoice,
-    StoredCall,
     Timeseries,
     TimeseriesRow,
     UnpricedRow,
     VersionRow,
 )
-from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
-from coalmine_server.api.auth import actor_of
 from coalmine_server.api.parameters import LONGEST_PAGE, LONGEST_SERIES, Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
-from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.model_calendar import model_calendar
 from coalmine_server.services.moment_parameter import Moment, check_period
@@ -116,22 +111,6 @@ def quantiles(
     """Quantiles of a metric by version, from histograms, within 1 %."""
     found = queries.quantiles(owned.store.reader(), metric, tuple(q), chosen)
     return represented(found, Quantiles, found.items, QuantileRow, wanted, {"metric": found.metric})
-
-
-@router.get("/requests/{request_id}", responses=problem_responses(404))
-def stored_call(
-    request: Request, owned: Owned, request_id: Annotated[UUID, Path(description="Id of the call.")]
-) -> StoredCall:
-    """One call with feedback and scores, from raw rows; texts and identifiers of users for admins only."""
-    private = actor_of(request).role.allows(Role.ADMIN)
-    found = queries.stored_call(owned.store.reader(), request_id, private=private)
-    if found is None:
-        days = owned.settings.retention.raw_days
-        raise NotFound(
-            f"no call {request_id} is stored",
-            f"its event may be on its way, or older than raw events are kept (retention.raw_days: {days})",
-        )
-    return found
 
 
 @router.get("/unpriced", responses=problem_responses())

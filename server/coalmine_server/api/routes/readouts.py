@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from coalmine_analytics.results.breakdown import Breakdown
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.comparison import ComparedMetric, Comparison
 from coalmine_analytics.results.drift import Drift
@@ -24,13 +25,22 @@ from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.moment import MOMENT_HELP
-from coalmine_server.services.compare import CompareQuestion, PlanQuestion, catalogue, compared, plan_checked
+from coalmine_server.results import TimelineItem
+from coalmine_server.services.compare import (
+    BreakdownQuestion,
+    CompareQuestion,
+    PlanQuestion,
+    breakdown_of,
+    catalogue,
+    compared,
+    plan_checked,
+)
 from coalmine_server.services.drift import DayToIgnore, DriftQuestion, day_ignored, drift_of
 from coalmine_server.services.explain import ExplainQuestion, explained
 from coalmine_server.services.moment_parameter import Moment
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.rollout_plans import checked_rollout, chosen_plan, environment_of
-from coalmine_server.services.timeline import TimelineItem, TimelineQuestion, timeline
+from coalmine_server.services.timeline import TimelineQuestion, timeline
 
 router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
 changes = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
@@ -116,6 +126,16 @@ def compare(owned: Owned, wanted: Wanted, question: Annotated[CompareQuestion, D
     found = compared(owned, question)
     warnings = {"warnings": "\n".join(found.warnings)}
     return represented(found, Comparison, found.metrics, ComparedMetric, wanted, warnings)
+
+
+@router.get("/breakdown", responses=problem_responses(404))
+def breakdown(owned: Owned, question: Annotated[BreakdownQuestion, Depends()]) -> Breakdown:
+    """Versions, models, environments, applications or values of a segment side by side, with intervals.
+
+    From raw requests, and says which groups cannot be told apart. Not randomised: what else differed between
+    them counts as well.
+    """
+    return breakdown_of(owned, question)
 
 
 @router.get("/metrics", response_model=Page[MetricRow], responses={**problem_responses(406), **ARROW_TOO})

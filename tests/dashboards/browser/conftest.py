@@ -1,0 +1,72 @@
+"""A browser that looks at the dashboard over a real server with the demonstration's data."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.processes.browser import BrowserUnavailable, chromium
+from tests.support.processes.dashboard_process import link_of
+from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_dashboard
+
+_PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+"""Streamlit's page asks below its own path first, where nothing is, and then at the root."""
+
+
+def _ours(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(chromium())
+        except BrowserUnavailable as reason:
+            pytest.skip(f"no browser to look with: {reason}")
+        yield found
+
+
+@pytest.fixture(scope="session")
+def demo(browser: Browser, share: Callable[[str], None]) -> Iterator[DemoDashboard]:
+    """All tests share it: leave its data as they are, or make your own beside them."""
+    share(VARIABLE)
+    with ExitStack() as stack:
+        yield demo_dashboard(stack)
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Makes pages whose scripts may not fail or complain, and that talk to nobody but the dashboard."""
+    failures: list[str] = []
+    with ExitStack() as stack:
+
+        def make() -> Page:
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("pageerror", lambda error: failures.append(str(error)))
+            page.on(
+                "console",
+                lambda said: (
+                    failures.append(f"{said.text} {said.location['url']}")
+                    if said.type == "error" and not _PROBE.search(said.location["url"])
+                    else None
+                ),
+            )
+            page.on("request", lambda asked: None if _ours(asked.url) else failures.append(asked.url))
+            return page
+
+        yield make
+    assert failures == []
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Page], demo: DemoDashboard) -> Page:
+    """A signed-in viewer's."""
+    page = new_page()
+    page.goto(link_of(demo.url, demo.home))
+    return page

@@ -1,0 +1,45 @@
+"""Each page at each width, in light and dark: nothing fails, nothing is cut, everybody can read it."""
+
+import itertools
+from typing import Any, get_args
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from coalmine_dashboards.app import SECTIONS
+from coalmine_dashboards.parts.links import PageName, link
+from tests.support.processes.seen_page import at_rest, opened, too_wide
+from tests.support.servers.demo_dashboard import DemoDashboard
+
+PAGES: tuple[PageName, ...] = get_args(PageName)
+WIDTHS_PX = (1440, 800, 390)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds on the page that keeps people from using it."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_stands_at_every_width_in_light_and_dark(
+    page: Page, demo: DemoDashboard, name: PageName
+) -> None:
+    (title,) = (pages[name][0] for pages in SECTIONS.values() if name in pages)
+    page.emulate_media(color_scheme="light")
+    opened(page, f"{demo.url}/{link(name)}")
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+    for scheme, width in itertools.product(("light", "dark"), WIDTHS_PX):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 900})
+        at_rest(page)
+        assert too_wide(page) == [], f"{width} pixels, {scheme}"
+        if width == WIDTHS_PX[0]:
+            expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
+            assert serious(page) == [], scheme

@@ -1,0 +1,180 @@
+"""The page of costs, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.parts.viewer import client_for
+from coalmine_dashboards.views.markup import plain
+from tests.support.data.money_answers import (
+    a_group,
+    a_saving,
+    a_spending,
+    a_standing,
+    costs_of,
+    savings_of,
+)
+from tests.support.data.prompt_answers import HOSTILE, NOW, served
+from tests.support.doubles.dashboard_api import DashboardApi, problem
+from tests.support.doubles.opened_page import opened_page
+
+Open = Callable[..., AppTest]
+FACETS: dict[str, Any] = {
+    "prompts": ["summarize", "support"],
+    "versions": {"summarize": ["1.0.0", "1.1.0"], "support": ["2.0.0"]},
+    "environments": ["prod"],
+    "apps": ["docs"],
+    "models": ["gpt-4o-mini"],
+    "complete": True,
+    "first_event_time": NOW.isoformat(),
+    "last_event_time": NOW.isoformat(),
+}
+
+
+def answer(costs: Any) -> Callable[[dict[str, str]], Any]:
+    return lambda _parameters: served(costs)
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: FACETS,
+        "/v1/costs": answer(
+            costs_of(a_group("summarize", 30.0), a_group("support", 10.0), a_group("x", None))
+        ),
+        "/v1/spending": answer(
+            a_spending(
+                a_standing("ample", 300.0),
+                a_standing("spent", 1_200.0, hard_cap=True, passes_on=date(2026, 11, 20), prompt="summarize"),
+                a_standing("tight", 900.0, passes_on=date(2026, 11, 29), owner="support team"),
+            )
+        ),
+        "/v1/savings": answer(
+            savings_of(
+                a_saving("1.1.0", 0.5, 0.2), a_saving("1.2.0", 0.1, 0.2), a_saving("gpt-4o-mini", -3.0)
+            )
+        ),
+    }
+    with DashboardApi(handlers) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+
+    def run(**query: str) -> AppTest:
+        return opened_page("costs", **query)
+
+    yield run
+    client_for.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def captions(page: AppTest) -> str:
+    return " ".join(each.value for each in page.caption).replace("\\", "")
+
+
+def test_it_says_what_is_spent_on_what_and_how_surely(open_page: Open) -> None:
+    page = open_page()
+    shown = html(page)
+    assert "summarize" in shown
+    assert "$30.00" in shown
+    assert "75.0 %" in shown
+    assert "± $0.00093" in shown  # 1.96 * 0.015 / sqrt(1,000)
+    assert "$40.00 for 3,000 calls, 3 prompts; 1,000 calls (33.3 %) have no known cost" in captions(page)
+
+
+def test_budgets_say_what_will_not_last_in_words(open_page: Open) -> None:
+    shown = html(open_page())
+    assert "2 of 3 will not last" in shown
+    assert "passed on 2026-11-20; it is a hard cap" in shown
+    assert "will be passed on 2026-11-29" in shown
+    assert ">lasts<" in shown
+    assert "support team" in shown
+
+
+def test_what_cannot_be_told_apart_is_not_called_cheaper(open_page: Open) -> None:
+    shown = html(open_page())
+    assert shown.count("cannot be told apart") == 1
+    assert shown.count(">cheaper") == 1
+    assert shown.count(">dearer") == 1
+    assert "explain?prompt=summarize&amp;a=1.0.0&amp;b=1.1.0" in shown
+
+
+def test_the_address_restores_the_view(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(
+        costs_of(
+            a_group("pro", 5.0),
+            a_group(None, 1.0),
+            by="segment",
+            segment="plan",
+            segment_keys=["lang", "plan"],
+            since=NOW,
+        )
+    )
+    page = open_page(by="segment", segment="plan", prompt="summarize", time="24h", to_model="gpt-4o")
+    asked = dict(next(query for path, query in api.asked if path == "/v1/costs"))
+    assert asked.pop("since")
+    assert asked == {"prompt": "summarize", "by": "segment", "segment": "plan", "limit": "50"}
+    assert page.selectbox(key="segment").value == "plan"
+    assert "(none)" in html(page)
+    assert "raw rows are read for seven days at most" in captions(page)
+    assert next(query for path, query in api.asked if path == "/v1/savings")["to_model"] == "gpt-4o"
+
+
+def test_a_segment_that_no_call_has_is_named(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(
+        costs_of(a_group(None, 1.0), by="segment", segment="plan", segment_keys=["lang"])
+    )
+    page = open_page(by="segment", segment="plan")
+    assert "No call has the segment plan" in page.warning[0].value
+    assert page.selectbox(key="segment").value is None
+
+
+def test_users_are_numbered_and_why_is_said(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(costs_of(a_group("#1", 5.0), by="user", since=NOW))
+    page = open_page(by="user")
+    assert "admins see who they are" in captions(page)
+
+
+def test_hostile_names_are_shown_as_text(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(costs_of(a_group(HOSTILE, 5.0), by="app"))
+    api.handlers["/v1/savings"] = answer(savings_of(a_saving(HOSTILE, 1.0), unpriced=(HOSTILE,)))
+    api.handlers["/v1/spending"] = answer(a_spending(a_standing(HOSTILE, 1.0, owner=HOSTILE)))
+    page = open_page(by="app")
+    assert "<img" not in html(page)
+    assert "&lt;img" in html(page)
+    assert any(plain(HOSTILE) in each.value for each in page.caption)
+
+
+def test_empty_states_say_what_to_do(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(costs_of())
+    api.handlers["/v1/savings"] = answer(savings_of())
+    api.handlers["/v1/spending"] = answer(a_spending())
+    page = open_page()
+    said = " ".join(each.value for each in page.info)
+    assert "No matching calls" in said
+    assert "No budget is set" in said
+    assert "Nothing to compare yet" in said
+    page.button[0].click().run()
+    assert page.session_state["time"] == "all"
+    api.handlers["/v1/facets"] = lambda _parameters: {**FACETS, "prompts": [], "versions": {}}
+    assert "No events yet" in open_page().info[0].value
+
+
+def test_the_last_data_stay_while_the_server_is_away(open_page: Open, api: DashboardApi) -> None:
+    page = open_page()
+    api.problem = (503, problem("unavailable", 503, "starting"))
+    page.run()
+    assert "$30.00" in html(page)
+    assert captions(page).count("Showing the last known data") == 4
