@@ -226,6 +226,7 @@ def _detail(call: StoredCall, context: CallContext) -> None:
                 f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in calls.facts(call)
             )
             st.html(f'<dl class="cm-facts">{pairs}</dl>')
+        downloads([call], "request")
         if may(Role.ADMIN):
             requests_cases.add_to_dataset(call.request_id)
 
@@ -244,7 +245,7 @@ def _texts(call: StoredCall) -> None:
 
 
 def _links(call: StoredCall, context: CallContext) -> str:
-    links = [anchor("All of this version", "prompt", prompt=call.prompt, environment=call.environment)]
+    links = [anchor("Its version", "prompt", prompt=call.prompt, version=call.version)]
     if context.served_by is not None and context.served_by.rollout is not None:
         links.append(anchor("Its rollout", "rollouts", rollout=context.served_by.rollout))
     return " " + " · ".join(links)

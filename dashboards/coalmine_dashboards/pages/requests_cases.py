@@ -59,22 +59,22 @@ def show() -> None:
     names = _names()
     named = st.query_params.get("dataset")
     if named is not None and named not in names:
-        names = [named, *names]  # proposals come before the first case
+        names = [*names, named]  # proposals come before the first case
     with st.container(horizontal=True, vertical_alignment="bottom"):
         dataset = st.selectbox(
             "Dataset",
             names,
-            index=0 if names else None,
+            index=names.index(named) if named is not None else 0 if names else None,
             format_func=shown,
             placeholder="Name of a dataset, new or known",
             accept_new_options=True,
             key="dataset",
-            bind="query-params",
             width=320,
         )
     if dataset is None:
         nothing("No dataset yet", "Give it a name above, or propose a request from the inbox.")
         return
+    st.query_params["dataset"] = dataset  # not bound: the first of a list that changes would not stand there
     _propose(dataset)
     path = f"/v1/datasets/{segment(dataset)}/proposals"
     waiting = client().items(path, Proposal, state="waiting")
