@@ -34,6 +34,7 @@ from coalmine_registry.roles import Role
 
 _FRAME_PX: Final = 900
 _MESSAGE_PX: Final = 330
+_PAST_EVERY_S: Final = 15.0
 _MOST_ALERTS: Final = 200
 _MOST_CHANGES: Final = 200
 _MOST_MESSAGES: Final = 20
@@ -78,7 +79,7 @@ def show() -> None:
         lambda: _past(chosen, group),
         lambda past: _draw_past(past, chosen),
         asked=(chosen.time_range.key, group),
-        every_s=chosen.every_s,
+        every_s=None if chosen.every_s is None else _PAST_EVERY_S,
     )
     st.subheader("What another threshold would have sent", anchor=False)
     draw_threshold_test()

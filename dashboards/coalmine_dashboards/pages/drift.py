@@ -45,6 +45,8 @@ from coalmine_registry.roles import Role
 
 _EVERY_S: Final = 30.0
 """Drift is judged by the hour."""
+_MATRIX_EVERY_S: Final = 120.0
+"""It is asked for model by model, which takes the server a while."""
 _MOST_PROMPTS: Final = 30
 _AT_ONCE: Final = 4
 _MOST_ROWS: Final = 500
@@ -106,7 +108,7 @@ def show() -> None:
         lambda: _matrix(prompt, environment, model, since),
         lambda seen: _draw_matrix(seen, chosen),
         asked=(prompt, environment, model, key),
-        every_s=every_s,
+        every_s=None if every_s is None else _MATRIX_EVERY_S,
     )
 
 
@@ -146,7 +148,7 @@ def _draw_drifts(seen: _Drifts, prompt: str | None) -> bool:
         for item in seen.items
         for metric in item.metrics
     ]
-    downloads(rows, "drift")
+    downloads(rows or seen.items, "drift")
     changes = [(item, change) for item in seen.items for change in item.model_changes]
     if changes:
         st.markdown("**Models that began to answer**")
@@ -252,7 +254,7 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
     table(rows, calendar_columns(local, now.date()), "Models in use")
     st.altair_chart(calendar_chart(rows[:_MOST_PROMPTS], now), width="stretch", key="calendar")
     st.caption(
-        "Bars: from the first to the last answer. Diamonds: announced ends. Dashed: now. Ends come with "
+        "Bars: from the first to the last answer. Crosses: announced ends. Dashed: now. Ends come with "
         "releases; `models` in alerts.yaml adds to them."
     )
     downloads(rows, "models")

@@ -68,7 +68,7 @@ def draw_threshold_test() -> None:
         period = st.segmented_control(
             "Over the last",
             list(_PERIODS),
-            default="7d",
+            default="1d",
             required=True,
             key="period",
             bind="query-params",
