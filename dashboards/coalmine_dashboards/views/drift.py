@@ -106,6 +106,12 @@ def metric_columns(local: Callable[..., str]) -> list[Column[MetricDrift]]:
             "Holds however often one looks.",
             vital=False,
         ),
+        Column(
+            "Last 3 days",
+            lambda row: interval(row.lately_lower, row.lately_upper, row.unit),
+            "Interval of the shift over the last three days, of what drifted.",
+            vital=False,
+        ),
         Column("Tolerated", lambda row: figure(row.tolerance, row.unit), "A shift up to this is no drift."),
         Column(
             "Evidence",
