@@ -25,8 +25,8 @@ _LOOKS: Final = {
 """Colour and shape by what is said of a metric: colour is never alone."""
 _FARTHEST: Final = 5.0
 """Shifts beyond so many tolerances are drawn at the edge."""
-_ROW_PX: Final = 22
-_AROUND_PX: Final = 120
+_ROW_PX: Final = 26
+_AROUND_PX: Final = 130
 """Legend, axis and its title."""
 _POINTS, _BAND, _REFERENCE, _CHANGES = "points", "band", "reference", "changes"
 _LINE: Final = "#2b7fc4"
