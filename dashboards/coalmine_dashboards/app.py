@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+import altair as alt
 import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, Refused
+from coalmine_dashboards.parts.account import account, signed_in
 from coalmine_dashboards.parts.actions import say_what_came
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.links import FIRST, PageName
@@ -43,6 +45,13 @@ _SIDEBAR_PX: Final = 244
 """As wide as the longest title needs: the rest is for figures."""
 
 
+@alt.theme.register("coalmine", enable=True)
+def _charts() -> alt.theme.ThemeConfig:
+    """A mark has no name for screen readers; a chart as a whole has, and its data can be downloaded."""
+    quiet = {name: {"aria": False} for name in ("area", "bar", "line", "point", "rect", "rule", "text")}
+    return alt.theme.ThemeConfig(config=quiet)  # type: ignore[typeddict-item]
+
+
 def show(first: PageName = FIRST) -> None:
     """Draw the page that the address names.
 
@@ -66,6 +75,9 @@ def show(first: PageName = FIRST) -> None:
     st.title(page.title, anchor=False)
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
         st.caption(f":material/science: {plain(simulated)}")
+    if not signed_in():
+        return
+    account()
     say_what_came()
     try:
         page.run()

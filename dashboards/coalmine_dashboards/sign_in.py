@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -25,10 +25,14 @@ from coalmine_dashboards.connection import connection_of_process
 __all__ = ["COOKIE", "SESSIONS", "Sessions", "SignIn"]
 
 COOKIE = "coalmine-viewer"
+WANTED_COOKIE = "coalmine-wanted"
 SIGN_IN_PATH = "/sign-in"
+SIGN_OUT_PATH = "/sign-out"
+CALLBACK_PATH = "/oauth2callback"
 HEALTH_PATH = "/_stcore/health"
 MOST_SESSIONS = 10_000
 LONGEST_FORM = 10_000
+LONGEST_WANTED = 2_000
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -67,6 +71,11 @@ class Sessions:
                 self._tokens.popitem(last=False)
         return made
 
+    def end(self, session: str | None) -> None:
+        """Ends a session, if there is one of that id."""
+        with self._lock:
+            self._tokens.pop(session or "", None)
+
     def __contains__(self, session: object) -> bool:
         return session in self._tokens
 
@@ -82,17 +91,22 @@ SESSIONS = Sessions()
 class SignIn:
     """The middleware."""
 
-    def __init__(self, app: ASGIApp, key: str, sessions: Sessions = SESSIONS) -> None:
+    def __init__(
+        self, app: ASGIApp, key: str, sessions: Sessions = SESSIONS, *, by_provider: bool = False
+    ) -> None:
         """Prepares it.
 
         Args:
             app: What needs a viewer.
             key: What the printed link has; who has it may see what the process's own token may see.
             sessions: Who is signed in.
+            by_provider: True if the page itself has people sign in, with an identity provider: it gets those
+                who are not signed in here.
         """
         self._app = app
         self._key = key
         self._sessions = sessions
+        self._by_provider = by_provider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a viewer who is signed in through, and everybody ask whether the process lives."""
@@ -102,7 +116,10 @@ class SignIn:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if self._by_provider:
+                    _keep_wanted(HTTPConnection(scope), headers)
             await send(message)
 
         answer = _view_of(scope) or await self._answer(scope, receive)
@@ -124,14 +141,18 @@ class SignIn:
                 return self._begin(_location(_page_of(path), rest), None)
             if path == SIGN_IN_PATH and scope["method"] == "POST":
                 return await self._check(Request(scope, receive))
-            if path == HEALTH_PATH:
-                return None
+            if path == SIGN_OUT_PATH:
+                self._sessions.end(connection.cookies.get(COOKIE))
+                return RedirectResponse("./", 303)
+        return None if self._may_pass(connection) else _refused(connection)
+
+    def _may_pass(self, connection: HTTPConnection) -> bool:
+        path = connection.url.path
+        if path == HEALTH_PATH and connection.scope["type"] == "http":
+            return True
         if connection.cookies.get(COOKIE) in self._sessions:
-            return None
-        if "text/html" in connection.headers.get("accept", ""):
-            wanted = f"{_page_of(path)}?{connection.url.query}"
-            return HTMLResponse(_FORM.format(problem="", wanted=escape(wanted)), 401)
-        return PlainTextResponse("sign in first", 401)
+            return True
+        return self._by_provider and path != SIGN_IN_PATH
 
     async def _check(self, request: Request) -> Response:
         body = b""
@@ -154,6 +175,28 @@ class SignIn:
         # Lax: links in messages come from another site, and the viewer is signed in for them, too.
         response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="lax", path="/")
         return response
+
+
+def _refused(connection: HTTPConnection) -> Response:
+    if "text/html" not in connection.headers.get("accept", ""):
+        return PlainTextResponse("sign in first", 401)
+    page = "" if connection.url.path == SIGN_IN_PATH else _page_of(connection.url.path)
+    wanted = f"{page}?{connection.url.query}"
+    return HTMLResponse(_FORM.format(problem="", wanted=escape(wanted)), 401)
+
+
+def _keep_wanted(asked: HTTPConnection, headers: MutableHeaders) -> None:
+    """Leads who comes back from the identity provider to the page they wanted: Streamlit forgets it."""
+    path, wanted = asked.url.path, asked.cookies.get(WANTED_COOKIE)
+    ours = f"{WANTED_COOKIE}={{}}; Path=/; Max-Age={{}}; HttpOnly; SameSite=lax"
+    if path == CALLBACK_PATH and wanted is not None and "location" in headers:
+        page, _, query = unquote(wanted).partition("?")
+        headers["location"] = _location(page, parse_qsl(query))
+        headers.append("set-cookie", ours.format("", 0))
+    elif re.fullmatch(r"/[a-z]*", path) and "text/html" in asked.headers.get("accept", ""):
+        kept = quote(f"{_page_of(path)}?{asked.url.query}", safe="")
+        if len(kept) <= LONGEST_WANTED:
+            headers.append("set-cookie", ours.format(kept, 600))
 
 
 def _page_of(path: str) -> str:

@@ -117,7 +117,7 @@ def test_spend_of_today_has_its_forecast_and_says_what_it_leaves_out(
     assert "$1.25" in shown
     assert "$2.50 ($2.10 to $2.90)" in shown
     assert "1 of 2 will not last" in shown
-    assert "Calls since midnight UTC whose cost is not known" in shown
+    assert "Calls since midnight UTC of unknown cost" in shown
     since = [parameters["since"] for path, parameters in api.asked if path == "/v1/versions"]
     assert since[-1].endswith("T00:00:00Z")
 

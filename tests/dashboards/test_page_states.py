@@ -33,7 +33,18 @@ def api(measured: MeasuredSimulation) -> Iterator[DashboardApi]:
         "/v1/versions": measured.versions,
         "/v1/timeseries": measured.timeseries,
         "/v1/deployment-marks": lambda _parameters: {"items": [], "next_cursor": None},
+        "/v1/model-calendar": lambda _parameters: {"items": [], "next_cursor": None},
+        "/v1/timeline": lambda _parameters: {"items": [], "next_cursor": None},
         "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
+        **{
+            f"/v1/prompts/{prompt}/care": lambda _parameters: {
+                "owner": None,
+                "channels": [],
+                "runbook": None,
+                "tier": "standard",
+            }
+            for prompt in measured.facets()["prompts"]
+        },
     }
     with DashboardApi(handlers) as api:
         yield api

@@ -67,9 +67,9 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_it_says_what_each_version_brought_and_all_together(open_page: Open) -> None:
     shown = html(open_page())
-    assert "quality <b>+0.04</b> (+0.02 to +0.06), better" in shown
+    assert "quality <b>+5 %</b> (+2.5 to +7.5), better" in shown
     assert "+10 % (" in shown  # 1.05 * 1.05
-    assert "+1 points (-1 to +3)" in shown
+    assert "+1 points (\N{MINUS SIGN}1 to +3)" in shown
     assert "cannot be told from none" in shown
     assert ">better" in shown
     assert "rollouts?rollout=ro-1.1.0" in shown

@@ -194,9 +194,11 @@ class Readouts:
                 taken.append(readout)
         return taken
 
-    def path(self, experiment: str, *, limit: int = 1_000, since: datetime | None = None) -> list[Readout]:
-        """Return the latest stored looks, oldest first."""
-        found = looks(self._store.reader(), experiment, limit=limit, since=since)
+    def path(
+        self, experiment: str, *, limit: int = 1_000, since: datetime | None = None, spread: bool = False
+    ) -> list[Readout]:
+        """Return the latest stored looks, oldest first; or as many, spread over all."""
+        found = looks(self._store.reader(), experiment, limit=limit, since=since, spread=spread)
         return [readout for look in found if (readout := _read(look)) is not None]
 
     def _last(self, experiment: str) -> tuple[Readout | None, int]:

@@ -82,7 +82,12 @@ def look_at(source: Source, experiment: str, taken_at: datetime, *, containing: 
 
 
 def looks(
-    source: Source, experiment: str, *, limit: int = 10_000, since: datetime | None = None
+    source: Source,
+    experiment: str,
+    *,
+    limit: int = 10_000,
+    since: datetime | None = None,
+    spread: bool = False,
 ) -> list[Look]:
     """The latest looks at an experiment, oldest first.
 
@@ -91,11 +96,16 @@ def looks(
         experiment: Its name.
         limit: Maximum number.
         since: Only those taken at or after this.
+        spread: True: of all of them every second, third and so on, and the last, instead of the latest.
     """
+    # Documents are large: only those that are returned are read.
     rows = source.rows(
-        "SELECT * FROM experiment_looks "
-        "WHERE experiment = $experiment AND ($since IS NULL OR taken_at >= $since) "
+        "WITH counted AS (SELECT look_id, row_number() OVER (ORDER BY look_id DESC) - 1 AS later, "
+        "count(*) OVER () AS n FROM experiment_looks "
+        "WHERE experiment = $experiment AND ($since IS NULL OR taken_at >= $since)) "
+        "SELECT experiment_looks.* FROM experiment_looks JOIN counted USING (look_id) "
+        "WHERE NOT $spread OR later % greatest(ceil(n / $limit)::BIGINT, 1) = 0 "
         "ORDER BY look_id DESC LIMIT $limit",
-        {"experiment": experiment, "limit": limit, "since": since},
+        {"experiment": experiment, "limit": limit, "since": since, "spread": spread},
     )
     return [Look(**row) for row in reversed(rows)]

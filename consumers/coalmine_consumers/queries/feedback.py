@@ -1,6 +1,7 @@
 """What people said of calls: an inbox, from raw rows while they are kept."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +18,23 @@ from coalmine_schemas.results import Page
 
 ASKED_BEFORE: Final = timedelta(days=30)
 """Feedback comes at most so long after its request."""
+_FIRST_LOOK: Final = timedelta(hours=1)
+_MOMENT: Final = timedelta(microseconds=1)
+_KINDS: Final[Mapping[Opinion, tuple[bool, ...]]] = {
+    "negative": (True,),
+    "positive": (False,),
+    "any": (True, False),
+}
+_BOUNDS: Final = "SELECT min(event_time) AS oldest, max(event_time) AS newest FROM feedback"
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """The last row of the page before."""
+
+    negative: bool
+    event_time: datetime
+    feedback_id: UUID
 
 
 def feedback(
@@ -41,22 +59,49 @@ def feedback(
     Raises:
         InvalidParameter: `cursor` is not one of this list.
     """
-    since = filters.since or BEGINNING
-    parameters = {
-        **filters.parameters(),
-        "since": since,
-        "until": filters.until or END,
-        "asked": BEGINNING if since - BEGINNING < ASKED_BEFORE else since - ASKED_BEFORE,
-        "negative": None if opinion == "any" else opinion == "negative",
-        "limit": limit + 1,
-        **_after(cursor),
-    }
     with reader.snapshot() as snapshot:
-        found = snapshot.rows(statement("feedback_ids", __package__), parameters)
+        found = _found(snapshot, filters, opinion, limit + 1, cursor)
         rows = found[:limit]
         whole = _whole(snapshot, rows) if rows else {}
     items = [_row(whole[row["feedback_id"]], row["negative"], private=private) for row in rows]
     return Page(items, _cursor(rows[-1]) if len(found) > limit else None)
+
+
+def _found(
+    source: Source, filters: Filters, opinion: Opinion, limit: int, cursor: str | None
+) -> list[dict[str, Any]]:
+    """Ids of a page. Looks back from the end, farther and farther, until there are enough."""
+    kinds = _KINDS[opinion]
+    after = None if cursor is None else _after(cursor)
+    if after is not None:
+        if after.negative not in kinds:
+            raise InvalidParameter(BAD_CURSOR)
+        kinds = kinds[kinds.index(after.negative) :]
+    ((oldest, newest),) = (row.values() for row in source.rows(_BOUNDS))
+    if oldest is None:
+        return []
+    since, until = max(filters.since or oldest, oldest), min(filters.until or END, newest + _MOMENT)
+    rows: list[dict[str, Any]] = []
+    for negative in kinds:
+        here = after if after is not None and after.negative == negative else None
+        end = until if here is None else min(until, here.event_time + _MOMENT)
+        length = _FIRST_LOOK
+        while since < end and len(rows) < limit:
+            begin = max(since, end - length)
+            parameters = {
+                **filters.parameters(),
+                "negative": negative,
+                "from": begin,
+                "to": end,
+                "until": until,
+                "asked": begin - ASKED_BEFORE,
+                "after_time": None if here is None else here.event_time,
+                "after_id": None if here is None else here.feedback_id,
+                "limit": limit - len(rows),
+            }
+            rows += source.rows(statement("feedback_ids", __package__), parameters)
+            end, length = begin, length * 4
+    return rows
 
 
 def _whole(source: Source, rows: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
@@ -85,12 +130,9 @@ def _cursor(row: Mapping[str, Any]) -> str:
     return encode_cursor([int(row["negative"]), time_us, str(row["feedback_id"])])
 
 
-def _after(cursor: str | None) -> dict[str, bool | datetime | UUID | None]:
-    if cursor is None:
-        return {"after_negative": None, "after_time": None, "after_id": None}
+def _after(cursor: str) -> _After:
     negative, time_us, name = decode_cursor(cursor, [int, int, str])
     try:
-        at, found = BEGINNING + timedelta(microseconds=time_us), UUID(name)
+        return _After(bool(negative), BEGINNING + timedelta(microseconds=time_us), UUID(name))
     except (OverflowError, ValueError) as error:
         raise InvalidParameter(BAD_CURSOR) from error
-    return {"after_negative": bool(negative), "after_time": at, "after_id": found}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import streamlit as st
@@ -26,6 +26,9 @@ from coalmine_registry.roles import Role
 # Shown as they stand in the address: what is bound to it is named there by its label.
 _VIEWS: Final = ("inbox", "review", "cases")
 _OPINIONS: Final[tuple[Opinion, ...]] = ("negative", "positive", "any")
+_REFRESH_S: Final = 15.0
+"""The inbox reads raw rows: that is dearer than sums, and nobody reads 50 complaints in three seconds."""
+_DEFAULT_TIME: Final = "7d"
 _PAGE: Final = 50
 _MOST: Final = 1_000
 _ALL: Final = "all"
@@ -34,8 +37,10 @@ _ALL: Final = "all"
 @dataclass(frozen=True, slots=True)
 class _Seen:
     rows: list[FeedbackRow]
+    request: str | None
+    """The request that the address names."""
     call: StoredCall | None
-    """The request that the address names; None if it names none, or one that is not there."""
+    """The same, if it is there."""
     context: CallContext | None
 
 
@@ -66,7 +71,8 @@ def _inbox() -> None:
         advise(nothing_yet())
         return
     chosen = filters(
-        facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None)
+        facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None),
+        default_time=_DEFAULT_TIME,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         version = _version(facets, chosen.prompt)
@@ -79,32 +85,25 @@ def _inbox() -> None:
             bind="query-params",
         )
     limit = st.session_state.setdefault("requests-limit", _PAGE)
-    request = st.query_params.get("request")
 
     def fetch() -> _Seen:
         asked = client()
         selection = asdict(chosen.selection(datetime.now(UTC)))
         rows = asked.first("/v1/feedback", FeedbackRow, limit, **selection, version=version, opinion=opinion)
+        # Read here, so that going to the next one draws this part alone.
+        request = st.query_params.get("request")
         try:
             call, context = (None, None) if request is None else _call(asked, _uuid(request))
         except NotFound:
             call = context = None
-        return _Seen(rows, call, context)
+        return _Seen(rows, request, call, context)
 
     live(
         "requests",
         fetch,
-        lambda seen: _draw(seen, chosen, version, request),
-        asked=(
-            chosen.prompt,
-            chosen.environment,
-            chosen.model,
-            chosen.time_range.key,
-            version,
-            opinion,
-            request,
-        ),
-        every_s=chosen.every_s,
+        lambda seen: _draw(seen, chosen, version),
+        asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key, version, opinion),
+        every_s=_REFRESH_S if chosen.live else None,
     )
 
 
@@ -146,7 +145,8 @@ def _call(asked: ApiClient, request: str) -> tuple[StoredCall, CallContext]:
     return asked.read(path, StoredCall), asked.read(f"{path}/context", CallContext)
 
 
-def _draw(seen: _Seen, chosen: Chosen, version: str | None, request: str | None) -> bool:
+def _draw(seen: _Seen, chosen: Chosen, version: str | None) -> bool:
+    request = seen.request
     _steps(seen.rows, request)
     if seen.call is not None and seen.context is not None:
         _detail(seen.call, seen.context)
@@ -188,14 +188,23 @@ def _steps(rows: Sequence[FeedbackRow], request: str | None) -> None:
             ("Next", "J", at + 1, at + 1 < len(ids)),
             ("Previous", "K", at - 1, at > 0),
         ):
-            if st.button(label, key=f"requests-{key}", shortcut=key, disabled=not there):
-                st.query_params["request"] = ids[to]
-                st.rerun()
-        if request is not None and st.button("Close", key="requests-close", shortcut="Esc", type="tertiary"):
-            del st.query_params["request"]
-            st.rerun()
+            name = ids[to] if there else None
+            st.button(
+                label, key=f"requests-{key}", shortcut=key, disabled=not there, on_click=_open, args=[name]
+            )
+        if request is not None:
+            keys: dict[str, Any] = {"key": "requests-close", "shortcut": "Esc"}
+            st.button("Close", **keys, type="tertiary", on_click=_open, args=[None])
         where = f"{at + 1} of the {len(ids)}" if at >= 0 else f"The {len(ids)}"
         st.caption(f"{where} requests listed below. J and K go through them.")
+
+
+def _open(request: str | None) -> None:
+    """The address names the request that is shown."""
+    if request is None:
+        st.query_params.pop("request", None)
+    else:
+        st.query_params["request"] = request
 
 
 def _detail(call: StoredCall, context: CallContext) -> None:

@@ -33,7 +33,7 @@ _QUEUES: Final[list[Column[ReviewQueue]]] = [
     Column("Answered", lambda row: count(row.answered), "Requests that have all of their answers"),
     Column("Random", lambda row: percent(row.random), "Share asked about whatever they are like"),
     Column("By two", lambda row: percent(row.double), "Share that two people answer for", vital=False),
-    Column("And those that", lambda row: ", ".join(row.flags), text=True, vital=False, wraps=True),
+    Column("Also those with", lambda row: ", ".join(row.flags), text=True, vital=False, wraps=True),
 ]
 _AGREEMENT: Final[list[Column[ReviewAgreement]]] = [
     Column("Question", lambda row: f"{row.queue}: {row.question}", text=True),
@@ -89,7 +89,8 @@ def _work(queue: str) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.caption(
-            f"Item {task.item} of {plain(queue)}, prompt {plain(task.prompt)}. {task.waiting:,} wait for you."
+            f"Item {task.item} of {plain(queue)}, prompt {plain(task.prompt)}, yours alone for half an hour. "
+            f"{task.waiting:,} wait for you."
         )
         if task.input_text:
             st.html(calls.text_html("Input", task.input_text))
@@ -144,14 +145,13 @@ def _questions(task: ReviewTask) -> None:
 
 
 def _next(queue: str) -> None:
-    def fetch() -> None:
-        path = f"/v1/reviews/{segment(queue)}/next"
-        task: ReviewTask | None = client().send("POST", path, ReviewTask | None, {})  # type: ignore[arg-type]
-        st.session_state["task"] = task
-        if task is None:
-            st.session_state["no-task"] = queue
-
-    perform(fetch, "Yours alone for half an hour.")
+    """The next request, which is the viewer's alone for half an hour."""
+    path = f"/v1/reviews/{segment(queue)}/next"
+    task: ReviewTask | None = client().send("POST", path, ReviewTask | None, {})  # type: ignore[arg-type]
+    st.session_state["task"] = task
+    if task is None:
+        st.session_state["no-task"] = queue
+    st.rerun()
 
 
 def _submit(task: ReviewTask, given: dict[str, str], comment: str) -> None:

@@ -11,6 +11,7 @@ from coalmine_analytics.results.readout import ArmReadout, Readout, ReadoutPath
 from coalmine_dashboards.api import ApiError, NotFound, segment
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import anchor
@@ -44,7 +45,8 @@ _MOST: Final = 100
 _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
 _CHARTS: Final = 6
-_LOOKS: Final = 500
+_LOOKS: Final = 150
+"""Looks that are asked for at first, of all that there were."""
 _START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
@@ -168,7 +170,9 @@ def _fetch(name: str) -> _Seen:
         found = asked.read(experiment, ExperimentRecord)
         try:
             readout = asked.read(f"{experiment}/readout", Readout)
-            new = asked.read(f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS)
+            new = asked.read(
+                f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS, spread=True
+            )
             looks = looks.after(new.items)
         except NotFound:
             pass  # no request has come yet
@@ -255,7 +259,7 @@ def _effects(seen: _Seen, arm: ArmReadout) -> None:
         with columns[place % 2]:
             st.markdown(f"**{plain(name)}** :gray[:small[{plain(metric.verdict)}]]")
             chart = effect_chart(metric, seen.path.of(name), epochs, _mode())
-            st.altair_chart(chart, width="stretch", key=f"effect-{name}")
+            draw_chart(chart, f"effect-{name}")
     drawn = [each for name in chosen for each in seen.path.of(name)]
     downloads(drawn, f"{seen.status.id}-effects")
 
@@ -277,7 +281,7 @@ def _shares(seen: _Seen) -> None:
     epochs = () if seen.experiment is None else seen.experiment.epochs
     until = rollout.ended_at or datetime.now(UTC)
     chart = share_chart(seen.path.traffic, seen.decisions, epochs, until, _mode())
-    st.altair_chart(chart, width="stretch", key="share")
+    draw_chart(chart, "share")
     st.caption("The line is what the registry serves, each dot what was seen between looks.")
 
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from coalmine_alerts.results.story import readable
-from coalmine_dashboards.api import ApiClient, ApiError
+from coalmine_dashboards import identity
+from coalmine_dashboards.api import ApiClient, ApiError, Unauthorised
 from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
@@ -18,10 +19,27 @@ _KNOWN_FOR: Final = "5m"
 
 
 def client() -> ApiClient:
-    """The client with the viewer's own token, or with that of the process for who has its link."""
+    """The client with the viewer's own token, or with that of the process for who has its link.
+
+    Raises:
+        Unauthorised: Nobody signed in.
+    """
     connection = connection_of_process()
-    own = SESSIONS.token_of(st.context.cookies.get(COOKIE))
-    return client_for(connection.url, connection.token if own is None else own)
+    session = session_of_viewer()
+    if session is not None or not identity.is_configured():
+        own = SESSIONS.token_of(session)
+        return client_for(connection.url, connection.token if own is None else own)
+    claims = identity.identity()
+    token = None if claims is None else identity.token_of(claims)
+    if token is None:  # never the token of the process: it belongs to who has its link
+        raise Unauthorised(connection.url, "sign in first", had_token=False)
+    return client_for(connection.url, token)
+
+
+def session_of_viewer() -> str | None:
+    """The session of a viewer who signed in with the link or a token."""
+    session = st.context.cookies.get(COOKIE)
+    return session if session in SESSIONS else None
 
 
 @st.cache_resource(max_entries=100, show_spinner=False, on_release=ApiClient.close)

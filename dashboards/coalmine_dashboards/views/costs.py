@@ -11,7 +11,7 @@ import altair as alt
 from coalmine_alerts.results.spending import Spending, Standing
 from coalmine_analytics.results.savings import Saving
 from coalmine_consumers.results import CostDimension, CostPoint, CostRow, Costs
-from coalmine_dashboards.formatting import UNKNOWN, count, money, percent
+from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, money, percent
 from coalmine_dashboards.palette import Mode, style_of
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, dot
@@ -124,7 +124,7 @@ def costs_chart(costs: Costs, mode: Mode) -> alt.LayerChart:
                 "time:T",
                 title=None,
                 scale=alt.Scale(nice=False),
-                axis=alt.Axis(tickCount=8, labelOverlap=True, grid=False),
+                axis=alt.Axis(tickCount=8, labelExpr=TIME_LABEL, labelOverlap=True, grid=False),
             ),
             x2="until:T",
             y=alt.Y(

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import altair as alt
 
 from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_dashboards.palette import Mode, style_of
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_registry.records import AllocationEpoch
 from coalmine_rollouts.records import RolloutDecision
 
@@ -108,7 +110,7 @@ def _traffic(look: Readout) -> TrafficPoint:
 
 def effect_chart(
     metric: MetricReadout, points: Sequence[EffectPoint], epochs: Sequence[AllocationEpoch], mode: Mode
-) -> alt.LayerChart:
+) -> Drawing:
     """The effect of a metric over time with its confidence sequence, and the worsenings that matter.
 
     Args:
@@ -132,10 +134,16 @@ def effect_chart(
         if each.effect is not None
     ]
     bounds = [{**each, "value": each["value"] * factor} for each in _bounds(metric)]
+    spec = _effect_spec(scale, _domain(rows, [each["value"] for each in bounds]), mode)
+    return Drawing(spec, {"looks": rows, "bounds": bounds, "epochs": _epochs(epochs, points)})
+
+
+@lru_cache(maxsize=256)
+def _effect_spec(scale: str, domain: tuple[float, float], mode: Mode) -> dict[str, Any]:
     axis = alt.Y(
         "effect:Q",
         title=f"effect, {scale}",
-        scale=alt.Scale(domain=_domain(rows, [each["value"] for each in bounds]), nice=True),
+        scale=alt.Scale(domain=list(domain), nice=True),
         axis=alt.Axis(tickCount=4, titleFontWeight="normal"),
     )
     colour = style_of(0, mode).colour
@@ -149,34 +157,32 @@ def effect_chart(
         alt.Tooltip("control_units:Q", title="n control", format=",d"),
         alt.Tooltip("verdict:N", title="Verdict"),
     ]
-    rules = alt.Chart(alt.NamedData("bounds")).encode(y="value:Q")
-    return alt.LayerChart(
+    kinds = ["no effect", "tolerance", "margin"]
+    lines = (
+        alt.Chart(alt.NamedData("bounds"))
+        .mark_rule(clip=True)
+        .encode(
+            y="value:Q",
+            tooltip=[alt.Tooltip("kind:N", title="Line"), alt.Tooltip("value:Q", format=".4~g")],
+            color=alt.Color(
+                "kind:N", scale=alt.Scale(domain=kinds, range=[_GREY, _GREY, _BOUND[mode]]), legend=None
+            ),
+            strokeDash=alt.StrokeDash(
+                "kind:N", scale=alt.Scale(domain=kinds, range=[[1, 0], [2, 3], [6, 3]]), legend=None
+            ),
+        )
+    )
+    chart = alt.LayerChart(
         layer=[
             looks.mark_area(opacity=0.2, color=colour, clip=True).encode(y="lower:Q", y2="upper:Q"),
             looks.mark_line(strokeWidth=1.8, color=colour, clip=True).encode(y=axis),
             looks.mark_point(size=120, opacity=0, clip=True).encode(y=axis, tooltip=tooltip),
-            rules.mark_rule(clip=True).encode(
-                tooltip=[alt.Tooltip("kind:N", title="Line"), alt.Tooltip("value:Q", format=".4~g")],
-                color=alt.Color(
-                    "kind:N",
-                    scale=alt.Scale(
-                        domain=["no effect", "tolerance", "margin"], range=[_GREY, _GREY, _BOUND[mode]]
-                    ),
-                    legend=None,
-                ),
-                strokeDash=alt.StrokeDash(
-                    "kind:N",
-                    scale=alt.Scale(
-                        domain=["no effect", "tolerance", "margin"], range=[[1, 0], [2, 3], [6, 3]]
-                    ),
-                    legend=None,
-                ),
-            ),
+            lines,
             *_epoch_layers(),
         ],
         height=_HEIGHT_PX,
-        datasets={"looks": rows, "bounds": bounds, "epochs": _epochs(epochs, points)},
     )
+    return chart.to_dict()
 
 
 def _bounds(metric: MetricReadout) -> list[dict[str, Any]]:
@@ -193,7 +199,7 @@ def _bounds(metric: MetricReadout) -> list[dict[str, Any]]:
     return found
 
 
-def _domain(rows: Sequence[dict[str, Any]], bounds: Sequence[float]) -> list[float]:
+def _domain(rows: Sequence[dict[str, Any]], bounds: Sequence[float]) -> tuple[float, float]:
     """Ends of the axis: the bounds, and the intervals but for the widest, which are the first."""
     lows = sorted(each["lower"] for each in rows if each["lower"] is not None)
     highs = sorted(each["upper"] for each in rows if each["upper"] is not None)
@@ -201,7 +207,7 @@ def _domain(rows: Sequence[dict[str, Any]], bounds: Sequence[float]) -> list[flo
     low = min([*lows[int(len(lows) * _STEADY) :], *effects, *bounds])
     high = max([*highs[: len(highs) - int(len(highs) * _STEADY)], *effects, *bounds])
     room = (high - low or 1.0) * 0.08
-    return [_rounded(low - room), _rounded(high + room)]
+    return _rounded(low - room), _rounded(high + room)
 
 
 def _rounded(value: float) -> float:
@@ -215,7 +221,7 @@ def share_chart(
     epochs: Sequence[AllocationEpoch],
     until: datetime,
     mode: Mode,
-) -> alt.LayerChart:
+) -> Drawing:
     """The share of the treatment over time: what is served, and what was seen between looks.
 
     Args:
@@ -232,7 +238,18 @@ def share_chart(
     ]
     if commanded:
         commanded.append((max(until, commanded[-1][0]), commanded[-1][1]))
-    colour = style_of(0, mode).colour
+    return Drawing(
+        _share_spec(mode),
+        {
+            "commanded": [{"at": at.timestamp() * 1000.0, "share": 100.0 * share} for at, share in commanded],
+            "observed": observed_shares(path),
+            "epochs": _epochs(epochs, path),
+        },
+    )
+
+
+@lru_cache
+def _share_spec(mode: Mode) -> dict[str, Any]:
     axis = alt.Y(
         "share:Q",
         title="share of requests, %",
@@ -246,19 +263,16 @@ def share_chart(
         alt.Tooltip("share:Q", title="Observed, %", format=".1f"),
         alt.Tooltip("requests:Q", title="Requests", format=",d"),
     ]
-    return alt.LayerChart(
+    colour = style_of(0, mode).colour
+    chart = alt.LayerChart(
         layer=[
             steps.mark_line(interpolate="step-after", strokeWidth=1.8, color=_GREY),
             seen.mark_point(size=26, filled=True, opacity=0.8, color=colour).encode(tooltip=tooltip),
             *_epoch_layers(),
         ],
         height=_HEIGHT_PX,
-        datasets={
-            "commanded": [{"at": at.timestamp() * 1000.0, "share": 100.0 * share} for at, share in commanded],
-            "observed": observed_shares(path),
-            "epochs": _epochs(epochs, path),
-        },
     )
+    return chart.to_dict()
 
 
 _LEAST_REQUESTS: Final = 50

@@ -10,7 +10,7 @@ from coalmine_alerts.results.digest import Outcome, Shipped, ShippedEffect
 from coalmine_alerts.results.wins import Gain, Wins
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.verdicts import Direction
-from coalmine_dashboards.formatting import UNKNOWN, count, money, percent
+from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, difference, lasting, percent
 from coalmine_dashboards.palette import DASHES, Mode, style_of
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
@@ -20,6 +20,7 @@ from coalmine_dashboards.views.panels import milliseconds_of
 
 MOST_LINES: Final = 7
 _POINTS: Final = "points"
+_TIME_AXIS: Final = alt.Axis(tickCount=8, labelExpr=TIME_LABEL, labelOverlap=True, grid=False)
 _TONES: Final[dict[Outcome, Tone]] = {"better": "good", "not worse": "good", "rolled back": "bad"}
 _ROLES: Final = ("must_prove", "must_not_harm", "signal", "shown")
 _MOST_EFFECTS: Final = 4
@@ -65,28 +66,26 @@ def wins_items(found: Wins) -> list[HealthItem]:
 
 
 def length(seconds: float | None) -> str:
-    """Returns a length of time: `40 min`, `3.5 h`, `2.1 d`."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    for unit_s, unit, most in ((60, "min", 90), (3600, "h", 48)):
-        if seconds / unit_s < most:
-            return f"{seconds / unit_s:.3g} {unit}"
-    return f"{seconds / 86_400:,.1f} d"
+    """Returns a length of time; a dash where it is not known."""
+    return UNKNOWN if seconds is None else lasting(seconds)
 
 
 def gain_words(gain: Gain) -> str:
     """Returns a cumulative change with its interval: `+3.1 % (+1.0 to +5.2)`."""
-    unit = "%" if gain.relative else "points"
-    between = ""
-    if gain.lower is not None and gain.upper is not None:
-        between = f" ({_change(gain.lower)} to {_change(gain.upper)})"
-    return f"{_change(gain.change)} {unit}{between}"
+    return f"{_change(gain.change)} {_unit(relative=gain.relative)}{_between(gain.lower, gain.upper)}"
+
+
+def _unit(*, relative: bool) -> str:
+    return "%" if relative else "points"
+
+
+def _between(lower: float | None, upper: float | None) -> str:
+    return "" if lower is None or upper is None else f" ({_change(lower)} to {_change(upper)})"
 
 
 def _change(value: float) -> str:
-    return f"{value * 100:+.2g}" if abs(value) < 0.995 else f"{value * 100:+,.0f}"
+    sign = "+" if value >= 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(value) * 100:.2g}" if abs(value) < 0.995 else f"{sign}{abs(value) * 100:,.0f}"
 
 
 def verdict(gain: Gain, directions: Mapping[str, Direction]) -> Html:
@@ -208,7 +207,11 @@ def gains_chart(
         points.append({**points[-1], "time": milliseconds_of(ends[1]), "version": None})
     styles = [style_of(place, mode) for place in range(len(chosen))]
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
-        x=alt.X("time:T", title=None, axis=alt.Axis(tickCount=8, grid=False)),
+        x=alt.X(
+            "time:T",
+            title=None,
+            axis=alt.Axis(tickCount=8, labelExpr=TIME_LABEL, labelOverlap=True, grid=False),
+        ),
         color=alt.Color(
             "series:N",
             title=None,
@@ -223,9 +226,9 @@ def gains_chart(
     dashes = [list(DASHES[place % len(DASHES)]) for place in range(len(chosen))]
     return alt.LayerChart(
         layer=[
-            base.mark_area(opacity=0.12, interpolate="step-after").encode(
-                y=alt.Y("lower:Q", title=title), y2="upper:Q"
-            ),
+            base.mark_rule(strokeWidth=1.5, opacity=0.6)
+            .transform_filter("isValid(datum.version)")
+            .encode(y=alt.Y("lower:Q", title=title), y2="upper:Q"),
             base.mark_line(interpolate="step-after", strokeWidth=2).encode(
                 y=y,
                 strokeDash=alt.StrokeDash(
@@ -301,19 +304,12 @@ def first_effects(row: Shipped) -> list[ShippedEffect]:
 
 
 def effect_words(each: ShippedEffect) -> str:
-    """Returns an effect as markup: `quality +0.04 (+0.02 to +0.06), better`."""
-    between = ""
-    if each.lower is not None and each.upper is not None:
-        between = f" ({_value(each.lower, each.unit)} to {_value(each.upper, each.unit)})"
-    return (
-        f"{escape(each.metric)} <b>{escape(_value(each.effect or 0.0, each.unit))}</b>{escape(between)}, "
-        f"{escape(each.verdict)}"
-    )
-
-
-def _value(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value * 100:+.2g} points"
-    if unit == "USD":
-        return f"{'-' if value < 0 else '+'}{money(abs(value))}"
-    return f"{value:+.3g} {unit}".strip()
+    """Returns an effect as markup, relative to the version before: `quality +5 % (+2.5 to +7.5), better`."""
+    relative = each.unit != "share"
+    of = abs(each.control_value or 0.0) if relative else 1.0
+    name, said = escape(each.metric), escape(each.verdict)
+    if not of or each.effect is None:
+        return f"{name} <b>{escape(difference(each.effect, each.unit))}</b>, {said}"
+    lower, upper = (None if end is None else end / of for end in (each.lower, each.upper))
+    change = f"{_change(each.effect / of)} {_unit(relative=relative)}"
+    return f"{name} <b>{escape(change)}</b>{escape(_between(lower, upper))}, {said}"

@@ -439,17 +439,19 @@ def said_and_asked(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
     said_and_asked(connection)
-    nothing = dict.fromkeys(("prompt", "version", "negative", "after_negative", "after_time", "after_id"))
-    since = {"since": HOUR, "until": HOUR + 10 * MINUTE, "asked": HOUR, "limit": 10}
+    nothing = dict.fromkeys(("prompt", "version", "after_time", "after_id"))
+    span = {"from": HOUR, "to": HOUR + 9 * MINUTE, "until": HOUR + 9 * MINUTE, "asked": HOUR, "limit": 10}
 
-    def found(**changes: Any) -> list[int]:
-        rows = run(connection, "feedback_ids", **{**ANY, **nothing, **since, **changes})
-        return [UUID(str(each["feedback_id"])).int - 100 for each in rows]
+    def found(negative: bool, **changes: Any) -> list[int]:
+        chosen = {**ANY, **nothing, **span, "negative": negative, **changes}
+        return [
+            UUID(str(each["feedback_id"])).int - 100 for each in run(connection, "feedback_ids", **chosen)
+        ]
 
-    assert found() == [3, 0, 2, 1]
-    assert found(negative=True) == [3, 0]
-    after = {"after_negative": True, "after_time": HOUR + MINUTE, "after_id": UUID(int=100)}
-    assert found(limit=2, **after) == [2, 1]
+    assert (found(True), found(False)) == ([3, 0], [2, 1])
+    assert found(True, after_time=HOUR + 4 * MINUTE, after_id=UUID(int=103)) == [0]
+    assert found(False, to=HOUR + 3 * MINUTE) == [1]
+    assert found(True, limit=1) == [3]
 
 
 def test_feedback_rows(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.dashboard_process import link_of
@@ -14,6 +14,12 @@ from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_d
 
 _PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 """Streamlit's page asks below its own path first, where nothing is, and then at the root."""
+
+
+def _is_fault(said: ConsoleMessage) -> bool:
+    """A form for signing in comes with status 401."""
+    known = _PROBE.search(said.location["url"]) or "401 (Unauthorized)" in said.text
+    return said.type == "error" and not known
 
 
 def _ours(url: str) -> bool:
@@ -49,14 +55,7 @@ def new_page(browser: Browser) -> Iterator[Callable[[], Page]]:
             stack.callback(context.close)
             page = context.new_page()
             page.on("pageerror", lambda error: failures.append(str(error)))
-            page.on(
-                "console",
-                lambda said: (
-                    failures.append(f"{said.text} {said.location['url']}")
-                    if said.type == "error" and not _PROBE.search(said.location["url"])
-                    else None
-                ),
-            )
+            page.on("console", lambda said: failures.append(said.text) if _is_fault(said) else None)
             page.on("request", lambda asked: None if _ours(asked.url) else failures.append(asked.url))
             return page
 

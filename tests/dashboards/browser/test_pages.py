@@ -9,16 +9,24 @@ from playwright.sync_api import Page, expect
 
 from coalmine_dashboards.app import SECTIONS
 from coalmine_dashboards.parts.links import PageName, link
+from tests.support.campaign import CAMPAIGN
 from tests.support.processes.seen_page import at_rest, opened, too_wide
 from tests.support.servers.demo_dashboard import DemoDashboard
 
 PAGES: tuple[PageName, ...] = get_args(PageName)
-WIDTHS_PX = (1440, 800, 390)
+STATES = (
+    tuple(itertools.product(("light", "dark"), (1440, 800, 390)))
+    if CAMPAIGN
+    else (("light", 1440), ("dark", 800), ("dark", 390))
+)
+"""Colour scheme and width in pixels, one after the other."""
 
 
 def serious(page: Page) -> list[str]:
     """What axe finds on the page that keeps people from using it."""
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    # Streamlit's own menu is a list whose sections are no items of it.
+    menu = {"exclude": [["[data-testid=stSidebarNav]"]]}
+    found: list[dict[str, Any]] = Axe().run(page, context=menu).response["violations"]
     return [
         f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
         for each in found
@@ -35,11 +43,11 @@ def test_a_page_stands_at_every_width_in_light_and_dark(
     page.emulate_media(color_scheme="light")
     opened(page, f"{demo.url}/{link(name)}")
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
-    for scheme, width in itertools.product(("light", "dark"), WIDTHS_PX):
+    for scheme, width in STATES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
         at_rest(page)
         assert too_wide(page) == [], f"{width} pixels, {scheme}"
-        if width == WIDTHS_PX[0]:
-            expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
+        expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
+        if width != 390:
             assert serious(page) == [], scheme

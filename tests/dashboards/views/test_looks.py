@@ -39,9 +39,8 @@ def test_a_look_at_nobody_is_no_point() -> None:
 def drawn(metric: str) -> dict[str, Any]:
     every = looks()
     found = next(each for each in every[-1].arms[0].metrics if each.metric == metric)
-    chart = effect_chart(found, LookPath().after(every).of(metric), an_experiment().epochs, "dark")
-    document: dict[str, Any] = chart.to_dict(validate=True)
-    return document
+    drawing = effect_chart(found, LookPath().after(every).of(metric), an_experiment().epochs, "dark")
+    return {**drawing.spec, "datasets": drawing.data}
 
 
 def test_a_share_is_drawn_in_points_with_what_is_tolerated_on_the_side_that_is_worse() -> None:
@@ -85,6 +84,6 @@ def test_the_commanded_share_lasts_until_now() -> None:
     chart = share_chart(
         LookPath().after(looks()).traffic, decisions(), an_experiment().epochs, until, "light"
     )
-    served = chart.to_dict()["datasets"]["commanded"]
+    served = chart.data["commanded"]
     assert [each["share"] for each in served] == [10.0, 50.0, 50.0]
     assert served[-1]["at"] == until.timestamp() * 1000

@@ -134,5 +134,5 @@ def check_data(block: Block, settings_names: Mapping[str, object]) -> None:
             for table, values in document.items():
                 names = [f"{table}.{key}" for key in values] if isinstance(values, dict) else [table]
                 unknown = [name for name in names if name not in settings_names]
-                if unknown and table not in {"project", "tool", "price"}:
+                if unknown and table not in {"project", "tool", "price", "auth", "coalmine"}:
                     raise DocumentError(f"{block}: no setting is called {unknown[0]}")

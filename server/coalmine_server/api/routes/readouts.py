@@ -82,10 +82,13 @@ def looks(
     since: Annotated[
         Moment | None, Query(description=f"Looks taken at or after this: {MOMENT_HELP}.")
     ] = None,
+    spread: Annotated[
+        bool, Query(description="True: at most `limit` looks spread over all of them, instead of the latest.")
+    ] = False,
     limit: SeriesLimit = 500,
 ) -> ReadoutPath:
     """The path people saw: stored looks, oldest first."""
-    items = tuple(owned.readouts.path(experiment, since=since, limit=limit))
+    items = tuple(owned.readouts.path(experiment, since=since, limit=limit, spread=spread))
     if not items and all(row.experiment != experiment for row in owned.readouts.experiments()):
         raise _unknown(owned, experiment)
     return ReadoutPath(experiment=experiment, items=items)

@@ -1,0 +1,44 @@
+"""Who looks at the pages: asked to sign in where there is an identity provider, and shown below the menu."""
+
+import streamlit as st
+
+from coalmine_dashboards import identity
+from coalmine_dashboards.api import ApiError
+from coalmine_dashboards.parts.viewer import caller, session_of_viewer
+from coalmine_dashboards.views.markup import plain
+
+
+def signed_in() -> bool:
+    """True if the viewer may see the pages; otherwise what to do is drawn."""
+    if session_of_viewer() is not None or not identity.is_configured():
+        return True  # what stands before Streamlit lets nobody else through
+    claims = identity.identity()
+    if claims is None:
+        st.subheader("Sign in to see the pages", anchor=False)
+        st.button("Sign in", on_click=st.login, type="primary")
+        st.markdown("[Sign in with a token of the server instead](./sign-in)")
+        return False
+    if identity.token_of(claims) is None:
+        who = claims.get(identity.claim_name()) or "somebody without a name"
+        st.error(
+            f"**{plain(str(who))}** has no token here.  \nWho runs the dashboard adds one to "
+            "`[coalmine.tokens]` in Streamlit's `secrets.toml`; docs/dashboards.md says how.",
+            icon=":material/block:",
+        )
+        st.button("Sign out", on_click=st.logout)
+        return False
+    return True
+
+
+def account() -> None:
+    """Draw who the viewer is to the server, below the menu."""
+    with st.sidebar:
+        try:
+            known = caller()
+        except ApiError:
+            return
+        st.caption(f"{plain(known.subject)} ({known.role.name.lower()})")
+        if session_of_viewer() is not None:
+            st.markdown(":small[[Sign out](./sign-out)]")
+        elif identity.is_configured():
+            st.button("Sign out", on_click=st.logout, type="tertiary")

@@ -1,0 +1,116 @@
+"""Links restore their views, whoever opens them; what strangers wrote is shown as text."""
+
+import re
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect
+
+from coalmine_alerts.messages.texts import one_line
+from coalmine_dashboards.app import SECTIONS
+from coalmine_dashboards.parts.links import PageName
+from coalmine_schemas.safe_text import printable
+from tests.support.processes.seen_page import WITHIN_MS, opened
+from tests.support.servers.demo_dashboard import (
+    HOSTILE_COMMENT,
+    HOSTILE_PROMPT,
+    HOSTILE_SEGMENT,
+    DemoDashboard,
+)
+
+TITLES = {name: title for pages in SECTIONS.values() for name, (title, _icon) in pages.items()}
+
+
+def asked(demo: DemoDashboard, path: str, **parameters: str) -> Any:
+    """What the server answers an admin."""
+    answer = httpx2.get(
+        f"{demo.server_url}{path}",
+        params=parameters,
+        headers={"Authorization": f"Bearer {demo.token}"},
+        trust_env=False,
+        timeout=60,
+    )
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def test_a_link_survives_signing_in_with_a_token(new_page: Callable[[], Page], demo: DemoDashboard) -> None:
+    page = new_page()
+    page.route("**/*", lambda route: route.continue_())
+    page.goto(f"{demo.url}/pipeline?letters=any")
+    page.get_by_label("Token").fill(demo.token)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Pipeline")).to_be_visible(timeout=WITHIN_MS)
+    assert parse_qs(urlsplit(page.url).query) == {"letters": ["any"]}
+    expect(page.get_by_role("radio", name="any")).to_be_checked(timeout=WITHIN_MS)
+
+
+def test_a_link_names_a_rollout_and_a_prompt_that_the_page_shows(page: Page, demo: DemoDashboard) -> None:
+    for rollout in asked(demo, "/v1/rollouts")["items"]:
+        opened(page, f"{demo.url}/rollouts?rollout={rollout['id']}")
+        expect(page.get_by_text(rollout["treatment"]).first).to_be_visible(timeout=WITHIN_MS)
+        assert parse_qs(urlsplit(page.url).query)["rollout"] == [rollout["id"]]
+    opened(page, f"{demo.url}/prompt?prompt=search-answer&time=24h")
+    box = page.get_by_role("combobox", name="Prompt")
+    expect(box).to_have_value("search-answer", timeout=WITHIN_MS)
+
+
+def test_a_link_to_what_is_not_there_says_so(page: Page, demo: DemoDashboard) -> None:
+    opened(page, f"{demo.url}/rollouts?rollout=no-such")
+    expect(page.get_by_test_id("stAlert").filter(has_text="no-such").first).to_be_visible(timeout=WITHIN_MS)
+    opened(page, f"{demo.url}/requests?request=no-such")
+    expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=WITHIN_MS)
+
+
+def test_each_link_of_each_alert_opens_its_view(page: Page, demo: DemoDashboard) -> None:
+    alerts = asked(demo, "/v1/alerts", limit="200")["items"]
+    assert alerts
+    links = chain.from_iterable(alert["story"]["links"] for alert in alerts)
+    kinds: dict[tuple[str, frozenset[str]], str] = {}
+    for link in links:  # one of each kind: pages are slow to open
+        address = urlsplit(link["path"])
+        kinds.setdefault((address.path, frozenset(parse_qs(address.query))), link["path"])
+    for (path, names), whole in kinds.items():
+        opened(page, demo.url + whole)
+        if path.startswith("/runbooks/"):
+            expect(page.get_by_text("Runbook: ").first).to_be_visible(timeout=WITHIN_MS)
+            continue
+        name: PageName = path.removeprefix("/")  # type: ignore[assignment]
+        heading = page.get_by_role("heading", level=1, name=TITLES[name])
+        expect(heading).to_be_visible(timeout=WITHIN_MS)
+        assert names <= set(parse_qs(urlsplit(page.url).query)), whole
+        unknown = page.get_by_text(re.compile(r"^(No \w+ is called|There is no)"))
+        assert unknown.all_inner_texts() == [], whole
+    for alert in alerts[:2]:
+        opened(page, f"{demo.url}/alerts?fingerprint={alert['fingerprint']}")
+        title = one_line(alert["story"]["title"], 60)
+        expect(page.get_by_text(title, exact=False).first).to_be_visible(timeout=WITHIN_MS)
+        assert parse_qs(urlsplit(page.url).query)["alert"] == [alert["fingerprint"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (f"prompt?time=24h&prompt={HOSTILE_PROMPT}", HOSTILE_PROMPT),
+        (f"prompt?time=24h&prompt={HOSTILE_PROMPT}&by=segment", HOSTILE_SEGMENT),
+        (f"requests?prompt={HOSTILE_PROMPT}&time=24h", printable(HOSTILE_COMMENT)[:40]),
+        (f"costs?prompt={HOSTILE_PROMPT}&time=24h", HOSTILE_PROMPT),
+        (f"explain?prompt={HOSTILE_PROMPT}&time=24h", None),
+        (f"drift?prompt={HOSTILE_PROMPT}", None),
+        ("pipeline?letters=any", "no frame we know"),
+    ],
+)
+def test_what_a_stranger_wrote_is_shown_as_text(
+    page: Page, demo: DemoDashboard, path: str, text: str | None
+) -> None:
+    opened(page, f"{demo.url}/{path}")
+    if text is not None:
+        shown = page.get_by_text(text).or_(page.locator(f'input[value="{text}"]'))
+        expect(shown.first).to_be_visible(timeout=WITHIN_MS)
+    main = page.get_by_test_id("stMain")
+    assert main.locator("img[src=x], img[src*='example.invalid'], a[href^='javascript']").count() == 0
+    assert main.locator("script").count() == 0

@@ -1,0 +1,226 @@
+"""The page of one prompt, by Streamlit's own test harness against a real HTTP server."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from coalmine_alerts.results.alerts import Care
+from coalmine_alerts.results.models import CalendarModel
+from coalmine_analytics.results.breakdown import (
+    Breakdown,
+    BreakdownGroup,
+    BreakdownMetric,
+    BreakdownValue,
+)
+from coalmine_consumers.results import Timeseries
+from coalmine_dashboards.parts.viewer import client_for
+from coalmine_registry.classify import Change, Classification
+from coalmine_registry.provenance import VersionSource
+from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
+from coalmine_rollouts.records import AsShipped
+from coalmine_server.results import TimelineItem
+from tests.support.data.prompt_answers import HOSTILE, NOW, a_version, page_of, served
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.measured_simulation import ingest_status
+from tests.support.doubles.opened_page import opened_page
+
+Open = Callable[..., AppTest]
+PROMPT = "support-refund"
+VERSIONS = [f"1.{place}.0" for place in range(12)]
+FACETS: dict[str, Any] = {
+    "prompts": [PROMPT],
+    "versions": {PROMPT: VERSIONS},
+    "environments": ["prod"],
+    "apps": ["bot"],
+    "models": ["gpt-4o-mini"],
+    "complete": True,
+    "first_event_time": NOW.isoformat(),
+    "last_event_time": NOW.isoformat(),
+}
+
+
+def a_breakdown(by: str = "version", segment: str | None = None) -> Breakdown:
+    names = ("1.3.0", "1.4.0", HOSTILE)
+    groups = tuple(BreakdownGroup(name, 1_000, 400, NOW - timedelta(days=1), NOW) for name in names)
+    values = (
+        BreakdownValue("1.4.0", 400, 0.81, 0.79, 0.83, ("1.3.0",)),
+        BreakdownValue("1.3.0", 400, 0.80, 0.78, 0.82, ("1.4.0",)),
+        BreakdownValue(HOSTILE, 3, 0.60, None, None, ()),
+    )
+    words = "the best is one of 1.4.0, 1.3.0: they cannot be told apart from the first"
+    quality = BreakdownMetric("quality", "", "higher", "must_prove", ("1.4.0", "1.3.0"), words, values)
+    return Breakdown(PROMPT, by, segment, 0.05, 0.25, 2, groups, (quality,), ("tier",))  # type: ignore[arg-type]
+
+
+def a_record(version: str, commit: str | None) -> VersionRecord:
+    source = None if commit is None else VersionSource("https://example.com/r.git", commit, "dana", None)
+    return VersionRecord(PROMPT, version, "sha256:0", "dana", NOW, "active", None, source, {})
+
+
+def a_diff() -> Diff:
+    lines = [DiffLine("removed", "-Be brief."), DiffLine("added", f"+{HOSTILE}")]
+    change = Classification("1.3.0", "patch", (Change("the wording changed", "patch"),))
+    return Diff(PROMPT, "1.3.0", "1.4.0", change, lines, None, None)
+
+
+def shipped() -> AsShipped:
+    metric = {"metric": "quality", "unit": "", "role": "must_prove", "verdict": "not worse", "units": 900}
+    numbers = {"value": 0.8, "effect": 0.01, "lower": -0.01, "upper": 0.03}
+    own = {"value": 0.805, "lower": 0.79, "upper": 0.82}
+    figures = {"units": 900, "against": "1.2.0", "metrics": [{**metric, **numbers, "own": own}]}
+    return AsShipped("ro-1", PROMPT, "1.3.0", "prod", figures, NOW)
+
+
+def happened() -> list[TimelineItem]:
+    nothing: dict[str, Any] = {"reason": None, "rollout": None, "revision": None}
+    return [
+        TimelineItem(NOW, "version", None, "1.4.0", "register 1.4.0", "dana", **nothing),
+        TimelineItem(
+            NOW,
+            "rollout",
+            "prod",
+            "1.4.0",
+            "rollout ro-1: running",
+            "rollout:ro-1",
+            **{**nothing, "rollout": "ro-1"},
+        ),
+        TimelineItem(NOW, "model_change", "prod", "1.3.0", f"{HOSTILE} began to answer", None, **nothing),
+    ]
+
+
+@pytest.fixture
+def api() -> Iterator[DashboardApi]:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    model = CalendarModel("prod", "gpt-4o-2", [PROMPT], 1, 10, began, began, None, None, None)
+    rows = [a_version(PROMPT, version, 100 * place + 1) for place, version in enumerate(VERSIONS)]
+    summary = PromptSummary(PROMPT, "1.4.0", 2, NOW, NOW, {"prod": "1.3.0"})
+    care = Care(owner="Team Refunds", runbook="https://example.com/run(book)")
+
+    def breakdown(parameters: dict[str, str]) -> Any:
+        return served(a_breakdown(parameters["by"], parameters.get("segment")))
+
+    handlers: dict[str, Any] = {
+        "/v1/facets": lambda _parameters: FACETS,
+        "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
+        "/v1/versions": lambda _parameters: page_of(*rows),
+        "/v1/timeseries": lambda _parameters: served(Timeseries("hour", [], None)),
+        "/v1/deployment-marks": lambda _parameters: page_of(),
+        "/v1/model-calendar": lambda _parameters: page_of(model),
+        "/v1/timeline": lambda _parameters: page_of(*happened()),
+        "/v1/breakdown": breakdown,
+        f"/v1/prompts/{PROMPT}": lambda _parameters: served(summary),
+        f"/v1/prompts/{PROMPT}/care": lambda _parameters: served(care),
+        f"/v1/prompts/{PROMPT}/versions": lambda _parameters: page_of(
+            a_record("1.4.0", "0123456789abcdef"), a_record("1.3.0", None)
+        ),
+        f"/v1/prompts/{PROMPT}/diff": lambda _parameters: served(a_diff()),
+        f"/v1/prompts/{PROMPT}/as-shipped": lambda _parameters: [served(shipped())],
+    }
+    with DashboardApi(handlers) as found:
+        yield found
+
+
+@pytest.fixture
+def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
+    """Runs the page against the server, as if its address had this query string."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+    yield lambda **query: opened_page("prompt", prompt=PROMPT, **query)
+    client_for.clear()
+    st.cache_data.clear()
+
+
+def html(page: AppTest) -> str:
+    return "".join(str(element.proto.body) for element in page.get("html"))
+
+
+def captions(page: AppTest) -> str:
+    return " ".join(each.value for each in page.caption)
+
+
+def test_the_owner_the_runbook_and_what_serves_come_first(open_page: Open) -> None:
+    said = captions(open_page())
+    assert "Owner: **Team Refunds**" in said
+    assert "[Runbook](https://example.com/run%28book%29)" in said
+    assert "Serving: prod 1\\.3\\.0" in said
+
+
+def test_a_prompt_of_the_services_own_has_no_record_and_says_so(open_page: Open, api: DashboardApi) -> None:
+    del api.handlers[f"/v1/prompts/{PROMPT}"]
+    assert "not in the registry" in captions(open_page())
+    page = open_page(view="Versions")
+    assert "not in the registry" in page.info[0].value
+    assert page.code[0].value == "coalmine push"
+
+
+def test_of_many_versions_those_with_the_most_calls_are_drawn_and_others_can_be_added(
+    open_page: Open,
+) -> None:
+    page = open_page(time="24h")
+    choice = page.multiselect(key="versions")
+    assert choice.options == sorted(VERSIONS)
+    assert choice.value == []
+    assert "8 with the most calls" in choice.label
+    page.multiselect(key="versions").select("1.0.0").run()
+    assert not page.exception
+
+
+def test_models_that_began_to_answer_are_marked(open_page: Open) -> None:
+    page = open_page(time="24h")
+    chart = page.get("vega_lite_chart")[0]
+    assert "gpt-4o-2 began to answer" in str(chart.proto)
+
+
+def test_side_by_side_says_which_cannot_be_told_apart(open_page: Open, api: DashboardApi) -> None:
+    page = open_page(view="Side by side", time="7d")
+    shown = html(page)
+    assert "cannot be told apart from the first" in " ".join(each.value for each in page.markdown)
+    assert "0.79 to 0.83" in shown
+    assert "nothing: it differs from all" in shown
+    assert "<img" not in shown
+    assert "2 groups with fewer requests are left out" in captions(page)
+    assert len(page.get("vega_lite_chart")) == 1
+    page.selectbox(key="by").select("segment:tier").run()
+    assert not page.exception
+    asked = [parameters for path, parameters in api.asked if path == "/v1/breakdown"][-1]
+    assert (asked["by"], asked["segment"]) == ("segment", "tier")
+
+
+def test_the_address_restores_what_is_side_by_side(open_page: Open, api: DashboardApi) -> None:
+    open_page(view="Side by side", by="segment:tier")
+    asked = [parameters for path, parameters in api.asked if path == "/v1/breakdown"][-1]
+    assert (asked["by"], asked["segment"]) == ("segment", "tier")
+
+
+def test_versions_have_their_commit_their_diff_and_what_they_were_like_when_they_shipped(
+    open_page: Open, api: DashboardApi
+) -> None:
+    page = open_page(view="Versions", a="1.3.0", b="1.4.0")
+    shown = html(page)
+    assert "0123456789" in shown
+    assert "-Be brief." in shown
+    assert "<img" not in shown
+    asked = [parameters for path, parameters in api.asked if path.endswith("/diff")][-1]
+    assert asked == {"a": "1.3.0", "b": "1.4.0"}
+    assert "0.79 to 0.82" in shown
+    assert "not worse" in shown
+
+
+def test_the_timeline_leads_to_the_rollout(open_page: Open) -> None:
+    shown = html(open_page(view="Timeline"))
+    assert 'href="./rollouts?rollout=ro-1"' in shown
+    assert "the rollout itself" in shown
+    assert "register 1.4.0" in shown
+    assert "<img" not in shown
+
+
+def test_a_time_in_which_nothing_happened_says_what_to_do(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/timeline"] = lambda _parameters: page_of()
+    page = open_page(view="Timeline")
+    assert "choose a longer time" in page.info[0].value
