@@ -77,7 +77,7 @@ def carry_out(
     transaction.rollout = (row.rollout.id, seq)  # what it changes tells so
     revision = _serve(transaction, row, decision, given, check_plan)
     transaction.rollout = None
-    after = _after(row, decision, given, revision, transaction.now)
+    after = row_after(row, decision, given, revision, transaction.now)
     if after.rollout.occupies and not row.rollout.occupies:
         _check_free(transaction, row.rollout)
     storage.update(transaction, row, storage.values_of(after))
@@ -208,7 +208,16 @@ def _revision(transaction: Transaction, rollout: Rollout) -> int:
     return deployments.current(transaction, rollout.environment, rollout.prompt).revision
 
 
-def _after(row: Row, decision: Decision, given: Circumstances, revision: int | None, now: datetime) -> Row:
+def row_after(row: Row, decision: Decision, given: Circumstances, revision: int | None, now: datetime) -> Row:
+    """Returns a rollout as a decision leaves it.
+
+    Args:
+        row: Before it.
+        decision: The decision.
+        given: What it is carried out with.
+        revision: Of the deployment that it made; None: it changed nothing that is served.
+        now: When.
+    """
     rollout = row.rollout
     ends = decision.to_state in TERMINAL and rollout.state not in TERMINAL
     keeps = decision.to_state == rollout.state and decision.kind != "wait"

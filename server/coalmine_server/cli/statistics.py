@@ -5,12 +5,15 @@ import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
 from coalmine_server.errors import ConfigurationError
+
+if TYPE_CHECKING:  # numpy, which other commands do not need
+    from coalmine_analytics.calibration import Trial
 
 
 def calibrate(
@@ -25,8 +28,9 @@ def calibrate(
         bool,
         typer.Option(
             "--end-to-end",
-            help="Instead of the grid, whole rollouts of simulated services through the readouts that "
-            "decide: half a minute; with --full 200 replications of each, which takes hours.",
+            help="Instead of the grid, simulated services through the readouts that decide, and whole "
+            "rollouts under their controller: a minute; with --full 200 replications of each, which takes "
+            "hours.",
         ),
     ] = False,
     replications: Annotated[
@@ -71,7 +75,8 @@ def calibrate(
         if file is not None and not file.parent.is_dir():  # better known now than in twenty minutes
             raise ConfigurationError(f"{option} {file} is in a folder that does not exist", "make it first")
     if whole:
-        cells, usual, block_size = end_to_end.scenarios(full=full), end_to_end.REPLICATIONS[full], 1
+        cells = [*end_to_end.scenarios(full=full), *_whole_rollouts(full=full)]
+        usual, block_size = end_to_end.REPLICATIONS[full], 1
         as_list, as_markdown = end_to_end.as_list, end_to_end.as_markdown
     else:
         cells, usual = calibration.grid(full=full), calibration.size_of(full=full).replications
@@ -112,6 +117,14 @@ def calibrate(
         note(f"{len(result.failures)} of {ours + controls} rows are not as they must be")
         raise typer.Exit(1)
     note(f"all {ours} figures of ours hold, and all {controls} shortcuts fail, as they must (seed {used})")
+
+
+def _whole_rollouts(*, full: bool) -> "list[Trial]":
+    from coalmine_analytics.readout import Plan
+    from coalmine_rollouts.calibration import whole_rollouts
+    from coalmine_server.services.plan_metrics import plan_with
+
+    return whole_rollouts(lambda plan: plan_with(plan.experiment_plan(), Plan()), full=full)
 
 
 def stats_check(

@@ -168,7 +168,9 @@ def test_looks_that_are_left_out_change_nothing(change: Change) -> None:
 
 def test_the_committed_document_is_of_the_full_form() -> None:
     rows: list[Mapping[str, Any]] = json.loads(DOCUMENT.with_suffix(".json").read_text(encoding="utf-8"))
-    assert {row["cell"] for row in rows} == {trial.cell for trial in end_to_end.scenarios(full=True)}
+    # Whole rollouts, which are among them, have their controller to say so: tests/rollouts.
+    cells = {row["cell"] for row in rows if not row["cell"].startswith("whole rollout")}
+    assert cells == {trial.cell for trial in end_to_end.scenarios(full=True)}
     text = DOCUMENT.with_suffix(".md").read_text(encoding="utf-8")
     for row in rows:
         assert f"| {row['cell']} | {row['method']} |" in text

@@ -76,3 +76,10 @@ def test_whole_rollouts_as_a_table_a_list_and_a_document(tmp_path: Path) -> None
     assert [row["replications"] for row in found] == [1, 1, 1, 1]
     assert found[0]["upper_bound"] == 0.95
     assert document.read_text().startswith("# Calibration of decisions, end to end")
+
+
+def test_whole_rollouts_have_their_controller() -> None:
+    arguments = ["--end-to-end", "--only", "quality -8 %", "--replications", "1", "--processes", "1"]
+    ended = CliRunner().invoke(app, ["calibrate", *arguments])
+    assert ended.exit_code == 0, ended.output
+    assert "whole rollout: quality -8 %, canary-standard" in ended.stdout

@@ -19,6 +19,13 @@ _READING = (
     "readout says promote; no controller stands between. A negative control is a behaviour that was "
     "replaced, on the same data: it must be seen to fail."
 )
+_WHOLE = (
+    "In a whole rollout the readout goes to the decision that the controller makes, by a plan as shipped, "
+    "with its stages, clock, gates, holds, limits, bake, budget of alpha and two declared segments; requests "
+    "follow the weights that it sets. Ticks are a minute apart at first, then a tenth of what the stage has "
+    "lasted, half an hour at most. Its negative control is a controller that takes a version back once a "
+    "plain test of any acting metric says p < .05, at any tick."
+)
 _BOUND = (
     "`at most` is the upper end of the one-sided 95 % interval (Clopper-Pearson) of a rate of errors. With "
     f"fewer than {ENOUGH} replications a limit leaves room for the bad luck of one grid in a hundred."
@@ -52,6 +59,8 @@ def as_markdown(calibration: Calibration) -> str:
         ),
         "",
         fill(_READING, WIDTH),
+        "",
+        fill(_WHOLE, WIDTH),
         "",
         fill(_BOUND, WIDTH),
         "",

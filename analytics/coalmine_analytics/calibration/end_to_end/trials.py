@@ -19,6 +19,26 @@ _LUCK = 0.01
 _OLD = "old."
 
 
+def errs(cell: str, name: str, wrong: BoolArray) -> Row:
+    """A row for an error: it must be rarer than `LIMIT`, and its upper bound is stated."""
+    n, count = len(wrong), int(wrong.sum())
+    bound = float(beta.ppf(0.95, count + 1, n - count)) if count < n else 1.0
+    limit = LIMIT if n >= ENOUGH else float(binom.ppf(1.0 - _LUCK, n, LIMIT)) / n
+    return Row(cell, name, count / n, n, limit, upper_bound=bound)
+
+
+def reaches(cell: str, name: str, right: BoolArray, least: float = 0.0) -> Row:
+    """A row for what must happen to at least a share."""
+    n = len(right)
+    at_least = least if n >= ENOUGH else float(binom.ppf(_LUCK, n, least)) / n
+    return Row(cell, name, float(right.mean()), n, 1.0, at_least=at_least)
+
+
+def median_of(cell: str, name: str, values: FloatArray, most: float) -> Row:
+    """A row for a median; what is never reached counts as the most there can be."""
+    return Row(cell, name, float(np.median(np.minimum(values, most))), len(values), most)
+
+
 @dataclass(frozen=True, slots=True)
 class Old:
     """A behaviour that was replaced, on the same random numbers: it must be seen to fail."""
@@ -55,21 +75,6 @@ class _Rollouts:
                     found.setdefault(way + name, []).append(getattr(course, name))
         return {name: np.array(values, np.float64) for name, values in found.items()}
 
-    def _errs(self, name: str, wrong: BoolArray) -> Row:
-        n, count = len(wrong), int(wrong.sum())
-        bound = float(beta.ppf(0.95, count + 1, n - count)) if count < n else 1.0
-        limit = LIMIT if n >= ENOUGH else float(binom.ppf(1.0 - _LUCK, n, LIMIT)) / n
-        return Row(self.cell, name, count / n, n, limit, upper_bound=bound)
-
-    def _reaches(self, name: str, right: BoolArray, least: float = 0.0) -> Row:
-        n = len(right)
-        at_least = least if n >= ENOUGH else float(binom.ppf(_LUCK, n, least)) / n
-        return Row(self.cell, name, float(right.mean()), n, 1.0, at_least=at_least)
-
-    def _median(self, name: str, values: FloatArray, most: float) -> Row:
-        """Those that are never reached count as the most there can be."""
-        return Row(self.cell, name, float(np.median(np.minimum(values, most))), len(values), most)
-
     def _old(self, wrong: BoolArray) -> list[Row]:
         if self.old is None:
             return []
@@ -87,13 +92,13 @@ class Equal(_Rollouts):
     def judge(self, outcome: Outcome) -> list[Row]:
         """A row for false rollbacks, and some for acceptance."""
         promoted, rolled_back, hours = outcome["promoted_h"], outcome["rolled_back_h"], self.service.hours
-        rows = [self._errs("false rollback", np.isfinite(rolled_back))]
+        rows = [errs(self.cell, "false rollback", np.isfinite(rolled_back))]
         if self.accepted is not None:
             within, least = self.accepted
-            rows.append(self._reaches(f"accepted within {within:g} h", promoted <= within, least))
+            rows.append(reaches(self.cell, f"accepted within {within:g} h", promoted <= within, least))
         if self.accepted is None or self.accepted[0] != hours:
-            rows.append(self._reaches(f"accepted within {hours:g} h", np.isfinite(promoted)))
-        rows.append(self._median("hours to acceptance, median", promoted, hours))
+            rows.append(reaches(self.cell, f"accepted within {hours:g} h", np.isfinite(promoted)))
+        rows.append(median_of(self.cell, "hours to acceptance, median", promoted, hours))
         return rows + self._old(np.isfinite(outcome.get(f"{_OLD}rolled_back_h", rolled_back)))
 
 
@@ -105,8 +110,8 @@ class AtMargin(_Rollouts):
         """A row for false promotions, and one for rollbacks, which are right."""
         promoted, rolled_back = (np.isfinite(outcome[name]) for name in ("promoted_h", "rolled_back_h"))
         return [
-            self._errs("false promotion", promoted),
-            self._reaches(f"rolled back within {self.service.hours:g} h", rolled_back),
+            errs(self.cell, "false promotion", promoted),
+            reaches(self.cell, f"rolled back within {self.service.hours:g} h", rolled_back),
         ]
 
 
@@ -120,8 +125,8 @@ class WithinMargin(_Rollouts):
         """A row for rollbacks, and one for promotions."""
         rolled_back = np.isfinite(outcome["rolled_back_h"])
         return [
-            self._errs("rolled back", rolled_back),
-            self._reaches("promoted", np.isfinite(outcome["promoted_h"])),
+            errs(self.cell, "rolled back", rolled_back),
+            reaches(self.cell, "promoted", np.isfinite(outcome["promoted_h"])),
             *self._old(np.isfinite(outcome.get(f"{_OLD}rolled_back_h", outcome["rolled_back_h"]))),
         ]
 
@@ -139,8 +144,8 @@ class Found(_Rollouts):
         cost = np.where(np.isfinite(found), outcome["canary_requests"], np.inf)
         most = self.service.per_s * self.service.hours * 3_600.0
         return [
-            self._errs("promoted", np.isfinite(outcome["promoted_h"])),
-            self._reaches(f"rolled back within {self.within_h:g} h", found <= self.within_h, 0.9),
-            self._median("hours until rolled back, median", found, self.service.hours),
-            self._median("canary requests until rolled back, median", cost, most),
+            errs(self.cell, "promoted", np.isfinite(outcome["promoted_h"])),
+            reaches(self.cell, f"rolled back within {self.within_h:g} h", found <= self.within_h, 0.9),
+            median_of(self.cell, "hours until rolled back, median", found, self.service.hours),
+            median_of(self.cell, "canary requests until rolled back, median", cost, most),
         ]
