@@ -23,8 +23,8 @@ To be done in time, prompts of a store share its history, which is simulated and
 and copied; a prompt whose regression was told leaves 6 hours later, so that nothing is known of what would
 have been told wrongly after that; and the calm part looks at drift every 6 hours: what is found stays found.
 
-Run alone, it takes one to two hours of a core. It uses two; `--keep FILE` keeps each part as it is done, and a
-run that was interrupted goes on from there.
+Run alone, it takes one to two hours of a core. It uses two; `--keep FILE` keeps each part as it is done, and
+a run that was interrupted goes on from there.
 
     python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--kind NAME] [--keep FILE] [--json]
 """
