@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.recording import Channels, Move, read_standings, record
 from coalmine_alerts.results.alerts import Alert, Silence, Transition
 from coalmine_alerts.standing import Standing, Step, transition
@@ -29,14 +30,22 @@ MOST_MATCHERS: Final = 20
 class Commands:
     """What people do with alerts. Thread-safe."""
 
-    def __init__(self, database: Database, channels: Channels, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        channels: Channels,
+        clock: Callable[[], datetime],
+        digest: DigestTime = DEFAULT_DIGEST,
+    ) -> None:
         """Prepares to take commands.
 
         Args:
             database: Of alerts.
             channels: Where an alert is told.
             clock: Returns the time.
+            digest: When digests are told.
         """
+        self._digest = digest
         self._database, self._channels, self._clock = database, channels, clock
 
     def acknowledge(self, fingerprint: str, *, actor: str, reason: str | None = None) -> Alert:
@@ -73,8 +82,7 @@ class Commands:
     def accept(self, fingerprint: str, *, actor: str, reason: str) -> Alert:
         """Accepts what an alert is about as the new normal: it is resolved, and its value the new reference.
 
-        It does not fire again before its condition has been False: its rule compares with the new reference,
-        or what it was about has gone.
+        It fires again once its rule finds it worse than that value, or after its condition has been False.
 
         Raises:
             NotFound: There is no such alert.
@@ -187,7 +195,7 @@ class Commands:
         if after.state != "firing":
             heard = replace(heard, what=None, no_data=False, lower_since=None)
         step = Step(Standing(after, heard), (replace(done, told=knows),))
-        record(connection, [Move(step, Timing())], done.at, self._channels)
+        record(connection, [Move(step, Timing())], done.at, self._channels, self._digest)
         return after
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from coalmine_alerts.fingerprint import fingerprint
-from coalmine_alerts.grouping import last_digest
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.inhibition import Inhibitions
 from coalmine_alerts.recording import (
     Channels,
@@ -75,6 +75,7 @@ class Engine(Generic[Facts]):
         rules: Sequence[Rule[Facts]],
         read_facts: Callable[[datetime], Facts],
         channels: Channels,
+        digest: DigestTime = DEFAULT_DIGEST,
     ) -> None:
         """Prepares to evaluate.
 
@@ -83,7 +84,9 @@ class Engine(Generic[Facts]):
             rules: What to evaluate; names differ.
             read_facts: Reads what rules need, as of a moment.
             channels: Where an alert is told.
+            digest: When what fires on, and what is for information, is told.
         """
+        self._digest = digest
         self._database, self._rules = database, tuple(rules)
         self._read_facts, self._channels = read_facts, channels
         self._pruned_at: datetime | None = None
@@ -180,7 +183,7 @@ class Engine(Generic[Facts]):
                 now=now,
                 silenced_until=silenced_until(silences, rule, standing.alert.labels),
                 inhibited_by=inhibitions.of(standing.alert),
-                digest_at=last_digest(now),
+                digest_at=self._digest.last(now),
             )
             try:
                 moved = _advanced(standing, findings, timing, around)
@@ -195,7 +198,7 @@ class Engine(Generic[Facts]):
         for key, finding in own.items():
             error = failed.get(finding.labels["rule"])
             advance(key, [finding if error is None else self._failed(finding.labels["rule"], error)])
-        return record(connection, moves, now, self._channels)
+        return record(connection, moves, now, self._channels, self._digest)
 
 
 def _advanced(standing: Standing, findings: Sequence[Finding], timing: Timing, around: Surroundings) -> Step:

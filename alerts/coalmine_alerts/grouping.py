@@ -1,13 +1,47 @@
 """What is told together, and when: alerts of one environment and cause are one message."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Final, Literal, get_args
 
 from coalmine_alerts.results.alerts import Alert, Severity, TransitionKind
 from coalmine_alerts.timing import Timing
 
-DIGEST_HOUR: Final = 9
-"""Of the day, in UTC."""
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestTime:
+    """When digests are told: the daily one every day, the one of a week once a week."""
+
+    at: time = time(9)
+    time_zone: tzinfo = UTC
+    weekday: Weekday = "monday"
+
+    def next(self, now: datetime) -> datetime:
+        """Returns the time of the next daily digest."""
+        today = self._on(now)
+        return today if today > now else self._on(now, days=1)
+
+    def last(self, now: datetime) -> datetime:
+        """Returns the time of the latest daily digest."""
+        today = self._on(now)
+        return today if today <= now else self._on(now, days=-1)
+
+    def after_week(self, end: datetime) -> datetime:
+        """Returns when the digest of a week that ends then is told."""
+        found = self.next(end - timedelta(microseconds=1))
+        days = (_WEEKDAYS.index(self.weekday) - found.astimezone(self.time_zone).weekday()) % 7
+        return self._on(found, days=days)
+
+    def _on(self, moment: datetime, *, days: int = 0) -> datetime:
+        day = moment.astimezone(self.time_zone).date() + days * _DAY
+        return datetime.combine(day, self.at, self.time_zone).astimezone(UTC)
+
+
+DEFAULT_DIGEST: Final = DigestTime()
 
 
 def group_key(alert: Alert) -> str:
@@ -15,30 +49,19 @@ def group_key(alert: Alert) -> str:
     return f"{alert.labels.get('environment', '')}|{alert.cause.kind}|{alert.cause.id}"
 
 
-def digest_of(now: datetime, kind: TransitionKind) -> tuple[str, datetime]:
+def digest_of(now: datetime, kind: TransitionKind, when: DigestTime) -> tuple[str, datetime]:
     """Returns the group of what a daily digest tells, and when it is told.
 
     What is for information waits for the next one. Alerts that fire on are in the one whose time it is.
     """
-    at = last_digest(now) if kind == "repeat" else next_digest(now)
+    at = when.last(now) if kind == "repeat" else when.next(now)
     # A minute later: the evaluation that finds what fires on must come first.
-    return f"digest|{at:%Y-%m-%d}", max(now, at + timedelta(minutes=1))
+    return f"digest|{at.astimezone(when.time_zone):%Y-%m-%d}", max(now, at + timedelta(minutes=1))
 
 
 def is_digest(group: str) -> bool:
     """Returns True for the group of a day's digest."""
     return group.startswith("digest|")
-
-
-def next_digest(now: datetime) -> datetime:
-    """Returns the time of the next daily digest."""
-    today = now.astimezone(UTC).replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
-    return today if today > now else today + timedelta(days=1)
-
-
-def last_digest(now: datetime) -> datetime:
-    """Returns the time of the latest daily digest."""
-    return next_digest(now) - timedelta(days=1)
 
 
 def is_for_digest(severity: Severity, kind: TransitionKind, timing: Timing) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coalmine_alerts.events import stored_event
-from coalmine_alerts.grouping import digest_of, due_at, group_key, is_for_digest
+from coalmine_alerts.grouping import DigestTime, digest_of, due_at, group_key, is_for_digest
 from coalmine_alerts.results.alerts import Alert, Transition
 from coalmine_alerts.standing import Heard, Standing, Step
 from coalmine_alerts.storage.rows import alert_of, alert_values, pieces, story_of, transition_values
@@ -96,7 +96,7 @@ def read_live(connection: Connection) -> dict[str, Standing]:
 
 
 def record(
-    connection: Connection, moves: Sequence[Move], now: datetime, channels: Channels
+    connection: Connection, moves: Sequence[Move], now: datetime, channels: Channels, digest: DigestTime
 ) -> list[Transition]:
     """Writes what steps made of alerts.
 
@@ -105,6 +105,7 @@ def record(
         moves: One for each alert.
         now: Time of the steps.
         channels: Where alerts are told.
+        digest: When digests are.
 
     Returns:
         The transitions, in order.
@@ -119,7 +120,7 @@ def record(
         for each, (move, route) in zip(made, owners, strict=True)
         if each.told
     ]
-    _enqueue(connection, told, now)
+    _enqueue(connection, told, now, digest)
     return made
 
 
@@ -163,7 +164,7 @@ def _write_transitions(connection: Connection, pairs: Sequence[tuple[Transition,
     return made
 
 
-def _enqueue(connection: Connection, told: Sequence[_Told], now: datetime) -> None:
+def _enqueue(connection: Connection, told: Sequence[_Told], now: datetime, digest: DigestTime) -> None:
     """Lets transitions wait for delivery: those of a channel and group that wait together are one message."""
     if not told:
         return
@@ -174,7 +175,7 @@ def _enqueue(connection: Connection, told: Sequence[_Told], now: datetime) -> No
         transition = each.transition
         for channel in each.channels:
             if is_for_digest(transition.severity, transition.kind, each.timing):
-                group, due = digest_of(now, transition.kind)
+                group, due = digest_of(now, transition.kind, digest)
             else:
                 group = group_key(each.alert)
                 place = _Place(channel, group)

@@ -1,6 +1,6 @@
 """What passes between rules, states and messages: findings, and what is told in one message."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,9 @@ class Finding:
     firing alert stays; None, the rule does not ask for evidence (an alert that latches stays)."""
     ended: bool = False
     """True: the thing is gone (another version is served): a firing alert is over at once."""
+    is_worse_than: Callable[[float], bool] | None = field(default=None, compare=False)
+    """Whether it is worse now than a value that somebody accepted as the new normal; None: the rule cannot
+    say, and an alert that was accepted does not fire again before its condition has been False."""
     notice: str | None = None
     """Id of something that happened once: it is told once, and never resolved. The condition is True then."""
 

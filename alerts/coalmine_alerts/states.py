@@ -18,6 +18,8 @@ from coalmine_alerts.timing import Timing
 
 OVER: dict[str, Any] = {"acknowledged_by": None, "acknowledged_at": None, "no_data_since": None}
 """What ends with a firing."""
+NOT_ACCEPTED: dict[str, Any] = {"accepted_by": None, "accepted_at": None, "accepted_value": None}
+"""What ends when its condition is False, or it is worse than what was accepted."""
 
 
 def step(standing: Standing, finding: Finding | None, timing: Timing, around: Surroundings) -> Step:
@@ -59,7 +61,11 @@ def _so(
         since = now
     alert = replace(said, true_since=since, false_since=None)
     if alert.accepted_at is not None:
-        return alert, heard
+        accepted, is_worse_than = alert.accepted_value, finding.is_worse_than
+        if accepted is None or is_worse_than is None or not is_worse_than(accepted):
+            return alert, heard
+        since = now
+        alert = replace(alert, true_since=since, **NOT_ACCEPTED)
     severity, lower_since = _severity(alert, heard, finding, timing, now)
     heard = replace(heard, lower_since=lower_since)
     # People have a message of its group, which must change: it stays there until it is over.
@@ -91,9 +97,7 @@ def _not_so(said: Alert, finding: Finding, timing: Timing, now: datetime) -> Ale
         said,
         true_since=None,
         false_since=None if finding.ended else since,
-        accepted_by=None,
-        accepted_at=None,
-        accepted_value=None,
+        **NOT_ACCEPTED,
     )
     if alert.state == "firing":
         return replace(alert, state="resolved", **OVER) if _is_over(since, finding, timing, now) else alert

@@ -42,13 +42,16 @@ class Mistakes:
 
     @contextmanager
     def noted(self, place: str = "") -> Iterator[None]:
-        """Goes on after a mistake in the block.
+        """Goes on after a mistake in the block, or after several that it collected itself.
 
         Args:
             place: What to write in front of it.
         """
         try:
             yield
+        except InvalidFile as several:
+            for each in several.mistakes:
+                self.note(f"{place}{each}")
         except InvalidPrompt as mistake:
             kind = (mistake.field, mistake.remedy)
             self._alike[kind] += 1

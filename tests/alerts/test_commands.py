@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coalmine_alerts.records import Finding
 from coalmine_alerts.storage.sent import told_transitions
 from coalmine_alerts.storage.silences import list_silences
 from coalmine_alerts.storage.tables import marks
@@ -18,6 +19,20 @@ NAME = name_of(finding())
 @pytest.fixture
 def case(tmp_path: Path) -> AlertCase:
     return AlertCase(tmp_path)
+
+
+def test_what_is_worse_than_what_was_accepted_is_told_anew(case: AlertCase) -> None:
+    def quality(value: float) -> Finding:
+        return finding(value=value, is_worse_than=lambda accepted: value < accepted - 0.02)
+
+    case.tick(quality(0.78))
+    case.commands.accept(NAME, actor="ann", reason="a cheaper model")
+    assert case.tick(quality(0.77), after=HOUR) == []
+    assert told(case.tick(quality(0.75), after=HOUR)) == [("state", "firing")]
+    found = case.only()
+    assert (found.firing, found.accepted_by, found.accepted_value) == (2, None, None)
+    case.commands.accept(NAME, actor="ann", reason="that, too")
+    assert case.tick(quality(0.74), after=HOUR) == []
 
 
 def test_acknowledging_stops_repeats_and_is_told(case: AlertCase) -> None:

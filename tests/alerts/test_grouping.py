@@ -1,12 +1,13 @@
 """What is told together, and when."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert
 
-from coalmine_alerts.grouping import next_digest
+from coalmine_alerts.grouping import DigestTime, Weekday
 from coalmine_alerts.results.alerts import Cause
 from coalmine_alerts.storage.tables import messages
 from coalmine_alerts.timing import Timing
@@ -86,10 +87,44 @@ def test_a_group_is_told_of_again_after_its_interval(case: AlertCase) -> None:
 def test_what_is_for_information_waits_for_the_daily_digest(case: AlertCase) -> None:
     case.tick(finding(severity="info"), finding(severity="info", labels={"prompt": "b"}, notice="1"))
     assert {(row["group_key"], row["due_at"]) for row in case.deliveries()} == {
-        ("digest|2026-11-24", next_digest(START) + MINUTE)
+        ("digest|2026-11-24", DigestTime().next(START) + MINUTE)
     }
-    assert next_digest(START) == START + timedelta(hours=21)
-    assert next_digest(next_digest(START)) == START + timedelta(hours=45)
+    assert DigestTime().next(START) == START + timedelta(hours=21)
+    assert DigestTime().next(DigestTime().next(START)) == START + timedelta(hours=45)
+
+
+@pytest.mark.parametrize(
+    ("now", "at", "zone", "following", "latest"),
+    [
+        # Clocks go back in Berlin on the 25th of October.
+        ("2026-10-24T12:00", time(9), "Europe/Berlin", "2026-10-25T08:00", "2026-10-24T07:00"),
+        ("2026-10-25T08:00", time(9), "Europe/Berlin", "2026-10-26T08:00", "2026-10-25T08:00"),
+        ("2026-11-23T23:30", time(7, 30), "Asia/Tokyo", "2026-11-24T22:30", "2026-11-23T22:30"),
+    ],
+)
+def test_the_daily_digest_is_told_at_a_time_of_day_of_a_zone(
+    now: str, at: time, zone: str, following: str, latest: str
+) -> None:
+    when = DigestTime(at=at, time_zone=ZoneInfo(zone))
+    moment = datetime.fromisoformat(f"{now}+00:00")
+    assert when.next(moment) == datetime.fromisoformat(f"{following}+00:00")
+    assert when.last(moment) == datetime.fromisoformat(f"{latest}+00:00")
+
+
+@pytest.mark.parametrize(
+    ("weekday", "zone", "told"),
+    [
+        ("monday", "UTC", "23T09:00"),
+        ("monday", "Europe/Berlin", "23T08:00"),
+        ("monday", "America/New_York", "23T14:00"),
+        ("wednesday", "Europe/Berlin", "25T08:00"),
+        ("sunday", "UTC", "29T09:00"),
+    ],
+)
+def test_a_week_is_told_on_a_weekday_of_the_next_one(weekday: Weekday, zone: str, told: str) -> None:
+    when = DigestTime(time_zone=ZoneInfo(zone), weekday=weekday)
+    found = when.after_week(datetime(2026, 11, 23, tzinfo=UTC))
+    assert found == datetime.fromisoformat(f"2026-11-{told}+00:00")
 
 
 def test_a_warning_that_fires_on_is_in_the_daily_digest(case: AlertCase) -> None:

@@ -1,10 +1,12 @@
 """Reads the configuration of alerts, and names every mistake in it with its place and its remedy."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from functools import partial
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from coalmine_alerts.configuration.records import (
     Care,
@@ -14,6 +16,7 @@ from coalmine_alerts.configuration.records import (
 )
 from coalmine_alerts.delivery.addresses import networks
 from coalmine_alerts.delivery.channels import CHANNEL_ID, KINDS, ChannelSettings, is_url
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime, Weekday
 from coalmine_alerts.reading.traffic import BAD_REQUESTS
 from coalmine_alerts.results.alerts import Severity
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
@@ -30,7 +33,7 @@ from coalmine_schemas.quantities import read_duration, read_share, seconds
 
 Value = TypeVar("Value")
 
-_SECTIONS: Final = ("channels", "route", "rules", "prompts", "budgets", "models")
+_SECTIONS: Final = ("channels", "route", "rules", "prompts", "budgets", "models", "digest")
 _SHARES: Final = ("share", "free")
 """Thresholds whose names end so are shares, which may be written in per cent."""
 _NOT_SET: Final = ("name", "metrics", "others", "budgets", "models")
@@ -38,6 +41,7 @@ _NOT_SET: Final = ("name", "metrics", "others", "budgets", "models")
 _OF_ALL_RULES: Final = ("on", "severity", "for", "keep_firing_for")
 _FILE: Final = "alerts.yaml"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CLOCK: Final = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _MOST: Final = 1_000
 """Entries of a section."""
 _LONGEST: Final = 1_000
@@ -53,9 +57,10 @@ def read_configuration(source: str) -> Configuration:
     found: Mapping[str, Any] = {}
     try:
         found = read_front_matter(source)
-        refuse_unknown(found, _SECTIONS, "")
     except InvalidPrompt as mistake:
         mistakes.note(str(mistake).replace("front matter", _FILE, 1))
+    with mistakes.noted():
+        _refuse_unknown(found, _SECTIONS, "")
     channels = _each(found, "channels", _channel, mistakes)
     names = tuple(channels)
     route = _each(
@@ -83,8 +88,18 @@ def read_configuration(source: str) -> Configuration:
             made = _rule(with_lists, given.get(name), f"rules.{name}", cares, rule.timing)
             if made is not None:
                 rules.append(made)
+    digest = DEFAULT_DIGEST
+    with mistakes.noted():
+        digest = _digest(found.get("digest") or {}, "digest")
     mistakes.tell()
-    return Configuration(rules=tuple(rules), channels=tuple(channels.values()), route=route, prompts=cares)
+    return Configuration(
+        rules=tuple(rules),
+        channels=tuple(channels.values()),
+        route=route,
+        prompts=cares,
+        budgets=tuple(budgets.values()),
+        digest=digest,
+    )
 
 
 def rule_with(rule: ConfiguredRule, settings: Mapping[str, str]) -> ConfiguredRule:
@@ -95,7 +110,7 @@ def rule_with(rule: ConfiguredRule, settings: Mapping[str, str]) -> ConfiguredRu
         settings: By name, as texts that could stand in the file.
 
     Raises:
-        InvalidPrompt: There is no such threshold, or its value is not valid.
+        InvalidParameter: There is no such threshold, or a value is not valid.
     """
     given = {}
     for name, value in settings.items():
@@ -121,11 +136,33 @@ def _each(
         entries = object_of(found.get(section) or {}, section)
         _few(list(entries), section)
         if known is not None:
-            refuse_unknown(entries, known, section)
+            with mistakes.noted():
+                _refuse_unknown(entries, known, section)
+            entries = {name: value for name, value in entries.items() if name in known}
         for name, value in entries.items():
             with mistakes.noted():
                 read_ones[_short(name, f"a key of {section}")] = read(name, value, f"{section}.{name}")
     return read_ones
+
+
+def _all(reads: Mapping[Any, Callable[[], Any]]) -> dict[Any, Any]:
+    """Reads several values.
+
+    Raises:
+        InvalidFile: Some have mistakes; all are named.
+    """
+    mistakes, found = Mistakes(), {}
+    for name, read in reads.items():
+        with mistakes.noted():
+            found[name] = read()
+    mistakes.tell()
+    return found
+
+
+def _refuse_unknown(found: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    """Names every key that is not known."""
+    names = tuple(known)
+    _all({key: partial(refuse_unknown, {key: None}, names, where) for key in found})
 
 
 def _channel(name: str, value: object, where: str) -> ChannelSettings:
@@ -135,54 +172,80 @@ def _channel(name: str, value: object, where: str) -> ChannelSettings:
     if made is None:
         raise InvalidPrompt(f"{where}.kind", kind, f"give one of {', '.join(KINDS)}")
     hints = get_type_hints(made)
-    own = [each for each in fields(made) if each.name != "name"]
-    refuse_unknown(given, (each.name for each in own), where)
-    for each in own:
+    own = {each.name: each for each in fields(made) if each.name != "name"}
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(given, own, where)
+    for each in own.values():
         if each.name not in given and each.default is MISSING:
-            raise InvalidPrompt(f"{where}.{each.name}", None, f"a channel of kind {kind} needs it")
-    values = {key: _typed(each, hints[key], f"{where}.{key}") for key, each in given.items()}
-    if not _VARIABLE.fullmatch(values.get("secret", "A")):
-        # Never shown: it most likely is the secret itself.
-        raise InvalidPrompt(
-            f"{where}.secret", "***", "give the name of the environment variable that holds the secret"
-        )
-    if "url" in values and not is_url(values["url"]):
-        raise InvalidPrompt(f"{where}.url", values["url"], "give a URL that begins with https://")
-    if kind == "slack_bot" and not CHANNEL_ID.fullmatch(values["channel"]):
-        raise InvalidPrompt(
-            f"{where}.channel", values["channel"], "copy the id from the channel's details, e.g. C0123456789"
-        )
-    for at, each in enumerate(values.get("allowed_networks", ())):
-        try:
-            networks([each])
-        except InvalidParameter:
-            raise InvalidPrompt(f"{where}.allowed_networks[{at}]", each, "write 10.1.0.0/16") from None
+            with mistakes.noted():
+                raise InvalidPrompt(f"{where}.{each.name}", None, f"a channel of kind {kind} needs it")
+    values: dict[str, Any] = {}
+    for key in [each for each in own if each in given]:
+        with mistakes.noted():
+            values[key] = _setting(key, _typed(given[key], hints[key], f"{where}.{key}"), where, kind)
     if values.get("texts") == "redacted" and not values.get("private"):
-        raise InvalidPrompt(
-            f"{where}.texts",
-            "redacted",
-            "texts go to private channels only: say `private: true` if it is one",
-        )
+        with mistakes.noted():
+            raise InvalidPrompt(
+                f"{where}.texts",
+                "redacted",
+                "texts go to private channels only: say `private: true` if it is one",
+            )
+    mistakes.tell()
     return made(name=name, **values)
+
+
+def _setting(key: str, value: Any, where: str, kind: object) -> Any:  # noqa: ANN401
+    """A setting of a channel, which may be of the right type and still be wrong."""
+    if key == "secret" and not _VARIABLE.fullmatch(value):
+        # Never shown: it most likely is the secret itself.
+        remedy = "give the name of the environment variable that holds the secret"
+        raise InvalidPrompt(f"{where}.secret", "***", remedy)
+    if key == "url" and not is_url(value):
+        raise InvalidPrompt(f"{where}.url", value, "give a URL that begins with https://")
+    if key == "channel" and kind == "slack_bot" and not CHANNEL_ID.fullmatch(value):
+        remedy = "copy the id from the channel's details, e.g. C0123456789"
+        raise InvalidPrompt(f"{where}.channel", value, remedy)
+    if key == "allowed_networks":
+        _all({each: partial(_network, each, f"{where}.{key}[{at}]") for at, each in enumerate(value)})
+    return value
+
+
+def _network(value: str, where: str) -> None:
+    try:
+        networks([value])
+    except InvalidParameter:
+        raise InvalidPrompt(where, value, "write 10.1.0.0/16") from None
 
 
 def _care(value: object, where: str, channels: Sequence[str]) -> Care:
     found = object_of(value, where)
-    refuse_unknown(found, (each.name for each in fields(Care)), where)
-    runbook = _optional(found, "runbook", where)
-    if runbook is not None and not runbook.startswith(("https://", "http://")):
-        raise InvalidPrompt(f"{where}.runbook", runbook, "give a URL that begins with https://")
-    return Care(
-        owner=_optional(found, "owner", where),
-        channels=_channels(found.get("channels", ()), f"{where}.channels", channels),
-        runbook=runbook,
-        tier=_choice(found.get("tier", "standard"), f"{where}.tier", get_args(Tier)),
-    )
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(found, (each.name for each in fields(Care)), where)
+    values: dict[str, Any] = {}
+    with mistakes.noted():
+        values = _all(
+            {
+                "owner": lambda: _optional(found, "owner", where),
+                "channels": lambda: _channels(found.get("channels", ()), f"{where}.channels", channels),
+                "runbook": lambda: _address(_optional(found, "runbook", where), f"{where}.runbook"),
+                "tier": lambda: _choice(found.get("tier", "standard"), f"{where}.tier", get_args(Tier)),
+            }
+        )
+    mistakes.tell()
+    return Care(**values)
+
+
+def _address(value: str | None, where: str) -> str | None:
+    if value is None or value.startswith(("https://", "http://")):
+        return value
+    raise InvalidPrompt(where, value, "give a URL that begins with https://")
 
 
 def _channels(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
-    names = [_choice(each, f"{where}[{place}]", known) for place, each in enumerate(list_of(value, where))]
-    return tuple(names)
+    names = enumerate(list_of(value, where))
+    return tuple(_all({at: partial(_choice, each, f"{where}[{at}]", known) for at, each in names}).values())
 
 
 def _some(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
@@ -193,32 +256,89 @@ def _some(value: object, where: str, known: Sequence[str]) -> tuple[str, ...]:
 
 def _budget(name: str, value: object, where: str) -> Budget:
     found = object_of(value, where)
-    refuse_unknown(found, (each.name for each in fields(Budget) if each.name != "name"), where)
-    environment = _optional(found, "environment", where)
-    if environment is not None:
-        _choice(environment, f"{where}.environment", ENVIRONMENTS)
-    return Budget(
-        name=name,
-        usd=_number(found.get("usd"), f"{where}.usd", "give an amount in US dollars above 0, e.g. 2000"),
-        period=_choice(found.get("period", "month"), f"{where}.period", get_args(Period)),
-        environment=environment,
-        prompt=_optional(found, "prompt", where),
-        app=_optional(found, "app", where),
-        hard_cap=_typed(found.get("hard_cap", False), bool, f"{where}.hard_cap"),
-        owner=_optional(found, "owner", where),
-    )
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(found, (each.name for each in fields(Budget) if each.name != "name"), where)
+    amount = "give an amount in US dollars above 0, e.g. 2000"
+    values: dict[str, Any] = {}
+    with mistakes.noted():
+        values = _all(
+            {
+                "usd": lambda: _number(found.get("usd"), f"{where}.usd", amount),
+                "period": lambda: _choice(found.get("period", "month"), f"{where}.period", get_args(Period)),
+                "environment": lambda: _environment(found, where),
+                "prompt": lambda: _optional(found, "prompt", where),
+                "app": lambda: _optional(found, "app", where),
+                "hard_cap": lambda: _typed(found.get("hard_cap", False), bool, f"{where}.hard_cap"),
+                "owner": lambda: _optional(found, "owner", where),
+            }
+        )
+    mistakes.tell()
+    return Budget(name=name, **values)
+
+
+def _environment(found: Mapping[str, Any], where: str) -> str | None:
+    named = _optional(found, "environment", where)
+    return None if named is None else _choice(named, f"{where}.environment", ENVIRONMENTS)
 
 
 def _deprecations(value: object, where: str) -> list[Deprecation]:
     found = object_of(value, where)
-    refuse_unknown(found, ("names", "ends", "provider", "replacement"), where)
-    names = _typed(found.get("names"), tuple[str, ...], f"{where}.names")
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(found, ("names", "ends", "provider", "replacement"), where)
+    values: dict[str, Any] = {}
+    with mistakes.noted():
+        values = _all(
+            {
+                "names": lambda: _typed(found.get("names"), tuple[str, ...], f"{where}.names"),
+                "ends": lambda: _day(found.get("ends"), f"{where}.ends"),
+                "provider": lambda: _optional(found, "provider", where),
+                "replacement": lambda: _optional(found, "replacement", where),
+            }
+        )
+    mistakes.tell()
+    return [
+        Deprecation(name, values["ends"], values["provider"], values["replacement"])
+        for name in values["names"]
+    ]
+
+
+def _day(value: object, where: str) -> date:
     try:
-        ends = date.fromisoformat(str(found.get("ends")))
+        return date.fromisoformat(str(value))
     except ValueError:
-        raise InvalidPrompt(f"{where}.ends", found.get("ends"), "write a day such as 2027-01-14") from None
-    provider, replacement = (_optional(found, key, where) for key in ("provider", "replacement"))
-    return [Deprecation(name, ends, provider, replacement) for name in names]
+        raise InvalidPrompt(where, value, "write a day such as 2027-01-14") from None
+
+
+def _digest(value: object, where: str) -> DigestTime:
+    found = object_of(value, where)
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(found, (each.name for each in fields(DigestTime)), where)
+    reads: dict[str, Callable[[], Any]] = {
+        "at": lambda: _time_of_day(found["at"], f"{where}.at"),
+        "time_zone": lambda: _zone(found["time_zone"], f"{where}.time_zone"),
+        "weekday": lambda: _choice(found["weekday"], f"{where}.weekday", get_args(Weekday)),
+    }
+    values: dict[str, Any] = {}
+    with mistakes.noted():
+        values = _all({key: read for key, read in reads.items() if key in found})
+    mistakes.tell()
+    return DigestTime(**values)
+
+
+def _time_of_day(value: object, where: str) -> time:
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return time.fromisoformat(value)
+    raise InvalidPrompt(where, value, 'give a time of day in quotes, such as "09:00"')
+
+
+def _zone(value: object, where: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(_short(value, where))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidPrompt(where, value, "give a time zone by its name, such as Europe/Berlin") from None
 
 
 def _with_lists(rule: Any, budgets: tuple[Budget, ...], ends: Sequence[Deprecation]) -> Any:  # noqa: ANN401
@@ -242,34 +362,58 @@ def _rule(
     """The rule with its thresholds; None if it is off."""
     given = dict(object_of({} if value is None else value, where))
     thresholds = [each.name for each in fields(rule) if each.name not in _NOT_SET]
-    refuse_unknown(given, (*_OF_ALL_RULES, *thresholds), where)
-    on = _typed(given.pop("on", rule.on), bool, f"{where}.on")
-    severity = given.pop("severity", None)
-    if severity is not None:
-        severity = _choice(severity, f"{where}.severity", get_args(Severity))
-    for key, name in (("for", "for_"), ("keep_firing_for", "keep_firing_for")):
-        if key in given:
-            changed: dict[str, Any] = {name: _duration(given.pop(key), f"{where}.{key}")}
-            timing = replace(timing, **changed)
-    hints = get_type_hints(type(rule))
-    values = {
-        key: _limits(each, f"{where}.{key}")
-        if key == "limits"
-        else _typed(each, hints[key], f"{where}.{key}", is_share=key.endswith(_SHARES))
-        for key, each in given.items()
+    mistakes = Mistakes()
+    with mistakes.noted():
+        _refuse_unknown(given, (*_OF_ALL_RULES, *thresholds), where)
+    reads: dict[str, Callable[[], Any]] = {
+        "on": lambda: _typed(given.get("on", rule.on), bool, f"{where}.on"),
+        "severity": lambda: (
+            None
+            if given.get("severity") is None
+            else _choice(given["severity"], f"{where}.severity", get_args(Severity))
+        ),
     }
+    for key in ("for", "keep_firing_for"):
+        if key in given:
+            reads[key] = partial(_duration, given[key], f"{where}.{key}")
+    hints = get_type_hints(type(rule))
+    for key in thresholds:
+        if key in given:
+            reads[key] = (
+                partial(_limits, given[key], f"{where}.{key}")
+                if key == "limits"
+                else partial(_typed, given[key], hints[key], f"{where}.{key}", is_share=key.endswith(_SHARES))
+            )
+    values: dict[str, Any] = {}
+    with mistakes.noted():
+        values = _all(reads)
+    mistakes.tell()
+    on, severity = values.pop("on"), values.pop("severity")
+    for key, name in (("for", "for_"), ("keep_firing_for", "keep_firing_for")):
+        if key in values:
+            changed: dict[str, Any] = {name: values.pop(key)}
+            timing = replace(timing, **changed)
     rule = replace(rule, **values) if values else rule
     return ConfiguredRule(rule=rule, timing=timing, severity=severity, cares=cares) if on else None
 
 
 def _limits(value: object, where: str) -> dict[str, float]:
     found = object_of(value, where)
-    refuse_unknown(found, BAD_REQUESTS, where)
-    limits = {name: read_share(each, f"{where}.{name}") for name, each in found.items()}
-    for name, limit in limits.items():
-        if not 0 < limit < 1:
-            raise InvalidPrompt(f"{where}.{name}", limit, "give a share above 0% and below 100%")
+    mistakes, limits = Mistakes(), dict[str, float]()
+    with mistakes.noted():
+        _refuse_unknown(found, BAD_REQUESTS, where)
+    known = {name: partial(_limit, found[name], f"{where}.{name}") for name in BAD_REQUESTS if name in found}
+    with mistakes.noted():
+        limits = _all(known)
+    mistakes.tell()
     return limits
+
+
+def _limit(value: object, where: str) -> float:
+    limit = read_share(value, where)
+    if not 0 < limit < 1:
+        raise InvalidPrompt(where, limit, "give a share above 0% and below 100%")
+    return limit
 
 
 def _typed(value: object, hint: Any, where: str, *, is_share: bool = False) -> Any:  # noqa: ANN401
@@ -279,7 +423,9 @@ def _typed(value: object, hint: Any, where: str, *, is_share: bool = False) -> A
             return _choice(value, where, get_args(hint))
         case origin if origin is tuple:
             items = _few(list_of(value, where), where)
-            return tuple(_typed(each, get_args(hint)[0], f"{where}[{at}]") for at, each in enumerate(items))
+            one = get_args(hint)[0]
+            reads = {at: partial(_typed, each, one, f"{where}[{at}]") for at, each in enumerate(items)}
+            return tuple(_all(reads).values())
         case origin if origin is float and is_share:
             return read_share(value, where)
         case origin:

@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from coalmine_alerts.delivery.channels import CHANGE_RULES, ChannelSettings, PagerDutySettings
 from coalmine_alerts.facts import Facts, Source
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.alerts import Alert, Severity
 from coalmine_alerts.results.story import StoryLink
 from coalmine_alerts.rule import Answer
 from coalmine_alerts.rules.channels import ChannelFailing
 from coalmine_alerts.rules.defaults import DEFAULT_RULES
+from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
 
 Tier = Literal["critical", "standard", "low"]
@@ -85,6 +87,8 @@ class Configuration:
     """Channels by severity; one that is absent is told in all of them."""
     prompts: Mapping[str, Care] = field(default_factory=dict)
     """By name, which may hold `*`; the first that matches counts."""
+    budgets: tuple[Budget, ...] = ()
+    digest: DigestTime = DEFAULT_DIGEST
 
     @property
     def limits(self) -> Mapping[str, float]:

@@ -75,7 +75,8 @@ class Alert:
     no_data_since: datetime | None = None
     """Since when there is no data, while firing or pending."""
     accepted_by: str | None = None
-    """Who accepted it as the new normal: it does not fire again before its condition has been False."""
+    """Who accepted it as the new normal: it does not fire again before its condition has been False, or it is
+    worse than what was accepted."""
     accepted_at: datetime | None = None
     accepted_value: float | None = None
     """Measured when it was accepted: the new reference."""

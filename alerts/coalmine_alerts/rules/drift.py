@@ -1,6 +1,6 @@
 """A version that nobody changed gives other results than it did."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -43,7 +43,8 @@ FAMILIES: Final = {
     "refusal_drift": ("refusal_rate",),
     "thumbs_drift": ("thumbs_up_rate",),
 }
-"""Metrics by rule; metrics of one's own whose direction is known belong to quality."""
+"""Metrics by rule, the one that stands for all first; metrics of one's own whose direction is known belong to
+quality."""
 _ELSEWHERE: Final = frozenset(
     metric for rule, metrics in FAMILIES.items() if rule != "quality_drift" for metric in metrics
 ) | frozenset(("requests_per_unit", "return_rate", "feedback_rate", "input_tokens", "output_tokens"))
@@ -56,7 +57,8 @@ class Drifted:
     name: str
     metrics: Sequence[str] = field(default=())
     others: bool = False
-    """True: metrics of one's own that have a direction, too."""
+    """True: metrics of one's own that have a direction, too; each is told by itself. Else all metrics say the
+    same in other ways, so that they are one alert."""
     timing: ClassVar[Timing] = Timing(latch=True, metric=True)
     needs: ClassVar[frozenset[Source]] = frozenset(("traffic", "drift", "models"))
     on: ClassVar[bool] = True
@@ -67,40 +69,64 @@ class Drifted:
         return f"{self.name.removesuffix('_drift')} of a version that nobody changed got worse"
 
     def __call__(self, facts: Facts) -> Iterator[Finding]:
-        """One finding for each version and metric that has a reference."""
+        """One finding for each version, and for each metric where metrics are told apart."""
         if "drift" not in facts.read:
             return
         of_place = facts.served_at()
         for drift in facts.drifts:
             key = VersionPlace(drift.environment, drift.prompt, drift.version)
             gone = _is_gone(of_place.get(key.place, ()), key, facts.now)
-            for row in drift.metrics:
-                if self._is_mine(row):
-                    yield self._finding(facts, key, drift, row, gone=gone)
+            mine = [row for row in drift.metrics if self._is_mine(row)]
+            for rows in [[row] for row in mine] if self.others else [sorted(mine, key=self._place)]:
+                if rows:
+                    yield self._finding(facts, key, drift, rows, gone=gone)
 
     def _is_mine(self, row: MetricDrift) -> bool:
         return row.metric in self.metrics or (
             self.others and row.metric not in _ELSEWHERE and row.direction != "unknown"
         )
 
+    def _place(self, row: MetricDrift) -> int:
+        return self.metrics.index(row.metric)
+
     def _finding(
-        self, facts: Facts, key: VersionPlace, drift: VersionDrift, row: MetricDrift, *, gone: bool
+        self, facts: Facts, key: VersionPlace, drift: VersionDrift, rows: Sequence[MetricDrift], *, gone: bool
     ) -> Finding:
-        bad = row.state == "drifted" and row.better is False
-        condition = None if row.state == "not enough data" else bad
+        known = [row for row in rows if row.state != "not enough data"]
+        bad = [row for row in known if row.state == "drifted" and row.better is False]
+        row = (bad or known or rows)[0]
+        measured = (known or rows)[0]
         return Finding(
             rule=self.name,
-            labels={**key.labels(), "metric": row.metric},
-            condition=condition,
+            labels={**key.labels(), "metric": rows[0].metric if self.others else self.metrics[0]},
+            condition=bool(bad) if known else None,
             severity="warning",
             cause=_cause(key, row) if bad else of_prompt(key),
             story=drift_story(self.name, facts, key, drift, row),
-            since=row.since if bad else None,
-            value=row.after,
+            since=min((each.since for each in bad if each.since is not None), default=None),
+            value=_level(measured, measured.shift),
             # The same sums always give the same answer: what was found and is found no more was never so.
-            recovered=None if condition is None else row.state in ("returned", "steady"),
+            recovered=all(each.state in ("returned", "steady") for each in known) if known else None,
             ended=gone,
+            is_worse_than=_worse_than(measured),
         )
+
+
+def _level(row: MetricDrift, shift: float | None) -> float | None:
+    """What a shift makes of the reference: other than what was measured, it does not depend on the hour."""
+    return None if shift is None or row.reference_value is None else row.reference_value + shift
+
+
+def _worse_than(row: MetricDrift) -> Callable[[float], bool]:
+    """Whether the interval of the last days excludes what was accepted, and what is no drift from there."""
+    lower, upper, slack = _level(row, row.lately_lower), _level(row, row.lately_upper), row.tolerance or 0.0
+
+    def is_worse_than(accepted: float) -> bool:
+        if row.state != "drifted" or lower is None or upper is None:
+            return False
+        return upper < accepted - slack if row.direction == "higher" else lower > accepted + slack
+
+    return is_worse_than
 
 
 def drift_story(rule: str, facts: Facts, key: VersionPlace, drift: VersionDrift, row: MetricDrift) -> Story:

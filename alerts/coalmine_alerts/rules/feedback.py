@@ -4,7 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar, Final
+
+from scipy.stats import poisson
 
 from coalmine_alerts.facts import BadRating, Facts, Ratings
 from coalmine_alerts.poisson import Above, above
@@ -100,8 +103,14 @@ class FeedbackAboveUsual(DefaultRule):
                 story=story,
                 since=facts.now - _HOUR if bad else None,
                 value=float(ratings.down),
+                is_worse_than=partial(self._is_above, ratings.down),
                 recovered=ratings.requests >= self.recovered_after and ratings.down <= 1.2 * usual + 1,
             )
+
+    def _is_above(self, down: int, accepted: float) -> bool:
+        """Whether so many are more than chance makes of as many as were accepted."""
+        chance = float(poisson.sf(down - 1, accepted))
+        return chance <= self.error_chance and down >= self.times_usual * accepted
 
 
 def usual_of(ratings: Ratings) -> Above | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Final
 
+from scipy.stats import binom
+
 from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, LimitWatch, VersionPlace
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.story import Story
@@ -16,6 +18,8 @@ from coalmine_rollouts.decide import TAKEN_BACK
 _LATELY: Final = timedelta(minutes=10)
 _WATCHED: Final = timedelta(hours=1)
 """Evidence is of so long."""
+_CHANCE: Final = 1e-6
+"""Of each look at what was accepted."""
 _VERBS: Final = {"error_rate": "fail", "refusal_rate": "are refused"}
 
 
@@ -85,9 +89,16 @@ class KillLimit(DefaultRule):
             cause=of_prompt(watch.key),
             story=story,
             value=now,
+            is_worse_than=lambda accepted: _is_above(watch, accepted),
             recovered=now <= watch.limit and watch.requests_lately >= self.recovered_after,
             ended=ended,
         )
+
+
+def _is_above(watch: LimitWatch, accepted: float) -> bool:
+    """Whether more calls failed lately than chance explains, if the share is the one that was accepted."""
+    chance = binom.sf(watch.bad_lately - 1, watch.requests_lately, min(accepted, 1.0))
+    return bool(chance < _CHANCE)
 
 
 def _of_rollouts(facts: Facts) -> tuple[set[VersionPlace], set[VersionPlace]]:

@@ -58,6 +58,15 @@ class Budget:
                 found[day] = found.get(day, 0.0) + each.usd
         return found
 
+    def spent_between(self, facts: Facts, begin: date, end: date) -> float:
+        """Returns what was spent from a day on until before another."""
+        return sum(usd for day, usd in self.spent(facts).items() if begin <= day < end)
+
+    def forecast(self, facts: Facts) -> Forecast | None:
+        """Returns what will have been spent at the end of the present period; None if too little is known."""
+        begin, end = self.bounds(facts.now.date())
+        return forecast(self.spent(facts), now=facts.now, begin=begin, end=end, budget_usd=self.usd)
+
     def words(self) -> str:
         """What it is about."""
         filters = [each for each in (self.prompt, self.app, self.environment) if each is not None]
@@ -87,11 +96,9 @@ class BudgetSpent(DefaultRule):
             return
         for budget in self.budgets:
             begin, end = budget.bounds(facts.now.date())
-            by_day = budget.spent(facts)
-            spent = sum(amount for day, amount in by_day.items() if begin <= day < end)
-            yield self._finding(facts, budget, begin, end, spent)
+            yield self._finding(facts, budget, begin, end, budget.spent_between(facts, begin, end))
             before, _ = budget.bounds(begin - _DAY)
-            last = sum(amount for day, amount in by_day.items() if before <= day < begin)
+            last = budget.spent_between(facts, before, begin)
             yield self._finding(facts, budget, before, begin, last, ended=True)
 
     def _finding(
@@ -103,7 +110,7 @@ class BudgetSpent(DefaultRule):
             severity = "page" if budget.hard_cap else "warning"
         elif share >= self.warning_share:
             severity = "warning"
-        ahead = None if ended else _forecast(facts, budget)
+        ahead = None if ended else budget.forecast(facts)
         elapsed = (facts.now.date() - begin).days + 1
         story = Story(
             title=title(f"{percent(share)} of the budget is spent", budget.words(), f"{begin:%Y-%m-%d}"),
@@ -123,8 +130,12 @@ class BudgetSpent(DefaultRule):
             cause=Cause(kind="budget", id=budget.name),
             story=story,
             value=share,
+            is_worse_than=lambda accepted: self._stage(share) > self._stage(accepted),
             ended=ended,
         )
+
+    def _stage(self, share: float) -> int:
+        return sum(share >= each for each in (self.info_share, self.warning_share, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ class BudgetForecast(DefaultRule):
             yield self._finding(facts, budget, before, None, ended=True)
             if (end - begin).days > 1:
                 passed = sum(each for day, each in budget.spent(facts).items() if begin <= day) >= budget.usd
-                yield self._finding(facts, budget, begin, _forecast(facts, budget), ended=passed)
+                yield self._finding(facts, budget, begin, budget.forecast(facts), ended=passed)
 
     def _finding(
         self, facts: Facts, budget: Budget, begin: date, ahead: Forecast | None, *, ended: bool
@@ -232,6 +243,7 @@ class CostJump(DefaultRule):
             story=story,
             since=hour.hour,
             value=hour.usd,
+            is_worse_than=lambda accepted: spent > self.times_usual * accepted,
         )
 
 
@@ -239,11 +251,6 @@ def _labels(budget: Budget, begin: date) -> dict[str, str]:
     labels = {"budget": budget.name, "period": f"{begin:%Y-%m-%d}"}
     filters = {"environment": budget.environment, "prompt": budget.prompt, "app": budget.app}
     return labels | {name: value for name, value in filters.items() if value is not None}
-
-
-def _forecast(facts: Facts, budget: Budget) -> Forecast | None:
-    begin, end = budget.bounds(facts.now.date())
-    return forecast(budget.spent(facts), now=facts.now, begin=begin, end=end, budget_usd=budget.usd)
 
 
 def _forecast_words(ahead: Forecast | None, budget: Budget) -> str | None:

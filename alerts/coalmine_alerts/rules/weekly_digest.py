@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from coalmine_alerts.grouping import DEFAULT_DIGEST, DigestTime
 from coalmine_alerts.messages.digest import RULE, digest_finding
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.digest import Digest
@@ -11,7 +12,7 @@ from coalmine_alerts.timing import Timing
 from coalmine_alerts.weekly import week_of
 
 _TOLD_FOR: Final = timedelta(days=2)
-"""Later it is history: nobody reads it after Tuesday."""
+"""Later it is history."""
 
 
 class _Dated(Protocol):
@@ -29,20 +30,23 @@ class WeeklyDigest:
     name: Final = RULE
     timing: Final = Timing(info="at_once", group_wait=timedelta(0))
 
-    def __init__(self, read: Callable[[tuple[str, datetime, datetime]], Digest], *, hour: int = 9) -> None:
+    def __init__(
+        self, read: Callable[[tuple[str, datetime, datetime]], Digest], when: DigestTime = DEFAULT_DIGEST
+    ) -> None:
         """Prepares.
 
         Args:
             read: Computes the digest of a week, as `weekly.digest_of` does.
-            hour: Of Monday, in UTC, from which it is told.
+            when: From when on it is told.
         """
-        self._read, self._due = read, timedelta(hours=hour)
+        self._read, self._when = read, when
         self._told: Finding | None = None
 
     def __call__(self, facts: _Dated) -> Iterator[Finding]:
-        """One notice, from Monday morning on."""
+        """One notice, for two days from the time on that is set."""
         week = week_of(facts.now)
-        if not self._due <= facts.now - week[2] < self._due + _TOLD_FOR:
+        due = self._when.after_week(week[2])
+        if not due <= facts.now < due + _TOLD_FOR:
             self._told = None
             return
         if self._told is None or self._told.notice != week[0]:

@@ -114,6 +114,10 @@ class MonitoredMetric:
         """Estimate the shift over the last seven days."""
         return self._since_hour(RECENT_H)
 
+    def lately(self) -> Shift | None:
+        """Estimate the shift over the last three days, which may go on after a drift was found."""
+        return self._since_hour(RETURN_H)
+
     def _since_hour(self, length: int) -> Shift | None:
         if not len(self.buckets.start):
             return None
@@ -132,7 +136,7 @@ class MonitoredMetric:
 
     def _has_returned(self, place: int, shift: Shift) -> bool:
         lasted = int(self.buckets.start[-1] - self.buckets.start[place])
-        now = self._since_hour(RETURN_H)
+        now = self.lately()
         if now is None or lasted < RETURN_H:
             return False
         return now.lower <= 0 <= now.upper and abs(now.size) < abs(shift.size) / 2

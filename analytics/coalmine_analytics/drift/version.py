@@ -127,6 +127,7 @@ class _Row:
         scaled = None if days is None else DaySeries(days.day, days.x, days.y * metric.scale)
         finding = found.find(evidence, threshold, scaled)
         shift = found.recent() if finding is None else finding.shift
+        lately = None if finding is None else found.lately()
         state: DriftState = "steady" if finding is None else "returned" if finding.returned else "drifted"
         earliest, since, latest = (None, None, None) if finding is None else _when(found, finding)
         causes = () if earliest is None or latest is None else likely_causes(self._changes, earliest, latest)
@@ -157,6 +158,8 @@ class _Row:
             matched_by=found.reference.matching,
             bucket_hours=found.reference.length,
             likely_causes=causes,
+            lately_lower=None if lately is None else lately.lower,
+            lately_upper=None if lately is None else lately.upper,
         )
 
 

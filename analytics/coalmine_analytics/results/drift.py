@@ -77,6 +77,10 @@ class MetricDrift:
     """Hours judged together: more than one where one would hold too little."""
     likely_causes: tuple[ModelChange, ...]
     """Changes of the response model at about that time."""
+    lately_lower: float | None = None
+    """Of a drift: lower end of the shift over the last three days, likewise."""
+    lately_upper: float | None = None
+    """Upper end of the shift over the last three days."""
 
 
 @result

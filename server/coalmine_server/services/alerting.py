@@ -83,7 +83,8 @@ class Alerting:
     @cached_property
     def commands(self) -> Commands:
         """What people do with alerts."""
-        return Commands(self.database, self.configuration.channels_of, self.clock)
+        found = self.configuration
+        return Commands(self.database, found.channels_of, self.clock, found.digest)
 
     @property
     def sources(self) -> Sources:
@@ -108,8 +109,8 @@ class Alerting:
         """Evaluates the rules."""
         configuration = self.configuration
         reader = FactReader(self.sources, configuration.needs)
-        rules: list[Rule[Facts]] = [*configuration.rules, WeeklyDigest(self.digest)]
-        return Engine(self.database, rules, reader, configuration.channels_of)
+        rules: list[Rule[Facts]] = [*configuration.rules, WeeklyDigest(self.digest, configuration.digest)]
+        return Engine(self.database, rules, reader, configuration.channels_of, configuration.digest)
 
     def digest(self, week: Week, environment: str | None = None) -> Digest:
         """What a week brought.

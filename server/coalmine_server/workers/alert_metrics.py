@@ -1,24 +1,32 @@
-"""Gauges of alerts and their deliveries: whoever watches us hears when alerts do not get out."""
+"""Gauges of alerts, their deliveries and budgets: whoever watches us hears when alerts do not get out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from coalmine_alerts.facts import DaySpend, Facts
+from coalmine_alerts.reading.kept import Kept
+from coalmine_alerts.reading.sums import read_days
+from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.storage.counts import Kind, alert_counts, queues
 from coalmine_server.workers.ingest import IngestService
 
 MOST_FIRING: Final = 500
 """Alerts that are shown with their prompts."""
+_SPENT_ANEW: Final = timedelta(minutes=1)
+"""What was spent is read again after so long, however often metrics are asked for."""
 
 
 class AlertMetrics(Collector):
-    """Alerts by state, those that fire by prompt, and what waits to be told."""
+    """Alerts by state, those that fire by prompt, what waits to be told, and budgets."""
 
     def __init__(self, ingest: IngestService) -> None:
         self._ingest = ingest
+        self._days = Kept[list[DaySpend]](_SPENT_ANEW, _SPENT_ANEW)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: names are only known when asked."""
@@ -53,6 +61,9 @@ class AlertMetrics(Collector):
             if queue.state == "waiting":
                 oldest.add_metric([queue.channel], max(0.0, (now - queue.oldest).total_seconds()))
         yield from (waiting, oldest)
+        if budgets := owned.alerts.configuration.budgets:
+            days = self._days.get(now, None, lambda: read_days(owned.store.reader(), now))
+            yield from _of_budgets(budgets, Facts(now=now, days=days))
 
 
 def _of_alerts(counts: Counter[Kind]) -> Iterator[Metric]:
@@ -73,3 +84,21 @@ def _of_alerts(counts: Counter[Kind]) -> Iterator[Metric]:
     for kind, number in shown:
         firing.add_metric([kind.rule, kind.severity, kind.environment, kind.prompt], number)
     yield from (alerts, firing)
+
+
+def _of_budgets(budgets: Sequence[Budget], facts: Facts) -> Iterator[Metric]:
+    spent, limit, ahead = (
+        GaugeMetricFamily(f"coalmine_budget_{name}_usd", words, labels=["budget", "period"])
+        for name, words in (
+            ("spent", "Spent so far in the present day, week or month (UTC)."),
+            ("limit", "What may be spent in it."),
+            ("forecast", "What will have been spent at its end; left out where too little is known."),
+        )
+    )
+    for budget in budgets:
+        labels = [budget.name, budget.period]
+        limit.add_metric(labels, budget.usd)
+        spent.add_metric(labels, budget.spent_between(facts, *budget.bounds(facts.now.date())))
+        if (found := budget.forecast(facts)) is not None:
+            ahead.add_metric(labels, found.usd)
+    yield from (spent, limit, ahead)

@@ -1,13 +1,15 @@
 """The configuration of alerts: what it changes, and how its mistakes are named."""
 
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from coalmine_alerts.configuration.read import read_configuration
 from coalmine_alerts.configuration.records import Configuration, ConfiguredRule, default_configuration
 from coalmine_alerts.delivery.channels import SlackBotSettings
+from coalmine_alerts.grouping import DigestTime
 from coalmine_alerts.reading.reader import SOURCES
 from coalmine_alerts.results.alerts import Alert, Cause, Severity
 from coalmine_alerts.results.story import Story
@@ -36,6 +38,7 @@ prompts:
   play-*: {tier: low}
 budgets:
   support: {usd: 2000, period: week, prompt: support-refund, hard_cap: true}
+digest: {at: "08:30", time_zone: Europe/Berlin, weekday: tuesday}
 models:
   - {names: [own-1, gpt-5], ends: 2027-05-01, provider: Acme}
 """
@@ -65,7 +68,8 @@ def test_a_full_configuration_is_read() -> None:
     assert rule(found, "rollout_held").rule.after == timedelta(minutes=30)
     (budget,) = rule(found, "budget").rule.budgets
     assert (budget.usd, budget.period, budget.hard_cap) == (2_000.0, "week", True)
-    assert rule(found, "budget_forecast").rule.budgets == (budget,)
+    assert rule(found, "budget_forecast").rule.budgets == found.budgets == (budget,)
+    assert found.digest == DigestTime(at=time(8, 30), time_zone=ZoneInfo("Europe/Berlin"), weekday="tuesday")
 
 
 def test_without_a_configuration_all_rules_but_one_are_on_and_read_what_they_need() -> None:
@@ -232,6 +236,12 @@ def test_who_cares_stands_in_the_story_and_decides_whether_it_wakes_somebody() -
             "models: [{names: [a], ends: soon}]",
             "models[0].ends is 'soon': write a day such as 2027-01-14",
         ),
+        ("digest: {at: 9}", 'digest.at is 9: give a time of day in quotes, such as "09:00"'),
+        ("digest: {at: '24:00'}", "digest.at is '24:00': give a time of day in quotes"),
+        ("digest: {time_zone: Berlin}", "digest.time_zone is 'Berlin': give a time zone by its name"),
+        ("digest: {time_zone: ../etc}", "digest.time_zone is '../etc': give a time zone by its name"),
+        ("digest: {weekday: mon}", "digest.weekday is 'mon': "),
+        ("digest: {hour: 9}", "a key of digest is 'hour': known are at, time_zone, weekday"),
         ("- a", "alerts.yaml is"),
         ("{", "alerts.yaml is"),
         ("rules: [a]", "rules is"),
@@ -259,6 +269,42 @@ budgets:
     places = [each.split(" is ")[0] for each in raised.value.mistakes]
     assert places == ["channels.a.kind", "budgets.b.usd", "a key of rules", "rules.cost_jump.times_usual"]
     assert len(str(raised.value).splitlines()) == 4
+
+
+def test_all_mistakes_of_an_entry_are_named_at_once() -> None:
+    source = """
+rules:
+  cost_jump: {times_usual: x, least_usd: -1, colour: red, on: maybe, for: soon}
+  kill_limit: {limits: {error_rate: 2, refusal_rate: 0, eror: 1}}
+channels:
+  a: {kind: slack_bot, texts: redacted, thread: 1, private: 3}
+  b: {kind: webhook, url: http, allowed_networks: [x, y]}
+prompts:
+  p: {tier: high, channels: [c, d], runbook: wiki, ownr: me}
+budgets:
+  b: {usd: none, period: yearly, environment: prd, cap: true}
+models:
+  - {names: x, ends: soon, until: later}
+digest: {at: 9, time_zone: Berlin, weekday: mon}
+"""
+    with pytest.raises(InvalidFile) as raised:
+        read_configuration(source)
+    places = [each.split(":")[0] for each in raised.value.mistakes]
+    assert sorted(each.split(" is ")[0] for each in places) == sorted(
+        [
+            *("a key of channels.a", "channels.a.channel", "channels.a.private", "channels.a.texts"),
+            *("channels.b.url", "channels.b.allowed_networks[0]", "channels.b.allowed_networks[1]"),
+            *("a key of prompts.p", "prompts.p.tier", "prompts.p.runbook"),
+            *("prompts.p.channels[0]", "prompts.p.channels[1]"),
+            *("a key of budgets.b", "budgets.b.usd", "budgets.b.period", "budgets.b.environment"),
+            *("a key of models[0]", "models[0].names", "models[0].ends"),
+            *("a key of rules.cost_jump", "rules.cost_jump.times_usual", "rules.cost_jump.least_usd"),
+            *("rules.cost_jump.on", "rules.cost_jump.for"),
+            *("a key of rules.kill_limit.limits", "rules.kill_limit.limits.error_rate"),
+            "rules.kill_limit.limits.refusal_rate",
+            *("digest.at", "digest.time_zone", "digest.weekday"),
+        ]
+    )
 
 
 def test_every_threshold_of_every_rule_can_be_set() -> None:

@@ -24,7 +24,8 @@ QUALITY = RULES["quality_drift"]
 
 def test_a_metric_that_got_worse_is_told_with_how_much_since_when_and_how_sure() -> None:
     told = one(QUALITY(facts(drifts=[version_drift(metric_drift())])))
-    assert (told.condition, told.severity, told.value) == (True, "warning", 0.781)
+    assert (told.condition, told.severity) == (True, "warning")
+    assert told.value == pytest.approx(0.781)
     assert told.labels == {
         "environment": "prod",
         "prompt": "refund",
@@ -81,6 +82,52 @@ def test_each_metric_is_told_by_one_rule(rule: str, metric: str) -> None:
 def test_what_is_neither_good_nor_bad_is_told_by_none(metric: str) -> None:
     known = facts(drifts=[version_drift(metric_drift(metric, direction="same"))])
     assert [name for name, each in RULES.items() if findings(each(known))] == []
+
+
+def test_latency_that_is_worse_in_two_ways_is_one_alert() -> None:
+    slower: dict[str, Any] = {
+        "direction": "lower",
+        "unit": "ms",
+        "before": 900.0,
+        "after": 1100.0,
+        "shift": 200.0,
+    }
+    tail = {"direction": "lower", "unit": "share", "before": 0.05, "after": 0.11, "shift": 0.06}
+    early = NOW - timedelta(hours=9)
+    rows = [metric_drift("latency_over_p95_rate", since=early, **tail), metric_drift("latency_ms", **slower)]
+    told = one(RULES["latency_drift"](facts(drifts=[version_drift(*rows)])))
+    assert (told.labels["metric"], told.condition, told.since) == ("latency_ms", True, early)
+    assert told.story.title.startswith("Latency ms rose")
+    assert told.story.table is not None
+    assert [row[0] for row in told.story.table.rows] == ["latency_ms", "latency_over_p95_rate"]
+    rows[1] = metric_drift("latency_ms", **{**slower, "state": "steady", "better": None})
+    told = one(RULES["latency_drift"](facts(drifts=[version_drift(*rows)])))
+    assert (told.labels["metric"], told.condition, told.recovered) == ("latency_ms", True, False)
+    assert told.story.title.startswith("Latency over p95 rose")
+    # Metrics of quality are different things.
+    both = [metric_drift("quality"), metric_drift("grounding")]
+    assert len(findings(QUALITY(facts(drifts=[version_drift(*both)])))) == 2
+
+
+@pytest.mark.parametrize(
+    ("direction", "lately", "accepted", "worse"),
+    [
+        # The level is 0.824, and 0.01 are no drift.
+        ("higher", (-0.12, -0.08), 0.781, True),
+        ("higher", (-0.12, -0.05), 0.781, False),
+        ("higher", (-0.05, -0.03), 0.9, True),
+        ("lower", (0.08, 0.12), 0.867, True),
+        ("lower", (0.04, 0.12), 0.867, False),
+        ("higher", (None, None), 0.781, False),
+    ],
+)
+def test_what_was_accepted_is_what_the_last_days_are_compared_with(
+    direction: str, lately: tuple[float | None, float | None], accepted: float, worse: bool
+) -> None:
+    row = metric_drift(direction=direction, lately_lower=lately[0], lately_upper=lately[1])
+    told = one(QUALITY(facts(drifts=[version_drift(row)])))
+    assert told.is_worse_than is not None
+    assert told.is_worse_than(accepted) is worse
 
 
 def test_a_metric_whose_direction_nobody_knows_is_never_judged() -> None:

@@ -26,6 +26,12 @@ def watch(**given: object) -> LimitWatch:
     return LimitWatch(**values)  # type: ignore[arg-type]
 
 
+def test_what_was_accepted_is_broken_by_more_than_chance() -> None:
+    told = one(KillLimit()(facts(limits=[watch()])))
+    assert told.is_worse_than is not None
+    assert [told.is_worse_than(each) for each in (0.2, 0.3, 0.5, 0.9)] == [True, False, False, False]
+
+
 @pytest.mark.parametrize(
     ("given", "condition", "recovered"),
     [

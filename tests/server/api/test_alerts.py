@@ -163,3 +163,24 @@ def test_a_silence_has_a_reason_and_an_end_and_can_be_ended(server: ServerProces
     too_long = coalmine("alerts", "silence", "prompt=a", "--for", "31d", "--reason", "x", home=server.home)
     assert too_long.returncode == 2
     assert "30" in too_long.stderr
+
+
+def test_readers_do_nothing_and_authors_no_more_than_the_table_says(
+    server: ServerProcess, admin: Person, reader: Person
+) -> None:
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    silence = {"matchers": {"prompt": "nothing"}, "until": until, "reason": "tests"}
+    for path, body in (
+        (f"/v1/alerts/{FIRST}/acknowledge", None),
+        (f"/v1/alerts/{FIRST}/accept", {"reason": "as meant"}),
+        (f"/v1/alerts/{FIRST}/mark", {"useful": False}),
+        ("/v1/alerts/silences", silence),
+    ):
+        refused = reader.post(path, body, expect=403)
+        assert "reader" in str(refused), path
+    with admin.make("eve", "author") as eve:
+        eve.post(f"/v1/alerts/{FIRST}/accept", {"reason": "as meant"}, expect=403)
+        made = eve.post("/v1/alerts/silences", silence, expect=201)
+        reader.post(f"/v1/alerts/silences/{made['id']}/end", expect=403)
+        eve.post(f"/v1/alerts/silences/{made['id']}/end")
+    assert reader.get(f"/v1/alerts/{FIRST}")["state"] == "firing"

@@ -26,6 +26,8 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One with a rollout that runs, and with calls of what is served and of what is not."""
     home = tmp_path_factory.mktemp("scraped") / "home"
+    home.mkdir(mode=0o700)
+    (home / "alerts.yaml").write_text("budgets: {greetings: {usd: 2, period: week, prompt: greeting}}\n")
     with ServerProcess(home) as found:
         found.wait_ready()
         with Person.local(found) as admin, admin.make("author", "author") as author:
@@ -109,10 +111,18 @@ def test_rollouts_have_their_state(samples: Samples) -> None:
     assert _of(samples, "coalmine_rollout_holds", **place) >= 0
 
 
+def test_budgets_have_what_is_spent_and_what_may_be(samples: Samples) -> None:
+    labels = {"budget": "greetings", "period": "week"}
+    assert samples["coalmine_budget_limit_usd"] == [(labels, 2.0)]
+    assert 0 < _of(samples, "coalmine_budget_spent_usd", **labels) < 0.1
+    # A forecast needs a week.
+    assert "coalmine_budget_forecast_usd" not in samples
+
+
 def test_no_label_has_more_values_than_names_of_what_is_served(samples: Samples) -> None:
     allowed = {
         *("environment", "prompt", "version", "state", "quantile", "source", "worker", "outcome"),
-        *("rule", "severity", "channel", "method", "route", "status", "le", "generation"),
+        *("budget", "period", "rule", "severity", "channel", "method", "route", "status", "le", "generation"),
         *("implementation", "major", "minor", "patchlevel"),
     }
     assert {name for rows in samples.values() for labels, _ in rows for name in labels} <= allowed

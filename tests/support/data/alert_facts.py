@@ -77,6 +77,8 @@ def metric_drift(metric: str = "quality", **given: Any) -> MetricDrift:
         "matched_by": "hour of week",
         "bucket_hours": 1,
         "likely_causes": (),
+        "lately_lower": -0.05,
+        "lately_upper": -0.03,
     }
     return MetricDrift(**{**values, **given})
 
