@@ -77,7 +77,7 @@ def test_it_says_what_each_version_brought_and_all_together(open_page: Open) -> 
 
 def test_it_says_how_fast_and_how_safely_versions_ship(open_page: Open) -> None:
     shown = html(open_page())
-    for words in ("1 of 3", "33 % (6 % to 79 %)", "26 h", "21 min", "1.9 %"):
+    for words in ("1 of 3", "33 % (6 % to 79 %)", "26.0 h", "21 min", "1.9 %"):
         assert words in shown, words
 
 

@@ -138,6 +138,8 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
         said.append(f"{count(unpriced)} calls ({share}) have no known cost and are not in it")
     if found.by in ("segment", "user"):
         said.append(f"raw rows are read for seven days at most: from {local(found.since)}")
+    if any(point.others for point in found.series):
+        said.append("pale in the chart: all others together")
     if found.by == "user" and any((row.name or "").startswith("#") for row in found.items):
         said.append("admins see who they are")
     st.caption(plain("; ".join(said) + "."))

@@ -10,7 +10,7 @@ from coalmine_dashboards.parts.actions import action, perform
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import known_facets
-from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
 from coalmine_dashboards.ranges import RANGES, range_named
 from coalmine_dashboards.views import calls
 from coalmine_dashboards.views.markup import plain, shown
@@ -99,7 +99,7 @@ def _names() -> list[str]:
     return _names_for(client())
 
 
-@st.cache_data(ttl="10s", max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl="10s", max_entries=1_000, show_spinner=False, hash_funcs=BY_VIEWER)
 def _names_for(asked: ApiClient) -> list[str]:
     """Names of datasets: not asked for at each refresh."""
     return [each.name for each in asked.items("/v1/datasets", Dataset)]

@@ -43,7 +43,9 @@ _Z95: Final = 1.96
 _HEIGHT_PX: Final = 230
 _BARS: Final = "bars"
 _DAYS: Final = "days"
-_OTHERS: Final = "#8A8A8A"
+_OTHERS: Final = "#80808055"
+_LEAST_CALLS: Final = 30
+"""Fewer give no interval that holds."""
 _DAY: Final = timedelta(days=1)
 
 GroupKey = tuple[str | None, str | None]
@@ -193,7 +195,7 @@ def cost_columns(costs: Costs, mode: Mode) -> list[Column[CostRow]]:
 
 def halfwidth(row: CostRow) -> str:
     """Returns what the mean cost of a call is sure to: `± $0.0001`; empty where that is not known."""
-    if row.cost_usd_per_request_sd is None:
+    if row.cost_usd_per_request_sd is None or row.priced_requests < _LEAST_CALLS:
         return ""
     half = Decimal(f"{_Z95 * row.cost_usd_per_request_sd / sqrt(row.priced_requests):.2g}")
     return f"± ${half:f}"

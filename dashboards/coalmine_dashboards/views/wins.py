@@ -217,7 +217,7 @@ def gains_chart(
             title=None,
             scale=alt.Scale(domain=list(chosen), range=[each.colour for each in styles]),
             legend=alt.Legend(
-                orient="bottom", columns=2, labelLimit=400, symbolOpacity=1, symbolType="stroke"
+                orient="bottom", columns=1, labelLimit=400, symbolOpacity=1, symbolType="stroke"
             ),
         ),
     )
@@ -277,6 +277,7 @@ def shipped_columns(local: Any) -> list[Column[Shipped]]:  # noqa: ANN401 - `vie
             lambda row: Html("<br>".join(map(effect_words, first_effects(row))) or UNKNOWN),
             "Against the version before, with the interval of the rollout's last look.",
             text=True,
+            wraps=True,
         ),
         Column("Ended", lambda row: local(row.ended_at), text=True, vital=False),
         Column(

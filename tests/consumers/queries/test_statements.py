@@ -503,3 +503,88 @@ def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
         assert f"def test_{entry.name.removesuffix('.sql')}(" in mine, entry.name
         for heading in ("-- Purpose: ", "-- Grain: ", "-- Parameters: ", "-- Units: "):
             assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)
+
+
+COSTS: dict[str, Any] = {**ANY, "prompt": None, "version": None, "bucket_s": None, "shown": None, "limit": 9}
+
+
+def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=2, cost_known=2, cost_nano_usd=40, cost_mean=20.0, cost_m2=50.0, input_tokens=9),
+        row(1, requests=3, errors=1, cost_known=1, cost_nano_usd=50, cost_mean=50.0, cost_m2=0.0, model="n"),
+        row(1, version="2", requests=1, input_tokens=7, input_tokens_known=1, cached_input_tokens=2),
+        row(2, requests=100, cost_known=1, cost_nano_usd=10**9),
+        row(0, resolution="hour", requests=1000),
+    )
+    first, second = run(connection, "costs", **COSTS, by="version", pieces=MINUTES)
+    assert (first["prompt"], first["name"], first["others"], first["bucket"]) == ("p", "1", False, None)
+    assert (first["requests"], first["errors"], first["priced_requests"]) == (5, 1, 3)
+    assert (int(first["cost_nano_usd"]), first["models"]) == (90, ["m", "n"])
+    # 15, 25 and 50 are 15, 5 and 20 away from their mean.
+    assert first["cost_m2"] == pytest.approx(15.0**2 + 5.0**2 + 20.0**2)
+    assert first["input_tokens_per_request"] is None
+    assert (second["name"], second["cost_m2"], int(second["cost_nano_usd"])) == ("2", None, 0)
+    assert (second["input_tokens_per_request"], second["cached_input_tokens_per_request"]) == (7.0, 2.0)
+    assert {
+        (each["groups"], each["all_requests"], int(each["all_cost_nano_usd"])) for each in (first, second)
+    } == {(2, 6, 90)}
+    shown = [{"prompt": "", "name": "n"}]
+    by_time = run(
+        connection, "costs", **{**COSTS, "shown": shown, "bucket_s": 60}, by="model", pieces=MINUTES
+    )
+    assert [(each["bucket"], each["name"], each["others"], each["requests"]) for each in by_time] == [
+        (HOUR, None, True, 2),
+        (HOUR + MINUTE, "n", False, 3),
+        (HOUR + MINUTE, None, True, 1),
+    ]
+    (only,) = run(
+        connection, "costs", **{**COSTS, "model": "n", "limit": 1}, by="environment", pieces=MINUTES
+    )
+    assert (only["name"], only["requests"]) == ("prod", 3)
+
+
+def test_costs_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    def call(minute: int, cost: int | None, unit: str, plan: str | None, **values: Any) -> dict[str, Any]:
+        segments = [] if plan is None else [{"key": "plan", "value": plan}]
+        return {
+            "event_time": HOUR + minute * MINUTE,
+            "cost_nano_usd": cost,
+            "unit_id": unit,
+            "segments": segments,
+            **values,
+        }
+
+    connection.execute("CREATE TABLE requests AS FROM requests_hot").fetchall()  # without its constraints
+    insert(
+        connection,
+        "requests",
+        call(0, 30, "a", "pro", input_tokens=10, cached_input_tokens=4),
+        call(1, 10, "a", None, error_type="TimeoutError"),
+        call(1, None, "b", "pro", response_model="n"),
+        call(9, 99, "c", "pro"),
+    )
+    chosen = {**COSTS, "since": HOUR, "until": HOUR + 2 * MINUTE}
+    by_user = run(connection, "costs_of_calls", **chosen, by="user", segment=None)
+    assert [(each["name"], each["requests"], each["errors"]) for each in by_user] == [
+        ("a", 2, 1),
+        ("b", 1, 0),
+    ]
+    first, second = by_user
+    assert (int(first["cost_nano_usd"]), first["priced_requests"], first["cost_m2"]) == (40, 2, 200.0)
+    assert (first["input_tokens_per_request"], first["cached_input_tokens_per_request"]) == (10.0, 4.0)
+    assert (int(second["cost_nano_usd"]), second["priced_requests"], second["groups"]) == (0, 0, 2)
+    assert (int(second["all_requests"]), int(second["all_cost_nano_usd"])) == (3, 40)
+    by_plan = run(connection, "costs_of_calls", **chosen, by="segment", segment="plan")
+    assert [(each["name"], each["requests"]) for each in by_plan] == [("pro", 2), (None, 1)]
+    shown = [{"prompt": "", "name": None}]
+    apart = {**chosen, "shown": shown, "bucket_s": 60}
+    by_time = run(connection, "costs_of_calls", **apart, by="segment", segment="plan")
+    assert [(each["bucket"], each["name"], each["others"], each["requests"]) for each in by_time] == [
+        (HOUR, None, True, 1),
+        (HOUR + MINUTE, None, False, 1),
+        (HOUR + MINUTE, None, True, 1),
+    ]
+    (only,) = run(connection, "costs_of_calls", **{**chosen, "model": "n"}, by="user", segment=None)
+    assert only["name"] == "b"
