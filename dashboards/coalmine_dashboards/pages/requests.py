@@ -245,7 +245,11 @@ def _texts(call: StoredCall) -> None:
 
 
 def _links(call: StoredCall, context: CallContext) -> str:
-    links = [anchor("Its version", "prompt", prompt=call.prompt, version=call.version)]
+    links = [
+        anchor(
+            "Its version", "prompt", prompt=call.prompt, environment=call.environment, version=call.version
+        )
+    ]
     if context.served_by is not None and context.served_by.rollout is not None:
         links.append(anchor("Its rollout", "rollouts", rollout=context.served_by.rollout))
     return " " + " · ".join(links)
