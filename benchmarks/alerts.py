@@ -23,8 +23,8 @@ To be done in time, prompts of a store share its history, which is simulated and
 and copied; a prompt whose regression was told leaves 6 hours later, so that nothing is known of what would
 have been told wrongly after that; and the calm part looks at drift every 6 hours: what is found stays found.
 
-Run alone, it takes about an hour of a core. It uses two; `--keep FILE` keeps each part as it is done, and a
-run that was interrupted goes on from there.
+Run alone, it takes one to two hours of a core. It uses two; `--keep FILE` keeps each part as it is done, and
+a run that was interrupted goes on from there.
 
     python -m benchmarks.alerts [--days 60] [--runs 100] [--prompts 6] [--kind NAME] [--keep FILE] [--json]
 """
@@ -36,6 +36,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from itertools import chain
@@ -214,8 +215,8 @@ def kept(path: Path | None) -> dict[str, Results]:
     """What was simulated before, by the names of tasks; a line that was not written to its end is none."""
     found: dict[str, Results] = {}
     if path is not None and path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
                 row = json.loads(line)
                 found[row["task"]] = _RESULTS.validate_python(row["results"])
     return found
@@ -224,9 +225,9 @@ def kept(path: Path | None) -> dict[str, Results]:
 def keep(path: Path | None, task: str, results: Results) -> None:
     """Keeps what was simulated."""
     if path is not None:
+        row = {"task": task, "results": _RESULTS.dump_python(results, mode="json")}
         with path.open("a", encoding="utf-8") as file:
-            row = {"task": task, "results": _RESULTS.dump_python(results, mode="json")}
-            file.write(json.dumps(row) + "\n")
+            file.write(f"\n{json.dumps(row)}\n")  # the line before may have broken off
 
 
 def _begin(task: Task) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, Refused
 from coalmine_dashboards.parts.account import account, signed_in
-from coalmine_dashboards.parts.actions import say_what_came
+from coalmine_dashboards.parts.actions import ask_pending, say_what_came
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.links import FIRST, PageName
 from coalmine_dashboards.parts.live import live
@@ -79,6 +79,7 @@ def show(first: PageName = FIRST) -> None:
         return
     account()
     say_what_came()
+    ask_pending()
     try:
         page.run()
     except (NotFound, Refused) as error:

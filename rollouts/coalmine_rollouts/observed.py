@@ -38,15 +38,16 @@ class Observed:
     def read(self, keys: frozenset[Key], now: datetime) -> None:
         """Reads what was stored since the last time, and of new prompts the last hour."""
         with self._reader.snapshot() as snapshot:
-            (progress,) = snapshot.rows(statement("progress", __package__))
-            fresh = keys - self._prompts.keys()
-            since = now - KEPT
+            fresh, since = keys - self._prompts.keys(), now - KEPT
+            (progress,) = snapshot.rows(
+                statement("progress", __package__), {"after": self.ingest_id, "since": since, "now": now}
+            )
             if fresh:
                 self._add(snapshot, fresh, after=0, since=since, now=now)
             if progress["ingest_id"] != self.ingest_id:
                 known = frozenset(self._prompts.keys() & keys) - fresh
                 self._add(snapshot, known, after=self.ingest_id, since=since, now=now)
-                self._mark(snapshot, since, now)
+                self._mark(progress["watermark"])
                 self.ingest_id = progress["ingest_id"]
             self._learn(snapshot, keys, now)
         for key in self._prompts.keys() - keys:
@@ -98,12 +99,9 @@ class Observed:
                 if row["arm"] == TREATMENT:
                     self._treated[row["experiment"]] += row["requests"]
 
-    def _mark(self, source: Source, since: datetime, now: datetime) -> None:
-        (row,) = source.rows(
-            statement("watermark", __package__), {"after": self.ingest_id, "since": since, "now": now}
-        )
-        if row["watermark"] is not None:
-            found = row["watermark"].astimezone(UTC)
+    def _mark(self, newest: datetime | None) -> None:
+        if newest is not None:
+            found = newest.astimezone(UTC)
             self.watermark = found if self.watermark is None else max(self.watermark, found)
 
     def _learn(self, source: Source, keys: frozenset[Key], now: datetime) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from coalmine_alerts.results.spending import Spending, Standing
@@ -90,6 +91,7 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.delenv("COALMINE_TOKEN", raising=False)
     yield lambda: opened_page("now")
     client_for.clear()
+    st.cache_data.clear()
 
 
 def html(page: AppTest) -> str:

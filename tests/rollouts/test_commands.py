@@ -366,6 +366,22 @@ def test_a_retry_is_a_new_rollout_with_a_new_salt(
     assert registry.experiment(again.id).salt != registry.experiment(made.id).salt
 
 
+def test_a_segment_is_left_out_by_a_rule_and_a_retry(
+    registry: Registry, rollouts: Rollouts, world: World
+) -> None:
+    made = start(rollouts)
+    world.minutes(1)
+    rule = Rule("german stays", {"language": ("de",)}, ServeVersion("1.0.0"))
+    registry.set_rules(CLEO, "prod", PROMPT, [rule])
+    rollouts.abort(BOB, made.id, reason="worse where language is de")
+    world.minutes(1)
+    again = rollouts.retry(BOB, made.id)
+    world.minutes(60)
+    assert (rollouts.rollout(made.id).state, rollouts.rollout(again.id).state) == ("aborted", "completed")
+    served = registry.deployment("prod", PROMPT)
+    assert (served.version, list(served.rules)) == ("1.1.0", [rule])
+
+
 def test_weights_by_hand_pause_it_and_resuming_says_which_stage_this_is(
     registry: Registry, rollouts: Rollouts, world: World
 ) -> None:

@@ -276,7 +276,7 @@ def drift_at(store: Store, key: VersionKey, plan: DriftPlan, now: datetime) -> V
         named = ignored_days(snapshot, key, plan.reference.special_days)
         if watched is None or watched.reference_until is None or watched.reference_until > now:
             return no_reference(key, plan, now, (), named)
-        series = version_series(snapshot, watched)
+        (series,) = version_series(snapshot, [watched])
         changed = reallocations(snapshot, key, watched.first_hour)
     return read_drift(
         series,

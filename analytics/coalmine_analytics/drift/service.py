@@ -66,17 +66,21 @@ class Drifts:
             others = [key for key in keys if key not in watched]
             if others:
                 watched |= read_all_watched(self._store.reader(), others)
-        return [self._judged(key, watched.get(key), now) for key in keys]
-
-    def _judged(self, key: VersionKey, watched: Watched | None, now: datetime) -> VersionDrift:
         special = self.plan.reference.special_days
         with self._store.reader().snapshot() as snapshot:
-            named = ignored_days(snapshot, key, special)
-            if watched is None:
-                return no_reference(key, self.plan, now, days_of_requests(snapshot, key), named)
-            series = version_series(snapshot, watched)
-            changed = reallocations(snapshot, key, watched.first_hour)
-        return read_drift(series, self.plan, taken_at=now, reallocations=changed, named=named)
+            series = version_series(snapshot, [each for each in watched.values() if each is not None])
+            kept = {each.watched.key: each for each in series}
+            named = {key: ignored_days(snapshot, key, special) for key in keys}
+            changed = {
+                key: reallocations(snapshot, key, each.watched.first_hour) for key, each in kept.items()
+            }
+            young = {key: days_of_requests(snapshot, key) for key in keys if key not in kept}
+        return [
+            read_drift(kept[key], self.plan, taken_at=now, reallocations=changed[key], named=named[key])
+            if key in kept
+            else no_reference(key, self.plan, now, young[key], named[key])
+            for key in keys
+        ]
 
     def keep_up(self) -> list[VersionKey]:
         """Update the sums of every version that had new requests, before raw rows expire.

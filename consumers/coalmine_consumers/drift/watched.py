@@ -11,6 +11,10 @@ import pyarrow as pa
 from coalmine_consumers.sql import Source, replace_rows
 
 KEY = ("prompt", "version", "environment")
+LISTED_KEYS = (
+    "SELECT unnest($prompts) AS prompt, unnest($versions) AS version, unnest($environments) AS environment"
+)
+"""Versions as rows, of the parameters that `lists_of` returns."""
 _TIME = pa.timestamp("us", "UTC")
 _THRESHOLDS = ("cost_cap", "latency_cap", "latency_tail", "time_to_first_token_tail")
 _SCHEMA = pa.schema(
@@ -35,6 +39,12 @@ class VersionKey:
     def parameters(self) -> dict[str, Any]:
         """Returns SQL parameters."""
         return asdict(self)
+
+
+def lists_of(keys: Iterable[VersionKey]) -> dict[str, list[str]]:
+    """Returns versions as SQL parameters, a list for each part."""
+    found = list(keys)
+    return {f"{name}s": [getattr(key, name) for key in found] for name in KEY}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -74,6 +75,8 @@ class ApiClient:
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 10.0) -> None:
         self.url = url.rstrip("/")
         self._has_token = token is not None
+        self.identity = (self.url, None if token is None else sha256(token.encode()).hexdigest())
+        """Whom answers are for: the same for clients of one server and token, and for no others."""
         headers = {"Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"

@@ -17,7 +17,7 @@ from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, one_of
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
 from coalmine_dashboards.views.explain import (
     axis_title,
     contribution_columns,
@@ -86,7 +86,7 @@ def _question(chosen: Chosen, prompt: str, versions: Sequence[str]) -> _Asked | 
     return _Asked(prompt, chosen.environment, metric, None if a == _PERIODS else a, b, chosen.time_range.key)
 
 
-@st.cache_data(ttl=_KEPT_FOR, max_entries=50, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl=_KEPT_FOR, max_entries=50, show_spinner=False, hash_funcs=BY_VIEWER)
 def _metrics(asked: ApiClient) -> list[str]:
     """Metrics of requests, quality first."""
     rows = asked.items("/v1/metrics", MetricRow)
@@ -95,7 +95,7 @@ def _metrics(asked: ApiClient) -> list[str]:
 
 
 @st.cache_data(
-    ttl=_KEPT_FOR, max_entries=50, show_spinner="Reading requests …", hash_funcs={ApiClient: id, Chosen: repr}
+    ttl=_KEPT_FOR, max_entries=50, show_spinner="Reading requests …", hash_funcs={**BY_VIEWER, Chosen: repr}
 )
 def _explained(asked: ApiClient, question: _Asked, chosen: Chosen) -> Explanation:
     return asked.read(

@@ -17,7 +17,7 @@ from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.links import anchor, anchor_to
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, dot, table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
 from coalmine_dashboards.views.costs import spending_items
 from coalmine_dashboards.views.health import HealthItem, health_items
 from coalmine_dashboards.views.markup import escape, health_strip
@@ -31,6 +31,7 @@ _LATELY: Final = timedelta(hours=24)
 _MOST_ROLLOUTS: Final = 8
 """Whose standing is read; each costs a question."""
 _EVERY_S: Final = 5.0
+_SLOWLY: Final = "20s"
 _DOTS: Final[Mapping[Urgency, tuple[str, str]]] = {
     "page": ("bad", "now"),
     "warning": ("notice", "today"),
@@ -61,6 +62,7 @@ def show() -> None:
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
     environments = asked.facets().environments
+    slowly = _slowly(asked)
     recent = asked.first("/v1/rollouts", Rollout, 50)
     running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
     return _Seen(
@@ -68,14 +70,24 @@ def _fetch(asked: ApiClient) -> _Seen:
         asked.first("/v1/alerts", Alert, 100, state="firing"),
         asked.first("/v1/promotions", Promotion, 50, status="pending"),
         [asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus) for each in running],
-        asked.read("/v1/reviews", list[ReviewQueue]),
+        slowly[0],
         asked.ingest(),
-        asked.items("/v1/prompts", PromptSummary),
+        slowly[1],
         {
             each: asked.items("/v1/versions", VersionRow, environment=each, since=now - _LATELY)
             for each in environments
         },
         asked.items("/v1/versions", VersionRow, since=_midnight(now)),
+        slowly[2],
+    )
+
+
+@st.cache_data(ttl=_SLOWLY, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
+def _slowly(asked: ApiClient) -> tuple[list[ReviewQueue], list[PromptSummary], Spending]:
+    """What need not be asked for at every refresh."""
+    return (
+        asked.read("/v1/reviews", list[ReviewQueue]),
+        asked.items("/v1/prompts", PromptSummary),
         asked.read("/v1/spending", Spending),
     )
 
@@ -93,13 +105,13 @@ def _draw(seen: _Seen) -> bool:
         advise(nothing_yet())
         return False
     waiting = needs(seen.alerts, seen.rollouts, seen.promotions, seen.queues, seen.ingest)
-    st.header("Needs a person", anchor=False)
+    st.subheader("Needs a person", anchor=False)
     if waiting:
         _needs(waiting, seen.at)
     else:
         st.html(f"<p>{dot('good', 'Nothing waits for anybody.').markup}</p>")
     rows = served(seen.prompts, seen.lately, seen.rollouts, seen.alerts)
-    st.header("Serving, last 24 hours", anchor=False)
+    st.subheader("Serving, last 24 hours", anchor=False)
     _served(rows, seen.at)
     st.caption(f"As of {local(seen.at, seconds=True)}.")
     return True
@@ -160,13 +172,13 @@ def _served(rows: list[Served], now: datetime) -> None:
                 ),
                 text=True,
             ),
-            Column("Environment", lambda row: row.environment, text=True),
-            Column("Version", lambda row: row.version, "Served by default.", text=True),
             Column(
                 "State",
                 lambda row: Html(anchor_to(row.address, dot(row.tone, row.state).markup)),
                 text=True,
             ),
+            Column("Environment", lambda row: row.environment, text=True),
+            Column("Version", lambda row: row.version, "Served by default.", text=True),
             Column("Requests", lambda row: count(row.requests), "Calls of all versions, last 24 hours."),
             _figure("Cost / request", lambda row: money(row.cost_usd_per_request), vital=False),
             _figure("Latency p95", lambda row: milliseconds(row.latency_ms_p95), vital=False),

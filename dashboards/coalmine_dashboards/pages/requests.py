@@ -17,7 +17,7 @@ from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, 
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
 from coalmine_dashboards.views import calls
 from coalmine_dashboards.views.markup import escape, plain, shown
 from coalmine_dashboards.views.problems import nothing_yet
@@ -138,7 +138,7 @@ def _uuid(text: str) -> str:
         raise NotFound("", "no id") from error
 
 
-@st.cache_data(ttl="1m", max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl="1m", max_entries=1_000, show_spinner=False, hash_funcs=BY_VIEWER)
 def _call(asked: ApiClient, request: str) -> tuple[StoredCall, CallContext]:
     """A request hardly changes, so that refreshing the list need not read it again."""
     path = f"/v1/requests/{segment(request)}"
@@ -226,6 +226,7 @@ def _detail(call: StoredCall, context: CallContext) -> None:
                 f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in calls.facts(call)
             )
             st.html(f'<dl class="cm-facts">{pairs}</dl>')
+        downloads([call], "request")
         if may(Role.ADMIN):
             requests_cases.add_to_dataset(call.request_id)
 
@@ -244,7 +245,7 @@ def _texts(call: StoredCall) -> None:
 
 
 def _links(call: StoredCall, context: CallContext) -> str:
-    links = [anchor("All of this version", "prompt", prompt=call.prompt, environment=call.environment)]
+    links = [anchor("Its version", "prompt", prompt=call.prompt, version=call.version)]
     if context.served_by is not None and context.served_by.rollout is not None:
         links.append(anchor("Its rollout", "rollouts", rollout=context.served_by.rollout))
     return " " + " · ".join(links)

@@ -10,7 +10,7 @@ from coalmine_dashboards.parts.actions import action, perform
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import known_facets
-from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
 from coalmine_dashboards.ranges import RANGES, range_named
 from coalmine_dashboards.views import calls
 from coalmine_dashboards.views.markup import plain, shown
@@ -59,22 +59,22 @@ def show() -> None:
     names = _names()
     named = st.query_params.get("dataset")
     if named is not None and named not in names:
-        names = [named, *names]  # proposals come before the first case
+        names = [*names, named]  # proposals come before the first case
     with st.container(horizontal=True, vertical_alignment="bottom"):
         dataset = st.selectbox(
             "Dataset",
             names,
-            index=0 if names else None,
+            index=names.index(named) if named is not None else 0 if names else None,
             format_func=shown,
             placeholder="Name of a dataset, new or known",
             accept_new_options=True,
             key="dataset",
-            bind="query-params",
             width=320,
         )
     if dataset is None:
         nothing("No dataset yet", "Give it a name above, or propose a request from the inbox.")
         return
+    st.query_params["dataset"] = dataset  # not bound: the first of a list that changes would not stand there
     _propose(dataset)
     path = f"/v1/datasets/{segment(dataset)}/proposals"
     waiting = client().items(path, Proposal, state="waiting")
@@ -99,7 +99,7 @@ def _names() -> list[str]:
     return _names_for(client())
 
 
-@st.cache_data(ttl="10s", max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl="10s", max_entries=1_000, show_spinner=False, hash_funcs=BY_VIEWER)
 def _names_for(asked: ApiClient) -> list[str]:
     """Names of datasets: not asked for at each refresh."""
     return [each.name for each in asked.items("/v1/datasets", Dataset)]

@@ -52,7 +52,15 @@ def action(
         help=plain(disabled) if disabled is not None else None,
     )
     if pressed:
-        _ask(label, do, done, key, question, _said(affected), needs_reason)
+        # Asked by the whole page: a question that a refreshing part asks is forgotten at its next refresh.
+        st.session_state["asking"] = (label, do, done, key, question, _said(affected), needs_reason)
+        st.rerun()
+
+
+def ask_pending() -> None:
+    """Ask what the button that was just pressed asks."""
+    if (pending := st.session_state.pop("asking", None)) is not None:
+        _ask(*pending)
 
 
 def _said(affected: str | Callable[[], str] | None) -> str | None:

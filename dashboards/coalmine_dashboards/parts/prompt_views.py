@@ -17,7 +17,7 @@ from coalmine_dashboards.parts.filters import Chosen, one_of
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.breakdown import group_columns, place_columns, value_rows
 from coalmine_dashboards.views.diff import diff_html
@@ -59,7 +59,7 @@ def heading(prompt: str) -> None:
     live("prompt-heading", lambda: _care(client(), prompt), draw, asked=prompt, every_s=None)
 
 
-@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
 def _care(asked: ApiClient, prompt: str) -> tuple[Care, PromptSummary | None]:
     path = f"/v1/prompts/{segment(prompt)}"
     care = asked.read(f"{path}/care", Care)
@@ -69,7 +69,7 @@ def _care(asked: ApiClient, prompt: str) -> tuple[Care, PromptSummary | None]:
         return care, None
 
 
-@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
 def models_that_began(asked: ApiClient, prompt: str | None, environment: str | None) -> list[ModelBegan]:
     """When models began to answer: for marks on charts."""
     found = [
@@ -107,7 +107,7 @@ def _by() -> str:
     ttl=_KEPT_FOR,
     max_entries=100,
     show_spinner="Reading requests …",
-    hash_funcs={ApiClient: id, Chosen: repr},
+    hash_funcs={**BY_VIEWER, Chosen: repr},
 )
 def _breakdown(asked: ApiClient, prompt: str, by: str, chosen: Chosen) -> Breakdown:
     dimension, _, key = by.partition(":")
@@ -128,7 +128,7 @@ def _leaderboard(found: Breakdown) -> None:
     names = sorted(metrics, key=lambda name: name != "quality")
     segments = dict.fromkeys(f"{_SEGMENT}{key}" for key in (*found.segments, *filter(None, [found.segment])))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        one_of("by", "Side by side", [*_GROUPS, *segments])
+        one_of("by", "Compare by", [*_GROUPS, *segments])
         chosen = one_of("metric", "Metric", names)
     metric = metrics.get(chosen or "")
     if metric is None:
@@ -230,7 +230,7 @@ def happened(prompt: str, chosen: Chosen) -> None:
     )
 
 
-@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
 def _timeline(asked: ApiClient, prompt: str, environment: str | None, time: str) -> list[TimelineItem]:
     since = range_named(time).since(datetime.now(UTC)) or datetime(2000, 1, 1, tzinfo=UTC)
     return asked.items("/v1/timeline", TimelineItem, prompt=prompt, environment=environment, since=since)

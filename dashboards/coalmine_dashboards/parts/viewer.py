@@ -1,7 +1,8 @@
 """Who looks at the page: with which token, in which role and time zone."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -16,6 +17,8 @@ from coalmine_registry.roles import Role
 
 _KNOWN_FOR: Final = "5m"
 """How long the answer to "who am I" is kept: a token that is revoked acts no longer in any case."""
+BY_VIEWER: Final[dict[str | type[Any], Callable[[Any], Any]]] = {ApiClient: lambda asked: asked.identity}
+"""Keys of `st.cache_data`: an answer is kept for who may see it."""
 
 
 def client() -> ApiClient:
@@ -57,7 +60,7 @@ def caller() -> Caller:
     return _caller(client())
 
 
-@st.cache_data(ttl=_KNOWN_FOR, max_entries=1_000, show_spinner=False, hash_funcs={ApiClient: id})
+@st.cache_data(ttl=_KNOWN_FOR, max_entries=1_000, show_spinner=False, hash_funcs=BY_VIEWER)
 def _caller(asked: ApiClient) -> Caller:
     return asked.read("/v1/whoami", Caller)
 

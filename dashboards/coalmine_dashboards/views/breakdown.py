@@ -10,6 +10,7 @@ from coalmine_dashboards.views.markup import shown
 
 __all__ = ["group_columns", "place_columns", "value_rows", "within"]
 
+_VITAL_METRICS: Final = 1
 _NO_VALUE: Final = "(none)"
 """In place of the value of a segment that requests do not have."""
 
@@ -99,9 +100,12 @@ def group_columns(found: Breakdown) -> list[Column[BreakdownGroup]]:
         Column("Requests", lambda row: count(row.requests)),
         *(
             Column(
-                each.metric, cell(each), "Value, and its interval, which holds at every look.", vital=False
+                each.metric,
+                cell(each),
+                "Value, and its interval, which holds at every look.",
+                vital=place < _VITAL_METRICS,
             )
-            for each in metrics_that_matter(found.metrics)
+            for place, each in enumerate(metrics_that_matter(found.metrics))
         ),
     ]
 

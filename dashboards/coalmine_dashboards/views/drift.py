@@ -25,8 +25,8 @@ _LOOKS: Final = {
 """Colour and shape by what is said of a metric: colour is never alone."""
 _FARTHEST: Final = 5.0
 """Shifts beyond so many tolerances are drawn at the edge."""
-_ROW_PX: Final = 22
-_AROUND_PX: Final = 120
+_ROW_PX: Final = 26
+_AROUND_PX: Final = 130
 """Legend, axis and its title."""
 _POINTS, _BAND, _REFERENCE, _CHANGES = "points", "band", "reference", "changes"
 _LINE: Final = "#2b7fc4"
@@ -104,6 +104,12 @@ def metric_columns(local: Callable[..., str]) -> list[Column[MetricDrift]]:
             "95 % interval",
             lambda row: interval(row.lower, row.upper, row.unit),
             "Holds however often one looks.",
+            vital=False,
+        ),
+        Column(
+            "Last 3 days",
+            lambda row: interval(row.lately_lower, row.lately_upper, row.unit),
+            "Interval of the shift over the last three days, of what drifted.",
             vital=False,
         ),
         Column("Tolerated", lambda row: figure(row.tolerance, row.unit), "A shift up to this is no drift."),

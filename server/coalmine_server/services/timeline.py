@@ -231,7 +231,9 @@ def _model_changes(reader: Reader, prompt: str) -> Iterator[TimelineItem]:
         watched = read_watched(reader, VersionKey(prompt, served.version, served.environment))
         if watched is None or watched.reference_until is None:
             continue
-        for change in model_changes(answering_models(reader, watched.key), watched.reference_until):
+        for change in model_changes(
+            answering_models(reader, [watched.key])[watched.key], watched.reference_until
+        ):
             text = (
                 f"{change.response_model} began to answer for {change.request_model}, "
                 f"before {', '.join(change.before)}"

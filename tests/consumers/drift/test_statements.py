@@ -372,7 +372,9 @@ def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:
         answered("01 09:00", "n-1", 1, request_model="n"),
         answered("10 08:00", "m-9", 9, version="2"),
     )
-    first, second, other = run(connection, "answering_models", **KEY)
+    first, second, other = run(
+        connection, "answering_models", **{f"{name}s": [value] for name, value in KEY.items()}
+    )
     assert (first["response_model"], first["requests"], first["share_lately"]) == ("m-1", 125, 0.75)
     assert (first["first_event_time"], first["last_hour"]) == (at("10 08:00"), at("12 09:00"))
     assert (second["response_model"], second["share_lately"]) == ("m-2", 0.25)

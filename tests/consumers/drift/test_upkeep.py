@@ -52,7 +52,7 @@ def summed(store: Store, now: datetime = NOW, policy: ReferencePolicy = POLICY) 
 
 
 def kept(store: Store, watched: Watched) -> VersionSeries:
-    return version_series(store.reader(), watched)
+    return version_series(store.reader(), [watched])[0]
 
 
 def requests_on(day: float, count: int, first: int = 0, **values: object) -> list[dict[str, object]]:

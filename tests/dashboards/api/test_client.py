@@ -283,3 +283,15 @@ def test_errors_survive_pickling_whole() -> None:
     for error in (Unauthorised("http://h", "no", True), Standby("http://h", "waits")):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), again.args, str(again)) == (type(error), error.args, str(error))
+
+
+def test_a_client_is_known_by_its_server_and_token_without_saying_the_token() -> None:
+    with (
+        ApiClient("http://127.0.0.1:1", "secret") as one,
+        ApiClient("http://127.0.0.1:1/", "secret") as same,
+        ApiClient("http://127.0.0.1:1", "other") as another,
+        ApiClient("http://127.0.0.1:1", None) as nobody,
+    ):
+        assert one.identity == same.identity
+        assert len({one.identity, another.identity, nobody.identity}) == 3
+        assert "secret" not in str(one.identity)
