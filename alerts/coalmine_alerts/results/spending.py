@@ -48,9 +48,9 @@ class DaySpent:
     """What was spent on one day."""
 
     day: date
-    """UTC."""
+    """The day, from midnight UTC."""
     usd: float
-    """US dollars."""
+    """US dollars; calls whose cost is not known are not in it."""
 
 
 @result

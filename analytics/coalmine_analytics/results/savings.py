@@ -27,9 +27,9 @@ class Saving:
     cost_usd: float
     """US dollars that these calls cost."""
     cost_usd_per_request: float
-    """US dollars."""
+    """US dollars; a mean over these calls."""
     to_cost_usd_per_request: float
-    """US dollars."""
+    """US dollars; a mean of the other version, or the price of a mean call."""
     saved_usd: float
     """US dollars that the change would have saved in the period; negative: it costs more."""
     saved_lower_usd: float | None

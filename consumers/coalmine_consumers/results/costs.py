@@ -65,7 +65,7 @@ class Costs:
     """What is spent, by one dimension, the costliest first."""
 
     by: CostDimension
-    """The dimension."""
+    """What is told apart."""
     segment: str | None
     """Key of the segment, where `by` is `segment`; null if no call has any."""
     segment_keys: list[str]
