@@ -19,7 +19,7 @@ def advise(advice: Advice) -> None:
     box = {"info": st.info, "warning": st.warning, "error": st.error}[advice.tone]
     box(f"**{plain(advice.title)}**  \n{plain(advice.text)}", icon=_ICONS[advice.tone])
     if advice.code is not None:
-        st.code(advice.code, language=advice.language)
+        st.code(advice.code, language=advice.language, wrap_lines=True)
 
 
 def nothing(title: str, remedy: str, code: str | None = None) -> None:

@@ -43,7 +43,7 @@ def draw_alert(alert: Alert, changes: list[ToldTransition]) -> None:
                 st.altair_chart(story_chart(story.chart), width="stretch", key="alert-chart")
         if story.diff is not None:
             st.caption(plain(story.diff_title or "What changed"))
-            st.code(story.diff, language="diff")
+            st.code(story.diff, language="diff", wrap_lines=True)
         _excerpts(story)
         st.html(" · ".join(_link(each) for each in story.links))
         _actions(alert)
