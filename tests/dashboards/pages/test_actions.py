@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx2
 from playwright.sync_api import Page, expect
 
-from tests.dashboards.browser.test_links import asked
+from tests.dashboards.pages.test_links import asked
 from tests.support.processes.seen_page import WITHIN_MS, opened
 from tests.support.servers.demo_dashboard import DemoDashboard
 

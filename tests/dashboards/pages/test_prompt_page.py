@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from coalmine import Coalmine
-from tests.dashboards.browser.test_links import asked
+from tests.dashboards.pages.test_links import asked
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.processes.dashboard_process import dashboard_process, link_of
