@@ -50,6 +50,7 @@ ENVIRONMENT: Final = "prod"
 MOST_ALERTS: Final = 1_000
 WAIT_S: Final = 300.0
 POLL_S: Final = 0.01
+ASK_EVERY_S: Final = 1.0
 
 AUTHOR: Final = Actor("demo-author", Role.AUTHOR, "demo")
 APPROVER: Final = Actor("demo-approver", Role.APPROVER, "demo")
@@ -278,14 +279,16 @@ class Story:
 
     def _wait_until_stored(self) -> None:
         sent = self.before + sum(client.stats().produced for client in self._clients.values())
-        batches = -1
+        batches, asked_at = -1, time.monotonic()
 
         def stored() -> bool:
-            nonlocal batches
+            nonlocal batches, asked_at
             health = None if self._owned.ingest is None else self._owned.ingest.health()
-            if health is None or health.batches == batches:  # asking the store takes the collector's time
+            now = time.monotonic()
+            # Asking the store takes the collector's time; a batch may be counted before it can be read.
+            if health is None or (health.batches == batches and now - asked_at < ASK_EVERY_S):
                 return False
-            batches = health.batches
+            batches, asked_at = health.batches, now
             return self.read() >= sent
 
         _wait(stored, "events to be stored")

@@ -40,7 +40,7 @@ def digest_story(digest: Digest) -> Story:
             f"{digest.since:%d %b} to {digest.until:%d %b}, UTC · better and worse as the rollouts' tests "
             "showed them · nothing here pages anybody"
         ),
-        links=(StoryLink("Open the week", f"/alerts?week={digest.week}"),),
+        links=(StoryLink("Open the wins", "/wins"),),
     )
 
 
