@@ -75,10 +75,8 @@ class ApiClient:
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 10.0) -> None:
         self.url = url.rstrip("/")
         self._has_token = token is not None
-        self.identity = (
-            self.url,
-            None if token is None else sha256(token.encode(errors="replace")).hexdigest(),
-        )
+        sent = None if token is None else token.encode(errors="replace")
+        self.identity = (self.url, None if sent is None else sha256(sent).hexdigest())
         """Whom answers are for: the same for clients of one server and token, and for no others."""
         headers: dict[str, str | bytes] = {"Accept": "application/json"}
         if sent is not None:
