@@ -178,3 +178,16 @@ def test_the_last_data_stay_while_the_server_is_away(open_page: Open, api: Dashb
     page.run()
     assert "$30.00" in html(page)
     assert captions(page).count("Showing the last known data") == 4
+
+
+def test_the_page_begins_to_show_costs_once_there_are_calls(open_page: Open, api: DashboardApi) -> None:
+    filled = api.handlers["/v1/facets"]
+    empty = {name: [] for name in ("prompts", "environments", "apps", "models")} | {"versions": {}}
+    times = dict.fromkeys(("first_event_time", "last_event_time"))
+    api.handlers["/v1/facets"] = lambda _parameters: {**empty, **times, "complete": True}
+    page = open_page()
+    assert "No events yet" in page.info[0].value
+    api.handlers["/v1/facets"] = filled
+    page.run()
+    assert not [box for box in page.info if "No events yet" in box.value]
+    assert page.selectbox(key="prompt").options

@@ -12,7 +12,7 @@ from coalmine_dashboards.formatting import count, money, percent
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
@@ -28,7 +28,7 @@ from coalmine_dashboards.views.costs import (
     spending_items,
 )
 from coalmine_dashboards.views.markup import health_strip, plain, shown
-from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
+from coalmine_dashboards.views.problems import nothing_in_range
 
 _EVERY_S: Final = 10.0
 _SLOWLY_S: Final = 60.0
@@ -48,7 +48,7 @@ def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is not None and not facets.prompts:
-        advise(nothing_yet())
+        nothing_recorded()
         return
     chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
     if facets is not None:
