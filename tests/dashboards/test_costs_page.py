@@ -108,7 +108,7 @@ def test_what_cannot_be_told_apart_is_not_called_cheaper(open_page: Open) -> Non
     assert shown.count("cannot be told apart") == 1
     assert shown.count(">cheaper") == 1
     assert shown.count(">dearer") == 1
-    assert "explain?prompt=summarize&amp;a=1.0.0&amp;b=1.1.0" in shown
+    assert "prompt=summarize&amp;a=1.0.0&amp;b=1.1.0" in shown
 
 
 def test_the_address_restores_the_view(open_page: Open, api: DashboardApi) -> None:
@@ -191,3 +191,9 @@ def test_the_page_begins_to_show_costs_once_there_are_calls(open_page: Open, api
     page.run()
     assert not [box for box in page.info if "No events yet" in box.value]
     assert page.selectbox(key="prompt").options
+
+
+def test_a_link_of_the_table_keeps_the_filters_of_the_view(open_page: Open) -> None:
+    shown = html(open_page(time="30d", environment="prod"))
+    assert 'href="./prompt?environment=prod&amp;time=30d&amp;prompt=' in shown
+    assert 'href="./explain?environment=prod&amp;time=30d&amp;prompt=' in shown

@@ -65,6 +65,10 @@ def _filters(chosen: Chosen) -> tuple[str | None, ...]:
     return chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key
 
 
+def _view(chosen: Chosen) -> dict[str, str | None]:
+    return {"environment": chosen.environment, "model": chosen.model, "time": chosen.time_range.key}
+
+
 def _spending(chosen: Chosen) -> Spending:
     return client().read("/v1/spending", Spending, prompt=chosen.prompt, environment=chosen.environment)
 
@@ -150,7 +154,7 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
             key=f"costs-{_filters(chosen)}-{found.by}-{found.segment}",
         )
         downloads(found.series, f"costs-by-{found.by}-over-time")
-    table(found.items, cost_columns(found, mode), f"Costs by {found.by}")
+    table(found.items, cost_columns(found, mode, _view(chosen)), f"Costs by {found.by}")
     if found.groups > len(found.items):
         st.caption(f"The {len(found.items)} that cost most of {count(found.groups)}.")
     downloads(found.items, f"costs-by-{found.by}")
@@ -226,7 +230,11 @@ def _draw_savings(found: Savings, chosen: Chosen) -> bool:
             "A version needs 100 calls with a known cost, and another version or model beside it.",
         )
         return False
-    table(found.items[:_MOST_SAVINGS], saving_columns(chosen.environment), "What a change would have saved")
+    table(
+        found.items[:_MOST_SAVINGS],
+        saving_columns(_view(chosen) | {"model": None}),
+        "What a change would have saved",
+    )
     if len(found.items) > _MOST_SAVINGS:
         st.caption(f"The first {_MOST_SAVINGS} of {len(found.items)}; the download has all.")
     downloads(found.items, "savings")

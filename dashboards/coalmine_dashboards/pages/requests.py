@@ -18,6 +18,7 @@ from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
+from coalmine_dashboards.ranges import range_since
 from coalmine_dashboards.views import calls
 from coalmine_dashboards.views.markup import escape, plain, shown
 from coalmine_registry.roles import Role
@@ -246,7 +247,12 @@ def _texts(call: StoredCall) -> None:
 def _links(call: StoredCall, context: CallContext) -> str:
     links = [
         anchor(
-            "Its version", "prompt", prompt=call.prompt, environment=call.environment, version=call.version
+            "Its version",
+            "prompt",
+            prompt=call.prompt,
+            environment=call.environment,
+            time=range_since(call.event_time, datetime.now(UTC)).key,
+            versions=call.version,
         )
     ]
     if context.served_by is not None and context.served_by.rollout is not None:
