@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["DEFAULT_RANGE", "RANGES", "TimeRange", "range_named"]
+__all__ = ["DEFAULT_RANGE", "RANGES", "TimeRange", "range_named", "range_since"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,8 @@ def range_named(key: str | None) -> TimeRange:
         if choice.key == key:
             return choice
     return range_named(DEFAULT_RANGE)
+
+
+def range_since(moment: datetime, now: datetime) -> TimeRange:
+    """Returns the shortest range that has a moment and some time before it, for links to what was then."""
+    return next(each for each in RANGES if each.length is None or now - moment < each.length * 0.9)

@@ -108,7 +108,7 @@ def test_what_cannot_be_told_apart_is_not_called_cheaper(open_page: Open) -> Non
     assert shown.count("cannot be told apart") == 1
     assert shown.count(">cheaper") == 1
     assert shown.count(">dearer") == 1
-    assert "explain?prompt=summarize&amp;a=1.0.0&amp;b=1.1.0" in shown
+    assert "prompt=summarize&amp;a=1.0.0&amp;b=1.1.0" in shown
 
 
 def test_the_address_restores_the_view(open_page: Open, api: DashboardApi) -> None:
@@ -178,3 +178,22 @@ def test_the_last_data_stay_while_the_server_is_away(open_page: Open, api: Dashb
     page.run()
     assert "$30.00" in html(page)
     assert captions(page).count("Showing the last known data") == 4
+
+
+def test_the_page_begins_to_show_costs_once_there_are_calls(open_page: Open, api: DashboardApi) -> None:
+    filled = api.handlers["/v1/facets"]
+    empty = {name: [] for name in ("prompts", "environments", "apps", "models")} | {"versions": {}}
+    times = dict.fromkeys(("first_event_time", "last_event_time"))
+    api.handlers["/v1/facets"] = lambda _parameters: {**empty, **times, "complete": True}
+    page = open_page()
+    assert "No events yet" in page.info[0].value
+    api.handlers["/v1/facets"] = filled
+    page.run()
+    assert not [box for box in page.info if "No events yet" in box.value]
+    assert page.selectbox(key="prompt").options
+
+
+def test_a_link_of_the_table_keeps_the_filters_of_the_view(open_page: Open) -> None:
+    shown = html(open_page(time="30d", environment="prod"))
+    assert 'href="./prompt?environment=prod&amp;time=30d&amp;prompt=' in shown
+    assert 'href="./explain?environment=prod&amp;time=30d&amp;prompt=' in shown

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.viewer import client_for
 from tests.support.data.drift_answers import drift_handlers
 from tests.support.doubles.dashboard_api import DashboardApi
@@ -29,6 +31,7 @@ def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.delenv("COALMINE_TOKEN", raising=False)
     yield lambda **query: opened_page("drift", **query)
     client_for.clear()
+    st.cache_data.clear()
 
 
 def html(page: AppTest) -> str:
@@ -61,6 +64,7 @@ def test_who_may_approve_can_have_a_day_ignored_and_others_see_no_control(
 ) -> None:
     assert open_page(prompt="summarize").button(key="ignore-prod") is not None
     api.handlers["/v1/whoami"] = lambda _parameters: {"subject": "bob", "role": "reader", "environment": None}
+    client_for.clear()
     st.cache_data.clear()
     page = open_page(prompt="summarize")
     assert not [each for each in page.button if each.key == "ignore-prod"]
@@ -75,3 +79,18 @@ def test_without_events_it_says_what_to_do(open_page: Open, api: DashboardApi) -
     facets = drift_handlers()["/v1/facets"]({})
     api.handlers["/v1/facets"] = lambda _parameters: {**facets, "prompts": []}
     assert "No events yet" in open_page().info[0].value
+
+
+def test_a_period_ends_now_at_every_refresh(
+    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refreshed(name: str, fetch: Callable[[], Any], *rest: Any, **options: Any) -> None:
+        fetch()
+        live(name, fetch, *rest, **options)
+
+    monkeypatch.setattr("coalmine_dashboards.pages.drift.live", refreshed)
+    open_page(prompt="summarize", time="15m")
+    for path in ("/v1/versions", "/v1/timeseries"):
+        begins = [parameters["since"] for asked, parameters in api.asked if asked == path]
+        assert begins == sorted(set(begins))
+        assert len(begins) == 2

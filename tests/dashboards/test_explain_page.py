@@ -115,3 +115,25 @@ def test_what_the_server_refuses_is_said_in_its_words(open_page: Open, api: Dash
     del api.handlers["/v1/explain"]
     page = open_page(prompt="support-refund")
     assert "no resource at" in page.warning[0].value
+
+
+def test_what_the_address_names_and_there_is_not_is_said_where_something_must_be_chosen(
+    open_page: Open,
+) -> None:
+    page = open_page(prompt="gone", time="99z")
+    said = " ".join(box.value for box in page.warning).replace("\\", "")
+    assert "No prompt is called gone" in said
+    assert "summarize is shown" in said
+    assert "No time is called 99z" in said
+    page.selectbox(key="prompt").select("support-refund").run()
+    assert "gone" not in " ".join(box.value for box in page.warning)
+
+
+def test_the_name_of_a_metric_is_shown_as_text(open_page: Open, api: DashboardApi) -> None:
+    hostile = "![x](http://example.invalid/x.png)"
+    api.handlers["/v1/explain"] = lambda _parameters: served(an_explanation(metric=hostile))
+    api.handlers["/v1/metrics"] = lambda _parameters: page_of(a_metric(hostile))
+    heading = next(
+        each.value for each in open_page(prompt="support-refund").subheader if "goes with" in each.value
+    )
+    assert "![x](" not in heading

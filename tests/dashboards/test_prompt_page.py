@@ -224,3 +224,14 @@ def test_a_time_in_which_nothing_happened_says_what_to_do(open_page: Open, api: 
     api.handlers["/v1/timeline"] = lambda _parameters: page_of()
     page = open_page(view="Timeline")
     assert "choose a longer time" in page.info[0].value
+
+
+def test_a_link_to_a_version_draws_that_one_and_one_that_has_no_calls_is_said(
+    open_page: Open, api: DashboardApi
+) -> None:
+    few = [a_version(PROMPT, version, 100) for version in VERSIONS[:3]]
+    api.handlers["/v1/versions"] = lambda _parameters: page_of(*few)
+    page = open_page(versions=VERSIONS[1])
+    assert page.multiselect(key="versions").value == [VERSIONS[1]]
+    page = open_page(versions="9.9.9")
+    assert "9.9.9" in " ".join(box.value for box in page.warning).replace("\\", "")

@@ -295,3 +295,10 @@ def test_a_view_a_queue_or_a_version_that_is_not_there_is_said(open_page: Open) 
 def test_without_a_queue_it_says_where_to_name_one(open_page: Open, api: DashboardApi) -> None:
     api.handlers["/v1/reviews"] = lambda _parameters: []
     assert "No review queue" in open_page(view="review").info[0].value
+
+
+def test_a_request_leads_to_its_version_over_the_time_when_it_was_served(open_page: Open) -> None:
+    shown = html(open_page(request=FIRST, time="all"))
+    link = shown.split('href="./prompt?', 1)[1].split('"', 1)[0]
+    assert "&amp;time=" in link
+    assert "&amp;versions=" in link

@@ -200,3 +200,11 @@ def test_a_rollout_that_has_not_begun_has_nothing_to_compare(open_page: Open, ap
         del api.handlers[path]
     page = open_page(rollout=NAME)
     assert any("Nothing to compare yet" in each.value for each in page.info)
+
+
+def test_links_of_a_rollout_lead_to_the_time_that_it_ran(open_page: Open) -> None:
+    shown = html(open_page(rollout=NAME))
+    for page in ("prompt", "explain", "alerts"):
+        link = shown.split(f'href="./{page}?', 1)[1].split('"', 1)[0]
+        assert "environment=prod" in link
+        assert "time=" in link

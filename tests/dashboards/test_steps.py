@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_consumers.results import Step
-from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, range_named
+from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, range_named, range_since
 from coalmine_dashboards.steps import STEPS, length_of, whole_steps
 
 TIMES = st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds + 0.25, UTC))
@@ -46,3 +46,18 @@ def test_a_range_begins_its_length_ago() -> None:
 @pytest.mark.parametrize("key", [None, "", "fortnight"])
 def test_an_unknown_range_is_the_default(key: str | None) -> None:
     assert range_named(key).key == DEFAULT_RANGE
+
+
+@pytest.mark.parametrize(
+    ("age", "key"),
+    [
+        (timedelta(minutes=5), "15m"),
+        (timedelta(minutes=14), "1h"),
+        (timedelta(hours=7), "24h"),
+        (timedelta(days=8), "30d"),
+        (timedelta(days=400), "all"),
+    ],
+)
+def test_a_link_to_a_moment_has_the_shortest_range_with_time_around_it(age: timedelta, key: str) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    assert range_since(now - age, now).key == key

@@ -78,10 +78,10 @@ class ApiClient:
         sent = None if token is None else token.encode(errors="replace")
         self.identity = (self.url, None if sent is None else sha256(sent).hexdigest())
         """Whom answers are for: the same for clients of one server and token, and for no others."""
-        headers: dict[str, str | bytes] = {"Accept": "application/json"}
+        headers = [(b"Accept", b"application/json")]
         if sent is not None:
             # As bytes: who pastes something else than a token hears so from the server.
-            headers["Authorization"] = b"Bearer " + sent
+            headers.append((b"Authorization", b"Bearer " + sent))
         # No proxy from the environment: it would see the token of a server on this machine.
         # Certificates take a while to load, so only where a server shows one.
         verify = self.url.startswith("https:")

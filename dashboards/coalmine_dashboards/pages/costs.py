@@ -12,7 +12,7 @@ from coalmine_dashboards.formatting import count, money, percent
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
@@ -28,7 +28,7 @@ from coalmine_dashboards.views.costs import (
     spending_items,
 )
 from coalmine_dashboards.views.markup import health_strip, plain, shown
-from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
+from coalmine_dashboards.views.problems import nothing_in_range
 
 _EVERY_S: Final = 10.0
 _SLOWLY_S: Final = 60.0
@@ -48,7 +48,7 @@ def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is not None and not facets.prompts:
-        advise(nothing_yet())
+        nothing_recorded()
         return
     chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
     if facets is not None:
@@ -63,6 +63,10 @@ def show() -> None:
 
 def _filters(chosen: Chosen) -> tuple[str | None, ...]:
     return chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key
+
+
+def _view(chosen: Chosen) -> dict[str, str | None]:
+    return {"environment": chosen.environment, "model": chosen.model, "time": chosen.time_range.key}
 
 
 def _spending(chosen: Chosen) -> Spending:
@@ -150,7 +154,7 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
             key=f"costs-{_filters(chosen)}-{found.by}-{found.segment}",
         )
         downloads(found.series, f"costs-by-{found.by}-over-time")
-    table(found.items, cost_columns(found, mode), f"Costs by {found.by}")
+    table(found.items, cost_columns(found, mode, _view(chosen)), f"Costs by {found.by}")
     if found.groups > len(found.items):
         st.caption(f"The {len(found.items)} that cost most of {count(found.groups)}.")
     downloads(found.items, f"costs-by-{found.by}")
@@ -226,7 +230,11 @@ def _draw_savings(found: Savings, chosen: Chosen) -> bool:
             "A version needs 100 calls with a known cost, and another version or model beside it.",
         )
         return False
-    table(found.items[:_MOST_SAVINGS], saving_columns(chosen.environment), "What a change would have saved")
+    table(
+        found.items[:_MOST_SAVINGS],
+        saving_columns(_view(chosen) | {"model": None}),
+        "What a change would have saved",
+    )
     if len(found.items) > _MOST_SAVINGS:
         st.caption(f"The first {_MOST_SAVINGS} of {len(found.items)}; the download has all.")
     downloads(found.items, "savings")

@@ -13,9 +13,9 @@ from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.results import DayIgnored, Timeseries, VersionRow
 from coalmine_dashboards.api import NotFound
 from coalmine_dashboards.parts.actions import action
-from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, may
@@ -39,7 +39,6 @@ from coalmine_dashboards.views.models import (
     matrix_rows,
     models_of,
 )
-from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_evals.results.models import ModelFlag
 from coalmine_registry.roles import Role
 
@@ -70,19 +69,18 @@ def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is not None and not facets.prompts:
-        advise(nothing_yet())
+        nothing_recorded()
         return
     prompts = [] if facets is None else facets.prompts
     chosen = None if facets is None else filters(facets, ("prompt", "environment", "model"))
     prompt, environment = (None, None) if chosen is None else (chosen.prompt, chosen.environment)
     model = None if chosen is None else chosen.model
     every_s = _EVERY_S if chosen is None or chosen.live else None
-    since = None if chosen is None else chosen.time_range.since(datetime.now(UTC))
     key = None if chosen is None else chosen.time_range.key
     st.subheader("Drift of versions that nobody changed", anchor=False)
     live(
         "drift",
-        lambda: _drifts([prompt] if prompt is not None else prompts, environment, since),
+        lambda: _drifts([prompt] if prompt is not None else prompts, environment, _since(chosen)),
         lambda seen: _draw_drifts(seen, prompt),
         asked=(prompt, environment, key),
         every_s=every_s,
@@ -105,11 +103,15 @@ def show() -> None:
     st.subheader("Prompts on models", anchor=False)
     live(
         "matrix",
-        lambda: _matrix(prompt, environment, model, since),
+        lambda: _matrix(prompt, environment, model, _since(chosen)),
         lambda seen: _draw_matrix(seen, chosen),
         asked=(prompt, environment, model, key),
         every_s=None if every_s is None else _MATRIX_EVERY_S,
     )
+
+
+def _since(chosen: Chosen | None) -> datetime | None:
+    return None if chosen is None else chosen.time_range.since(datetime.now(UTC))
 
 
 def _drifts(prompts: Sequence[str], environment: str | None, since: datetime | None) -> _Drifts:

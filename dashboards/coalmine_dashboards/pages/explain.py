@@ -12,9 +12,9 @@ from coalmine_analytics.results.explain import Explanation
 from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.formatting import count, difference, figure, interval
 from coalmine_dashboards.palette import Mode
-from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, one_of
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded, one_of
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
@@ -30,7 +30,6 @@ from coalmine_dashboards.views.explain import (
 )
 from coalmine_dashboards.views.health import HealthItem
 from coalmine_dashboards.views.markup import health_strip, plain, shown
-from coalmine_dashboards.views.problems import nothing_yet
 
 _PERIODS: Final = "now and before"
 """In place of a version: the time range against the one before it."""
@@ -53,7 +52,7 @@ def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is None or not facets.prompts:
-        live("explain-nothing", lambda: client().facets(), lambda _: advise(nothing_yet()))
+        nothing_recorded()
         return
     chosen = filters(facets, ("prompt", "environment"), required=("prompt",), live=False)
     assert chosen.prompt is not None
@@ -180,7 +179,7 @@ def _moved(found: Explanation, mode: Mode) -> None:
 
 def _regression(found: Explanation, mode: Mode) -> None:
     regression = found.regression
-    st.subheader(f"What goes with {shown(found.metric)}", anchor=False)
+    st.subheader(f"What goes with {plain(shown(found.metric))}", anchor=False)
     st.caption("Associations, not causes: nothing here is randomised.")
     if not regression.features:
         st.caption(plain(". ".join(regression.words) or "There is too little data."))

@@ -27,7 +27,7 @@ from coalmine_dashboards.steps import whole_steps
 from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
-from coalmine_dashboards.views.markup import health_strip, versions_table
+from coalmine_dashboards.views.markup import health_strip, plain, versions_table
 from coalmine_dashboards.views.panels import MOST_LINES, PANELS, label_of, needs_log, panel_points, readable
 from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
 from coalmine_dashboards.views.table import table_rows
@@ -145,16 +145,23 @@ def _chosen_series(snapshot: Snapshot, *, with_prompt: bool) -> set[VersionKey]:
     by_calls = sorted(snapshot.versions, key=lambda row: -row.requests)
     known = {label_of((row.prompt, row.version), with_prompt=with_prompt): row for row in by_calls}
     everything = {(row.prompt, row.version) for row in by_calls}
-    if len(known) <= MOST_LINES:
+    unknown = st.session_state.setdefault("unknown versions", [])
+    if named := st.query_params.get_all("versions"):
+        unknown[:] = [each for each in named if each not in known]
+    chosen = st.session_state.get("versions")
+    if unknown and not chosen:
+        st.warning(f"No calls here of {plain(', '.join(unknown))}, which the link of this page names.")
+    if len(known) <= MOST_LINES and not named and not chosen:
         return everything
+    usual = f"the {MOST_LINES} with the most calls" if len(known) > MOST_LINES else "all"
     chosen = st.multiselect(
-        f"Versions in the charts (the {MOST_LINES} with the most calls, unless you choose)",
+        f"Versions in the charts ({usual}, unless you choose)",
         sorted(known),
         key="versions",
         bind="query-params",
         placeholder="Choose versions",
     )
-    picked = [known[each] for each in chosen] or list(known.values())[:MOST_LINES]
+    picked = [known[each] for each in chosen if each in known] or list(known.values())[:MOST_LINES]
     return {(row.prompt, row.version) for row in picked}
 
 

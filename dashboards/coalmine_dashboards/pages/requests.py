@@ -11,16 +11,16 @@ import streamlit as st
 from coalmine_consumers.results import CallContext, Facets, FeedbackRow, Opinion, StoredCall
 from coalmine_dashboards.api import ApiClient, NotFound, segment
 from coalmine_dashboards.pages import requests_cases, requests_review
-from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
+from coalmine_dashboards.ranges import range_since
 from coalmine_dashboards.views import calls
 from coalmine_dashboards.views.markup import escape, plain, shown
-from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_registry.roles import Role
 
 # Shown as they stand in the address: what is bound to it is named there by its label.
@@ -68,7 +68,7 @@ def show() -> None:
 def _inbox() -> None:
     facets = known_facets()
     if facets is not None and not facets.prompts:
-        advise(nothing_yet())
+        nothing_recorded()
         return
     chosen = filters(
         facets or Facets([], {}, [], [], complete=True, first_event_time=None, last_event_time=None),
@@ -247,7 +247,12 @@ def _texts(call: StoredCall) -> None:
 def _links(call: StoredCall, context: CallContext) -> str:
     links = [
         anchor(
-            "Its version", "prompt", prompt=call.prompt, environment=call.environment, version=call.version
+            "Its version",
+            "prompt",
+            prompt=call.prompt,
+            environment=call.environment,
+            time=range_since(call.event_time, datetime.now(UTC)).key,
+            versions=call.version,
         )
     ]
     if context.served_by is not None and context.served_by.rollout is not None:

@@ -19,6 +19,7 @@ from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.rollout_actions import rollout_actions
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.ranges import range_since
 from coalmine_dashboards.views.looks import LookPath, effect_chart, share_chart
 from coalmine_dashboards.views.markup import health_strip, plain
 from coalmine_dashboards.views.problems import advice_for
@@ -330,9 +331,11 @@ def _more(rollout: Rollout) -> str:
 
 
 def _links(rollout: Rollout) -> str:
-    prompt = anchor("Its charts", "prompt", prompt=rollout.prompt, environment=rollout.environment)
-    why = anchor("Why it differs", "explain", prompt=rollout.prompt, a=rollout.control, b=rollout.treatment)
-    return f'<p class="cm-back">{prompt} · {why} · {anchor("Alerts", "alerts")}</p>'
+    then = range_since(rollout.started_at or rollout.created_at, datetime.now(UTC)).key
+    here = {"prompt": rollout.prompt, "environment": rollout.environment, "time": then}
+    prompt = anchor("Its charts", "prompt", **here)
+    why = anchor("Why it differs", "explain", **here, a=rollout.control, b=rollout.treatment)
+    return f'<p class="cm-back">{prompt} · {why} · {anchor("Alerts", "alerts", **here)}</p>'
 
 
 def _mode() -> Mode:

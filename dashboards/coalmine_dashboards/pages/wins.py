@@ -9,15 +9,14 @@ import streamlit as st
 from coalmine_alerts.results.wins import Wins
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_dashboards.palette import Mode
-from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
+from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.markup import health_strip
-from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_dashboards.views.wins import (
     MOST_LINES,
     by_weight,
@@ -47,7 +46,7 @@ def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is not None and not facets.prompts:
-        advise(nothing_yet())
+        nothing_recorded()
         return
     chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
     if facets is not None:

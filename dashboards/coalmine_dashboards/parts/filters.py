@@ -1,5 +1,6 @@
 """Filters of a page, held by its address: it can be bookmarked and shared."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,11 @@ from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import ApiError, Selection
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.live import REFRESH_S
+from coalmine_dashboards.parts.live import live as refreshed
 from coalmine_dashboards.parts.viewer import client
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
 from coalmine_dashboards.views.markup import plain, shown
-from coalmine_dashboards.views.problems import unknown_choice
+from coalmine_dashboards.views.problems import nothing_yet, unknown_choice
 
 _ALL: Final = "all"
 Dimension = Literal["prompt", "environment", "model"]
@@ -49,14 +51,22 @@ class Chosen:
 
 
 def known_facets() -> Facets | None:
-    """The values to choose from, as last seen; None if the server does not say: the live part shows why."""
-    if "facets" not in st.session_state:
-        try:
-            st.session_state.facets = client().facets()
-        except ApiError:
-            return None
-    found: Facets = st.session_state.facets
+    """The values to choose from, as last seen; None if the server never said: the live part shows why."""
+    with contextlib.suppress(ApiError):
+        st.session_state.facets = client().facets()
+    found: Facets | None = st.session_state.get("facets")
     return found
+
+
+def nothing_recorded() -> None:
+    """Draw how to begin, until there are calls."""
+
+    def draw(facets: Facets) -> None:
+        if facets.prompts:
+            st.rerun()
+        advise(nothing_yet())
+
+    refreshed("nothing recorded", lambda: client().facets(), draw)
 
 
 def filters(
@@ -79,8 +89,11 @@ def filters(
         live: True for a page that refreshes itself, and a switch that pauses it.
     """
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
+    keys = [choice.key for choice in RANGES]
     for name in dimensions:
         _note_unknown(name, values[name])
+    if time:
+        _note_unknown("time", keys)
     chosen: dict[str, str | None] = {}
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         for name in dimensions:
@@ -89,7 +102,7 @@ def filters(
         if time:
             time_range = st.segmented_control(
                 "Time",
-                [choice.key for choice in RANGES],
+                keys,
                 default=default_time,
                 required=True,
                 key="time",
@@ -103,9 +116,12 @@ def filters(
                 bind="query-params",
                 help="Refreshes by itself. Switch off to pause.",
             )
+    instead: dict[str, str] = {each: values[each][0] if each in required else _ALL for each in dimensions}
+    if time:
+        instead["time"] = default_time
     for name, value in st.session_state.get("unknown", {}).items():
-        if name in dimensions and st.session_state[name] == _ALL:
-            advise(unknown_choice(name, value))
+        if name in instead and st.session_state[name] == instead[name]:
+            advise(unknown_choice(name, value, None if instead[name] == _ALL else shown(instead[name])))
     return Chosen(
         prompt=chosen.get("prompt"),
         environment=chosen.get("environment"),
@@ -157,7 +173,7 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
 
 
 def _note_unknown(name: str, known: Sequence[str]) -> None:
-    """Remember a value of the address that there is not: Streamlit would show all in silence."""
+    """Remember a value of the address that there is not: Streamlit would show another in silence."""
     unknown = st.session_state.setdefault("unknown", {})
     value = st.query_params.get(name)
     if value is not None:

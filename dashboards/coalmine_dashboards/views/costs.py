@@ -147,8 +147,14 @@ def costs_chart(costs: Costs, mode: Mode) -> alt.LayerChart:
     return alt.LayerChart(layer=[drawing], height=_HEIGHT_PX, datasets={_BARS: drawn})
 
 
-def cost_columns(costs: Costs, mode: Mode) -> list[Column[CostRow]]:
-    """Returns the columns of the table of groups."""
+def cost_columns(costs: Costs, mode: Mode, view: Mapping[str, str | None]) -> list[Column[CostRow]]:
+    """Returns the columns of the table of groups.
+
+    Args:
+        costs: What is shown.
+        mode: Colour mode of the page.
+        view: Parameters of the view's address that links keep.
+    """
     colours = colours_of(costs, mode)
 
     def name(row: CostRow) -> Html:
@@ -156,9 +162,11 @@ def cost_columns(costs: Costs, mode: Mode) -> list[Column[CostRow]]:
         swatch = f'<span class="cm-swatch" style="background:{colour or "transparent"}"></span>'
         text = label_of(row.prompt, row.name)
         if costs.by == "prompt":
-            return Html(swatch + anchor(text, "prompt", prompt=row.name))
+            return Html(swatch + anchor(text, "prompt", **{**view, "prompt": row.name}))
         if costs.by == "version":
-            return Html(swatch + anchor(text, "prompt", prompt=row.prompt))
+            return Html(
+                swatch + anchor(text, "prompt", **{**view, "prompt": row.prompt, "versions": row.name})
+            )
         return Html(swatch + escape(text))
 
     return [
@@ -340,20 +348,18 @@ def _midnight(day: date) -> float:
     return milliseconds_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
-def saving_columns(environment: str | None) -> list[Column[Saving]]:
+def saving_columns(view: Mapping[str, str | None]) -> list[Column[Saving]]:
     """Returns the columns of the table of changes.
 
     Args:
-        environment: Of the view: links lead to it.
+        view: Parameters of the view's address that links keep.
     """
 
     def change(row: Saving) -> Html:
         text = f"{row.prompt} {row.version} \N{RIGHTWARDS ARROW} {row.to}"
         if row.change == "model":
             return Html(escape(text))
-        return Html(
-            anchor(text, "explain", prompt=row.prompt, a=row.version, b=row.to, environment=environment)
-        )
+        return Html(anchor(text, "explain", **{**view, "prompt": row.prompt, "a": row.version, "b": row.to}))
 
     return [
         Column("Change", change, "A link leads to what explains the difference.", text=True, wraps=True),

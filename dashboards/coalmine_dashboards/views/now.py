@@ -127,7 +127,7 @@ def _of_queues(queues: Iterable[ReviewQueue]) -> Iterator[Need]:
                 f"{count(each.waiting)} requests wait for review · {each.name}",
                 f"{count(each.answered)} are answered",
                 None,
-                link("requests", queue=each.name),
+                link("requests", view="review", queue=each.name),
             )
 
 

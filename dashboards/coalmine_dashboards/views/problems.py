@@ -101,11 +101,19 @@ def nothing_yet() -> Advice:
     )
 
 
-def unknown_choice(kind: str, value: str) -> Advice:
-    """Returns the message for a link that names what there is not."""
+def unknown_choice(kind: str, value: str, instead: str | None = None) -> Advice:
+    """Returns the message for a link that names what there is not.
+
+    Args:
+        kind: Of the filter.
+        value: What the link names.
+        instead: What is shown; None: all.
+    """
+    why = "it is none of the periods above" if kind == "time" else "there are no calls of it"
     return Advice(
         title=f"No {kind} is called {value}",
-        text=f"The link of this page names it, but there are no calls of it; all {kind}s are shown.",
+        text=f"The link of this page names it, but {why}; {instead or f'all {kind}s'} "
+        f"{'is' if instead else 'are'} shown.",
         tone="warning",
     )
 

@@ -159,7 +159,9 @@ def gain_columns(directions: Mapping[str, Direction]) -> list[Column[Gain]]:
     return [
         Column(
             "Prompt",
-            lambda row: Html(anchor(row.prompt, "prompt", prompt=row.prompt, environment=row.environment)),
+            lambda row: Html(
+                anchor(row.prompt, "prompt", prompt=row.prompt, environment=row.environment, time="all")
+            ),
             text=True,
         ),
         Column("Environment", lambda row: row.environment, text=True, vital=False),

@@ -67,7 +67,8 @@ def test_a_link_to_what_is_not_there_says_so(page: Page, demo: DemoDashboard) ->
 
 
 def test_each_link_of_each_alert_opens_its_view(page: Page, demo: DemoDashboard) -> None:
-    alerts = asked(demo, "/v1/alerts", limit="200")["items"]
+    # What the demonstration caused is over at its end.
+    alerts = [each for state in ("firing", "ok") for each in asked(demo, "/v1/alerts", state=state)["items"]]
     assert alerts
     links = chain.from_iterable(alert["story"]["links"] for alert in alerts)
     kinds: dict[tuple[str, frozenset[str]], str] = {}

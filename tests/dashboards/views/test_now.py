@@ -28,7 +28,7 @@ def test_the_most_urgent_comes_first_and_of_those_what_waits_longest() -> None:
         f"./alerts?alert={'a' * 16}",
         "./registry?promotion=pr-1",
         "./rollouts?rollout=ro-support-refund-1.4.0-1",
-        "./requests?queue=tone",
+        "./requests?view=review&queue=tone",
     ]
     assert found[3].what == "Promotion of summarize 1.2.0 waits for approval · prod"
     assert found[5].what == "12 requests wait for review · tone"
