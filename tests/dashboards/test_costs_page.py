@@ -182,7 +182,9 @@ def test_the_last_data_stay_while_the_server_is_away(open_page: Open, api: Dashb
 
 def test_the_page_begins_to_show_costs_once_there_are_calls(open_page: Open, api: DashboardApi) -> None:
     filled = api.handlers["/v1/facets"]
-    empty = {name: [] for name in ("prompts", "environments", "apps", "models")} | {"versions": {}}
+    empty: dict[str, Any] = {name: [] for name in ("prompts", "environments", "apps", "models")} | {
+        "versions": {}
+    }
     times = dict.fromkeys(("first_event_time", "last_event_time"))
     api.handlers["/v1/facets"] = lambda _parameters: {**empty, **times, "complete": True}
     page = open_page()
