@@ -13,7 +13,7 @@ from coalmine_dashboards.parts.account import account, signed_in
 from coalmine_dashboards.parts.actions import ask_pending, say_what_came
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.links import FIRST, PageName
-from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.live import draw_again_once
 from coalmine_dashboards.parts.viewer import caller
 from coalmine_dashboards.views.markup import plain, stylesheet
 from coalmine_dashboards.views.problems import advice_for
@@ -84,9 +84,9 @@ def show(first: PageName = FIRST) -> None:
         page.run()
     except (NotFound, Refused) as error:
         advise(advice_for(error))
-    except ApiError:
-        # Says why, and draws the page once the server answers.
-        live("connection", caller, lambda _caller: st.rerun())
+    except ApiError as error:
+        advise(advice_for(error))
+        draw_again_once(caller)
 
 
 def _page(name: PageName) -> Callable[[], None]:

@@ -80,8 +80,12 @@ class Sessions:
         return session in self._tokens
 
     def token_of(self, session: str | None) -> str | None:
-        """Returns the token of a session; None where the process has its own."""
-        return None if session is None else self._tokens.get(session)
+        """Returns the token of a session; None where the process has its own.
+
+        Raises:
+            KeyError: The session has ended, or never was.
+        """
+        return None if session is None else self._tokens[session]
 
 
 SESSIONS = Sessions()

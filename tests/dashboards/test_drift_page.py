@@ -64,7 +64,6 @@ def test_who_may_approve_can_have_a_day_ignored_and_others_see_no_control(
 ) -> None:
     assert open_page(prompt="summarize").button(key="ignore-prod") is not None
     api.handlers["/v1/whoami"] = lambda _parameters: {"subject": "bob", "role": "reader", "environment": None}
-    client_for.clear()
     st.cache_data.clear()
     page = open_page(prompt="summarize")
     assert not [each for each in page.button if each.key == "ignore-prod"]

@@ -220,7 +220,7 @@ def test_an_approver_decides_and_the_author_does_not(open_page: Open, api: Dashb
         ("/v1/promotions/p-1/approve", {}),
         ("/v1/promotions/p-1/reject", {"reason": "because"}),
     ]
-    client_for.clear()
+    st.cache_data.clear()
     api.handlers["/v1/whoami"] = one(Caller("Dana", Role.APPROVER, None))
     assert open_page(promotion="p-1").button(key="promotion-approve").disabled
 

@@ -133,10 +133,10 @@ def test_the_controls_are_those_of_the_role(open_page: Open, api: DashboardApi) 
     assert buttons(open_page(rollout=NAME)) == {
         f"rollout-{each}" for each in ("pause", "promote", "abort", "freeze", "panic")
     }
-    client_for.clear()
+    st.cache_data.clear()
     api.handlers["/v1/whoami"] = whoami(Role.AUTHOR)
     assert buttons(open_page(rollout=NAME)) == {"rollout-abort", "rollout-panic"}
-    client_for.clear()
+    st.cache_data.clear()
     api.handlers["/v1/whoami"] = whoami(Role.READER)
     assert buttons(open_page(rollout=NAME)) == set()
 

@@ -6,11 +6,14 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from coalmine_dashboards.sign_in import COOKIE, Sessions, SignIn
+from coalmine_dashboards.api import SignedOut
+from coalmine_dashboards.parts.viewer import client, client_for
+from coalmine_dashboards.sign_in import COOKIE, SESSIONS, Sessions, SignIn
 from tests.support.doubles.dashboard_api import DashboardApi
 
 KEY = "right"
@@ -147,3 +150,26 @@ def test_a_token_of_the_server_signs_in_and_is_what_the_page_asks_with(
     assert viewer.post("/sign-in", data={"token": "mine"}).status_code == 303
     assert sessions.token_of(viewer.cookies[COOKIE]) == "mine"
     assert viewer.get("/").text == "figures"
+
+
+@pytest.mark.parametrize("token", ["m\u00efne", "\u202e", "mi\nne", "mine" * 1_000, "\0", ""])
+def test_what_is_no_token_at_all_is_refused_in_words(
+    viewer: TestClient, server: DashboardApi, token: str
+) -> None:
+    answer = viewer.post("/sign-in", data={"token": token})
+    assert answer.status_code == 401
+    assert re.search(r'role="alert">.+<', answer.text)
+    assert COOKIE not in viewer.cookies
+
+
+def test_an_open_page_whose_session_ends_does_not_get_the_token_of_the_process(
+    server: DashboardApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COALMINE_TOKEN", "mine")
+    session = SESSIONS.begin("anns")
+    monkeypatch.setattr(type(st.context), "cookies", {COOKIE: session})
+    assert client() is client_for(server.url, "anns")
+    SESSIONS.end(session)
+    with pytest.raises(SignedOut):
+        client()
+    client_for.clear()

@@ -75,11 +75,13 @@ class ApiClient:
     def __init__(self, url: str, token: str | None, *, timeout_s: float = 10.0) -> None:
         self.url = url.rstrip("/")
         self._has_token = token is not None
-        self.identity = (self.url, None if token is None else sha256(token.encode()).hexdigest())
+        sent = None if token is None else token.encode(errors="replace")
+        self.identity = (self.url, None if sent is None else sha256(sent).hexdigest())
         """Whom answers are for: the same for clients of one server and token, and for no others."""
-        headers = {"Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+        headers: dict[str, str | bytes] = {"Accept": "application/json"}
+        if sent is not None:
+            # As bytes: who pastes something else than a token hears so from the server.
+            headers["Authorization"] = b"Bearer " + sent
         # No proxy from the environment: it would see the token of a server on this machine.
         # Certificates take a while to load, so only where a server shows one.
         verify = self.url.startswith("https:")

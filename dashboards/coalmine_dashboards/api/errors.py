@@ -5,6 +5,7 @@
     ApiError
     ├── Unreachable       nothing listens at the address, or it timed out: start the server
     ├── Unauthorised      no token, or one that the server does not accept: provide a valid one
+    │   └── SignedOut     the viewer's session has ended: sign in again
     ├── Standby           another process holds the store: use that one, or wait for the failover
     ├── NotReady          the server is starting or overloaded: wait, or check its log
     ├── NotFound          what a link names is not there: choose another
@@ -47,6 +48,18 @@ class Unauthorised(ApiError):
         super().__init__(url, detail)
         self.args = (url, detail, had_token)
         self.had_token = had_token
+
+
+class SignedOut(Unauthorised):
+    """The session of the page has ended.
+
+    Args:
+        url: URL of the server.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "the session has ended", had_token=True)
+        self.args = (url,)
 
 
 class Standby(ApiError):

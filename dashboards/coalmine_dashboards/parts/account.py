@@ -35,9 +35,10 @@ def account() -> None:
     with st.sidebar:
         try:
             known = caller()
-        except ApiError:
-            return
-        st.caption(f"{plain(known.subject)} ({known.role.name.lower()})")
+        except ApiError:  # who may do nothing any more signs in anew
+            pass
+        else:
+            st.caption(f"{plain(known.subject)} ({known.role.name.lower()})")
         if session_of_viewer() is not None:
             st.markdown(":small[[Sign out](./sign-out)]")
         elif identity.is_configured():

@@ -53,7 +53,7 @@ def action(
     )
     if pressed:
         # Asked by the whole page: a question that a refreshing part asks is forgotten at its next refresh.
-        st.session_state["asking"] = (label, do, done, key, question, _said(affected), needs_reason)
+        st.session_state["asking"] = (label, [do], done, key, question, _said(affected), needs_reason)
         st.rerun()
 
 
@@ -75,7 +75,7 @@ def _said(affected: str | Callable[[], str] | None) -> str | None:
 @st.dialog("Are you sure?")
 def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
     label: str,
-    do: Callable[[str], _Came],
+    to_do: list[Callable[[str], _Came]],
     done: str | Callable[[_Came], str],
     key: str,
     question: str,
@@ -93,6 +93,9 @@ def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
         if needs_reason and not reason:
             st.error("Give a reason first.")
             return
+        if not to_do:  # pressed twice
+            st.rerun()
+        do = to_do.pop()
         perform(lambda: do(reason), done)
 
 

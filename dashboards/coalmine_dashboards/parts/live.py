@@ -1,12 +1,13 @@
 """A part of a page that refreshes itself and outlives its server: the last data stay, with their age."""
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import streamlit as st
 
-from coalmine_dashboards.api import ApiError
+from coalmine_dashboards.api import ApiError, Unauthorised
 from coalmine_dashboards.formatting import ago
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.views.problems import advice_for
@@ -35,20 +36,48 @@ def live(
         asked: What was asked for, such as the filters: data of another question are not shown in its place.
         every_s: Seconds between refreshes; None: none.
     """
-    st.fragment(_once, run_every=every_s)(f"last {name}", fetch, draw, asked)
+    st.fragment(_once, run_every=every_s)(f"last {name}", fetch, draw, asked, every_s is None)
 
 
-def _once(place: str, fetch: Callable[[], Any], draw: Callable[[Any], bool | None], asked: Hashable) -> None:
+def draw_again_once(ready: Callable[[], object]) -> None:
+    """Draw the whole page again, now and then, until `ready` raises no `ApiError`."""
+    asked: list[bool] = []
+
+    def ask() -> None:
+        if asked:  # not at once: what failed just now would fail again
+            with suppress(ApiError):
+                ready()
+                st.rerun()
+        asked.append(True)
+
+    st.fragment(ask, run_every=REFRESH_S)()
+
+
+def _once(
+    place: str,
+    fetch: Callable[[], Any],
+    draw: Callable[[Any], bool | None],
+    asked: Hashable,
+    rests: bool,
+) -> None:
     now = datetime.now(UTC)
     try:
         data = fetch()
     except ApiError as error:
         advise(advice_for(error))
+        if isinstance(error, Unauthorised) and error.had_token:
+            st.session_state.pop(place, None)  # no longer for this viewer
         kept = st.session_state.get(place)
         if kept is not None and kept[0] == asked:
             st.caption(f"Showing the last known data, from {ago(kept[1], now)}.")
-            draw(kept[2])
+            with suppress(ApiError):
+                draw(kept[2])
+        if rests:
+            draw_again_once(fetch)
         return
-    st.session_state.pop(place, None)
-    if draw(data) is not False:
-        st.session_state[place] = (asked, now, data)
+    st.session_state[place] = (asked, now, data)
+    try:
+        if draw(data) is False:
+            del st.session_state[place]
+    except ApiError as error:  # of what only drawing asks for
+        advise(advice_for(error))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from coalmine_alerts.results.story import readable
 from coalmine_dashboards import identity
-from coalmine_dashboards.api import ApiClient, ApiError, Unauthorised
+from coalmine_dashboards.api import ApiClient, ApiError, SignedOut, Unauthorised
 from coalmine_dashboards.connection import connection_of_process
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
@@ -25,13 +25,19 @@ def client() -> ApiClient:
     """The client with the viewer's own token, or with that of the process for who has its link.
 
     Raises:
-        Unauthorised: Nobody signed in.
+        Unauthorised: Nobody signed in, or the session has ended.
     """
     connection = connection_of_process()
-    session = session_of_viewer()
-    if session is not None or not identity.is_configured():
+    session = st.context.cookies.get(COOKIE)
+    try:
         own = SESSIONS.token_of(session)
-        return client_for(connection.url, connection.token if own is None else own)
+    except KeyError:
+        # An open page outlives its session, and is not for who has the link of the process then.
+        if not identity.is_configured():
+            raise SignedOut(connection.url) from None
+    else:
+        if session is not None or not identity.is_configured():
+            return client_for(connection.url, connection.token if own is None else own)
     claims = identity.identity()
     token = None if claims is None else identity.token_of(claims)
     if token is None:  # never the token of the process: it belongs to who has its link

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Literal
 
 from coalmine_consumers.results import Facets
-from coalmine_dashboards.api import ApiError, NotFound, NotReady, Refused, Standby, Unauthorised, Unreachable
+from coalmine_dashboards.api import (
+    ApiError,
+    NotFound,
+    NotReady,
+    Refused,
+    SignedOut,
+    Standby,
+    Unauthorised,
+    Unreachable,
+)
 from coalmine_dashboards.formatting import moment
 
 __all__ = ["Advice", "advice_for", "nothing_in_range", "nothing_yet", "unknown_choice"]
@@ -32,7 +41,7 @@ class Advice:
     language: Literal["bash", "python"] = "bash"
 
 
-def advice_for(error: ApiError) -> Advice:
+def advice_for(error: ApiError) -> Advice:  # noqa: PLR0911 - one for each kind
     """Returns what to do about a failed request."""
     if isinstance(error, Unreachable):
         return Advice(
@@ -44,10 +53,13 @@ def advice_for(error: ApiError) -> Advice:
             "export COALMINE_SERVER_URL=http://HOST:8321 COALMINE_TOKEN=...",
         )
     if isinstance(error, Unauthorised):
+        if isinstance(error, SignedOut):
+            return Advice("You have signed out", "Reload this page to sign in again.", "warning")
         return Advice(
             title="The server rejected the token" if error.had_token else "The server requires a token",
-            text=f"{error.url}: {error.detail}. Create a token where the server runs and start the dashboard "
-            "with it. A dashboard of the same user with the server's COALMINE_HOME does not need one.",
+            text=f"{error.url}: {error.detail}. Sign out below the menu, and in again with a token that is "
+            "valid. The dashboard's own is made where the server runs; a dashboard of the same user with the "
+            "server's COALMINE_HOME does not need one.",
             tone="error",
             code="coalmine token create dashboard\nexport COALMINE_TOKEN=...",
         )

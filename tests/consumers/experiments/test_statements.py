@@ -233,6 +233,23 @@ def test_traffic_span(connection: duckdb.DuckDBPyConnection) -> None:
     assert (last - first, requests) == (timedelta(days=1), 3)
 
 
+def test_request_groups(connection: duckdb.DuckDBPyConnection) -> None:
+    create_traffic(connection)
+    insert(
+        connection,
+        "traffic",
+        traffic("a", NINE, 1),
+        traffic("a", LATE),
+        traffic("a", NINE),
+        traffic("b", NINE),
+    )
+    query = statement("request_groups", EXPERIMENTS).format(requests="traffic", group="experiment")
+    most, other = connection.sql(query).to_arrow_table().to_pylist()
+    assert (most["name"], most["requests"], most["units"]) == ("0", 3, 2)
+    assert most["last_event_time"] - most["first_event_time"] == timedelta(days=1)
+    assert (other["name"], other["requests"], other["units"]) == ("1", 1, 1)
+
+
 def test_units_by_length(connection: duckdb.DuckDBPyConnection) -> None:
     windows = {"a": (0, 1, 2, 4), "b": (0, 0, 3), "c": (2,), "d": (4,)}
     rows = [traffic(unit, NINE, window) for unit, found in windows.items() for window in found]

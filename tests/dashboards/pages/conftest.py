@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.dashboard_process import link_of
+from tests.support.processes.seen_page import WITHIN_MS
 from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_dashboard
 
 _PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
@@ -53,6 +54,7 @@ def new_page(browser: Browser) -> Iterator[Callable[[], Page]]:
         def make() -> Page:
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             stack.callback(context.close)
+            context.set_default_timeout(WITHIN_MS)
             page = context.new_page()
             page.on("pageerror", lambda error: failures.append(str(error)))
             page.on("console", lambda said: failures.append(said.text) if _is_fault(said) else None)

@@ -96,7 +96,7 @@ def test_each_link_of_each_alert_opens_its_view(page: Page, demo: DemoDashboard)
     ("path", "text"),
     [
         (f"prompt?time=24h&prompt={HOSTILE_PROMPT}", HOSTILE_PROMPT),
-        (f"prompt?time=24h&prompt={HOSTILE_PROMPT}&by=segment", HOSTILE_SEGMENT),
+        (f"prompt?time=24h&prompt={HOSTILE_PROMPT}&by=segment:plan", HOSTILE_SEGMENT),
         (f"requests?prompt={HOSTILE_PROMPT}&time=24h", printable(HOSTILE_COMMENT)[:40]),
         (f"costs?prompt={HOSTILE_PROMPT}&time=24h", HOSTILE_PROMPT),
         (f"explain?prompt={HOSTILE_PROMPT}&time=24h", None),

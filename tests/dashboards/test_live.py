@@ -1,0 +1,87 @@
+"""Parts of pages while the server fails them: what stays, what goes, and that nobody is asked without end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from coalmine_dashboards.api import ApiError, Unauthorised, Unreachable
+from coalmine_dashboards.parts.viewer import client, client_for
+from coalmine_registry.records import Caller
+from coalmine_registry.roles import Role
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.rollout_answers import dumped
+
+URL = "http://server"
+PART = """
+import streamlit as st
+from coalmine_dashboards.parts.live import live
+
+def fetch():
+    if (error := st.session_state.get("fetching")) is not None:
+        raise error
+    return "figures"
+
+def draw(data):
+    st.markdown(data)
+    if (error := st.session_state.get("drawing")) is not None:
+        raise error
+
+live("part", fetch, draw, every_s=None)
+"""
+
+
+def drawn(page: AppTest) -> list[str]:
+    assert not page.exception
+    return [each.value for each in page.markdown]
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (Unreachable(URL, "refused"), True),
+        (Unauthorised(URL, "another server", had_token=False), True),
+        (Unauthorised(URL, "this token was revoked", had_token=True), False),
+    ],
+)
+def test_the_last_data_stay_unless_they_are_no_longer_for_the_viewer(error: ApiError, stays: bool) -> None:
+    page = AppTest.from_string(PART).run()
+    page.session_state["fetching"] = error
+    page.run()
+    assert drawn(page) == ["figures"] * stays
+    assert error.detail in page.error[0].value
+    page.run()
+    assert drawn(page) == ["figures"] * stays, "they do not come back"
+
+
+def test_what_only_drawing_asks_for_fails_in_words_and_the_last_data_stay() -> None:
+    page = AppTest.from_string(PART).run()
+    page.session_state["drawing"] = Unreachable(URL, "refused")
+    page.run()
+    assert "refused" in page.error[0].value
+    page.session_state["fetching"] = Unreachable(URL, "refused")
+    page.run()
+    assert drawn(page) == ["figures"]
+    assert len(page.error) == 1
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DashboardApi]:
+    caller = dumped(Caller("dana", Role.READER, None))
+    with DashboardApi({"/v1/whoami": lambda _query: caller, "/v1/wins": lambda _query: "x"}) as api:
+        monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+        monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+        monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+        yield api
+    client_for.clear()
+
+
+def test_a_page_that_fails_while_the_server_knows_the_viewer_asks_once(
+    api: DashboardApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coalmine_dashboards.pages.wins.show", lambda: client().read("/v1/wins", int))
+    page = opened_page("wins")
+    assert "Unexpected answer" in page.error[0].value
+    assert [path for path, _query in api.asked].count("/v1/wins") == 1
