@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from coalmine_dashboards.app import SECTIONS
 from coalmine_dashboards.parts.links import PageName, link
 from tests.support.campaign import CAMPAIGN
+from tests.support.eventually import eventually
 from tests.support.processes.seen_page import at_rest, opened, too_wide
 from tests.support.servers.demo_dashboard import DemoDashboard
 
@@ -47,7 +48,8 @@ def test_a_page_stands_at_every_width_in_light_and_dark(
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
         at_rest(page)
-        assert too_wide(page) == [], f"{width} pixels, {scheme}"
+        # A chart follows the page's width a moment later.
+        eventually(lambda: not too_wide(page), within_s=30, what=f"room at {width} pixels, {scheme}")
         expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
         if width != 390:
             assert serious(page) == [], scheme

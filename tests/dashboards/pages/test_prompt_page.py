@@ -94,13 +94,6 @@ def test_a_link_to_an_unknown_prompt_says_so_and_fetches_nothing(page: Page, dem
     expect(page.get_by_text("No prompt is called")).not_to_be_visible(timeout=WITHIN_MS)
 
 
-def test_no_number_is_cut_at_800_pixels(page: Page, demo: DemoDashboard) -> None:
-    page.set_viewport_size({"width": 800, "height": 900})
-    opened(page, f"{demo.url}/prompt")
-    scroll = page.locator(".cm-scroll")
-    assert scroll.evaluate("each => each.scrollWidth <= each.clientWidth")
-
-
 def test_a_filter_narrows_the_page_and_stays_in_its_address(page: Page, demo: DemoDashboard) -> None:
     opened(page, f"{demo.url}/prompt")
     choose(page, "Prompt", "support-refund")
