@@ -1,10 +1,31 @@
-"""A viewer without a browser: Streamlit's test harness has something else in place of cookies."""
+"""Pages of the dashboard without a browser, by Streamlit's own test harness over a real HTTP server."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 import streamlit as st
 
+from coalmine_dashboards.parts.viewer import client_for
+from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.opened_page import Open, opened_page
+
 
 @pytest.fixture(autouse=True)
 def no_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for who opens a page that nothing stands before."""
+    """As for who opens a page that nothing stands before: the harness has something else in their place."""
     monkeypatch.setattr(type(st.context), "cookies", {})
+
+
+@pytest.fixture
+def open_page(
+    request: pytest.FixtureRequest, api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Open]:
+    """Runs the page that the module's `PAGE` names, against its `api`, as if its address had this query."""
+    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
+    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
+    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
+    yield partial(opened_page, request.module.PAGE)
+    client_for.clear()
+    st.cache_data.clear()

@@ -1,16 +1,14 @@
 """The page of alerts, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, timedelta
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from coalmine_alerts.results.messages import Message
 from coalmine_dashboards.parts.threshold_test import values_of
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.views.alerts import message_page, spans_of
 from tests.support.data.alert_answers import (
     BEGAN,
@@ -24,29 +22,15 @@ from tests.support.data.alert_answers import (
 from tests.support.data.drift_answers import HOSTILE
 from tests.support.data.eval_answers import page as page_of
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "alerts"
 
 
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     with DashboardApi(alert_handlers()) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("alerts", **query)
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def keys(page: AppTest) -> set[str | None]:

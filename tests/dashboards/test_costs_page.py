@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.views.markup import plain
 from tests.support.data.money_answers import (
     a_group,
@@ -20,9 +18,9 @@ from tests.support.data.money_answers import (
 )
 from tests.support.data.prompt_answers import HOSTILE, NOW, served
 from tests.support.doubles.dashboard_api import DashboardApi, problem
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "costs"
 FACETS: dict[str, Any] = {
     "prompts": ["summarize", "support"],
     "versions": {"summarize": ["1.0.0", "1.1.0"], "support": ["2.0.0"]},
@@ -61,23 +59,6 @@ def api() -> Iterator[DashboardApi]:
     }
     with DashboardApi(handlers) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("costs", **query)
-
-    yield run
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def captions(page: AppTest) -> str:

@@ -1,41 +1,24 @@
 """The page of drift and models, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.viewer import client_for
 from tests.support.data.drift_answers import drift_handlers
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "drift"
 
 
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     with DashboardApi(drift_handlers()) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("drift", **query)
-    client_for.clear()
-    st.cache_data.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def test_all_prompts_are_listed_with_what_drifted_first(open_page: Open) -> None:

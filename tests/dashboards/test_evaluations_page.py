@@ -1,37 +1,20 @@
 """The page of evaluations, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.parts.viewer import client_for
 from tests.support.data.eval_answers import eval_handlers
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "evaluations"
 
 
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     with DashboardApi(eval_handlers()) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("evaluations", **query)
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def test_runs_judges_and_the_servers_own_runs_are_listed(open_page: Open) -> None:

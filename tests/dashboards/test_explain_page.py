@@ -1,20 +1,16 @@
 """The page Explain, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from coalmine_analytics.results.catalogue import MetricRow
-from coalmine_dashboards.parts.viewer import client_for
 from tests.support.data.prompt_answers import NOW, an_explanation, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "explain"
 FACETS: dict[str, Any] = {
     "prompts": ["summarize", "support-refund"],
     "versions": {"summarize": ["1.1.0"], "support-refund": ["1.2.0", "1.3.0", "1.4.0"]},
@@ -40,21 +36,6 @@ def api() -> Iterator[DashboardApi]:
     }
     with DashboardApi(handlers) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("explain", **query)
-    client_for.clear()
-    st.cache_data.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def asked(api: DashboardApi) -> dict[str, str]:

@@ -1,16 +1,12 @@
 """The page Now, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from coalmine_alerts.results.spending import Spending, Standing
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_registry.records import PromptSummary
 from tests.support.data.prompt_answers import (
     HOSTILE,
@@ -24,9 +20,9 @@ from tests.support.data.prompt_answers import (
 )
 from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.measured_simulation import ingest_status
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[[], AppTest]
+PAGE = "now"
 FACETS: dict[str, Any] = {
     "prompts": ["summarize"],
     "versions": {"summarize": ["1.1.0"]},
@@ -81,21 +77,6 @@ def api() -> Iterator[DashboardApi]:
     handlers["/v1/spending"] = lambda _parameters: served(a_spending())
     with DashboardApi(handlers) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda: opened_page("now")
-    client_for.clear()
-    st.cache_data.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def test_what_needs_a_person_comes_first_and_each_leads_to_where_one_can_act(open_page: Open) -> None:

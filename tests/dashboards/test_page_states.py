@@ -1,23 +1,21 @@
 """Every state of the page, run by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.views.panels import PANELS
 from coalmine_simulator import Simulation, scenario
 from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest_status
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 from tests.support.servers.ports import free_port
 
 STORY_S = 1800.0
-Open = Callable[..., AppTest]
+PAGE = "prompt"
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +46,6 @@ def api(measured: MeasuredSimulation) -> Iterator[DashboardApi]:
     }
     with DashboardApi(handlers) as api:
         yield api
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("prompt", **query)
-
-    yield run
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def advice(page: AppTest) -> str:

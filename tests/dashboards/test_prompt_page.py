@@ -1,12 +1,10 @@
 """The page of one prompt, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from coalmine_alerts.results.alerts import Care
@@ -18,7 +16,6 @@ from coalmine_analytics.results.breakdown import (
     BreakdownValue,
 )
 from coalmine_consumers.results import Timeseries
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
@@ -27,9 +24,9 @@ from coalmine_server.results import TimelineItem
 from tests.support.data.prompt_answers import HOSTILE, NOW, a_version, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.measured_simulation import ingest_status
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "prompt"
 PROMPT = "support-refund"
 VERSIONS = [f"1.{place}.0" for place in range(12)]
 FACETS: dict[str, Any] = {
@@ -126,18 +123,8 @@ def api() -> Iterator[DashboardApi]:
 
 
 @pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("prompt", prompt=PROMPT, **query)
-    client_for.clear()
-    st.cache_data.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
+def open_page(open_page: Open) -> Open:
+    return lambda **query: open_page(prompt=PROMPT, **query)
 
 
 def captions(page: AppTest) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.parts import registry_actions
 from coalmine_dashboards.parts.actions import perform
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.freeze_records import FreezeRecord
 from coalmine_registry.provenance import CheckedEvidence, VersionSource
@@ -33,10 +31,10 @@ from coalmine_registry.roles import Role
 from coalmine_schemas.prompts import ServeVersion
 from coalmine_schemas.results import Page
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 from tests.support.doubles.rollout_answers import BEGAN, NAME, a_rollout, dumped
 
-Open = Callable[..., AppTest]
+PAGE = "registry"
 HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
 PROMPT, PROD = "/v1/prompts/support-refund", "/v1/environments/prod"
 CHANGED = Classification("1.2.0", "patch", (Change("the wording changed", "patch"),))
@@ -142,20 +140,6 @@ def api() -> Iterator[DashboardApi]:
 
 
 @pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("registry", **query)
-
-    yield run
-    client_for.clear()
-
-
-@pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Actions without their question: AppTest runs no dialog further than its first drawing."""
 
@@ -164,10 +148,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             perform(lambda: do("because"), done)
 
     monkeypatch.setattr(registry_actions, "action", action)
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def words(page: AppTest) -> str:

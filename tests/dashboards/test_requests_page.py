@@ -1,13 +1,11 @@
 """The page of requests and feedback, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from coalmine_consumers.results import (
     CallContext,
@@ -18,7 +16,6 @@ from coalmine_consumers.results import (
     ServedBy,
     StoredCall,
 )
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_evals.results.datasets import Dataset, Proposal, ProposedCase
 from coalmine_evals.results.review import (
     ReviewAgreement,
@@ -31,9 +28,9 @@ from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
 from tests.support.data.prompt_answers import HOSTILE, NOW, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "requests"
 FIRST, SECOND = (f"01930000-0000-7000-8000-{number:012}" for number in (1, 2))
 FACETS = Facets(
     prompts=["refund"],
@@ -110,20 +107,6 @@ def api() -> Iterator[DashboardApi]:
 
 def whoami(role: Role) -> Any:
     return served(Caller("dana", role, None))
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-    yield lambda **query: opened_page("requests", **query)
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def asked_for(api: DashboardApi, path: str) -> dict[str, str]:

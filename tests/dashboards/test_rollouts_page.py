@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +12,12 @@ from streamlit.testing.v1 import AppTest
 from coalmine_consumers.results import Facets
 from coalmine_dashboards.parts import rollout_actions
 from coalmine_dashboards.parts.actions import perform
-from coalmine_dashboards.parts.viewer import client_for
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
 from coalmine_rollouts.records import RolloutCommand
 from coalmine_schemas.results import Page
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 from tests.support.doubles.rollout_answers import (
     BEGAN,
     NAME,
@@ -30,7 +28,7 @@ from tests.support.doubles.rollout_answers import (
     handlers_of,
 )
 
-Open = Callable[..., AppTest]
+PAGE = "rollouts"
 HOSTILE = "<img src=x onerror=alert(1)> [click](javascript:x)"
 FACETS = Facets(["support-refund"], {}, ["prod"], [], True, BEGAN, BEGAN)
 
@@ -47,24 +45,6 @@ def api() -> Iterator[DashboardApi]:
     handlers["/v1/whoami"] = whoami(Role.APPROVER)
     with DashboardApi(handlers) as found:
         yield found
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    """Runs the page against the server, as if its address had this query string."""
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("rollouts", **query)
-
-    yield run
-    client_for.clear()
-
-
-def html(page: AppTest) -> str:
-    return "".join(str(element.proto.body) for element in page.get("html"))
 
 
 def buttons(page: AppTest) -> set[str]:

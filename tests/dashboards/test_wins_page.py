@@ -1,21 +1,18 @@
 """The page of wins, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from coalmine_analytics.results.catalogue import MetricRow
-from coalmine_dashboards.parts.viewer import client_for
-from tests.dashboards.test_costs_page import FACETS, answer, captions, html
+from tests.dashboards.test_costs_page import FACETS, answer, captions
 from tests.support.data.money_answers import a_shipped, an_effect, wins_of
 from tests.support.data.prompt_answers import HOSTILE, page_of
 from tests.support.doubles.dashboard_api import DashboardApi
-from tests.support.doubles.opened_page import opened_page
+from tests.support.doubles.opened_page import Open, html
 
-Open = Callable[..., AppTest]
+PAGE = "wins"
 THUMBS = an_effect(
     "thumbs_up_rate",
     unit="share",
@@ -50,19 +47,6 @@ def api() -> Iterator[DashboardApi]:
     }
     with DashboardApi(handlers) as opened:
         yield opened
-
-
-@pytest.fixture
-def open_page(api: DashboardApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Open]:
-    monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
-    monkeypatch.setenv("COALMINE_SERVER_URL", api.url)
-    monkeypatch.delenv("COALMINE_TOKEN", raising=False)
-
-    def run(**query: str) -> AppTest:
-        return opened_page("wins", **query)
-
-    yield run
-    client_for.clear()
 
 
 def test_it_says_what_each_version_brought_and_all_together(open_page: Open) -> None:

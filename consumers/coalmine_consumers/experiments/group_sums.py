@@ -11,10 +11,9 @@ from typing import Final, Literal
 import duckdb
 
 from coalmine_consumers.arrays import FloatArray
-from coalmine_consumers.experiments.version_sums import Totals, create_view, references_of
+from coalmine_consumers.experiments.version_sums import Totals, conditions_of, create_view, references_of
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
-from coalmine_schemas.prompts import PREFERRED
 
 MOST_GROUPS: Final = 12
 """Groups that are compared: those with the most requests."""
@@ -133,18 +132,9 @@ def _expression(question: GroupQuestion) -> str:
 
 
 def _conditions(question: GroupQuestion) -> list[str]:
-    conditions = [
-        f"prompt = {quote_literal(question.prompt)}",
-        f"variant IS DISTINCT FROM {quote_literal(PREFERRED)}",  # who chose a version is not like the others
-    ]
+    conditions = conditions_of(question.prompt, question.environment, question.since, question.until)
     if question.version is not None:
         conditions.append(f"version = {quote_literal(question.version)}")
-    if question.environment is not None:
-        conditions.append(f"environment = {quote_literal(question.environment)}")
     if question.model is not None:
         conditions.append(f"coalesce(response_model, request_model) = {quote_literal(question.model)}")
-    if question.since is not None:
-        conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(question.since.isoformat())}")
-    if question.until is not None:
-        conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(question.until.isoformat())}")
     return conditions

@@ -159,20 +159,30 @@ def _places(column: pa.ChunkedArray, values: pa.Array) -> IndexArray:
     return places
 
 
+def conditions_of(
+    prompt: str, environment: str | None, since: datetime | None, until: datetime | None
+) -> list[str]:
+    """Conditions of SQL on raw requests: of a prompt, without those of people who chose their version."""
+    conditions = [
+        f"prompt = {quote_literal(prompt)}",
+        f"variant IS DISTINCT FROM {quote_literal(PREFERRED)}",  # who chose a version is not like the others
+    ]
+    if environment is not None:
+        conditions.append(f"environment = {quote_literal(environment)}")
+    if since is not None:
+        conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(since.isoformat())}")
+    if until is not None:
+        conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(until.isoformat())}")
+    return conditions
+
+
 def _create_pair(cursor: duckdb.DuckDBPyConnection, pair: VersionPair, *more: str) -> None:
     """Views of the pair's raw requests, and of those of version a."""
     conditions = [
-        f"prompt = {quote_literal(pair.prompt)}",
+        *conditions_of(pair.prompt, pair.environment, pair.since, pair.until),
         f"version IN ({quote_literal(pair.a)}, {quote_literal(pair.b)})",
-        f"variant IS DISTINCT FROM {quote_literal(PREFERRED)}",  # who chose a version is not like the others
         *more,
     ]
-    if pair.environment is not None:
-        conditions.append(f"environment = {quote_literal(pair.environment)}")
-    if pair.since is not None:
-        conditions.append(f"event_time >= TIMESTAMPTZ {quote_literal(pair.since.isoformat())}")
-    if pair.until is not None:
-        conditions.append(f"event_time < TIMESTAMPTZ {quote_literal(pair.until.isoformat())}")
     create_view(cursor, _PAIR, f"SELECT * FROM requests WHERE {' AND '.join(conditions)}")  # noqa: S608
     create_view(cursor, _FIRST, f"SELECT * FROM {_PAIR} WHERE version = {quote_literal(pair.a)}")  # noqa: S608
 

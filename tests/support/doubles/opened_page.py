@@ -1,8 +1,13 @@
 """A page of the dashboard, run by Streamlit's own test harness."""
 
+from collections.abc import Callable
+
 from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.parts.links import PageName
+
+Open = Callable[..., AppTest]
+"""Opens a page with the query of its address."""
 
 
 def opened_page(name: PageName, **query: str) -> AppTest:
@@ -15,3 +20,8 @@ def opened_page(name: PageName, **query: str) -> AppTest:
     page.run()
     assert not page.exception, page.exception
     return page
+
+
+def html(page: AppTest) -> str:
+    """All markup that the page draws by itself."""
+    return "".join(str(element.proto.body) for element in page.get("html"))
