@@ -159,8 +159,13 @@ def test_a_complaint_becomes_a_case_once_a_person_has_confirmed_it(server: Serve
     assert case["source"] == f"request:{proposal['request_id']}"
     assert case["must_pass"]
     assert coalmine("dataset", "reject", "complaints", number, home=home).returncode != 0
+    inbox = len(
+        coalmine_json("dataset", "proposals", "inbox", home=home)
+    )  # of the test of the inbox, if it ran
     forgotten = coalmine("dataset", "forget", proposal["request_id"], home=home)
-    assert "of it are gone" in forgotten.stderr  # in every dataset
+    assert forgotten.stderr.startswith(
+        "1 case or proposal " if inbox == 0 else f"{1 + inbox} cases or proposals "
+    )
     assert coalmine_json("dataset", "show", "complaints", "--cases", home=home) == []
     assert coalmine_json("dataset", "show", "complaints", home=home)["forgotten"] == 1
 
