@@ -39,8 +39,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -267,11 +267,24 @@ def run(
         wanted = [each for each in histories if any(task.history == each.folder for task in tasks)]
         for each in wanted:
             each.folder.mkdir()
-        calm_part = pool.imap_unordered(watch, [task for task in tasks if task.kind is None])
+        came: SimpleQueue[tuple[str, Results] | BaseException] = SimpleQueue()  # kept as soon as it is done
+
+        def begin(task: Task) -> None:
+            pool.apply_async(watch, (task,), callback=came.put, error_callback=came.put)
+
+        for task in tasks:
+            if task.kind is None:
+                begin(task)
         pool.map(_begin, wanted)
-        others = pool.imap_unordered(watch, [task for task in tasks if task.kind is not None])
+        for task in tasks:
+            if task.kind is not None:
+                begin(task)
         with progress_bar("alerts", quiet=not show, unit="worlds") as advance:
-            for place, (name, found) in enumerate(chain(others, calm_part), 1):
+            for place in range(1, len(tasks) + 1):
+                done = came.get()
+                if isinstance(done, BaseException):
+                    raise done
+                name, found = done
                 keep(path, name, found)
                 results.add(found)
                 _say(f"{place} of {len(tasks)} worlds: {name}")

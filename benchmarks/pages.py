@@ -51,6 +51,8 @@ ROWS, OPENINGS, VIEWERS = 20_000_000, 7, 20
 INGEST_EVENTS: Final = 300_000
 ROUNDS: Final = 3
 """Of ingest, each without and with viewers."""
+PAGES: Final[Sequence[PageName]] = get_args(PageName)
+SETTLED_S: Final = 1_200.0
 READY_S, REFRESH_MS, LOSS = 1.5, 300.0, 0.10
 """What they may be at most on a quiet machine."""
 
@@ -98,6 +100,11 @@ class Server:
             and sample.labels["route"].startswith("/v1/")
         )
 
+    def settle(self) -> None:
+        """Waits until drift has summed up the month that it finds: a running server does so by the day."""
+        for prompt in self._http.get("/v1/facets").raise_for_status().json()["prompts"]:
+            self._http.get("/v1/drift", params={"prompt": prompt}, timeout=SETTLED_S).raise_for_status()
+
     def stored(self) -> int:
         """Events stored since the store began."""
         return int(self._http.get("/v1/ingest").raise_for_status().json()["counts"]["stored"])
@@ -107,7 +114,7 @@ def open_pages(
     browser: Browser, url: str, sign_in: str, server: Server, openings: int
 ) -> Iterator[PageFigures]:
     """Opens each page again and again, the pages taking turns; the first turn is not counted."""
-    ready: dict[PageName, list[float]] = {name: [] for name in get_args(PageName)}
+    ready: dict[PageName, list[float]] = {name: [] for name in PAGES}
     busy: dict[PageName, list[float]] = {name: [] for name in ready}
     for turn in range(openings + 1):
         for name, times in ready.items():
@@ -139,7 +146,7 @@ def ingest_rates(home: Path, sign_in: str, server: Server, viewers: int) -> tupl
         alone.append(_rate(home, server))
         with watching(sign_in, viewers) as seen:
             watched.append(_rate(home, server))
-        _say(f"round {round_ + 1}: {alone[-1]:,.0f} and {watched[-1]:,.0f} events/s; {seen} refreshes")
+        _say(f"round {round_ + 1}: {alone[-1]:,.0f} and {watched[-1]:,.0f} events/s; {seen}")
     return alone, watched
 
 
@@ -165,8 +172,8 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def print_table(pages: Sequence[PageFigures], figures: dict[str, Any]) -> None:
-    """What was measured, for people."""
+def print_pages(pages: Sequence[PageFigures]) -> None:
+    """What was measured of the pages, for people."""
     print(f"{'page':<14} {'ready':>8} {'at most':>8} {'server':>10}")
     for each in pages:
         late = " *" if each.ready_s_p50 > READY_S or each.refresh_server_ms_p50 > REFRESH_MS else ""
@@ -175,8 +182,6 @@ def print_table(pages: Sequence[PageFigures], figures: dict[str, Any]) -> None:
             f"{each.refresh_server_ms_p50:>7.0f} ms{late}"
         )
     print(f"* more than {READY_S} s, or {REFRESH_MS:.0f} ms of the server")
-    for name, value in figures.items():
-        print(f"{name:<34}{value}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,15 +207,18 @@ def main(arguments: list[str] | None = None) -> int:
         browser = stack.enter_context(chromium())
         with serving(home, environment(home)) as (_, url, token), dashboard_process(home) as dashboard:
             server = Server(url, token)
+            server.settle()
             sign_in = link_of(dashboard, home)
             pages = list(open_pages(browser, dashboard, sign_in, server, options.openings))
+            print_pages(pages)
             alone, watched = ingest_rates(home, sign_in, server, options.viewers)
             figures["ingest_events_per_s"] = round(statistics.median(alone))
             figures["ingest_events_per_s_watched"] = round(statistics.median(watched))
             figures["ingest_loss_share"] = round(1 - statistics.median(watched) / statistics.median(alone), 3)
         if options.peer:
             figures |= peer_ready_s(browser, Path(folder), options.openings)
-    print_table(pages, figures)
+    for name, value in figures.items():
+        print(f"{name:<34}{value}")
     if options.json:
         print(json.dumps({"rows": options.rows, "pages": [asdict(each) for each in pages], **figures}))
     return 0

@@ -39,7 +39,16 @@ def peer_ready_s(browser: Browser, folder: Path, openings: int) -> dict[str, flo
         [python, "-c", _WRITE, store, str(PEER_TRACES)], check=True, stdout=subprocess.PIPE, text=True
     )
     experiment = written.stdout.split()[0]
-    line = [python, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", url.rpartition(":")[2]]
+    line = [
+        str(python),
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        store,
+        "--port",
+        url.rpartition(":")[2],
+    ]
     with (folder / "mlflow.log").open("wb") as log:
         server = subprocess.Popen(line, cwd=folder, stdout=log, stderr=log)
     try:

@@ -14,6 +14,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from coalmine_dashboards.parts.links import PageName
 
@@ -48,7 +49,7 @@ class Viewer:
                         self._ask(fragment)
                 wait_s = min(self._due.values(), default=now + 1.0) - time.monotonic()
                 with suppress(TimeoutError):
-                    self._take(ForwardMsg.FromString(self.socket.recv(max(wait_s, 0.001))))  # type: ignore[arg-type]
+                    self._take(ForwardMsg.FromString(self.socket.recv(max(wait_s, 0.001))))
 
     def _ask(self, fragment: str = "") -> None:
         asked = BackMsg()
@@ -118,7 +119,7 @@ def _connect(sign_in: str, cookies: str) -> ClientConnection:
     return connect(
         f"ws://{urlsplit(sign_in).netloc}/_stcore/stream",
         additional_headers={"Cookie": cookies},
-        subprotocols=["streamlit"],
+        subprotocols=[Subprotocol("streamlit")],
         max_size=LARGEST_MESSAGE,
         proxy=None,
     )

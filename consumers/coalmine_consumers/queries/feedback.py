@@ -25,6 +25,11 @@ _KINDS: Final[Mapping[Opinion, tuple[bool, ...]]] = {
     "positive": (False,),
     "any": (True, False),
 }
+_ASKED: Final = """
+SELECT min(request_id) AS least_id, max(request_id) AS greatest_id
+FROM feedback
+WHERE event_time >= $from AND event_time < $to
+"""
 _BOUNDS: Final = "SELECT min(event_time) AS oldest, max(event_time) AS newest FROM feedback"
 
 
@@ -88,8 +93,13 @@ def _found(
         length = _FIRST_LOOK
         while since < end and len(rows) < limit:
             begin = max(since, end - length)
+            ((least_id, greatest_id),) = (
+                row.values() for row in source.rows(_ASKED, {"from": begin, "to": end})
+            )
             parameters = {
                 **filters.parameters(),
+                "least_id": least_id,
+                "greatest_id": greatest_id,
                 "negative": negative,
                 "from": begin,
                 "to": end,

@@ -11,9 +11,10 @@ FROM (
     UNION ALL
     SELECT request.prompt, request.version, request.environment, request.event_time
     FROM (
-        SELECT request_id FROM feedback WHERE ingest_id > $after AND ingest_id <= $through
+        -- From the beginning on ($after is 0), every day that has a request is found above.
+        SELECT request_id FROM feedback WHERE $after > 0 AND ingest_id > $after AND ingest_id <= $through
         UNION ALL
-        SELECT request_id FROM scores WHERE ingest_id > $after AND ingest_id <= $through
+        SELECT request_id FROM scores WHERE $after > 0 AND ingest_id > $after AND ingest_id <= $through
     ) AS reaction
     JOIN requests AS request USING (request_id)
     JOIN keys
