@@ -12,6 +12,7 @@ from coalmine.pipeline import PipelineParts
 from coalmine.preparer import Preparer
 from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
+from coalmine.redaction_presets import PRESETS
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine.texts import Draft
@@ -46,7 +47,10 @@ def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
         mistakes: Counts events and problems.
     """
     key = settings.unit_id_key if settings.unit_ids == "hashed" else None
-    redactor = Redactor(settings.redact, mistakes, unit_id_key=key)
+    hook = settings.redact
+    if isinstance(hook, str):
+        hook = PRESETS[hook](hashed=key is not None)
+    redactor = Redactor(hook, mistakes, unit_id_key=key)
     emitter = make_emitter(settings, mistakes.counters, mistakes.log)
     return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)
 
