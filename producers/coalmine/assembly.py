@@ -12,7 +12,6 @@ from coalmine.pipeline import PipelineParts
 from coalmine.preparer import Preparer
 from coalmine.record_builder import RecordBuilder
 from coalmine.redaction import Redactor
-from coalmine.redaction_presets import PRESETS
 from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine.texts import Draft
@@ -49,7 +48,10 @@ def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
     key = settings.unit_id_key if settings.unit_ids == "hashed" else None
     hook = settings.redact
     if isinstance(hook, str):
-        hook = PRESETS[hook](hashed=key is not None)
+        # Only a client that asks for it compiles its patterns.
+        from coalmine.redaction_presets import StandardRedaction  # noqa: PLC0415
+
+        hook = StandardRedaction(hashed=key is not None)
     redactor = Redactor(hook, mistakes, unit_id_key=key)
     emitter = make_emitter(settings, mistakes.counters, mistakes.log)
     return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)

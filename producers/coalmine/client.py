@@ -14,8 +14,7 @@ from coalmine.event_sender import DEFAULT_TIMEOUT_S, EventSender
 from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
-from coalmine.redaction import Redact
-from coalmine.redaction_presets import Preset
+from coalmine.redaction import Preset, Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import (
     ClientSettings,

@@ -5,13 +5,9 @@ proportion to the text. docs/security.md says what was found in labelled texts, 
 """
 
 import re
-from collections.abc import Callable
 from ipaddress import IPv6Address
 from itertools import accumulate
-from typing import Final, Literal, TypeAlias
-
-Preset: TypeAlias = Literal["standard"]
-"""Names of presets."""
+from typing import Final
 
 _NAMES: Final = frozenset(
     {"prompt", "label", "variant", "experiment", "name", "scorer", "error_type", "trace_id"}
@@ -145,7 +141,7 @@ def _cards_masked(found: str) -> str:
     groups = re.split("([ -])", found)
     start = 0
     while start < len(groups):
-        for end in range(len(groups), start, -2):
+        for end in range(min(len(groups), start + 2 * _CARD_DIGITS[-1] - 1), start, -2):
             if _is_card("".join(groups[start:end:2])):
                 groups[start:end] = ["[card]"]
                 break
@@ -167,7 +163,3 @@ def _is_ipv6(found: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-PRESETS: Final[dict[str, Callable[..., StandardRedaction]]] = {"standard": StandardRedaction}
-"""Hooks by the name that `redact` takes."""

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
-from coalmine.redaction import Redact
-from coalmine.redaction_presets import PRESETS, Preset
+from coalmine.redaction import Preset, Redact
 from coalmine_schemas.client_variables import CLIENT_VARIABLES, SECURITY_VARIABLES, SWITCHES, VARIABLES
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
@@ -102,7 +101,7 @@ class ClientSettings:
                 "unit_ids is 'hashed', which takes a secret: give unit_id_key or COALMINE_UNIT_ID_KEY, "
                 "the same for all services"
             )
-        if not (self.redact is None or callable(self.redact) or self.redact in tuple(PRESETS)):
+        if not (self.redact is None or callable(self.redact) or self.redact == "standard"):
             raise InvalidParameter(f"redact must be a function or 'standard', not {self.redact!r}")
         if self.on_full not in ("drop", "wait"):
             raise InvalidParameter(f"on_full must be 'drop' or 'wait', not {self.on_full!r}")
