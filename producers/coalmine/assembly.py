@@ -46,7 +46,13 @@ def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
         mistakes: Counts events and problems.
     """
     key = settings.unit_id_key if settings.unit_ids == "hashed" else None
-    redactor = Redactor(settings.redact, mistakes, unit_id_key=key)
+    hook = settings.redact
+    if isinstance(hook, str):
+        # Only a client that asks for it compiles its patterns.
+        from coalmine.redaction_presets import StandardRedaction  # noqa: PLC0415
+
+        hook = StandardRedaction(hashed=key is not None)
+    redactor = Redactor(hook, mistakes, unit_id_key=key)
     emitter = make_emitter(settings, mistakes.counters, mistakes.log)
     return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)
 

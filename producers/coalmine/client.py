@@ -14,7 +14,7 @@ from coalmine.event_sender import DEFAULT_TIMEOUT_S, EventSender
 from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
 from coalmine.prompts.prompt import Prompt
-from coalmine.redaction import Redact
+from coalmine.redaction import Preset, Redact
 from coalmine.served import Served, fixed_version
 from coalmine.settings import (
     ClientSettings,
@@ -94,7 +94,8 @@ class Coalmine(EventSender):
             rationales of scores. Without it they stay in the process; that there was a correction is sent.
         redact: Called with every text and identifier by which a person could be known, and which one it is,
             before it leaves the process; returns what may be kept, or None: see `Redact`. Runs on the
-            background thread. If it raises, the text is dropped.
+            background thread. If it raises, the text is dropped. `standard` instead of a function masks
+            e-mail addresses, phone numbers, cards, IBANs, addresses, keys and tokens: see `docs/security.md`.
         unit_ids: `plain`, or `hashed`: identifiers of units and sessions are sent as HMAC-SHA-256 of
             `unit_id_key`, the same one for the same unit. Arms are chosen by the plain one.
         unit_id_key: The secret for that: the same in all services whose events belong together, and kept,
@@ -135,7 +136,7 @@ class Coalmine(EventSender):
         schema_registry_ca_location: str | Path | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
-        redact: Redact | None = None,
+        redact: Redact | Preset | None = None,
         unit_ids: UnitIds = "plain",
         unit_id_key: str | None = None,
         strict: bool = False,

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from coalmine.mistakes import Mistakes
 from coalmine_schemas.identifiers import unit_group
@@ -20,6 +20,9 @@ the names `prompt`, `label`, `variant`, `experiment` and (of a score) `name`, ea
 `segments`). The key of the Kafka message is made of what it returns. Called on the client's background
 thread, one text at a time, so that a slow hook does not slow requests.
 """
+
+Preset: TypeAlias = Literal["standard"]
+"""Names of hooks that come with the client."""
 
 _REQUIRED: Final = frozenset({"prompt", "name"})
 """What an event cannot do without; dropped, it reads `redacted`."""

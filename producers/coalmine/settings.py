@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
-from coalmine.redaction import Redact
+from coalmine.redaction import Preset, Redact
 from coalmine_schemas.client_variables import CLIENT_VARIABLES, SECURITY_VARIABLES, SWITCHES, VARIABLES
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded, is_of_platform
 from coalmine_schemas.errors import InvalidParameter
@@ -66,8 +66,8 @@ class ClientSettings:
     """Prefix of every topic."""
     capture_text: bool = False
     """Whether texts of inputs, outputs, feedback and scores are sent."""
-    redact: Redact | None = field(default=None, repr=False)
-    """Sees every text and identifier of a person before it leaves the process."""
+    redact: Redact | Preset | None = field(default=None, repr=False)
+    """Sees every text and identifier of a person before it leaves the process; or the name of a preset."""
     unit_ids: UnitIds = "plain"
     """How identifiers of units and sessions are sent."""
     unit_id_key: str | None = field(default=None, repr=False)
@@ -101,6 +101,8 @@ class ClientSettings:
                 "unit_ids is 'hashed', which takes a secret: give unit_id_key or COALMINE_UNIT_ID_KEY, "
                 "the same for all services"
             )
+        if not (self.redact is None or callable(self.redact) or self.redact == "standard"):
+            raise InvalidParameter(f"redact must be a function or 'standard', not {self.redact!r}")
         if self.on_full not in ("drop", "wait"):
             raise InvalidParameter(f"on_full must be 'drop' or 'wait', not {self.on_full!r}")
         if self.server_url is not None and not self.server_url.startswith(("http://", "https://")):

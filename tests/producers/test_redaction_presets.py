@@ -1,0 +1,94 @@
+"""`redact="standard"`: what it finds in labelled texts, what it leaves alone, and what it costs."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coalmine import Coalmine, InvalidParameter
+from coalmine.redaction_presets import StandardRedaction
+from tests.support.data.replies import OPENAI_CHAT
+from tests.support.oracles.produced import spooled
+
+_EXAMPLES: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in Path(__file__).with_name("redaction_examples.jsonl").read_text("utf-8").splitlines()
+]
+_SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
+
+def _found(example: dict[str, Any]) -> bool:
+    kept = StandardRedaction()(example["text"], "input_text")
+    assert kept is not None
+    return not any(personal in kept for personal in example["personal"])
+
+
+def test_the_documented_counts_are_those_of_the_labelled_texts() -> None:
+    all_of = Counter(each["kind"] for each in _EXAMPLES if each["personal"])
+    found = Counter(each["kind"] for each in _EXAMPLES if each["personal"] and _found(each))
+    documented = _SECURITY.read_text("utf-8")
+    rows = [f"| {kind} | {found[kind]} of {count} |" for kind, count in all_of.items()]
+    assert [row for row in rows if row not in documented] == []
+
+
+@pytest.mark.parametrize("text", [each["text"] for each in _EXAMPLES if not each["personal"]])
+def test_what_names_nobody_stays(text: str) -> None:
+    assert StandardRedaction()(text, "input_text") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("card 4111 1111 1111 1111 12 27", "card [card] 12 27"),
+        ("IBAN DE89 3704 0044 0532 0130 00 BIC COBADEFF", "IBAN [iban] BIC COBADEFF"),
+        ("GB82 WEST 1234 5698 7654 33", "GB82 WEST 1234 5698 7654 33"),  # its check digits are wrong
+        ("from jo@example.com, 221B Baker Street", "from [email], [street]"),
+    ],
+)
+def test_only_what_was_recognised_is_replaced(text: str, kept: str) -> None:
+    assert StandardRedaction()(text, "input_text") == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1" * 200_000, "1 " * 100_000, "a@" * 100_000, "a." * 100_000, "DE89 " * 40_000, "sk-" * 70_000),
+        *("-----BEGIN PRIVATE KEY-----" * 7_000, "password=" * 20_000, "eyJ" * 70_000, "0 00 " * 40_000),
+        *("1 Aa " * 40_000, "Aa" * 100_000, "://:" * 50_000, "::" * 100_000, "tel. " * 40_000, "(" * 200_000),
+    ],
+)
+def test_its_time_is_in_proportion_to_the_text(text: str) -> None:
+    # Quadratic, each would take hours.
+    assert isinstance(StandardRedaction()(text, "input_text"), str)
+
+
+def test_a_client_masks_texts_and_segments_and_drops_units_that_are_addresses(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path, capture_text=True, redact="standard") as cm:
+        with cm.call("p", version="1", unit_id="jo@example.com", segments={"from": "jo@example.com"}) as call:
+            call.record(OPENAI_CHAT, input_text="I am jo@example.com", output_text="Hello")
+        with cm.call("p", version="1", unit_id="4111111111111111") as number:
+            number.record(OPENAI_CHAT)
+        assert cm.flush(60)
+    first, second = (one.record for one in spooled(tmp_path))
+    assert (first["input_text"], first["segments"]) == ("I am [email]", {"from": "[email]"})
+    assert first["unit_id"] == first["request_id"]
+    assert (second["unit_id"], second["prompt"]) == ("4111111111111111", "p")
+
+
+def test_hashed_units_stay_one_unit(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path, redact="standard", unit_ids="hashed", unit_id_key="k") as cm:
+        for _ in range(2):
+            with cm.call("p", version="1", unit_id="jo@example.com") as call:
+                call.record(OPENAI_CHAT)
+        assert cm.flush(60)
+    units = {one.record["unit_id"] for one in spooled(tmp_path)}
+    assert len(units) == 1
+    assert "jo@example.com" not in units
+
+
+@pytest.mark.parametrize("redact", ["strict", "", 3, ["standard"]])
+def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, redact: Any) -> None:
+    with pytest.raises(InvalidParameter, match="redact must be a function or 'standard'"):
+        Coalmine("bot", home=tmp_path, redact=redact)
