@@ -52,7 +52,7 @@ def measured(create: Callable[..., Any], provider: str, *, asks_usage: bool = Fa
             return None, False
         try:
             call = begin(model=arguments.get("model"), provider=provider).__enter__()
-        except Exception:  # noqa: BLE001 - nothing of ours may fail the service's call
+        except Exception:
             _LOGGER.debug("a call could not be begun", exc_info=True)
             return None, False
         hides = asks_usage and arguments.get("stream") is True and not arguments.get("stream_options")
@@ -98,7 +98,7 @@ def _taken(call: Call, reply: Any, *, hides_usage: bool) -> Any:  # noqa: ANN401
             MeasuredPieces.follow(reply, call, hides_usage=hides_usage)
             return reply
         call.record(reply.parse() if hasattr(reply, "http_response") else reply)
-    except Exception:  # noqa: BLE001 - nothing of ours may fail the service's call
+    except Exception:
         _LOGGER.debug("a reply could not be recorded", exc_info=True)
     call.__exit__(None, None, None)
     return reply

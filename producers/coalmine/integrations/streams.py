@@ -20,8 +20,8 @@ class MeasuredPieces:
     @classmethod
     def follow(cls, stream: Any, call: Call, *, hides_usage: bool) -> None:  # noqa: ANN401
         """Puts itself between a stream and its pieces."""
-        pieces = cls(stream._iterator, call, hides_usage=hides_usage)  # noqa: SLF001
-        stream._iterator = pieces  # noqa: SLF001
+        pieces = cls(stream._iterator, call, hides_usage=hides_usage)
+        stream._iterator = pieces
         stream.close = pieces.closing(stream.close, is_async=hasattr(stream, "__anext__"))
 
     def closing(self, close: Callable[[], Any], *, is_async: bool) -> Callable[[], Any]:

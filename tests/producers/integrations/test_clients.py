@@ -21,6 +21,7 @@ from tests.support.data.replies import (
     ANTHROPIC_STREAM,
     OPENAI_CHAT,
     OPENAI_CHAT_STREAM,
+    OPENAI_EMBEDDINGS,
     OPENAI_RESPONSE,
 )
 from tests.support.oracles.produced import requests_of, spooled
@@ -33,12 +34,6 @@ OPEN: list[Any] = []
 CHUNKS = tuple(json.dumps(piece) for piece in OPENAI_CHAT_STREAM)
 # Anthropic's client looks at the event's name beside its data.
 EVENTS = tuple(f"{json.dumps(piece)}\nevent: {piece['type']}" for piece in ANTHROPIC_STREAM)
-EMBEDDINGS = {
-    "object": "list",
-    "model": "text-embedding-3-small",
-    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
-    "usage": {"prompt_tokens": 8, "total_tokens": 8},
-}
 
 
 def _answer(asked: Asked) -> Reply:
@@ -49,7 +44,7 @@ def _answer(asked: Asked) -> Reply:
     if asked.body.get("stream"):
         return Reply("", pieces=(*CHUNKS, "[DONE]") if is_chat else EVENTS)
     if asked.path.endswith("/embeddings"):
-        return Reply(EMBEDDINGS)
+        return Reply(OPENAI_EMBEDDINGS)
     if asked.path.endswith("/responses"):
         return Reply(OPENAI_RESPONSE)
     return Reply(OPENAI_CHAT if is_chat else ANTHROPIC_MESSAGE)
@@ -69,7 +64,7 @@ def cm(tmp_path: Path) -> Iterator[Coalmine]:
         yield client
 
 
-def _openai(server: LlmServer, kind: str = "OpenAI") -> Any:  # noqa: ANN401
+def _openai(server: LlmServer, kind: str = "OpenAI") -> Any:
     package: Any = pytest.importorskip("openai")
     client = getattr(package, kind)(base_url=server.url, api_key="x", max_retries=0)
     if kind == "OpenAI":
@@ -77,7 +72,7 @@ def _openai(server: LlmServer, kind: str = "OpenAI") -> Any:  # noqa: ANN401
     return our_openai.instrument(client)
 
 
-def _anthropic(server: LlmServer) -> Any:  # noqa: ANN401
+def _anthropic(server: LlmServer) -> Any:
     package: Any = pytest.importorskip("anthropic")
     url = server.url.removesuffix("/v1")
     client = package.Anthropic(base_url=url, api_key="x", max_retries=0)
@@ -91,7 +86,7 @@ def _only(cm: Coalmine, home: Path) -> dict[str, Any]:
     return record
 
 
-def _for(cm: Coalmine) -> Any:  # noqa: ANN401
+def _for(cm: Coalmine) -> Any:
     return using(partial(cm.call, "support-refund", version="1.2.0"))
 
 
@@ -215,7 +210,7 @@ def test_responses_and_embeddings_are_events(cm: Coalmine, server: LlmServer, tm
     assert cm.flush(30)
     response, embeddings = requests_of(spooled(tmp_path))
     assert response["input_tokens"] == OPENAI_RESPONSE["usage"]["input_tokens"]
-    assert embeddings["input_tokens"] == 8
+    assert embeddings["input_tokens"] == OPENAI_EMBEDDINGS["usage"]["prompt_tokens"]
 
 
 def test_calls_outside_of_a_block_make_no_event(cm: Coalmine, server: LlmServer, tmp_path: Path) -> None:
