@@ -1,4 +1,4 @@
-"""One line each that measures the calls of a provider's own client; no provider's package is imported here."""
+"""One line each that measures the calls of a provider's own client. No provider's package is imported."""
 
 from coalmine.integrations.calls import using
 

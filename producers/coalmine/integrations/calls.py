@@ -21,7 +21,7 @@ _BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", 
 
 @contextmanager
 def using(begin: BeginCall) -> Iterator[None]:
-    """Says what the calls within the block are for: `with using(prompt.call):`.
+    """What the calls within a block are for, as in `with using(prompt.call):`.
 
     Each call of an instrumented client makes one event of its own. Outside of such a block none is made.
 
