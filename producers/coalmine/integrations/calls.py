@@ -21,7 +21,7 @@ _BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", 
 
 @contextmanager
 def using(begin: BeginCall) -> Iterator[None]:
-    """What the calls within a block are for, as in `with using(prompt.call):`.
+    """Names the prompt that calls within a block are for: give it `prompt.call`.
 
     Each call of an instrumented client makes one event of its own. Outside of such a block none is made.
 
