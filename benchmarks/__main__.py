@@ -16,6 +16,7 @@ NAMES = (
     "ingest",
     "visible",
     "queries",
+    "pages",
     "readout",
     "commands",
     "detection",

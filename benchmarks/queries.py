@@ -98,11 +98,12 @@ class Sizes:
 class Feed:
     """Batches of one drawn sample, moved through time, each with ids of its own."""
 
-    def __init__(self, total_rows: int) -> None:
+    def __init__(self, total_rows: int, start: datetime = START) -> None:
         self._random = np.random.default_rng(5)
+        self._start = start
         self._batches = max(1, total_rows // BATCH_ROWS)
         hours = SPAN / self._batches / timedelta(hours=1)
-        self._requests = many_requests(BATCH_ROWS, seed=5, start=START, hours=hours)
+        self._requests = many_requests(BATCH_ROWS, seed=5, start=start, hours=hours)
         self._feedback, self._scores = reactions_to(self._requests, seed=6, share=0.1)
         self._offset = 0
         # Which request each reaction is about, to follow it to its new id.
@@ -111,7 +112,7 @@ class Feed:
 
     def time_of(self, number: int) -> datetime:
         """When a batch begins, in event time."""
-        return START + SPAN * number / self._batches
+        return self._start + SPAN * number / self._batches
 
     def batch(self, number: int) -> DecodedBatch:
         """The batch of one stretch of the span."""
@@ -154,6 +155,19 @@ def _moved(rows: pa.Table, shift: timedelta, **ids: pa.Array) -> pa.Table:
     kind = rows.schema.field("event_time").type
     moved = {**ids, "event_time": pa.array(times).cast(pa.timestamp("us")).cast(kind)}
     return pa.table([moved.get(name, rows[name]) for name in rows.column_names], schema=rows.schema)
+
+
+def fill(store: Store, feed: Feed, number: int, compaction: CompactionState) -> float:
+    """Stores one batch, compacts and ages as a running server does; returns the commit's milliseconds."""
+    batch = feed.batch(number)
+    began = time.perf_counter()
+    result = store.commit(batch)
+    commit_ms = (time.perf_counter() - began) * 1000
+    assert result.duplicates == 0
+    while compact(store, CompactionPolicy(), compaction):
+        pass
+    age(store, AgeingPolicy(), RetentionPolicy(), feed.time_of(number + 1))
+    return commit_ms
 
 
 def median_ms(work: Callable[[], object], looks: int = LOOKS) -> float:
@@ -200,15 +214,8 @@ def measure(sizes: Sequence[int], say: Callable[[str], None]) -> Iterator[Sizes]
         for rows in sorted(sizes):
             store = Store.open(Path(folder))
             while number * BATCH_ROWS < rows:
-                batch = feed.batch(number)
-                began = time.perf_counter()
-                result = store.commit(batch)
-                commits.append((time.perf_counter() - began) * 1000)
-                assert result.duplicates == 0
+                commits.append(fill(store, feed, number, compaction))
                 number += 1
-                while compact(store, CompactionPolicy(), compaction):
-                    pass
-                age(store, AgeingPolicy(), RetentionPolicy(), feed.time_of(number))
                 if number % 10 == 0:
                     say(f"{number * BATCH_ROWS:,} requests stored")
             found, mine_ms = _look(store)

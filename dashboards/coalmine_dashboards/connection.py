@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 from coalmine_schemas.discovery import Endpoint, find_endpoint, home_of
 
-__all__ = ["DEFAULT_SERVER_URL", "connection_of_process", "find_connection"]
+__all__ = ["DEFAULT_SERVER_URL", "VARIABLES", "connection_of_process", "find_connection"]
 
 DEFAULT_SERVER_URL = "http://127.0.0.1:8321"
+VARIABLES = ("COALMINE_SERVER_URL", "COALMINE_TOKEN", "COALMINE_HOME")
+"""Of the environment, that say which server it is."""
 
 
 def find_connection(environ: Mapping[str, str]) -> Endpoint:

@@ -44,6 +44,8 @@ _OPTIONS: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
     "logger.hideWelcomeMessage": True,  # its address lacks the key
     "client.toolbarMode": "minimal",
+    # A full collection after each run costs more than the run; Python collects by itself.
+    "runner.postScriptGC": False,
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": False,
     # Dense: much to see at once.

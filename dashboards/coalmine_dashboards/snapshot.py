@@ -1,14 +1,19 @@
 """The data of one refresh of the page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from coalmine_consumers.results import DeploymentMark, Facets, IngestStatus, Timeseries, VersionRow
 from coalmine_dashboards.api import ApiClient, Selection
+from coalmine_dashboards.palette import VersionKey
 from coalmine_dashboards.views.marks import ModelBegan
 
 __all__ = ["Snapshot", "fetch"]
+
+_MOST_TOGETHER: Final = 24
+"""Versions whose measures over time are asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,11 @@ class Snapshot:
 
 
 def fetch(
-    client: ApiClient, selection: Selection, now: datetime, models: Sequence[ModelBegan] = ()
+    client: ApiClient,
+    selection: Selection,
+    now: datetime,
+    models: Sequence[ModelBegan],
+    drawn: Callable[[list[VersionRow]], Collection[VersionKey]],
 ) -> Snapshot:
     """Fetches everything that the page shows.
 
@@ -35,17 +44,34 @@ def fetch(
         selection: What is shown.
         now: The time.
         models: Models that began to answer, which change more rarely.
+        drawn: Which of the versions are drawn over time: where there are many, only these are asked for.
 
     Raises:
         ApiError: One of the requests failed.
     """
+    versions = client.versions(selection)
     return Snapshot(
         taken_at=now,
         selection=selection,
         facets=client.facets(),
         ingest=client.ingest(),
-        versions=client.versions(selection),
-        timeseries=client.timeseries(selection),
+        versions=versions,
+        timeseries=_over_time(client, selection, versions, drawn(versions)),
         marks=client.deployment_marks(selection),
         models=[*models],
     )
+
+
+def _over_time(
+    client: ApiClient, selection: Selection, versions: list[VersionRow], drawn: Collection[VersionKey]
+) -> Timeseries:
+    """The measures over time of all versions, or of those that are drawn."""
+    if len(versions) <= _MOST_TOGETHER or not drawn:
+        return client.timeseries(selection)
+    found: Timeseries | None = None
+    for prompt, version in sorted(drawn):
+        step = "auto" if found is None else found.step
+        series = client.timeseries(replace(selection, prompt=prompt), step, version)
+        found = series if found is None else replace(found, items=[*found.items, *series.items])
+    assert found is not None
+    return found

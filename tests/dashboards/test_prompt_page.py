@@ -222,3 +222,24 @@ def test_a_link_to_a_version_draws_that_one_and_one_that_has_no_calls_is_said(
     assert page.multiselect(key="versions").value == [VERSIONS[1]]
     page = open_page(versions="9.9.9")
     assert "9.9.9" in " ".join(box.value for box in page.warning).replace("\\", "")
+
+
+def test_of_very_many_versions_only_those_that_are_drawn_are_asked_for_over_time(
+    open_page: Open, api: DashboardApi
+) -> None:
+    versions = [f"1.{place}.0" for place in range(150)]
+    rows = [a_version(PROMPT, version, 10 * place + 1) for place, version in enumerate(versions)]
+    api.handlers["/v1/versions"] = lambda _parameters: page_of(*rows)
+
+    def drawn(page: AppTest) -> set[str | None]:
+        assert not page.exception
+        found = {given.get("version") for path, given in api.asked if path == "/v1/timeseries"}
+        api.asked.clear()
+        return found
+
+    page = open_page(time="24h")
+    assert drawn(page) == set(versions[-8:])
+    assert html(page).count("<tr data-version=") == 100
+    assert f'data-version="{PROMPT} 1.149.0"' in html(page)
+    assert "The first 100 of 150 rows" in captions(page)
+    assert drawn(open_page(time="24h", versions="1.0.0")) == {"1.0.0"}

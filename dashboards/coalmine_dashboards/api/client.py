@@ -162,11 +162,12 @@ class ApiClient:
         """Returns the measures of each version."""
         return self.items("/v1/versions", VersionRow, **asdict(selection))
 
-    def timeseries(self, selection: Selection, step: StepChoice = "auto") -> Timeseries:
+    def timeseries(
+        self, selection: Selection, step: StepChoice = "auto", version: str | None = None
+    ) -> Timeseries:
         """Returns measures over time; with `auto`, the server chooses a step that fits the period."""
-        pages = self._pages(
-            "/v1/timeseries", _text({**asdict(selection), "step": step}), adapter_of(Timeseries)
-        )
+        asked = {**asdict(selection), "step": step, "version": version}
+        pages = self._pages("/v1/timeseries", _text(asked), adapter_of(Timeseries))
         return Timeseries(pages[0].step, [row for page in pages for row in page.items], None)
 
     def deployment_marks(self, selection: Selection) -> list[DeploymentMark]:

@@ -48,10 +48,10 @@ class _Seen:
     queues: list[ReviewQueue]
     ingest: IngestStatus
     prompts: list[PromptSummary]
-    lately: dict[str, list[VersionRow]]
-    """By environment."""
-    today: list[VersionRow]
     spending: Spending
+    lately: dict[str, list[VersionRow]]
+    """Of the last 24 hours, by environment."""
+    today: list[VersionRow]
 
 
 def show() -> None:
@@ -61,8 +61,7 @@ def show() -> None:
 
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
-    environments = asked.facets().environments
-    slowly = _slowly(asked)
+    queues, prompts, spending, lately, today = _slowly(asked)
     recent = asked.first("/v1/rollouts", Rollout, 50)
     running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
     return _Seen(
@@ -70,25 +69,30 @@ def _fetch(asked: ApiClient) -> _Seen:
         asked.first("/v1/alerts", Alert, 100, state="firing"),
         asked.first("/v1/promotions", Promotion, 50, status="pending"),
         [asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus) for each in running],
-        slowly[0],
+        queues,
         asked.ingest(),
-        slowly[1],
-        {
-            each: asked.items("/v1/versions", VersionRow, environment=each, since=now - _LATELY)
-            for each in environments
-        },
-        asked.items("/v1/versions", VersionRow, since=_midnight(now)),
-        slowly[2],
+        prompts,
+        spending,
+        lately,
+        today,
     )
 
 
 @st.cache_data(ttl=_SLOWLY, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
-def _slowly(asked: ApiClient) -> tuple[list[ReviewQueue], list[PromptSummary], Spending]:
-    """What need not be asked for at every refresh."""
+def _slowly(
+    asked: ApiClient,
+) -> tuple[list[ReviewQueue], list[PromptSummary], Spending, dict[str, list[VersionRow]], list[VersionRow]]:
+    """What need not be asked for at every refresh: a day's sums, and what people do."""
+    now = datetime.now(UTC)
     return (
         asked.read("/v1/reviews", list[ReviewQueue]),
         asked.items("/v1/prompts", PromptSummary),
         asked.read("/v1/spending", Spending),
+        {
+            each: asked.items("/v1/versions", VersionRow, environment=each, since=now - _LATELY)
+            for each in asked.facets().environments
+        },
+        asked.items("/v1/versions", VersionRow, since=_midnight(now)),
     )
 
 

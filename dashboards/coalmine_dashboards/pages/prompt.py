@@ -7,9 +7,10 @@ from typing import Final
 
 import streamlit as st
 
-from coalmine_consumers.results import Facets
+from coalmine_consumers.results import Facets, VersionRow
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
 from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
 from coalmine_dashboards.parts.live import live
@@ -20,6 +21,7 @@ from coalmine_dashboards.parts.prompt_views import (
     side_by_side,
     versions,
 )
+from coalmine_dashboards.parts.tables import MOST_ROWS, say_more
 from coalmine_dashboards.parts.viewer import client, local
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.snapshot import Snapshot, fetch
@@ -71,7 +73,14 @@ def _over_time(chosen: Chosen) -> None:
     def asked() -> Snapshot:
         now = datetime.now(UTC)
         models = models_that_began(client(), chosen.prompt, chosen.environment)
-        return fetch(client(), chosen.selection(now), now, models)
+        named = st.session_state.get("versions") or st.query_params.get_all("versions")
+        return fetch(
+            client(),
+            chosen.selection(now),
+            now,
+            models,
+            lambda versions: _drawn_versions(versions, named, with_prompt=chosen.prompt is None),
+        )
 
     live(
         "prompt",
@@ -107,7 +116,10 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
         return
     mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
     slots = _slots(snapshot)
-    st.html(versions_table(table_rows(snapshot.versions, slots, mode, snapshot.taken_at, local)))
+    many = len(snapshot.versions) > MOST_ROWS
+    listed = _by_calls(snapshot.versions)[:MOST_ROWS] if many else snapshot.versions
+    st.html(versions_table(table_rows(listed, slots, mode, snapshot.taken_at, local)))
+    say_more(len(snapshot.versions))
     downloads(snapshot.versions, "versions")
     _draw_charts(chosen, snapshot, slots, mode)
     st.caption(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone.")
@@ -137,32 +149,41 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 # Other filters, another chart: the old one must not stay while the new one is drawn.
                 filters = (chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key)
                 key = f"chart-{panel.key}-{filters}"
-                st.altair_chart(drawing, width="stretch", key=key)
+                draw_chart(drawing, key)
+
+
+def _by_calls(versions: Sequence[VersionRow]) -> list[VersionRow]:
+    return sorted(versions, key=lambda row: -row.requests)
+
+
+def _drawn_versions(
+    versions: Sequence[VersionRow], named: Sequence[str], *, with_prompt: bool
+) -> set[VersionKey]:
+    """The versions in the charts: those that are named by their labels, or those with the most calls."""
+    by_calls = {(row.prompt, row.version): None for row in _by_calls(versions)}
+    picked = {key for key in by_calls if label_of(key, with_prompt=with_prompt) in named}
+    return picked or set([*by_calls][:MOST_LINES])
 
 
 def _chosen_series(snapshot: Snapshot, *, with_prompt: bool) -> set[VersionKey]:
-    """The versions in the charts: those with the most calls, unless the viewer chooses others."""
-    by_calls = sorted(snapshot.versions, key=lambda row: -row.requests)
-    known = {label_of((row.prompt, row.version), with_prompt=with_prompt): row for row in by_calls}
-    everything = {(row.prompt, row.version) for row in by_calls}
+    """The versions in the charts, which the viewer may choose."""
+    known = {label_of((row.prompt, row.version), with_prompt=with_prompt) for row in snapshot.versions}
     unknown = st.session_state.setdefault("unknown versions", [])
     if named := st.query_params.get_all("versions"):
         unknown[:] = [each for each in named if each not in known]
     chosen = st.session_state.get("versions")
     if unknown and not chosen:
         st.warning(f"No calls here of {plain(', '.join(unknown))}, which the link of this page names.")
-    if len(known) <= MOST_LINES and not named and not chosen:
-        return everything
-    usual = f"the {MOST_LINES} with the most calls" if len(known) > MOST_LINES else "all"
-    chosen = st.multiselect(
-        f"Versions in the charts ({usual}, unless you choose)",
-        sorted(known),
-        key="versions",
-        bind="query-params",
-        placeholder="Choose versions",
-    )
-    picked = [known[each] for each in chosen if each in known] or list(known.values())[:MOST_LINES]
-    return {(row.prompt, row.version) for row in picked}
+    if len(known) > MOST_LINES or named or chosen:
+        usual = f"the {MOST_LINES} with the most calls" if len(known) > MOST_LINES else "all"
+        chosen = st.multiselect(
+            f"Versions in the charts ({usual}, unless you choose)",
+            sorted(known),
+            key="versions",
+            bind="query-params",
+            placeholder="Choose versions",
+        )
+    return _drawn_versions(snapshot.versions, chosen or [], with_prompt=with_prompt)
 
 
 def _axis_start(snapshot: Snapshot, since: datetime) -> datetime:

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import streamlit as st
 
+from coalmine_dashboards.formatting import count
 from coalmine_dashboards.views.markup import escape
+
+MOST_ROWS: Final = 100
+"""What a table draws: more is slow, and nobody reads it."""
 
 _Row = TypeVar("_Row")
 Tone = Literal["good", "notice", "bad"]
@@ -38,14 +42,21 @@ class Column(Generic[_Row]):
 
 
 def table(rows: Sequence[_Row], columns: Sequence[Column[_Row]], name: str) -> None:
-    """Draw a table; its first column names the rows.
+    """Draw a table of at most `MOST_ROWS` rows, and say how many more there are; its first column names them.
 
     Args:
-        rows: In order.
+        rows: In order: the first are drawn.
         columns: From left to right.
         name: What the table shows, for screen readers.
     """
-    st.html(table_html(rows, columns, name))
+    st.html(table_html(rows[:MOST_ROWS], columns, name))
+    say_more(len(rows))
+
+
+def say_more(rows: int) -> None:
+    """Draw how many rows of so many a table leaves out, if it does."""
+    if rows > MOST_ROWS:
+        st.caption(f"The first {MOST_ROWS} of {count(rows)} rows. The downloads have all of them.")
 
 
 def table_html(rows: Sequence[_Row], columns: Sequence[Column[_Row]], name: str) -> str:

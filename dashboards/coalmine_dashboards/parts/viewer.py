@@ -1,5 +1,6 @@
 """Who looks at the page: with which token, in which role and time zone."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -10,13 +11,16 @@ import streamlit as st
 from coalmine_alerts.results.story import readable
 from coalmine_dashboards import identity
 from coalmine_dashboards.api import ApiClient, ApiError, SignedOut, Unauthorised
-from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.connection import VARIABLES, find_connection
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
+from coalmine_schemas.discovery import Endpoint
 
 _KNOWN_FOR: Final = "5m"
 """How long the answer to "who am I" is kept: a token that is revoked acts no longer in any case."""
+_PROVEN_FOR: Final = "2s"
+"""How long a server that has proved to be that of the home is asked without a new proof."""
 BY_VIEWER: Final[dict[str | type[Any], Callable[[Any], Any]]] = {ApiClient: lambda asked: asked.identity}
 """Keys of `st.cache_data`: an answer is kept for who may see it."""
 
@@ -27,7 +31,7 @@ def client() -> ApiClient:
     Raises:
         Unauthorised: Nobody signed in, or the session has ended.
     """
-    connection = connection_of_process()
+    connection = _connection()
     session = st.context.cookies.get(COOKIE)
     try:
         own = SESSIONS.token_of(session)
@@ -43,6 +47,16 @@ def client() -> ApiClient:
     if token is None:  # never the token of the process: it belongs to who has its link
         raise Unauthorised(connection.url, "sign in first", had_token=False)
     return client_for(connection.url, token)
+
+
+def _connection() -> Endpoint:
+    """The server to ask."""
+    return _proven(tuple((name, value) for name, value in os.environ.items() if name in VARIABLES))
+
+
+@st.cache_resource(ttl=_PROVEN_FOR, max_entries=10, show_spinner=False)
+def _proven(environ: tuple[tuple[str, str], ...]) -> Endpoint:
+    return find_connection(dict(environ))
 
 
 def session_of_viewer() -> str | None:

@@ -6,11 +6,14 @@ tooltip under the mouse.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import altair as alt
 
 from coalmine_consumers.results import Step
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.views.marks import MarkPoint
 from coalmine_dashboards.views.panels import Panel, Point, label_of, needs_log, step_in_words
 
@@ -38,7 +41,7 @@ def draw(
     mode: Mode,
     with_prompt: bool,
     marks: Sequence[MarkPoint] = (),
-) -> alt.LayerChart:
+) -> Drawing:
     """Returns the chart of a panel.
 
     Args:
@@ -53,7 +56,16 @@ def draw(
     drawn = {point["series"] for point in points if point["series"]}
     ordered = sorted(slots.items(), key=lambda item: item[1])
     named = {label_of(version, with_prompt=with_prompt): slot for version, slot in ordered}
-    names = {name: slot for name, slot in named.items() if name in drawn}
+    names = tuple((name, slot) for name, slot in named.items() if name in drawn)
+    spec = _spec(panel, names, step, mode, log=needs_log(panel, points))
+    return Drawing(spec, {_POINTS: points, _MARKS: marks})
+
+
+@lru_cache(maxsize=1_000)
+def _spec(
+    panel: Panel, slots: tuple[tuple[str, int], ...], step: Step, mode: Mode, *, log: bool
+) -> Mapping[str, Any]:
+    names = dict(slots)
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=_time_axis(),
         color=alt.Color(
@@ -64,13 +76,10 @@ def draw(
             legend=None,
         ),
     )
-    log = needs_log(panel, points)
     layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names, log=log)
-    return alt.LayerChart(
-        layer=[*layers, *_mark_layers()],
-        height=_HEIGHT_PX,
-        datasets={_POINTS: list(points), _MARKS: list(marks)},
-    )
+    chart = alt.LayerChart(layer=[*layers, *_mark_layers()], height=_HEIGHT_PX)
+    spec: Mapping[str, Any] = chart.to_dict()
+    return spec
 
 
 def _bars(panel: Panel, base: alt.Chart, step: Step) -> list[alt.Chart]:

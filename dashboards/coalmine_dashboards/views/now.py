@@ -1,5 +1,6 @@
 """What the page Now shows: what needs a person, most urgent first, and what is served."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -154,16 +155,18 @@ def served(
         alerts: Those that fire.
     """
     serving = {(each.name, where): version for each in prompts for where, version in each.serving.items()}
+    measured_there: dict[tuple[str, str], list[VersionRow]] = defaultdict(list)
     for environment, rows in measured.items():
         for row in sorted(rows, key=lambda row: -row.requests):
             serving.setdefault((row.prompt, environment), row.version)
+            measured_there[row.prompt, environment].append(row)
     rolling = {(each.rollout.prompt, each.rollout.environment): each for each in rollouts}
     firing: dict[tuple[str | None, str | None], Alert] = {}
     for alert in alerts:
         firing.setdefault((alert.labels.get("prompt"), alert.labels.get("environment")), alert)
     found = []
     for (prompt, environment), version in serving.items():
-        rows = [row for row in measured.get(environment, ()) if row.prompt == prompt]
+        rows = measured_there[prompt, environment]
         own = next((row for row in rows if row.version == version and not row.preferred), None)
         state, tone, address = _state(
             prompt,

@@ -57,18 +57,18 @@ def test_labels_neither_overprint_one_another_nor_the_edge() -> None:
 def test_charts_draw_a_rule_for_each_and_new_ones_leave_the_specification_as_it_is() -> None:
     for panel in PANELS:
         charts = [
-            draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks).to_dict()
+            draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks)
             for marks in ([], mark_points([mark(1)], None, with_prompt=False))
         ]
-        assert [len(chart["datasets"].pop("marks")) for chart in charts] == [0, 1]
-        assert charts[0] == charts[1]
-        assert "'type': 'rule'" in str(charts[0])
+        assert [len(chart.data["marks"]) for chart in charts] == [0, 1]
+        assert charts[0].spec is charts[1].spec  # made once
+        assert "'type': 'rule'" in str(charts[0].spec)
 
 
 def test_labels_stand_above_the_curves() -> None:
     marks = mark_points([mark(1)], None, with_prompt=False)
     for panel in PANELS:
-        chart = draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks).to_dict()
-        (text,) = [layer for layer in chart["layer"] if layer["mark"]["type"] == "text"]
+        chart = draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks)
+        (text,) = [layer for layer in chart.spec["layer"] if layer["mark"]["type"] == "text"]
         assert text["mark"]["baseline"] == "bottom"
         assert text["encoding"]["y"]["value"] < 0

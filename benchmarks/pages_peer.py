@@ -1,0 +1,71 @@
+"""MLflow's page of traces in the same browser, for comparison."""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from playwright.sync_api import Browser
+
+from tests.support.servers.ports import free_port
+
+PEER_TRACES: Final = 2_000
+"""Of one experiment; writing one takes MLflow milliseconds."""
+START_S: Final = 180.0
+
+_WRITE: Final = """
+import sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+print(mlflow.set_experiment("refund").experiment_id)
+for number in range(int(sys.argv[2])):
+    with mlflow.start_span("chat") as span:
+        span.set_inputs({"question": f"question {number}"})
+        span.set_outputs({"answer": "answer"})
+        span.set_attributes({"version": f"1.{number % 5}.0", "model": "gpt-4o-mini"})
+mlflow.flush_trace_async_logging()
+"""
+
+
+def peer_ready_s(browser: Browser, folder: Path, openings: int) -> dict[str, float]:
+    """Seconds until the page lists traces, median of some openings; the first is not counted."""
+    python = folder / "mlflow" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", folder / "mlflow"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", "mlflow"], check=True)
+    store, url = f"sqlite:///{folder}/mlflow.db", f"http://127.0.0.1:{free_port()}"
+    written = subprocess.run(
+        [python, "-c", _WRITE, store, str(PEER_TRACES)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    experiment = written.stdout.split()[0]
+    line = [python, "-m", "mlflow", "server", "--backend-store-uri", store, "--port", url.rpartition(":")[2]]
+    with (folder / "mlflow.log").open("wb") as log:
+        server = subprocess.Popen(line, cwd=folder, stdout=log, stderr=log)
+    try:
+        _wait_for(url)
+        times = [_ready_s(browser, f"{url}/#/experiments/{experiment}/traces") for _ in range(openings + 1)]
+    finally:
+        server.terminate()
+        server.wait(30)
+    return {"mlflow_traces": PEER_TRACES, "mlflow_ready_s_p50": round(statistics.median(times[1:]), 3)}
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx2.get(f"{url}/health", trust_env=False).is_success:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.2)
+    raise RuntimeError("MLflow did not start")
+
+
+def _ready_s(browser: Browser, url: str) -> float:
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        began = time.perf_counter()
+        page.goto(url)
+        page.get_by_text("question 1", exact=False).first.wait_for(timeout=120_000)
+        return time.perf_counter() - began

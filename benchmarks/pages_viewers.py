@@ -1,0 +1,124 @@
+"""Viewers of the dashboard without browsers: Streamlit sessions that ask for refreshes as browsers do."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from typing import Final, get_args
+from urllib.parse import urlsplit
+
+import httpx2
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from coalmine_dashboards.parts.links import PageName
+
+PAGES: Final = get_args(PageName)
+LARGEST_MESSAGE: Final = 64 * 2**20
+SETTLE_S: Final = 20.0
+"""Until every page was drawn once: what is measured is that it stays open."""
+
+
+@dataclass(slots=True)
+class Viewer:
+    """One session, which looks at one page."""
+
+    socket: ClientConnection
+    page: str
+    runs: int = 0
+    """Of the whole page and of its parts."""
+    failed: list[str] = field(default_factory=list)
+    _due: dict[str, float] = field(default_factory=dict)
+    """When to ask for each part again, by fragment."""
+    _every_s: dict[str, float] = field(default_factory=dict)
+
+    def watch(self) -> None:
+        """Asks for the page, and for its parts whenever their time has come, until the socket closes."""
+        with suppress(ConnectionClosed):
+            self._ask()
+            while True:
+                now = time.monotonic()
+                for fragment, due in self._due.items():
+                    if due <= now:
+                        self._due[fragment] = now + self._every_s[fragment]
+                        self._ask(fragment)
+                wait_s = min(self._due.values(), default=now + 1.0) - time.monotonic()
+                with suppress(TimeoutError):
+                    self._take(ForwardMsg.FromString(self.socket.recv(max(wait_s, 0.001))))  # type: ignore[arg-type]
+
+    def _ask(self, fragment: str = "") -> None:
+        asked = BackMsg()
+        asked.rerun_script.page_name = self.page
+        if fragment:
+            asked.rerun_script.fragment_id = fragment
+            asked.rerun_script.is_auto_rerun = True
+        self.socket.send(asked.SerializeToString())
+
+    def _take(self, came: ForwardMsg) -> None:
+        match came.WhichOneof("type"):
+            case "auto_rerun":
+                every = came.auto_rerun
+                self._every_s[every.fragment_id] = every.interval
+                self._due.setdefault(every.fragment_id, time.monotonic() + every.interval)
+            case "script_finished":
+                self.runs += 1
+            case "delta" if came.delta.new_element.WhichOneof("type") == "exception":
+                self.failed.append(came.delta.new_element.exception.message)
+
+
+class Watched:
+    """What viewers have seen so far."""
+
+    def __init__(self, viewers: list[Viewer]) -> None:
+        self._viewers = viewers
+
+    def __str__(self) -> str:
+        runs = sum(each.runs for each in self._viewers)
+        return f"{len(self._viewers)} viewers saw {runs} runs of pages"
+
+    def check(self) -> None:
+        """Raises RuntimeError if a page failed, or one viewer saw nothing."""
+        if failed := [text for each in self._viewers for text in each.failed]:
+            raise RuntimeError(f"pages failed: {failed[:3]}")
+        if blind := [each.page for each in self._viewers if not each.runs]:
+            raise RuntimeError(f"nothing was drawn for viewers of {', '.join(blind)}")
+
+
+@contextmanager
+def watching(sign_in: str, viewers: int) -> Iterator[Watched]:
+    """Signed-in viewers of all pages in turn, who watch while the block runs.
+
+    Raises:
+        RuntimeError: A page failed, or one was never drawn.
+    """
+    with httpx2.Client(trust_env=False, follow_redirects=True) as http:
+        http.get(sign_in).raise_for_status()
+        cookies = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+    sessions = [Viewer(_connect(sign_in, cookies), page) for page in islice(cycle(PAGES), viewers)]
+    threads = [threading.Thread(target=each.watch, daemon=True) for each in sessions]
+    for thread in threads:
+        thread.start()
+    watched = Watched(sessions)
+    time.sleep(SETTLE_S)
+    try:
+        yield watched
+    finally:
+        for each in sessions:
+            each.socket.close()
+        for thread in threads:
+            thread.join(10)
+    watched.check()
+
+
+def _connect(sign_in: str, cookies: str) -> ClientConnection:
+    return connect(
+        f"ws://{urlsplit(sign_in).netloc}/_stcore/stream",
+        additional_headers={"Cookie": cookies},
+        subprotocols=["streamlit"],
+        max_size=LARGEST_MESSAGE,
+        proxy=None,
+    )
