@@ -14,8 +14,10 @@ _ROLLOUT = "rollout:"
 class Role(StrEnum):
     """What a token allows; each role allows everything that the roles before it allow."""
 
+    INGEST = "ingest"
+    """Sends events, and reads nothing."""
     SERVICE = "service"
-    """Reads what one environment serves."""
+    """Reads what one environment serves, and sends events."""
     READER = "reader"
     """Reads everything but bytes of dead letters and the audit log."""
     AUTHOR = "author"

@@ -85,6 +85,20 @@ def uuid7() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def derived_uuid7(time_ms: int, *parts: str) -> str:
+    """The UUIDv7 of a time and of texts: the same ones give the same identifier, in every process.
+
+    Args:
+        time_ms: Milliseconds since 1970-01-01 UTC; what does not fit into 48 bits is cut.
+        parts: What tells the thing from others of that time.
+    """
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    tail = int.from_bytes(digest[:10], "big")
+    number = ((time_ms & 0xFFFF_FFFF_FFFF) << 80) | _VERSION_7 | ((tail >> 62 & 0xFFF) << 64) | _VARIANT_RFC
+    text = f"{number | (tail & ((1 << 62) - 1)):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def unit_group(unit_id: str) -> int:
     """Hash group of a randomisation unit, 0 to 255: first byte of SHA-256 of its UTF-8 text."""
     return hashlib.sha256(unit_id.encode()).digest()[0]

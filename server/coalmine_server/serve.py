@@ -23,9 +23,11 @@ from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
+from coalmine_server.api.routes.events import EventParts
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
 from coalmine_server.services.alerting import check_alerts
+from coalmine_server.services.intake import EventLimits, EventReader, Intake
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.production import check_production
 from coalmine_server.services.prompt_registry import ensure_local_token
@@ -73,6 +75,11 @@ class Server:
         self._http = HttpServer(settings.server.host, settings.server.port)
         self.ingest = IngestService(settings, on_owned=self._announce, simulated=simulated)
         self.stores = ServerStores(self.ingest)
+        self._events = EventParts(
+            EventReader(environment=settings.environment, capture_text=settings.capture_text),
+            EventLimits(settings.events.per_minute),
+            Intake.of(settings),
+        )
         self._metrics = process_registry()
         if part != "registry":
             self._metrics.register(IngestMetrics(self.ingest))
@@ -127,6 +134,7 @@ class Server:
             ),
             query_threads=settings.server.query_threads,
             secret=self._secret,
+            events=self._events,
         )
         allow_many_connections()
         self._http.start(app, settings.server)
@@ -153,6 +161,7 @@ class Server:
         if self._registry is not None:
             self._hub.release()
         in_time = self._http.stop(_until(deadline)) and in_time
+        in_time = self._events.intake.stop(_until(deadline)) and in_time
         if in_time and self._registry is not None:
             in_time = self._registry.close(_until(deadline))
         if in_time and not self.ingest.lingering:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_schemas import identifiers
-from coalmine_schemas.identifiers import unit_group, uuid7
+from coalmine_schemas.identifiers import derived_uuid7, unit_group, uuid7
 
 
 def test_an_identifier_is_a_uuid_of_version_7_in_canonical_text() -> None:
@@ -99,3 +99,16 @@ def test_a_unit_group_is_the_first_byte_of_sha256(unit_id: str) -> None:
 
 def test_unit_groups_stay_what_they_were() -> None:
     assert [unit_group(text) for text in ("user-4711", "user-12", "günther", "")] == [133, 210, 234, 227]
+
+
+def test_a_derived_identifier_is_a_uuid7_of_its_time_and_the_same_for_the_same_parts() -> None:
+    made = derived_uuid7(1_700_000_000_123, "trace", "span")
+    assert made == derived_uuid7(1_700_000_000_123, "trace", "span")
+    parsed = uuid.UUID(made)
+    assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, 1_700_000_000_123)
+    others = {
+        derived_uuid7(1_700_000_000_124, "trace", "span"),
+        derived_uuid7(1_700_000_000_123, "trace", "spam"),
+        derived_uuid7(1_700_000_000_123, "traces", "pan"),
+    }
+    assert len({made, *others}) == 4

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from coalmine_registry.registry import Registry
     from coalmine_server.api.hub import DeploymentHub
     from coalmine_server.api.registry import LastUsed
+    from coalmine_server.api.routes.events import EventParts
     from coalmine_server.api.verifier import FailedLogins, Verifier
 
 
@@ -98,7 +99,7 @@ def openapi_document() -> dict[str, Any]:
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
 Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: service, reader, author, approver or admin, each allowing what the
+(RFC 9457). Every token has a role: ingest, service, reader, author, approver or admin, each allowing what the
 previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
 `next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
 measures come as JSON, or with
@@ -195,13 +196,14 @@ def build_api(
             alerts,
             datasets,
             eval_runs,
+            events,
             judges,
             production,
             reruns,
             suites,
         )
 
-        for part in (alerts, datasets, suites, eval_runs, judges, production, reruns):
+        for part in (alerts, datasets, suites, eval_runs, events, judges, production, reruns):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
@@ -237,6 +239,7 @@ def create_app(
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
     secret: str = "",
+    events: "EventParts | None" = None,
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -248,6 +251,7 @@ def create_app(
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
         secret: What this server proves itself with to those who read its announcement.
+        events: What takes events; given with the measures.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -261,6 +265,7 @@ def create_app(
     app.state.metrics = metrics
     app.state.verifier = access.verifier
     app.state.secret = secret
+    app.state.events = events
     app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

@@ -117,9 +117,12 @@ _MEANINGS: Final = {
     406: "Neither JSON nor an Arrow stream is acceptable.",
     409: "Conflicts with the current state; has `expected` and `actual` after a concurrent change.",
     412: "`If-Match` names another revision; `expected` and `actual` say which.",
+    413: "The body is too large.",
     422: "A parameter or the body is invalid, or a query parameter is unknown.",
-    429: "Too many failed logins came from this address, or the token has too many requests open.",
-    503: "This server is a standby or not ready, or the registry's database does not respond.",
+    429: "Too many failed logins came from this address, the token has too many requests open, or an app "
+    "sends too many events. `Retry-After` says when to come back.",
+    503: "This server is a standby or not ready, the registry's database does not respond, or events cannot "
+    "be stored now. `Retry-After` says when to come back.",
 }
 
 

@@ -61,11 +61,12 @@ def create(
         typer.Option(help="Person or program that will use it; may have several tokens.", show_default=False),
     ] = None,
     role: Annotated[
-        Literal["service", "reader", "author", "approver", "admin"],
+        Literal["ingest", "service", "reader", "author", "approver", "admin"],
         typer.Option(
-            help="service reads what one environment serves; reader reads; author registers versions and "
-            "requests promotions; approver decides about versions of others and reads the audit log; admin "
-            "creates tokens, sets policies, reads dead letters. Each role allows what the previous ones do."
+            help="ingest sends events and reads nothing; service reads what one environment serves; reader "
+            "reads; author registers versions and requests promotions; approver decides about versions of "
+            "others and reads the audit log; admin creates tokens, sets policies, reads dead letters. Each "
+            "role allows what the previous ones do."
         ),
     ] = "reader",
     environment: Annotated[

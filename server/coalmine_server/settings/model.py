@@ -11,6 +11,7 @@ from coalmine_server.settings.sections import (
     AlertsSettings,
     DashboardSettings,
     EvalsSettings,
+    EventsSettings,
     IngestSettings,
     KafkaSettings,
     LogSettings,
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     """The prompt registry."""
     ingest: IngestSettings = IngestSettings()
     """The collector."""
+    events: EventsSettings = EventsSettings()
+    """Events over HTTP."""
     pricing: PricingSettings = PricingSettings()
     """Prices."""
     store: StoreSection = StoreSection()

@@ -200,6 +200,13 @@ class IngestSettings(Section):
     """Longest pause before a transient failure is retried."""
 
 
+class EventsSettings(Section):
+    """Events that come over HTTP, from what does not use the client."""
+
+    per_minute: int = Field(default=60_000, ge=1)
+    """Events that an app, and a token, may send in a minute, and at once."""
+
+
 class StoreSection(Section):
     """DuckDB and the Parquet segment files."""
 

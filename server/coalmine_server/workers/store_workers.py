@@ -9,7 +9,6 @@ from confluent_kafka import Producer
 
 from coalmine.assembly import make_emitter
 from coalmine.emitters.base import Emitter
-from coalmine.settings import ClientSettings
 from coalmine.stats import Counters
 from coalmine_alerts.events import AlertOutbox
 from coalmine_consumers.dead_letters.topic import DeadLetterPublisher, StoreOutbox, publisher_config
@@ -17,7 +16,8 @@ from coalmine_consumers.maintenance.housekeeping import Housekeeping
 from coalmine_evals.continuous.outbox import ScoreOutbox
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry, secret
+from coalmine_server.kafka import kafka_security_config, librdkafka_log, schema_registry
+from coalmine_server.services.intake import client_settings
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.settings import Settings
 from coalmine_server.workers.alerts import alert_workers, buttons_worker
@@ -109,15 +109,5 @@ def spool_drain_worker(settings: Settings) -> Worker:
 
 
 def _emitter(settings: Settings) -> Emitter:
-    client = ClientSettings(
-        app="coalmine-server",
-        spool_dir=settings.spool_dir,
-        kafka_bootstrap_servers=settings.kafka.bootstrap_servers,
-        kafka_config=kafka_security_config(settings.kafka),
-        schema_registry_url=settings.schema_.registry_url,
-        schema_registry_username=settings.schema_.registry_username,
-        schema_registry_password=secret(settings.schema_.registry_password),
-        schema_registry_ca_location=settings.schema_.registry_ca_location,
-        topic_prefix=settings.kafka.topic_prefix,
-    )
+    client = client_settings(settings, app="coalmine-server")
     return make_emitter(client, Counters(), RateLimitedLogger(_log, every_s=client.log_every_s))

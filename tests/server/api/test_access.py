@@ -14,11 +14,12 @@ from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 ANY_ID = "01a00000-0000-7000-8000-000000000000"
-ROLES = ("service", "reader", "author", "approver", "admin")
+ROLES = ("ingest", "service", "reader", "author", "approver", "admin")
 REASON = {"reason": "tidy"}
 NO_NUMBER = "999999999"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 LETTERS = {"ids": [ANY_ID]}
+VOTE = {"type": "feedback", "request_id": "01a00000-0000-7000-8000-00000000abcd", "thumbs": "up"}
 ARMS = [
     {"variant": "treatment", "version": "1.1.0", "weight": 0.1},
     {"variant": "control", "version": "1.0.0", "weight": 0.9},
@@ -46,8 +47,9 @@ TABLE = (
     Row("GET", "/healthz", None),
     Row("GET", "/readyz", None),
     Row("GET", "/metrics", "reader"),
-    Row("GET", "/openapi.json", "service"),
+    Row("GET", "/openapi.json", "ingest"),
     Row("GET", "/v1/whoami", "service"),
+    Row("POST", "/v1/events", "ingest", body={"events": [VOTE]}),
     Row("GET", "/v1/versions", "reader"),
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),

@@ -1,0 +1,274 @@
+"""From the JSON of an event to its frame, or to what is wrong with it. Nothing is stored here.
+
+The rules are those of the client and of the collector (`coalmine_schemas.rules`): what passes here passes
+there, and a bad event is answered to its sender and not found later among the dead letters.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from coalmine.reactions import Unusable, checked_feedback
+from coalmine.texts import TEXT_FIELDS
+from coalmine_schemas.codec import Encoder, SingleObjectFraming
+from coalmine_schemas.errors import InvalidParameter, nearest
+from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest, PromptScore
+from coalmine_schemas.identifiers import derived_uuid7
+from coalmine_schemas.limits import ID_CHARS, shortened
+from coalmine_schemas.outcomes import outcome_of
+from coalmine_schemas.results import result
+from coalmine_schemas.rules import UUID_PATTERN, first_problem, fitted
+from coalmine_schemas.spool_blocks import SpoolRecord
+
+MAX_EVENTS: Final = 500
+"""Events of one body."""
+MAX_FRAME_BYTES: Final = 1_000_000
+"""The largest event, as for the client."""
+
+_OWN: Final = {"unit_group"}
+"""Fields that are computed, whoever sends the event."""
+
+_WORDS: Final = {
+    "missing": "is missing: give it",
+    "uuid_parsing": "is not a UUID",
+    "datetime_from_date_parsing": "is not a time: give one such as 2026-11-29T09:30:00Z",
+    "datetime_parsing": "is not a time: give one such as 2026-11-29T09:30:00Z",
+    "timezone_naive": "has no time zone: give one such as 2026-11-29T09:30:00Z",
+}
+
+
+@result
+class EventProblem:
+    """What is wrong with one event of a batch. It was not stored; the others were."""
+
+    index: int
+    """Place of the event in the batch, from 0."""
+    field: str
+    """The field that is wrong; empty if it is the event as a whole."""
+    detail: str
+    """What is wrong with it, and what to give in its place."""
+
+
+@result
+class EventsTaken:
+    """What became of a batch of events."""
+
+    accepted: int
+    """Events that are safe now. One that was sent before, by its id, counts once in every figure."""
+    without_texts: int
+    """Of these, those whose texts were left out: `capture_text` is off here, or they were too large."""
+    errors: list[EventProblem]
+    """The others, each with what to change. Sending the same again gives the same answer."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a batch gave."""
+
+    records: list[SpoolRecord] = field(default_factory=list)
+    """The good events, framed."""
+    problems: list[EventProblem] = field(default_factory=list)
+    """The others."""
+    without_texts: int = 0
+    """Good events that lost their texts."""
+    apps: dict[str, int] = field(default_factory=dict)
+    """Good events by app."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    event: EventName
+    make: TypeAdapter[Any]
+    names: frozenset[str]
+    id_field: str
+
+
+def _kind(event: EventName, cls: type, id_field: str) -> _Kind:
+    names = frozenset(each.name for each in fields(cls)) - _OWN
+    return _Kind(event, TypeAdapter(cls), names, id_field)
+
+
+KINDS: Final[Mapping[str, _Kind]] = {
+    "request": _kind("requests", PromptRequest, "request_id"),
+    "feedback": _kind("feedback", PromptFeedback, "feedback_id"),
+    "score": _kind("scores", PromptScore, "score_id"),
+}
+"""By the word in `type`."""
+
+KindName = Literal["request", "feedback", "score"]
+
+
+class _Bad(Exception):
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(field, detail)
+        self.field = field
+        self.detail = detail
+
+
+class EventReader:
+    """Reads batches. May be used by several threads.
+
+    Args:
+        environment: Of events that name none.
+        capture_text: Whether texts of inputs, outputs, comments, corrections and rationales are kept.
+    """
+
+    def __init__(self, *, environment: str, capture_text: bool) -> None:
+        self._environment = environment
+        self.capture_text = capture_text
+
+    def read(
+        self, events: Iterable[Mapping[str, Any]], *, app: str, environment: str | None = None
+    ) -> Reading:
+        """Reads a batch; a bad event costs no other.
+
+        Args:
+            events: Each with `type` and the fields of its event.
+            app: App of events that name none.
+            environment: Environment of events that name none, if another than the server's.
+        """
+        reading = Reading()
+        encoder = Encoder(SingleObjectFraming())
+        for index, given in enumerate(events):
+            try:
+                self._read(encoder, given, reading, app, environment or self._environment)
+            except _Bad as bad:
+                reading.problems.append(EventProblem(index, _plain(bad.field), _plain(bad.detail)))
+            except RecursionError:
+                reading.problems.append(EventProblem(index, "", "is nested too deeply: give its fields only"))
+        return reading
+
+    def _read(
+        self, encoder: Encoder, given: Mapping[str, Any], reading: Reading, app: str, environment: str
+    ) -> None:
+        values = dict(given)
+        kind = _kind_of(values.pop("type", None))
+        event = _event(kind, values, app, environment)
+        record = _record(event)
+        had_texts = self._drop_texts(event, record)
+        problem = first_problem(kind.event, record)
+        if problem is not None:
+            record = fitted(kind.event, record)  # as the client does: a long name costs no event
+            problem = first_problem(kind.event, record)
+        if problem is not None:
+            raise _Bad(*_split(problem))
+        try:
+            frame = encoder.encode(kind.event, record)
+            if len(frame) > MAX_FRAME_BYTES:
+                record.update(_no_texts(event, record))
+                had_texts, frame = True, encoder.encode(kind.event, record)
+        except InvalidParameter as error:
+            raise _Bad(
+                "", f"cannot be encoded ({type(error.__cause__).__name__}): give plain text"
+            ) from error
+        if len(frame) > MAX_FRAME_BYTES:
+            raise _Bad("", f"the event has {len(frame):,} bytes: send at most {MAX_FRAME_BYTES:,}")
+        key = record["unit_id"] if kind.event == "requests" else record["request_id"]
+        reading.records.append(
+            SpoolRecord(kind.event, shortened(key, ID_CHARS).encode(), frame, time.time_ns() // 1000)
+        )
+        reading.without_texts += had_texts
+        reading.apps[record["app"]] = reading.apps.get(record["app"], 0) + 1
+
+    def _drop_texts(self, event: Any, record: dict[str, Any]) -> bool:  # noqa: ANN401 - any of the three
+        """Leaves texts out unless they are captured. Returns True if there were any."""
+        if self.capture_text or not any(record[name] for name in TEXT_FIELDS[type(event)]):
+            return False
+        record.update(_no_texts(event, record))
+        return True
+
+
+def _no_texts(event: Any, record: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    left: dict[str, Any] = dict.fromkeys(TEXT_FIELDS[type(event)])
+    if record.get("correction") is not None:
+        left["correction"] = ""  # that there was one counts
+    return left
+
+
+def _kind_of(name: object) -> _Kind:
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise _Bad("type", f"is {str(name)[:40]!r}: give one of {', '.join(KINDS)}")
+    return kind
+
+
+def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> Any:  # noqa: ANN401
+    for name in values:
+        if name not in kind.names:
+            meant = nearest(name, kind.names)
+            raise _Bad(name[:64], "is no field of this event" + (f": did you mean {meant}?" if meant else ""))
+    values["app"] = values.get("app") or app
+    request_id = values.get("request_id")
+    if not isinstance(request_id, str) or not UUID_PATTERN.fullmatch(request_id):
+        what = "is missing" if request_id is None else "is not a UUID"
+        remedy = "give the call's id, the same in a retry: an id counts once"
+        raise _Bad("request_id", f"{what}: {remedy}")
+    if kind.event == "requests":
+        values["environment"] = values.get("environment") or environment
+    elif values.get(kind.id_field) is None:
+        # A retry has the same fields, and so the same id.
+        time_ms = int(request_id.replace("-", "")[:12], 16)  # of a call's UUIDv7: when it was made
+        values[kind.id_field] = derived_uuid7(time_ms, kind.event, repr(sorted(values.items())))
+    values = {name: value for name, value in values.items() if value is not None or name not in _DEFAULTED}
+    if kind.event != "requests" and "event_time" not in values:
+        values["event_time"] = time.time()
+    if kind.event == "scores":
+        values.setdefault("source", "unknown")
+    try:
+        event = kind.make.validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if isinstance(first.get("ctx", {}).get("error"), UnicodeError):
+            raise _Bad("", "holds half a character: give plain text") from error
+        where = ".".join(str(part) for part in first["loc"])
+        raise _Bad(where, _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))) from error
+    if event.event_time.tzinfo is None:
+        raise _Bad("event_time", _WORDS["timezone_naive"])
+    if isinstance(event, PromptFeedback):
+        try:
+            checked_feedback(event)
+        except Unusable as error:
+            raise _Bad("", "the feedback says nothing: give thumbs, rating, comment or correction") from error
+    return event
+
+
+_DEFAULTED: Final = {
+    *(
+        "event_time",
+        "unit_id",
+        "request_model",
+        "resolution",
+        "outcome",
+        "cost_source",
+        "metrics",
+        "segments",
+    ),
+    *("request_parameters", "other_usage", "metadata", "source"),
+}
+"""Fields for which null means the default."""
+
+
+def _record(event: Any) -> dict[str, Any]:  # noqa: ANN401
+    record: dict[str, Any] = event.to_record()
+    if isinstance(event, PromptRequest):
+        if record["outcome"] == "unknown":
+            record["outcome"] = outcome_of(event.finish_reason, event.error_type)
+        if record["cost_nano_usd"] is None:
+            record["cost_source"] = "unknown"
+        elif record["cost_source"] == "unknown":
+            record["cost_source"] = "service"
+    return record
+
+
+def _plain(text: str) -> str:
+    """What is told of an event, as an answer may hold it."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _split(problem: str) -> tuple[str, str]:
+    """The field that a rule's words begin with, and the rest."""
+    name, _, rest = problem.partition(" ")
+    return name, rest

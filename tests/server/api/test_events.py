@@ -1,0 +1,182 @@
+"""Events over HTTP, into a real server and out of its store."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coalmine_schemas.identifiers import uuid7
+from tests.server.registry_client import Person
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    home = tmp_path_factory.mktemp("events") / "home"
+    with ServerProcess(home, {"COALMINE_EVENTS_PER_MINUTE": "600"}) as server:
+        server.wait_ready()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(server: ServerProcess) -> Iterator[Person]:
+    with Person.local(server) as admin:
+        yield admin
+
+
+@pytest.fixture
+def sender(admin: Person, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """A token that can only write, of an app of the test's own."""
+    with admin.make(f"app-{uuid7()}", "ingest") as sender:
+        yield sender
+
+
+def call(**fields: Any) -> dict[str, Any]:
+    return {
+        "type": "request",
+        "request_id": uuid7(),
+        "prompt": "from-go",
+        "version": "1.0.0",
+        "latency_ms": 120.5,
+        "request_model": "gpt-4o-mini",
+        "provider": "openai",
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        **fields,
+    }
+
+
+def stored(admin: Person, request_id: str, feedback: int = 0, scores: int = 0) -> dict[str, Any]:
+    """The call once it is in the store, with so much said of it."""
+
+    def found() -> dict[str, Any] | None:
+        response = admin.client.get(f"/v1/requests/{request_id}")
+        if response.status_code != 200:
+            return None
+        answer: dict[str, Any] = response.json()
+        has = (len(answer["feedback"]), len(answer["scores"]))
+        return answer if has >= (feedback, scores) else None
+
+    return eventually(found, what=f"{request_id} stored")
+
+
+def test_a_request_feedback_and_a_score_are_stored_and_priced(admin: Person, sender: Person) -> None:
+    asked = call(unit_id="user-7", segments={"tier": "pro"}, metrics={"quality": 0.5})
+    request_id = asked["request_id"]
+    answer = sender.post(
+        "/v1/events",
+        {
+            "events": [
+                asked,
+                {"type": "feedback", "request_id": request_id, "thumbs": "down", "comment": "no"},
+                {"type": "score", "request_id": request_id, "name": "groundedness", "value": 0.75},
+            ]
+        },
+    )
+    assert answer == {"accepted": 3, "without_texts": 1, "errors": []}
+    found = stored(admin, request_id, 1, 1)
+    row = found
+    assert (row["prompt"], row["version"], row["app"][:4]) == ("from-go", "1.0.0", "app-")
+    assert (row["environment"], row["outcome"], row["unit_id"]) == ("prod", "ok", "user-7")
+    assert row["cost_nano_usd"] == 1000 * 150 + 100 * 600  # by the collector, from the price list
+    assert found["feedback"][0]["thumbs"] == "down"
+    assert found["feedback"][0]["comment"] is None  # texts are not captured here
+    assert (found["scores"][0]["name"], found["scores"][0]["value"]) == ("groundedness", 0.75)
+
+
+def test_a_retry_counts_once(admin: Person, sender: Person) -> None:
+    asked = call(prompt="retried")
+    vote = {"type": "feedback", "request_id": asked["request_id"], "thumbs": "up"}
+    for _ in range(3):
+        sender.post("/v1/events", {"events": [asked, vote]})
+    last = call(prompt="after-retries")
+    sender.post("/v1/events", {"events": [last]})
+    stored(admin, last["request_id"])
+    (row,) = [each for each in admin.get("/v1/versions")["items"] if each["prompt"] == "retried"]
+    assert row["requests"] == 1
+    assert len(stored(admin, asked["request_id"], 1)["feedback"]) == 1
+
+
+BAD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no type": ({"type": None}, "type", "request, feedback, score"),
+    "misspelt": ({"latencyms": 3}, "latencyms", "did you mean latency_ms"),
+    "no id": ({"request_id": None}, "request_id", "is missing"),
+    "no uuid": ({"request_id": "7"}, "request_id", "not a UUID"),
+    "no prompt": ({"prompt": ""}, "prompt", "empty"),
+    "negative": ({"latency_ms": -1}, "latency_ms", "-1"),
+    "text for number": ({"input_tokens": "many"}, "input_tokens", "integer"),
+    "no zone": ({"event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),
+    "no time": ({"event_time": "yesterday"}, "event_time", "2026-"),
+    "far future": ({"event_time": "2126-01-01T00:00:00Z"}, "event_time", ""),
+    "computed": ({"unit_group": 3}, "unit_group", "no field"),
+    "no such outcome": ({"outcome": "fine"}, "outcome", "'ok'"),
+    "half a character": ({"unit_id": "\ud800"}, "", "plain text"),
+    "half a name": ({"\ud800": 1}, "?", "no field"),
+    "half a label": ({"label": "\ud800"}, "", "plain text"),
+}
+
+
+def test_each_bad_event_is_named_with_a_remedy_and_loses_nothing_of_the_others(
+    admin: Person, sender: Person
+) -> None:
+    good = call(prompt="beside-bad")
+    events = [good, *(call(**fields) for fields, _, _ in BAD.values())]
+    # As text: half a character is JSON, but no text that the client would send.
+    body = json.dumps({"events": events})
+    response = sender.client.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    assert answer["accepted"] == 1
+    assert [each["index"] for each in answer["errors"]] == list(range(1, len(BAD) + 1))
+    for each, (name, (_, field, words)) in zip(answer["errors"], BAD.items(), strict=True):
+        assert each["field"] == field, (name, each)
+        assert words in each["detail"], (name, each)
+    stored(admin, good["request_id"])
+
+
+def test_a_batch_without_a_good_event_is_refused(sender: Person) -> None:
+    answer = sender.post("/v1/events", {"events": [{"type": "score"}]}, expect=422)
+    assert answer["errors"] == [
+        {
+            "name": "events.0.request_id",
+            "detail": "is missing: give the call's id, the same in a retry: an id counts once",
+        }
+    ]
+    empty = {"type": "feedback", "request_id": uuid7()}
+    assert "says nothing" in sender.post("/v1/events", {"events": [empty]}, expect=422)["detail"]
+
+
+def test_a_batch_is_bounded(sender: Person) -> None:
+    many = [{"type": "score"}] * 501
+    assert "500" in sender.post("/v1/events", {"events": many}, expect=422)["detail"]
+    assert sender.post("/v1/events", {"events": [{"a": "x" * 9_000_000}]}, expect=413)["title"]
+
+
+def test_an_app_that_sends_too_many_is_told_when_to_come_back(admin: Person, sender: Person) -> None:
+    batch = {"events": [call(prompt="flood") for _ in range(400)]}
+    sender.post("/v1/events", batch)
+    response = sender.client.post("/v1/events", json=batch)
+    assert response.status_code == 429
+    assert response.json()["type"] == "urn:coalmine:too-many-events"
+    assert 0 < int(response.headers["retry-after"]) <= 21
+    with admin.make("another", "ingest") as another:
+        another.post("/v1/events", {"events": [call(prompt="quiet")]})
+
+
+def test_a_token_that_writes_reads_nothing(sender: Person) -> None:
+    for path in ("/v1/whoami", "/v1/versions", "/v1/deployments/prod", "/metrics"):
+        assert sender.client.get(path).status_code == 403, path
+
+
+def test_while_the_spool_cannot_be_written_senders_are_told_to_come_back(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.write_text("a file where the folder should be")
+    settings = {"COALMINE_SPOOL_DIR": str(spool)}
+    with ServerProcess(tmp_path / "home", settings) as server, Person.local(server) as admin:
+        response = admin.client.post("/v1/events", json={"events": [call()]})
+    assert response.status_code == 503, response.text
+    assert response.json()["type"] == "urn:coalmine:intake-unavailable"
+    assert int(response.headers["retry-after"]) > 0
