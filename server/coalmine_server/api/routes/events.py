@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from coalmine_registry.roles import Actor, Role
@@ -13,6 +13,7 @@ from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import Body
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import (
+    FORBIDDEN,
     INVALID_REQUEST,
     FieldProblem,
     ProblemError,
@@ -35,7 +36,19 @@ Answer = TypeVar("Answer")
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=PlainJsonRoute)
 
-Sender = Annotated[Actor, needs(Role.INGEST)]
+
+def _sender(actor: Annotated[Actor, needs(Role.INGEST)]) -> Actor:
+    """Everybody but readers: a token that dashboards and notebooks hold must not poison what is measured."""
+    if actor.role is Role.READER:
+        raise ProblemError(
+            FORBIDDEN,
+            f"this takes the role ingest; the token of {actor.subject} has reader, which changes nothing: "
+            "ask an admin for another",
+        )
+    return actor
+
+
+Sender = Annotated[Actor, Depends(_sender)]
 
 TOO_MANY_EVENTS: Final = ProblemKind("too-many-events", "Too many events at a time", 429)
 INTAKE_UNAVAILABLE: Final = ProblemKind("intake-unavailable", "Events cannot be stored now", 503)
