@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -21,7 +22,9 @@ from coalmine_dashboards.parts.links import PageName
 PAGES: Final = get_args(PageName)
 LARGEST_MESSAGE: Final = 64 * 2**20
 SETTLE_S: Final = 20.0
-"""Until every page was drawn once: what is measured is that it stays open."""
+"""After every page was drawn once: what is measured is that it stays open."""
+DRAWN_S: Final = 180.0
+"""Until when every page must have been drawn once."""
 
 
 @dataclass(slots=True)
@@ -52,11 +55,8 @@ class Viewer:
                     self._take(ForwardMsg.FromString(self.socket.recv(max(wait_s, 0.001))))
 
     def _ask(self, fragment: str = "") -> None:
-        asked = BackMsg()
-        asked.rerun_script.page_name = self.page
-        if fragment:
-            asked.rerun_script.fragment_id = fragment
-            asked.rerun_script.is_auto_rerun = True
+        state = ClientState(page_name=self.page, fragment_id=fragment, is_auto_rerun=bool(fragment))
+        asked = BackMsg(rerun_script=state)
         self.socket.send(asked.SerializeToString())
 
     def _take(self, came: ForwardMsg) -> None:
@@ -104,6 +104,9 @@ def watching(sign_in: str, viewers: int) -> Iterator[Watched]:
     for thread in threads:
         thread.start()
     watched = Watched(sessions)
+    deadline = time.monotonic() + DRAWN_S
+    while not all(each.runs for each in sessions) and time.monotonic() < deadline:
+        time.sleep(0.1)
     time.sleep(SETTLE_S)
     try:
         yield watched

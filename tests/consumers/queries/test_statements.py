@@ -439,8 +439,9 @@ def said_and_asked(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
     said_and_asked(connection)
-    nothing = dict.fromkeys(("prompt", "version", "after_time", "after_id"))
+    nothing: dict[str, Any] = dict.fromkeys(("prompt", "version", "after_time", "after_id"))
     span = {"from": HOUR, "to": HOUR + 9 * MINUTE, "until": HOUR + 9 * MINUTE, "asked": HOUR, "limit": 10}
+    nothing |= {"least_id": UUID(int=0), "greatest_id": UUID(int=2**128 - 1)}
 
     def found(negative: bool, **changes: Any) -> list[int]:
         chosen = {**ANY, **nothing, **span, "negative": negative, **changes}
@@ -452,6 +453,7 @@ def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
     assert found(True, after_time=HOUR + 4 * MINUTE, after_id=UUID(int=103)) == [0]
     assert found(False, to=HOUR + 3 * MINUTE) == [1]
     assert found(True, limit=1) == [3]
+    assert found(True, greatest_id=UUID(int=0)) + found(True, least_id=UUID(int=99)) == [0]
 
 
 def test_feedback_rows(connection: duckdb.DuckDBPyConnection) -> None:
