@@ -29,14 +29,14 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import httpx2
 from playwright.sync_api import Browser
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.pages_peer import peer_ready_s
-from benchmarks.pages_viewers import watching
+from benchmarks.pages_viewers import PAGES, watching
 from benchmarks.queries import BATCH_ROWS, SPAN, Feed, fill
 from benchmarks.server import environment, serving
 from coalmine import Coalmine
@@ -51,9 +51,8 @@ ROWS, OPENINGS, VIEWERS = 20_000_000, 7, 20
 INGEST_EVENTS: Final = 300_000
 ROUNDS: Final = 3
 """Of ingest, each without and with viewers."""
-PAGES: Final[Sequence[PageName]] = get_args(PageName)
 SETTLED_S: Final = 1_200.0
-READY_S, REFRESH_MS, LOSS = 1.5, 300.0, 0.10
+READY_S, REFRESH_MS = 1.5, 300.0
 """What they may be at most on a quiet machine."""
 
 

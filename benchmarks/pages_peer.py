@@ -10,6 +10,7 @@ from typing import Final
 import httpx2
 from playwright.sync_api import Browser
 
+from tests.support.eventually import eventually
 from tests.support.servers.ports import free_port
 
 PEER_TRACES: Final = 2_000
@@ -52,7 +53,7 @@ def peer_ready_s(browser: Browser, folder: Path, openings: int) -> dict[str, flo
     with (folder / "mlflow.log").open("wb") as log:
         server = subprocess.Popen(line, cwd=folder, stdout=log, stderr=log)
     try:
-        _wait_for(url)
+        eventually(lambda: _is_up(url), within_s=START_S, what="MLflow's start")
         times = [_ready_s(browser, f"{url}/#/experiments/{experiment}/traces") for _ in range(openings + 1)]
     finally:
         server.terminate()
@@ -60,15 +61,11 @@ def peer_ready_s(browser: Browser, folder: Path, openings: int) -> dict[str, flo
     return {"mlflow_traces": PEER_TRACES, "mlflow_ready_s_p50": round(statistics.median(times[1:]), 3)}
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            if httpx2.get(f"{url}/health", trust_env=False).is_success:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.2)
-    raise RuntimeError("MLflow did not start")
+def _is_up(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/health", trust_env=False).is_success
+    except httpx2.TransportError:
+        return False
 
 
 def _ready_s(browser: Browser, url: str) -> float:

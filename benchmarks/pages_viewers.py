@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from coalmine_dashboards.parts.links import PageName
 
-PAGES: Final = get_args(PageName)
+PAGES: Final[tuple[PageName, ...]] = get_args(PageName)
 LARGEST_MESSAGE: Final = 64 * 2**20
 SETTLE_S: Final = 20.0
 """After every page was drawn once: what is measured is that it stays open."""

@@ -66,12 +66,11 @@ def _over_time(
     client: ApiClient, selection: Selection, versions: list[VersionRow], drawn: Collection[VersionKey]
 ) -> Timeseries:
     """The measures over time of all versions, or of those that are drawn."""
-    if len(versions) <= _MOST_TOGETHER or not drawn:
+    if len(versions) <= _MOST_TOGETHER:
         return client.timeseries(selection)
-    found: Timeseries | None = None
-    for prompt, version in sorted(drawn):
-        step = "auto" if found is None else found.step
-        series = client.timeseries(replace(selection, prompt=prompt), step, version)
-        found = series if found is None else replace(found, items=[*found.items, *series.items])
-    assert found is not None
-    return found
+    (prompt, version), *others = sorted(drawn)
+    first = client.timeseries(replace(selection, prompt=prompt), version=version)
+    items = [*first.items]
+    for prompt, version in others:
+        items += client.timeseries(replace(selection, prompt=prompt), first.step, version).items
+    return replace(first, items=items)

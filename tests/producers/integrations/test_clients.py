@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from coalmine import Coalmine
@@ -65,17 +67,15 @@ def cm(tmp_path: Path) -> Iterator[Coalmine]:
 
 
 def _openai(server: LlmServer, kind: str = "OpenAI") -> Any:
-    package: Any = pytest.importorskip("openai")
-    client = getattr(package, kind)(base_url=server.url, api_key="x", max_retries=0)
+    client = getattr(openai, kind)(base_url=server.url, api_key="x", max_retries=0)
     if kind == "OpenAI":
         OPEN.append(client)
     return our_openai.instrument(client)
 
 
 def _anthropic(server: LlmServer) -> Any:
-    package: Any = pytest.importorskip("anthropic")
     url = server.url.removesuffix("/v1")
-    client = package.Anthropic(base_url=url, api_key="x", max_retries=0)
+    client = anthropic.Anthropic(base_url=url, api_key="x", max_retries=0)
     OPEN.append(client)
     return our_anthropic.instrument(client)
 
