@@ -9,6 +9,8 @@ from ipaddress import IPv6Address
 from itertools import accumulate
 from typing import Final
 
+from coalmine_schemas.check_digits import luhn, mod_97
+
 _NAMES: Final = frozenset(
     {"prompt", "label", "variant", "experiment", "name", "scorer", "error_type", "trace_id"}
 )
@@ -132,8 +134,7 @@ def _iban_masked(found: str) -> str:
     if end is None or found[end : end + 1].isalnum():
         return found
     packed = re.sub("[ -]", "", found[:end]).upper()
-    remainder = int("".join(str(int(each, 36)) for each in packed[4:] + packed[:4])) % 97
-    return f"[iban]{found[end:]}" if remainder == 1 else found
+    return f"[iban]{found[end:]}" if mod_97(packed) else found
 
 
 def _cards_masked(found: str) -> str:
@@ -151,10 +152,7 @@ def _cards_masked(found: str) -> str:
 
 def _is_card(digits: str) -> bool:
     """Luhn's check, the length of a card, and the first digit of a network."""
-    if len(digits) not in _CARD_DIGITS or int(digits[0]) not in range(2, 7):
-        return False
-    doubled = (sum(divmod(2 * int(each), 10)) for each in digits[-2::-2])
-    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+    return len(digits) in _CARD_DIGITS and int(digits[0]) in range(2, 7) and luhn(digits)
 
 
 def _is_ipv6(found: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Final
 
 import regex
 
+from coalmine_schemas.check_digits import luhn, mod_97
+
 
 def _anything(_: str) -> bool:
     return True
@@ -25,14 +27,12 @@ class Never:
 def _card(found: str) -> bool:
     """Luhn's check, and digits that differ."""
     digits = [int(each) for each in found if each.isdecimal()]
-    doubled = [sum(divmod(2 * each, 10)) for each in digits[-2::-2]]
-    return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return len(set(digits)) > 1 and luhn("".join(map(str, digits)))
 
 
 def _iban(found: str) -> bool:
     """Check of ISO 13616."""
-    packed = found.replace(" ", "").upper()
-    return int("".join(str(int(each, 36)) for each in packed[4:] + packed[:4])) % 97 == 1
+    return mod_97(found.replace(" ", "").upper())
 
 
 def _never(what: str, pattern: str, confirmed: Callable[[str], bool] = _anything) -> Never:
