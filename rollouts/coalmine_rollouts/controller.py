@@ -51,7 +51,7 @@ _LOOK_AGAIN: Final = timedelta(minutes=1)
 _GROWTH: Final = 0.02
 """And at once if the treatment has had this share more requests, at least `_FEW`."""
 _FEW: Final = 3
-_LOOKS: Final = 4
+_LOOKS: Final = 2
 """Looks per tick that are only due by time: they take turns."""
 _KEPT_S: Final = 60.0
 """Of what was watched since the clock was stored."""

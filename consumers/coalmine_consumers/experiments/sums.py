@@ -178,7 +178,7 @@ def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArr
 def _requests(cells: pa.Table) -> dict[str, float]:
     """Requests of each arm."""
     requests = cells.filter(pc.equal(cells["metric"], "requests"))
-    found = requests.group_by("arm").aggregate([("sum_x", "sum")])
+    found = requests.group_by("arm", use_threads=False).aggregate([("sum_x", "sum")])
     return dict(zip(found["arm"].to_pylist(), found["sum_x_sum"].to_pylist(), strict=True))
 
 
@@ -189,7 +189,7 @@ def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyU
         units: The unit of each epoch, arm and group that has most requests there.
         requests: Of each arm.
     """
-    found = units.group_by(["arm", "heaviest"]).aggregate([("most_requests", "sum")])
+    found = units.group_by(["arm", "heaviest"], use_threads=False).aggregate([("most_requests", "sum")])
     columns = (found[name].to_pylist() for name in ("arm", "heaviest", "most_requests_sum"))
     each = (
         HeavyUnit(arm, unit, most, most / requests[arm]) for arm, unit, most in zip(*columns, strict=True)
