@@ -69,6 +69,7 @@ def _make_preparer(settings: ClientSettings, redactor: Redactor, mistakes: Mista
         environment=settings.environment,
         client_version=_client_version(),
         capture_text=settings.capture_text,
+        signals=settings.signals,
         redactor=redactor,
         mistakes=mistakes,
     )

@@ -27,6 +27,10 @@ class CallSink(Protocol):
         """Whether texts are captured."""
 
     @property
+    def wants_output(self) -> bool:
+        """Whether that of an answer is needed, if only for its numbers."""
+
+    @property
     def generation(self) -> int:
         """Changes in a forked child, so that a call that began before the fork ends once."""
 
@@ -217,7 +221,8 @@ class Call:
                 `stream_options={"include_usage": True}`.
             input_text: Text sent to the model, or its messages, which are kept as JSON. Kept only if the
                 client captures texts.
-            output_text: Text received, instead of the reply's own. Kept only if the client captures texts.
+            output_text: Text received, instead of the reply's own. Kept only if the client captures texts,
+                or reads signals from them.
             response_model: Model that answered.
             input_tokens: Tokens read, cached ones included.
             cached_input_tokens: Of those, read from the provider's cache.
@@ -252,6 +257,7 @@ class Call:
                 self.cost_nano_usd = cost_nano_usd
             if self._sink.wants_text:
                 self.input_text = captured_text(input_text) or self.input_text
+            if self._sink.wants_output:
                 self.output_text = captured_text(output_text) or self.output_text
         except Exception as error:  # noqa: BLE001 - whatever a reply's properties raise stays here
             self._sink.failed("record", error)
@@ -301,7 +307,7 @@ class Call:
         return self._state == 2
 
     def _read(self, reply: object) -> None:
-        facts = read_reply(reply, want_text=self._sink.wants_text)
+        facts = read_reply(reply, want_text=self._sink.wants_output)
         if facts is None:
             self._sink.unknown_reply(reply)
             return

@@ -92,6 +92,8 @@ class Coalmine(EventSender):
         topic_prefix: Prefix of the topics.
         capture_text: Send texts: inputs and outputs of calls, comments and corrections of feedback,
             rationales of scores. Without it they stay in the process; that there was a correction is sent.
+        signals: Send numbers of an answer's text as metrics, whether or not the text itself is sent:
+            `output_words`, `refusal_worded` (1 or 0) and, where JSON was asked for or begun, `json_valid`.
         redact: Called with every text and identifier by which a person could be known, and which one it is,
             before it leaves the process; returns what may be kept, or None: see `Redact`. Runs on the
             background thread. If it raises, the text is dropped. `standard` instead of a function masks
@@ -136,6 +138,7 @@ class Coalmine(EventSender):
         schema_registry_ca_location: str | Path | None = None,
         topic_prefix: str = DEFAULT_PREFIX,
         capture_text: bool = False,
+        signals: bool = False,
         redact: Redact | Preset | None = None,
         unit_ids: UnitIds = "plain",
         unit_id_key: str | None = None,
@@ -178,6 +181,7 @@ class Coalmine(EventSender):
             else schema_registry_ca_location,
             topic_prefix=topic_prefix,
             capture_text=capture_text,
+            signals=signals,
             redact=redact,
             unit_ids=unit_ids,
             unit_id_key=unit_id_key,
@@ -204,7 +208,13 @@ class Coalmine(EventSender):
             on_full=on_full,
         )
         check = make_check(self.settings, log) if strict else None
-        self._sink = Sink(self._pipeline, self._mistakes, wants_text=capture_text, check=check)
+        self._sink = Sink(
+            self._pipeline,
+            self._mistakes,
+            wants_text=capture_text,
+            wants_output=capture_text or signals,
+            check=check,
+        )
         self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
         fault = self._prompts.fallback_fault()
         if fault is not None:
@@ -221,7 +231,7 @@ class Coalmine(EventSender):
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
         COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path),
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
-        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0).
+        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_SIGNALS (1/0), COALMINE_STRICT (1/0).
 
         For brokers with TLS or a login COALMINE_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME,
         _SASL_PASSWORD, _SSL_CA_LOCATION, _SSL_CERTIFICATE_LOCATION, _SSL_KEY_LOCATION and _SSL_KEY_PASSWORD;

@@ -11,6 +11,7 @@ from coalmine.redaction import Redactor
 from coalmine.replies import BilledUsage, billed_usage
 from coalmine.replies.extraction import OtherReply
 from coalmine.replies.usage import negative_counts
+from coalmine.signals import signals_of
 from coalmine.texts import TEXT_FIELDS, Draft
 from coalmine.values import (
     encodable,
@@ -47,6 +48,7 @@ class RecordBuilder:
         environment: Its environment.
         client_version: Version of this package.
         capture_text: Whether texts of inputs, outputs, feedback and scores are sent.
+        signals: Whether numbers of an answer's text are sent.
         redactor: Applied to every record.
         mistakes: Told of values left out.
     """
@@ -58,6 +60,7 @@ class RecordBuilder:
         environment: str,
         client_version: str | None,
         capture_text: bool,
+        signals: bool,
         redactor: Redactor,
         mistakes: Mistakes,
     ) -> None:
@@ -65,6 +68,7 @@ class RecordBuilder:
         self._environment = environment
         self._client_version = client_version
         self._capture_text = capture_text
+        self._signals = signals
         self._redactor = redactor
         self._mistakes = mistakes
         self._place: Place | None = None
@@ -98,6 +102,7 @@ class RecordBuilder:
             if record["outcome"] == "unknown":
                 record["outcome"] = outcome_of(event.finish_reason, event.error_type)
             self._price(record, microseconds(event.event_time))
+            self._add_signals(record, event.output_text)
         elif isinstance(event, PromptScore) and (problem := metric_problem(event.name, event.value)):
             raise InvalidParameter(f"value {problem}")
         return record
@@ -158,7 +163,16 @@ class RecordBuilder:
             "client_version": self._client_version,
         }
         self._price(record, start_us)
+        self._add_signals(record, call.output_text or facts.text)
         return record
+
+    def _add_signals(self, record: Record, output_text: str | None) -> None:
+        """Adds numbers of a whole answer; the service's own of these names stay."""
+        if not self._signals or not output_text or record["outcome"] in ("error", "cancelled"):
+            return
+        metrics = {**signals_of(output_text, record["request_parameters"]), **record["metrics"]}
+        if len(metrics) <= NAMES_PER_EVENT:
+            record["metrics"] = metrics
 
     def _billed(self, call: Call, provider: str | None) -> BilledUsage:
         """What the reply says was used, and in its place what the service says."""

@@ -66,6 +66,8 @@ class ClientSettings:
     """Prefix of every topic."""
     capture_text: bool = False
     """Whether texts of inputs, outputs, feedback and scores are sent."""
+    signals: bool = False
+    """Whether numbers of an answer's text are sent as metrics: its words, refusals, and if JSON is valid."""
     redact: Redact | Preset | None = field(default=None, repr=False)
     """Sees every text and identifier of a person before it leaves the process; or the name of a preset."""
     unit_ids: UnitIds = "plain"
@@ -125,7 +127,7 @@ def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, An
     """Arguments of `Coalmine` as the environment gives them; a variable that is not set gives none.
 
     Raises:
-        InvalidParameter: COALMINE_CAPTURE_TEXT or COALMINE_STRICT is neither a yes nor a no.
+        InvalidParameter: A switch such as COALMINE_CAPTURE_TEXT is neither a yes nor a no.
     """
     environ = os.environ if environ is None else environ
     arguments: dict[str, Any] = {

@@ -20,10 +20,11 @@ class Sink:
         pipeline: Takes events.
         mistakes: Counts problems and names them.
         wants_text: Whether texts are captured.
+        wants_output: Whether that of an answer is needed, if only for its numbers.
         check: In strict mode, raises if something is wrong with an event.
     """
 
-    __slots__ = ("_check", "_mistakes", "_pipeline", "wants_text")
+    __slots__ = ("_check", "_mistakes", "_pipeline", "wants_output", "wants_text")
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Sink:
         mistakes: Mistakes,
         *,
         wants_text: bool,
+        wants_output: bool,
         check: Callable[[Draft], object] | None,
     ) -> None:
         self._pipeline = pipeline
         self._mistakes = mistakes
         self._check = check
         self.wants_text = wants_text
+        self.wants_output = wants_output
 
     @property
     def generation(self) -> int:

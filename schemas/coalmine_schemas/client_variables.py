@@ -29,7 +29,11 @@ VARIABLES: Final = {
 SECURITY_VARIABLES: Final = {f"COALMINE_KAFKA_{ours.upper()}": theirs for ours, theirs in SECURITY.items()}
 """Environment variables and librdkafka's settings they stand for."""
 
-SWITCHES: Final = {"COALMINE_CAPTURE_TEXT": "capture_text", "COALMINE_STRICT": "strict"}
+SWITCHES: Final = {
+    "COALMINE_CAPTURE_TEXT": "capture_text",
+    "COALMINE_SIGNALS": "signals",
+    "COALMINE_STRICT": "strict",
+}
 """The same for arguments that are on or off."""
 CLIENT_VARIABLES: Final = (*VARIABLES, *SECURITY_VARIABLES, *SWITCHES)
 """Every environment variable that the client reads."""
