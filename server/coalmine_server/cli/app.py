@@ -11,6 +11,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     explain,
+    mcp,
     pipeline,
     readout,
     review,
@@ -116,6 +117,7 @@ SET_UP = "Set up"
 app.command("serve", rich_help_panel=RUN)(serve.serve)
 app.command("demo", rich_help_panel=RUN)(demo.demo)
 app.command("dashboard", rich_help_panel=RUN)(serve.dashboard)
+app.command("mcp", rich_help_panel=RUN)(mcp.mcp)
 app.command("replay", rich_help_panel=RUN)(simulate.replay)
 app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=INSPECT)(versions.versions)

@@ -17,6 +17,8 @@ _EXTRA_OF_MODULE = {
     "confluent_kafka": "kafka",
     "duckdb": "server",
     "fastapi": "server",
+    "mcp": "mcp",
+    "mcp_types": "mcp",
     "numpy": "server",
     "polars": "server",
     "prometheus_client": "server",
