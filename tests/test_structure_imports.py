@@ -247,7 +247,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine_registry": base | extras["server"],
         "coalmine_consumers": base | extras["server"],
         "coalmine_analytics": base | extras["server"],
-        "coalmine_server": base | extras["server"],
+        "coalmine_server": base | extras["server"] | extras["mcp"],
         "coalmine_dashboards": extras["dashboards"],
     }
     # The batch decoder belongs to the contract, but only consumers import it.
@@ -297,6 +297,7 @@ _COMES_WITH = {
     "uvicorn": {"h11"},
     "fastapi": {"anyio", "pydantic", "pydantic_core", "starlette"},
     "pydantic-settings": {"pydantic"},
+    "mcp": {"mcp_types"},
 }
 
 
