@@ -19,17 +19,19 @@ _BLOCKS = [block for path in _DOCUMENTS for block in blocks(ROOT / path)]
 _SETTINGS = {key.name: key for key in SETTING_KEYS}
 
 
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
 _RUN = [block for block in _BLOCKS if not block.skip]
-_README = [block for block in _BLOCKS if block.path == ROOT / "README.md"]
-_PYTHON = [block for block in _RUN if block.language == "python" and block not in _README]
+_FOLLOWED = ("README.md", "docs/tutorial.md")
+"""Documents whose blocks are steps, each in the folder that those before it leave."""
+_STEPS = [block for block in _BLOCKS if _name(block.path) in _FOLLOWED]
+_PYTHON = [block for block in _RUN if block.language == "python" and block not in _STEPS]
 
 
 def _of(language: str) -> list[Any]:
     return [pytest.param(block, id=str(block)) for block in _RUN if block.language == language]
-
-
-def _name(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 @pytest.fixture
@@ -56,12 +58,14 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", _of("bash"))
 def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
-    run_bash(block, tmp_path, only_check=block in _README)
+    run_bash(block, tmp_path, only_check=block in _STEPS)
 
 
-def test_the_readme_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Path) -> None:
-    assert not [block for block in _README if block.skip or block.setup], "readers see no hidden set-up"
-    follow(_README, tmp_path)
+@pytest.mark.parametrize("document", _FOLLOWED)
+def test_a_document_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Path, document: str) -> None:
+    steps = [block for block in _STEPS if _name(block.path) == document]
+    assert not [block for block in steps if block.skip or block.setup], "readers see no hidden set-up"
+    follow(steps, tmp_path)
 
 
 @pytest.mark.parametrize("path", sorted({block.path for block in _PYTHON}), ids=_name)

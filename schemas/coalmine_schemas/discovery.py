@@ -269,6 +269,12 @@ def starting_server(home: Path) -> int | None:
     return pid if _runs(pid, started) else None
 
 
+def running_server(home: Path, kind: ServerKind) -> int | None:
+    """Returns the process of the announced server while it runs, whether or not it answers in time."""
+    found = _announced(home, kind)
+    return found.pid if found is not None and _runs(found.pid, found.process_started) else None
+
+
 def withdraw_server(home: Path) -> None:
     """Removes what this process announced, unless another process has replaced it."""
     for kind, name in _FILES.items():

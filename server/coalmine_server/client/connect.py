@@ -14,6 +14,7 @@ from coalmine_schemas.discovery import (
     find_endpoint,
     find_server,
     own_home,
+    running_server,
     starting_server,
 )
 from coalmine_server.client.http import RETRY_S, SAY_AFTER_S, Client
@@ -89,6 +90,9 @@ def open_registry_client(settings: Settings) -> Iterator[Client]:
             time.sleep(RETRY_S)
             continue
         if pid is not None and patience.wait(pid, f"process {pid} starts one", starts=True):
+            continue
+        busy = running_server(settings.home, "registry")
+        if busy is not None and patience.wait(busy, f"process {busy} is slow to answer", starts=True):
             continue
         if find_server(settings.home, "registry") is not None:
             raise Unavailable(

@@ -12,7 +12,7 @@ import pytest
 
 from coalmine_consumers.errors import StoreLocked
 from coalmine_consumers.store import Store
-from coalmine_schemas.discovery import Endpoint, announce_start, end_start
+from coalmine_schemas.discovery import Endpoint, announce_server, announce_start, end_start
 from coalmine_server.client import Client, connect, http, open_client, open_registry_client
 from coalmine_server.errors import Unavailable
 from coalmine_server.settings import Settings
@@ -93,6 +93,18 @@ def test_a_server_that_starts_and_does_nothing_is_given_up(
     with pytest.raises(Unavailable, match="no server runs"), open_registry_client(Settings(home=tmp_path)):
         pass
     assert len(starting) <= LOOKS
+
+
+def test_a_server_that_runs_and_is_slow_to_answer_is_waited_for_while_it_is_at_work(
+    starting: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_start(tmp_path)
+    announce_server(tmp_path, "http://127.0.0.1:1", "registry", "secret")
+    monkeypatch.setattr(connect, "MOMENT_S", 0.0)
+    monkeypatch.setattr(connect, "_signs_of_work", lambda _pid, _folder: (len(starting),))
+    with open_registry_client(Settings(home=tmp_path)) as client:
+        assert client.url == "http://127.0.0.1:1"
+    assert len(starting) == LOOKS + 1
 
 
 def test_a_server_that_begins_to_listen_while_it_is_looked_for_is_found(
