@@ -101,6 +101,14 @@ bench: setup ## Measure ingest, client, visibility and queries; a table each; op
 openapi: setup ## Renew docs/openapi.json after a change of the HTTP API
 	@$(BIN)/python -c 'import json; from coalmine_server.api.app import openapi_document as it; print(json.dumps(it(), indent=1))' > docs/openapi.json
 
+.PHONY: reference
+reference: setup ## Renew docs/api.md and docs/settings.md after a change of the HTTP API or the settings
+	@$(BIN)/python -m docs.reference
+
+.PHONY: docs
+docs: setup ## Build the documentation as a site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 .PHONY: screenshots
 screenshots: setup ## Renew the pictures of the dashboard in docs/screenshots: minutes, needs a Chromium
 	@$(BIN)/python -m docs.screenshots
