@@ -20,14 +20,15 @@ _API: Final = """\
 Every route of the server, with the least role that may use it ([security](security.md) says what roles are),
 and the parameters of its query; those in bold are needed. Bodies and answers, with the meaning of each field:
 [openapi.json](openapi.json), which a running server serves at `/openapi.json`, too. A list's answer has
-`items` and `next_cursor`, which the next request gives as `cursor`. An error is a problem document (RFC 9457).
+`items` and `next_cursor`, which the next request gives as `cursor`. An error is a problem document
+(RFC 9457).
 """
 _SETTINGS: Final = """\
 # Settings
 
 Read from `coalmine.toml` and from variables: `server.port` is `port` in the table `[server]`, or
-`COALMINE_SERVER_PORT`. A name that nobody knows stops the start. `coalmine settings show` prints what holds, and
-where each value comes from.
+`COALMINE_SERVER_PORT`. A name that nobody knows stops the start. `coalmine settings show` prints what
+holds, and where each value comes from.
 
 | setting | default | meaning |
 |---|---|---|
