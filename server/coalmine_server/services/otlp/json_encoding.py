@@ -19,6 +19,8 @@ from coalmine_server.services.otlp.spans import (
 _STATUS_ERROR: Final = 2
 _HEX: Final = re.compile(r"[0-9a-fA-F]*", re.ASCII)
 _UINT64: Final = 1 << 64
+_DEEPEST: Final = 50
+"""Lists and maps within one another, about as protobuf's reader has it."""
 
 
 class _Wrong(Exception):
@@ -77,17 +79,15 @@ def _usable(span: Mapping[str, Any], resource: Mapping[str, Value], scope: str) 
             name=_text(span, "name"),
             failed=_object(span.get("status")).get("code") == _STATUS_ERROR,
             attributes=_attributes(span),
-            events=[
+            events=tuple(
                 SpanEvent(_text(each, "name"), _nanoseconds(each, "timeUnixNano"), _attributes(each))
                 for each in _items(span, "events")[:MAX_ATTRIBUTES]
-            ],
+            ),
             resource=resource,
             scope=scope,
         )
     except _Wrong as error:
         return BadSpan(f"a span has an unusable {error}: send what an OTLP exporter sends")
-    except RecursionError:
-        return BadSpan("a span is nested too deeply: give its attributes only")
 
 
 def _object(value: object) -> Mapping[str, Any]:
@@ -146,7 +146,9 @@ def _attributes(parent: Mapping[str, Any]) -> dict[str, Value]:
     return {_text(each, "key"): _value(_object(each.get("value"))) for each in pairs}
 
 
-def _value(given: Mapping[str, Any]) -> Value:  # noqa: PLR0911 - one of seven
+def _value(given: Mapping[str, Any], depth: int = 0) -> Value:  # noqa: PLR0911 - one of seven
+    if depth > _DEEPEST:
+        raise _Wrong(f"attribute, nested more than {_DEEPEST} times")
     if isinstance(text := given.get("stringValue"), str):
         return text
     if isinstance(flag := given.get("boolValue"), bool):
@@ -156,8 +158,8 @@ def _value(given: Mapping[str, Any]) -> Value:  # noqa: PLR0911 - one of seven
     if isinstance(number := given.get("doubleValue"), int | float) and not isinstance(number, bool):
         return float(number)
     if (array := given.get("arrayValue")) is not None:
-        return [_value(each) for each in _items(_object(array), "values")]
+        return [_value(each, depth + 1) for each in _items(_object(array), "values")]
     if (pairs := given.get("kvlistValue")) is not None:
         values = _items(_object(pairs), "values")
-        return {_text(each, "key"): _value(_object(each.get("value"))) for each in values}
+        return {_text(each, "key"): _value(_object(each.get("value")), depth + 1) for each in values}
     return None

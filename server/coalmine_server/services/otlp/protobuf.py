@@ -166,10 +166,10 @@ def _span(part: memoryview, resource: Mapping[str, Value], scope: str) -> Span |
         name=span.name,
         failed=span.status.code == Status.STATUS_CODE_ERROR,
         attributes=_attributes(span.attributes),
-        events=[
+        events=tuple(
             SpanEvent(each.name, each.time_unix_nano, _attributes(each.attributes))
             for each in islice(span.events, MAX_ATTRIBUTES)
-        ],
+        ),
         resource=resource,
         scope=scope,
     )
