@@ -58,10 +58,11 @@ def installed(package: Path) -> Path:
 def _fetch(folder: Path) -> None:
     command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
     # A registry that answers 503 for a moment should not fail a whole test run.
-    for _ in range(3):
+    for attempt in (1, 2, 3):
         done = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
             return
-    raise NpmError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+        if attempt == 3:
+            raise NpmError(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
