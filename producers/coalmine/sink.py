@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from coalmine.call import Call
+from coalmine.call import Call, FollowCall
 from coalmine.mistakes import Mistakes, shown
 from coalmine.pipeline import Pipeline
 from coalmine.reactions import Unusable
@@ -23,7 +23,7 @@ class Sink:
         check: In strict mode, raises if something is wrong with an event.
     """
 
-    __slots__ = ("_check", "_mistakes", "_pipeline", "wants_text")
+    __slots__ = ("_check", "_mistakes", "_pipeline", "follow", "wants_text")
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class Sink:
         self._pipeline = pipeline
         self._mistakes = mistakes
         self._check = check
+        self.follow: FollowCall | None = None
+        """Told of each call as it begins."""
         self.wants_text = wants_text
 
     @property
