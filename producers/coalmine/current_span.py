@@ -25,10 +25,10 @@ def mark_current_span(prompt: str, version: str, request_id: str) -> str | None:
     Returns:
         Id of the span's trace in 32 hexadecimal digits; None where there is no such span.
     """
-    get_current_span = getattr(sys.modules.get(MODULE), "get_current_span", None)
-    if get_current_span is None:
+    module: Any = sys.modules.get(MODULE)
+    if module is None:
         return None
-    span: Any = get_current_span()
+    span = module.get_current_span()
     if not span.is_recording():
         return None
     span.set_attributes({PROMPT: prompt, VERSION: version, REQUEST_ID: request_id})

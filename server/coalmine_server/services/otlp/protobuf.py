@@ -9,7 +9,10 @@ from itertools import islice
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
@@ -90,10 +93,8 @@ def answer_in_protobuf(rejected: int, message: str) -> bytes:
         rejected: Spans that were not taken.
         message: Why; empty if all is well.
     """
-    answer = ExportTraceServiceResponse()
-    if rejected or message:
-        answer.partial_success.rejected_spans = rejected
-        answer.partial_success.error_message = message
+    told = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+    answer = ExportTraceServiceResponse(partial_success=told if rejected or message else None)
     encoded: bytes = answer.SerializeToString()
     return encoded
 
