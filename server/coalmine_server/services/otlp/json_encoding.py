@@ -35,7 +35,7 @@ def spans_of_json(data: bytes) -> Iterator[Span | BadSpan]:
         TooManySpans: It has more than `MAX_SPANS`.
     """
     try:
-        document = json.loads(data)
+        document = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
         left = MAX_SPANS
         for resource_spans in _items(_object(document), "resourceSpans"):
             resource = _attributes(_object(resource_spans.get("resource")))
@@ -67,6 +67,18 @@ def answer_in_json(rejected: int, message: str) -> bytes:
         # Protobuf's mapping writes 64-bit integers as texts.
         {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}}
     ).encode()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand once, as in every body that we take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)
 
 
 def _usable(span: Mapping[str, Any], resource: Mapping[str, Value], scope: str) -> Span | BadSpan:

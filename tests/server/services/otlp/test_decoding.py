@@ -67,6 +67,8 @@ def test_an_empty_body_has_no_spans(decode: Decode) -> None:
         b"\xff",
         b"[]",
         b"{",
+        b'{"resourceSpans": [], "resourceSpans": []}',
+        b'{"resourceSpans": [], "a": NaN}',
         b'{"resourceSpans": 3}',
         b'{"resourceSpans": [3]}',
         b'{"resourceSpans": [{"scopeSpans": {}}]}',
