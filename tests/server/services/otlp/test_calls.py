@@ -246,6 +246,24 @@ def test_cached_tokens_are_part_of_the_input_also_where_an_instrumentation_leave
     assert said(attributes={**CHAT, **counts})["input_tokens"] == 2098
 
 
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        (7, 7),
+        (7.0, 7),
+        ("7", 7),
+        ("", None),
+        (True, None),
+        (0.5, None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_a_count_is_a_whole_number_or_nothing(given: Value, count: int | None) -> None:
+    found = request_of(span({**CHAT, "gen_ai.usage.input_tokens": given}))
+    assert found["input_tokens"] == count
+
+
 def test_the_id_depends_on_trace_span_and_start_only() -> None:
     first = said()["request_id"]
     assert said(attributes={**CHAT, "late": True})["request_id"] == first
