@@ -135,7 +135,13 @@ _HEAVY_STANDARD = (
 )
 _CLIENT_MODULES = (
     *("coalmine", "coalmine.call", "coalmine.chains", "coalmine.client", "coalmine.prompts"),
-    *("coalmine.event_sender", "coalmine.input_length", "coalmine.mistakes", "coalmine.reactions"),
+    *(
+        "coalmine.current_span",
+        "coalmine.event_sender",
+        "coalmine.input_length",
+        "coalmine.mistakes",
+        "coalmine.reactions",
+    ),
     *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
     *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
     *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.client_variables"),
@@ -164,7 +170,9 @@ def test_importing_the_client_loads_these_modules_and_no_others() -> None:
     assert [name for name in loaded if name in _HEAVY_STANDARD] == []
 
 
-_NOT_IN_THE_BASE = (*_HEAVY, "altair", "confluent_kafka", "numpy", "pandas", "rich", "structlog", "typer")
+_NOT_IN_THE_BASE = (
+    *(*_HEAVY, "altair", "confluent_kafka", "numpy", "opentelemetry", "pandas", "rich", "structlog", "typer"),
+)
 _SERVICE = f"""
 import sys
 
@@ -242,7 +250,7 @@ def test_what_is_imported_is_declared() -> None:
     base, extras = _declared()
     allowed = {
         "coalmine_schemas": base,
-        "coalmine": base | extras["kafka"],
+        "coalmine": base | extras["kafka"] | extras["opentelemetry"],
         "coalmine_simulator": base,
         "coalmine_registry": base | extras["server"],
         "coalmine_consumers": base | extras["server"],
@@ -287,6 +295,8 @@ _IMPORT_NAMES = {
     "confluent-kafka": "confluent_kafka",
     "genai-prices": "genai_prices",
     "jsonschema-rs": "jsonschema_rs",
+    "opentelemetry-api": "opentelemetry",
+    "opentelemetry-proto": "opentelemetry",
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
     "pyyaml": "yaml",
@@ -295,6 +305,7 @@ _IMPORT_NAMES = {
 # Imported together with the declared distribution that needs them and fixes their version.
 _COMES_WITH = {
     "uvicorn": {"h11"},
+    "opentelemetry-proto": {"google"},
     "fastapi": {"anyio", "pydantic", "pydantic_core", "starlette"},
     "pydantic-settings": {"pydantic"},
     "mcp": {"mcp_types"},

@@ -60,10 +60,12 @@ def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
 def make_check(settings: ClientSettings, log: RateLimitedLogger) -> Callable[[Draft], object]:
     """Makes what a strict client checks each event with before it queues it: it raises."""
     mistakes = Mistakes(Counters(), log, strict=True)
-    return _make_preparer(settings, Redactor(None, mistakes), mistakes).prepare
+    return _make_preparer(settings, Redactor(None, mistakes), mistakes, tells=False).prepare
 
 
-def _make_preparer(settings: ClientSettings, redactor: Redactor, mistakes: Mistakes) -> Preparer:
+def _make_preparer(
+    settings: ClientSettings, redactor: Redactor, mistakes: Mistakes, *, tells: bool = True
+) -> Preparer:
     builder = RecordBuilder(
         app=settings.app,
         environment=settings.environment,
@@ -73,7 +75,7 @@ def _make_preparer(settings: ClientSettings, redactor: Redactor, mistakes: Mista
         redactor=redactor,
         mistakes=mistakes,
     )
-    return Preparer(builder, max_message_bytes=settings.max_message_bytes, mistakes=mistakes)
+    return Preparer(builder, max_message_bytes=settings.max_message_bytes, mistakes=mistakes, tells=tells)
 
 
 def make_emitter(settings: ClientSettings, counters: Counters, log: RateLimitedLogger) -> Emitter:

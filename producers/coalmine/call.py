@@ -1,11 +1,12 @@
 """One call to a model, from the moment it begins until its event is queued."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
+from coalmine.current_span import mark_current_span
 from coalmine.input_length import input_length
 from coalmine.mistakes import Place
 from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
@@ -17,6 +18,10 @@ _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens")
 _NO_COUNTS: Final = (None,) * len(_COUNTS)
 _CANCELLED: Final = frozenset({"GeneratorExit", "CancelledError", "Cancelled"})
 """Exceptions of a caller who closes the stream or is cancelled; by name, since event loops load slowly."""
+
+
+FollowCall = Callable[["Call"], Callable[[dict[str, Any]], None]]
+"""Called as a call begins; what it returns is called with the call's record, on the client's thread."""
 
 
 class CallSink(Protocol):
@@ -33,6 +38,10 @@ class CallSink(Protocol):
     @property
     def generation(self) -> int:
         """Changes in a forked child, so that a call that began before the fork ends once."""
+
+    @property
+    def follow(self) -> FollowCall | None:
+        """Told of each call as it begins, if anything is."""
 
     def finish(self, call: "Call", *, quietly: bool) -> None:
         """Queues the call's event; `quietly` where an error of the service's own is on its way."""
@@ -67,6 +76,7 @@ class Call:
         "facts",
         "filling",
         "first_token_ns",
+        "followed_by",
         "given_counts",
         "input_length",
         "input_text",
@@ -133,6 +143,8 @@ class Call:
         self.duration_ns = 0
         self.first_token_ns: int | None = None
         self.facts = _NOTHING
+        self.followed_by: Callable[[dict[str, Any]], None] | None = None
+        """Called with the record of its event before that is sent."""
         self.given_counts: dict[str, object] | None = None
         self.cancelled = False
         self.cost_nano_usd: int | None = None
@@ -159,6 +171,13 @@ class Call:
             self._sink.misuse("a call entered twice is one call: make one for each answer")
             return self
         self._state = 1
+        try:
+            trace_id = mark_current_span(self.prompt, self.served.version, self.request_id)
+            self.trace_id = self.trace_id or trace_id
+            if self._sink.follow is not None:
+                self.followed_by = self._sink.follow(self)
+        except Exception as error:  # noqa: BLE001 - spans may be of any implementation
+            self._sink.failed("span", error)
         self.time_ns = time.time_ns()
         self._began_ns = time.perf_counter_ns()
         return self

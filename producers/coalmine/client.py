@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from weakref import finalize
 
-from coalmine.call import Call
+from coalmine.call import Call, FollowCall
 from coalmine.event_sender import DEFAULT_TIMEOUT_S, EventSender
 from coalmine.mistakes import Mistakes, place_of_caller
 from coalmine.prompts.poll_policy import DEFAULT_POLL, PollPolicy
@@ -399,6 +399,16 @@ class Coalmine(EventSender):
         except Exception as error:  # noqa: BLE001 - e.g. a version that cannot be hashed
             self._sink.failed("call", error)
             return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
+
+    def follow_calls(self, follow: FollowCall) -> None:
+        """Has an integration follow each call from now on; one at a time.
+
+        Args:
+            follow: Called with each call as it begins, on the service's thread. What it returns is called
+                with the record of the call's event, on the client's thread. What either raises is counted
+                and logged.
+        """
+        self._sink.follow = follow
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.

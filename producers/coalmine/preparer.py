@@ -1,6 +1,7 @@
 """From what the application did to a framed event, ready for Kafka or the spool."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from coalmine.call import Call
@@ -29,9 +30,12 @@ class Preparer:
         builder: Builds the records.
         max_message_bytes: Largest frame.
         mistakes: Told why an event is dropped, without values: they may be a user's text.
+        tells: Whether to tell what follows a call of its record; not where events are only checked.
     """
 
-    def __init__(self, builder: RecordBuilder, *, max_message_bytes: int, mistakes: Mistakes) -> None:
+    def __init__(
+        self, builder: RecordBuilder, *, max_message_bytes: int, mistakes: Mistakes, tells: bool = True
+    ) -> None:
         self._builder = builder
         self._max_message_bytes = max_message_bytes
         self._mistakes = mistakes
@@ -39,12 +43,15 @@ class Preparer:
         self._log = mistakes.log
         self._place: Place | None = None
         self._encoder = Encoder(SingleObjectFraming())
+        self._tells = tells
 
     def prepare(self, draft: Draft) -> SpoolRecord | None:
         """The framed event; None when it was dropped, which has then been counted and logged."""
         self._place = draft.made_at if isinstance(draft, Call) else None
         try:
             event, key, record = self._builder.build(draft)
+            if self._tells and isinstance(draft, Call) and draft.followed_by is not None:
+                self._tell(draft.followed_by, record)
             problem = first_problem(event, record)
             if problem is not None:
                 record = self._shortened(event, record, problem)
@@ -62,6 +69,13 @@ class Preparer:
         return SpoolRecord(
             event, shortened(key, ID_CHARS).encode("utf-8", "replace"), frame, time.time_ns() // 1000
         )
+
+    def _tell(self, follower: Callable[[Record], None], record: Record) -> None:
+        try:
+            follower(record)
+        except Exception as error:  # noqa: BLE001 - the event is sent, whatever follows it
+            message = "what follows calls failed: %s"
+            self._mistakes.report("internal", "follow", message, type(error).__name__, place=self._place)
 
     def _shortened(self, event: EventName, record: Record, problem: str) -> Record:
         """The record within the limits of names and maps.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from coalmine.call import Call
+from coalmine.call import Call, FollowCall
 from coalmine.mistakes import Mistakes, shown
 from coalmine.pipeline import Pipeline
 from coalmine.reactions import Unusable
@@ -24,7 +24,7 @@ class Sink:
         check: In strict mode, raises if something is wrong with an event.
     """
 
-    __slots__ = ("_check", "_mistakes", "_pipeline", "wants_output", "wants_text")
+    __slots__ = ("_check", "_mistakes", "_pipeline", "follow", "wants_output", "wants_text")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Sink:
         self._pipeline = pipeline
         self._mistakes = mistakes
         self._check = check
+        self.follow: FollowCall | None = None
+        """Told of each call as it begins."""
         self.wants_text = wants_text
         self.wants_output = wants_output
 

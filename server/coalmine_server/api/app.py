@@ -201,9 +201,10 @@ def build_api(
             production,
             reruns,
             suites,
+            traces,
         )
 
-        for part in (alerts, datasets, suites, eval_runs, events, judges, production, reruns):
+        for part in (alerts, datasets, suites, eval_runs, events, judges, production, reruns, traces):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
@@ -260,12 +261,14 @@ def create_app(
         ObservabilityMiddleware,
     )
     from coalmine_server.api.routes import health  # noqa: PLC0415
+    from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
 
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
     app.state.verifier = access.verifier
     app.state.secret = secret
     app.state.events = events
+    app.state.span_metrics = SpanMetrics(metrics)
     app.include_router(health.router)
     authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

@@ -52,6 +52,7 @@ TABLE = (
     Row("GET", "/openapi.json", "ingest"),
     Row("GET", "/v1/whoami", "service"),
     Row("POST", "/v1/events", "ingest", body={"events": [VOTE]}, never="reader"),
+    Row("POST", "/v1/traces", "ingest", body={"resourceSpans": []}, never="reader"),
     Row("GET", "/v1/versions", "reader"),
     Row("GET", "/v1/timeseries", "reader"),
     Row("GET", "/v1/quantiles", "reader"),

@@ -1,0 +1,112 @@
+"""From the spans of one body to events, and to what is answered of the others."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from coalmine_schemas.limits import shortened
+from coalmine_server.services.intake import EventReader, Reading
+from coalmine_server.services.otlp import names
+from coalmine_server.services.otlp.calls import OWN_SCOPE, NoPrompt, is_call, request_id_of, request_of
+from coalmine_server.services.otlp.evaluations import evaluations_of, has_evaluations
+from coalmine_server.services.otlp.spans import BadSpan, Span
+
+SpanOutcome = Literal["stored", "ignored", "no_prompt", "invalid"]
+"""What became of a span: `ignored` is no call to a model, or one that the client has sent itself."""
+
+_MOST_REASONS: Final = 10
+_REASON_CHARS: Final = 300
+
+
+@dataclass(slots=True)
+class Traces:
+    """What reading the spans of a body gave."""
+
+    reading: Reading
+    """The events to store."""
+    outcomes: Counter[SpanOutcome] = field(default_factory=Counter)
+    """Spans by what became of them."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How often something was not taken, by why."""
+
+    @property
+    def rejected(self) -> int:
+        """Spans that were to be stored and were not."""
+        return self.outcomes["no_prompt"] + self.outcomes["invalid"]
+
+    @property
+    def message(self) -> str:
+        """What the sender should change; empty if nothing."""
+        told = [f"{n:,} x {reason}" for reason, n in self.reasons.most_common(_MOST_REASONS)]
+        more = len(self.reasons) - len(told)
+        return "; ".join([*told, f"and {more:,} other reasons"] if more > 0 else told)
+
+
+def read_traces(
+    spans: Iterable[Span | BadSpan], reader: EventReader, *, app: str, environment: str | None
+) -> Traces:
+    """Reads the spans of a body; a bad one costs no other.
+
+    Args:
+        spans: As a decoder yields them.
+        reader: Checks and frames the events.
+        app: App of spans whose resource names no service.
+        environment: Environment of spans whose resource names none, if another than the server's.
+
+    Raises:
+        Unreadable: The body is not what its content type says.
+        TooManySpans: It has more spans than are read.
+    """
+    events: list[dict[str, Any]] = []
+    owners: list[int] = []
+    outcomes: dict[int, SpanOutcome] = {}
+    reasons: Counter[str] = Counter()
+    for index, span in enumerate(spans):
+        try:
+            if isinstance(span, BadSpan):
+                raise span
+            found = _events_of(span)
+        except BadSpan as bad:
+            outcomes[index] = "no_prompt" if isinstance(bad, NoPrompt) else "invalid"
+            reasons[_told(bad.reason)] += 1
+            continue
+        # What is stored of it is known once the events were checked.
+        outcomes[index] = "invalid" if found else "ignored"
+        events += found
+        owners += [index] * len(found)
+    reading = reader.read(events, app=app, environment=environment)
+    bad_events = {problem.index for problem in reading.problems}
+    for number, owner in enumerate(owners):
+        if number not in bad_events:
+            outcomes[owner] = "stored"
+    for problem in reading.problems:
+        reasons[_told(f"{problem.field} {problem.detail}".strip())] += 1
+    return Traces(reading, Counter(outcomes.values()), reasons)
+
+
+def _events_of(span: Span) -> list[dict[str, Any]]:
+    """The events that a span tells of; none if it is no call and says nothing of one.
+
+    Raises:
+        BadSpan: It tells of a call, but cannot be used.
+    """
+    call = span.scope != OWN_SCOPE and is_call(span.attributes)
+    if call:
+        request = request_of(span)
+        return [request, *evaluations_of(span, request["request_id"])]
+    if not has_evaluations(span):
+        return []
+    own = names.text(span.attributes, (names.REQUEST_ID,))
+    if own is not None or span.scope == OWN_SCOPE:
+        return list(evaluations_of(span, own or request_id_of(span)))
+    found = list(evaluations_of(span, None))
+    if any(each.get("request_id") is None for each in found):
+        raise BadSpan(
+            f"an evaluation is not on the span of its call: set {names.REQUEST_ID} on it to the call's id"
+        )
+    return found
+
+
+def _told(reason: str) -> str:
+    return shortened(reason, _REASON_CHARS)
