@@ -77,6 +77,10 @@ class Coalmine(EventSender):
         fallback: What environments serve as far as the application knows, for a start without registry and
             disk cache: a file with the JSON that `GET /v1/deployments/ENVIRONMENT` answers, a directory of
             such files (`deployments-ENVIRONMENT.json`), or the JSON itself.
+        prompts: Folder of prompt files, `<name>/<version>.md`, for a service without a registry: of each
+            prompt the highest version is served. It is read once, here. With `server_url` the registry wins;
+            the folder then serves prompts that the registry does not serve, and is the fallback for others.
+            Needs `coalmine[prompts]`.
         startup_wait_s: How long the very first `prompt` may wait for the registry when neither the disk
             cache nor the fallback knows the prompt. Nothing ever waits later.
         poll: Waits of the thread that follows the registry.
@@ -112,7 +116,7 @@ class Coalmine(EventSender):
         log_every_s: Least time between two log lines of the same kind.
 
     Raises:
-        InvalidParameter: An argument is unusable. Only here, never later.
+        InvalidParameter: An argument is unusable, or a file in `prompts`. Only here, never later.
     """
 
     def __init__(
@@ -125,6 +129,7 @@ class Coalmine(EventSender):
         server_url: str | None = None,
         token: str | None = None,
         fallback: str | Path | Mapping[str, Any] | None = None,
+        prompts: str | Path | None = None,
         startup_wait_s: float = 2.0,
         poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
@@ -165,6 +170,7 @@ class Coalmine(EventSender):
             server_url=server_url,
             token=token,
             fallback=expanded(fallback) if isinstance(fallback, str) else fallback,
+            prompts=expanded(prompts) if isinstance(prompts, str) else prompts,
             startup_wait_s=startup_wait_s,
             poll=poll,
             kafka_bootstrap_servers=kafka_bootstrap_servers,
@@ -193,7 +199,7 @@ class Coalmine(EventSender):
         """The settings of this client."""
         log = RateLimitedLogger(_LOGGER, every_s=log_every_s)
         counters = Counters()
-        prepare_process(self.settings)
+        folder = prepare_process(self.settings)
         self._mistakes = Mistakes(counters, log, strict=strict)
         self._pipeline = Pipeline(
             partial(make_parts, self.settings, self._mistakes),
@@ -205,7 +211,7 @@ class Coalmine(EventSender):
         )
         check = make_check(self.settings, log) if strict else None
         self._sink = Sink(self._pipeline, self._mistakes, wants_text=capture_text, check=check)
-        self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
+        self._prompts = PromptLookup(self.settings, folder, log, self._sink.misuse)
         fault = self._prompts.fallback_fault()
         if fault is not None:
             self._mistakes.report("misuse", "fallback", "the fallback cannot be used: %s", fault)
@@ -219,7 +225,7 @@ class Coalmine(EventSender):
         """Makes a client from environment variables.
 
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
-        COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path),
+        COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path), COALMINE_PROMPTS (a folder),
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
         COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0).
 
@@ -282,7 +288,7 @@ class Coalmine(EventSender):
             The version, to be rendered and called.
 
         Raises:
-            UnknownPrompt: The environment does not serve it.
+            UnknownPrompt: The environment does not serve it, or the folder of prompts does not hold it.
             UnknownEnvironment: Nothing is known about the environment: neither the registry, the disk nor the
                 fallback says what it serves.
         """
@@ -307,7 +313,7 @@ class Coalmine(EventSender):
             environment: Which one; the client's own unless given.
 
         Returns:
-            True if prompts are `live`.
+            True if prompts are `live`; False at once where prompts come from a folder alone.
         """
         return self._prompts.feed(environment or self.settings.environment).wait_until_live(timeout_s)
 

@@ -15,6 +15,7 @@ VARIABLES: Final = {
     "COALMINE_SERVER_URL": "server_url",
     "COALMINE_TOKEN": "token",
     "COALMINE_FALLBACK": "fallback",
+    "COALMINE_PROMPTS": "prompts",
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",
