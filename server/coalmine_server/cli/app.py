@@ -43,6 +43,7 @@ from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
+    imports,
     inspect,
     lifecycle,
     pin_model,
@@ -136,6 +137,7 @@ app.command("init", rich_help_panel=PROMPTS)(push.init)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
+app.add_typer(imports.import_app, name="import", rich_help_panel=PROMPTS)
 app.add_typer(inspect.prompts_app, name="prompts", rich_help_panel=PROMPTS)
 inspect.prompts_app.command("pin-model")(pin_model.pin_model)
 app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
