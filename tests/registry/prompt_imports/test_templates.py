@@ -16,7 +16,8 @@ AWKWARD = st.text(alphabet="ab{}%#\n \"'-", max_size=30)
 def rendered(text: str, language: Language, **values: object) -> str:
     made = translated(text, language, "template")
     content = PromptContent(template=made.template, variables=made.variables)
-    return compile_prompt(content, {}.__getitem__).render(values)
+    nothing: dict[str, PromptContent] = {}
+    return compile_prompt(content, nothing.__getitem__).render(values)
 
 
 @given(AWKWARD, AWKWARD)
