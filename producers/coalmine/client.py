@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -104,6 +105,8 @@ class Coalmine(EventSender):
             `unit_id_key`, the same one for the same unit. Arms are chosen by the plain one.
         unit_id_key: The secret for that: the same in all services whose events belong together, and kept,
             since with another key every unit is a new one.
+        feedback_link_key: Secret that `feedback_link` signs with: the server's `events.feedback_link_key`.
+        feedback_link_url: Where people reach the server that takes these links; `server_url` unless given.
         strict: For tests: wrong use raises InvalidParameter at once, or in `flush` and `close` what only the
             background thread sees. Otherwise each kind is one warning with the place in the service's code.
         on_full: What to do when the queue is full: `drop` (count and go on; for services) or `wait` (block
@@ -144,6 +147,8 @@ class Coalmine(EventSender):
         redact: Redact | Preset | None = None,
         unit_ids: UnitIds = "plain",
         unit_id_key: str | None = None,
+        feedback_link_key: str | None = None,
+        feedback_link_url: str | None = None,
         strict: bool = False,
         on_full: OnFull = "drop",
         max_queued_events: int = 10_000,
@@ -187,6 +192,8 @@ class Coalmine(EventSender):
             redact=redact,
             unit_ids=unit_ids,
             unit_id_key=unit_id_key,
+            feedback_link_key=feedback_link_key,
+            feedback_link_url=feedback_link_url,
             strict=strict,
             on_full=on_full,
             max_queued_events=max_queued_events,
@@ -227,7 +234,8 @@ class Coalmine(EventSender):
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
         COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path), COALMINE_PROMPTS (a folder),
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
-        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0).
+        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_STRICT (1/0), COALMINE_EVENTS_FEEDBACK_LINK_KEY,
+        COALMINE_EVENTS_FEEDBACK_LINK_URL.
 
         For brokers with TLS or a login COALMINE_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME,
         _SASL_PASSWORD, _SSL_CA_LOCATION, _SSL_CERTIFICATE_LOCATION, _SSL_KEY_LOCATION and _SSL_KEY_PASSWORD;
@@ -395,6 +403,35 @@ class Coalmine(EventSender):
         except Exception as error:  # noqa: BLE001 - e.g. a version that cannot be hashed
             self._sink.failed("call", error)
             return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
+
+    def feedback_link(self, request_id: str, *, days: float = 30.0) -> str | None:
+        """A link by which whoever has it may give one call a thumb, without a token: no network, no wait.
+
+        Args:
+            request_id: The call's `request_id`.
+            days: How long the link is good, at most 366.
+
+        Returns:
+            The link, for a mail or for the script of `docs/without-the-client.md`; None where it cannot be
+            made, e.g. without `feedback_link_key`, which is one warning.
+        """
+        from coalmine_schemas.feedback_link import feedback_link  # noqa: PLC0415 - few services make links
+
+        settings = self.settings
+        url = settings.feedback_link_url or settings.server_url
+        try:
+            if settings.feedback_link_key is None or url is None:
+                raise InvalidParameter(
+                    "a feedback link needs feedback_link_key, and feedback_link_url or server_url"
+                )
+            return feedback_link(
+                url, settings.feedback_link_key, settings.app, request_id, now_s=time.time(), days=days
+            )
+        except InvalidParameter as error:
+            self._mistakes.report("misuse", "feedback_link", "%s", error)
+        except Exception as error:  # noqa: BLE001 - e.g. days that are no number
+            self._sink.failed("feedback_link", error)
+        return None
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.

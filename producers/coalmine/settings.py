@@ -74,6 +74,10 @@ class ClientSettings:
     """How identifiers of units and sessions are sent."""
     unit_id_key: str | None = field(default=None, repr=False)
     """Secret that they are hashed with."""
+    feedback_link_key: str | None = field(default=None, repr=False)
+    """Secret that feedback links are signed with."""
+    feedback_link_url: str | None = None
+    """Where people reach the server that takes feedback links; `server_url` unless given."""
     strict: bool = False
     """Whether wrong use raises."""
     on_full: OnFull = "drop"
@@ -112,6 +116,10 @@ class ClientSettings:
         if not self.startup_wait_s >= 0:
             raise InvalidParameter(f"startup_wait_s must be at least 0, not {self.startup_wait_s!r}")
         self._check_prompts()
+        if self.feedback_link_key is not None:
+            from coalmine_schemas.feedback_link import check_key  # noqa: PLC0415 - few services make links
+
+            check_key(self.feedback_link_key)
         for name in ("max_queued_events", "max_message_bytes", "kafka_delivery_timeout_s"):
             if getattr(self, name) <= 0:
                 raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")

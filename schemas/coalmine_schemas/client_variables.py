@@ -16,6 +16,8 @@ VARIABLES: Final = {
     "COALMINE_TOKEN": "token",
     "COALMINE_FALLBACK": "fallback",
     "COALMINE_PROMPTS": "prompts",
+    "COALMINE_EVENTS_FEEDBACK_LINK_KEY": "feedback_link_key",
+    "COALMINE_EVENTS_FEEDBACK_LINK_URL": "feedback_link_url",
     "COALMINE_KAFKA_BOOTSTRAP_SERVERS": "kafka_bootstrap_servers",
     "COALMINE_KAFKA_TOPIC_PREFIX": "topic_prefix",
     "COALMINE_SCHEMA_REGISTRY_URL": "schema_registry_url",

@@ -11,6 +11,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     explain,
+    feedback_link,
     pipeline,
     readout,
     review,
@@ -187,5 +188,6 @@ app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
+app.command("feedback-link", rich_help_panel=SET_UP)(feedback_link.feedback_link)
 app.add_typer(setup.token_app, name="token", rich_help_panel=SET_UP)
 app.add_typer(setup.settings_app, name="settings", rich_help_panel=SET_UP)
