@@ -1,7 +1,7 @@
 """What an export says of one version of a prompt, in terms that all readers share."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -180,6 +180,6 @@ def texts_of(parts: object, where: str) -> str:
     return "".join(texts)
 
 
-def words(values: Iterable[object]) -> list[str]:
-    """The texts among some values, e.g. labels."""
-    return [each for each in values if isinstance(each, str)]
+def words(values: object) -> list[str]:
+    """The texts of a list, e.g. labels; none of what is no list."""
+    return [each for each in values if isinstance(each, str)] if isinstance(values, list) else []

@@ -39,8 +39,8 @@ def _version(where: str, found: Mapping[str, Any]) -> Exported:
     config = found.get("config")
     model, parameters, rest = split_config(config if isinstance(config, Mapping) else {})
     about = {
-        "labels": words(found.get("labels") or ()),
-        "tags": words(found.get("tags") or ()),
+        "labels": words(found.get("labels")),
+        "tags": words(found.get("tags")),
         "commit_message": found.get("commitMessage") or found.get("commit_message"),
         "config": rest,
     }

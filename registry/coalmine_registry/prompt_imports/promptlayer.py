@@ -13,6 +13,7 @@ from coalmine_registry.prompt_imports.export_file import read_objects
 from coalmine_registry.prompt_imports.imported import Exported, texts_of, words
 from coalmine_registry.prompt_imports.templates import Language
 from coalmine_schemas.prompts.errors import InvalidPrompt
+from coalmine_schemas.prompts.fields import list_of
 
 _SNIPPET: Final = "@@@"
 _LANGUAGES: Final[Mapping[object, Language]] = {None: "f-string", "f-string": "f-string", "jinja2": "jinja2"}
@@ -58,8 +59,8 @@ def _version(where: str, name: str, version: object, found: Mapping[str, Any]) -
         model=model_name if isinstance(model_name, str) and model_name else None,
         parameters=parameters if isinstance(parameters, Mapping) else {},
         about={
-            "labels": words(found.get("labels") or found.get("release_labels") or ()),
-            "tags": words(found.get("tags") or ()),
+            "labels": words(found.get("labels") or found.get("release_labels")),
+            "tags": words(found.get("tags")),
             "commit_message": found.get("commit_message"),
             "provider": model.get("provider"),
             "metadata": metadata,
@@ -76,7 +77,7 @@ def _templates(template: Mapping[str, Any]) -> tuple[str | None, list[tuple[str,
         return text, [], _language(template, "prompt_template")
     messages = []
     languages = set()
-    for at, each in enumerate(template.get("messages") or ()):
+    for at, each in enumerate(list_of(template.get("messages") or (), "prompt_template.messages")):
         where = f"messages[{at}]"
         if not isinstance(each, Mapping):
             raise InvalidPrompt(where, each, "a message")

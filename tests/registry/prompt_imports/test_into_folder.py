@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coalmine import Coalmine
 from coalmine_registry.prompt_imports.imported import Exported
@@ -52,6 +54,21 @@ LANGFUSE = [
     },
     {"name": "composed", "prompt": "@@@langfusePrompt:name=house-style|version=1@@@ Hi", "version": 1},
 ]
+
+
+NAMES = (
+    *("name", "version", "type", "prompt", "config", "labels", "tags", "role", "content", "text", "messages"),
+    *(
+        "prompt_name",
+        "prompt_template",
+        "metadata",
+        "model",
+        "parameters",
+        "template_format",
+        "template",
+        "data",
+    ),
+)
 
 
 def content_of(folder: Path, name: str, version: str) -> PromptContent:
@@ -312,6 +329,33 @@ def test_what_is_no_export_is_named(tmp_path: Path, text: str, told: str) -> Non
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidParameter, match=told):
         import_into("langfuse", read_langfuse(path), tmp_path / "prompts")
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.sampled_from(["a", "text", "chat", "{{x}}", "{x}", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, min_size=1, max_size=4)
+    ),
+    max_leaves=12,
+)
+EXPORTS = st.fixed_dictionaries({"name": st.just("a")}, optional=dict.fromkeys(NAMES[1:], VALUES))
+
+
+@given(EXPORTS)
+def test_an_odd_export_is_written_or_left_out_with_a_reason(
+    tmp_path_factory: pytest.TempPathFactory, export: dict[str, Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "export.json").write_text(json.dumps(export), encoding="utf-8")
+    for tool, read in (("langfuse", read_langfuse), ("promptlayer", read_promptlayer)):
+        try:
+            done = import_into(tool, read(folder / "export.json"), folder / tool)
+        except InvalidParameter:
+            continue  # its list is empty, or holds what is no object
+        assert all((each.result == "left out") == bool(each.problem) for each in done)
 
 
 def test_a_list_of_prompts_without_templates_says_what_to_export(tmp_path: Path) -> None:
