@@ -22,14 +22,14 @@ from coalmine_registry.operations import deployments
 from coalmine_registry.operations.inputs import evidence_given
 from coalmine_registry.operations.pages import page_size
 from coalmine_registry.prompt_files.diff import diff_lines
-from coalmine_registry.prompt_files.folder import InvalidFiles, file_of, read_folder
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.limits import MESSAGE_BYTES
+from coalmine_schemas.prompt_files.folder import InvalidFiles, file_of, read_folder
+from coalmine_schemas.prompt_files.markdown import parse_prompt
 from coalmine_schemas.prompts import InvalidPrompt, Message, PromptContent, RenderLimitExceeded, Variable
 from coalmine_schemas.prompts.syntax import MAX_TEMPLATE_CHARS
 from coalmine_schemas.prompts.templating import MAX_NODES, MAX_OUTPUT_CHARS, MAX_STEPS, compile_prompt

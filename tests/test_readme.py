@@ -36,11 +36,12 @@ def _of(language: str) -> list[Any]:
 
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty COALMINE_HOME and none of our variables but those a README would have one set."""
+    """An empty COALMINE_HOME to work in, and none of our variables but those a README would have one set."""
     for name in [name for name in os.environ if name.startswith("COALMINE_") and "_TEST_" not in name]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("COALMINE_HOME", str(tmp_path))
     monkeypatch.setenv("COALMINE_APP", "readme")
+    monkeypatch.chdir(tmp_path)
     yield tmp_path
 
 

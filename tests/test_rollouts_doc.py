@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_rollouts.plan import TEMPLATES, Gate, RolloutPlan, read_plan, template
 from coalmine_rollouts.records import State
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from tests.support.repository.markdown import blocks
 from tests.support.repository.shell_commands import coalmine_command
 from tests.support.repository.tree import ROOT

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar, get_args
 from coalmine_analytics.metrics import BUILT_IN
 from coalmine_evals.continuous.plan import DEADLINE_S, ContinuousPlan, Scored, Stratum
 from coalmine_evals.review.plan import Compared, Flag, Question, ReviewPlan
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.events import ScoreSourceName
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, refuse_unknown
 from coalmine_schemas.prompts.json_values import check_json

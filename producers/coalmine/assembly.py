@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import ModuleType
 
 from coalmine.emitters import Emitter, SpoolEmitter
@@ -19,16 +20,22 @@ from coalmine_schemas.catalogue import latest
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.prices import load_prices
+from coalmine_schemas.prompts import Snapshot
 
 
-def prepare_process(settings: ClientSettings) -> None:
+def prepare_process(settings: ClientSettings) -> Snapshot | None:
     """Does what should be done once, by the thread that makes a client.
 
     Loads what is loaded at first use, since a fork while a thread imports leaves the child with locked
-    modules; and tries Kafka's settings, since a mistake in them should not wait for the first event.
+    modules; and tries Kafka's settings and reads the folder of prompts, since a mistake in them should not
+    wait for the first event or request.
+
+    Returns:
+        What the folder of prompts holds, where one is given.
 
     Raises:
-        InvalidParameter: librdkafka is not there, or the settings of Kafka or its schema registry are wrong.
+        InvalidParameter: librdkafka is not there, or the settings of Kafka or its schema registry are wrong;
+            or the folder of prompts cannot be used.
     """
     load_prices()
     _client_version()
@@ -36,6 +43,7 @@ def prepare_process(settings: ClientSettings) -> None:
         latest(event)
     if settings.kafka_bootstrap_servers:
         _kafka().check_settings(settings)
+    return None if settings.prompts is None else _prompts_of(settings.prompts)
 
 
 def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
@@ -109,6 +117,17 @@ def _kafka() -> ModuleType:
             "remedy: pip install 'coalmine[kafka]', or do without Kafka: events then go to the spool"
         ) from None
     return kafka_assembly
+
+
+def _prompts_of(directory: Path) -> Snapshot:
+    """What a folder of prompts holds; what reads it is installed by an extra."""
+    try:
+        from coalmine.prompts.folder import read_prompts  # noqa: PLC0415
+    except ImportError as error:
+        raise InvalidParameter(
+            f"prompts is given, but {error.name} cannot be imported; remedy: pip install 'coalmine[prompts]'"
+        ) from None
+    return read_prompts(directory)
 
 
 @cache

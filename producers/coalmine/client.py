@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -77,6 +78,10 @@ class Coalmine(EventSender):
         fallback: What environments serve as far as the application knows, for a start without registry and
             disk cache: a file with the JSON that `GET /v1/deployments/ENVIRONMENT` answers, a directory of
             such files (`deployments-ENVIRONMENT.json`), or the JSON itself.
+        prompts: Folder of prompt files, `<name>/<version>.md`, for a service without a registry: of each
+            prompt the highest version is served. It is read once, here. With `server_url` the registry wins;
+            the folder then serves prompts that the registry does not serve, and is the fallback for others.
+            Needs `coalmine[prompts]`.
         startup_wait_s: How long the very first `prompt` may wait for the registry when neither the disk
             cache nor the fallback knows the prompt. Nothing ever waits later.
         poll: Waits of the thread that follows the registry.
@@ -102,6 +107,8 @@ class Coalmine(EventSender):
             `unit_id_key`, the same one for the same unit. Arms are chosen by the plain one.
         unit_id_key: The secret for that: the same in all services whose events belong together, and kept,
             since with another key every unit is a new one.
+        feedback_link_key: Secret that `feedback_link` signs with: the server's `events.feedback_link_key`.
+        feedback_link_url: Where people reach the server that takes these links; `server_url` unless given.
         strict: For tests: wrong use raises InvalidParameter at once, or in `flush` and `close` what only the
             background thread sees. Otherwise each kind is one warning with the place in the service's code.
         on_full: What to do when the queue is full: `drop` (count and go on; for services) or `wait` (block
@@ -114,7 +121,7 @@ class Coalmine(EventSender):
         log_every_s: Least time between two log lines of the same kind.
 
     Raises:
-        InvalidParameter: An argument is unusable. Only here, never later.
+        InvalidParameter: An argument is unusable, or a file in `prompts`. Only here, never later.
     """
 
     def __init__(
@@ -127,6 +134,7 @@ class Coalmine(EventSender):
         server_url: str | None = None,
         token: str | None = None,
         fallback: str | Path | Mapping[str, Any] | None = None,
+        prompts: str | Path | None = None,
         startup_wait_s: float = 2.0,
         poll: PollPolicy = DEFAULT_POLL,
         kafka_bootstrap_servers: str | None = None,
@@ -142,6 +150,8 @@ class Coalmine(EventSender):
         redact: Redact | Preset | None = None,
         unit_ids: UnitIds = "plain",
         unit_id_key: str | None = None,
+        feedback_link_key: str | None = None,
+        feedback_link_url: str | None = None,
         strict: bool = False,
         on_full: OnFull = "drop",
         max_queued_events: int = 10_000,
@@ -168,6 +178,7 @@ class Coalmine(EventSender):
             server_url=server_url,
             token=token,
             fallback=expanded(fallback) if isinstance(fallback, str) else fallback,
+            prompts=expanded(prompts) if isinstance(prompts, str) else prompts,
             startup_wait_s=startup_wait_s,
             poll=poll,
             kafka_bootstrap_servers=kafka_bootstrap_servers,
@@ -185,6 +196,8 @@ class Coalmine(EventSender):
             redact=redact,
             unit_ids=unit_ids,
             unit_id_key=unit_id_key,
+            feedback_link_key=feedback_link_key,
+            feedback_link_url=feedback_link_url,
             strict=strict,
             on_full=on_full,
             max_queued_events=max_queued_events,
@@ -197,7 +210,7 @@ class Coalmine(EventSender):
         """The settings of this client."""
         log = RateLimitedLogger(_LOGGER, every_s=log_every_s)
         counters = Counters()
-        prepare_process(self.settings)
+        folder = prepare_process(self.settings)
         self._mistakes = Mistakes(counters, log, strict=strict)
         self._pipeline = Pipeline(
             partial(make_parts, self.settings, self._mistakes),
@@ -215,7 +228,7 @@ class Coalmine(EventSender):
             wants_output=capture_text or signals,
             check=check,
         )
-        self._prompts = PromptLookup(self.settings, log, self._sink.misuse)
+        self._prompts = PromptLookup(self.settings, folder, log, self._sink.misuse)
         fault = self._prompts.fallback_fault()
         if fault is not None:
             self._mistakes.report("misuse", "fallback", "the fallback cannot be used: %s", fault)
@@ -229,9 +242,10 @@ class Coalmine(EventSender):
         """Makes a client from environment variables.
 
         COALMINE_APP, COALMINE_ENVIRONMENT, COALMINE_HOME, COALMINE_SPOOL_DIR, COALMINE_CAPTURE_TEXT (1/0),
-        COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path),
+        COALMINE_SERVER_URL, COALMINE_TOKEN, COALMINE_FALLBACK (a path), COALMINE_PROMPTS (a folder),
         COALMINE_KAFKA_BOOTSTRAP_SERVERS, COALMINE_KAFKA_TOPIC_PREFIX, COALMINE_SCHEMA_REGISTRY_URL,
-        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_SIGNALS (1/0), COALMINE_STRICT (1/0).
+        COALMINE_UNIT_IDS, COALMINE_UNIT_ID_KEY, COALMINE_SIGNALS (1/0), COALMINE_STRICT (1/0), COALMINE_EVENTS_FEEDBACK_LINK_KEY,
+        COALMINE_EVENTS_FEEDBACK_LINK_URL.
 
         For brokers with TLS or a login COALMINE_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME,
         _SASL_PASSWORD, _SSL_CA_LOCATION, _SSL_CERTIFICATE_LOCATION, _SSL_KEY_LOCATION and _SSL_KEY_PASSWORD;
@@ -292,7 +306,7 @@ class Coalmine(EventSender):
             The version, to be rendered and called.
 
         Raises:
-            UnknownPrompt: The environment does not serve it.
+            UnknownPrompt: The environment does not serve it, or the folder of prompts does not hold it.
             UnknownEnvironment: Nothing is known about the environment: neither the registry, the disk nor the
                 fallback says what it serves.
         """
@@ -317,7 +331,7 @@ class Coalmine(EventSender):
             environment: Which one; the client's own unless given.
 
         Returns:
-            True if prompts are `live`.
+            True if prompts are `live`; False at once where prompts come from a folder alone.
         """
         return self._prompts.feed(environment or self.settings.environment).wait_until_live(timeout_s)
 
@@ -409,6 +423,35 @@ class Coalmine(EventSender):
                 and logged.
         """
         self._sink.follow = follow
+
+    def feedback_link(self, request_id: str, *, days: float = 30.0) -> str | None:
+        """A link by which whoever has it may give one call a thumb, without a token: no network, no wait.
+
+        Args:
+            request_id: The call's `request_id`.
+            days: How long the link is good, at most 366.
+
+        Returns:
+            The link, for a mail or for the script of `docs/without-the-client.md`; None where it cannot be
+            made, e.g. without `feedback_link_key`, which is one warning.
+        """
+        from coalmine_schemas.feedback_link import feedback_link  # noqa: PLC0415 - few services make links
+
+        settings = self.settings
+        url = settings.feedback_link_url or settings.server_url
+        try:
+            if settings.feedback_link_key is None or url is None:
+                raise InvalidParameter(
+                    "a feedback link needs feedback_link_key, and feedback_link_url or server_url"
+                )
+            return feedback_link(
+                url, settings.feedback_link_key, settings.app, request_id, now_s=time.time(), days=days
+            )
+        except InvalidParameter as error:
+            self._mistakes.report("misuse", "feedback_link", "%s", error)
+        except Exception as error:  # noqa: BLE001 - e.g. days that are no number
+            self._sink.failed("feedback_link", error)
+        return None
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.

@@ -43,6 +43,8 @@ class ClientSettings:
     """Bearer token for it; None for the home's own, if the server is on this machine."""
     fallback: Path | Mapping[str, Any] | None = field(default=None, repr=False)
     """Snapshot of an environment that the application ships: file, directory of files, or the JSON itself."""
+    prompts: Path | None = None
+    """Folder of prompt files: served alone without `server_url`, else the fallback, prompt by prompt."""
     startup_wait_s: float = 2.0
     """How long the first `prompt` may wait for the registry when neither memory, disk nor fallback knows."""
     poll: PollPolicy = DEFAULT_POLL
@@ -74,6 +76,10 @@ class ClientSettings:
     """How identifiers of units and sessions are sent."""
     unit_id_key: str | None = field(default=None, repr=False)
     """Secret that they are hashed with."""
+    feedback_link_key: str | None = field(default=None, repr=False)
+    """Secret that feedback links are signed with."""
+    feedback_link_url: str | None = None
+    """Where people reach the server that takes feedback links; `server_url` unless given."""
     strict: bool = False
     """Whether wrong use raises."""
     on_full: OnFull = "drop"
@@ -111,11 +117,25 @@ class ClientSettings:
             raise InvalidParameter(f"server_url must begin with http:// or https://, not {self.server_url!r}")
         if not self.startup_wait_s >= 0:
             raise InvalidParameter(f"startup_wait_s must be at least 0, not {self.startup_wait_s!r}")
-        if not isinstance(self.fallback, Path | Mapping | None):
-            raise InvalidParameter(f"fallback must be a path or a snapshot's JSON, not {self.fallback!r}")
+        self._check_prompts()
+        if self.feedback_link_key is not None:
+            from coalmine_schemas.feedback_link import check_key  # noqa: PLC0415 - few services make links
+
+            check_key(self.feedback_link_key)
         for name in ("max_queued_events", "max_message_bytes", "kafka_delivery_timeout_s"):
             if getattr(self, name) <= 0:
                 raise InvalidParameter(f"{name} must be above 0, not {getattr(self, name)!r}")
+
+    def _check_prompts(self) -> None:
+        if not isinstance(self.fallback, Path | Mapping | None):
+            raise InvalidParameter(f"fallback must be a path or a snapshot's JSON, not {self.fallback!r}")
+        if not isinstance(self.prompts, Path | None):
+            raise InvalidParameter(f"prompts must be the path of a folder, not {self.prompts!r}")
+        if self.prompts is not None and self.fallback is not None:
+            raise InvalidParameter(
+                "prompts and fallback are both given, and either would serve while the registry is away: "
+                "leave one out (COALMINE_PROMPTS or COALMINE_FALLBACK)"
+            )
 
 
 def spool_dir_of(spool_dir: str | Path | None, home: Path) -> Path:

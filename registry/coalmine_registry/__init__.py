@@ -7,5 +7,6 @@ Use `Registry` in `registry`. Behind it:
 - `operations`: one operation per file; functions over an open transaction
 - `storage`: SQLite or PostgreSQL, and migrations
 - `tokens`: bearer tokens in the same database
-- `prompt_files`: prompts as files in git
+- `prompt_imports`: prompts of other tools
+- `prompt_files`: history, source and differences of prompts as files in git
 """

@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, Self, get_args
 from coalmine_registry.errors import Invalid
 from coalmine_registry.experiment_plan import ExperimentPlan, MetricPlan
 from coalmine_registry.operations.inputs import required_evidence
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_rollouts.windows import read_window
 from coalmine_schemas.errors import nearest
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts import canonical_json, percent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import (

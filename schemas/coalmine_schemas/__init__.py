@@ -10,6 +10,7 @@ Its modules, from small to large; nothing is re-exported here:
 - `spool_format`, `spool_blocks`: files of messages
 - `discovery`: which servers of a home directory run, and the token for them
 - `prices`: what a model's tokens cost
+- `prompts`, `prompt_files`: prompts as values, and as files
 - `kafka_config`: how every Kafka producer is configured
 - `atomic_file`, `limited_log`: helpers that every part shares
 """

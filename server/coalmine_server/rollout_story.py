@@ -17,11 +17,11 @@ from typing import Final
 from coalmine import Coalmine
 from coalmine_alerts.results.story import readable
 from coalmine_alerts.storage.sent import told_transitions
-from coalmine_registry.prompt_files.folder import read_folder
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import RolloutPlan, read_plan
+from coalmine_schemas.prompt_files.folder import read_folder
 from coalmine_schemas.prompts import ServedPrompt, ServeExperiment
 from coalmine_server.errors import CheckFailed
 from coalmine_server.kafka import make_client

@@ -28,6 +28,7 @@ from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
 from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.intake import EventLimits, EventReader, Intake
+from coalmine_server.services.intake.links import FeedbackLinks
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.production import check_production
 from coalmine_server.services.prompt_registry import ensure_local_token
@@ -79,6 +80,7 @@ class Server:
             EventReader(environment=settings.environment, capture_text=settings.capture_text),
             EventLimits(settings.events.per_minute),
             Intake.of(settings),
+            FeedbackLinks.of(settings.events),
         )
         self._metrics = process_registry()
         if part != "registry":

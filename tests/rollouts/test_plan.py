@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_rollouts.plan import TEMPLATES, RolloutPlan, plan_of_metadata, read_plan, template
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from tests.support.data.prompt_examples import content
 

@@ -188,6 +188,8 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.level": "debug",
             "log.format": "json",
             "server.trusted_proxies": "10.0.0.1",
+            "events.feedback_link_key": "k" * 32,
+            "events.feedback_link_origins": "https://app.example.com,http://localhost:3000",
             "readout.segments": ["plan", "language"],
             "alerts.slack_users": {"U1": "dana"},
             "drift.special_days": ["2026-12-24", "2026-12-31/2027-01-02"],

@@ -22,10 +22,10 @@ from coalmine_alerts.rules.defaults import DEFAULT_RULES
 from coalmine_alerts.rules.models import Deprecation, shipped_deprecations
 from coalmine_alerts.rules.money import Budget
 from coalmine_alerts.timing import Timing
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.mistakes import Mistakes
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, refuse_unknown, text
 from coalmine_schemas.quantities import read_duration, read_share, seconds

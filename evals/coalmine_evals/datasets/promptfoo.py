@@ -17,8 +17,8 @@ from coalmine_evals.datasets.case import read_case
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.suites.read import suite_of
 from coalmine_evals.suites.suite import Suite
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of
 

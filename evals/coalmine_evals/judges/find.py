@@ -7,10 +7,10 @@ from typing import Final
 
 from coalmine_evals.judges.judge import Judge
 from coalmine_registry.errors import NotFound
-from coalmine_registry.prompt_files.folder import file_of
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_registry.registry import Registry
 from coalmine_schemas.errors import InvalidParameter, nearest
+from coalmine_schemas.prompt_files.folder import file_of
+from coalmine_schemas.prompt_files.markdown import parse_prompt
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.names import parse_reference
 from coalmine_schemas.prompts.templating import Lookup

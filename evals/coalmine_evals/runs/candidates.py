@@ -9,10 +9,10 @@ from coalmine_evals.providers.recorded import read_outputs
 from coalmine_evals.runs.sides import PromptSide, RecordedSide, RunSide, model_of
 from coalmine_evals.suites.suite import Suite
 from coalmine_registry.errors import NotFound
-from coalmine_registry.prompt_files.folder import file_of, name_and_version
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.mistakes import InvalidFile
+from coalmine_schemas.prompt_files.folder import file_of, name_and_version
+from coalmine_schemas.prompt_files.markdown import parse_prompt
 from coalmine_schemas.prompts import InvalidPrompt, PromptContent, parse_reference
 from coalmine_schemas.prompts.templating import Lookup
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from coalmine_evals.suites.suite import Role, Suite, SuiteMetric, SuiteSplit
-from coalmine_registry.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.errors import nearest
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
+from coalmine_schemas.prompt_files.front_matter import read_front_matter
 from coalmine_schemas.prompts import check_prompt_name
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.fields import list_of, object_of, refuse_unknown

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from coalmine_evals.suites.suite import Suite
-from coalmine_registry.prompt_files.front_matter import write_front_matter
 from coalmine_schemas.atomic_file import write_atomically
+from coalmine_schemas.prompt_files.front_matter import write_front_matter
 
 _ORDER: Final[tuple[str, ...]] = ("description", "prompt", "dataset", "dataset_digest", "file")
 _DIGEST: Final = re.compile(r"^dataset_digest:[^\n]*$", re.MULTILINE)

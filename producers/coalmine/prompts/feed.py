@@ -22,7 +22,14 @@ from coalmine_schemas.atomic_file import make_private_folder, write_atomically
 from coalmine_schemas.discovery import Endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import Choice, InvalidSnapshot, UnknownEnvironment, UnknownPrompt, resolve
+from coalmine_schemas.prompts import (
+    Choice,
+    InvalidSnapshot,
+    Snapshot,
+    UnknownEnvironment,
+    UnknownPrompt,
+    resolve,
+)
 
 _NEVER: Final = float("-inf")
 _LOOK_AGAIN_S: Final = 0.005
@@ -39,7 +46,8 @@ class EnvironmentFeed:
     Args:
         environment: Which one.
         home: Home directory, which holds the cache.
-        fallback: A snapshot that the application ships: a file, a directory of them, or the JSON itself.
+        fallback: A snapshot that the application ships: a file, a directory of them, or the JSON itself; or
+            what its folder of prompts holds, which also serves the prompts that the registry does not.
         find: Finds the registry.
         policy: Waits of the thread.
         startup_wait_s: How long the first question may wait when nothing is known at all.
@@ -51,7 +59,7 @@ class EnvironmentFeed:
         environment: str,
         *,
         home: Path,
-        fallback: Path | Mapping[str, Any] | None,
+        fallback: Path | Mapping[str, Any] | Snapshot | None,
         find: Callable[[], Endpoint | None],
         policy: PollPolicy,
         startup_wait_s: float,
@@ -105,17 +113,9 @@ class EnvironmentFeed:
         loaded = self._loaded
         if self._thread is None or loaded is None:
             loaded = self._begin()
-        try:
-            return (
-                resolve(loaded.snapshot, prompt, unit_id, segments, prefer),
-                self._resolution(loaded),
-                loaded,
-            )
-        except UnknownPrompt:
-            other = self._look_further(loaded, prompt)
-            if other is None:
-                raise
-        return resolve(other.snapshot, prompt, unit_id, segments, prefer), self._resolution(other), other
+        if prompt not in loaded.snapshot.prompts:
+            loaded = self._look_further(loaded, prompt) or loaded
+        return resolve(loaded.snapshot, prompt, unit_id, segments, prefer), self._resolution(loaded), loaded
 
     def loaded_with(self, prompt: str, version: str) -> LoadedSnapshot:
         """The snapshot that holds one exact version.
@@ -139,20 +139,27 @@ class EnvironmentFeed:
         )
 
     def _resolution(self, loaded: LoadedSnapshot) -> ResolutionName:
-        if loaded.source == "registry":
-            return "live" if time.monotonic() < self._live_until else "cached"
-        return loaded.source
+        match loaded.source:
+            case "registry":
+                return "live" if time.monotonic() < self._live_until else "cached"
+            case "folder":
+                return "fallback"
+            case source:
+                return source
 
     def _look_further(
         self, loaded: LoadedSnapshot, prompt: str, version: str | None = None
     ) -> LoadedSnapshot | None:
         """Where else a prompt may be that an old snapshot does not know: the registry, then the fallback.
 
-        What the registry itself said is final.
+        What the registry itself said is final, but for a folder of prompts: a service that had one before it
+        had a registry goes on with those that are not in the registry yet.
         """
         if loaded.source == "registry":
-            return None
-        self._wait_once()
+            if not isinstance(self._fallback, Snapshot):
+                return None
+        else:
+            self._wait_once()
         for other in (self._loaded, self._shipped_one()):
             if other is None or other is loaded:
                 continue
@@ -163,7 +170,7 @@ class EnvironmentFeed:
                 else (f"{prompt}@{version}" in snapshot.contents)
             ):
                 return other
-            if other.source == "registry":
+            if other.source == "registry" and not isinstance(self._fallback, Snapshot):
                 return None
         return None
 
@@ -209,17 +216,22 @@ class EnvironmentFeed:
         if self._shipped is None and not self._has_unpacked:
             self._has_unpacked = True
             try:
-                if self._fallback is None:
-                    raise InvalidSnapshot("the application ships none")
-                if isinstance(self._fallback, Path):
-                    snapshot = read_snapshot(self._fallback, self.environment)
-                else:
-                    snapshot = checked_snapshot(self._fallback, self.environment)
-                self._shipped = LoadedSnapshot(snapshot, "fallback")
+                self._shipped = self._unpacked()
             except InvalidSnapshot as error:
                 self._fallback_fault = str(error)
                 self._tried.append(f"The fallback: {error}.")
         return self._shipped
+
+    def _unpacked(self) -> LoadedSnapshot:
+        match self._fallback:
+            case None:
+                raise InvalidSnapshot("the application ships none")
+            case Snapshot() as folder:
+                return LoadedSnapshot(folder, "folder")
+            case Path() as path:
+                return LoadedSnapshot(read_snapshot(path, self.environment), "fallback")
+            case given:
+                return LoadedSnapshot(checked_snapshot(given, self.environment), "fallback")
 
     def fallback_fault(self) -> str | None:
         """Why the fallback cannot be used; None if it can, or there is none."""

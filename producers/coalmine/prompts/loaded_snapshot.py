@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from coalmine_schemas.prompts import InvalidPrompt, PromptContent, Snapshot
 from coalmine_schemas.prompts.templating import CompiledPrompt, compile_prompt
 
-SourceName: TypeAlias = Literal["registry", "disk", "fallback"]
+SourceName: TypeAlias = Literal["registry", "disk", "fallback", "folder"]
 """Where a snapshot came from."""
 
 

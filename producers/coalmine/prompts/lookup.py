@@ -1,17 +1,22 @@
 """Looks prompts up in memory, and finds the registry for that."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 from coalmine.call import Call
 from coalmine.prompts.feed import EnvironmentFeed
+from coalmine.prompts.folder_feed import FolderFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
 from coalmine.values import optional_text, text_map
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import PREFERRED, Choice
+from coalmine_schemas.prompts import PREFERRED, Choice, Snapshot
+
+Feed: TypeAlias = EnvironmentFeed | FolderFeed
+"""Where it is known what an environment serves."""
 
 _MOST_TOLD: Final = 1000
 
@@ -21,17 +26,23 @@ class PromptLookup:
 
     Args:
         settings: The client's settings.
+        folder: What the folder of prompts holds, where one is given.
         log: Reports problems.
         misuse: Reports what a service does wrong.
     """
 
     def __init__(
-        self, settings: ClientSettings, log: RateLimitedLogger, misuse: Callable[[str], None]
+        self,
+        settings: ClientSettings,
+        folder: Snapshot | None,
+        log: RateLimitedLogger,
+        misuse: Callable[[str], None],
     ) -> None:
         self._settings = settings
+        self._folder = folder
         self._misuse = misuse
         self._log = log
-        self._feeds: dict[str, EnvironmentFeed] = {}
+        self._feeds: dict[str, Feed] = {}
         self._told: set[tuple[str, str]] = set()
         self._is_closed = False
 
@@ -87,25 +98,32 @@ class PromptLookup:
             reference,
         )
 
-    def feed(self, environment: str) -> EnvironmentFeed:
+    def feed(self, environment: str) -> Feed:
         """The feed of an environment, made at its first use."""
         known = self._feeds.get(environment)
         if known is not None:
             return known
-        settings = self._settings
-        made = EnvironmentFeed(
+        feed = self._feeds.setdefault(
+            environment, self._made(environment)
+        )  # atomic: of two threads, one wins
+        if self._is_closed:
+            feed.close()
+        return feed
+
+    def _made(self, environment: str) -> Feed:
+        settings, folder = self._settings, self._folder
+        if folder is not None and settings.prompts is not None and settings.server_url is None:
+            # Not even the registry of this home: it would serve what is not in the files.
+            return FolderFeed(settings.prompts, replace(folder, environment=environment))
+        return EnvironmentFeed(
             environment,
             home=settings.home,
-            fallback=settings.fallback,
+            fallback=settings.fallback if folder is None else replace(folder, environment=environment),
             find=self._endpoint,
             policy=settings.poll,
             startup_wait_s=settings.startup_wait_s,
             log=self._log,
         )
-        feed = self._feeds.setdefault(environment, made)  # atomic: of two threads, one wins
-        if self._is_closed:
-            feed.close()
-        return feed
 
     def fallback_fault(self) -> str | None:
         """Why the fallback cannot serve the client's own environment; None if it can, or there is none."""

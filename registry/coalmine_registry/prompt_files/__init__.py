@@ -1,6 +1,8 @@
-"""Prompts in git: `prompts/<name>/<version>.md`, YAML front matter above Jinja2.
+"""Prompt files and git: what happened to them there, and how two versions differ as files.
 
-- `markdown`: one file to and from a prompt's content
-- `folder`: a folder of such files, in the order in which they can be registered
+The files themselves are read and written by `coalmine_schemas.prompt_files`.
+
 - `history`: which published versions a change in git would edit
+- `source`: commit, author and pull request of a file
+- `diff`: two versions, line by line
 """

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from coalmine_registry.prompt_files.markdown import readable_text
 from coalmine_registry.prompt_files.matching_lines import Matcher
 from coalmine_registry.records import DiffLine
+from coalmine_schemas.prompt_files.markdown import readable_text
 from coalmine_schemas.prompts.content import PromptContent
 
 _MOST_LINES: Final = 20_000

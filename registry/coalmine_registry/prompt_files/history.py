@@ -6,9 +6,9 @@ A version is published once the base of a change has it, or once it is committed
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from coalmine_registry.prompt_files.folder import SUFFIX, name_and_version
 from coalmine_registry.prompt_files.git import run_git
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompt_files.folder import SUFFIX, name_and_version
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 _VERBS = {"M": "edits", "D": "deletes", "T": "changes the type of"}

@@ -197,10 +197,20 @@ def _check_variables(variables: Mapping[str, Variable]) -> None:
     if len(variables) > _MOST_VARIABLES:
         raise InvalidPrompt("variables", f"a list of {len(variables)}", f"declare at most {_MOST_VARIABLES}")
     for name in variables:
-        if not _VARIABLE_NAME.fullmatch(name) or name in _RESERVED:
-            raise InvalidPrompt(
-                "the name of a variable",
-                name,
-                "begin with a letter, go on with letters, digits and '_', at most 64 in all, and use no word "
-                "of Jinja2's own such as 'loop'",
-            )
+        check_variable_name(name)
+
+
+def check_variable_name(name: str) -> str:
+    """The name, if a variable may have it.
+
+    Raises:
+        InvalidPrompt: It may not.
+    """
+    if not _VARIABLE_NAME.fullmatch(name) or name in _RESERVED:
+        raise InvalidPrompt(
+            "the name of a variable",
+            name,
+            "begin with a letter, go on with letters, digits and '_', at most 64 in all, and use no word "
+            "of Jinja2's own such as 'loop'",
+        )
+    return name

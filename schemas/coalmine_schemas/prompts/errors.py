@@ -33,6 +33,8 @@ class InvalidPrompt(InvalidParameter):
         self.field = field
         self.value = short(value)
         self.remedy = remedy
+        self.line: int | None = None
+        """Line of the text in which it was found, from 1; of the template where `field` is one."""
         super().__init__(field, self.value, remedy)
 
     def __str__(self) -> str:
@@ -40,10 +42,15 @@ class InvalidPrompt(InvalidParameter):
 
     def within(self, field: str) -> Self:
         """The same error, seen from where the field stands."""
-        return _again(type(self), f"{field}.{self.field}", self.value, self.remedy)
+        return _again(type(self), f"{field}.{self.field}", self.value, self.remedy).at_line(self.line)
+
+    def at_line(self, line: int | None) -> Self:
+        """The same error, which now says in which line it is."""
+        self.line = line
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.field, self.value, self.remedy)
+        return _again, (type(self), self.field, self.value, self.remedy), {"line": self.line}
 
 
 class InvalidTemplate(InvalidPrompt):

@@ -56,7 +56,7 @@ def parse_template(source: str, field: str = "template") -> nodes.Template:
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         where = f" in line {line}" if line else ""
-        raise InvalidTemplate(field, source, f"{error.message or error}{where}") from error
+        raise InvalidTemplate(field, source, f"{error.message or error}{where}").at_line(line) from error
     except (RecursionError, MemoryError, ValueError, OverflowError) as error:
         raise InvalidTemplate(field, source, "it nests too deep, or a number in it is too long") from error
 
@@ -86,11 +86,13 @@ def include_target(node: nodes.Include, field: str = "template") -> str:
             field,
             "an include of something computed",
             'name a prompt and its exact version in plain text, e.g. {% include "house-style@1.2.0" %}',
-        )
+        ).at_line(node.lineno)
     if node.ignore_missing or not node.with_context:
-        raise InvalidTemplate(field, target, "include it without 'ignore missing' and 'without context'")
+        raise InvalidTemplate(
+            field, target, "include it without 'ignore missing' and 'without context'"
+        ).at_line(node.lineno)
     try:
         parse_reference(target)
     except InvalidPrompt as error:
-        raise InvalidTemplate(f"an include in {field}", target, error.remedy) from error
+        raise InvalidTemplate(f"an include in {field}", target, error.remedy).at_line(node.lineno) from error
     return target

@@ -88,21 +88,22 @@ def _camel_case(name: str) -> str:
 
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI document of a server with everything, as `docs/openapi.json` has it."""
-    from coalmine_server.api.routes import health  # noqa: PLC0415 - imports Prometheus
+    from coalmine_server.api.routes import feedback, health  # noqa: PLC0415 - imports Prometheus
 
     nothing: Any = None
     app = build_api(nothing, prompts=RegistryParts(nothing, nothing, nothing))
     app.include_router(health.router)
+    app.include_router(feedback.router)
     return app.openapi()
 
 
 DESCRIPTION = """Prompt versions, what environments serve, measures of versions, and the pipeline behind them.
 
-Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`. Errors are problem documents
-(RFC 9457). Every token has a role: ingest, service, reader, author, approver or admin, each allowing what the
-previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
-`next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
-measures come as JSON, or with
+Every route except `/healthz`, `/readyz` and signed feedback links needs `Authorization: Bearer TOKEN`. Errors
+are problem documents (RFC 9457). Every token has a role: ingest, service, reader, author, approver or admin,
+each allowing what the previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged:
+pass `limit`, and `next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors.
+Lists of measures come as JSON, or with
 `Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
 
 
@@ -270,5 +271,13 @@ def create_app(
     app.state.events = events
     app.state.span_metrics = SpanMetrics(metrics)
     app.include_router(health.router)
-    authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
+    open_paths: frozenset[str] = frozenset()
+    if with_measures:
+        from coalmine_server.api.routes import feedback  # noqa: PLC0415 - imports SQLAlchemy
+
+        app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
+        open_paths = feedback.OPEN_PATHS
+    authenticated = AuthMiddleware(
+        BodyLimitMiddleware(app), access.verifier, access.failed_logins, open_paths
+    )
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))

@@ -170,10 +170,24 @@ def _route(scope: Scope) -> str:
 
 
 class AuthMiddleware:
-    """Lets nobody through without a bearer token, whether the path exists or not; health is open to all."""
+    """Lets nobody through without a bearer token, whether the path exists or not; health is open to all.
 
-    def __init__(self, app: ASGIApp, verifier: Verifier, failed_logins: FailedLogins) -> None:
+    Args:
+        app: What answers.
+        verifier: Knows tokens.
+        failed_logins: Counts wrong ones.
+        open_paths: Paths whose requests carry another proof, which their routes check.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: Verifier,
+        failed_logins: FailedLogins,
+        open_paths: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
+        self._open = PUBLIC_PATHS | open_paths
         self._verifier = verifier
         self._failed_logins = failed_logins
         # Threads of its own: long queries must not keep anybody from being known.
@@ -181,7 +195,7 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
-        if scope["type"] != "http" or scope["path"] in PUBLIC_PATHS:
+        if scope["type"] != "http" or scope["path"] in self._open:
             await self._app(scope, receive, send)
             return
         generation = self._verifier.generation

@@ -11,6 +11,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     explain,
+    feedback_link,
     mcp,
     pipeline,
     readout,
@@ -44,6 +45,7 @@ from coalmine_server.cli.evals.scorers import scorers_app
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.prompts import (
     experiments,
+    imports,
     inspect,
     lifecycle,
     pin_model,
@@ -138,6 +140,7 @@ app.command("init", rich_help_panel=PROMPTS)(push.init)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
 app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
+app.add_typer(imports.import_app, name="import", rich_help_panel=PROMPTS)
 app.add_typer(inspect.prompts_app, name="prompts", rich_help_panel=PROMPTS)
 inspect.prompts_app.command("pin-model")(pin_model.pin_model)
 app.command("diff", rich_help_panel=PROMPTS)(inspect.diff)
@@ -187,5 +190,6 @@ app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
+app.command("feedback-link", rich_help_panel=SET_UP)(feedback_link.feedback_link)
 app.add_typer(setup.token_app, name="token", rich_help_panel=SET_UP)
 app.add_typer(setup.settings_app, name="settings", rich_help_panel=SET_UP)

@@ -3,8 +3,11 @@
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from coalmine_schemas.feedback_link import LEAST_KEY_CHARS
 
 
 class Section(BaseModel):
@@ -205,6 +208,21 @@ class EventsSettings(Section):
 
     per_minute: int = Field(default=60_000, ge=1)
     """Events that an app, and a token, may send in a minute, and at once."""
+    feedback_link_key: SecretStr | None = Field(default=None, min_length=LEAST_KEY_CHARS)
+    """Secret that feedback links are signed with, the same in services that make them; no links if unset."""
+    feedback_link_url: str | None = None
+    """URL under which people reach the server, for links that commands make; `server.url` if unset."""
+    feedback_link_origins: str = ""
+    """Origins of pages whose scripts may send thumbs, `https://a.example.com,https://b.example.com`."""
+
+    @field_validator("feedback_link_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for each in proxies(value):
+            parts = urlsplit(each)
+            if parts.scheme not in ("http", "https") or each != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{each} is no origin: write scheme and host, https://app.example.com")
+        return value
 
 
 class StoreSection(Section):

@@ -7,9 +7,9 @@ import pytest
 
 from coalmine_evals.judges.find import find_judge, shipped_judges, write_judges
 from coalmine_evals.judges.judge import Judge, is_pinned
-from coalmine_registry.prompt_files.folder import read_folder
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompt_files.folder import read_folder
+from coalmine_schemas.prompt_files.markdown import parse_prompt
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
 _TEXT = next(text for name, _, text in shipped_judges() if name == "judge-faithfulness")

@@ -36,10 +36,10 @@ from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.judges import Calibration
 from coalmine_evals.storage.open import open_database
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.mistakes import InvalidFile
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompt_files.markdown import parse_prompt
 from coalmine_schemas.prompts import PromptContent
 from tests.evals.judges.fake import FakeModels, Reply, case, judged, verdict
 from tests.support.servers.llm import Asked, chat, llm_server

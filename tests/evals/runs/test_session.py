@@ -20,9 +20,9 @@ from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_evals.suites.read import suite_of
 from coalmine_registry.errors import Conflict, NotFound
-from coalmine_registry.prompt_files.markdown import format_prompt
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prices import PriceTable
+from coalmine_schemas.prompt_files.markdown import format_prompt
 from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.retry import RetryPolicy
 from tests.support.servers.llm import Asked, LlmServer, Reply, chat, llm_server

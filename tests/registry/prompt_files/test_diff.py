@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coalmine_registry.prompt_files import matching_lines
 from coalmine_registry.prompt_files.diff import diff_lines
-from coalmine_registry.prompt_files.markdown import readable_text
+from coalmine_schemas.prompt_files.markdown import readable_text
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.variables import Variable
 

@@ -18,7 +18,12 @@ from tests.support.repository.markdown import Block
 from tests.support.repository.shell_commands import can_run, command_lines, problem_with
 from tests.support.repository.tree import ROOT
 
-LANGUAGES = frozenset({"bash", "diff", "http", "json", "mermaid", "python", "sql", "text", "toml", "yaml"})
+LANGUAGES = frozenset(
+    {
+        *("bash", "diff", "go", "html", "http", "javascript", "json", "mermaid", "python", "sql", "text"),
+        *("toml", "yaml"),
+    }
+)
 """What a fenced block may be; "text" is for what is neither run nor parsed."""
 
 

@@ -12,8 +12,8 @@ from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from tests.support.repository.tree import ROOT
 
-# Commands a document may show that cannot run inside a test: they install, never end, or need an engine.
-_NOT_RUN = {"cd", "docker", "git", "make", "pip"}
+# Commands a document may show that cannot run inside a test: they install, never end, or need a server.
+_NOT_RUN = {"cd", "curl", "docker", "git", "make", "pip"}
 _NEVER_END = {"serve", "demo", "dashboard"}
 
 

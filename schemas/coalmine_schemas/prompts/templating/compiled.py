@@ -162,9 +162,10 @@ def _compile(field: str, tree: nodes.Template, variables: Mapping[str, Variable]
         raise InvalidTemplate(field, "a template", f"it cannot be compiled: {error!s:.200}") from error
     undeclared = sorted(generator.undeclared - set(variables) - {"loop"})
     if undeclared:
+        lines = (each.lineno for each in tree.find_all(nodes.Name) if each.name in undeclared)
         raise InvalidTemplate(
             field, f"using {', '.join(undeclared)}", "declare each of them under variables, or take it out"
-        )
+        ).at_line(min(lines, default=None))
     return _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, {}, None)
 
 

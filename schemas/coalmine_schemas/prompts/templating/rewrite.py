@@ -113,7 +113,7 @@ class Rewriter:
         error = InvalidTemplate(f"{self._field}{included}", "", remedy)
         error.value = f"a template with {what}{where}"
         error.args = (error.field, error.value, remedy)
-        raise error
+        raise error.at_line(None if self._path else line)  # of what is included, lines are another file's
 
     def _all(self, found: list[nodes.Node], depth: int) -> list[nodes.Node]:
         return [self._node(each, depth) for each in found]

@@ -1,6 +1,7 @@
 """Events from what does not use the client: any language, and OpenTelemetry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
@@ -30,6 +31,7 @@ from coalmine_server.services.intake import (
     TooManyEvents,
 )
 from coalmine_server.services.intake.events import MAX_EVENTS
+from coalmine_server.services.intake.links import FeedbackLinks
 from coalmine_server.services.intake.safe import RETRY_AFTER_S
 
 Answer = TypeVar("Answer")
@@ -64,6 +66,8 @@ class EventParts:
     reader: EventReader
     limits: EventLimits
     intake: Intake
+    links: FeedbackLinks | None = None
+    """Votes by signed links; None where there is no key for them."""
 
 
 class EventsBody(Body):
@@ -125,7 +129,7 @@ def store(parts: EventParts, actor: Actor, reading: Reading) -> None:
     Raises:
         ProblemError: The app or the token sends too many (429), or they cannot be stored now (503).
     """
-    try:
+    with room_or_problem():
         parts.limits.spend(
             {
                 f"token {actor.subject}": len(reading.records),
@@ -133,6 +137,17 @@ def store(parts: EventParts, actor: Actor, reading: Reading) -> None:
             }
         )
         parts.intake.take(reading.records)
+
+
+@contextmanager
+def room_or_problem() -> Iterator[None]:
+    """Says when to come back, where there is no room for events.
+
+    Raises:
+        ProblemError: Too many were sent (429), or they cannot be stored now (503).
+    """
+    try:
+        yield
     except TooManyEvents as error:
         detail = (
             f"{error.name} sends more events than it may (events.per_minute): wait {error.retry_after_s} s"

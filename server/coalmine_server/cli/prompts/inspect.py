@@ -78,7 +78,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print the text of a version, as its file in git has it."""
-    from coalmine_registry.prompt_files.markdown import format_prompt
+    from coalmine_schemas.prompt_files.markdown import format_prompt
     from coalmine_schemas.prompts.content import PromptContent
 
     with registry_client(context, token) as client:

@@ -33,9 +33,9 @@ def pin_model(
     Nothing is registered: look at the file, evaluate it, commit and push it.
     """
     from coalmine_registry.classify import is_snapshot
-    from coalmine_registry.prompt_files.folder import file_of
-    from coalmine_registry.prompt_files.markdown import format_prompt
     from coalmine_schemas.atomic_file import write_atomically
+    from coalmine_schemas.prompt_files.folder import file_of
+    from coalmine_schemas.prompt_files.markdown import format_prompt
     from coalmine_schemas.prompts.content import PromptContent
     from coalmine_server.errors import ConfigurationError
 

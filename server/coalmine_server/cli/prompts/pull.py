@@ -74,8 +74,8 @@ def snapshot(
 
 
 def _write(directory: Path, found: dict[str, Any], *, force: bool) -> str:
-    from coalmine_registry.prompt_files.folder import file_of
-    from coalmine_registry.prompt_files.markdown import format_prompt, parse_prompt
+    from coalmine_schemas.prompt_files.folder import file_of
+    from coalmine_schemas.prompt_files.markdown import format_prompt, parse_prompt
     from coalmine_schemas.prompts.content import PromptContent
     from coalmine_schemas.prompts.errors import InvalidPrompt
 

@@ -15,7 +15,7 @@ from coalmine_server.cli.prompts.inspect import write_diff
 from coalmine_server.cli.prompts.options import TokenOption, registry_client
 
 if TYPE_CHECKING:
-    from coalmine_registry.prompt_files.folder import PromptFile
+    from coalmine_schemas.prompt_files.folder import PromptFile
     from coalmine_server.client import Client
 
 
@@ -70,7 +70,7 @@ def push(
     Refuses a published version whose file was edited, and a version whose bump is too small for its changes;
     registers the others. Exits with 1 if any was refused.
     """
-    from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
+    from coalmine_schemas.prompt_files.folder import InvalidFiles, read_folder
     from coalmine_server.errors import CheckFailed
 
     try:
@@ -122,9 +122,9 @@ def check_prompts(
 
     Needs no server: for pre-commit hooks and CI. Exits with 1 if something is wrong.
     """
-    from coalmine_registry.prompt_files.folder import InvalidFiles, read_folder
     from coalmine_registry.prompt_files.history import published_edits
     from coalmine_schemas.errors import InvalidParameter
+    from coalmine_schemas.prompt_files.folder import InvalidFiles, read_folder
     from coalmine_server.errors import ConfigurationError
 
     problems: list[str] = []

@@ -331,7 +331,7 @@ def _asked(
         raise ConfigurationError("--plan and --template exclude each other", "give one of them")
     chosen: object = template
     if plan is not None:
-        from coalmine_registry.prompt_files.front_matter import read_front_matter
+        from coalmine_schemas.prompt_files.front_matter import read_front_matter
 
         try:
             chosen = read_front_matter(plan.read_text(encoding="utf-8"))

@@ -17,10 +17,11 @@ A chat prompt has several parts below the front matter, each under a line that n
 """
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from coalmine_registry.prompt_files.front_matter import read_front_matter, write_front_matter
+from coalmine_schemas.prompt_files.front_matter import read_front_matter, write_front_matter
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
@@ -40,9 +41,8 @@ def parse_prompt(text: str) -> PromptContent:
     Raises:
         InvalidPrompt: It is not a valid prompt; says what is wrong and what to write instead.
     """
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    front, body = _split(text)
-    found = read_front_matter(front)
+    front, body = split_file(text)
+    found = read_front_matter(front, first_line=2)
     for key in found:
         if key not in _KEYS:
             raise InvalidPrompt("front matter", key, f"use only {', '.join(_KEYS)}")
@@ -92,8 +92,15 @@ def readable_text(content: PromptContent) -> str:
     return f"{_FENCE}\n{lines}{_FENCE}\n{body}"
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Splits a file into front matter and body. A fence may have blanks behind it, which nobody sees."""
+def split_file(text: str) -> tuple[str, str]:
+    """Splits a file into front matter, without its fences, and body.
+
+    A fence may have blanks behind it, which nobody sees.
+
+    Raises:
+        InvalidPrompt: It begins with something like a fence, or the front matter does not end.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     lines = text.split("\n")
     if lines[0].rstrip() != _FENCE:
         first = next((line for line in lines if line.strip()), "")
@@ -109,6 +116,15 @@ def _split(text: str) -> tuple[str, str]:
     if end is None:
         raise InvalidPrompt("front matter", "open", "end it with a line of three hyphens")
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :])
+
+
+def role_lines(lines: Sequence[str]) -> list[tuple[int, str]]:
+    """The lines of a body that begin a message: their places, from 0, and the roles.
+
+    Raises:
+        InvalidPrompt: One looks like a role and is none.
+    """
+    return [(at, role) for at, line in enumerate(lines) if (role := _role(line))]
 
 
 def _role(line: str) -> str | None:
@@ -137,7 +153,7 @@ def _templates(body: str) -> dict[str, Any]:
     if not body.endswith("\n"):
         body += "\n"
     lines = body[:-1].split("\n")
-    starts = [(at, role) for at, line in enumerate(lines) if (role := _role(line))]
+    starts = role_lines(lines)
     if not starts:
         return {"template": body[:-1]}
     first = starts[0][0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coalmine_registry.prompt_files.markdown import format_prompt, parse_prompt
+from coalmine_schemas.prompt_files.markdown import format_prompt, parse_prompt
 from coalmine_schemas.prompts.content import Message, PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.variables import Variable

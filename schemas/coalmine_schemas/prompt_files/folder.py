@@ -6,8 +6,9 @@ from pathlib import Path, PurePath
 
 from semver import Version
 
-from coalmine_registry.prompt_files.markdown import parse_prompt
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompt_files.markdown import parse_prompt
+from coalmine_schemas.prompt_files.places import line_of
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.names import check_prompt_name, check_version
@@ -35,7 +36,7 @@ class InvalidFiles(InvalidParameter):
     """Files of a folder are not valid prompts.
 
     Args:
-        problems: One message per file, each starting with the path.
+        problems: One message per file, each starting with the path and, where it can be told, the line.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -72,15 +73,27 @@ def read_folder(directory: Path) -> list[PromptFile]:
         try:
             name, version = name_and_version(relative)
             if path.stat().st_size > _LARGEST_BYTES:
-                raise InvalidPrompt("the file", "too large", f"a prompt has at most {_LARGEST_BYTES} bytes")
-            found.append(PromptFile(path, name, version, parse_prompt(path.read_text(encoding="utf-8"))))
+                problems.append(f"{path}: the file is too large: a prompt has at most {_LARGEST_BYTES} bytes")
+                continue
+            content = parse_prompt(path.read_text(encoding="utf-8"))
+            content.includes()  # raises here, where the file is known
+            found.append(PromptFile(path, name, version, content))
         except InvalidPrompt as error:
-            problems.append(f"{path}: {error}")
+            problems.append(problem_in(path, error))
         except UnicodeDecodeError as error:
             problems.append(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8")
     if problems:
         raise InvalidFiles(problems)
     return in_order(found)
+
+
+def problem_in(path: Path, error: InvalidPrompt) -> str:
+    """Returns `FILE:LINE: what is wrong: remedy`; without the line where it cannot be told."""
+    try:
+        line = line_of(path.read_text(encoding="utf-8"), error)
+    except (OSError, UnicodeDecodeError):
+        line = None
+    return f"{path}: {error}" if line is None else f"{path}:{line}: {error}"
 
 
 def name_and_version(relative: PurePath) -> tuple[str, str]:
@@ -95,6 +108,15 @@ def name_and_version(relative: PurePath) -> tuple[str, str]:
     check_prompt_name(name)
     check_version(version)
     return name, version
+
+
+def highest_version(versions: Iterable[str]) -> str:
+    """Returns the highest release, or prerelease where there is no release.
+
+    Of those that differ in build metadata alone, the last by letters.
+    """
+    parsed = [Version.parse(each) for each in versions]
+    return str(max(parsed, key=lambda each: (each.prerelease is None, each, each.build or "")))
 
 
 def in_order(files: Iterable[PromptFile]) -> list[PromptFile]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coalmine_registry.prompt_files.folder import InvalidFiles, file_of, read_folder
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.prompt_files.folder import InvalidFiles, file_of, read_folder
 
 
 def write(directory: Path, name: str, version: str, text: str = "Hello.\n") -> None:

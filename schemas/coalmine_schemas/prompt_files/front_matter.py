@@ -31,8 +31,12 @@ _PLAIN_SCALARS: Final = {
 """What a word without quotes is, in this order, and how it may begin; everything else is a text."""
 
 
-def read_front_matter(text: str) -> dict[str, Any]:
+def read_front_matter(text: str, *, first_line: int = 1) -> dict[str, Any]:
     """Reads names and values.
+
+    Args:
+        text: YAML.
+        first_line: Line of the file in which it begins, for errors.
 
     Raises:
         InvalidPrompt: It is not YAML, holds what JSON cannot, or is too large.
@@ -42,7 +46,7 @@ def read_front_matter(text: str) -> dict[str, Any]:
     try:
         found = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, and stricter
     except yaml.YAMLError as error:
-        raise InvalidPrompt("front matter", _in_words(error), "write YAML") from None
+        raise _invalid_yaml(error, first_line) from None
     except RecursionError:
         raise InvalidPrompt("front matter", "nested too deep", "nest fewer lists and mappings") from None
     except (ValueError, OverflowError) as error:  # an escape beyond Unicode
@@ -56,10 +60,14 @@ def read_front_matter(text: str) -> dict[str, Any]:
     return found
 
 
-def _in_words(error: yaml.YAMLError) -> str:
+def _invalid_yaml(error: yaml.YAMLError, first_line: int) -> InvalidPrompt:
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0][:120]
-    return problem if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    if mark is None:
+        return InvalidPrompt("front matter", problem, "write YAML")
+    line = mark.line + first_line
+    words = f"line {line}, column {mark.column + 1}: {problem}"
+    return InvalidPrompt("front matter", words, "write YAML").at_line(line)
 
 
 def write_front_matter(found: Mapping[str, Any]) -> str:
