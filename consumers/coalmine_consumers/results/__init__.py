@@ -1,5 +1,6 @@
 """Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
 
+from coalmine_consumers.results.ad_hoc import SqlAnswer, SqlColumn
 from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
 from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
 from coalmine_consumers.results.dead_letters import (
@@ -91,6 +92,8 @@ __all__ = [
     "Rebuilt",
     "SegmentRow",
     "ServedBy",
+    "SqlAnswer",
+    "SqlColumn",
     "Step",
     "StepChoice",
     "StillFailing",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
+    ad_hoc,
     alerts,
     call,
     dead_letters,
@@ -121,6 +122,7 @@ app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=INSPECT)(versions.versions)
 app.command("timeseries", rich_help_panel=INSPECT)(versions.timeseries)
 app.command("metrics", rich_help_panel=INSPECT)(versions.metrics)
+app.command("sql", rich_help_panel=INSPECT)(ad_hoc.sql)
 app.command("call", rich_help_panel=INSPECT)(call.call)
 app.command("readout", rich_help_panel=INSPECT)(readout.readout)
 app.command("compare", rich_help_panel=INSPECT)(readout.compare)

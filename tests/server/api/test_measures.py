@@ -208,7 +208,7 @@ def test_quantities_by_two_dimensions_in_one_request(busy_server: ServerProcess)
         for name, row in whole.items():
             same = [each for each in rows if (each["prompt"], each["version"]) == name]
             assert sum(each["requests"] for each in same) == row["requests"]
-            assert sum(each["cost_nano_usd"] or 0 for each in same) == row["cost_nano_usd"]
+            assert sum(each["cost_nano_usd"] or 0 for each in same) == (row["cost_nano_usd"] or 0)
     (row,) = busy_server.json("/v1/versions", params={"by": ["environment", "app"], "prompt": PROMPT})[
         "items"
     ]
