@@ -101,6 +101,10 @@ bench: setup ## Measure ingest, client, visibility and queries; a table each; op
 openapi: setup ## Renew docs/openapi.json after a change of the HTTP API
 	@$(BIN)/python -c 'import json; from coalmine_server.api.app import openapi_document as it; print(json.dumps(it(), indent=1))' > docs/openapi.json
 
+.PHONY: dictionary
+dictionary: setup ## Renew docs/data-dictionary.md after a change of an event or of the store's tables
+	@$(BIN)/python -m coalmine_consumers.ad_hoc.dictionary > docs/data-dictionary.md
+
 .PHONY: screenshots
 screenshots: setup ## Renew the pictures of the dashboard in docs/screenshots: minutes, needs a Chromium
 	@$(BIN)/python -m docs.screenshots

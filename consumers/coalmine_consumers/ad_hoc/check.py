@@ -33,7 +33,7 @@ def tables_of(statement: str) -> set[str]:
         raise InvalidParameter(f"sql: {len(statement):,} characters, and {LONGEST_STATEMENT:,} at most")
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as parser:
         found = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
-    tree = json.loads(found[0]) if found else {"error": True, "error_message": "nothing to run"}
+    tree: Any = json.loads(found[0]) if found else {"error": True, "error_message": "nothing to run"}
     if tree["error"]:
         message = str(tree.get("error_message", ""))
         if "Only SELECT" in message:

@@ -10,7 +10,7 @@ class SqlColumn:
     """One column of an answer."""
 
     name: str
-    """Its name."""
+    """Name that the statement gives it."""
     type: str
     """Type of its values, in Arrow's words."""
 

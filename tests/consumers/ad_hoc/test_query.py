@@ -28,8 +28,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def rows(store: Store, statement: str, **options: bool) -> list[dict[str, object]]:
-    found, _ = run_query(store, statement, **options)
+def rows(store: Store, statement: str, *, private: bool = False) -> list[dict[str, object]]:
+    found, _ = run_query(store, statement, private=private)
     return list(found.to_pylist())
 
 
