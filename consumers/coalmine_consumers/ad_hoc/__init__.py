@@ -1,6 +1,7 @@
-"""SQL of analysts on a snapshot of the store: checked, read-only, with bounds on memory, time and rows."""
+"""What analysts take from the store: SQL on a snapshot, within bounds, and files for other tools."""
 
+from coalmine_consumers.ad_hoc.export import export
 from coalmine_consumers.ad_hoc.query import Limits, run_query
 from coalmine_consumers.ad_hoc.tables import TABLES
 
-__all__ = ["TABLES", "Limits", "run_query"]
+__all__ = ["TABLES", "Limits", "export", "run_query"]

@@ -13,6 +13,7 @@ from coalmine_consumers.results.dead_letters import (
 )
 from coalmine_consumers.results.drift import DayIgnored
 from coalmine_consumers.results.experiments import ExperimentRow
+from coalmine_consumers.results.export import Export, ExportedTable, ExportFormat
 from coalmine_consumers.results.feedback import (
     CallContext,
     CallPlace,
@@ -71,6 +72,9 @@ __all__ = [
     "DeadLettersChanged",
     "DeploymentMark",
     "ExperimentRow",
+    "Export",
+    "ExportFormat",
+    "ExportedTable",
     "Facets",
     "FeedbackRow",
     "FrameKind",

@@ -1,17 +1,22 @@
-"""SQL of analysts, a statement at a time, and its rows as JSON."""
+"""What analysts ask for: SQL, a statement at a time, with its rows as JSON, and exports."""
 
 import math
+import shutil
 import threading
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from coalmine_consumers.ad_hoc import Limits, run_query
-from coalmine_consumers.results import SqlAnswer, SqlColumn
+from coalmine_consumers.ad_hoc import Limits, export, run_query
+from coalmine_consumers.results import Export, ExportFormat, SqlAnswer, SqlColumn
+from coalmine_schemas.identifiers import uuid7
 from coalmine_server.errors import Unavailable
+from coalmine_server.services.moment_parameter import check_period
 from coalmine_server.services.owned_store import OwnedStore
 
+EXPORTS: Final = "exports"
+"""Folder of the home where exports are written; whoever asked for one moves it away."""
 WAIT_S: Final = 20.0
 """How long a statement waits for the one before it."""
 
@@ -37,6 +42,24 @@ def answer_sql(owned: OwnedStore, statement: str, limits: Limits, *, private: bo
     values = [[_plain(value) for value in column.to_pylist()] for column in found.columns]
     rows = [list(row) for row in zip(*values, strict=True)]
     return SqlAnswer(columns, rows, complete=not more, private=private)
+
+
+def exported(
+    owned: OwnedStore, to: ExportFormat, since: datetime | None, until: datetime | None, *, private: bool
+) -> Export:
+    """Writes an export below the home; see `coalmine_consumers.ad_hoc.export`.
+
+    Raises:
+        InvalidParameter: The period is empty.
+    """
+    check_period(since, until)
+    folder = owned.settings.home / EXPORTS / str(uuid7())
+    try:
+        tables = export(owned.store, folder, to, since=since, until=until, private=private)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Export(str(folder), to, since, until, private, tables)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one line for each kind

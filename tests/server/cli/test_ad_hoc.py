@@ -72,3 +72,13 @@ def test_texts_and_users_are_for_admins(server: ServerProcess, home: Path) -> No
         reader.post("/v1/sql", asked, expect=403)
         counted = {"sql": "SELECT count(DISTINCT unit_id) AS users FROM requests"}
         assert reader.post("/v1/sql", counted)["rows"] == [[3]]
+
+
+def test_an_export_is_made_while_the_server_runs(server: ServerProcess, home: Path, tmp_path: Path) -> None:
+    found = coalmine_json("export", str(tmp_path / "out"), "--to", "parquet", home=home)
+    assert {each["table"]: each["rows"] for each in found["tables"]}["requests"] == 5
+    assert {each["file"] for each in found["tables"]} == {path.name for path in (tmp_path / "out").iterdir()}
+    assert list((home / "exports").iterdir()) == []
+    again = coalmine("export", str(tmp_path / "out"), home=home)
+    assert again.returncode == 2
+    assert "is not empty" in again.stderr
