@@ -194,6 +194,7 @@ def build_api(
         app.include_router(readouts.changes, dependencies=[bearer, known])
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
             alerts,
+            backups,
             datasets,
             eval_runs,
             events,
@@ -203,7 +204,7 @@ def build_api(
             suites,
         )
 
-        for part in (alerts, datasets, suites, eval_runs, events, judges, production, reruns):
+        for part in (alerts, backups, datasets, suites, eval_runs, events, judges, production, reruns):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy

@@ -8,6 +8,7 @@ import typer
 from coalmine_server.cli import (
     ad_hoc,
     alerts,
+    backup,
     call,
     dead_letters,
     demo,
@@ -187,6 +188,8 @@ evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
+app.command("backup", rich_help_panel=MAINTAIN)(backup.backup)
+app.command("restore", rich_help_panel=MAINTAIN)(backup.restore)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
 app.add_typer(setup.token_app, name="token", rich_help_panel=SET_UP)
 app.add_typer(setup.settings_app, name="settings", rich_help_panel=SET_UP)
