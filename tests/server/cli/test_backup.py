@@ -71,7 +71,7 @@ def test_a_restored_home_answers_the_same(
         expected = answers(server)
         send(home, 5)  # the server goes on
     assert list((home / "backups").iterdir()) == []
-    assert (found["counts"]["store"]["requests_hot"], found["counts"]["registry"]["prompt_versions"]) == (
+    assert (found["counts"]["store"]["requests_hot"], found["counts"]["registry"]["versions"]) == (
         20,
         1,
     )

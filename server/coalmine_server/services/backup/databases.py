@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 
 from coalmine_consumers.sql import quote_identifier
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_server.errors import CheckFailed, ConfigurationError, Unavailable
 
 DUMP: Final = "registry.pgdump"
@@ -51,7 +52,8 @@ def dump_postgresql(url: str, target: Path) -> dict[str, int]:
     """Dumps a registry, and counts its rows, as of one moment.
 
     Raises:
-        Unavailable: It does not answer, or pg_dump is missing or fails.
+        Unavailable: It does not answer.
+        InvalidParameter: pg_dump is missing or fails: it has to be as new as the server.
     """
     import psycopg  # noqa: PLC0415 - only where there is one
 
@@ -74,7 +76,8 @@ def restore_postgresql(url: str, dump: Path) -> dict[str, int]:
 
     Raises:
         ConfigurationError: The database has tables.
-        Unavailable: It does not answer, or pg_restore is missing or fails.
+        Unavailable: It does not answer.
+        InvalidParameter: pg_restore is missing or fails.
     """
     import psycopg  # noqa: PLC0415
 
@@ -84,16 +87,8 @@ def restore_postgresql(url: str, dump: Path) -> dict[str, int]:
                 raise ConfigurationError(
                     "the database of registry.url has tables", "name an empty one in registry.url"
                 )
-        _run(
-            url,
-            "pg_restore",
-            "--no-owner",
-            "--exit-on-error",
-            "--single-transaction",
-            "--dbname",
-            "",
-            str(dump),
-        )
+        place = f"--dbname={_place(url)}"
+        _run(url, "pg_restore", "--no-owner", "--single-transaction", place, str(dump))
         with psycopg.connect(_plain(url)) as connection:
             return _postgresql_counts(connection)
     except psycopg.Error as error:
@@ -106,7 +101,7 @@ def _postgresql_counts(connection: object) -> dict[str, int]:
     assert isinstance(connection, psycopg.Connection)
     tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
     return {
-        str(name): connection.execute(f"SELECT count(*) FROM {quote_identifier(str(name))}").fetchone()[0]  # type: ignore[index,call-overload] # noqa: S608
+        str(name): connection.execute(f"SELECT count(*) FROM {quote_identifier(str(name))}").fetchone()[0]  # type: ignore[index] # noqa: S608
         for (name,) in tables.fetchall()
     }
 
@@ -118,7 +113,11 @@ def _plain(url: str) -> str:
 
 def _place(url: str) -> str:
     """The same, without the password."""
-    return make_url(url).set(drivername="postgresql", password=None).render_as_string()
+    found = make_url(url)
+    place = URL.create(
+        "postgresql", found.username, None, found.host, found.port, found.database, found.query
+    )
+    return place.render_as_string()
 
 
 def _run(url: str, program: str, *options: str) -> None:
@@ -128,9 +127,11 @@ def _run(url: str, program: str, *options: str) -> None:
             [program, *options], env=_environment(make_url(url)), capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:
-        raise Unavailable(f"{program} is not installed", "install PostgreSQL's client programs") from error
+        raise InvalidParameter(
+            f"{program} is not installed, which a registry in PostgreSQL needs: install its client programs"
+        ) from error
     if done.returncode:
-        raise Unavailable(f"{program} failed: {done.stderr.strip()[:500]}")
+        raise InvalidParameter(f"{program} failed: {done.stderr.strip()[:500]}")
 
 
 def _environment(url: URL) -> Mapping[str, str]:
