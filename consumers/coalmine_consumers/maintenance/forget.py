@@ -1,8 +1,8 @@
 """Forgets users: what says who they were is taken out of raw rows, in place of which nothing can be said.
 
-Rows stay, with a pseudonym that nobody can trace, so that every count, sum and audit stays what it was: of a call
-its texts, session, trace and parameters go, of feedback its comment, correction and metadata, of scores their
-rationales. Files are written anew, one after the other; queries see each change as a whole.
+Rows stay, with a pseudonym that nobody can trace, so that every count, sum and audit stays what it was: of a
+call its texts, session, trace and parameters go, of feedback its comment, correction and metadata, of scores
+their rationales. Files are written anew, one after the other; queries see each change as a whole.
 """
 
 import secrets
@@ -38,10 +38,11 @@ SHORTEST_SEARCHED: Final = 6
 """Characters of an identifier that is looked for inside dead letters: a shorter one is in anybody's."""
 
 _UNIT: Final = "coalesce((SELECT any_value(name) FROM pseudonyms WHERE id = unit_id), unit_id)"
+_OF_CALLS: Final = "request_id IN (SELECT request_id::UUID FROM forgotten)"
 _ABOUT: Final[Mapping[IngestedEvent, str]] = {
     "requests": "unit_id IN (SELECT id FROM pseudonyms)",
-    "feedback": "(unit_id IN (SELECT id FROM pseudonyms) OR request_id IN (SELECT request_id FROM forgotten))",
-    "scores": "request_id IN (SELECT request_id FROM forgotten)",
+    "feedback": f"(unit_id IN (SELECT id FROM pseudonyms) OR {_OF_CALLS})",  # noqa: S608 - our own
+    "scores": _OF_CALLS,
 }
 """Which rows are about them."""
 _EMPTIED: Final[Mapping[IngestedEvent, Mapping[str, str]]] = {
@@ -133,7 +134,7 @@ def _changed(connection: duckdb.DuckDBPyConnection, update: str) -> int:
     return int(rows)
 
 
-def _rewrite(
+def _rewrite(  # noqa: PLR0917 - what, and with what
     store: Store,
     event: IngestedEvent,
     tables: Mapping[str, pa.Table],
@@ -208,7 +209,7 @@ def _empty_dead_letters(connection: duckdb.DuckDBPyConnection, unit_id: str) -> 
 
 
 def _left(store: Store, tables: Mapping[str, pa.Table]) -> dict[str, int]:
-    left = {}
+    left: dict[str, int] = {}
     with store.cursor() as cursor, lent(cursor, **tables):
         for event in INGESTED_EVENTS:
             # Emptied calls have another unit, so whatever has theirs still says something.

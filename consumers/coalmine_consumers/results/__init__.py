@@ -22,6 +22,7 @@ from coalmine_consumers.results.feedback import (
     PlaceMetric,
     ServedBy,
 )
+from coalmine_consumers.results.forget import Forgotten
 from coalmine_consumers.results.ingest import (
     Counts,
     GapRow,
@@ -77,6 +78,7 @@ __all__ = [
     "ExportedTable",
     "Facets",
     "FeedbackRow",
+    "Forgotten",
     "FrameKind",
     "GapRow",
     "IngestStatus",

@@ -13,6 +13,7 @@ from coalmine_server.cli import (
     dead_letters,
     demo,
     explain,
+    forget,
     pipeline,
     readout,
     review,
@@ -188,6 +189,7 @@ evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
+app.command("forget", rich_help_panel=MAINTAIN)(forget.forget)
 app.command("backup", rich_help_panel=MAINTAIN)(backup.backup)
 app.command("restore", rich_help_panel=MAINTAIN)(backup.restore)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
