@@ -24,7 +24,7 @@ def test_a_user_is_forgotten_while_the_server_runs(tmp_path: Path) -> None:
         server.wait_ready()
         eventually(lambda: server.json("/v1/ingest")["counts"]["stored"] == 6 or None, what="stored")
         with Person.local(server) as admin:
-            case = {"id": "1", "inputs": {"question": "what is it?"}, "source": f"request:{ids[0]}"}
+            case = {"id": "1", "variables": {"question": "what is it?"}, "source": f"request:{ids[0]}"}
             admin.post("/v1/datasets", {"name": "kept", "lines": json.dumps(case) + "\n"}, expect=201)
             before = admin.get("/v1/versions")
             report = coalmine_json("forget", "--unit-id", "ann-1234567", home=home)
