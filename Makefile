@@ -109,6 +109,10 @@ reference: setup ## Renew docs/api.md and docs/settings.md after a change of the
 docs: setup ## Build the documentation as a site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
+.PHONY: dictionary
+dictionary: setup ## Renew docs/data-dictionary.md after a change of an event or of the store's tables
+	@$(BIN)/python -m coalmine_consumers.ad_hoc.dictionary > docs/data-dictionary.md
+
 .PHONY: screenshots
 screenshots: setup ## Renew the pictures of the dashboard in docs/screenshots: minutes, needs a Chromium
 	@$(BIN)/python -m docs.screenshots

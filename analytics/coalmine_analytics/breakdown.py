@@ -51,6 +51,7 @@ def broken_down(
     return Breakdown(
         prompt=question.prompt,
         by=question.by,
+        and_by=question.and_by,
         segment=question.segment,
         alpha=plan.alpha,
         counted_share=sums.counted_share,

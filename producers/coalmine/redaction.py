@@ -35,6 +35,15 @@ _MAPS: Final = ("segments", "metadata", "request_parameters", "metrics")
 _HASH_CHARS: Final = 32
 
 
+def hashed_unit(key: str, unit_id: str) -> str:
+    """Returns what a client with `unit_ids="hashed"` sends in place of an identifier of a unit or session."""
+    return _hashed(key.encode("utf-8", "replace"), unit_id)
+
+
+def _hashed(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode("utf-8", "replace"), "sha256").hex()[:_HASH_CHARS]
+
+
 class Redactor:
     """Applies the hook so that a text is kept only if the hook returned it, then hashes units and sessions.
 
@@ -67,14 +76,10 @@ class Redactor:
         if self._key is not None:
             for field in ("unit_id", "session_id"):
                 if record.get(field) and record[field] != record["request_id"]:
-                    record[field] = self._hashed(self._key, record[field])
+                    record[field] = _hashed(self._key, record[field])
         if "unit_group" in record and record["unit_id"] != unit_id:
             record["unit_id"] = record["unit_id"] or record["request_id"]
             record["unit_group"] = unit_group(record["unit_id"])
-
-    @staticmethod
-    def _hashed(key: bytes, text: str) -> str:
-        return hmac.digest(key, text.encode("utf-8", "replace"), "sha256").hex()[:_HASH_CHARS]
 
     def _kept_entries(self, entries: Mapping[str, Any], field: str) -> dict[str, Any]:
         kept: dict[str, Any] = {}

@@ -29,3 +29,47 @@ class TimelineItem:
     """Rollout that decided it, if one did."""
     revision: int | None
     """Revision of the deployment that it made, if it made one."""
+
+
+@result
+class BackupFile:
+    """One file of a backup."""
+
+    path: str
+    """Path below the folder of the backup."""
+    size_bytes: int
+    """Size of the file, bytes."""
+    sha256: str
+    """Digest of the file, hexadecimal."""
+
+
+@result
+class Backup:
+    """A backup of a home on the server's machine."""
+
+    directory: str
+    """Folder of the backup, below the server's home."""
+    format: int
+    """Version of the layout of backups."""
+    created_at: datetime
+    """When it was made, UTC."""
+    coalmine_version: str
+    """Version of Coalmine that made it."""
+    files: list[BackupFile]
+    """Everything that it has."""
+    counts: dict[str, dict[str, int]]
+    """Rows by database and table: store, registry, alerts, evals."""
+
+
+@result
+class Restored:
+    """A home that was restored from a backup."""
+
+    home: str
+    """Folder of the home."""
+    files: int
+    """Number of files of the backup, all with the right digest."""
+    counts: dict[str, dict[str, int]]
+    """Rows by database and table, of the backup."""
+    checks: list[str]
+    """What was checked: digests, and counts, audit and registry with `--verify`."""

@@ -14,7 +14,7 @@ class BreakdownGroup:
     """One group."""
 
     name: str
-    """Empty: requests without the segment."""
+    """Empty: requests without the segment. By two dimensions: both values, e.g. `1.1.0 / gpt-4o`."""
     requests: int
     units: int
     """Distinct users, or whatever the units are."""
@@ -62,6 +62,8 @@ class Breakdown:
 
     prompt: str
     by: Dimension
+    and_by: Dimension | None
+    """The second dimension, where groups are pairs of values; null otherwise."""
     segment: str | None
     """Key of the segment, where it is by one."""
     alpha: float

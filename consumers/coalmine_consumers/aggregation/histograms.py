@@ -20,19 +20,20 @@ GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 ZERO_BUCKET = -(2**31)
 """Sorts before every other bucket and fits an INTEGER column."""
 
-_LOG_GAMMA = float(np.log(GAMMA))
+LOG_GAMMA = float(np.log(GAMMA))
+"""Width of a bucket, on the scale of natural logarithms."""
 
 
 def bucket_of(values: FloatArray | IntArray) -> Int32Array:
     """The bucket of each value. Values must be finite."""
     positive = values > 0
     logarithms = np.log(values, out=np.zeros(len(values)), where=positive)
-    return np.where(positive, np.ceil(logarithms / _LOG_GAMMA), ZERO_BUCKET).astype(np.int32)
+    return np.where(positive, np.ceil(logarithms / LOG_GAMMA), ZERO_BUCKET).astype(np.int32)
 
 
 def value_of(buckets: Int32Array) -> FloatArray:
     """The value each bucket answers with."""
-    logarithms = buckets * _LOG_GAMMA + np.log(2 / (GAMMA + 1))
+    logarithms = buckets * LOG_GAMMA + np.log(2 / (GAMMA + 1))
     # The topmost bucket reaches past the largest double by less than its width.
     values = np.exp(np.minimum(logarithms, np.log(np.finfo(np.float64).max)))
     return np.where(buckets == ZERO_BUCKET, 0.0, values)

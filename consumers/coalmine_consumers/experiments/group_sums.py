@@ -27,6 +27,8 @@ _COUNTED = "counted_groups"
 """Views of the cursor's own."""
 _MIX: Final = "all"
 
+SEPARATOR: Final = " / "
+
 Dimension = Literal["version", "model", "environment", "app", "segment"]
 
 
@@ -43,6 +45,8 @@ class GroupQuestion:
     model: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    and_by: Dimension | None = None
+    """Second dimension: groups are pairs of values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Group:
     """One group."""
 
     name: str
-    """Empty: requests without the segment."""
+    """Empty: requests without the segment. Of two dimensions: both values, between them `SEPARATOR`."""
     requests: int
     units: int
     first_event_time: datetime
@@ -121,7 +125,14 @@ def segment_keys(cursor: duckdb.DuckDBPyConnection, question: GroupQuestion, mos
 
 
 def _expression(question: GroupQuestion) -> str:
-    match question.by:
+    first = _value(question, question.by)
+    if question.and_by is None:
+        return first
+    return f"concat({first}, {quote_literal(SEPARATOR)}, {_value(question, question.and_by)})"
+
+
+def _value(question: GroupQuestion, dimension: Dimension) -> str:
+    match dimension:
         case "model":
             return "coalesce(response_model, request_model)"
         case "segment":

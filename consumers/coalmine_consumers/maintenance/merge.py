@@ -104,7 +104,7 @@ def _write_sorted(chosen: MergePlan, batches: Iterator[pa.RecordBatch], writer: 
 
 def _in_order(scan: str, windows: Sequence[Window], memory_limit_mb: int) -> Iterator[pa.RecordBatch]:
     query = _WINDOW.format(scan=scan)
-    with _own_instance(memory_limit_mb) as own:
+    with own_instance(memory_limit_mb) as own:
         for window in windows:
             parameters = {"first_us": window.first_us, "next_us": window.next_us}
             yield from fetch_table(own, query, parameters).to_batches()
@@ -117,7 +117,8 @@ def _check_complete(found: Sequence[Segment], wanted: set[UUID]) -> None:
 
 
 @contextmanager
-def _own_instance(memory_limit_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def own_instance(memory_limit_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of one's own for reading files, within a limit of memory."""
     own = duckdb.connect(
         ":memory:",
         config={

@@ -12,6 +12,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.ingest_health import IngestHealth, ingest_health
 from coalmine_consumers.queries.metric_quantiles import quantiles
 from coalmine_consumers.queries.model_use import model_use
+from coalmine_consumers.queries.quantities import Dimensions, quantities
 from coalmine_consumers.queries.segment_files import segment_files
 from coalmine_consumers.queries.stored_call import stored_call
 from coalmine_consumers.queries.timeseries import timeseries
@@ -20,6 +21,7 @@ from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.queries.versions import versions
 
 __all__ = [
+    "Dimensions",
     "Filters",
     "IngestHealth",
     "call_context",
@@ -30,6 +32,7 @@ __all__ = [
     "ingest_health",
     "model_use",
     "quantiles",
+    "quantities",
     "segment_files",
     "stored_call",
     "timeseries",

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final, cast
 
 import numpy as np
+import pyarrow as pa
 
-from coalmine_consumers.aggregation.histograms import quantiles
+from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET, quantiles
 from coalmine_consumers.arrays import Int32Array, IntArray
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.sql import Source, statement
+from coalmine_schemas.errors import InvalidParameter
 
 NANO = Decimal(10) ** 9
 
@@ -21,6 +23,10 @@ Name = tuple[str, str]
 """Prompt, version."""
 Key = tuple[datetime | None, str, str]
 """Bucket (None where time is not told apart), prompt, version."""
+KEYS: Final = ("prompt", "version")
+"""What tells groups apart, where nothing else is asked for."""
+METRICS: Final = ("latency_ms", "time_to_first_token_ms")
+"""Metrics whose quantiles belong to the measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +98,54 @@ def measured_groups(
     """Returns everything measured of some versions and, given a length, by bucket of time."""
     if not names:
         return {}
-    parameters = _parameters(filters, pieces, names, bucket_s)
-    totals = source.rows(statement("totals", __package__), parameters)
-    quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
-    means = {_key(row): (row["mean"], row["n"]) for row in quality.to_pylist()}
-    metrics = ("latency_ms", "time_to_first_token_ms")
-    found = histograms(source, filters, pieces, names, metrics, bucket_s=bucket_s)
-    groups: dict[Key, Group] = {}
+    parameters = rollup_parameters(filters, pieces, names, bucket_s)
+    return cast("dict[Key, Group]", measured(source, parameters, KEYS))
+
+
+def measured(
+    source: Source,
+    parameters: Mapping[str, Any],
+    keys: Sequence[str],
+    *,
+    calls: str | None = None,
+    most: int | None = None,
+) -> dict[tuple[Any, ...], Group]:
+    """Returns everything measured of the groups that some columns tell apart: the bucket of time, then these.
+
+    Args:
+        source: Where to look.
+        parameters: Of the statement `totals`, or, of raw calls, of `chosen_calls`.
+        keys: Names of the columns; one that is not there as it is, as `expression AS name`.
+        calls: A query of raw calls to count; None: rollups are added up.
+        most: Groups that may be found.
+
+    Raises:
+        InvalidParameter: There are more.
+    """
+    suffix, relation = ("", {}) if calls is None else ("_of_calls", {"calls": calls})
+    named = [key.rpartition(" AS ")[2] for key in keys]
+
+    def text(name: str) -> str:
+        return statement(f"{name}{suffix}", __package__).format(keys=", ".join(keys), **relation)
+
+    first = text("totals")
+    if most is not None:
+        first = f"SELECT * FROM ({first}) LIMIT {most + 1}"  # noqa: S608 - a number
+    totals = source.rows(first, parameters)
+    if most is not None and len(totals) > most:
+        raise InvalidParameter(f"more than {most:,} groups: name a prompt, or fewer or other dimensions")
+    quality = source.table(text("named_means"), {**parameters, "name": "quality"})
+    means = {_key(row, named): (row["mean"], row["n"]) for row in quality.to_pylist()}
+    wanted = (
+        {"metrics": list(METRICS)} if calls is None else {"log_gamma": LOG_GAMMA, "zero_bucket": ZERO_BUCKET}
+    )
+    found = _histograms_of(source.table(text("histograms"), {**parameters, **wanted}), [*named, "metric"])
+    groups: dict[tuple[Any, ...], Group] = {}
     for row in totals:
-        key = _key(row)
+        key = _key(row, named)
         mean, n = means.get(key, (None, 0))
         measures = {**_from_totals(row), "quality_mean": mean, "quality_n": n}
-        for metric in metrics:
+        for metric in METRICS:
             histogram = found.get((*key, metric))
             p50, p95 = (None, None) if histogram is None else histogram.quantiles((0.5, 0.95))
             measures |= {f"{metric}_p50": p50, f"{metric}_p95": p95}
@@ -123,13 +165,18 @@ def histograms(
     """Returns histograms of some versions, by group and metric."""
     if not names:
         return {}
-    parameters = {**_parameters(filters, pieces, names, bucket_s), "metrics": list(metrics)}
-    rows = source.table(statement("histograms", __package__), parameters).combine_chunks()
+    parameters = {**rollup_parameters(filters, pieces, names, bucket_s), "metrics": list(metrics)}
+    text = statement("histograms", __package__).format(keys=", ".join(KEYS))
+    return _histograms_of(source.table(text, parameters), [*KEYS, "metric"])
+
+
+def _histograms_of(found: pa.Table, named: Sequence[str]) -> dict[tuple[Any, ...], Histogram]:
+    rows = found.combine_chunks()
     if not rows.num_rows:
         return {}
     buckets = rows["histogram_bucket"].to_numpy()
     counts = rows["n"].to_numpy()
-    keys = rows.select(["bucket", "prompt", "version", "metric"])
+    keys = rows.select(["bucket", *named])
     # Rows come sorted by key: a group begins where some part of the key differs from the row before.
     changed = np.zeros(rows.num_rows, np.bool_)
     changed[0] = True
@@ -140,16 +187,15 @@ def histograms(
     starts = np.flatnonzero(changed)
     ends = np.append(starts[1:], rows.num_rows)
     return {
-        (row["bucket"], row["prompt"], row["version"], row["metric"]): Histogram(
-            buckets[start:end], counts[start:end]
-        )
+        _key(row, named): Histogram(buckets[start:end], counts[start:end])
         for row, start, end in zip(keys.take(starts).to_pylist(), starts, ends, strict=True)
     }
 
 
-def _parameters(
+def rollup_parameters(
     filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], bucket_s: int | None
 ) -> dict[str, Any]:
+    """Parameters of the statements that add up rollups."""
     return {
         "environment": filters.environment,
         "app": filters.app,
@@ -193,8 +239,8 @@ def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _key(row: Mapping[str, Any]) -> Key:
-    return (row["bucket"], row["prompt"], row["version"])
+def _key(row: Mapping[str, Any], named: Sequence[str]) -> tuple[Any, ...]:
+    return (row["bucket"], *(row[name] for name in named))
 
 
 def piece_rows(pieces: Sequence[Piece]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
 
+from coalmine_consumers.results.ad_hoc import SqlAnswer, SqlColumn
 from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
 from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
 from coalmine_consumers.results.dead_letters import (
@@ -12,6 +13,7 @@ from coalmine_consumers.results.dead_letters import (
 )
 from coalmine_consumers.results.drift import DayIgnored
 from coalmine_consumers.results.experiments import ExperimentRow
+from coalmine_consumers.results.export import Export, ExportedTable, ExportFormat
 from coalmine_consumers.results.feedback import (
     CallContext,
     CallPlace,
@@ -20,6 +22,7 @@ from coalmine_consumers.results.feedback import (
     PlaceMetric,
     ServedBy,
 )
+from coalmine_consumers.results.forget import Forgotten
 from coalmine_consumers.results.ingest import (
     Counts,
     GapRow,
@@ -39,6 +42,7 @@ from coalmine_consumers.results.measures import (
     QuantileRow,
     Quantiles,
     QuantileValue,
+    QuantityRow,
     Step,
     StepChoice,
     Timeseries,
@@ -69,8 +73,12 @@ __all__ = [
     "DeadLettersChanged",
     "DeploymentMark",
     "ExperimentRow",
+    "Export",
+    "ExportFormat",
+    "ExportedTable",
     "Facets",
     "FeedbackRow",
+    "Forgotten",
     "FrameKind",
     "GapRow",
     "IngestStatus",
@@ -85,10 +93,13 @@ __all__ = [
     "QuantileRow",
     "QuantileValue",
     "Quantiles",
+    "QuantityRow",
     "RebuildStatus",
     "Rebuilt",
     "SegmentRow",
     "ServedBy",
+    "SqlAnswer",
+    "SqlColumn",
     "Step",
     "StepChoice",
     "StillFailing",

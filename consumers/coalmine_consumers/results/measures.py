@@ -102,6 +102,36 @@ class VersionRow(Measures, _OfVersion):
 
 
 @result
+class QuantityRow(Measures):
+    """Requests that dimensions do not tell apart. Of a dimension that was not asked for, the name is null."""
+
+    prompt: str | None
+    """Name of the prompt."""
+    version: str | None
+    """Version of the prompt."""
+    model: str | None
+    """Model that answered: the response's name where there is one, else the request's."""
+    environment: str | None
+    """Name of the environment."""
+    app: str | None
+    """Name of the application."""
+    segment: str | None
+    """Value of the segment asked for; empty for requests without it."""
+    environments: list[str]
+    """Environments that served it, sorted."""
+    models: list[str]
+    """Models that answered, sorted."""
+    variants: list[str]
+    """Arms of experiments that chose it, sorted; empty where none did."""
+    preferred: bool
+    """True for the row of requests whose users preferred the version among the versions offered."""
+    first_event_time: datetime | None
+    """Start of its first call in the period read, UTC."""
+    last_event_time: datetime | None
+    """Start of its last call in the period read, UTC."""
+
+
+@result
 class UnpricedRow:
     """A model with calls whose cost is not known."""
 

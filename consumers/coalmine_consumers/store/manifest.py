@@ -13,7 +13,7 @@ from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.sql import fetch_rows
 from coalmine_consumers.store.segments import SEGMENTS_FOLDER, Segment
 
-RetiredReason = Literal["merged", "retention"]
+RetiredReason = Literal["merged", "retention", "forgotten"]
 
 _COLUMNS = tuple(field.name for field in fields(Segment))
 _UUIDS = ("segment_id", "min_id", "max_id")  # which DuckDB hands to Arrow as text

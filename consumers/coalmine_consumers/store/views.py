@@ -26,15 +26,21 @@ def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: 
     A file that is gone is left out, so that an accident to one file stops neither ingest nor queries nor
     opening the store; `audit` says what is missing.
     """
-    live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
-    paths = [str(directory / path) for (path,) in live if (directory / path).is_file()]
-    if len(paths) < len(live):
-        _log.error("%d of %d segment files of %s are missing", len(live) - len(paths), len(live), event)
+    paths = live_paths(connection, directory, event)
     hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
     if paths:
         stored = segment_scan(connection, event, paths)
         hot += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
     connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {hot}")
+
+
+def live_paths(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> list[str]:
+    """The files that hold an event's rows, as this transaction sees them, without those that are gone."""
+    live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
+    paths = [str(directory / path) for (path,) in live if (directory / path).is_file()]
+    if len(paths) < len(live):
+        _log.error("%d of %d segment files of %s are missing", len(live) - len(paths), len(live), event)
+    return paths
 
 
 def refresh_views(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:

@@ -3,13 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, or_, select
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from coalmine_evals.storage.tables import production_progress, production_scores, production_state
+from coalmine_registry.storage.database import Database
 
+_AT_ONCE: Final = 500
+"""Requests that one statement names."""
 _LATEST: Final = 50
 """Scores that say what the next will cost."""
 
@@ -94,6 +98,38 @@ def scored_already(connection: Connection, metric: str, request_ids: Collection[
         production_scores.c.metric == metric, production_scores.c.request_id.in_(request_ids)
     )
     return set(connection.scalars(query))
+
+
+def forget_scores(database: Database, request_ids: Collection[str]) -> int:
+    """Takes out of scores whose calls they are about, and what waits to be published of their rationales.
+
+    Returns:
+        How many there were.
+    """
+    of_calls = production_scores.c.request_id
+
+    def write(connection: Connection) -> int:
+        units: dict[str, str] = {}
+        found = [
+            row
+            for ids in _pieces(list(request_ids))
+            for row in connection.execute(select(production_scores).where(of_calls.in_(ids)))
+        ]
+        for row in found:
+            # Scores of one unit stay together: they are not independent.
+            unit = units.setdefault(row.unit, token_hex(8))
+            event = None if row.event is None else {**row.event, "rationale": None}
+            values = {"unit": unit, "event": event}
+            connection.execute(
+                update(production_scores).where(production_scores.c.id == row.id).values(**values)
+            )
+        return len(found)
+
+    return database.write(write)
+
+
+def _pieces(request_ids: Sequence[str]) -> list[Sequence[str]]:
+    return [request_ids[place : place + _AT_ONCE] for place in range(0, len(request_ids), _AT_ONCE)]
 
 
 def spent_nano_usd(connection: Connection, day: datetime) -> int:

@@ -18,7 +18,7 @@ from coalmine_server.api.auth import needs, required_roles
 from coalmine_server.api.parameters import known_parameters
 from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE, install_problem_handlers
 from coalmine_server.api.representation import JSON_MEDIA_TYPE
-from coalmine_server.api.routes import calls, costs, measures, pipeline, readouts
+from coalmine_server.api.routes import ad_hoc, calls, costs, measures, pipeline, readouts
 from coalmine_server.services.owned_store import OwnedStore
 
 if TYPE_CHECKING:
@@ -190,11 +190,12 @@ def build_api(
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
     known = Depends(known_parameters)
     if with_measures:
-        for each in (measures, calls, costs, pipeline, readouts):
+        for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
             app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
         app.include_router(readouts.changes, dependencies=[bearer, known])
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
             alerts,
+            backups,
             datasets,
             eval_runs,
             events,
@@ -205,7 +206,18 @@ def build_api(
             traces,
         )
 
-        for part in (alerts, datasets, suites, eval_runs, events, judges, production, reruns, traces):
+        for part in (
+            alerts,
+            backups,
+            datasets,
+            suites,
+            eval_runs,
+            events,
+            judges,
+            production,
+            reruns,
+            traces,
+        ):
             app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
         from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy

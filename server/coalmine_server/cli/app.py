@@ -6,12 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 from coalmine_server.cli import (
+    ad_hoc,
     alerts,
+    backup,
     call,
     dead_letters,
     demo,
     explain,
     feedback_link,
+    forget,
     mcp,
     pipeline,
     readout,
@@ -125,6 +128,8 @@ app.command("simulate", rich_help_panel=RUN)(simulate.simulate)
 app.command("versions", rich_help_panel=INSPECT)(versions.versions)
 app.command("timeseries", rich_help_panel=INSPECT)(versions.timeseries)
 app.command("metrics", rich_help_panel=INSPECT)(versions.metrics)
+app.command("sql", rich_help_panel=INSPECT)(ad_hoc.sql)
+app.command("export", rich_help_panel=INSPECT)(ad_hoc.export)
 app.command("call", rich_help_panel=INSPECT)(call.call)
 app.command("readout", rich_help_panel=INSPECT)(readout.readout)
 app.command("compare", rich_help_panel=INSPECT)(readout.compare)
@@ -189,6 +194,9 @@ evals_app.command("backtest", epilog=BACKTEST_EXIT_CODES)(backtest.backtest)
 app.add_typer(review.app, name="review", rich_help_panel=EVALUATE)
 app.command("audit", rich_help_panel=MAINTAIN)(pipeline.audit)
 app.command("rebuild", rich_help_panel=MAINTAIN)(pipeline.rebuild)
+app.command("forget", rich_help_panel=MAINTAIN)(forget.forget)
+app.command("backup", rich_help_panel=MAINTAIN)(backup.backup)
+app.command("restore", rich_help_panel=MAINTAIN)(backup.restore)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=MAINTAIN)
 app.command("feedback-link", rich_help_panel=SET_UP)(feedback_link.feedback_link)
 app.add_typer(setup.token_app, name="token", rich_help_panel=SET_UP)

@@ -43,7 +43,8 @@ UntilOption = Annotated[
 def _no_segments(value: list[str] | None) -> None:
     if value:
         raise typer.BadParameter(
-            "measures of versions are kept without segments, so no row tells one segment from another; "
+            "measures over time are kept without segments, so no row tells one segment from another; "
+            "`coalmine versions --segment KEY=VALUE` counts raw calls, "
             "`coalmine explain PROMPT --a VERSION --b VERSION` shows which segments moved, "
             "`coalmine compare PROMPT A B --segment KEY` adjusts for one, and the raw requests, as Parquet "
             "files that DuckDB and polars read (docs/raw-rows.md), have all of them"

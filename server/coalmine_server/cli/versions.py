@@ -1,6 +1,7 @@
 """`coalmine versions` and `coalmine timeseries`: cost, latency, quality and errors of each version."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
@@ -21,7 +22,7 @@ from coalmine_server.cli.options import (
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 
 if TYPE_CHECKING:
-    from coalmine_consumers.results import Measures, UnpricedRow, VersionRow
+    from coalmine_consumers.results import Measures, QuantityRow, UnpricedRow, VersionRow
 
 NO_REQUESTS = "no matching requests"
 MOST_MODELS = 5
@@ -63,24 +64,40 @@ def versions(
     model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    segment: SegmentRefused = None,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--segment",
+            metavar="KEY=VALUE",
+            help="Only calls with this value of a segment; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     by: Annotated[
-        Literal["model"] | None,
-        typer.Option("--by", help="model: one row for each version and model.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            "--by",
+            help="One row for each prompt, version, model, environment, app or segment:KEY; may be given "
+            "twice, or as version,model. One that is neither prompt nor version is within each version.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare versions: requests, errors, tokens, cost, latency, quality and thumbs of each.
 
-    Asks the running server. Without one, ingests what the spool holds and answers from the store.
+    Asks the running server. Without one, ingests what the spool holds and answers from the store. By segment,
+    from raw calls, which are kept for a while.
     """
-    from coalmine_consumers.results import UnpricedRow, VersionRow
+    from coalmine_consumers.results import QuantityRow, UnpricedRow, VersionRow
     from coalmine_server.client import read_as
 
     chosen = {"prompt": prompt, "version": version, "environment": environment, "app": app, "model": model}
     chosen |= {"since": since, "until": until}
+    dimensions = [name for each in by or () for name in each.split(",")]
+    asked = {**chosen, "by": dimensions, "segment": segment, "limit": PAGE_ROWS}
     with asking(context, quiet=as_json) as client:
-        rows = client.items("/v1/versions", {**chosen, "by": by, "limit": PAGE_ROWS})
+        rows = client.items("/v1/versions", asked, slow=bool(dimensions or segment))
         if not rows:
             check_known(client, chosen)
         some = any(row["priced_requests"] < row["requests"] for row in rows)
@@ -90,7 +107,10 @@ def versions(
     if as_json:
         write_json(rows)
     else:
-        write_versions(read_as(list[VersionRow], rows), by_model=by == "model")
+        if segment or dimensions not in ([], ["model"]):
+            write_quantities(read_as(list[QuantityRow], rows))
+        else:
+            write_versions(read_as(list[VersionRow], rows), by_model=bool(dimensions))
         note_unpriced(read_as(list[UnpricedRow], unpriced))
 
 
@@ -104,8 +124,22 @@ def write_versions(rows: "list[VersionRow]", *, by_model: bool = False) -> None:
         _write(rows, {**keys, **MEASURES, **models})
 
 
-def _version(row: "VersionRow") -> str:
-    return f"{row.version} (preferred)" if row.preferred else row.version
+def write_quantities(rows: "list[QuantityRow]") -> None:
+    """The table of quantities by dimensions, for people; those that were asked for come first."""
+    names = ("prompt", "version", "model", "environment", "app", "segment")
+    told = [name for name in names if rows and getattr(rows[0], name) is not None]
+    keys: Cells[QuantityRow] = {
+        name: _version if name == "version" else partial(_named, name) for name in told
+    }
+    _write(rows, {**keys, **MEASURES})
+
+
+def _named(name: str, row: "QuantityRow") -> str:
+    return getattr(row, name) or "(none)"
+
+
+def _version(row: "VersionRow | QuantityRow") -> str:
+    return f"{row.version} (preferred)" if row.preferred else str(row.version)
 
 
 def _write(rows: "Sequence[Row]", columns: "Cells[Row]") -> None:

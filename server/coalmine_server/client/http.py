@@ -74,11 +74,13 @@ class Client:
         """
         return self._ask("GET", path, parameters, slow=slow)
 
-    def pages(self, path: str, parameters: Parameters | None = None) -> Iterator[dict[str, Any]]:
-        """Yields every page of a list, as parsed JSON."""
+    def pages(
+        self, path: str, parameters: Parameters | None = None, *, slow: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yields every page of a list, as parsed JSON; `slow` where each may take minutes."""
         cursor: str | None = None
         while True:
-            page = self.get(path, {**(parameters or {}), "cursor": cursor})
+            page = self.get(path, {**(parameters or {}), "cursor": cursor}, slow=slow)
             if not (isinstance(page, dict) and page.keys() >= {"items", "next_cursor"}):
                 raise self._stranger(path)
             yield page
@@ -86,17 +88,20 @@ class Client:
             if cursor is None:
                 return
 
-    def items(self, path: str, parameters: Parameters | None = None, *, most: int | None = None) -> list[Any]:
+    def items(
+        self, path: str, parameters: Parameters | None = None, *, most: int | None = None, slow: bool = False
+    ) -> list[Any]:
         """Returns the items of a list, however many pages it takes.
 
         Args:
             path: Path of the list.
             parameters: Query parameters.
             most: Maximum number of items; None for all.
+            slow: True for pages that may take minutes.
         """
         found: list[Any] = []
         limit: Parameters = {} if most is None else {"limit": most}
-        for page in self.pages(path, {**(parameters or {}), **limit}):
+        for page in self.pages(path, {**(parameters or {}), **limit}, slow=slow):
             found += page["items"]
             if most is not None and len(found) >= most:
                 return found[:most]

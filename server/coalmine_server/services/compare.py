@@ -56,10 +56,16 @@ class BreakdownQuestion:
 
     prompt: Annotated[str, Query(min_length=1, description="Name of the prompt.")]
     by: Annotated[
-        Dimension, Query(description="What tells the groups apart; `segment` needs the key of one.")
-    ] = "version"
+        list[Dimension] | None,
+        Query(
+            min_length=1,
+            max_length=2,
+            description="What tells the groups apart, one or two; the version by default. `segment` needs "
+            "the key of one.",
+        ),
+    ] = None
     segment: Annotated[
-        str | None, Query(min_length=1, description="Key of the segment that `by=segment` is about.")
+        str | None, Query(min_length=1, description="Key of the segment that `by=segment` names.")
     ] = None
     version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None
     environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None
@@ -160,9 +166,13 @@ def breakdown_of(owned: OwnedStore, question: BreakdownQuestion) -> Breakdown:
     from coalmine_analytics.breakdown import broken_down  # noqa: PLC0415 - numpy and scipy
 
     check_period(question.since, question.until)
-    if (question.by == "segment") != (question.segment is not None):
+    by = question.by or ["version"]
+    if ("segment" in by) != (question.segment is not None):
         raise InvalidParameter("by=segment and segment=KEY belong together: give both, or neither")
-    asked = GroupQuestion(**asdict(question))
+    if len(set(by)) < len(by):
+        raise InvalidParameter(f"by={by[0]} is given twice: give two dimensions, or one")
+    first, second = (*by, None)[:2]
+    asked = GroupQuestion(**{**asdict(question), "by": first, "and_by": second})
     with owned.store.cursor() as cursor:
         sums = group_sums(cursor, asked)
         segments = [] if sums is None else segment_keys(cursor, asked, MOST_GROUPS)

@@ -10,8 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
+import numpy as np
 import pytest
 
+from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET, bucket_of
+from coalmine_consumers.queries.quantities import chosen_calls
 from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
 
@@ -29,10 +32,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+KEYS = "prompt, version"
+
+
 def run(connection: duckdb.DuckDBPyConnection, file: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
-        connection.sql(statement(file, QUERIES), params=parameters or None).to_arrow_table().to_pylist()
-    )
+    text = statement(file, QUERIES)
+    if "keys" in text:  # the columns that tell rows apart
+        text = text.format(keys=parameters.pop("keys", KEYS), calls=chosen_calls("tier", {}))
+    found: list[dict[str, Any]] = connection.sql(text, params=parameters or None).to_arrow_table().to_pylist()
     return found
 
 
@@ -497,6 +504,126 @@ def test_model_use(connection: duckdb.DuckDBPyConnection) -> None:
     assert (first["first_seen"], first["last_seen"]) == (HOUR, HOUR + 5 * MINUTE)
     assert (second["environment"], second["model"], second["first_seen"]) == ("dev", "new", HOUR + 6 * MINUTE)
     assert len(run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=1)) == 1
+
+
+CALLS: dict[str, Any] = {**ANY, "prompt": None, "version": None, "since": None, "until": None}
+
+
+def raw_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    """Three calls: two of users of a tier, one of which has a model of its own."""
+    different: list[dict[str, Any]] = [
+        {"segments": [{"key": "tier", "value": "pro"}], "cost_nano_usd": 5, "response_model": "n"},
+        {"segments": [{"key": "tier", "value": "pro"}], "error_type": "timeout", "variant": "preferred"},
+        {"version": "2", "time_to_first_token_ms": 0.0, "metrics": [{"key": "quality", "value": 0.5}]},
+    ]
+    for number, values in enumerate(different):
+        insert(
+            connection,
+            "requests_hot",
+            {
+                "request_id": UUID(int=number),
+                "event_time": HOUR + number * MINUTE,
+                "prompt": "p",
+                "version": "1",
+                "environment": "prod",
+                "app": "a",
+                "unit_id": "u",
+                "unit_group": 0,
+                "resolution": "fixed",
+                "request_model": "m",
+                "latency_ms": 10.0 * number,
+                "ingest_id": 1,
+                "ingested_at": HOUR,
+                **values,
+            },
+        )
+    for event in ("requests", "feedback", "scores"):
+        connection.execute(f"CREATE VIEW {event} AS SELECT * FROM {event}_hot")
+
+
+def test_chosen_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    raw_calls(connection)
+
+    def chosen(only: dict[str, str] | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
+        text = chosen_calls("tier", only or {})
+        found = connection.sql(text, params={**CALLS, **parameters}).to_arrow_table().to_pylist()
+        return [(each["version"], each["model"], each["segment"], each["preferred"]) for each in found]
+
+    every = [("1", "n", "pro", False), ("1", "m", "pro", True), ("2", "m", "", False)]
+    assert chosen() == every
+    assert chosen(model="n") == every[:1]
+    assert chosen({"tier": "pro"}) == every[:2]
+    assert chosen({"tier": "pro", "lang": "de"}) == []
+    assert chosen({"tier": ""}) == every[2:]
+    assert chosen(since=HOUR + MINUTE, until=HOUR + 2 * MINUTE) == every[1:2]
+    assert chosen(version="2", prompt="p", environment="prod", app="a") == every[2:]
+
+
+def test_totals_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    raw_calls(connection)
+    said: dict[str, Any] = {"request_id": UUID(int=0), "app": "a", "ingest_id": 1, "ingested_at": HOUR}
+    for number, (unit, thumbs) in enumerate([("u", "up"), ("u", "down"), ("v", "up")]):
+        values = {"unit_id": unit, "thumbs": thumbs, "event_time": HOUR + number * MINUTE}
+        insert(connection, "feedback_hot", {**said, "feedback_id": UUID(int=number), **values})
+    pro, others = run(connection, "totals_of_calls", **CALLS, keys="segment")[::-1]
+    assert (pro["segment"], pro["requests"], pro["errors"], others["requests"]) == ("pro", 2, 1, 1)
+    assert (pro["cost_known"], pro["cost_nano_usd"], others["cost_known"]) == (1, 5, 0)
+    assert (pro["latency_ms_mean"], pro["models"], pro["variants"]) == (5.0, ["m", "n"], ["preferred"])
+    assert (pro["feedback"], pro["thumbs_up"], pro["thumbs_down"]) == (2, 1, 1)  # the last word of each unit
+    assert (others["feedback"], others["first_event_time"]) == (0, HOUR + 2 * MINUTE)
+
+
+def test_histograms_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    raw_calls(connection)
+    found = run(
+        connection,
+        "histograms_of_calls",
+        **CALLS,
+        keys="version",
+        log_gamma=LOG_GAMMA,
+        zero_bucket=ZERO_BUCKET,
+    )
+    assert [(each["version"], each["metric"], each["histogram_bucket"], each["n"]) for each in found] == [
+        ("1", "latency_ms", ZERO_BUCKET, 1),
+        ("1", "latency_ms", int(bucket_of(np.array([10.0]))[0]), 1),
+        ("2", "latency_ms", int(bucket_of(np.array([20.0]))[0]), 1),
+        ("2", "time_to_first_token_ms", ZERO_BUCKET, 1),
+    ]
+
+
+def test_named_means_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
+    raw_calls(connection)
+    scored = {"app": "z", "name": "quality", "source": "judge", "ingest_id": 1, "ingested_at": HOUR}
+    for number, value in ((0, 0.25), (2, 1.0), (9, 7.0)):
+        ids = {"score_id": UUID(int=number), "request_id": UUID(int=number), "event_time": HOUR}
+        insert(connection, "scores_hot", {**scored, **ids, "value": value})
+    found = run(connection, "named_means_of_calls", **CALLS, keys="app, version", name="quality")
+    assert [(each["app"], each["version"], each["mean"], each["n"]) for each in found] == [
+        ("a", "1", 0.25, 1),
+        ("a", "2", 0.75, 2),
+    ]
+
+
+def test_calls_in_period(connection: duckdb.DuckDBPyConnection) -> None:
+    raw_calls(connection)
+    file = {"segment_id": UUID(int=1), "path": "x", "day": HOUR.date(), "size_bytes": 1, "created_at": HOUR}
+    ends = {
+        "min_id": UUID(int=1),
+        "max_id": UUID(int=2),
+        "min_event_time": HOUR,
+        "max_event_time": HOUR + 10 * MINUTE,
+    }
+    insert(connection, "segments", {**file, **ends, "event": "requests", "rows": 100})
+    insert(connection, "segments", {**file, **ends, "event": "scores", "rows": 100})
+    insert(connection, "segments", {**file, **ends, "event": "requests", "rows": 100, "retired_at": HOUR})
+
+    def calls(since: datetime, until: datetime) -> int:
+        (found,) = run(connection, "calls_in_period", since=since, until=until)
+        return int(found["calls"])
+
+    assert calls(HOUR, HOUR + 20 * MINUTE) == 103
+    assert calls(HOUR + 5 * MINUTE, HOUR + 20 * MINUTE) == 50
+    assert calls(HOUR + 20 * MINUTE, HOUR + 30 * MINUTE) == 0
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:

@@ -147,6 +147,10 @@ def test_what_is_not_in_the_rows_travels_as_metadata(busy_server: ServerProcess)
         ("/v1/versions", {"cursor": "x"}, "cursor"),
         ("/v1/timeseries", {"cursor": "WyJwIl0"}, "cursor"),
         ("/v1/versions", {"prompt": ""}, "prompt"),
+        ("/v1/versions", {"by": "tier"}, "segment:tier"),
+        ("/v1/versions", {"by": ["app", "model", "prompt"]}, "by"),
+        ("/v1/versions", {"segment": "tier"}, "KEY=VALUE"),
+        ("/v1/breakdown", {"prompt": PROMPT, "by": ["app", "app"]}, "given twice"),
         ("/v1/timeseries", {"step": "second"}, "step"),
         ("/v1/quantiles", {"q": "1.5"}, "q"),
         ("/v1/quantiles", {"q": "nan"}, "q"),
@@ -169,7 +173,7 @@ def test_a_wrong_parameter_is_named(
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(busy_server: ServerProcess) -> None:
     """A filter that is ignored would answer with everybody's numbers."""
-    filtered = busy_server.get("/v1/versions", params={"segment": "tier=enterprise", "modle": "x"})
+    filtered = busy_server.get("/v1/timeseries", params={"segment": "tier=enterprise", "modle": "x"})
     assert filtered.status_code == 422
     problem = filtered.json()
     assert [error["name"] for error in problem["errors"]] == ["segment", "modle"]
@@ -194,6 +198,33 @@ def test_another_representation_is_not_acceptable(busy_server: ServerProcess) ->
     response = busy_server.get("/v1/versions", headers={"Accept": "text/html"})
     assert response.status_code == 406
     assert response.json()["type"] == "urn:coalmine:not-acceptable"
+
+
+def test_quantities_by_two_dimensions_in_one_request(busy_server: ServerProcess) -> None:
+    whole = {(row["prompt"], row["version"]): row for row in busy_server.json("/v1/versions")["items"]}
+    for by in (["version", "model"], ["version", "segment:tier"]):
+        rows = busy_server.json("/v1/versions", params={"by": by})["items"]
+        assert {(row["prompt"], row["version"]) for row in rows} == set(whole)
+        for name, row in whole.items():
+            same = [each for each in rows if (each["prompt"], each["version"]) == name]
+            assert sum(each["requests"] for each in same) == row["requests"]
+            assert sum(each["cost_nano_usd"] or 0 for each in same) == (row["cost_nano_usd"] or 0)
+    (row,) = busy_server.json("/v1/versions", params={"by": ["environment", "app"], "prompt": PROMPT})[
+        "items"
+    ]
+    assert (row["environment"], row["prompt"], row["version"], row["requests"]) == ("prod", None, None, 20)
+    assert busy_server.json("/v1/versions", params={"segment": "tier=none-such"})["items"] == []
+    table = arrow(busy_server, "/v1/versions", params={"by": ["version", "model"]})
+    assert table["requests"].to_pylist() == [
+        row["requests"]
+        for row in busy_server.json("/v1/versions", params={"by": ["version", "model"]})["items"]
+    ]
+    broken = busy_server.json("/v1/breakdown", params={"prompt": PROMPT, "by": ["version", "model"]})
+    assert (broken["by"], broken["and_by"]) == ("version", "model")
+    assert [(group["name"], group["requests"]) for group in broken["groups"]] == [
+        ("1.0.0 / gpt-4o-mini", 10),
+        ("1.1.0 / gpt-4o-mini", 10),
+    ]
 
 
 def test_csv_has_the_rows_of_json(busy_server: ServerProcess) -> None:

@@ -56,6 +56,8 @@ def test_known_names_without_a_request_together_are_no_mistake(
     [
         (("readout", "nothing"), "there are none yet"),
         (("readout", "nothing", "--looks"), "there are none yet"),
+        (("versions", "--by", "modle"), "give prompt, version, model"),
+        (("versions", "--segment", "tier"), "give KEY=VALUE"),
         (("compare", PROMPT, "1.0", "1.1.0"), "did you mean 1.0.0?"),
         (("compare", PROMPT, "1.0.0", "1.1.0", "--segment", "tier"), "these requests have none"),
         (("explain", PROMPT, "--a", "1.0.0", "--b", "1.1.0", "--segment", "ap"), "did you mean app?"),
@@ -74,12 +76,9 @@ def test_questions_about_what_is_not_there_end_with_2(
     assert hint in told(busy_server, home, *arguments)
 
 
-@pytest.mark.parametrize("command", ["versions", "timeseries"])
-def test_segments_of_measures_are_refused_with_the_way_to_ask(
-    busy_server: ServerProcess, home: Path, command: str
-) -> None:
-    said = told(busy_server, home, command, "--segment", "tier=enterprise")
-    for way in ("coalmine explain", "coalmine compare", "docs/raw-rows.md"):
+def test_segments_over_time_are_refused_with_the_way_to_ask(busy_server: ServerProcess, home: Path) -> None:
+    said = told(busy_server, home, "timeseries", "--segment", "tier=enterprise")
+    for way in ("coalmine versions --segment", "coalmine explain", "coalmine compare", "docs/raw-rows.md"):
         assert way in " ".join(said.replace("│", " ").split())
 
 

@@ -1,12 +1,11 @@
 -- Purpose: add up histograms over time and the other dimensions.
--- Grain: one row per metric, prompt, version, histogram bucket, and per bucket of time if $bucket_s.
+-- Grain: one row per key, metric, histogram bucket, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $metrics (list of names).
 -- Units: buckets are logarithmic, see aggregation/histograms.py.
 WITH entries AS (
     SELECT
         time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
-        prompt,
-        version,
+        {keys},
         metric,
         unnest(buckets) AS histogram_bucket,
         unnest(counts) AS n
@@ -22,7 +21,7 @@ WITH entries AS (
       AND ($model IS NULL OR model = $model)
       AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 )
-SELECT bucket, prompt, version, metric, histogram_bucket, sum(n)::BIGINT AS n
+SELECT * EXCLUDE (n), sum(n)::BIGINT AS n
 FROM entries
 GROUP BY ALL
-ORDER BY bucket, prompt, version, metric, histogram_bucket
+ORDER BY ALL

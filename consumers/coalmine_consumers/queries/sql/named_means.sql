@@ -1,11 +1,10 @@
 -- Purpose: the mean of one named metric and its number of values over time and the other dimensions.
--- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
+-- Grain: one row per key, and per bucket of time if $bucket_s.
 -- Parameters: as totals.sql; $name.
 -- Units: the metric's own.
 SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
-    prompt,
-    version,
+    {keys},
     sum(n * mean) / sum(n) AS mean,
     sum(n)::BIGINT AS n
 FROM rollup_metrics
@@ -20,4 +19,4 @@ WHERE name = $name
   AND ($model IS NULL OR model = $model)
   AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 GROUP BY ALL
-ORDER BY bucket, prompt, version
+ORDER BY ALL

@@ -1,14 +1,14 @@
 -- Purpose: add up rollups over time and the other dimensions.
--- Grain: one row per prompt and version, and per bucket of time if $bucket_s.
--- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
---   $versions (list of prompt, version: only these); $environment, $app, $model (null: any); $preferred (only calls
---   whose user preferred the version, or none of them; null: both); $bucket_s (seconds of a bucket of time, a
---   multiple of the resolutions read and a divisor of a day; null: time is not told apart).
+-- Grain: one row per key, and per bucket of time if $bucket_s.
+-- Parameters: keys (columns of rollups that tell rows apart); $pieces (list of resolution, since, until: disjoint
+--   periods, each read at one resolution); $versions (list of prompt, version: only these); $environment, $app,
+--   $model (null: any); $preferred (only calls whose user preferred the version, or none of them; null: both);
+--   $bucket_s (seconds of a bucket of time, a multiple of the resolutions read and a divisor of a day; null: time is
+--   not told apart).
 -- Units: cost in nano-USD, latency in ms, times UTC.
 SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
-    prompt,
-    version,
+    {keys},
     sum(requests) AS requests,
     sum(errors) AS errors,
     sum(input_tokens_known) AS input_tokens_known,
@@ -39,4 +39,4 @@ WHERE ($environment IS NULL OR environment = $environment)
   AND ($model IS NULL OR model = $model)
   AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 GROUP BY ALL
-ORDER BY bucket, prompt, version
+ORDER BY ALL

@@ -1,6 +1,6 @@
 """What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -13,6 +13,7 @@ from coalmine_consumers.results import (
     QuantileMetric,
     QuantileRow,
     Quantiles,
+    QuantityRow,
     StepChoice,
     Timeseries,
     TimeseriesRow,
@@ -62,21 +63,44 @@ def filters(
 Chosen = Annotated[Filters, Depends(filters)]
 
 
-@router.get("/versions", response_model=Page[VersionRow], responses={**problem_responses(406), **ARROW_TOO})
+@router.get(
+    "/versions",
+    response_model=Page[VersionRow] | Page[QuantityRow],
+    responses={**problem_responses(406), **ARROW_TOO},
+)
 def versions(
     *,
     owned: Owned,
     chosen: Chosen,
     wanted: Wanted,
     by: Annotated[
-        Literal["model"] | None, Query(description="`model`: one row for each version and model.")
-    ] = None,
+        list[str],
+        Query(
+            max_length=2,
+            description="One or two dimensions, one row for each of their values: `prompt`, `version`, "
+            "`model`, `environment`, `app`, `segment:KEY`. One that is neither prompt nor version is within "
+            "each version.",
+        ),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    segment: Annotated[
+        list[str],
+        Query(max_length=5, description="`KEY=VALUE`: only calls with this value of a segment."),
+    ] = [],  # noqa: B006
     limit: Limit = LONGEST_PAGE,
     cursor: Cursor = None,
 ) -> Response:
-    """Measures of each version of a prompt over a period."""
-    page = queries.versions(owned.store.reader(), chosen, by_model=by == "model", limit=limit, cursor=cursor)
-    return represented(page, Page[VersionRow], page.items, VersionRow, wanted)
+    """Measures of each version of a prompt over a period, or by one or two dimensions.
+
+    By segment they are from raw calls, which are kept for a while; a period of over 20 million is refused.
+    Rows by dimensions name those (`QuantityRow`); without any, or by model alone, they are versions.
+    """
+    dimensions = queries.Dimensions.parse(by, segment)
+    reader = owned.store.reader()
+    if by in ([], ["model"]) and not dimensions.of_calls:
+        of_versions = queries.versions(reader, chosen, by_model=bool(by), limit=limit, cursor=cursor)
+        return represented(of_versions, Page[VersionRow], of_versions.items, VersionRow, wanted)
+    page = queries.quantities(reader, chosen, dimensions, limit=limit, cursor=cursor)
+    return represented(page, Page[QuantityRow], page.items, QuantityRow, wanted)
 
 
 @router.get("/timeseries", response_model=Timeseries, responses={**problem_responses(406), **ARROW_TOO})

@@ -1,0 +1,79 @@
+"""`coalmine backup` and `coalmine restore`: everything that a home keeps, and back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coalmine_server.cli.ad_hoc import check_new, take
+from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.options import asking
+from coalmine_server.cli.output import AsJson, write_facts, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def backup(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make for the backup.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Back up store, registry, alerts, evaluations, spool and settings, while the server runs.
+
+    Run it on the server's machine. The backup has tokens' hashes and the secrets of the settings files in it:
+    keep it as you keep these. What is in environment variables is not in it.
+    """
+    from coalmine_server.client import read_as
+    from coalmine_server.results import Backup
+
+    check_new(directory)
+    with asking(context, quiet=as_json) as client:
+        answer = client.post("/v1/backups", {}, slow=True)
+    take(Path(answer["directory"]), directory)
+    answer["directory"] = str(directory.absolute())
+    if as_json:
+        write_json(answer)
+        return
+    found = read_as(Backup, answer)
+    size_bytes = sum(each.size_bytes for each in found.files)
+    write_facts(
+        {
+            "backup": found.directory,
+            "files": len(found.files),
+            "size": f"{size_bytes / 1e6:,.1f} MB",
+            **_rows(found.counts),
+        }
+    )
+
+
+def restore(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the backup.")],
+    *,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Open what was restored, too, compare every count and run the audit."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into an empty home, with no server running there.
+
+    Digests of all files are checked first. Settings files that are there are left as they are.
+    """
+    from dataclasses import asdict
+
+    from coalmine_server.services.backup import restore as restore_backup
+
+    done = restore_backup(invocation(context).settings(), directory, verify=verify)
+    if as_json:
+        write_json(asdict(done))
+        return
+    write_facts(
+        {"home": done.home, "files": done.files, "checked": ", ".join(done.checks), **_rows(done.counts)}
+    )
+
+
+def _rows(counts: "Mapping[str, Mapping[str, int]]") -> dict[str, object]:
+    return {f"rows of {name}": sum(tables.values()) for name, tables in counts.items()}

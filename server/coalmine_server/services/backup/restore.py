@@ -1,0 +1,123 @@
+"""Restores a backup into an empty home, and verifies that it is what was backed up."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from coalmine_consumers.audit import audit
+from coalmine_consumers.store import Store
+from coalmine_consumers.store.copy import table_counts
+from coalmine_consumers.store.store import DATABASE_FILE
+from coalmine_schemas.discovery import own_home
+from coalmine_server.errors import CheckFailed, ConfigurationError
+from coalmine_server.results import Restored
+from coalmine_server.services.backup.databases import DUMP, restore_postgresql, sqlite_counts
+from coalmine_server.services.backup.make import FORMAT, HOME, MANIFEST, sha256_of
+from coalmine_server.services.prompt_registry import open_registry
+from coalmine_server.services.wiring import store_settings
+from coalmine_server.settings import Settings
+
+_KEPT = ("store", "registry.db", "alerts.db", "evals.db", "spool")
+"""What may not be in a home that a backup is restored into."""
+_Counts = dict[str, dict[str, int]]
+"""Rows by database and table."""
+
+
+def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
+    """Restores a backup; its digests are checked before anything is written.
+
+    Args:
+        settings: Name the home, and the registry's database where that is PostgreSQL.
+        folder: Of the backup.
+        verify: True to open what was restored, too, and compare its counts with those of the backup.
+
+    Raises:
+        ConfigurationError: The folder is no backup, or the home is not empty.
+        CheckFailed: A file is missing or damaged, or counts differ.
+    """
+    manifest = _manifest(folder)
+    _check_files(folder, manifest["files"])
+    url = settings.registry.url
+    dumped = (folder / HOME / DUMP).is_file()
+    if dumped and url is None:
+        raise ConfigurationError(
+            "the backup has a registry of PostgreSQL", "name an empty database: COALMINE_REGISTRY_URL"
+        )
+    own_home(settings.home)
+    there = [name for name in _KEPT if (settings.home / name).exists()]
+    if there:
+        raise ConfigurationError(
+            f"{settings.home} has {', '.join(there)}",
+            "restore into an empty home: --home DIR before the command",
+        )
+    for each in manifest["files"]:
+        relative = Path(each["path"]).relative_to(HOME)
+        if relative.name == DUMP:
+            continue
+        target = settings.home / relative
+        if target.exists():  # settings that people have written meanwhile
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(folder / each["path"], target)
+        target.chmod(0o600)
+    counts = (
+        {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
+        if dumped and url
+        else {}
+    )
+    checks = ["digests"]
+    if verify:
+        checks += _verify(settings, manifest["counts"], counts)
+    return Restored(str(settings.home), len(manifest["files"]), manifest["counts"], checks)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{folder} is no backup: {MANIFEST}: {error}") from error
+    if found.get("format") != FORMAT:
+        raise ConfigurationError(
+            f"{folder} is a backup of format {found.get('format')}, which this version does not know",
+            f"restore it with coalmine {found.get('coalmine_version')}",
+        )
+    return found
+
+
+def _check_files(folder: Path, files: list[dict[str, Any]]) -> None:
+    root = (folder / HOME).resolve()
+    for each in files:
+        path = folder / each["path"]
+        if not path.resolve().is_relative_to(root):
+            raise CheckFailed(f"{each['path']} is outside the backup")
+        if not path.is_file():
+            raise CheckFailed(f"{each['path']} is missing from the backup")
+        if path.stat().st_size != each["size_bytes"] or sha256_of(path) != each["sha256"]:
+            raise CheckFailed(f"{each['path']} is damaged: its digest is another one")
+
+
+def _verify(
+    settings: Settings, expected: dict[str, dict[str, int]], found: dict[str, dict[str, int]]
+) -> list[str]:
+    found["store"] = table_counts(settings.store_dir / DATABASE_FILE)
+    for name in ("registry", "alerts", "evals"):
+        path = settings.home / f"{name}.db"
+        if name in expected and name not in found:
+            found[name] = sqlite_counts(path)
+    for name, tables in expected.items():
+        for table, rows in tables.items():
+            if found[name].get(table) != rows:
+                raise CheckFailed(
+                    f"{name}: {table} has {found[name].get(table)} rows, and {rows} in the backup"
+                )
+    store = Store.open(settings.store_dir, store_settings(settings.store, settings.readout))
+    try:
+        report = audit(store, waiting=0)
+    finally:
+        store.close()
+    if not report.ok:
+        raise CheckFailed(f"the restored store does not add up: {report.summary}")
+    if "registry" in expected:
+        open_registry(settings).close()
+    return ["counts", "audit", *(["registry opened"] if "registry" in expected else [])]

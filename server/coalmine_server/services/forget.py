@@ -1,0 +1,52 @@
+"""Forgets users everywhere in a home: raw rows, dead letters, datasets, reasons of evaluations."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+from coalmine_consumers.maintenance.forget import SHORTEST_SEARCHED, ForgottenRows, forget_units
+from coalmine_consumers.results import Forgotten
+from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.services.wiring import maintenance_policy
+
+
+def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
+    """Forgets users, and counts afterwards what is left of them.
+
+    Args:
+        owned: The store of this process; evaluations are in the same home.
+        unit_ids: As stored: where services hash them, the hashes.
+    """
+    wanted = list(dict.fromkeys(unit_ids))
+    policy = maintenance_policy(owned.settings.store, owned.settings.retention)
+    at = owned.clock()
+    done = forget_units(owned.store, wanted, policy.merge, at)
+    cases = scores = 0
+    if owned.settings.evals_database.is_file():
+        cases, scores = _in_evaluations(owned, done)
+    short = [each for each in wanted if len(each) < SHORTEST_SEARCHED]
+    not_searched = [f"file {path}" for path in done.missing]
+    if short:
+        not_searched.append(f"dead letters, for identifiers of less than {SHORTEST_SEARCHED} characters")
+    return Forgotten(
+        at=at,
+        units=[hashlib.sha256(each.encode()).hexdigest() for each in wanted],
+        requests=len(done.request_ids),
+        emptied=done.rows,
+        files_rewritten=done.files,
+        old_files_deleted_after=at + timedelta(seconds=policy.retention.file_grace_s),
+        dataset_cases=cases,
+        production_scores=scores,
+        left=done.left,
+        complete=not any(done.left.values()) and not done.missing,
+        not_searched=not_searched,
+    )
+
+
+def _in_evaluations(owned: OwnedStore, done: ForgottenRows) -> tuple[int, int]:
+    from coalmine_evals.continuous.storage import forget_scores  # noqa: PLC0415 - SQLAlchemy
+    from coalmine_evals.datasets.storage import forget_request  # noqa: PLC0415
+
+    database = owned.evaluations.database
+    cases = sum(forget_request(database, each) for each in done.request_ids)
+    return cases, forget_scores(database, done.request_ids)

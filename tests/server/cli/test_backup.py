@@ -1,0 +1,136 @@
+"""A home is backed up while its server works, and a restored one answers the same."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coalmine import Coalmine
+from tests.server.registry_client import Person
+from tests.support.eventually import eventually
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+from tests.support.servers.postgres import PostgresServer
+
+ASKED = (
+    "/v1/versions",
+    "/v1/facets",
+    "/v1/prompts",
+    "/v1/prompts/greet/versions",
+    "/v1/prompts/greet/log",
+    "/v1/environments/prod/prompts",
+)
+
+
+def send(home: Path, calls: int) -> None:
+    with Coalmine("support-bot", home=home) as client:
+        for number in range(calls):
+            with client.call("greet", version="1.0.0", model="gpt-4o-mini", unit_id=f"u{number}") as call:
+                call.record(input_tokens=100, output_tokens=10)
+            client.feedback(call.request_id, thumbs="up")
+
+
+def liked(server: ServerProcess) -> int:
+    return sum(row["thumbs_up"] for row in server.json("/v1/versions")["items"])
+
+
+def answers(server: ServerProcess) -> dict[str, Any]:
+    with Person.local(server) as admin:
+        return {path: admin.get(path) for path in ASKED}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def registries(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Environments of the home that is backed up, and of the one that is restored."""
+    if request.param == "sqlite":
+        yield {}, {}
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    urls = [postgres.create_database() for _ in range(2)]
+    yield {"COALMINE_REGISTRY_URL": urls[0]}, {"COALMINE_REGISTRY_URL": urls[1]}
+    for url in urls:
+        postgres.drop_database(url)
+
+
+def test_a_restored_home_answers_the_same(
+    tmp_path: Path, registries: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    env, other_env = registries
+    with ServerProcess(home, env) as server:
+        server.wait_ready()
+        with Person.local(server) as admin, admin.make("ann", "author") as author:
+            author.register("greet", "1.0.0", {"template": "Hello"})
+            admin.promote("greet", "1.0.0", "prod")
+        (home / "pricing.toml").write_text("", encoding="utf-8")
+        send(home, 20)
+        eventually(lambda: liked(server) == 20 or None, what="stored")
+        found = coalmine_json("backup", str(made), home=home, env=env)
+        expected = answers(server)
+        send(home, 5)  # the server goes on
+    assert list((home / "backups").iterdir()) == []
+    assert (found["counts"]["store"]["requests_hot"], found["counts"]["registry"]["versions"]) == (
+        20,
+        1,
+    )
+    assert "home/pricing.toml" in {each["path"] for each in found["files"]}
+    done = coalmine_json("restore", str(made), "--verify", home=other, env=other_env)
+    assert done["checks"] == ["digests", "counts", "audit", "registry opened"]
+    with ServerProcess(other, other_env) as server:
+        server.wait_ready()
+        assert answers(server) == expected
+        assert server.json("/v1/audit", params={"deep": "true"})["ok"]
+    again = coalmine("restore", str(made), home=other, env=other_env)
+    assert again.returncode == 2
+    assert "into an empty" in again.stderr or "has tables" in again.stderr
+
+
+def test_what_waits_in_the_spool_is_in_the_backup(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("versions", home=home)  # reads them
+    send(home, 4)
+    shutil.copytree(home / "spool", tmp_path / "spool")
+    coalmine_json("backup", str(made), home=home)
+    # As if the spool had been copied before the command read it: each event is in both.
+    shutil.copytree(tmp_path / "spool", made / "home" / "spool", dirs_exist_ok=True)
+    manifest = json.loads((made / "backup.json").read_text())
+    manifest["files"] = [each for each in manifest["files"] if not each["path"].startswith("home/spool")]
+    (made / "backup.json").write_text(json.dumps(manifest))
+    coalmine_json("restore", str(made), "--verify", home=other)
+    shutil.copytree(tmp_path / "spool", other / "spool", dirs_exist_ok=True)
+    (row,) = coalmine_json("versions", home=other)
+    assert (row["requests"], row["thumbs_up"]) == (7, 7)
+
+
+def test_damage_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("backup", str(made), home=home)
+    kept = tmp_path / "kept"
+    shutil.copytree(made, kept)
+    database = made / "home" / "store" / "coalmine.duckdb"
+    content = bytearray(database.read_bytes())
+    content[len(content) // 2] ^= 1
+    database.write_bytes(bytes(content))
+    for folder, said in ((made, "is damaged"), (tmp_path / "nothing", "is no backup")):
+        refused = coalmine("restore", str(folder), home=other)
+        assert refused.returncode in (1, 2)
+        assert said in refused.stderr
+        assert not (other / "store").exists()
+    (kept / "home" / "store" / "coalmine.duckdb").unlink()
+    assert "missing" in coalmine("restore", str(kept), home=other).stderr
+
+
+def test_counts_that_differ_are_found(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("backup", str(made), home=home)
+    manifest = json.loads((made / "backup.json").read_text())
+    manifest["counts"]["store"]["requests_hot"] = 4
+    (made / "backup.json").write_text(json.dumps(manifest))
+    refused = coalmine("restore", str(made), "--verify", home=other)
+    assert refused.returncode == 1
+    assert "requests_hot has 3 rows, and 4 in the backup" in refused.stderr
