@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +20,8 @@ from coalmine_server.api.parameters import known_parameters
 from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE, install_problem_handlers
 from coalmine_server.api.representation import JSON_MEDIA_TYPE
 from coalmine_server.api.routes import calls, costs, measures, pipeline, readouts
-from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.errors import NotFound
+from coalmine_server.services.owned_store import NotReady, OwnedStore
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -260,6 +262,7 @@ def create_app(
         ObservabilityMiddleware,
     )
     from coalmine_server.api.routes import health  # noqa: PLC0415
+    from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
 
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
@@ -267,5 +270,15 @@ def create_app(
     app.state.secret = secret
     app.state.events = events
     app.include_router(health.router)
-    authenticated = AuthMiddleware(BodyLimitMiddleware(app), access.verifier, access.failed_logins)
+    shared = SharedAnswersMiddleware(BodyLimitMiddleware(app), partial(_state_of, stores))
+    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+
+
+def _state_of(stores: Stores) -> tuple[int, int] | None:
+    """What differs once the store has changed; None while there is none."""
+    try:
+        store = stores.owned_store().store
+    except (NotReady, NotFound):
+        return None
+    return id(store), store.changes
