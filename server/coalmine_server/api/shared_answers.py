@@ -23,9 +23,9 @@ SHARED_PATHS: Final = frozenset(
 INTAKE_PATH: Final = "/v1/events"
 """What services send all the time; everything else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
-"""An answer is given again for so long at most, and no longer than until somebody acts."""
-RESTS: Final = 4.0
-"""Once the store has changed, an answer is given again until so many times as long as it took to find it."""
+"""While the store is as it was, an answer is given again for so long: some depend on the time, too."""
+OLDEST_S: Final = 10.0
+"""Who accepts an older answer, by `Cache-Control: max-age=SECONDS`, gets none that is older than this."""
 LARGEST_BYTES: Final = 4 * 2**20
 """Larger answers are only for those who asked while they were being found."""
 MOST_BYTES: Final = 32 * 2**20
@@ -39,7 +39,6 @@ class _Answer:
     body: bytes
     route: object
     """Of Starlette; names the route in metrics."""
-    took_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +71,17 @@ class _Taken:
             self._body.extend(message.get("body", b""))
             self.complete = not message.get("more_body", False)
 
-    def answer(self, route: object, took_s: float) -> _Answer:
+    def answer(self, route: object) -> _Answer:
         """Returns all of it."""
-        return _Answer(self._status, self._headers, bytes(self._body), route, took_s)
+        return _Answer(self._status, self._headers, bytes(self._body), route)
 
 
 class SharedAnswersMiddleware:
     """Finds an answer once for all who ask the same question with tokens of the same role.
 
-    Who asks while it is being found waits for it. Afterwards it is given again while the store is as it was,
-    or moments longer, and until anybody changes anything through this server: who acts sees what came of it.
+    Who asks while it is being found waits for it. Afterwards it is given again for moments while the store is
+    as it was, and to who accepts an older one (RFC 9111, 5.2.1.1). Nobody gets one from before the last
+    change that was made through this server: who acts sees what came of it.
     """
 
     def __init__(
@@ -127,9 +127,13 @@ class SharedAnswersMiddleware:
 
     async def _share(self, scope: Scope, receive: Receive, send: Send) -> None:
         actor: Actor = scope["coalmine.actor"]
-        accept = Headers(scope=scope).get("accept")
-        key = (scope["path"], scope["query_string"], accept, actor.role, actor.environment)
-        while (asked := self._asked.get(key)) is not None and self._serves(asked):
+        headers = Headers(scope=scope)
+        key = (
+            *(scope["path"], scope["query_string"], headers.get("accept")),
+            *(actor.role, actor.environment),
+        )
+        accepted_s = _accepted_s(headers.get("cache-control", ""))
+        while (asked := self._asked.get(key)) is not None and self._serves(asked, accepted_s):
             found = await asyncio.shield(asked.answer)
             if found is not None:
                 scope["route"] = found.route
@@ -144,25 +148,23 @@ class SharedAnswersMiddleware:
             asked.answer.set_result(None)
             self._forget(key, asked)
             if taken.complete:  # what tells of the fault
-                await _give(taken.answer(None, 0.0), send)
+                await _give(taken.answer(None), send)
             raise
-        found = taken.answer(scope.get("route"), self._clock() - asked.at_s)
+        found = taken.answer(scope.get("route"))
         asked.answer.set_result(found)
         if found.status != 200 or len(found.body) > LARGEST_BYTES:
             self._forget(key, asked)
         self._tidy()
         await _give(found, send)
 
-    def _serves(self, asked: _Asked) -> bool:
+    def _serves(self, asked: _Asked, accepted_s: float) -> bool:
         """True if a question's answer is one for who asks now."""
         if asked.acts != self._acts:
             return False
         if not asked.answer.done():
             return True
-        found, age_s = asked.answer.result(), self._clock() - asked.at_s
-        if found is None or age_s > KEPT_S:
-            return False
-        return asked.state == self._state() or age_s <= RESTS * found.took_s
+        age_s = self._clock() - asked.at_s
+        return age_s < accepted_s or (age_s <= KEPT_S and asked.state == self._state())
 
     def _forget(self, key: Hashable, asked: _Asked) -> None:
         if self._asked.get(key) is asked:
@@ -174,7 +176,7 @@ class SharedAnswersMiddleware:
         for key, asked in [*reversed(self._asked.items())]:
             found = asked.answer.result() if asked.answer.done() else None
             size += 0 if found is None else len(found.body)
-            if found is not None and (size > MOST_BYTES or now - asked.at_s > KEPT_S):
+            if found is not None and (size > MOST_BYTES or now - asked.at_s > OLDEST_S):
                 del self._asked[key]
 
 
@@ -182,3 +184,12 @@ async def _give(found: _Answer, send: Send) -> None:
     # Others add headers of their own to the list.
     await send({"type": "http.response.start", "status": found.status, "headers": [*found.headers]})
     await send({"type": "http.response.body", "body": found.body})
+
+
+def _accepted_s(cache_control: str) -> float:
+    """How old an answer may be although the store has changed since."""
+    for directive in cache_control.split(","):
+        name, _, value = directive.strip().partition("=")
+        if name.lower() == "max-age" and value.isdecimal():
+            return min(float(value), OLDEST_S)
+    return 0.0

@@ -18,7 +18,7 @@ from coalmine_server.api.shared_answers import (
     INTAKE_PATH,
     KEPT_S,
     MOST_BYTES,
-    RESTS,
+    OLDEST_S,
     SHARED_PATHS,
     SharedAnswersMiddleware,
 )
@@ -34,7 +34,6 @@ class World:
     found: int = 0
     changes: int | None = 0
     now_s: float = 100.0
-    takes_s: float = 0.0
     status: int = 200
     size_bytes: int = 0
     fails: bool = False
@@ -45,7 +44,6 @@ class World:
         self.found += 1
         number = self.found
         await self.may_answer.wait()
-        self.now_s += self.takes_s
         if self.fails:
             raise RuntimeError("broken")
         body = {"number": number, "asked": str(request.url.query), "filler": "x" * self.size_bytes}
@@ -117,25 +115,35 @@ def test_an_answer_is_given_again_for_moments_while_the_store_is_as_it_was() -> 
     in_world(story)
 
 
-def test_once_the_store_has_changed_it_is_given_again_in_proportion_to_what_it_took() -> None:
+def test_once_the_store_has_changed_only_who_accepts_an_older_answer_gets_it() -> None:
     async def story(world: World, web: httpx2.AsyncClient) -> None:
-        world.takes_s = 0.1
         assert await number(web) == 1
         world.changes = 1
-        world.now_s += (RESTS - 1) * 0.1 - 0.01  # since it was asked
+        world.now_s += 1.9
+        assert await number(web, **{"Cache-Control": "no-transform, Max-Age=2"}) == 1
+        assert await number(web, **{"Cache-Control": "max-age=1"}) == 2
+        world.changes = 2
+        assert await number(web) == 3
+
+    in_world(story)
+
+
+@pytest.mark.parametrize("accepted", ["max-age=100000", "max-age=-1", "max-age=x", "no-cache"])
+def test_nobody_gets_an_answer_that_is_much_older(accepted: str) -> None:
+    async def story(world: World, web: httpx2.AsyncClient) -> None:
         assert await number(web) == 1
-        world.now_s += 0.02
-        assert await number(web) == 2
+        world.changes = 1
+        world.now_s += OLDEST_S + 0.1
+        assert await number(web, **{"Cache-Control": accepted}) == 2
 
     in_world(story)
 
 
 def test_who_acts_sees_what_came_of_it_and_so_does_everybody() -> None:
     async def story(world: World, web: httpx2.AsyncClient) -> None:
-        world.takes_s = 0.1
         assert await number(web) == 1
         assert (await web.post("/v1/freezes")).status_code == 201
-        assert await number(web) == 2
+        assert await number(web, **{"Cache-Control": "max-age=10"}) == 2
         assert await number(web) == 2
 
     in_world(story)
