@@ -80,7 +80,11 @@ def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> Drawing:
         for row in rows
         if row.ends is not None
     ]
-    data: dict[str, list[dict[str, Any]]] = {"models": points, "ends": ends, "now": [{"at": now.timestamp() * 1000}]}
+    data: dict[str, list[dict[str, Any]]] = {
+        "models": points,
+        "ends": ends,
+        "now": [{"at": now.timestamp() * 1000}],
+    }
     return Drawing(_calendar_spec(len({point["model"] for point in points})), data)
 
 
