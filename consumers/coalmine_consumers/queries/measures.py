@@ -6,12 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
-from coalmine_consumers.aggregation.histograms import quantiles
-from coalmine_consumers.arrays import Int32Array, IntArray
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
+from coalmine_consumers.queries.histograms import Histogram, HistogramKey
+from coalmine_consumers.queries.histograms import histograms as added_histograms
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.sql import Source, statement
 
@@ -30,23 +28,6 @@ class Group:
     totals: Mapping[str, Any]
     measures: Mapping[str, Any]
     """Fields of `results.Measures`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Histogram:
-    """A histogram of one metric of one group."""
-
-    buckets: Int32Array
-    counts: IntArray
-
-    @property
-    def n(self) -> int:
-        """Number of values."""
-        return int(self.counts.sum())
-
-    def quantiles(self, at: Sequence[float]) -> list[float | None]:
-        """See `coalmine_consumers.aggregation.histograms.quantiles`."""
-        return quantiles(self.buckets, self.counts, at)
 
 
 def kept_from(source: Source) -> KeptFrom:
@@ -97,54 +78,27 @@ def measured_groups(
     quality = source.table(statement("named_means", __package__), {**parameters, "name": "quality"})
     means = {_key(row): (row["mean"], row["n"]) for row in quality.to_pylist()}
     metrics = ("latency_ms", "time_to_first_token_ms")
-    found = histograms(source, filters, pieces, names, metrics, bucket_s=bucket_s)
+    found = added_histograms(source, parameters, names, metrics, bucket_s=bucket_s).quantiles((0.5, 0.95))
     groups: dict[Key, Group] = {}
     for row in totals:
         key = _key(row)
         mean, n = means.get(key, (None, 0))
         measures = {**_from_totals(row), "quality_mean": mean, "quality_n": n}
         for metric in metrics:
-            histogram = found.get((*key, metric))
-            p50, p95 = (None, None) if histogram is None else histogram.quantiles((0.5, 0.95))
+            p50, p95 = found.get((*key, metric), (None, None))
             measures |= {f"{metric}_p50": p50, f"{metric}_p95": p95}
         groups[key] = Group(row, measures)
     return groups
 
 
 def histograms(
-    source: Source,
-    filters: Filters,
-    pieces: Sequence[Piece],
-    names: Sequence[Name],
-    metrics: Sequence[str],
-    *,
-    bucket_s: int | None,
-) -> dict[tuple[datetime | None, str, str, str], Histogram]:
-    """Returns histograms of some versions, by group and metric."""
+    source: Source, filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], metrics: Sequence[str]
+) -> dict[HistogramKey, Histogram]:
+    """Returns histograms of some versions that have values, by version and metric."""
     if not names:
         return {}
-    parameters = {**_parameters(filters, pieces, names, bucket_s), "metrics": list(metrics)}
-    rows = source.table(statement("histograms", __package__), parameters).combine_chunks()
-    if not rows.num_rows:
-        return {}
-    buckets = rows["histogram_bucket"].to_numpy()
-    counts = rows["n"].to_numpy()
-    keys = rows.select(["bucket", "prompt", "version", "metric"])
-    # Rows come sorted by key: a group begins where some part of the key differs from the row before.
-    changed = np.zeros(rows.num_rows, np.bool_)
-    changed[0] = True
-    for column in keys.columns:
-        codes = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        indices = codes.indices.to_numpy(zero_copy_only=False)
-        changed[1:] |= indices[1:] != indices[:-1]
-    starts = np.flatnonzero(changed)
-    ends = np.append(starts[1:], rows.num_rows)
-    return {
-        (row["bucket"], row["prompt"], row["version"], row["metric"]): Histogram(
-            buckets[start:end], counts[start:end]
-        )
-        for row, start, end in zip(keys.take(starts).to_pylist(), starts, ends, strict=True)
-    }
+    parameters = _parameters(filters, pieces, names, None)
+    return dict(added_histograms(source, parameters, names, metrics, bucket_s=None).each())
 
 
 def _parameters(
