@@ -1,6 +1,7 @@
 """What needs a person first; what serves, rolls out and regresses; spend and ingest."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -30,6 +31,8 @@ from coalmine_rollouts.records import TERMINAL, Rollout, RolloutStatus
 
 _MOST_ROLLOUTS: Final = 8
 """Whose standing is read; each costs a question."""
+_AT_ONCE: Final = 4
+"""Questions that the server is asked together."""
 _EVERY_S: Final = 5.0
 _SLOWLY: Final = "20s"
 _DOTS: Final[Mapping[Urgency, tuple[str, str]]] = {
@@ -69,32 +72,36 @@ def show() -> None:
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
     slow = _slowly(asked)
-    recent = asked.first("/v1/rollouts", Rollout, 50)
-    running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
-    return _Seen(
-        at=now,
-        alerts=asked.first("/v1/alerts", Alert, 100, state="firing"),
-        promotions=asked.first("/v1/promotions", Promotion, 50, status="pending"),
-        rollouts=[asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus) for each in running],
-        ingest=asked.ingest(),
-        slow=slow,
-    )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
+        promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
+        ingest = pool.submit(asked.ingest)
+        recent = asked.first("/v1/rollouts", Rollout, 50)
+        running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
+        rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)
+        return _Seen(now, alerts.result(), promotions.result(), list(rollouts), ingest.result(), slow)
 
 
 @st.cache_data(ttl=_SLOWLY, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
 def _slowly(asked: ApiClient) -> _Slow:
     now = datetime.now(UTC)
     since = range_named("24h").since(now)
-    return _Slow(
-        queues=asked.read("/v1/reviews", list[ReviewQueue]),
-        prompts=asked.items("/v1/prompts", PromptSummary),
-        spending=asked.read("/v1/spending", Spending),
-        lately={
-            each: asked.items("/v1/versions", VersionRow, environment=each, since=since)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        queues = pool.submit(lambda: asked.read("/v1/reviews", list[ReviewQueue]))
+        prompts = pool.submit(lambda: asked.items("/v1/prompts", PromptSummary))
+        spending = pool.submit(lambda: asked.read("/v1/spending", Spending))
+        today = pool.submit(lambda: asked.items("/v1/versions", VersionRow, since=_midnight(now)))
+        lately = {
+            each: pool.submit(asked.items, "/v1/versions", VersionRow, environment=each, since=since)
             for each in asked.facets().environments
-        },
-        today=asked.items("/v1/versions", VersionRow, since=_midnight(now)),
-    )
+        }
+        return _Slow(
+            queues=queues.result(),
+            prompts=prompts.result(),
+            spending=spending.result(),
+            lately={environment: rows.result() for environment, rows in lately.items()},
+            today=today.result(),
+        )
 
 
 def _midnight(now: datetime) -> datetime:

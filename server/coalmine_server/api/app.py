@@ -105,7 +105,9 @@ Every route except `/healthz` and `/readyz` needs `Authorization: Bearer TOKEN`.
 previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged: pass `limit`, and
 `next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors. Lists of
 measures come as JSON, or with
-`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
+`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown. With
+`Cache-Control: max-age=SECONDS`, ten at most, a question about measures is answered with what was told to
+somebody with the same role within that time, unless somebody has changed anything since."""
 
 
 class Stores(Protocol):

@@ -209,12 +209,14 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
     assert sorted(found, key=str) == [
         {"bucket": None, "place": 0, "metric": 0, "buckets": [1, 5], "counts": [2, 3]},
         {"bucket": None, "place": 0, "metric": 0, "buckets": [5, -2147483648], "counts": [4, 1]},
+        {"bucket": None, "place": 1, "metric": 0, "buckets": [], "counts": []},
     ]
     both = ["cost_nano_usd", "latency_ms"]
     by_time = run(connection, "histograms", **chosen, bucket_s=60, metrics=both)
     assert sorted((each["bucket"], each["metric"], *each["counts"]) for each in by_time) == [
         (HOUR, 1, 2, 3),
         (HOUR + MINUTE, 0, 9),
+        (HOUR + MINUTE, 1),
         (HOUR + MINUTE, 1, 4, 1),
     ]
 
