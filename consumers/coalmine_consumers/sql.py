@@ -1,6 +1,6 @@
 """SQL statements from files, and their rows as Arrow tables or Python values."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -44,6 +44,19 @@ def fetch_rows(
     return rows
 
 
+def fetch_batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None, rows: int
+) -> Generator[pa.Table]:
+    """Runs one statement and returns its rows, so many at a time: all of them need not fit into memory.
+
+    Close it if not all are read: until then the connection takes no other statement.
+    """
+    found = connection.sql(sql, params=dict(parameters) if parameters else None)
+    with found.to_arrow_reader(rows) as batches:
+        for batch in batches:
+            yield pa.Table.from_batches([batch])
+
+
 class Source(Protocol):
     """Where queries run: a `Reader`, or a `Snapshot` where several must agree."""
 
@@ -53,6 +66,10 @@ class Source(Protocol):
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one statement and returns all of its rows by column name."""
+        ...
+
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None, rows: int) -> Generator[pa.Table]:
+        """Runs one statement and returns its rows, so many at a time."""
         ...
 
 

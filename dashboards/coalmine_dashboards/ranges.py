@@ -1,7 +1,8 @@
 """Time ranges to choose from."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 __all__ = ["DEFAULT_RANGE", "RANGES", "TimeRange", "range_named", "range_since"]
 
@@ -18,9 +19,24 @@ class TimeRange:
     """None: all data."""
 
     def since(self, now: datetime) -> datetime | None:
-        """Returns the start of the range; None if it is unlimited."""
-        return None if self.length is None else now - self.length
+        """Returns the start of the range, up to a hundredth of it earlier; None if it is unlimited.
 
+        All who look within moments ask the same question, which the server then answers once.
+        """
+        if self.length is None:
+            return None
+        start = now - self.length
+        step = next(each for each in _STEPS if each <= self.length / 100)
+        return start - (start - _ORIGIN) % step
+
+
+_ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_STEPS: Final = (
+    *(timedelta(hours=each) for each in (6, 1)),
+    *(timedelta(minutes=each) for each in (10, 3, 1)),
+    *(timedelta(seconds=each) for each in (30, 5)),
+)
+"""Starts of ranges are whole ones of these since midnight: the longest first."""
 
 RANGES = (
     TimeRange("15m", "15 minutes", timedelta(minutes=15)),

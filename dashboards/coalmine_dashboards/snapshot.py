@@ -1,6 +1,7 @@
 """The data of one refresh of the page."""
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,8 @@ from coalmine_dashboards.views.marks import ModelBegan
 
 __all__ = ["Snapshot", "fetch"]
 
+_AT_ONCE: Final = 3
+"""Questions beside the one that others wait for."""
 _MOST_TOGETHER: Final = 24
 """Versions whose measures over time are asked for at once."""
 
@@ -49,17 +52,20 @@ def fetch(
     Raises:
         ApiError: One of the requests failed.
     """
-    versions = client.versions(selection)
-    return Snapshot(
-        taken_at=now,
-        selection=selection,
-        facets=client.facets(),
-        ingest=client.ingest(),
-        versions=versions,
-        timeseries=_over_time(client, selection, versions, drawn(versions)),
-        marks=client.deployment_marks(selection),
-        models=[*models],
-    )
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        facets, ingest = pool.submit(client.facets), pool.submit(client.ingest)
+        marks = pool.submit(client.deployment_marks, selection)
+        versions = client.versions(selection)
+        return Snapshot(
+            taken_at=now,
+            selection=selection,
+            facets=facets.result(),
+            ingest=ingest.result(),
+            versions=versions,
+            timeseries=_over_time(client, selection, versions, drawn(versions)),
+            marks=marks.result(),
+            models=[*models],
+        )
 
 
 def _over_time(

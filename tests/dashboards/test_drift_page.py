@@ -1,7 +1,8 @@
 """The page of drift and models, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 import streamlit as st
@@ -71,6 +72,17 @@ def test_a_period_ends_now_at_every_refresh(
         fetch()
         live(name, fetch, *rest, **options)
 
+    class Moving(datetime):
+        """Each look at the clock is a minute later: periods begin at whole steps."""
+
+        looks = 0
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            cls.looks += 1
+            return super().now(tz) + cls.looks * timedelta(minutes=1)
+
+    monkeypatch.setattr("coalmine_dashboards.pages.drift.datetime", Moving)
     monkeypatch.setattr("coalmine_dashboards.pages.drift.live", refreshed)
     open_page(prompt="summarize", time="15m")
     for path in ("/v1/versions", "/v1/timeseries"):

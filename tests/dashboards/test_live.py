@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.api import ApiError, Unauthorised, Unreachable
+from coalmine_dashboards.parts.live import LONGEST_S, REFRESH_S, pause_s
 from coalmine_dashboards.parts.viewer import client, client_for
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
@@ -65,6 +66,22 @@ def test_what_only_drawing_asks_for_fails_in_words_and_the_last_data_stay() -> N
     page.run()
     assert drawn(page) == ["figures"]
     assert len(page.error) == 1
+
+
+@pytest.mark.parametrize(
+    ("every_s", "takes_s", "pause"),
+    [
+        (REFRESH_S, 0.0, REFRESH_S),
+        (REFRESH_S, 0.05, REFRESH_S),
+        (REFRESH_S, 0.4, 12.0),
+        (REFRESH_S, 60.0, LONGEST_S),
+        (120.0, 60.0, 120.0),
+    ],
+)
+def test_what_takes_the_server_long_is_asked_for_less_often(
+    every_s: float, takes_s: float, pause: float
+) -> None:
+    assert pause_s(every_s, takes_s) == pytest.approx(pause)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_consumers.results import Step
-from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, range_named, range_since
+from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named, range_since
 from coalmine_dashboards.steps import STEPS, length_of, whole_steps
 
 TIMES = st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds + 0.25, UTC))
@@ -41,6 +41,21 @@ def test_a_range_begins_its_length_ago() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     assert range_named("24h").since(now) == now - timedelta(days=1)
     assert range_named("all").since(now) is None
+
+
+@pytest.mark.parametrize("chosen", [each for each in RANGES if each.length], ids=lambda each: each.key)
+def test_who_looks_moments_later_asks_for_the_same_and_a_hundredth_more_at_most(chosen: TimeRange) -> None:
+    assert chosen.length is not None
+    now = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    begins = []
+    for _ in range(200):
+        now += timedelta(seconds=2)
+        since = chosen.since(now)
+        assert since is not None
+        assert chosen.length <= now - since < chosen.length * 1.01
+        begins.append(since)
+    assert begins == sorted(begins)
+    assert len(set(begins)) <= len(begins) / 2 + 1
 
 
 @pytest.mark.parametrize("key", [None, "", "fortnight"])

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coalmine_analytics.drift.no_reference import no_reference
@@ -10,6 +12,7 @@ from coalmine_analytics.drift.plan import DEFAULT_DRIFT_PLAN, DriftPlan
 from coalmine_analytics.drift.version import read_drift
 from coalmine_analytics.results.drift import VersionDrift
 from coalmine_consumers.drift import (
+    Reallocation,
     VersionKey,
     Watched,
     days_of_requests,
@@ -20,10 +23,13 @@ from coalmine_consumers.drift import (
     touched_versions,
     version_series,
 )
+from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.store import Store
 
 RESTS = 20.0
 """Sums are not updated again before this many times the duration of the last update."""
+MOST_JUDGED = 1_000
+"""Versions whose judgement is kept for who asks again within the hour."""
 AT_ONCE = 16
 """Versions whose sums are updated together, before others have their turn."""
 
@@ -32,6 +38,18 @@ Clock = Callable[[], datetime]
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What a judgement of a version depends on, beside the plan."""
+
+    watched: Watched
+    """Says how far it is summed up."""
+    hour: datetime
+    """The current one does not count."""
+    named: Sequence[DayIgnored]
+    reallocations: Sequence[Reallocation]
 
 
 class Drifts:
@@ -52,31 +70,41 @@ class Drifts:
         self._monotonic = monotonic
         self._summing = threading.Lock()
         self._due: dict[VersionKey, float] = {}
+        self._judging = threading.Lock()
+        self._judged: OrderedDict[VersionKey, tuple[_Basis, VersionDrift]] = OrderedDict()
         self._seen_through = 0
 
     def current(self, *keys: VersionKey) -> list[VersionDrift]:
         """Return the drift of versions now, or moments ago where updating their sums takes long.
 
-        Asked for together, versions are far cheaper than one by one.
+        While sums are updated for somebody else, those that are kept are judged. Asked for together, versions
+        are far cheaper than one by one.
         """
         now = self._clock()
-        with self._summing:
-            due = [key for key in keys if self._is_due(key)]
-            watched = self._sum_up(due) if due else {}
-            others = [key for key in keys if key not in watched]
-            if others:
-                watched |= read_all_watched(self._store.reader(), others)
+        self._update(keys)
         special = self.plan.reference.special_days
         with self._store.reader().snapshot() as snapshot:
-            series = version_series(snapshot, [each for each in watched.values() if each is not None])
-            kept = {each.watched.key: each for each in series}
+            watched = read_all_watched(snapshot, keys)
             named = {key: ignored_days(snapshot, key, special) for key in keys}
-            changed = {
-                key: reallocations(snapshot, key, each.watched.first_hour) for key, each in kept.items()
+            bases = {
+                key: _Basis(each, _hour(now), named[key], reallocations(snapshot, key, each.first_hour))
+                for key, each in watched.items()
             }
-            young = {key: days_of_requests(snapshot, key) for key in keys if key not in kept}
+            kept = {
+                key: found for key, basis in bases.items() if (found := self._kept(key, basis)) is not None
+            }
+            stale = [watched[key] for key in bases if key not in kept]
+            series = {each.watched.key: each for each in version_series(snapshot, stale)}
+            young = {key: days_of_requests(snapshot, key) for key in keys if key not in watched}
+        for key, each in series.items():
+            basis = bases[key]
+            kept[key] = read_drift(
+                each, self.plan, taken_at=now, reallocations=basis.reallocations, named=basis.named
+            )
+            if each.watched.reference_until is not None:
+                self._keep(key, basis, kept[key])
         return [
-            read_drift(kept[key], self.plan, taken_at=now, reallocations=changed[key], named=named[key])
+            replace(kept[key], taken_at=now)
             if key in kept
             else no_reference(key, self.plan, now, young[key], named[key])
             for key in keys
@@ -98,13 +126,46 @@ class Drifts:
         self._seen_through = through
         return keys
 
+    def _update(self, keys: Sequence[VersionKey]) -> None:
+        """Update the sums that are due, unless somebody else is at it; wait only for what has none yet."""
+        due = [key for key in keys if self._is_due(key)]
+        if not due:
+            return
+        if self._summing.acquire(blocking=False):
+            try:
+                self._sum_up(due)
+            finally:
+                self._summing.release()
+            return
+        kept = read_all_watched(self._store.reader(), due)
+        if any(key not in kept and key not in self._due for key in due):
+            with self._summing:
+                self._sum_up([key for key in due if self._is_due(key)])
+
+    def _keep(self, key: VersionKey, basis: _Basis, found: VersionDrift) -> None:
+        with self._judging:
+            self._judged[key] = (basis, found)
+            self._judged.move_to_end(key)
+            if len(self._judged) > MOST_JUDGED:
+                self._judged.popitem(last=False)
+
+    def _kept(self, key: VersionKey, basis: _Basis) -> VersionDrift | None:
+        """What was judged of the same sums within the same hour."""
+        before, found = self._judged.get(key, (None, None))
+        return found if before == basis else None
+
     def _is_due(self, key: VersionKey) -> bool:
         return self._monotonic() >= self._due.get(key, 0.0)
 
-    def _sum_up(self, keys: Sequence[VersionKey]) -> dict[VersionKey, Watched | None]:
+    def _sum_up(self, keys: Sequence[VersionKey]) -> None:
+        if not keys:
+            return
         began = self._monotonic()
-        watched = sum_up(self._store, keys, self.plan.reference, self._clock())
+        sum_up(self._store, keys, self.plan.reference, self._clock())
         ended = self._monotonic()
         for key in keys:
             self._due[key] = ended + RESTS * (ended - began) / len(keys)
-        return watched
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -10,7 +10,8 @@ from coalmine_consumers.aggregation.histograms import bucket_of
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.deployment_marks import deployment_marks
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import Histogram, histograms, kept_from
+from coalmine_consumers.queries.histograms import Histogram
+from coalmine_consumers.queries.measures import histograms, kept_from
 from coalmine_consumers.results import CallContext, CallPlace, DeploymentMark, ServedBy, StoredCall
 from coalmine_consumers.sql import Source, statement
 from coalmine_consumers.store.reader import Reader
@@ -80,7 +81,7 @@ def _of_histograms(source: Source, call: StoredCall) -> Iterator[CallPlace]:
     filters = Filters(environment=call.environment)
     pieces = cover(None, None, kept_from(source))
     name = (call.prompt, call.version)
-    found = histograms(source, filters, pieces, [name], _HISTOGRAMS, bucket_s=None)
+    found = histograms(source, filters, pieces, [name], _HISTOGRAMS)
     for metric in _HISTOGRAMS:
         value, histogram = getattr(call, metric), found.get((None, *name, metric))
         if value is not None and histogram is not None and histogram.n:

@@ -9,10 +9,11 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET, quantiles
-from coalmine_consumers.arrays import Int32Array, IntArray
+from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
+from coalmine_consumers.queries.histograms import Histogram, HistogramKey
+from coalmine_consumers.queries.histograms import histograms as added_histograms
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.sql import Source, statement
 from coalmine_schemas.errors import InvalidParameter
@@ -25,6 +26,7 @@ Key = tuple[datetime | None, str, str]
 """Bucket (None where time is not told apart), prompt, version."""
 KEYS: Final = ("prompt", "version")
 """What tells groups apart, where nothing else is asked for."""
+_QUANTILES: Final = (0.5, 0.95)
 METRICS: Final = ("latency_ms", "time_to_first_token_ms")
 """Metrics whose quantiles belong to the measures."""
 
@@ -36,23 +38,6 @@ class Group:
     totals: Mapping[str, Any]
     measures: Mapping[str, Any]
     """Fields of `results.Measures`."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Histogram:
-    """A histogram of one metric of one group."""
-
-    buckets: Int32Array
-    counts: IntArray
-
-    @property
-    def n(self) -> int:
-        """Number of values."""
-        return int(self.counts.sum())
-
-    def quantiles(self, at: Sequence[float]) -> list[float | None]:
-        """See `coalmine_consumers.aggregation.histograms.quantiles`."""
-        return quantiles(self.buckets, self.counts, at)
 
 
 def kept_from(source: Source) -> KeptFrom:
@@ -99,7 +84,10 @@ def measured_groups(
     if not names:
         return {}
     parameters = rollup_parameters(filters, pieces, names, bucket_s)
-    return cast("dict[Key, Group]", measured(source, parameters, KEYS))
+    totals = source.rows(_text("totals", KEYS), parameters)
+    quality = source.table(_text("named_means", KEYS), {**parameters, "name": "quality"})
+    added = added_histograms(source, parameters, names, METRICS, bucket_s=bucket_s)
+    return cast("dict[Key, Group]", _groups(totals, quality, added.quantiles(_QUANTILES), KEYS))
 
 
 def measured(
@@ -122,52 +110,57 @@ def measured(
     Raises:
         InvalidParameter: There are more.
     """
-    suffix, relation = ("", {}) if calls is None else ("_of_calls", {"calls": calls})
     named = [key.rpartition(" AS ")[2] for key in keys]
-
-    def text(name: str) -> str:
-        return statement(f"{name}{suffix}", __package__).format(keys=", ".join(keys), **relation)
-
-    first = text("totals")
+    first = _text("totals", keys, calls)
     if most is not None:
         first = f"SELECT * FROM ({first}) LIMIT {most + 1}"  # noqa: S608 - a number
     totals = source.rows(first, parameters)
     if most is not None and len(totals) > most:
         raise InvalidParameter(f"more than {most:,} groups: name a prompt, or fewer or other dimensions")
-    quality = source.table(text("named_means"), {**parameters, "name": "quality"})
-    means = {_key(row, named): (row["mean"], row["n"]) for row in quality.to_pylist()}
+    quality = source.table(_text("named_means", keys, calls), {**parameters, "name": "quality"})
     wanted = (
         {"metrics": list(METRICS)} if calls is None else {"log_gamma": LOG_GAMMA, "zero_bucket": ZERO_BUCKET}
     )
-    found = _histograms_of(source.table(text("histograms"), {**parameters, **wanted}), [*named, "metric"])
+    name = "histograms_by" if calls is None else "histograms"
+    rows = source.table(_text(name, keys, calls), {**parameters, **wanted})
+    found = _histograms_of(rows, [*named, "metric"])
+    return _groups(totals, quality, {key: each.quantiles(_QUANTILES) for key, each in found.items()}, named)
+
+
+def _text(name: str, keys: Sequence[str], calls: str | None = None) -> str:
+    """A statement over rollups, or over calls, by keys."""
+    if calls is None:
+        return statement(name, __package__).format(keys=", ".join(keys))
+    return statement(f"{name}_of_calls", __package__).format(keys=", ".join(keys), calls=calls)
+
+
+def _groups(
+    totals: Sequence[Mapping[str, Any]],
+    quality: pa.Table,
+    quantiles: Mapping[Any, Sequence[float | None]],
+    named: Sequence[str],
+) -> dict[tuple[Any, ...], Group]:
+    means = {_key(row, named): (row["mean"], row["n"]) for row in quality.to_pylist()}
     groups: dict[tuple[Any, ...], Group] = {}
     for row in totals:
         key = _key(row, named)
         mean, n = means.get(key, (None, 0))
         measures = {**_from_totals(row), "quality_mean": mean, "quality_n": n}
         for metric in METRICS:
-            histogram = found.get((*key, metric))
-            p50, p95 = (None, None) if histogram is None else histogram.quantiles((0.5, 0.95))
+            p50, p95 = quantiles.get((*key, metric), (None, None))
             measures |= {f"{metric}_p50": p50, f"{metric}_p95": p95}
         groups[key] = Group(row, measures)
     return groups
 
 
 def histograms(
-    source: Source,
-    filters: Filters,
-    pieces: Sequence[Piece],
-    names: Sequence[Name],
-    metrics: Sequence[str],
-    *,
-    bucket_s: int | None,
-) -> dict[tuple[datetime | None, str, str, str], Histogram]:
-    """Returns histograms of some versions, by group and metric."""
+    source: Source, filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], metrics: Sequence[str]
+) -> dict[HistogramKey, Histogram]:
+    """Returns histograms of some versions that have values, by version and metric."""
     if not names:
         return {}
-    parameters = {**rollup_parameters(filters, pieces, names, bucket_s), "metrics": list(metrics)}
-    text = statement("histograms", __package__).format(keys=", ".join(KEYS))
-    return _histograms_of(source.table(text, parameters), [*KEYS, "metric"])
+    parameters = rollup_parameters(filters, pieces, names, None)
+    return dict(added_histograms(source, parameters, names, metrics, bucket_s=None).each())
 
 
 def _histograms_of(found: pa.Table, named: Sequence[str]) -> dict[tuple[Any, ...], Histogram]:

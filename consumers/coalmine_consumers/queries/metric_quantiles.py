@@ -30,7 +30,7 @@ def quantiles(
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
         names = matching_versions(snapshot, filters, pieces)
-        found = histograms(snapshot, filters, pieces, names, [metric], bucket_s=None)
+        found = histograms(snapshot, filters, pieces, names, [metric])
     rows = [
         QuantileRow(
             prompt,

@@ -1,13 +1,13 @@
 """Reads a store from many threads while its writer commits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.sql import fetch_rows, fetch_table
+from coalmine_consumers.sql import fetch_batches, fetch_rows, fetch_table
 
 
 class Reader:
@@ -28,6 +28,11 @@ class Reader:
         """Runs one statement and returns all of its rows by column name."""
         rows: list[dict[str, Any]] = self.table(sql, parameters).to_pylist()
         return rows
+
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None, rows: int) -> Generator[pa.Table]:
+        """Runs one statement and returns its rows, so many at a time."""
+        with self._connection.cursor() as cursor:
+            yield from fetch_batches(cursor, sql, parameters, rows)
 
     @contextmanager
     def snapshot(self) -> Iterator["Snapshot"]:
@@ -53,3 +58,7 @@ class Snapshot:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one statement and returns all of its rows by column name."""
         return fetch_rows(self._cursor, sql, parameters)
+
+    def batches(self, sql: str, parameters: Mapping[str, Any] | None, rows: int) -> Generator[pa.Table]:
+        """Runs one statement and returns its rows, so many at a time."""
+        return fetch_batches(self._cursor, sql, parameters, rows)

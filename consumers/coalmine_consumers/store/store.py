@@ -51,6 +51,8 @@ class Store:
         self._published = PublishedManifest(directory)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segment-writer")
         self._next_ingest_id = last_ingest_id(connection) + 1
+        self.changes = 0
+        """Transactions committed since it was opened."""
 
     @classmethod
     def open(cls, directory: Path, settings: StoreSettings | None = None) -> Store:
@@ -97,6 +99,7 @@ class Store:
             try:
                 yield self._connection
                 self._connection.commit()
+                self.changes += 1
             except BaseException:
                 self._connection.rollback()
                 raise

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -54,6 +54,8 @@ def segment(name: str) -> str:
 
 
 _Value: TypeAlias = str | list[str]
+_ACCEPTED_AGE: Final = {"Cache-Control": "max-age=2"}
+"""Many look at the same: the server may answer with what it told somebody else moments ago."""
 _MAX_PAGES = 100
 """A list with more pages than this is a fault of the server."""
 
@@ -187,7 +189,8 @@ class ApiClient:
         return pages
 
     def _get(self, path: str, parameters: dict[str, _Value], answer: TypeAdapter[_Answer]) -> _Answer:
-        return self._ask(self._http.build_request("GET", path, params=parameters), path, answer)
+        request = self._http.build_request("GET", path, params=parameters, headers=_ACCEPTED_AGE)
+        return self._ask(request, path, answer)
 
     def _ask(self, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
         try:

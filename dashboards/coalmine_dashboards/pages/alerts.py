@@ -13,6 +13,7 @@ from coalmine_dashboards.api import ApiError, NotFound, segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.alert_card import draw_alert, matcher_words
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import link
@@ -200,7 +201,7 @@ def _draw_past(past: _Past, chosen: Chosen) -> None:
     if spans := spans_of(changes, since, now):
         ends = (min(span.since for span in spans), now)
         chart = spans_chart(spans, ends, list(dict.fromkeys(span.line for span in spans)))
-        st.altair_chart(chart, width="stretch", key="history-chart")
+        draw_chart(chart, "history-chart")
     table(changes, change_columns(local, told), "What happened to alerts")
     if len(past.changes) == _MOST_CHANGES:
         st.caption(f"The latest {_MOST_CHANGES} changes.")

@@ -11,6 +11,7 @@ from coalmine_consumers.results import CostDimension, Costs, Facets
 from coalmine_dashboards.formatting import count, money, percent
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
@@ -148,11 +149,7 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
         said.append("admins see who they are")
     st.caption(plain("; ".join(said) + "."))
     if found.cost_usd is not None:
-        st.altair_chart(
-            costs_chart(found, mode),
-            width="stretch",
-            key=f"costs-{_filters(chosen)}-{found.by}-{found.segment}",
-        )
+        draw_chart(costs_chart(found, mode), f"costs-{_filters(chosen)}-{found.by}-{found.segment}")
         downloads(found.series, f"costs-by-{found.by}-over-time")
     table(found.items, cost_columns(found, mode, _view(chosen)), f"Costs by {found.by}")
     if found.groups > len(found.items):
@@ -190,7 +187,7 @@ def _draw_budgets(found: Spending) -> None:
         st.markdown(
             "**All spending by day** :gray[:small[this month and the one before; today so far is paler]]"
         )
-        st.altair_chart(days_chart(found, _mode()), width="stretch", key="days")
+        draw_chart(days_chart(found, _mode()), "days")
         downloads(found.days, "spending-by-day")
 
 

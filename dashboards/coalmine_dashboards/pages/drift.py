@@ -14,6 +14,7 @@ from coalmine_consumers.results import DayIgnored, Timeseries, VersionRow
 from coalmine_dashboards.api import NotFound
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
@@ -188,7 +189,7 @@ def _draw_shifts(item: VersionDrift) -> None:
     if chart is None:
         st.caption("No metric has a reference and enough data yet.")
         return
-    st.altair_chart(chart, width="stretch", key=f"shifts-{item.environment}")
+    draw_chart(chart, f"shifts-{item.environment}")
 
 
 def _draw_trend(item: VersionDrift, series: Timeseries) -> None:
@@ -210,7 +211,7 @@ def _draw_trend(item: VersionDrift, series: Timeseries) -> None:
     if chart is None:
         st.caption(f"No values of {plain(chosen)} in the chosen time: choose a longer one above.")
         return
-    st.altair_chart(chart, width="stretch", key=f"trend-{item.environment}")
+    draw_chart(chart, f"trend-{item.environment}")
     st.caption("Dashed: the reference. Red: since when it most likely is so, and how sure that is.")
 
 
@@ -256,7 +257,7 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
         return False
     now = datetime.now(UTC)
     table(rows, calendar_columns(local, now.date()), "Models in use")
-    st.altair_chart(calendar_chart(rows[:_MOST_PROMPTS], now), width="stretch", key="calendar")
+    draw_chart(calendar_chart(rows[:_MOST_PROMPTS], now), "calendar")
     st.caption(
         "Bars: from the first to the last answer. Crosses: announced ends. Dashed: now. Ends come with "
         "releases; `models` in alerts.yaml adds to them."

@@ -13,6 +13,7 @@ from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.formatting import count, difference, figure, interval
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded, one_of
 from coalmine_dashboards.parts.live import live
@@ -117,7 +118,7 @@ def _draw(found: Explanation) -> None:
     if found.warnings:
         st.caption("  \n".join(f":material/warning: {plain(each)}" for each in found.warnings))
     st.subheader("What the change is made of", anchor=False)
-    st.altair_chart(waterfall(found, mode), width="stretch", key="parts")
+    draw_chart(waterfall(found, mode), "parts")
     st.caption(
         "A filled bar is clear: its interval, the grey line, excludes no change. The parts add up exactly."
     )
@@ -172,7 +173,7 @@ def _moved(found: Explanation, mode: Mode) -> None:
         found.unit,
     )
     if rows:
-        st.altair_chart(range_chart(rows, title, mode), width="stretch", key="moved")
+        draw_chart(range_chart(rows, title, mode), "moved")
     table(found.moved[:_MOST_ROWS], moved_columns(found.unit), "Segments, models and applications")
     downloads(found.moved, "moved")
 
@@ -190,7 +191,7 @@ def _regression(found: Explanation, mode: Mode) -> None:
         found.unit,
     )
     title = f"change of {axis_title(found.metric, found.unit)}"
-    st.altair_chart(range_chart(rows, title, mode), width="stretch", key="features")
+    draw_chart(range_chart(rows, title, mode), "features")
     table(features[:_MOST_ROWS], feature_columns(found.unit), "Associations")
     downloads(features, "associations")
     st.caption(plain(". ".join(regression.words)))

@@ -1,8 +1,9 @@
 """What needs a person first; what serves, rolls out and regresses; spend and ingest."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
@@ -18,6 +19,7 @@ from coalmine_dashboards.parts.links import anchor, anchor_to
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, dot, table
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
+from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.costs import spending_items
 from coalmine_dashboards.views.health import HealthItem, health_items
 from coalmine_dashboards.views.markup import escape, health_strip
@@ -27,9 +29,10 @@ from coalmine_evals.results.review import ReviewQueue
 from coalmine_registry.records import Promotion, PromptSummary
 from coalmine_rollouts.records import TERMINAL, Rollout, RolloutStatus
 
-_LATELY: Final = timedelta(hours=24)
 _MOST_ROLLOUTS: Final = 8
 """Whose standing is read; each costs a question."""
+_AT_ONCE: Final = 4
+"""Questions that the server is asked together."""
 _EVERY_S: Final = 5.0
 _SLOWLY: Final = "20s"
 _DOTS: Final[Mapping[Urgency, tuple[str, str]]] = {
@@ -40,18 +43,25 @@ _DOTS: Final[Mapping[Urgency, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    at: datetime
-    alerts: list[Alert]
-    promotions: list[Promotion]
-    rollouts: list[RolloutStatus]
+class _Slow:
+    """What need not be asked for at every refresh: a day's sums, and what people do."""
+
     queues: list[ReviewQueue]
-    ingest: IngestStatus
     prompts: list[PromptSummary]
     spending: Spending
     lately: dict[str, list[VersionRow]]
     """Of the last 24 hours, by environment."""
     today: list[VersionRow]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    at: datetime
+    alerts: list[Alert]
+    promotions: list[Promotion]
+    rollouts: list[RolloutStatus]
+    ingest: IngestStatus
+    slow: _Slow
 
 
 def show() -> None:
@@ -61,39 +71,37 @@ def show() -> None:
 
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
-    queues, prompts, spending, lately, today = _slowly(asked)
-    recent = asked.first("/v1/rollouts", Rollout, 50)
-    running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
-    return _Seen(
-        now,
-        asked.first("/v1/alerts", Alert, 100, state="firing"),
-        asked.first("/v1/promotions", Promotion, 50, status="pending"),
-        [asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus) for each in running],
-        queues,
-        asked.ingest(),
-        prompts,
-        spending,
-        lately,
-        today,
-    )
+    slow = _slowly(asked)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
+        promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
+        ingest = pool.submit(asked.ingest)
+        recent = asked.first("/v1/rollouts", Rollout, 50)
+        running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
+        rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)
+        return _Seen(now, alerts.result(), promotions.result(), list(rollouts), ingest.result(), slow)
 
 
 @st.cache_data(ttl=_SLOWLY, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
-def _slowly(
-    asked: ApiClient,
-) -> tuple[list[ReviewQueue], list[PromptSummary], Spending, dict[str, list[VersionRow]], list[VersionRow]]:
-    """What need not be asked for at every refresh: a day's sums, and what people do."""
+def _slowly(asked: ApiClient) -> _Slow:
     now = datetime.now(UTC)
-    return (
-        asked.read("/v1/reviews", list[ReviewQueue]),
-        asked.items("/v1/prompts", PromptSummary),
-        asked.read("/v1/spending", Spending),
-        {
-            each: asked.items("/v1/versions", VersionRow, environment=each, since=now - _LATELY)
+    since = range_named("24h").since(now)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        queues = pool.submit(lambda: asked.read("/v1/reviews", list[ReviewQueue]))
+        prompts = pool.submit(lambda: asked.items("/v1/prompts", PromptSummary))
+        spending = pool.submit(lambda: asked.read("/v1/spending", Spending))
+        today = pool.submit(lambda: asked.items("/v1/versions", VersionRow, since=_midnight(now)))
+        lately = {
+            each: pool.submit(asked.items, "/v1/versions", VersionRow, environment=each, since=since)
             for each in asked.facets().environments
-        },
-        asked.items("/v1/versions", VersionRow, since=_midnight(now)),
-    )
+        }
+        return _Slow(
+            queues=queues.result(),
+            prompts=prompts.result(),
+            spending=spending.result(),
+            lately={environment: rows.result() for environment, rows in lately.items()},
+            today=today.result(),
+        )
 
 
 def _midnight(now: datetime) -> datetime:
@@ -103,18 +111,18 @@ def _midnight(now: datetime) -> datetime:
 
 def _draw(seen: _Seen) -> bool:
     st.html(health_strip(_today(seen), "Today"))
-    st.html(health_strip(spending_items(seen.spending), "Spending"))
+    st.html(health_strip(spending_items(seen.slow.spending), "Spending"))
     st.html(health_strip(health_items(seen.ingest, seen.at)))
-    if not seen.prompts and not any(seen.lately.values()):
+    if not seen.slow.prompts and not any(seen.slow.lately.values()):
         advise(nothing_yet())
         return False
-    waiting = needs(seen.alerts, seen.rollouts, seen.promotions, seen.queues, seen.ingest)
+    waiting = needs(seen.alerts, seen.rollouts, seen.promotions, seen.slow.queues, seen.ingest)
     st.subheader("Needs a person", anchor=False)
     if waiting:
         _needs(waiting, seen.at)
     else:
         st.html(f"<p>{dot('good', 'Nothing waits for anybody.').markup}</p>")
-    rows = served(seen.prompts, seen.lately, seen.rollouts, seen.alerts)
+    rows = served(seen.slow.prompts, seen.slow.lately, seen.rollouts, seen.alerts)
     st.subheader("Serving, last 24 hours", anchor=False)
     _served(rows, seen.at)
     st.caption(f"As of {local(seen.at, seconds=True)}.")
@@ -122,9 +130,9 @@ def _draw(seen: _Seen) -> bool:
 
 
 def _today(seen: _Seen) -> list[HealthItem]:
-    requests = sum(row.requests for row in seen.today)
-    errors = sum(row.errors for row in seen.today)
-    unpriced = requests - sum(row.priced_requests for row in seen.today)
+    requests = sum(row.requests for row in seen.slow.today)
+    errors = sum(row.errors for row in seen.slow.today)
+    unpriced = requests - sum(row.priced_requests for row in seen.slow.today)
     firing = sum(map(needs_somebody, seen.alerts))
     held = len(seen.alerts) - firing
     return [

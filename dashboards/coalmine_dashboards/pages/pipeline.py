@@ -21,6 +21,7 @@ from coalmine_dashboards.formatting import count, size
 from coalmine_dashboards.palette import colours_of
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
@@ -105,9 +106,7 @@ def _draw_ingest(seen: _Ingest) -> None:
     ):
         with column:
             st.markdown(f"**{title}** :gray[:small[since this page was opened]]")
-            st.altair_chart(
-                course_chart(samples, field, axis, colour), width="stretch", key=f"course-{field}"
-            )
+            draw_chart(course_chart(samples, field, axis, colour), f"course-{field}")
     _draw_tables(status)
 
 

@@ -10,6 +10,7 @@ from coalmine_alerts.results.wins import Wins
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
@@ -116,7 +117,7 @@ def _draw_gains(seen: _Seen) -> None:
         if lines:
             kind = "relative" if relative else "points"
             drawing = gains_chart(gains, lines, _mode(), (begin, found.until))
-            st.altair_chart(drawing, width="stretch", key=f"gains-{kind}-{lines}")
+            draw_chart(drawing, f"gains-{kind}-{lines}")
     directions = {row.metric: row.direction for row in seen.metrics}
     table(standing[:_MOST_GAINS], gain_columns(directions), "Cumulative changes")
     if len(standing) > _MOST_GAINS:

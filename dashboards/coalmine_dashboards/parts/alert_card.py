@@ -10,6 +10,7 @@ from coalmine_alerts.results.messages import ToldTransition
 from coalmine_alerts.results.story import Story, StoryLink
 from coalmine_dashboards.api import segment
 from coalmine_dashboards.parts.actions import action, perform
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.links import anchor_to
 from coalmine_dashboards.parts.tables import Column, table
 from coalmine_dashboards.parts.viewer import client, local, may, told
@@ -40,7 +41,7 @@ def draw_alert(alert: Alert, changes: list[ToldTransition]) -> None:
                 _words(story)
             with right:
                 st.caption(plain(story.chart.title))
-                st.altair_chart(story_chart(story.chart), width="stretch", key="alert-chart")
+                draw_chart(story_chart(story.chart), "alert-chart")
         if story.diff is not None:
             st.caption(plain(story.diff_title or "What changed"))
             st.code(story.diff, language="diff", wrap_lines=True)

@@ -1,5 +1,6 @@
 """A part of a page that refreshes itself and outlives its server: the last data stay, with their age."""
 
+import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,15 @@ from coalmine_dashboards.views.problems import advice_for
 
 REFRESH_S: Final = 3.0
 """Time between two refreshes. New events are visible to the server's queries after about a second."""
+
+PATIENCE: Final = 30.0
+"""A part rests for so many times as long as its questions take the server."""
+LONGEST_S: Final = 30.0
+"""Nor longer than this, unless it is refreshed more rarely in any case."""
+_LAST_WEIGHS: Final = 0.5
+"""The last answer among those before, in how long a part's questions take."""
+_TAKES_S: Final[dict[str, float]] = {}
+"""By part, for all viewers of this process."""
 
 _Data = TypeVar("_Data")
 
@@ -34,9 +44,17 @@ def live(
         draw: Draws what came; False: it was nothing, and need not be shown again while the server is away.
             Widgets need keys that do not change between refreshes.
         asked: What was asked for, such as the filters: data of another question are not shown in its place.
-        every_s: Seconds between refreshes; None: none.
+        every_s: Seconds between refreshes, at least; None: none. A page whose questions take the server long
+            is refreshed less often, by who opens it after that is known.
     """
-    st.fragment(_once, run_every=every_s)(f"last {name}", fetch, draw, asked, every_s is None)
+    st.fragment(_once, run_every=None if every_s is None else pause_s(every_s, _TAKES_S.get(name, 0.0)))(
+        name, fetch, draw, asked, every_s is None
+    )
+
+
+def pause_s(every_s: float, takes_s: float) -> float:
+    """Returns seconds between refreshes of what takes so long: watching must cost a server little."""
+    return max(every_s, min(LONGEST_S, PATIENCE * takes_s))
 
 
 def draw_again_once(ready: Callable[[], object]) -> None:
@@ -54,13 +72,14 @@ def draw_again_once(ready: Callable[[], object]) -> None:
 
 
 def _once(
-    place: str,
+    name: str,
     fetch: Callable[[], Any],
     draw: Callable[[Any], bool | None],
     asked: Hashable,
     rests: bool,
 ) -> None:
-    now = datetime.now(UTC)
+    place, now = f"last {name}", datetime.now(UTC)
+    began_s = time.monotonic()
     try:
         data = fetch()
     except ApiError as error:
@@ -75,6 +94,8 @@ def _once(
         if rests:
             draw_again_once(fetch)
         return
+    took_s = time.monotonic() - began_s
+    _TAKES_S[name] = _LAST_WEIGHS * took_s + (1 - _LAST_WEIGHS) * _TAKES_S.get(name, took_s)
     st.session_state[place] = (asked, now, data)
     try:
         if draw(data) is False:

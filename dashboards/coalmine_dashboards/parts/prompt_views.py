@@ -12,6 +12,7 @@ from coalmine_dashboards.api import ApiClient, NotFound, segment
 from coalmine_dashboards.formatting import percent
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, one_of
 from coalmine_dashboards.parts.links import anchor
@@ -138,7 +139,7 @@ def _leaderboard(found: Breakdown) -> None:
     st.markdown(f"**{plain(shown(metric.metric))}**: {plain(metric.words)}.")
     rows = value_rows(metric)
     title = axis_title(metric.metric, metric.unit)
-    st.altair_chart(range_chart(rows, title, mode, filled="may be the best"), width="stretch", key="places")
+    draw_chart(range_chart(rows, title, mode, filled="may be the best"), "places")
     groups = {each.name: each for each in found.groups}
     table(metric.values, place_columns(metric, groups), f"Groups by {metric.metric}")
     downloads(metric.values, "leaderboard")

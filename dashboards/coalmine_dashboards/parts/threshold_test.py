@@ -11,6 +11,7 @@ from coalmine_alerts.results.replay import Replay, ReplayedFiring
 from coalmine_alerts.results.rules import KnownRule
 from coalmine_dashboards.api import ApiError
 from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, told
@@ -115,7 +116,7 @@ def _draw(replays: list[Replay], threshold: str) -> None:
     if spans:
         lines = [settings_words(each.settings) for each in replays]
         chart = spans_chart(spans, (first.since, first.until), lines)
-        st.altair_chart(chart, width="stretch", key="replay-chart")
+        draw_chart(chart, "replay-chart")
         rows: list[tuple[Replay, ReplayedFiring]] = [
             (replay, firing) for replay in replays for firing in replay.firings
         ]

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import altair as alt
 
@@ -12,6 +13,7 @@ from coalmine_alerts.results.messages import Message, ToldTransition
 from coalmine_alerts.results.replay import Replay, ReplayedFiring
 from coalmine_alerts.results.story import StoryChart
 from coalmine_dashboards.formatting import TIME_LABEL, count, percent
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.markup import escape, shown
@@ -151,9 +153,7 @@ def replayed_spans(replays: Sequence[Replay]) -> list[Span]:
     ]
 
 
-def spans_chart(
-    spans: Sequence[Span], ends: tuple[datetime, datetime], lines: Sequence[str]
-) -> alt.LayerChart:
+def spans_chart(spans: Sequence[Span], ends: tuple[datetime, datetime], lines: Sequence[str]) -> Drawing:
     """Draws times in which something fired, a line each; severity by colour and in the tooltip."""
     points = [
         {
@@ -165,26 +165,31 @@ def spans_chart(
         }
         for span in spans
     ]
-    found = [name for name in _COLOURS if any(span.severity == name for span in spans)] or ["warning"]
-    order = [shown(line) for line in lines]
-    domain = [end.timestamp() * 1000 for end in ends]
+    found = tuple(name for name in _COLOURS if any(span.severity == name for span in spans)) or ("warning",)
+    # Ends without a span: empty points there keep the axis, and the specification stays the same.
+    edges = [{"from": end.timestamp() * 1000} for end in ends]
+    return Drawing(_spans_spec(found, tuple(map(shown, lines))), {"spans": points, "ends": edges})
+
+
+@lru_cache
+def _spans_spec(found: tuple[Severity, ...], order: tuple[str, ...]) -> Mapping[str, Any]:
     x = alt.X(
         "from:T",
         title=None,
-        scale=alt.Scale(domain=domain),
+        scale=alt.Scale(nice=False),
         axis=alt.Axis(tickCount=7, labelOverlap=True, labelExpr=TIME_LABEL),
     )
     y = alt.Y(
         "line:N",
         title=None,
         sort=None,
-        scale=alt.Scale(domain=order),
+        scale=alt.Scale(domain=list(order)),
         axis=alt.Axis(labelLimit=260, labelOverlap=False),
     )
     colour = alt.Color(
         "severity:N",
         title=None,
-        scale=alt.Scale(domain=found, range=[_COLOURS[name] for name in found]),
+        scale=alt.Scale(domain=list(found), range=[_COLOURS[name] for name in found]),
         legend=alt.Legend(orient="top"),
     )
     base = alt.Chart(alt.NamedData("spans")).encode(x=x, y=y, color=colour)
@@ -199,13 +204,13 @@ def spans_chart(
         layer=[
             base.mark_bar(height=10, cornerRadius=2, opacity=0.8).encode(x2="to:T", tooltip=tooltip),
             base.mark_tick(thickness=2, size=14),
+            alt.Chart(alt.NamedData("ends")).mark_point(opacity=0).encode(x=x),
         ],
         height=_ROW_PX * len(order) + _AROUND_PX,
-        datasets={"spans": points},
-    )
+    ).to_dict()
 
 
-def story_chart(chart: StoryChart) -> alt.LayerChart:
+def story_chart(chart: StoryChart) -> Drawing:
     """Draws the chart of a message."""
     points = [
         {"label": label, "place": place, "series": shown(name), "value": value}
@@ -213,24 +218,26 @@ def story_chart(chart: StoryChart) -> alt.LayerChart:
         for place, (label, value) in enumerate(zip(chart.labels, values, strict=False))
         if value is not None
     ]
+    return Drawing(_story_spec(chart.x_label, chart.y_label), {"points": points})
+
+
+@lru_cache
+def _story_spec(x_label: str, y_label: str) -> Mapping[str, Any]:
     base = alt.Chart(alt.NamedData("points")).encode(
-        x=alt.X(
-            "label:N", sort=alt.EncodingSortField("place"), title=chart.x_label, axis=alt.Axis(labelAngle=0)
-        ),
-        y=alt.Y("value:Q", title=chart.y_label, scale=alt.Scale(zero=False)),
+        x=alt.X("label:N", sort=alt.EncodingSortField("place"), title=x_label, axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("value:Q", title=y_label, scale=alt.Scale(zero=False)),
         color=alt.Color("series:N", title=None, legend=alt.Legend(orient="top")),
         strokeDash=alt.StrokeDash("series:N", title=None),
         tooltip=[
-            alt.Tooltip("label:N", title=chart.x_label),
+            alt.Tooltip("label:N", title=x_label),
             alt.Tooltip("series:N", title="Line"),
-            alt.Tooltip("value:Q", title=chart.y_label, format=".4~r"),
+            alt.Tooltip("value:Q", title=y_label, format=".4~r"),
         ],
     )
     return alt.LayerChart(
         layer=[base.mark_line(), base.mark_point(filled=True, size=35)],
         height=230,
-        datasets={"points": points},
-    )
+    ).to_dict()
 
 
 def settings_words(settings: Mapping[str, str]) -> str:

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import sqrt
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import altair as alt
 
 from coalmine_alerts.results.spending import Spending, Standing
 from coalmine_analytics.results.savings import Saving
-from coalmine_consumers.results import CostDimension, CostPoint, CostRow, Costs
+from coalmine_consumers.results import CostDimension, CostPoint, CostRow, Costs, Step
 from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, money, percent
 from coalmine_dashboards.palette import Mode, style_of
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, dot
 from coalmine_dashboards.steps import length_of
@@ -112,12 +114,17 @@ def _name(point: CostPoint, costs: Costs) -> str:
     return label_of(point.prompt, point.name)
 
 
-def costs_chart(costs: Costs, mode: Mode) -> alt.LayerChart:
+def costs_chart(costs: Costs, mode: Mode) -> Drawing:
     """Returns the chart of spending over time, by group."""
     drawn = bars(costs)
     colours = {label_of(*key): colour for key, colour in colours_of(costs, mode).items()}
     others = {bar["name"]: _OTHERS for bar in drawn if bar["name"] not in colours}
-    scale = alt.Scale(domain=[*colours, *others], range=[*colours.values(), *others.values()])
+    return Drawing(_costs_spec(tuple((colours | others).items()), costs.by, costs.step), {_BARS: drawn})
+
+
+@lru_cache
+def _costs_spec(colours: tuple[tuple[str, str], ...], by: CostDimension, step: Step) -> Mapping[str, Any]:
+    scale = alt.Scale(domain=[name for name, _ in colours], range=[colour for _, colour in colours])
     drawing = (
         alt.Chart(alt.NamedData(_BARS))
         .mark_rect(strokeWidth=0.5, stroke="#80808080")
@@ -131,20 +138,20 @@ def costs_chart(costs: Costs, mode: Mode) -> alt.LayerChart:
             x2="until:T",
             y=alt.Y(
                 "bottom:Q",
-                title=f"US dollars per {step_in_words(costs.step)}",
+                title=f"US dollars per {step_in_words(step)}",
                 axis=alt.Axis(format="$.6~f", tickCount=4, titleFontWeight="normal"),
             ),
             y2="top:Q",
             color=alt.Color("name:N", scale=scale, legend=None),
             tooltip=[
-                alt.Tooltip("name:N", title=DIMENSIONS[costs.by]),
+                alt.Tooltip("name:N", title=DIMENSIONS[by]),
                 alt.Tooltip("time:T", title="From", format="%Y-%m-%d %H:%M"),
                 alt.Tooltip("usd:Q", title="Cost", format="$.3~r"),
                 alt.Tooltip("requests:Q", title="Requests", format=",d"),
             ],
         )
     )
-    return alt.LayerChart(layer=[drawing], height=_HEIGHT_PX, datasets={_BARS: drawn})
+    return alt.LayerChart(layer=[drawing], height=_HEIGHT_PX).to_dict()
 
 
 def cost_columns(costs: Costs, mode: Mode, view: Mapping[str, str | None]) -> list[Column[CostRow]]:
@@ -311,7 +318,7 @@ def _is_passed(row: Standing) -> bool:
     return row.budget_usd is not None and row.spent_usd >= row.budget_usd
 
 
-def days_chart(found: Spending, mode: Mode) -> alt.LayerChart:
+def days_chart(found: Spending, mode: Mode) -> Drawing:
     """Returns the chart of all spending by day, of this month and the one before."""
     today = found.today.since
     rows = [
@@ -320,6 +327,11 @@ def days_chart(found: Spending, mode: Mode) -> alt.LayerChart:
         for each in found.days
     ]
     first = min(found.days[0].day, today - 29 * _DAY)
+    return Drawing(_days_spec(first, today, mode), {_DAYS: rows})
+
+
+@lru_cache
+def _days_spec(first: date, today: date, mode: Mode) -> Mapping[str, Any]:
     drawing = (
         alt.Chart(alt.NamedData(_DAYS))
         .mark_rect(color=style_of(0, mode).colour, stroke="#80808080", strokeWidth=0.5)
@@ -341,7 +353,7 @@ def days_chart(found: Spending, mode: Mode) -> alt.LayerChart:
             tooltip=[alt.Tooltip("day:N", title="Day"), alt.Tooltip("usd:Q", title="Cost", format="$,.2f")],
         )
     )
-    return alt.LayerChart(layer=[drawing], height=150, datasets={_DAYS: rows})
+    return alt.LayerChart(layer=[drawing], height=150).to_dict()
 
 
 def _midnight(day: date) -> float:

@@ -1,15 +1,17 @@
 """Tables and charts of drift: metrics of versions that nobody changed, beside their own first days."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import altair as alt
 
 from coalmine_analytics.results.drift import MetricDrift, ModelChange, VersionDrift
 from coalmine_consumers.results import Timeseries, TimeseriesRow
 from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, difference, figure, interval, percent
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.markup import shown
@@ -137,11 +139,17 @@ def change_columns(local: Callable[..., str]) -> list[Column[tuple[VersionDrift,
     ]
 
 
-def shifts_chart(metrics: Sequence[MetricDrift]) -> alt.LayerChart | None:
+def shifts_chart(metrics: Sequence[MetricDrift]) -> Drawing | None:
     """Draws each metric's shift with its interval, in tolerances; None if none has both."""
     points = [point for row in metrics if (point := _shift_point(row)) is not None]
     if not points:
         return None
+    said = tuple(name for name in _LOOKS if any(point["said"] == name for point in points))
+    return Drawing(_shifts_spec(said, len(points)), {_POINTS: points, _BAND: [{"from": -1, "to": 1}]})
+
+
+@lru_cache
+def _shifts_spec(said: tuple[str, ...], metrics: int) -> Mapping[str, Any]:
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         y=alt.Y("metric:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False))
     )
@@ -150,15 +158,14 @@ def shifts_chart(metrics: Sequence[MetricDrift]) -> alt.LayerChart | None:
         title="shift, in tolerances (up to 1 either way is no drift)",
         scale=alt.Scale(domain=[-_FARTHEST, _FARTHEST], clamp=True),
     )
-    said = [name for name in _LOOKS if any(point["said"] == name for point in points)]
     looks = alt.Color(
         "said:N",
         title=None,
-        scale=alt.Scale(domain=said, range=[_LOOKS[name][0] for name in said]),
+        scale=alt.Scale(domain=list(said), range=[_LOOKS[name][0] for name in said]),
         legend=alt.Legend(orient="top"),
     )
     shapes = alt.Shape(
-        "said:N", title=None, scale=alt.Scale(domain=said, range=[_LOOKS[name][1] for name in said])
+        "said:N", title=None, scale=alt.Scale(domain=list(said), range=[_LOOKS[name][1] for name in said])
     )
     tooltip = [
         alt.Tooltip("metric:N", title="Metric"),
@@ -175,14 +182,13 @@ def shifts_chart(metrics: Sequence[MetricDrift]) -> alt.LayerChart | None:
                 x=x, color=looks, shape=shapes, tooltip=tooltip
             ),
         ],
-        height=_ROW_PX * len(points) + _AROUND_PX,
-        datasets={_POINTS: points, _BAND: [{"from": -1, "to": 1}]},
-    )
+        height=_ROW_PX * metrics + _AROUND_PX,
+    ).to_dict()
 
 
-def trend_chart(series: Timeseries, row: MetricDrift) -> alt.LayerChart | None:
+def trend_chart(series: Timeseries, row: MetricDrift) -> Drawing | None:
     """Draws a metric over time, its reference, and when it most likely changed; None without values."""
-    value, unit = SERIES[row.metric]
+    value, _ = SERIES[row.metric]
     points: list[dict[str, object]] = [
         {"time": each.bucket_start.timestamp() * 1000, "value": found, "requests": each.requests}
         for each in series.items
@@ -190,32 +196,39 @@ def trend_chart(series: Timeseries, row: MetricDrift) -> alt.LayerChart | None:
     ]
     if not points:
         return None
-    axis = alt.Axis(tickCount=5, format=_FORMATS.get(row.unit, ".6~f"), titleFontWeight="normal")
-    y = alt.Y("value:Q", title=f"{row.metric}, {unit}", scale=alt.Scale(zero=False), axis=axis)
+    data: dict[str, list[dict[str, object]]] = {_POINTS: points}
+    if row.reference_value is not None:
+        data[_REFERENCE] = [{"value": row.reference_value}]
+    if row.since is not None:
+        moments = {"time": row.since, "from": row.since_earliest, "to": row.since_latest}
+        data[_CHANGES] = [{name: (at or row.since).timestamp() * 1000 for name, at in moments.items()}]
+    return Drawing(_trend_spec(row.metric, row.unit, tuple(data)), data)
+
+
+@lru_cache
+def _trend_spec(metric: str, unit: str, drawn: tuple[str, ...]) -> Mapping[str, Any]:
+    axis = alt.Axis(tickCount=5, format=_FORMATS.get(unit, ".6~f"), titleFontWeight="normal")
+    y = alt.Y("value:Q", title=f"{metric}, {SERIES[metric][1]}", scale=alt.Scale(zero=False), axis=axis)
     x = alt.X(
         "time:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True, grid=False, labelExpr=TIME_LABEL)
     )
     base = alt.Chart(alt.NamedData(_POINTS)).encode(x=x, y=y)
     tooltip = [
         alt.Tooltip("time:T", title="From", format="%b %d, %H:%M"),
-        alt.Tooltip("value:Q", title=row.metric, format=".4~r"),
+        alt.Tooltip("value:Q", title=metric, format=".4~r"),
         alt.Tooltip("requests:Q", title="Requests", format=",d"),
     ]
-    data: dict[str, list[dict[str, object]]] = {_POINTS: points}
     layers = [
         base.mark_line(strokeWidth=1.8, color=_LINE),
         base.mark_point(size=30, filled=True, opacity=0.9, color=_LINE).encode(tooltip=tooltip),
     ]
-    if row.reference_value is not None:
-        data[_REFERENCE] = [{"value": row.reference_value}]
+    if _REFERENCE in drawn:
         layers.append(
             alt.Chart(alt.NamedData(_REFERENCE))
             .mark_rule(strokeDash=[6, 4], color="#808080")
             .encode(y=y, tooltip=[alt.Tooltip("value:Q", title="Reference", format=".4~r")])
         )
-    if row.since is not None:
-        moments = {"time": row.since, "from": row.since_earliest, "to": row.since_latest}
-        data[_CHANGES] = [{name: (at or row.since).timestamp() * 1000 for name, at in moments.items()}]
+    if _CHANGES in drawn:
         change = alt.Chart(alt.NamedData(_CHANGES))
         layers += [
             change.mark_rect(opacity=0.15, color=_CHANGE).encode(x=alt.X("from:T"), x2="to:T"),
@@ -224,7 +237,7 @@ def trend_chart(series: Timeseries, row: MetricDrift) -> alt.LayerChart | None:
                 tooltip=[alt.Tooltip("time:T", title="Most likely since", format="%b %d, %H:%M")],
             ),
         ]
-    return alt.LayerChart(layer=layers, height=220, datasets=data)
+    return alt.LayerChart(layer=layers, height=220).to_dict()
 
 
 _TONES: Final[dict[str, Tone]] = {

@@ -1,6 +1,7 @@
 """Charts and columns of an explanation: the cause split, what moved, what goes with the metric."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import altair as alt
@@ -14,6 +15,7 @@ from coalmine_analytics.results.explain import (
 )
 from coalmine_dashboards.formatting import UNKNOWN, count, difference, figure, interval, percent
 from coalmine_dashboards.palette import Mode
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.tables import Column, dot
 from coalmine_dashboards.views.markup import shown
 
@@ -78,18 +80,20 @@ def _end(name: str, value: float, unit: str) -> dict[str, Any]:
     }
 
 
-def waterfall(found: Explanation, mode: Mode) -> alt.LayerChart:
+def waterfall(found: Explanation, mode: Mode) -> Drawing:
     """Returns the chart of the parts, with their intervals; what is not clear is hollow."""
     rows = waterfall_rows(found)
+    names = tuple(row["name"] for row in rows)
+    return Drawing(_waterfall_spec(names, axis_title(found.metric, found.unit), mode), {_ROWS: rows})
+
+
+@lru_cache
+def _waterfall_spec(names: tuple[str, ...], title: str, mode: Mode) -> Mapping[str, Any]:
     base = alt.Chart(alt.NamedData(_ROWS)).encode(
-        y=alt.Y(
-            "name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=_LABEL_PX)
-        ),
+        y=alt.Y("name:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=_LABEL_PX)),
         tooltip=[alt.Tooltip("words:N", title="Part"), alt.Tooltip("label:N", title="Change")],
     )
-    across = alt.X(
-        "start:Q", title=axis_title(found.metric, found.unit), scale=alt.Scale(zero=False, nice=True)
-    )
+    across = alt.X("start:Q", title=title, scale=alt.Scale(zero=False, nice=True))
     parts = base.transform_filter("datum.kind != 'value'")
     fill = alt.condition("datum.kind == 'clear'", alt.value(0.85), alt.value(0.15))
     return alt.LayerChart(
@@ -109,9 +113,8 @@ def waterfall(found: Explanation, mode: Mode) -> alt.LayerChart:
             .mark_text(align="left", dx=8, color=_FAINT, fontSize=12)
             .encode(x="at:Q", text="label:N"),
         ],
-        height=_ROW_PX * len(rows) + _AXIS_PX,
-        datasets={_ROWS: rows},
-    )
+        height=_ROW_PX * len(names) + _AXIS_PX,
+    ).to_dict()
 
 
 def axis_title(metric: str, unit: str) -> str:
@@ -138,9 +141,7 @@ def range_rows(
     ]
 
 
-def range_chart(
-    rows: Sequence[dict[str, Any]], title: str, mode: Mode, *, filled: str = _BEYOND
-) -> alt.LayerChart:
+def range_chart(rows: Sequence[dict[str, Any]], title: str, mode: Mode, *, filled: str = _BEYOND) -> Drawing:
     """Returns points with their intervals, some of them filled; around zero where they are changes.
 
     Args:
@@ -149,10 +150,14 @@ def range_chart(
         mode: Colour mode of the page.
         filled: What rows say in `clear` whose points are filled.
     """
+    spec = _range_spec(tuple(row["name"] for row in rows), title, mode, filled)
+    return Drawing(spec, {_ROWS: rows, _ZERO: [{"zero": 0}] if filled == _BEYOND else []})
+
+
+@lru_cache
+def _range_spec(names: tuple[str, ...], title: str, mode: Mode, filled: str) -> Mapping[str, Any]:
     base = alt.Chart(alt.NamedData(_ROWS)).encode(
-        y=alt.Y(
-            "name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=_LABEL_PX)
-        ),
+        y=alt.Y("name:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=_LABEL_PX)),
         tooltip=[
             alt.Tooltip("name:N", title="Of"),
             alt.Tooltip("label:N", title="Value"),
@@ -173,9 +178,8 @@ def range_chart(
                 x=alt.X("value:Q", title=title, scale=scale), fillOpacity=fill
             ),
         ],
-        height=_ROW_PX * len(rows) + _AXIS_PX,
-        datasets={_ROWS: list(rows), _ZERO: [{"zero": 0}] if changes else []},
-    )
+        height=_ROW_PX * len(names) + _AXIS_PX,
+    ).to_dict()
 
 
 def part_columns(unit: str) -> list[Column[ChangePart]]:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import altair as alt
 
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_consumers.results import VersionRow
 from coalmine_dashboards.formatting import UNKNOWN, count, milliseconds, money, percent, quality
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.markup import escape, shown
 from coalmine_evals.results.models import ModelFlag
@@ -58,7 +60,7 @@ def ends_words(row: CalendarModel, today: date) -> str | Html:
     return dot("bad" if days <= _SOON_DAYS else "notice", f"{row.ends} ({when})")
 
 
-def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> alt.LayerChart:
+def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> Drawing:
     """Draws when each model answered, and when it ends."""
     points = [
         {
@@ -78,6 +80,16 @@ def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> alt.LayerCha
         for row in rows
         if row.ends is not None
     ]
+    data: dict[str, list[dict[str, Any]]] = {
+        "models": points,
+        "ends": ends,
+        "now": [{"at": now.timestamp() * 1000}],
+    }
+    return Drawing(_calendar_spec(len({point["model"] for point in points})), data)
+
+
+@lru_cache
+def _calendar_spec(models: int) -> Mapping[str, Any]:
     y = alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, labelOverlap=False))
     time = alt.Axis(tickCount=7, labelOverlap=True, title=None, format="%b %d")
     answered = alt.Chart(alt.NamedData("models")).encode(y=y, x=alt.X("from:T", axis=time), x2="to:T")
@@ -105,9 +117,8 @@ def calendar_chart(rows: Sequence[CalendarModel], now: datetime) -> alt.LayerCha
                 x=alt.X("at:T"), tooltip=[alt.Tooltip("at:T", title="Now", format="%Y-%m-%d %H:%M")]
             ),
         ],
-        height=_ROW_PX * len({point["model"] for point in points}) + _AROUND_PX,
-        datasets={"models": points, "ends": ends, "now": [{"at": now.timestamp() * 1000}]},
-    )
+        height=_ROW_PX * models + _AROUND_PX,
+    ).to_dict()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """What the page of the pipeline shows: dead letters by cause, their bytes, and the course of ingest."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import altair as alt
 
 from coalmine_consumers.results import Counts, DeadLetterRow, DeadLettersChanged
+from coalmine_dashboards.parts.charts import Drawing
 
 __all__ = [
     "Cause",
@@ -110,7 +113,7 @@ def first_bytes(payload_base64: str) -> str:
     return text + (f"\n… and {more:,} bytes more" if more > 0 else "")
 
 
-def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str) -> alt.LayerChart:
+def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str) -> Drawing:
     """Returns the course of one figure of the collector, in the viewer's time.
 
     Args:
@@ -120,9 +123,14 @@ def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str)
         colour: Of the line.
     """
     values = [{"at": each.at.isoformat(), field: getattr(each, field)} for each in samples]
+    flat = not any(each[field] for each in values)
+    return Drawing(_course_spec(field, title, colour, flat=flat), {"points": values})
+
+
+@lru_cache
+def _course_spec(field: str, title: str, colour: str, *, flat: bool) -> Mapping[str, Any]:
     time = alt.Axis(format="%H:%M:%S", grid=False, tickCount=5, labelOverlap=True)
     figure = alt.Axis(tickCount=3, tickMinStep=1, format=",.3~f", titleFontWeight="normal")
-    flat = not any(each[field] for each in values)
     base = alt.Chart(alt.NamedData("points")).encode(
         x=alt.X("at:T", title=None, axis=time),
         y=alt.Y(
@@ -134,4 +142,4 @@ def course_chart(samples: Sequence[Sample], field: str, title: str, colour: str)
         ],
     )
     area = base.mark_area(line={"color": colour, "strokeWidth": 1.6}, color=colour, fillOpacity=0.15)
-    return alt.LayerChart(layer=[area], height=_HEIGHT_PX, datasets={"points": values})
+    return alt.LayerChart(layer=[area], height=_HEIGHT_PX).to_dict()

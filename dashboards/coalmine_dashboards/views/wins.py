@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import altair as alt
@@ -12,6 +13,7 @@ from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.verdicts import Direction
 from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, difference, lasting, percent
 from coalmine_dashboards.palette import DASHES, Mode, style_of
+from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
 from coalmine_dashboards.views.health import HealthItem
@@ -179,7 +181,7 @@ def gain_columns(directions: Mapping[str, Direction]) -> list[Column[Gain]]:
 
 def gains_chart(
     gains: Sequence[Gain], chosen: Sequence[str], mode: Mode, ends: tuple[datetime, datetime]
-) -> alt.LayerChart:
+) -> Drawing:
     """Returns the chart of cumulative changes: a step with each version, and the interval around it.
 
     Args:
@@ -207,6 +209,12 @@ def gains_chart(
             if series_of(each) == name
         ]
         points.append({**points[-1], "time": milliseconds_of(ends[1]), "version": None})
+    relative = all(each.relative for each in gains)
+    return Drawing(_gains_spec(tuple(chosen), mode, relative=relative), {_POINTS: points})
+
+
+@lru_cache
+def _gains_spec(chosen: tuple[str, ...], mode: Mode, *, relative: bool) -> Mapping[str, Any]:
     styles = [style_of(place, mode) for place in range(len(chosen))]
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=alt.X(
@@ -223,7 +231,7 @@ def gains_chart(
             ),
         ),
     )
-    title = "change, relative" if all(each.relative for each in gains) else "difference, points"
+    title = "change, relative" if relative else "difference, points"
     y = alt.Y("change:Q", title=title, axis=alt.Axis(format="+.1~%", tickCount=5))
     dashes = [list(DASHES[place % len(DASHES)]) for place in range(len(chosen))]
     return alt.LayerChart(
@@ -250,8 +258,7 @@ def gains_chart(
             ),
         ],
         height=260,
-        datasets={_POINTS: points},
-    )
+    ).to_dict()
 
 
 def shipped_columns(local: Any) -> list[Column[Shipped]]:  # noqa: ANN401 - `viewer.local`

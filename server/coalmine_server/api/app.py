@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +20,8 @@ from coalmine_server.api.parameters import known_parameters
 from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE, install_problem_handlers
 from coalmine_server.api.representation import JSON_MEDIA_TYPE
 from coalmine_server.api.routes import ad_hoc, calls, costs, measures, pipeline, readouts
-from coalmine_server.services.owned_store import OwnedStore
+from coalmine_server.errors import NotFound
+from coalmine_server.services.owned_store import NotReady, OwnedStore
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -104,7 +106,9 @@ are problem documents (RFC 9457). Every token has a role: ingest, service, reade
 each allowing what the previous ones do; `x-coalmine-role` names the role an operation needs. Lists are paged:
 pass `limit`, and `next_cursor` of one page as `cursor` of the next. Unknown query parameters are errors.
 Lists of measures come as JSON, or with
-`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown."""
+`Accept: application/vnd.apache.arrow.stream` as an Arrow stream. Times are UTC; null means unknown. With
+`Cache-Control: max-age=SECONDS`, ten at most, a question about measures is answered with what was told to
+somebody with the same role within that time, unless somebody has changed anything since."""
 
 
 class Stores(Protocol):
@@ -275,6 +279,7 @@ def create_app(
     )
     from coalmine_server.api.routes import health  # noqa: PLC0415
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
+    from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
 
     app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
     app.state.metrics = metrics
@@ -289,7 +294,15 @@ def create_app(
 
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
-    authenticated = AuthMiddleware(
-        BodyLimitMiddleware(app), access.verifier, access.failed_logins, open_paths
-    )
+    shared = SharedAnswersMiddleware(BodyLimitMiddleware(app), partial(_state_of, stores))
+    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+
+
+def _state_of(stores: Stores) -> tuple[int, int] | None:
+    """What differs once the store has changed; None while there is none."""
+    try:
+        store = stores.owned_store().store
+    except (NotReady, NotFound):
+        return None
+    return id(store), store.changes

@@ -1,7 +1,9 @@
 """Watching the versions of a real store: sums are kept up, and not more often than they are worth."""
 
+import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 
 from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_analytics.results.drift import VersionDrift
-from coalmine_consumers.drift import ReferencePolicy, VersionKey, read_watched
+from coalmine_consumers.drift import ReferencePolicy, VersionKey, note_day, read_watched
 from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.seal import seal
+from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.store import Store
 from tests.support.data.store_feed import START, Feed, Row, request
 
@@ -105,3 +108,59 @@ def test_asking_again_at_once_does_not_sum_up_again(store: Store) -> None:
     assert watching.current(KEY)[0].reference_requests == asked.reference_requests
     watch.at += 60
     assert watching.current(KEY)[0].reference_requests > asked.reference_requests
+
+
+def test_who_asks_while_others_sum_up_hears_what_is_kept(store: Store) -> None:
+    feed, watch = Feed(), Watch()
+    summing, may_end = threading.Event(), threading.Event()
+
+    def clock() -> datetime:
+        if threading.current_thread().name.startswith("keeper"):
+            summing.set()
+            assert may_end.wait(60)
+        return START + 9 * DAY
+
+    watching = Drifts(store, PLAN, clock=clock, monotonic=watch)
+    store.commit(feed.batch(calls(0, 8, quality=0.8)))
+    asked = watching.current(KEY)[0]
+    assert asked.state == "steady"
+    store.commit(feed.batch(calls(8, 9, quality=0.8)))
+    with ThreadPoolExecutor(1, "keeper") as keeper, ThreadPoolExecutor(1, "reader") as reader:
+        try:
+            kept_up = keeper.submit(watching.keep_up)
+            assert summing.wait(60)
+            watch.at += 600  # it would be time to sum up
+            assert reader.submit(watching.current, KEY).result(60) == [asked]
+        finally:
+            may_end.set()
+        assert kept_up.result(60) == [KEY]
+    watched = read_watched(store.reader(), KEY)
+    assert watched is not None
+    assert watched.through_ingest_id == 2
+
+
+def test_what_is_the_same_is_judged_once_an_hour(store: Store) -> None:
+    feed, now = Feed(), START + 9 * DAY
+    watching = Drifts(store, PLAN, clock=lambda: now, monotonic=Watch())
+    store.commit(feed.batch(calls(0, 9, quality=0.8)))
+    (first,) = watching.current(KEY)
+    now += timedelta(minutes=5)
+    (again,) = watching.current(KEY)
+    assert again.metrics is first.metrics
+    assert again.taken_at == now
+    now += timedelta(hours=1)
+    (later,) = watching.current(KEY)
+    assert later.metrics is not first.metrics
+    assert later.watched_until == first.watched_until + timedelta(hours=1)
+
+
+def test_a_day_that_is_ignored_counts_no_more_at_once(store: Store) -> None:
+    watching = drifts(store, 9)
+    store.commit(Feed().batch(calls(0, 9, quality=0.8)))
+    assert watching.current(KEY)[0].ignored_days == ()
+    day = (START + 3 * DAY).date()
+    act = DayIgnored(KEY.prompt, None, day, True, "a holiday", "ann", datetime(2026, 1, 1, tzinfo=UTC))
+    with store.transaction() as connection:
+        note_day(connection, act)
+    (found,) = watching.current(KEY)
+    assert found.ignored_days == (act,)

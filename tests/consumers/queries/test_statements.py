@@ -198,7 +198,8 @@ def test_timeseries_keys(connection: duckdb.DuckDBPyConnection) -> None:
     assert keys(since=HOUR + MINUTE, bucket_s=60) == [(1, "2"), (4, "1")]
 
 
-def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
+@pytest.fixture
+def histograms(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     insert(
         connection,
         "rollup_histograms",
@@ -208,7 +209,32 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         row(1, version="2", metric="latency_ms", buckets=[], counts=[]),
         row(2, metric="latency_ms", buckets=[7], counts=[100]),
     )
-    found = run(connection, "histograms", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
+    return connection
+
+
+def test_histograms(histograms: duckdb.DuckDBPyConnection) -> None:
+    chosen = {
+        **CHOSEN,
+        "versions": [{**each, "place": place} for place, each in enumerate(CHOSEN["versions"])],
+    }
+    found = run(histograms, "histograms", **chosen, bucket_s=None, metrics=["latency_ms"])
+    assert sorted(found, key=str) == [
+        {"bucket": None, "place": 0, "metric": 0, "buckets": [1, 5], "counts": [2, 3]},
+        {"bucket": None, "place": 0, "metric": 0, "buckets": [5, -2147483648], "counts": [4, 1]},
+        {"bucket": None, "place": 1, "metric": 0, "buckets": [], "counts": []},
+    ]
+    both = ["cost_nano_usd", "latency_ms"]
+    by_time = run(histograms, "histograms", **chosen, bucket_s=60, metrics=both)
+    assert sorted((each["bucket"], each["metric"], *each["counts"]) for each in by_time) == [
+        (HOUR, 1, 2, 3),
+        (HOUR + MINUTE, 0, 9),
+        (HOUR + MINUTE, 1),
+        (HOUR + MINUTE, 1, 4, 1),
+    ]
+
+
+def test_histograms_by(histograms: duckdb.DuckDBPyConnection) -> None:
+    found = run(histograms, "histograms_by", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
     key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
     assert found == [
         {**key, "histogram_bucket": -2147483648, "n": 1},
@@ -216,7 +242,7 @@ def test_histograms(connection: duckdb.DuckDBPyConnection) -> None:
         {**key, "histogram_bucket": 5, "n": 7},
     ]
     both = ["latency_ms", "cost_nano_usd"]
-    by_time = run(connection, "histograms", **CHOSEN, bucket_s=60, metrics=both)
+    by_time = run(histograms, "histograms_by", **CHOSEN, bucket_s=60, metrics=both)
     assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
         (HOUR, "latency_ms", 2),
         (HOUR, "latency_ms", 3),

@@ -37,7 +37,7 @@ def test_figures_have_their_units_and_what_is_not_known_is_a_dash() -> None:
 def test_shifts_are_drawn_in_tolerances_so_that_metrics_can_be_compared() -> None:
     chart = shifts_chart([WORSE, STEADY, UNKNOWN])
     assert chart is not None
-    points = chart.to_dict()["datasets"]["points"]
+    points = chart.data["points"]
     assert [point["metric"] for point in points] == ["quality", "error_rate"]
     assert points[0]["shift"] == WORSE.shift / WORSE.tolerance  # type: ignore[operator]
     assert points[0]["said"] == "drifted, worse"
@@ -47,7 +47,7 @@ def test_shifts_are_drawn_in_tolerances_so_that_metrics_can_be_compared() -> Non
 def test_a_metric_over_time_has_its_reference_and_the_likely_change() -> None:
     chart = trend_chart(series(), WORSE)
     assert chart is not None
-    data = chart.to_dict()["datasets"]
+    data = chart.data
     assert len(data["points"]) == 120
     assert data["reference"] == [{"value": 0.84}]
     (change,) = data["changes"]

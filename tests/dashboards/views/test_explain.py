@@ -37,9 +37,9 @@ def test_a_bar_has_its_interval_and_says_whether_it_is_clear() -> None:
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_charts_are_valid(mode: str) -> None:
     found = an_explanation()
-    assert waterfall(found, mode).to_dict()["layer"]  # type: ignore[arg-type]
+    assert waterfall(found, mode).spec["layer"]  # type: ignore[arg-type]
     rows = range_rows([("language: de", -0.11, -0.16, -0.06, True)], found.unit)
-    assert range_chart(rows, "change", mode).to_dict()["layer"]  # type: ignore[arg-type]
+    assert range_chart(rows, "change", mode).spec["layer"]  # type: ignore[arg-type]
 
 
 def test_intervals_of_more_than_a_dozen_values_are_not_drawn_nor_values_that_are_unknown() -> None:

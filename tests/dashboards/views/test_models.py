@@ -37,7 +37,7 @@ def test_the_calendar_names_what_takes_its_place_and_counts_prompts_it_does_not_
     shown = table_html([many], calendar_columns(str, END), "Models")
     assert "gpt-6-luna" in shown
     assert "a, b, c and 22 more" in shown
-    assert len(calendar_chart(CALENDAR, NOW).to_dict()["datasets"]["ends"]) == 1
+    assert len(calendar_chart(CALENDAR, NOW).data["ends"]) == 1
 
 
 def test_a_matrix_has_what_was_measured_and_what_runs_say() -> None:

@@ -1,27 +1,21 @@
--- Purpose: add up histograms over time and the other dimensions.
--- Grain: one row per key, metric, histogram bucket, and per bucket of time if $bucket_s.
--- Parameters: as totals.sql; $metrics (list of names).
--- Units: buckets are logarithmic, see aggregation/histograms.py.
-WITH entries AS (
-    SELECT
-        time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
-        {keys},
-        metric,
-        unnest(buckets) AS histogram_bucket,
-        unnest(counts) AS n
-    FROM rollup_histograms
-    JOIN (SELECT unnest($pieces, recursive := true)) AS piece
-        ON rollup_histograms.resolution = piece.resolution
-        AND bucket_start >= piece.since
-        AND bucket_start < piece.until
-    SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
-    WHERE metric IN (SELECT unnest($metrics))
-      AND ($environment IS NULL OR environment = $environment)
-      AND ($app IS NULL OR app = $app)
-      AND ($model IS NULL OR model = $model)
-      AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
-)
-SELECT * EXCLUDE (n), sum(n)::BIGINT AS n
-FROM entries
-GROUP BY ALL
-ORDER BY ALL
+-- Purpose: histograms of rollups, to be added up over time and the other dimensions.
+-- Grain: one row per row of the rollups, in no order.
+-- Parameters: as totals.sql; $versions has a place with each; $metrics (list of names).
+-- Units: buckets are logarithmic, see aggregation/histograms.py; metric is its place in $metrics, from 0.
+SELECT
+    time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
+    matching.place,
+    list_position($metrics, metric) - 1 AS metric,
+    buckets,
+    counts
+FROM rollup_histograms
+JOIN (SELECT unnest($pieces, recursive := true)) AS piece
+    ON rollup_histograms.resolution = piece.resolution
+    AND bucket_start >= piece.since
+    AND bucket_start < piece.until
+JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
+WHERE metric IN (SELECT unnest($metrics))
+  AND ($environment IS NULL OR environment = $environment)
+  AND ($app IS NULL OR app = $app)
+  AND ($model IS NULL OR model = $model)
+  AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)

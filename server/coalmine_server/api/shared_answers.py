@@ -1,0 +1,195 @@
+"""One answer for many who ask the same at about the same time, as the open pages of a dashboard do."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coalmine_registry.roles import Actor
+
+SHARED_PATHS: Final = frozenset(
+    f"/v1/{name}"
+    for name in (
+        *("versions", "timeseries", "quantiles", "unpriced", "facets", "deployment-marks", "model-calendar"),
+        *("costs", "savings", "spending", "feedback", "breakdown", "compare", "explain", "drift", "timeline"),
+    )
+)
+"""Questions about measures: their answers depend on the query, the caller's role, the store and the time."""
+INTAKE_PATH: Final = "/v1/events"
+"""What services send all the time; everything else that is sent is somebody's action."""
+KEPT_S: Final = 2.0
+"""While the store is as it was, an answer is given again for so long: some depend on the time, too."""
+OLDEST_S: Final = 10.0
+"""Who accepts an older answer, by `Cache-Control: max-age=SECONDS`, gets none that is older than this."""
+LARGEST_BYTES: Final = 4 * 2**20
+"""Larger answers are only for those who asked while they were being found."""
+MOST_BYTES: Final = 32 * 2**20
+"""Of all kept answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    route: object
+    """Of Starlette; names the route in metrics."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A question that is being answered, or was."""
+
+    acts: int
+    """Of people, when it was asked."""
+    state: Hashable
+    """Of the store, when it was asked."""
+    at_s: float
+    answer: "asyncio.Future[_Answer | None]" = field(default_factory=asyncio.Future)
+    """None: whoever asked it first did not get one."""
+
+
+class _Taken:
+    """What an application sends."""
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self.complete = False
+
+    async def take(self, message: Message) -> None:
+        """Takes a message, as ASGI's `send`."""
+        if message["type"] == "http.response.start":
+            self._status, self._headers = message["status"], list(message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            self._body.extend(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+
+    def answer(self, route: object) -> _Answer:
+        """Returns all of it."""
+        return _Answer(self._status, self._headers, bytes(self._body), route)
+
+
+class SharedAnswersMiddleware:
+    """Finds an answer once for all who ask the same question with tokens of the same role.
+
+    Who asks while it is being found waits for it. Afterwards it is given again for moments while the store is
+    as it was, and to who accepts an older one (RFC 9111, 5.2.1.1). Nobody gets one from before the last
+    change that was made through this server: who acts sees what came of it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        state: Callable[[], Hashable | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepares.
+
+        Args:
+            app: Answers; callers are known to it already.
+            state: What differs once the store has changed; None while there is no store.
+            clock: In seconds.
+        """
+        self._app = app
+        self._state = state
+        self._clock = clock
+        self._acts = 0
+        self._asked: OrderedDict[Hashable, _Asked] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection as ASGI says."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["method"] not in {"GET", "HEAD", "OPTIONS"} and scope["path"] != INTAKE_PATH:
+            await self._act(scope, receive, send)
+        elif scope["method"] == "GET" and scope["path"] in SHARED_PATHS and self._state() is not None:
+            await self._share(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _act(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":  # before who acted can ask again
+                self._acts += 1
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            self._acts += 1
+
+    async def _share(self, scope: Scope, receive: Receive, send: Send) -> None:
+        actor: Actor = scope["coalmine.actor"]
+        headers = Headers(scope=scope)
+        key = (
+            *(scope["path"], scope["query_string"], headers.get("accept")),
+            *(actor.role, actor.environment),
+        )
+        accepted_s = _accepted_s(headers.get("cache-control", ""))
+        while (asked := self._asked.get(key)) is not None and self._serves(asked, accepted_s):
+            found = await asyncio.shield(asked.answer)
+            if found is not None:
+                scope["route"] = found.route
+                await _give(found, send)
+                return
+        asked = self._asked[key] = _Asked(self._acts, self._state(), self._clock())
+        self._asked.move_to_end(key)
+        taken = _Taken()
+        try:
+            await self._app(scope, receive, taken.take)
+        except BaseException:
+            asked.answer.set_result(None)
+            self._forget(key, asked)
+            if taken.complete:  # what tells of the fault
+                await _give(taken.answer(None), send)
+            raise
+        found = taken.answer(scope.get("route"))
+        asked.answer.set_result(found)
+        if found.status != 200 or len(found.body) > LARGEST_BYTES:
+            self._forget(key, asked)
+        self._tidy()
+        await _give(found, send)
+
+    def _serves(self, asked: _Asked, accepted_s: float) -> bool:
+        """True if a question's answer is one for who asks now."""
+        if asked.acts != self._acts:
+            return False
+        if not asked.answer.done():
+            return True
+        age_s = self._clock() - asked.at_s
+        return age_s < accepted_s or (age_s <= KEPT_S and asked.state == self._state())
+
+    def _forget(self, key: Hashable, asked: _Asked) -> None:
+        if self._asked.get(key) is asked:
+            del self._asked[key]
+
+    def _tidy(self) -> None:
+        """Drops what is too old, and the oldest beyond what may be kept."""
+        size, now = 0, self._clock()
+        for key, asked in [*reversed(self._asked.items())]:
+            found = asked.answer.result() if asked.answer.done() else None
+            size += 0 if found is None else len(found.body)
+            if found is not None and (size > MOST_BYTES or now - asked.at_s > OLDEST_S):
+                del self._asked[key]
+
+
+async def _give(found: _Answer, send: Send) -> None:
+    # Others add headers of their own to the list.
+    await send({"type": "http.response.start", "status": found.status, "headers": [*found.headers]})
+    await send({"type": "http.response.body", "body": found.body})
+
+
+def _accepted_s(cache_control: str) -> float:
+    """How old an answer may be although the store has changed since."""
+    for directive in cache_control.split(","):
+        name, _, value = directive.strip().partition("=")
+        if name.lower() == "max-age" and value.isdecimal():
+            return min(float(value), OLDEST_S)
+    return 0.0
