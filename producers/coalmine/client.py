@@ -387,7 +387,7 @@ class Coalmine(EventSender):
                 made_at=place,
             )
         except Exception as error:  # noqa: BLE001 - e.g. a version that cannot be hashed
-            self._sink.failed("call", error)
+            self._sink.failed("call()", error)
             return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:

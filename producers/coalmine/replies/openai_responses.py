@@ -1,6 +1,6 @@
 """Replies of OpenAI's Responses API, whole and streamed."""
 
-from coalmine.replies.facts import ReplyFacts, get, items_of, text_of, usages_of
+from coalmine.replies.facts import ReplyFacts, error_of, get, items_of, text_of, usages_of
 
 _FINISH_BY_INCOMPLETE = {"max_output_tokens": "length"}
 # The Responses API has a status where chat completions have a finish reason; the same words for the
@@ -24,6 +24,7 @@ def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
         text=_text(parts) if want_text else None,
         service_tier=text_of(get(reply, "service_tier")),
         usages=_usages(reply, output),
+        error_type=error_of(reply) or "failed" if get(reply, "status") == "failed" else None,
     )
 
 

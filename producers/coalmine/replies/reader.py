@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
 from coalmine.replies.extraction import read_other, read_text_piece
-from coalmine.replies.facts import ReplyFacts, count_of, get
+from coalmine.replies.facts import ReplyFacts, count_of, error_of, get, text_of
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
 
@@ -76,9 +76,16 @@ def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:
     if isinstance(kind, str):
         if kind in _BY_TYPE:
             return _BY_TYPE[kind](reply, want_text=want_text)
+        if kind == "error":
+            return _read_error(reply)
         if kind.startswith("response."):
             return read_response_event(reply, want_text=want_text)
     return _read_by_fields(reply, want_text=want_text)
+
+
+def _read_error(event: object) -> ReplyFacts:
+    """Reads what ends a stream that broke off: OpenAI's event has its code in itself, others in its `error`."""
+    return ReplyFacts(error_type=error_of(event) or text_of(get(event, "code")) or "error", is_piece=True)
 
 
 def is_first_token(piece: object) -> bool:
@@ -99,6 +106,8 @@ def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
     usage = get(reply, "usage")
     if isinstance(get(reply, "content"), list | tuple) and usage is not None:
         return read_message(reply, want_text=want_text)
+    if isinstance(reply, dict) and error_of(reply) is not None and usage is None and choices is None:
+        return _read_error(reply)
     # What is left of the known shapes has no name of its own: a list of embeddings.
     if count_of(get(usage, "prompt_tokens")) is not None:
         return read_chat_completion(reply, want_text=want_text)
