@@ -1,0 +1,148 @@
+"""Runs a style against a server that answers as the providers do, and says what is wrong with its event."""
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from genai_prices import Usage, calc_price
+
+from coalmine import Coalmine
+from coalmine.integrations import using
+from tests.support.oracles.produced import requests_of, spooled
+from tests.support.servers.llm import LlmServer, llm_server
+from tests.support.styles.answers import CACHED_TOKENS, Providers
+from tests.support.styles.style import Server, Style
+
+_CLASSES = {
+    "400": "BadRequestError",
+    "401": "AuthenticationError",
+    "429": "RateLimitError",
+    "500": "InternalServerError",
+}
+_CODES = {
+    "400": "ValidationException",
+    "401": "UnrecognizedClientException",
+    "429": "ThrottlingException",
+    "500": "InternalServerException",
+}
+_BY_STATUS = {
+    "google_genai": {
+        "400": "ClientError 400",
+        "401": "ClientError 401",
+        "429": "ClientError 429",
+        "500": "ServerError 500",
+    },
+    "bedrock": _CODES,
+    "pydantic_ai": {status: f"ModelHTTPError {status}" for status in _CLASSES},
+}
+"""What errors are called, where a library has not a class for each."""
+_OUTCOMES = {"length": "truncated", "refusal": "refused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A server and the providers it stands in for."""
+
+    server: LlmServer
+    providers: Providers
+
+    @property
+    def root(self) -> str:
+        """Address of the server."""
+        return self.server.url.removesuffix("/v1")
+
+
+@contextmanager
+def bench(pause_s: float = 0.0) -> Iterator[Bench]:
+    """A running server for the length of a block."""
+    providers = Providers(pause_s)
+    with llm_server(providers.answer) as server:
+        yield Bench(server, providers)
+
+
+def events_of(
+    style: Style, situation: str, on: Bench, home: Path, *, retries: int = 0
+) -> list[dict[str, Any]]:
+    """Calls once and returns the events it left.
+
+    Args:
+        style: How to call.
+        situation: As `Providers.situation`; `stopped` reads some of a stream and closes it.
+        on: Whom to ask.
+        home: Where the events go; empty.
+        retries: How often the library may retry.
+    """
+    stops = situation == "stopped"
+    on.providers.situation = "ok" if stops else situation
+    with Coalmine("styles", home=home) as cm:
+        with using(partial(cm.call, "support-refund", version="1.2.0")):
+            raised = _run(style, Server(on.root, stops=stops, retries=retries))
+        gc.collect()  # a stream that was dropped ends its call then
+        assert cm.flush(30)
+        problems = dict(cm.stats().problems)
+        assert not problems, (problems, raised)
+        return requests_of(spooled(home))
+
+
+def _run(style: Style, server: Server) -> str | None:
+    try:
+        style.run(server)
+    except Warning:
+        raise
+    except Exception as error:  # noqa: BLE001 - errors are among what is measured
+        return repr(error)
+    return None
+
+
+def wrong(style: Style, situation: str, records: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with the events that one call left, in words; empty if all is right."""
+    if len(records) != 1:
+        return [f"{len(records)} events"]
+    (record,) = records
+    expected: dict[str, Any] = {"request_model": style.request_model}
+    if situation.isdigit():
+        expected |= {"outcome": "error", "error_type": _BY_STATUS.get(style.library, _CLASSES)[situation]}
+    elif situation == "broken":
+        expected |= {"outcome": "error"}
+    elif situation == "stopped":
+        expected |= {"outcome": "cancelled", "error_type": None}
+    else:
+        expected |= {
+            "outcome": "ok" if style.embeds else _OUTCOMES.get(situation, "ok"),
+            "error_type": None,
+            "response_model": style.response_model,
+            "input_tokens": style.input_tokens,
+            "output_tokens": style.output_tokens,
+            "cached_input_tokens": None if style.embeds else CACHED_TOKENS,
+            "cost_nano_usd": _cost(style),
+        }
+    found = [
+        f"{name} {record[name]!r} for {value!r}" for name, value in expected.items() if record[name] != value
+    ]
+    if situation in ("ok", "length", "refusal") and not style.embeds and record["finish_reason"] is None:
+        found.append("no finish_reason")
+    has_first = record["time_to_first_token_ms"] is not None
+    if situation in ("ok", "stopped") and has_first != style.streams:
+        found.append(f"time_to_first_token_ms {record['time_to_first_token_ms']!r}")
+    return found
+
+
+def _cost(style: Style) -> int:
+    read = 0 if style.embeds else CACHED_TOKENS
+    usage = Usage(input_tokens=style.input_tokens, cache_read_tokens=read, output_tokens=style.output_tokens)
+    price = calc_price(usage, style.response_model or style.request_model, provider_id=style.provider)
+    return (
+        math.ceil(price.total_price * 10**9 - 1 / 2)
+        if isinstance(price.total_price, float)
+        else round(price.total_price * 10**9)
+    )
+
+
+def shown(records: list[dict[str, Any]]) -> str:
+    """The events, for whoever looks for what is wrong."""
+    return json.dumps(records, default=str, indent=1)
