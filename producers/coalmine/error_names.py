@@ -25,7 +25,9 @@ def error_name(error: BaseException) -> str:
         code = (response.get("Error") or {}).get("Code")
         return str(code) if code else name
     found = (getattr(error, "status_code", None), getattr(error, "code", None))
-    status = next((each for each in (*found, getattr(response, "status_code", None)) if _is_status(each)), None)
+    status = next(
+        (each for each in (*found, getattr(response, "status_code", None)) if _is_status(each)), None
+    )
     return name if status is None else f"{name} {status}"
 
 

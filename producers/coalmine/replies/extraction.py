@@ -71,6 +71,15 @@ def read_text_piece(reply: object) -> ReplyFacts | None:
     return _facts(reply, (), is_piece=True) if is_piece else None
 
 
+def is_first_other_token(piece: object) -> bool:
+    """Returns True if a piece by Gemini, Bedrock or LangChain carries something the model wrote."""
+    if isinstance(piece, Mapping) and "contentBlockDelta" in piece:
+        return True
+    if type(piece).__name__.endswith("Chunk"):
+        return bool(get(piece, "content") or get(piece, "tool_call_chunks"))
+    return bool(get(get(first_of(get(piece, "candidates")), "content"), "parts"))
+
+
 def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> ReplyFacts:
     candidate = first_of(get(reply, "candidates"))
     return ReplyFacts(
@@ -79,6 +88,7 @@ def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> 
             get(reply, "modelVersion"),
             get(reply, "model_version"),
             get(get(reply, "response_metadata"), "model_name"),
+            get(reply, "model_name"),
         ),
         finish_reason=_first_text(
             get(reply, "stopReason"),

@@ -3,7 +3,7 @@
 from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
-from coalmine.replies.extraction import read_other, read_text_piece
+from coalmine.replies.extraction import is_first_other_token, read_other, read_text_piece
 from coalmine.replies.facts import ReplyFacts, count_of, error_of, get, text_of
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
@@ -91,7 +91,12 @@ def _read_error(event: object) -> ReplyFacts:
 def is_first_token(piece: object) -> bool:
     """Returns True if a piece of a stream carries something the model wrote."""
     sent = get(piece, "chunk") or piece  # a helper's event has what the provider sent
-    return is_first_chat_token(sent) or is_first_message_token(sent) or is_first_response_token(sent)
+    return (
+        is_first_chat_token(sent)
+        or is_first_message_token(sent)
+        or is_first_response_token(sent)
+        or is_first_other_token(sent)
+    )
 
 
 def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:

@@ -1,7 +1,6 @@
 """Runs a style against a server that answers as the providers do, and says what is wrong with its event."""
 
 import gc
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ _BY_STATUS = {
     "pydantic_ai": {status: f"ModelHTTPError {status}" for status in _CLASSES},
 }
 """What errors are called, where a library has not a class for each."""
+ALWAYS = ("ok", "length", "refusal", "400", "401", "429", "500")
 _OUTCOMES = {"length": "truncated", "refusal": "refused"}
 
 
@@ -65,28 +65,39 @@ def bench(pause_s: float = 0.0) -> Iterator[Bench]:
         yield Bench(server, providers)
 
 
-def events_of(
-    style: Style, situation: str, on: Bench, home: Path, *, retries: int = 0
-) -> list[dict[str, Any]]:
-    """Calls once and returns the events it left.
+def situations_of(style: Style) -> list[str]:
+    """Those that can come to a style: `retried`, `stopped` and `broken` not to every one."""
+    kinds = [("broken", style.streams), ("stopped", style.closes), ("retried", style.retries)]
+    return [*ALWAYS, *(name for name, comes in kinds if comes)]
+
+
+def faults(style: Style, on: Bench, home: Path) -> dict[str, list[str]]:
+    """Calls once in each situation; returns what is wrong with the events, by situation, if anything is.
 
     Args:
         style: How to call.
-        situation: As `Providers.situation`; `stopped` reads some of a stream and closes it.
         on: Whom to ask.
         home: Where the events go; empty.
-        retries: How often the library may retry.
     """
-    stops = situation == "stopped"
-    on.providers.situation = "ok" if stops else situation
+    situations = situations_of(style)
+    raised: dict[str, str | None] = {}
     with Coalmine("styles", home=home) as cm:
-        with using(partial(cm.call, "support-refund", version="1.2.0")):
-            raised = _run(style, Server(on.root, stops=stops, retries=retries))
-        gc.collect()  # a stream that was dropped ends its call then
+        for number, situation in enumerate(situations):
+            on.providers.situation = "ok" if situation in ("stopped", "retried") else situation
+            on.providers.failures = int(situation == "retried")
+            server = Server(on.root, stops=situation == "stopped", retries=int(situation == "retried"))
+            with using(partial(cm.call, "support-refund", version=f"{number}.0.0")):
+                raised[situation] = _run(style, server)
+            gc.collect()  # a stream that was dropped ends its call then
         assert cm.flush(30)
-        problems = dict(cm.stats().problems)
-        assert not problems, (problems, raised)
-        return requests_of(spooled(home))
+        problems = [f"the client says {name}" for name in cm.stats().problems]
+    records = requests_of(spooled(home))
+    found = {"the client": problems} if problems else {}
+    for number, situation in enumerate(situations):
+        own = [record for record in records if record["version"] == f"{number}.0.0"]
+        if words := wrong(style, situation, own):
+            found[situation] = [*words, f"raised {raised[situation]}"]
+    return found
 
 
 def _run(style: Style, server: Server) -> str | None:
@@ -127,7 +138,7 @@ def wrong(style: Style, situation: str, records: list[dict[str, Any]]) -> list[s
     if situation in ("ok", "length", "refusal") and not style.embeds and record["finish_reason"] is None:
         found.append("no finish_reason")
     has_first = record["time_to_first_token_ms"] is not None
-    if situation in ("ok", "stopped") and has_first != style.streams:
+    if situation in ("ok", "stopped", "retried") and has_first != style.streams:
         found.append(f"time_to_first_token_ms {record['time_to_first_token_ms']!r}")
     return found
 
@@ -141,8 +152,3 @@ def _cost(style: Style) -> int:
         if isinstance(price.total_price, float)
         else round(price.total_price * 10**9)
     )
-
-
-def shown(records: list[dict[str, Any]]) -> str:
-    """The events, for whoever looks for what is wrong."""
-    return json.dumps(records, default=str, indent=1)
