@@ -4,6 +4,7 @@ from typing import Any, Self
 
 from coalmine.call import Call
 from coalmine.integrations.calls import end_call
+from coalmine.replies import is_first_token
 
 
 class MeasuredStream:
@@ -78,6 +79,9 @@ class MeasuredStream:
     def _passed(self, piece: Any) -> Any:  # noqa: ANN401
         if self._call is not None:
             self._call.record(piece)
+            # `record` cannot tell a piece of Gemini's from a whole reply.
+            if self._call.first_token_ns is None and is_first_token(piece):
+                self._call.first_token()
         return piece
 
     def _end(self, error: BaseException | None = None) -> None:

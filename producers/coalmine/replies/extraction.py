@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, text_of
+from coalmine.replies.openai_responses import finish_of_status
 from coalmine_schemas.providers import provider_id
 
 _WITH_USAGE: Final = (
@@ -97,6 +98,7 @@ def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> 
             get(candidate, "finish_reason"),
             get(get(reply, "response_metadata"), "finish_reason"),
             get(get(reply, "response_metadata"), "stop_reason"),
+            _of_response(get(reply, "response_metadata"), get(reply, "tool_calls")),
             get(reply, "done_reason"),
             get(get(reply, "messageStop"), "stopReason"),
         ),
@@ -174,6 +176,14 @@ def _camel(value: Any) -> Any:  # noqa: ANN401 - JSON
         name[:1] + name.title().replace("_", "")[1:] if "_" in name else name: _camel(item)
         for name, item in value.items()
     }
+
+
+def _of_response(metadata: object, tool_calls: object) -> str | None:
+    """The finish reason of OpenAI's Responses API, whose status LangChain keeps beside its message."""
+    if get(metadata, "object") != "response":
+        return None
+    reason = finish_of_status(metadata)
+    return "tool_calls" if reason == "stop" and tool_calls else reason
 
 
 def _first_text(*values: object) -> str | None:

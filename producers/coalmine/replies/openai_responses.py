@@ -47,10 +47,16 @@ def is_first_response_token(event: object) -> bool:
 def _finish_reason(reply: object, output: list[object], parts: list[object]) -> str | None:
     if any(get(part, "type") == "refusal" for part in parts):
         return "refusal"
+    reason = finish_of_status(reply)
+    called = reason == "stop" and any(str(get(item, "type")).endswith("_call") for item in output[-1:])
+    return "tool_calls" if called else reason
+
+
+def finish_of_status(reply: object) -> str | None:
+    """The finish reason that a response's status stands for, whether or not it calls tools."""
     status = text_of(get(reply, "status"))
     if status == "completed":
-        called = any(str(get(item, "type")).endswith("_call") for item in output[-1:])
-        return "tool_calls" if called else "stop"
+        return "stop"
     if status == "incomplete":
         reason = text_of(get(get(reply, "incomplete_details"), "reason"))
         return _FINISH_BY_INCOMPLETE.get(reason or "", reason or status)

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.styles.check import Bench, bench, faults
-from tests.support.styles.libraries import STYLES
+from tests.support.styles.libraries import all_styles
 from tests.support.styles.style import Style
+
+
+STYLES = all_styles()
 
 
 @pytest.fixture(scope="module")

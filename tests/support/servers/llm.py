@@ -45,10 +45,14 @@ class Reply:
     """In place of the body: server-sent events, or bytes that are sent as they are."""
     pause_s: float = 0.0
     """Before each piece."""
+    held_after: int | None = None
+    """After so many pieces nothing comes for half a minute, unless the client goes."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The pieces as they are sent."""
-        for piece in self.pieces:
+        for number, piece in enumerate(self.pieces):
+            if number == self.held_after:
+                await asyncio.sleep(30)
             if self.pause_s:
                 await asyncio.sleep(self.pause_s)
             yield piece if isinstance(piece, bytes) else f"data: {piece}\n\n".encode()

@@ -68,7 +68,7 @@ class Providers:
     def __init__(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
         self.situation = "ok"
-        """`ok`, `length`, `refusal`, `broken` (a stream that says an error), or a status of HTTP."""
+        """`ok`, `length`, `refusal`, `broken` (a stream that says an error), `stopped` (one that is closed), or a status of HTTP."""
         self.failures = 0
         """Requests still to be answered with 500, before the situation counts."""
 
@@ -86,7 +86,10 @@ class Providers:
         if self.situation == "broken":
             pieces = (*pieces[:2], _BREAK[kind.removesuffix("-stream")])
         headers = {"content-type": "application/vnd.amazon.eventstream"} if kind.startswith("conv") else {}
-        return Reply("", pieces=pieces, pause_s=self.pause_s, headers=headers)
+        held = None
+        if self.situation == "stopped":
+            held = 1 + next(number for number, piece in enumerate(pieces) if "answer" in str(piece))
+        return Reply("", pieces=pieces, pause_s=self.pause_s, headers=headers, held_after=held)
 
 
 def _error(status: int) -> Reply:
@@ -194,7 +197,7 @@ def _message_stream(situation: str) -> tuple[str, ...]:
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         *({"type": "content_block_delta", "index": 0, "delta": text} for text in texts),
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": finish, "usage": {"output_tokens": OUTPUT_TOKENS}},
+        {"type": "message_delta", "delta": finish, "usage": _USAGE["messages"]},
         {"type": "message_stop"},
     )
     return tuple(f"{json.dumps(event)}\nevent: {event['type']}" for event in events)

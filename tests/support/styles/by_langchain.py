@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import openai
 import pytest
 
 from tests.support.styles.style import (
@@ -67,11 +68,15 @@ def _claude(server: Server) -> Any:  # noqa: ANN401
 
 
 async def _async_invoke(server: Server) -> None:
-    await _model(server).ainvoke(_QUESTION)
+    # LangChain shares a client between models, which outlives the loop of a test.
+    async with openai.DefaultAsyncHttpxClient() as http:
+        await _model(server, http_async_client=http).ainvoke(_QUESTION)
 
 
 async def _async_stream(server: Server) -> None:
-    await read_async(_model(server).astream(_QUESTION), stops=server.stops)
+    async with openai.DefaultAsyncHttpxClient() as http:
+        stream = _model(server, http_async_client=http).astream(_QUESTION)
+        await read_async(stream, stops=server.stops)
 
 
 _style = partial(

@@ -1,5 +1,6 @@
 """Styles of LiteLLM."""
 
+import os
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.styles.style import (
     run_async,
 )
 
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network for prices
 litellm: Any = pytest.importorskip("litellm")
 ours.instrument(litellm)
 

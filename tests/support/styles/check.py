@@ -37,9 +37,20 @@ _BY_STATUS = {
         "500": "ServerError 500",
     },
     "bedrock": _CODES,
-    "pydantic_ai": {status: f"ModelHTTPError {status}" for status in _CLASSES},
+    "pydantic_ai": {
+        "400": "ModelRequestRejectedError",
+        "401": "ModelAuthenticationError",
+        "429": "ModelRateLimitError",
+        "500": "ModelServerError",
+    },
+    "langchain": {
+        "400": "InvalidRequestError",
+        "401": "AuthenticationError",
+        "429": "RateLimitError",
+        "500": "APIError",
+    },
 }
-"""What errors are called, where a library has not a class for each."""
+"""What errors are called, where not as OpenAI's and Anthropic's packages call them."""
 ALWAYS = ("ok", "length", "refusal", "400", "401", "429", "500")
 _OUTCOMES = {"length": "truncated", "refusal": "refused"}
 
@@ -83,7 +94,7 @@ def faults(style: Style, on: Bench, home: Path) -> dict[str, list[str]]:
     raised: dict[str, str | None] = {}
     with Coalmine("styles", home=home) as cm:
         for number, situation in enumerate(situations):
-            on.providers.situation = "ok" if situation in ("stopped", "retried") else situation
+            on.providers.situation = "ok" if situation == "retried" else situation
             on.providers.failures = int(situation == "retried")
             server = Server(on.root, stops=situation == "stopped", retries=int(situation == "retried"))
             with using(partial(cm.call, "support-refund", version=f"{number}.0.0")):
@@ -117,7 +128,10 @@ def wrong(style: Style, situation: str, records: list[dict[str, Any]]) -> list[s
     (record,) = records
     expected: dict[str, Any] = {"request_model": style.request_model}
     if situation.isdigit():
-        expected |= {"outcome": "error", "error_type": _BY_STATUS.get(style.library, _CLASSES)[situation]}
+        name = _BY_STATUS.get(style.library, _CLASSES)[situation]
+        if style.library == "langchain":
+            name = ("Anthropic" if style.provider == "anthropic" else "OpenAI") + name
+        expected |= {"outcome": "error", "error_type": name}
     elif situation == "broken":
         expected |= {"outcome": "error"}
     elif situation == "stopped":

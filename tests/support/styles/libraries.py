@@ -1,4 +1,4 @@
-"""The styles of every library that is installed."""
+"""The libraries that are measured, and their styles."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,4 +37,6 @@ def _found(module: str) -> bool:
         return False
 
 
-STYLES: Final = [style for library in PACKAGES if is_installed(library) for style in styles_of(library)]
+def all_styles() -> list[Style]:
+    """The styles of every library that is installed."""
+    return [style for library in PACKAGES if is_installed(library) for style in styles_of(library)]
