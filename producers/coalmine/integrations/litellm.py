@@ -52,5 +52,38 @@ def _begun(args: tuple[Any, ...], arguments: dict[str, Any], *, asks_usage: bool
     return call, _take_stream if is_stream else take_whole
 
 
+class _Said:
+    """Takes the place of a call for the provider's own pieces, and keeps the model that they name."""
+
+    first_token_ns = 0
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+
+    def record(self, piece: object) -> None:
+        model = getattr(piece, "model", None)
+        self.model = model if isinstance(model, str) and model else self.model
+
+    def __exit__(self, *_: object) -> None:
+        """Ends nothing."""
+
+
+class _Stream(MeasuredStream):
+    """LiteLLM's pieces name the model that was asked, so the one that answered is taken from the provider's."""
+
+    def __init__(self, stream: Any, call: Call) -> None:  # noqa: ANN401
+        super().__init__(stream, call)
+        self._said = _Said()
+        provided = getattr(stream, "completion_stream", None)
+        if provided is not None:
+            stream.completion_stream = MeasuredStream(provided, self._said)
+
+    def _passed(self, piece: Any) -> Any:  # noqa: ANN401
+        passed = super()._passed(piece)
+        if self._call is not None and self._said.model is not None:
+            self._call.record(response_model=self._said.model)
+        return passed
+
+
 def _take_stream(call: Call, stream: Any) -> Any:  # noqa: ANN401
-    return MeasuredStream(stream, call)
+    return _Stream(stream, call)

@@ -2,7 +2,6 @@
 
 from typing import Any, Self
 
-from coalmine.call import Call
 from coalmine.integrations.calls import end_call
 from coalmine.replies import is_first_token
 
@@ -15,13 +14,13 @@ class MeasuredStream:
 
     Args:
         stream: What the library returned.
-        call: Whose reply that is.
+        call: The `Call` whose reply that is.
     """
 
-    def __init__(self, stream: Any, call: Call) -> None:  # noqa: ANN401
+    def __init__(self, stream: Any, call: Any) -> None:  # noqa: ANN401
         self._stream = stream
         self._pieces: Any = None
-        self._call: Call | None = call
+        self._call: Any = call
 
     @property
     def __class__(self) -> Any:  # noqa: ANN401

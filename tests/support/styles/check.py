@@ -111,6 +111,26 @@ def faults(style: Style, on: Bench, home: Path) -> dict[str, list[str]]:
     return found
 
 
+def first_token_faults(style: Style, on: Bench, home: Path) -> list[str]:
+    """Calls once while the server pauses before each piece; says whether the first token is where it was sent.
+
+    For benchmarks alone, since a busy machine may make it wrong: not before the second piece, whose pause the
+    answer's first cannot come before, and not at the end.
+    """
+    on.providers.situation, on.providers.failures = "ok", 0
+    with Coalmine("styles", home=home) as cm:
+        with using(partial(cm.call, "support-refund", version="1.0.0")):
+            raised = _run(style, Server(on.root))
+        assert cm.flush(30)
+    for record in requests_of(spooled(home)):
+        first_ms, latency_ms = record["time_to_first_token_ms"], record["latency_ms"]
+        pause_ms = on.providers.pause_s * 1000
+        if first_ms is not None and pause_ms <= first_ms <= latency_ms - pause_ms / 2:
+            return []
+        return [f"first token: {first_ms} ms of {latency_ms:.0f} ms"]
+    return [f"first token: no event, raised {raised}"]
+
+
 def _run(style: Style, server: Server) -> str | None:
     try:
         style.run(server)
