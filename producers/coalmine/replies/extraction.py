@@ -47,13 +47,16 @@ class OtherReply(NamedTuple):
 def read_other(reply: object) -> ReplyFacts | None:
     """Notes what may have counts in a reply of a shape that is not known; None if nothing may."""
     parts = {name: part for name in _WITH_USAGE if (part := get(reply, name))}
-    if callable(usage := parts.get("usage")) and type(reply).__module__.startswith("pydantic_ai."):
-        parts["usage"] = usage()
+    last = reply
+    if type(reply).__module__.startswith("pydantic_ai."):
+        if callable(usage := parts.get("usage")):
+            parts["usage"] = usage()
+        last = get(reply, "response") or reply  # a run's result has the last answer there
     if not parts:
         return None
     usages = (OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),)
     # Of LangChain's chunks one may have the input's counts and a later one the output's.
-    return _facts(reply, usages, is_piece=type(reply).__name__.endswith("Chunk"))
+    return _facts(last, usages, is_piece=type(reply).__name__.endswith("Chunk"))
 
 
 def read_text_piece(reply: object) -> ReplyFacts | None:
