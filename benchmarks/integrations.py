@@ -38,7 +38,15 @@ DISTRIBUTIONS: Final = {
     "openai_agents": ("openai-agents",),
 }
 """What is installed of each library."""
-HARNESS: Final = ("confluent-kafka", "openai", "psycopg[binary]", "pytest", "sqlalchemy", "starlette", "uvicorn")
+HARNESS: Final = (
+    "confluent-kafka",
+    "openai",
+    "psycopg[binary]",
+    "pytest",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+)
 """What the styles' server and its reader need."""
 
 

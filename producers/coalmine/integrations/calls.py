@@ -87,7 +87,6 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
         function: The method, bound.
         begins: Begins the call, and says what to do with its reply.
     """
-
     if inspect.iscoroutinefunction(inspect.unwrap(function)):
 
         @wraps(function)

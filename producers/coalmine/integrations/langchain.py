@@ -27,7 +27,7 @@ class CoalmineCallback(BaseCallbackHandler):  # type: ignore[misc, unused-ignore
     def __init__(self) -> None:
         self._calls: dict[UUID, Call] = {}
 
-    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **about: Any) -> None:  # noqa: ANN401, ARG002, D102
+    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **about: Any) -> None:  # noqa: ANN401, D102
         parameters, metadata = about.get("invocation_params") or {}, about.get("metadata") or {}
         model = metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name")
         call = begin_call(model=model, provider=metadata.get("ls_provider"))

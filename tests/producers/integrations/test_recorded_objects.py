@@ -42,7 +42,9 @@ def _litellm(root: str) -> object:
 
 def _langchain(root: str) -> object:
     langchain_openai = pytest.importorskip("langchain_openai")
-    return langchain_openai.ChatOpenAI(model=OPENAI_MODEL, base_url=f"{root}/v1", api_key="x").invoke(_QUESTION)
+    return langchain_openai.ChatOpenAI(model=OPENAI_MODEL, base_url=f"{root}/v1", api_key="x").invoke(
+        _QUESTION
+    )
 
 
 def _pydantic_ai(root: str) -> object:
@@ -52,7 +54,9 @@ def _pydantic_ai(root: str) -> object:
 
     async def ask() -> object:
         async with openai.AsyncOpenAI(base_url=f"{root}/v1", api_key="x") as client:
-            model = models.OpenAIChatModel(OPENAI_MODEL, provider=providers.OpenAIProvider(openai_client=client))
+            model = models.OpenAIChatModel(
+                OPENAI_MODEL, provider=providers.OpenAIProvider(openai_client=client)
+            )
             return await pydantic_ai.Agent(model).run(_QUESTION)
 
     return asyncio.run(ask())

@@ -9,7 +9,6 @@ from tests.support.styles.check import Bench, bench, faults
 from tests.support.styles.libraries import all_styles
 from tests.support.styles.style import Style
 
-
 STYLES = all_styles()
 
 

@@ -14,7 +14,7 @@ _MODEL = "amazon.nova-lite-v1:0"
 _ASK: dict[str, Any] = {"modelId": _MODEL, "messages": [{"role": "user", "content": [{"text": "Refund?"}]}]}
 
 
-def _client(server: Server) -> Any:  # noqa: ANN401
+def _client(server: Server) -> Any:
     return ours.instrument(
         boto3.client(
             "bedrock-runtime",

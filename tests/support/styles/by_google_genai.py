@@ -13,7 +13,7 @@ _MODEL = "gemini-2.0-flash"
 _ASK: dict[str, Any] = {"model": _MODEL, "contents": "Where is my refund?"}
 
 
-def _client(server: Server) -> Any:  # noqa: ANN401
+def _client(server: Server) -> Any:
     return ours.instrument(genai.Client(api_key="x", http_options={"base_url": server.root}))
 
 

@@ -26,7 +26,7 @@ ours.instrument()
 _QUESTION = "Where is my refund?"
 
 
-def _model(server: Server, **options: Any) -> Any:  # noqa: ANN401
+def _model(server: Server, **options: Any) -> Any:
     return langchain_openai.ChatOpenAI(
         model=OPENAI_MODEL,
         base_url=f"{server.root}/v1",
@@ -61,7 +61,7 @@ def _stream_of_anthropic(server: Server) -> None:
     read(_claude(server).stream(_QUESTION), stops=server.stops)
 
 
-def _claude(server: Server) -> Any:  # noqa: ANN401
+def _claude(server: Server) -> Any:
     return langchain_anthropic.ChatAnthropic(
         model=CLAUDE, base_url=server.root, api_key="x", max_retries=server.retries
     )

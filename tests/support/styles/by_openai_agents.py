@@ -22,11 +22,11 @@ def _client(server: Server, api: str) -> openai.AsyncOpenAI:
     return ours.instrument(client)
 
 
-def _agent() -> Any:  # noqa: ANN401
+def _agent() -> Any:
     return agents.Agent("support", instructions="Help.", model=OPENAI_MODEL)
 
 
-def _runs(api: str) -> Any:  # noqa: ANN401
+def _runs(api: str) -> Any:
     async def run(server: Server) -> None:
         async with _client(server, api):
             await agents.Runner.run(_agent(), _QUESTION)
@@ -34,7 +34,7 @@ def _runs(api: str) -> Any:  # noqa: ANN401
     return run_async(run)
 
 
-def _streams(api: str) -> Any:  # noqa: ANN401
+def _streams(api: str) -> Any:
     async def run(server: Server) -> None:
         async with _client(server, api):
             result = agents.Runner.run_streamed(_agent(), _QUESTION)

@@ -15,7 +15,7 @@ providers: Any = pytest.importorskip("pydantic_ai.providers.openai")
 _QUESTION = "Where is my refund?"
 
 
-def _agent(client: openai.AsyncOpenAI, kind: str = "OpenAIChatModel", **options: Any) -> Any:  # noqa: ANN401
+def _agent(client: openai.AsyncOpenAI, kind: str = "OpenAIChatModel", **options: Any) -> Any:
     model = getattr(models, kind)(OPENAI_MODEL, provider=providers.OpenAIProvider(openai_client=client))
     return pydantic_ai.Agent(ours.instrument(model), **options)
 

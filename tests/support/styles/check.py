@@ -181,8 +181,4 @@ def _cost(style: Style) -> int:
     read = 0 if style.embeds else CACHED_TOKENS
     usage = Usage(input_tokens=style.input_tokens, cache_read_tokens=read, output_tokens=style.output_tokens)
     price = calc_price(usage, style.response_model or style.request_model, provider_id=style.provider)
-    return (
-        math.ceil(price.total_price * 10**9 - 1 / 2)
-        if isinstance(price.total_price, float)
-        else round(price.total_price * 10**9)
-    )
+    return round(price.total_price * 10**9)

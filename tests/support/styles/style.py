@@ -66,7 +66,7 @@ def run_async(ask: Callable[[Server], Coroutine[Any, Any, None]]) -> Run:
     return run
 
 
-def read(stream: Any, *, stops: bool) -> None:  # noqa: ANN401
+def read(stream: Any, *, stops: bool) -> None:
     """Reads a stream to its end, or until what it has said has text, and closes it."""
     for piece in stream:
         if stops and has_text(piece):
@@ -74,7 +74,7 @@ def read(stream: Any, *, stops: bool) -> None:  # noqa: ANN401
             return
 
 
-async def read_async(stream: Any, *, stops: bool) -> None:  # noqa: ANN401
+async def read_async(stream: Any, *, stops: bool) -> None:
     """The same for an asynchronous stream."""
     async for piece in stream:
         if stops and has_text(piece):
