@@ -9,7 +9,7 @@ _ANY_STATUS: Final = frozenset(
         *("HTTPError", "HTTPStatusError", "ModelAPIError", "ModelHTTPError", "UnexpectedStatusError"),
     }
 )
-"""Classes that stand for several statuses of HTTP: of google-genai, botocore, pydantic-ai, httpx, requests."""
+"""Classes that stand for several statuses of HTTP: google-genai's, botocore's, httpx's, requests'."""
 
 
 def error_name(error: BaseException) -> str:

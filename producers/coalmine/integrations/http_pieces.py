@@ -35,7 +35,7 @@ class MeasuredBody:
 
     @classmethod
     def follow(cls, response: Any, call: Call, *, hides_usage: bool) -> None:  # noqa: ANN401
-        """Puts itself between a response of httpx and whoever reads its bytes, lines or text, or closes it."""
+        """Puts itself between a response of httpx and those who read or close it."""
         is_stream = "event-stream" in response.headers.get("content-type", "")
         body = cls(call, is_stream=is_stream, hides_usage=hides_usage)
         read, read_async = response.iter_bytes, response.aiter_bytes

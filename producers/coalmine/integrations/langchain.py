@@ -56,7 +56,8 @@ class CoalmineCallback(BaseCallbackHandler):  # type: ignore[misc, unused-ignore
             end_call(call, error)
 
 
-_CALLBACK: Final = ContextVar("coalmine_langchain", default=CoalmineCallback())
+_ALWAYS: Final = CoalmineCallback()
+_CALLBACK: Final = ContextVar("coalmine_langchain", default=_ALWAYS)
 
 
 def instrument() -> None:

@@ -14,8 +14,8 @@ _METHODS: Final = (*_CHATS, "embedding", "aembedding", "responses", "aresponses"
 def instrument(functions: FunctionsT, *, ask_for_usage: bool = True) -> FunctionsT:
     """Measures completions, responses and embeddings, streamed or not, where `using` says what for.
 
-    The functions are replaced in the module, so import them after this. A wrapper sees what LiteLLM's callbacks do
-    not tell, or tell late and from another thread: streams that are closed early, and the first token.
+    The functions are replaced in the module, so import them after this. A wrapper sees what LiteLLM's callbacks
+    do not tell, or tell late and from another thread: streams that are closed early, and the first token.
     Retries and fallbacks are one event.
 
     Args:
@@ -69,7 +69,7 @@ class _Said:
 
 
 class _Stream(MeasuredStream):
-    """LiteLLM's pieces name the model that was asked, so the one that answered is taken from the provider's."""
+    """LiteLLM's pieces name the model that was asked; the one that answered is in the provider's."""
 
     def __init__(self, stream: Any, call: Call) -> None:  # noqa: ANN401
         super().__init__(stream, call)

@@ -11,8 +11,8 @@ _PATHS: Final = frozenset(("/chat/completions", "/completions", "/responses", "/
 def instrument(client: ClientT, *, provider: str = "openai", ask_for_usage: bool = True) -> ClientT:
     """Measures chat completions, responses and embeddings, where `using` says what for.
 
-    `create`, `parse`, streams, helper streams, `with_raw_response` and `with_streaming_response`, also of copies
-    by `with_options`. Not realtime sessions and batches, nor resources that were taken from the client before.
+    `create`, `parse`, streams, helper streams, `with_raw_response` and `with_streaming_response`, also of
+    copies by `with_options`. Not realtime sessions and batches, nor resources taken before.
 
     Args:
         client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.

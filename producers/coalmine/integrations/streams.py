@@ -9,8 +9,8 @@ from coalmine.replies import is_first_token
 class MeasuredStream:
     """Stands for a stream, synchronous or not, and records each piece as it passes.
 
-    The call ends once, however the stream does: closed early, or dropped, it was cancelled, which is no error of
-    the service. It has the stream's attributes, and passes for one of the stream's class.
+    The call ends once, however the stream does: closed early, or dropped, it was cancelled, which is no error
+    of the service. It has the stream's attributes, and passes for one of the stream's class.
 
     Args:
         stream: What the library returned.

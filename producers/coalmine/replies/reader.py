@@ -84,7 +84,7 @@ def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:
 
 
 def _read_error(event: object) -> ReplyFacts:
-    """Reads what ends a stream that broke off: OpenAI's event has its code in itself, others in its `error`."""
+    """Reads what ends a stream that broke off; OpenAI's event has its code in itself."""
     return ReplyFacts(error_type=error_of(event) or text_of(get(event, "code")) or "error", is_piece=True)
 
 
@@ -111,12 +111,11 @@ def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
     usage = get(reply, "usage")
     if isinstance(get(reply, "content"), list | tuple) and usage is not None:
         return read_message(reply, want_text=want_text)
-    if isinstance(reply, dict) and error_of(reply) is not None and usage is None and choices is None:
-        return _read_error(reply)
     # What is left of the known shapes has no name of its own: a list of embeddings.
     if count_of(get(usage, "prompt_tokens")) is not None:
         return read_chat_completion(reply, want_text=want_text)
-    return read_other(reply)
+    is_error = usage is None and isinstance(reply, dict) and error_of(reply) is not None
+    return _read_error(reply) if is_error else read_other(reply)
 
 
 def merge(known: ReplyFacts, new: ReplyFacts) -> ReplyFacts:

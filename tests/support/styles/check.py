@@ -112,7 +112,7 @@ def faults(style: Style, on: Bench, home: Path) -> dict[str, list[str]]:
 
 
 def first_token_faults(style: Style, on: Bench, home: Path) -> list[str]:
-    """Calls once while the server pauses before each piece; says whether the first token is where it was sent.
+    """Calls once while the server pauses before each piece; says if the first token is not where it was sent.
 
     For benchmarks alone, since a busy machine may make it wrong: not before the second piece, whose pause the
     answer's first cannot come before, and not at the end.
