@@ -1,9 +1,10 @@
 """What calls by providers' clients and by libraries leave as events, each style against what is right.
 
-A local server answers as OpenAI, Anthropic, Google and Bedrock do. Each style calls it once in every situation
-that can come to it: answered, cut at a limit, refused, failed with 400, 401, 429 and 500, of streams broken off
-and closed early, and of clients that retry failed once. A style is `ok` when every event has the right tokens,
-cost, finish reason, response model, outcome and error type, and the first token lies where the server sent it.
+A local server answers as OpenAI, Anthropic, Google and Bedrock do. Each style calls it once in every
+situation that can come to it: answered, cut at a limit, refused, failed with 400, 401, 429 and 500, of
+streams broken off and closed early, and of clients that retry failed once. A style is `ok` when every
+event has the right tokens, cost, finish reason, response model, outcome and error type, and the first
+token lies where the server sent it.
 
 With `--fresh` each library runs in a new virtual environment with its newest release, which takes minutes.
 

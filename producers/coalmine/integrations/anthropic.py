@@ -12,7 +12,8 @@ def instrument(client: ClientT, *, provider: str = "anthropic") -> ClientT:
     """Measures messages, where `using` says what for.
 
     `create`, `parse`, streams, helper streams, `with_raw_response` and `with_streaming_response`, also of
-    copies by `with_options`, and those of `client.beta`. Not batches, nor resources taken from the client before.
+    copies by `with_options`, and those of `client.beta`. Not batches, nor resources taken from the
+    client before.
 
     Args:
         client: An `Anthropic` or `AsyncAnthropic`, or a subclass for a cloud.

@@ -14,9 +14,9 @@ _METHODS: Final = (*_CHATS, "embedding", "aembedding", "responses", "aresponses"
 def instrument(functions: FunctionsT, *, ask_for_usage: bool = True) -> FunctionsT:
     """Measures completions, responses and embeddings, streamed or not, where `using` says what for.
 
-    The functions are replaced in the module, so import them after this. A wrapper sees what LiteLLM's callbacks
-    do not tell, or tell late and from another thread: streams that are closed early, and the first token.
-    Retries and fallbacks are one event.
+    The functions are replaced in the module, so import them after this. A wrapper sees what LiteLLM's
+    callbacks do not tell, or tell late and from another thread: streams that are closed early, and the
+    first token. Retries and fallbacks are one event.
 
     Args:
         functions: The module `litellm`, or a `litellm.Router`.

@@ -12,8 +12,9 @@ def instrument(client: AsyncOpenAI | None = None, **options: Any) -> AsyncOpenAI
     """Makes an instrumented client the one that agents ask, where `using` says what for.
 
     Each request of a run is one event, streamed or not, by chat completions or responses. The SDK's tracing
-    tells neither the finish reason of chat completions nor the first token, so it is the client that is measured.
-    Models with a client of their own, and those of other providers, need an `instrument` of their own.
+    tells neither the finish reason of chat completions nor the first token, so it is the client that is
+    measured. Models with a client of their own, and those of other providers, need an `instrument` of
+    their own.
 
     Args:
         client: The client to use; by default one that is set up by the environment.
