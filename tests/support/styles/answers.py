@@ -68,8 +68,8 @@ class Providers:
     def __init__(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
         self.situation = "ok"
-        """`ok`, `length`, `refusal`, `broken` and `stopped` (streams that say an error, or are held until they
-        are closed), or a status of HTTP."""
+        """`ok`, `length`, `refusal`, `broken` and `stopped` (streams that say an error, or are held until
+        they are closed), or a status of HTTP."""
         self.failures = 0
         """Requests still to be answered with 500, before the situation counts."""
 
